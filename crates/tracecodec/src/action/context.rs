@@ -1,0 +1,113 @@
+//! The local flow context of an action: buckets of the flow's recent history (the paper, section 3.2).
+
+use super::Direction;
+
+/// What happened in the flow just before the packet, in buckets. All zero for a flow's first packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Context {
+    /// Time since the flow's previous packet: 0 none, else 1 + floor(log2 of microseconds).
+    pub gap_b: u8,
+    /// Packets of the flow so far: 0 to 3 as they are, then 2 + floor(log2).
+    pub pkt_count_b: u8,
+    /// Payload of the flow's previous packet: 0 none, else 1 + floor(log2 of bytes).
+    pub last_payload_b: u8,
+    /// Packets without payload in a row just before.
+    pub ack_streak_b: u8,
+    /// Direction of the flow's previous packet: 0 none, 1 from the opener, 2 to it.
+    pub last_dir: u8,
+}
+
+impl Context {
+    /// Values of `gap_b`.
+    pub const GAP_BUCKETS: u16 = 32;
+    /// Values of `pkt_count_b`.
+    pub const COUNT_BUCKETS: u16 = 16;
+    /// Values of `last_payload_b`.
+    pub const PAYLOAD_BUCKETS: u16 = 17;
+    /// Values of `ack_streak_b`.
+    pub const STREAK_BUCKETS: u16 = 8;
+}
+
+/// The running history of one flow, from which the context of its next packet is read.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct History {
+    packets: u32,
+    last_time: i64,
+    last_payload: u16,
+    ack_streak: u8,
+    last_dir: Direction,
+}
+
+impl History {
+    /// The context of a packet that arrives at `time` (ns).
+    pub fn context(&self, time: i64) -> Context {
+        if self.packets == 0 {
+            return Context::default();
+        }
+        let gap_us = time.saturating_sub(self.last_time).max(0) as u64 / 1000;
+        Context {
+            gap_b: (1 + gap_us.checked_ilog2().unwrap_or(0))
+                .min(u32::from(Context::GAP_BUCKETS) - 1) as u8,
+            pkt_count_b: match self.packets {
+                n @ 0..=3 => n as u8,
+                n => (2 + n.ilog2()).min(u32::from(Context::COUNT_BUCKETS) - 1) as u8,
+            },
+            last_payload_b: self.last_payload.checked_ilog2().map_or(0, |b| b as u8 + 1),
+            ack_streak_b: self.ack_streak,
+            last_dir: 1 + self.last_dir as u8,
+        }
+    }
+
+    /// Takes the packet into the history.
+    pub fn record(&mut self, time: i64, payload: u16, dir: Direction) {
+        self.packets = self.packets.saturating_add(1);
+        self.last_time = time;
+        self.last_payload = payload;
+        self.ack_streak = match payload {
+            0 => (self.ack_streak + 1).min(Context::STREAK_BUCKETS as u8 - 1),
+            _ => 0,
+        };
+        self.last_dir = dir;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn test_first_packet_has_no_context() {
+        assert_eq!(History::default().context(5), Context::default());
+    }
+
+    #[test]
+    fn test_context_after_a_data_packet() {
+        let mut history = History::default();
+        history.record(0, 1448, Direction::Resp);
+        let context = history.context(1_024_000);
+        let expected = Context {
+            gap_b: 11,
+            pkt_count_b: 1,
+            last_payload_b: 11,
+            ack_streak_b: 0,
+            last_dir: 2,
+        };
+        assert_eq!(context, expected);
+    }
+
+    #[test]
+    fn test_buckets_stay_inside_their_vocabulary() {
+        let mut history = History::default();
+        for _ in 0..100_000 {
+            history.record(0, 0, Direction::Orig);
+        }
+        history.record(i64::MIN, u16::MAX, Direction::Orig);
+        let context = history.context(i64::MAX);
+        assert_eq!(u16::from(context.gap_b), Context::GAP_BUCKETS - 1);
+        assert_eq!(u16::from(context.pkt_count_b), Context::COUNT_BUCKETS - 1);
+        assert_eq!(
+            u16::from(context.last_payload_b),
+            Context::PAYLOAD_BUCKETS - 1
+        );
+    }
+}

@@ -1,0 +1,107 @@
+//! Time steps as small floating-point classes, for models: relative precision is the same at every scale, and each
+//! part is a bounded class.
+
+/// Number of exponent classes: zero, and 63 binary exponents of either sign.
+pub const EXPONENT_CLASSES: u16 = 127;
+
+/// A signed number of nanoseconds as sign-and-exponent class and mantissa digits.
+///
+/// Class 0 is zero. Class `1 + e` holds `2^e ≤ Δt < 2^(e+1)` ns, class `64 + e` the same with a minus sign. The mantissa
+/// is the fraction above the leading bit, in hexadecimal digits, rounded to nearest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TimeCode {
+    /// Sign and exponent, below [`EXPONENT_CLASSES`].
+    pub exponent: u16,
+    /// Fraction above the leading bit, below `16^digits`.
+    pub mantissa: u32,
+}
+
+impl TimeCode {
+    /// Codes a time step with this many hexadecimal mantissa digits (at most 7).
+    pub fn encode(delta_t: i64, digits: u8) -> Self {
+        let bits = 4 * u32::from(digits);
+        let magnitude = delta_t.unsigned_abs().min(i64::MAX as u64);
+        if magnitude == 0 {
+            return Self::default();
+        }
+        let mut exponent = magnitude.ilog2();
+        let fraction = u128::from(magnitude - (1 << exponent)) << bits;
+        let half = if exponent > 0 {
+            1u128 << (exponent - 1)
+        } else {
+            0
+        };
+        let mut mantissa = ((fraction + half) >> exponent) as u64;
+        if mantissa == 1 << bits && exponent < 62 {
+            (exponent, mantissa) = (exponent + 1, 0);
+        }
+        Self {
+            exponent: (exponent + if delta_t > 0 { 1 } else { 64 }) as u16,
+            mantissa: mantissa.min((1 << bits) - 1) as u32,
+        }
+    }
+
+    /// The time step in nanoseconds, rounded to nearest. A class or mantissa out of range saturates.
+    pub fn decode(self, digits: u8) -> i64 {
+        let bits = 4 * u32::from(digits);
+        let (exponent, sign) = match self.exponent {
+            0 => return 0,
+            class @ 1..=63 => (u32::from(class) - 1, 1),
+            class => (u32::from(class).min(126) - 64, -1),
+        };
+        let mantissa = u128::from(self.mantissa).min((1 << bits) - 1);
+        let scaled = ((1u128 << bits) + mantissa) << exponent;
+        let half = if bits > 0 { 1 << (bits - 1) } else { 0 };
+        sign * ((scaled + half) >> bits).min(i64::MAX as u128) as i64
+    }
+
+    /// The mantissa's digits, most significant first.
+    pub fn mantissa_digits(self, digits: u8) -> impl Iterator<Item = u16> {
+        (0..digits)
+            .rev()
+            .map(move |digit| (self.mantissa >> (4 * digit) & 0xf) as u16)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn test_small_steps_are_exact() {
+        for delta_t in -4096..=4096 {
+            assert_eq!(TimeCode::encode(delta_t, 3).decode(3), delta_t);
+        }
+    }
+
+    #[test]
+    fn test_rounding_carries_into_the_exponent() {
+        assert_eq!(
+            TimeCode::encode(511, 1),
+            TimeCode {
+                exponent: 10,
+                mantissa: 0
+            }
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn test_relative_error_is_bounded(delta_t in any::<i64>(), digits in 0u8..=7) {
+            let back = TimeCode::encode(delta_t, digits).decode(digits);
+            let error = (i128::from(back) - i128::from(delta_t)).unsigned_abs();
+            // Half a unit of the last place; a whole one where the largest class saturates.
+            let bound = delta_t.unsigned_abs() as u128 >> (4 * digits);
+            prop_assert!(error <= bound + 1, "{delta_t} -> {back}");
+        }
+
+        #[test]
+        fn test_codes_are_stable(exponent in 1u16..EXPONENT_CLASSES, mantissa in 0u32..4096) {
+            // Exponents below the mantissa's width hold fewer values than codes.
+            prop_assume!((exponent - 1) % 63 >= 12);
+            let code = TimeCode { exponent, mantissa };
+            prop_assert_eq!(TimeCode::encode(code.decode(3), 3), code);
+        }
+    }
+}

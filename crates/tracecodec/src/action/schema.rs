@@ -1,0 +1,376 @@
+//! The action schema as one table of data: [`QUANTITIES`].
+//!
+//! A *quantity* is one value of the action (a Parquet column, a line of the format document). A *field* is what the
+//! model reads and writes: a class of a small vocabulary, or one hexadecimal digit of a wider quantity
+//! (`tcp_win` has the fields `tcp_win_d0` to `tcp_win_d3`, most significant first). Fields are listed by [`FIELDS`] in the
+//! order of their quantities.
+
+use super::context::Context;
+use super::{AckReference, Action, Control, Direction, Family, FlowEvent, Proto, SeqReference};
+
+/// The stage that decodes a field, after the paper's section 3.4.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Group {
+    /// Decoded from the latent alone.
+    Coarse,
+    /// TCP detail, decoded from the latent, the context and the coarse fields.
+    Tcp,
+    /// Packet detail, decoded likewise.
+    Packet,
+    /// Flow-local context, decoded from the latent before the details.
+    Context,
+}
+
+/// For which packets a quantity carries meaning; elsewhere it is 0 and no metric or loss counts it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Active {
+    /// Every packet.
+    Always,
+    /// TCP packets.
+    Tcp,
+    /// ICMP and ICMPv6 packets.
+    Icmp,
+    /// Packets of protocols other than TCP, UDP and ICMP.
+    Other,
+}
+
+impl Active {
+    /// Whether the quantity is active in a packet of this protocol.
+    pub const fn covers(self, proto: Proto) -> bool {
+        matches!(
+            (self, proto),
+            (Active::Always, _)
+                | (Active::Tcp, Proto::Tcp)
+                | (Active::Icmp, Proto::Icmp)
+                | (Active::Other, Proto::Other)
+        )
+    }
+}
+
+/// How a quantity is cut into fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Vocabulary {
+    /// One field with this many values.
+    Classes(u16),
+    /// This many hexadecimal digits, most significant first.
+    Digits(u8),
+}
+
+impl Vocabulary {
+    /// Number of fields.
+    pub const fn fields(self) -> usize {
+        match self {
+            Vocabulary::Classes(_) => 1,
+            Vocabulary::Digits(n) => n as usize,
+        }
+    }
+
+    /// Values of one field.
+    pub const fn size(self) -> u16 {
+        match self {
+            Vocabulary::Classes(n) => n,
+            Vocabulary::Digits(_) => 16,
+        }
+    }
+
+    /// Largest value of the whole quantity.
+    pub const fn max(self) -> u32 {
+        match self {
+            Vocabulary::Classes(n) => n as u32 - 1,
+            Vocabulary::Digits(8) => u32::MAX,
+            Vocabulary::Digits(n) => (1 << (4 * n)) - 1,
+        }
+    }
+}
+
+/// One row of the schema.
+pub struct Quantity {
+    /// Name, the paper's where it has one.
+    pub name: &'static str,
+    /// Stage of the staged decoder.
+    pub group: Group,
+    /// Cut into fields.
+    pub vocabulary: Vocabulary,
+    /// Packets for which it has a meaning.
+    pub active: Active,
+    /// One line for the format document.
+    pub doc: &'static str,
+    /// Reads the value.
+    pub get: fn(&Action) -> u32,
+    /// Writes a value, which must not exceed `vocabulary.max()`; larger ones saturate.
+    pub set: fn(&mut Action, u32),
+}
+
+use Active::{Always, Icmp, Other, Tcp};
+use Vocabulary::{Classes, Digits};
+
+const fn row(
+    name: &'static str,
+    group: Group,
+    vocabulary: Vocabulary,
+    active: Active,
+    get: fn(&Action) -> u32,
+    set: fn(&mut Action, u32),
+    doc: &'static str,
+) -> Quantity {
+    Quantity {
+        name,
+        group,
+        vocabulary,
+        active,
+        doc,
+        get,
+        set,
+    }
+}
+
+/// The schema: every quantity of the action but the time, which is `delta_t`, a signed count of nanoseconds.
+#[rustfmt::skip]
+pub const QUANTITIES: &[Quantity] = &[
+    row("flow_token", Group::Coarse, Digits(4), Always, |a| a.flow_token.into(), |a, v| a.flow_token = v as u16,
+        "Slot of the flow among the open ones, lowest free first."),
+    row("flow_evt", Group::Coarse, Classes(2), Always, |a| a.flow_evt as u32, |a, v| a.flow_evt = class(&[FlowEvent::Continue, FlowEvent::Open], v),
+        "0 continues the flow in the slot, 1 opens the slot for a new flow."),
+    row("proto", Group::Coarse, Classes(4), Always, |a| a.proto as u32, |a, v| a.proto = class(&[Proto::Tcp, Proto::Udp, Proto::Icmp, Proto::Other], v),
+        "0 TCP, 1 UDP, 2 ICMP or ICMPv6, 3 any other IP protocol."),
+    row("ip_family", Group::Coarse, Classes(2), Always, |a| a.ip_family as u32, |a, v| a.ip_family = class(&[Family::V4, Family::V6], v),
+        "0 IPv4, 1 IPv6."),
+    row("dir", Group::Coarse, Classes(2), Always, |a| a.dir as u32, |a, v| a.dir = class(&[Direction::Orig, Direction::Resp], v),
+        "0 from the flow's opener, 1 to it."),
+    row("tcp_ctrl", Group::Coarse, Classes(9), Tcp, |a| a.tcp_ctrl as u32, |a, v| a.tcp_ctrl = class(&CONTROLS, v),
+        "0 none of SYN, FIN, RST; 1 SYN; 2 SYN+ACK; 3 FIN; 4 RST; 5 SYN+FIN; 6 SYN+RST; 7 FIN+RST; 8 SYN+FIN+RST."),
+    row("tcp_flag_bits", Group::Tcp, Digits(3), Tcp, |a| a.tcp_flag_bits.into(), |a, v| a.tcp_flag_bits = v as u16,
+        "1 PSH, 2 URG, 4 ECE, 8 CWR, 16 AE, 32 the ACK flag is missing, 256, 512, 1024 the reserved bits (low to high)."),
+    row("tcp_opt_profile", Group::Tcp, Classes(256), Tcp, |a| a.tcp_opt_profile.into(), |a, v| a.tcp_opt_profile = v as u8,
+        "Layout of the TCP options: 0 to 10 are so many words of padding, higher numbers index the artifact's dictionary."),
+    row("tcp_win", Group::Tcp, Digits(4), Tcp, |a| a.tcp_win.into(), |a, v| a.tcp_win = v as u16,
+        "Receive window as on the wire, unscaled."),
+    row("tcp_ack_unseen", Group::Tcp, Classes(3), Tcp, |a| a.tcp_ack_unseen as u32, |a, v| a.tcp_ack_unseen = class(&[AckReference::PeerNext, AckReference::PeerUnseen, AckReference::Zero], v),
+        "The acknowledgment number is 0 relative to the peer's next expected number, 1 the first sign of an unseen peer, 2 the number 0 itself."),
+    row("tcp_ack_adv", Group::Tcp, Digits(8), Tcp, |a| a.tcp_ack_adv, |a, v| a.tcp_ack_adv = v,
+        "The peer's next expected sequence number minus the acknowledgment number, modulo 2^32."),
+    row("tcp_seq_delta_sign", Group::Tcp, Classes(3), Tcp, |a| a.tcp_seq_delta_sign as u32, |a, v| a.tcp_seq_delta_sign = class(&[SeqReference::Forward, SeqReference::Backward, SeqReference::Zero], v),
+        "The sequence number lies 0 at or after, 1 before the sender's own next expected number; 2 the direction starts at the number 0."),
+    row("tcp_seq_delta", Group::Tcp, Digits(8), Tcp, |a| a.tcp_seq_delta, |a, v| a.tcp_seq_delta = v,
+        "How far it lies from it."),
+    row("ttl_res", Group::Packet, Classes(256), Always, |a| a.ttl_res.into(), |a, v| a.ttl_res = v as u8,
+        "Time to live or hop limit left at the tap."),
+    row("ip_tos", Group::Packet, Classes(256), Always, |a| a.ip_tos.into(), |a, v| a.ip_tos = v as u8,
+        "DSCP and ECN: IPv4 type of service, IPv6 traffic class."),
+    row("ip_proto", Group::Packet, Classes(256), Other, |a| a.ip_proto.into(), |a, v| a.ip_proto = v as u8,
+        "IP protocol number of an OTHER packet."),
+    row("ip_ext", Group::Packet, Digits(2), Always, |a| a.ip_ext.into(), |a, v| a.ip_ext = v as u8,
+        "Length of IPv4 options or IPv6 extension headers, in units of four bytes."),
+    row("icmp_type", Group::Packet, Classes(256), Icmp, |a| a.icmp_type.into(), |a, v| a.icmp_type = v as u8,
+        "ICMP or ICMPv6 type."),
+    row("icmp_code", Group::Packet, Classes(256), Icmp, |a| a.icmp_code.into(), |a, v| a.icmp_code = v as u8,
+        "ICMP or ICMPv6 code."),
+    row("l4_payload_len", Group::Packet, Digits(4), Always, |a| a.l4_payload_len.into(), |a, v| a.l4_payload_len = v as u16,
+        "Bytes after the TCP, UDP or ICMP header (8 bytes of it), or after the IP header of an OTHER packet."),
+    row("ctx_gap_b", Group::Context, Classes(Context::GAP_BUCKETS), Always, |a| a.context.gap_b.into(), |a, v| a.context.gap_b = v as u8,
+        "Time since the flow's previous packet: 0 none, else 1 + floor(log2 of microseconds), at most 31."),
+    row("ctx_pkt_count_b", Group::Context, Classes(Context::COUNT_BUCKETS), Always, |a| a.context.pkt_count_b.into(), |a, v| a.context.pkt_count_b = v as u8,
+        "Packets of the flow so far: 0 to 3 as they are, then 2 + floor(log2), at most 15."),
+    row("ctx_last_payload_b", Group::Context, Classes(Context::PAYLOAD_BUCKETS), Always, |a| a.context.last_payload_b.into(), |a, v| a.context.last_payload_b = v as u8,
+        "Payload of the flow's previous packet: 0 none, else 1 + floor(log2 of bytes)."),
+    row("ctx_ack_streak_b", Group::Context, Classes(Context::STREAK_BUCKETS), Always, |a| a.context.ack_streak_b.into(), |a, v| a.context.ack_streak_b = v as u8,
+        "Packets without payload in a row just before, in this flow: at most 7."),
+    row("ctx_last_dir", Group::Context, Classes(3), Always, |a| a.context.last_dir.into(), |a, v| a.context.last_dir = v as u8,
+        "Direction of the flow's previous packet: 0 none, 1 from the opener, 2 to it."),
+];
+
+const CONTROLS: [Control; 9] = [
+    Control::Ack,
+    Control::Syn,
+    Control::SynAck,
+    Control::Fin,
+    Control::Rst,
+    Control::SynFin,
+    Control::SynRst,
+    Control::FinRst,
+    Control::SynFinRst,
+];
+
+fn class<T: Copy>(values: &[T], index: u32) -> T {
+    values[(index as usize).min(values.len() - 1)]
+}
+
+/// Number of fields: the length of a token vector.
+pub const FIELD_COUNT: usize = {
+    let mut sum = 0;
+    let mut i = 0;
+    while i < QUANTITIES.len() {
+        sum += QUANTITIES[i].vocabulary.fields();
+        i += 1;
+    }
+    sum
+};
+
+/// One field of the token vector: a class, or one digit of a quantity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Field {
+    /// Index into [`QUANTITIES`].
+    pub quantity: usize,
+    /// Which digit, most significant first; 0 for a class.
+    pub digit: u8,
+}
+
+/// All fields in order: the layout of a token vector.
+pub const FIELDS: [Field; FIELD_COUNT] = {
+    let mut fields = [Field {
+        quantity: 0,
+        digit: 0,
+    }; FIELD_COUNT];
+    let (mut i, mut quantity) = (0, 0);
+    while quantity < QUANTITIES.len() {
+        let mut digit = 0;
+        while digit < QUANTITIES[quantity].vocabulary.fields() {
+            fields[i] = Field {
+                quantity,
+                digit: digit as u8,
+            };
+            i += 1;
+            digit += 1;
+        }
+        quantity += 1;
+    }
+    fields
+};
+
+impl Field {
+    /// The quantity that the field belongs to.
+    pub fn quantity(&self) -> &'static Quantity {
+        &QUANTITIES[self.quantity]
+    }
+
+    /// Name: that of the quantity, with `_d0`, `_d1`, … for digits.
+    pub fn name(&self) -> String {
+        match self.quantity().vocabulary {
+            Classes(_) => self.quantity().name.to_string(),
+            Digits(_) => format!("{}_d{}", self.quantity().name, self.digit),
+        }
+    }
+
+    /// Number of values.
+    pub fn size(&self) -> u16 {
+        self.quantity().vocabulary.size()
+    }
+}
+
+/// The discrete fields of one action, in the order of [`FIELDS`]. An inactive field is 0.
+pub type Tokens = [u16; FIELD_COUNT];
+
+impl Action {
+    /// The discrete fields, for the model. The time is not among them.
+    pub fn tokens(&self) -> Tokens {
+        let mut tokens = [0; FIELD_COUNT];
+        let mut at = 0;
+        for quantity in QUANTITIES {
+            let value = (quantity.get)(self);
+            match quantity.vocabulary {
+                Classes(_) => tokens[at] = value as u16,
+                Digits(n) => {
+                    for digit in 0..n {
+                        tokens[at + digit as usize] = (value >> (4 * (n - 1 - digit)) & 0xf) as u16;
+                    }
+                }
+            }
+            at += quantity.vocabulary.fields();
+        }
+        tokens
+    }
+
+    /// The action of these fields and this time. Inactive fields are read as 0, whatever the tokens hold; values
+    /// beyond a vocabulary saturate.
+    pub fn from_tokens(tokens: &Tokens, delta_t: i64) -> Self {
+        let mut action = Action {
+            delta_t,
+            ..Action::default()
+        };
+        let mut at = 0;
+        for quantity in QUANTITIES {
+            let n = quantity.vocabulary.fields();
+            // `proto` precedes every quantity whose activity depends on it.
+            if quantity.active.covers(action.proto) {
+                let top = quantity.vocabulary.size() - 1;
+                let value = tokens[at..at + n]
+                    .iter()
+                    .fold(0u32, |value, &token| value << 4 | u32::from(token.min(top)));
+                (quantity.set)(&mut action, value.min(quantity.vocabulary.max()));
+            }
+            at += n;
+        }
+        action
+    }
+
+    /// Sets every quantity that is inactive for the packet's `proto` to 0.
+    pub fn without_inactive(mut self) -> Self {
+        for quantity in QUANTITIES {
+            if !quantity.active.covers(self.proto) {
+                (quantity.set)(&mut self, 0);
+            }
+        }
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn test_proto_precedes_what_depends_on_it() {
+        let proto = QUANTITIES.iter().position(|q| q.name == "proto").unwrap();
+        for quantity in &QUANTITIES[..proto] {
+            assert_eq!(quantity.active, Active::Always, "{}", quantity.name);
+        }
+    }
+
+    #[test]
+    fn test_digits_are_most_significant_first() {
+        let action = Action {
+            tcp_win: 0x1234,
+            ..Action::default()
+        };
+        let at = FIELDS
+            .iter()
+            .position(|f| f.name() == "tcp_win_d0")
+            .unwrap();
+        assert_eq!(action.tokens()[at..at + 4], [1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn test_every_quantity_survives_its_extremes() {
+        for (i, quantity) in QUANTITIES.iter().enumerate() {
+            for value in [0, 1, quantity.vocabulary.max()] {
+                let mut action = Action::default();
+                action.proto = match quantity.active {
+                    Active::Icmp => Proto::Icmp,
+                    Active::Other => Proto::Other,
+                    _ => Proto::Tcp,
+                };
+                (quantity.set)(&mut action, value);
+                assert_eq!((quantity.get)(&action), value, "{}", quantity.name);
+                let back = Action::from_tokens(&action.tokens(), 0);
+                assert_eq!((QUANTITIES[i].get)(&back), value, "{}", quantity.name);
+            }
+        }
+    }
+
+    #[test]
+    fn test_inactive_tokens_are_ignored() {
+        let mut tokens = [0; FIELD_COUNT];
+        for (token, field) in tokens.iter_mut().zip(FIELDS) {
+            if field.quantity().active == Active::Tcp {
+                *token = 1;
+            }
+        }
+        let proto = FIELDS.iter().position(|f| f.name() == "proto").unwrap();
+        tokens[proto] = Proto::Udp as u16;
+        let expected = Action {
+            proto: Proto::Udp,
+            ..Action::default()
+        };
+        assert_eq!(Action::from_tokens(&tokens, 0), expected);
+    }
+}

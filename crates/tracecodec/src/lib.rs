@@ -1,0 +1,2 @@
+//! TraceCodec's symbolic path.
+pub mod action;
