@@ -1,2 +1,8 @@
 //! TraceCodec's symbolic path.
 pub mod action;
+pub mod compile;
+pub mod flow;
+pub mod lift;
+pub mod pcap;
+pub mod tcp;
+pub mod wire;

@@ -14,14 +14,17 @@ pub use options::{OptionLayout, OptionProfiles, TcpOption};
 /// Version of the schema. Every artifact that holds actions, or weights trained on them, carries it.
 pub const SCHEMA_VERSION: u32 = 1;
 
-/// `flow_evt`: whether the packet opens its slot (a new generation of it) or continues the flow that holds it.
+/// `flow_evt`: whether the packet continues the flow in its slot or starts a new one, a new generation of the slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub enum FlowEvent {
     /// The flow in the slot goes on.
     #[default]
     Continue = 0,
-    /// A new flow takes the slot.
+    /// A flow with a five-tuple of its own takes the slot.
     Open = 1,
+    /// A SYN with another initial sequence number starts a new flow under the five-tuple in the slot. `dir` tells which
+    /// endpoint of the old flow sent it; that endpoint is the opener from here on.
+    Reopen = 2,
 }
 
 /// `proto`: the protocol path of a packet.

@@ -129,8 +129,8 @@ const fn row(
 pub const QUANTITIES: &[Quantity] = &[
     row("flow_token", Group::Coarse, Digits(4), Always, |a| a.flow_token.into(), |a, v| a.flow_token = v as u16,
         "Slot of the flow among the open ones, lowest free first."),
-    row("flow_evt", Group::Coarse, Classes(2), Always, |a| a.flow_evt as u32, |a, v| a.flow_evt = class(&[FlowEvent::Continue, FlowEvent::Open], v),
-        "0 continues the flow in the slot, 1 opens the slot for a new flow."),
+    row("flow_evt", Group::Coarse, Classes(3), Always, |a| a.flow_evt as u32, |a, v| a.flow_evt = class(&[FlowEvent::Continue, FlowEvent::Open, FlowEvent::Reopen], v),
+        "0 continues the flow in the slot, 1 opens the slot for a new flow, 2 reopens it: a SYN reuses the five-tuple."),
     row("proto", Group::Coarse, Classes(4), Always, |a| a.proto as u32, |a, v| a.proto = class(&[Proto::Tcp, Proto::Udp, Proto::Icmp, Proto::Other], v),
         "0 TCP, 1 UDP, 2 ICMP or ICMPv6, 3 any other IP protocol."),
     row("ip_family", Group::Coarse, Classes(2), Always, |a| a.ip_family as u32, |a, v| a.ip_family = class(&[Family::V4, Family::V6], v),

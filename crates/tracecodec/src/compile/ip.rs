@@ -1,0 +1,75 @@
+//! IP headers of the output.
+
+use super::flow::{Flow, role};
+use crate::action::{Action, Family};
+use crate::wire::{checksum, ip_proto};
+
+/// The flag "don't fragment".
+const DONT_FRAGMENT: u16 = 0x4000;
+
+/// Kind of an IPv4 option that does nothing.
+const NOP: u8 = 1;
+
+/// Kind of an IPv6 option that fills space.
+const PAD_N: u8 = 1;
+
+/// Appends the IP header of a packet with this many bytes after it.
+pub(super) fn emit(action: &Action, flow: &mut Flow, payload_len: usize, frame: &mut Vec<u8>) {
+    let id = flow.count_packet();
+    match action.ip_family {
+        Family::V4 => emit_v4(action, flow, id, payload_len, frame),
+        Family::V6 => emit_v6(action, flow, payload_len, frame),
+    }
+}
+
+fn emit_v4(action: &Action, flow: &Flow, id: u16, payload_len: usize, frame: &mut Vec<u8>) {
+    let start = frame.len();
+    let words = 5 + action.ip_ext;
+    let total_len = 4 * usize::from(words) + payload_len;
+    let dir = role(action);
+    frame.extend([0x40 | words, action.ip_tos]);
+    frame.extend((total_len as u16).to_be_bytes());
+    frame.extend(id.to_be_bytes());
+    frame.extend(DONT_FRAGMENT.to_be_bytes());
+    frame.extend([action.ttl_res, flow.kind.number, 0, 0]);
+    frame.extend(flow.address(dir));
+    frame.extend(flow.address(dir.reverse()));
+    frame.resize(start + 4 * usize::from(words), NOP);
+    let field = checksum::finish(checksum::sum(&frame[start..]));
+    frame[start + 10..start + 12].copy_from_slice(&field.to_be_bytes());
+}
+
+fn emit_v6(action: &Action, flow: &Flow, payload_len: usize, frame: &mut Vec<u8>) {
+    let ext_len = 4 * usize::from(action.ip_ext);
+    let dir = role(action);
+    frame.extend((6 << 28 | u32::from(action.ip_tos) << 20).to_be_bytes());
+    frame.extend(((ext_len + payload_len) as u16).to_be_bytes());
+    let next = if ext_len > 0 {
+        ip_proto::DESTINATION_OPTIONS
+    } else {
+        flow.kind.number
+    };
+    frame.extend([next, action.ttl_res]);
+    frame.extend(flow.address(dir));
+    frame.extend(flow.address(dir.reverse()));
+    if ext_len > 0 {
+        emit_padding_extension(flow.kind.number, ext_len, frame);
+    }
+}
+
+/// A destination options header (RFC 8200 section 4.6) of this length that holds padding alone.
+fn emit_padding_extension(next: u8, ext_len: usize, frame: &mut Vec<u8>) {
+    let end = frame.len() + ext_len;
+    frame.extend([next, (ext_len / 8 - 1) as u8]);
+    while frame.len() < end {
+        let body = (end - frame.len() - 2).min(255);
+        // What is left must not be a single byte, which would be no PadN option.
+        let body = if end - frame.len() - 2 - body == 1 {
+            body - 1
+        } else {
+            body
+        };
+        frame.extend([PAD_N, body as u8]);
+        frame.resize(frame.len() + body, 0);
+    }
+}

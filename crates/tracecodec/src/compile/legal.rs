@@ -1,0 +1,282 @@
+//! Legality: the nearest legal action to one that contradicts the state or itself.
+
+use super::flow::{Flow, Kind, role};
+use super::tcp;
+use crate::action::{Action, Direction, Family, FlowEvent, OptionProfiles, Proto};
+use crate::tcp::{Connection, flags};
+use crate::wire::{icmp, ip_proto};
+
+/// What contradicted the state, or the protocol, and what was done about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Legalisation {
+    /// A packet continues or reopens a slot that holds no flow: it opens it.
+    UnopenedSlot,
+    /// A packet continues or reopens a flow of another protocol, family or kind: it opens the slot anew.
+    AnotherKind,
+    /// The packet that opens a flow does not come from its opener: it does.
+    OpenedByResponder,
+    /// A packet other than a SYN without ACK reopens a flow: it continues it.
+    ReopenedWithoutSyn,
+    /// A SYN without ACK continues a connection with a number other than its base, which would reopen it: it takes the base, or
+    /// does reopen it where the base cannot be had.
+    AnotherSyn,
+    /// A sequence or acknowledgment reference says what the connection's state cannot mean.
+    References,
+    /// Flag bits that mean nothing.
+    FlagBits,
+    /// An option profile that the dictionary lacks: no options.
+    OptionProfile,
+    /// An IP protocol number that is not OTHER's: 253.
+    IpProto,
+    /// IPv4 options over 40 bytes, or extension headers of no multiple of eight.
+    IpExtension,
+    /// An ICMP code that its type does not have: 0.
+    IcmpCode,
+    /// A payload longer than an IP packet can carry.
+    PayloadTooLong,
+    /// A payload shorter than the message needs.
+    PayloadTooShort,
+}
+
+impl Legalisation {
+    /// All kinds, in the order of reports.
+    pub const ALL: [Legalisation; 13] = [
+        Legalisation::UnopenedSlot,
+        Legalisation::AnotherKind,
+        Legalisation::OpenedByResponder,
+        Legalisation::ReopenedWithoutSyn,
+        Legalisation::AnotherSyn,
+        Legalisation::References,
+        Legalisation::FlagBits,
+        Legalisation::OptionProfile,
+        Legalisation::IpProto,
+        Legalisation::IpExtension,
+        Legalisation::IcmpCode,
+        Legalisation::PayloadTooLong,
+        Legalisation::PayloadTooShort,
+    ];
+
+    /// Name in manifests and JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Legalisation::UnopenedSlot => "unopened_slot",
+            Legalisation::AnotherKind => "another_kind",
+            Legalisation::OpenedByResponder => "opened_by_responder",
+            Legalisation::ReopenedWithoutSyn => "reopened_without_syn",
+            Legalisation::AnotherSyn => "another_syn",
+            Legalisation::References => "references",
+            Legalisation::FlagBits => "flag_bits",
+            Legalisation::OptionProfile => "option_profile",
+            Legalisation::IpProto => "ip_proto",
+            Legalisation::IpExtension => "ip_extension",
+            Legalisation::IcmpCode => "icmp_code",
+            Legalisation::PayloadTooLong => "payload_too_long",
+            Legalisation::PayloadTooShort => "payload_too_short",
+        }
+    }
+}
+
+/// How often each kind occurred.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Legalisations([u64; Legalisation::ALL.len()]);
+
+impl Legalisations {
+    /// How often a kind occurred.
+    pub fn count(&self, kind: Legalisation) -> u64 {
+        self.0[kind as usize]
+    }
+
+    /// How often any kind occurred; a packet may count several times.
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    fn add(&mut self, kind: Legalisation, happened: bool) {
+        self.0[kind as usize] += u64::from(happened);
+    }
+}
+
+/// The nearest legal action for a slot that holds this flow.
+pub(super) fn legalise(
+    action: Action,
+    held: Option<&Flow>,
+    profiles: &OptionProfiles,
+    counts: &mut Legalisations,
+) -> Action {
+    let mut action = action.without_inactive();
+    legalise_ip(&mut action, counts);
+    legalise_event(&mut action, held, counts);
+    match action.proto {
+        Proto::Tcp => legalise_tcp(&mut action, held, profiles, counts),
+        Proto::Icmp => legalise_icmp(&mut action, counts),
+        Proto::Udp | Proto::Other => {}
+    }
+    legalise_length(&mut action, profiles, counts);
+    action
+}
+
+/// Replaces a value, and counts if that changed it.
+fn settle<T: PartialEq>(value: &mut T, legal: T, kind: Legalisation, counts: &mut Legalisations) {
+    counts.add(kind, *value != legal);
+    *value = legal;
+}
+
+fn legalise_ip(action: &mut Action, counts: &mut Legalisations) {
+    let ext = match action.ip_family {
+        Family::V4 => action.ip_ext.min(10),
+        Family::V6 => action.ip_ext & !1,
+    };
+    settle(&mut action.ip_ext, ext, Legalisation::IpExtension, counts);
+    let misnamed = match (action.ip_proto, action.ip_family) {
+        (ip_proto::TCP | ip_proto::UDP, _) => true,
+        (proto, Family::V4) => proto == ip_proto::ICMP,
+        (
+            ip_proto::HOP_BY_HOP
+            | ip_proto::ROUTING
+            | ip_proto::FRAGMENT
+            | ip_proto::DESTINATION_OPTIONS
+            | ip_proto::ICMPV6,
+            Family::V6,
+        ) => true,
+        _ => false,
+    };
+    if action.proto == Proto::Other && misnamed {
+        settle(
+            &mut action.ip_proto,
+            ip_proto::EXPERIMENT,
+            Legalisation::IpProto,
+            counts,
+        );
+    }
+}
+
+fn legalise_event(action: &mut Action, held: Option<&Flow>, counts: &mut Legalisations) {
+    let starts = action.flow_evt == FlowEvent::Open;
+    match held {
+        None => settle(
+            &mut action.flow_evt,
+            FlowEvent::Open,
+            Legalisation::UnopenedSlot,
+            counts,
+        ),
+        Some(held) if !starts && held.kind != Kind::of(action) => {
+            settle(
+                &mut action.flow_evt,
+                FlowEvent::Open,
+                Legalisation::AnotherKind,
+                counts,
+            );
+        }
+        Some(_) => {}
+    }
+    let syn = action.proto == Proto::Tcp && is_opening(action);
+    if action.flow_evt == FlowEvent::Reopen && !syn {
+        settle(
+            &mut action.flow_evt,
+            FlowEvent::Continue,
+            Legalisation::ReopenedWithoutSyn,
+            counts,
+        );
+    }
+    if action.flow_evt == FlowEvent::Open {
+        settle(
+            &mut action.dir,
+            Direction::Orig,
+            Legalisation::OpenedByResponder,
+            counts,
+        );
+    }
+}
+
+/// Whether a TCP action is a SYN without ACK.
+fn is_opening(action: &Action) -> bool {
+    tcp::flag_bits(action) & (flags::SYN | flags::ACK) == flags::SYN
+}
+
+fn legalise_tcp(
+    action: &mut Action,
+    held: Option<&Flow>,
+    profiles: &OptionProfiles,
+    counts: &mut Legalisations,
+) {
+    let bits = flags::canonical_bits(action.tcp_ctrl, action.tcp_flag_bits);
+    settle(
+        &mut action.tcp_flag_bits,
+        bits,
+        Legalisation::FlagBits,
+        counts,
+    );
+    let profile = profiles
+        .layout(action.tcp_opt_profile)
+        .map_or(0, |_| action.tcp_opt_profile);
+    settle(
+        &mut action.tcp_opt_profile,
+        profile,
+        Legalisation::OptionProfile,
+        counts,
+    );
+    legalise_numbers(action, held, counts);
+}
+
+fn legalise_numbers(action: &mut Action, held: Option<&Flow>, counts: &mut Legalisations) {
+    let fresh = Connection::default();
+    let connection = match (action.flow_evt, held) {
+        (FlowEvent::Continue, Some(held)) => &held.connection,
+        _ => &fresh,
+    };
+    let given = tcp::references(action);
+    let mut legal = connection.legal(role(action), given);
+    counts.add(Legalisation::References, legal != given);
+    if is_opening(action) {
+        let based = connection.at_base(role(action), legal);
+        counts.add(Legalisation::AnotherSyn, based != Some(legal));
+        if based.is_none() {
+            action.flow_evt = FlowEvent::Reopen;
+        }
+        legal = based.unwrap_or_else(|| fresh.legal(role(action), legal));
+    }
+    action.tcp_seq_delta_sign = legal.seq_sign;
+    action.tcp_seq_delta = legal.seq_delta;
+    action.tcp_ack_unseen = legal.ack_unseen;
+    action.tcp_ack_adv = legal.ack_adv;
+}
+
+fn legalise_icmp(action: &mut Action, counts: &mut Legalisations) {
+    if !icmp::has_code(action.ip_family, action.icmp_type, action.icmp_code) {
+        settle(&mut action.icmp_code, 0, Legalisation::IcmpCode, counts);
+    }
+}
+
+fn legalise_length(action: &mut Action, profiles: &OptionProfiles, counts: &mut Legalisations) {
+    let smallest = match action.proto {
+        Proto::Icmp => icmp::smallest_body(action.ip_family, action.icmp_type),
+        Proto::Other => ip_proto::smallest_header(action.ip_proto),
+        Proto::Tcp | Proto::Udp => 0,
+    };
+    let at_least = action.l4_payload_len.max(smallest);
+    settle(
+        &mut action.l4_payload_len,
+        at_least,
+        Legalisation::PayloadTooShort,
+        counts,
+    );
+    let transport = match action.proto {
+        Proto::Tcp => tcp::header_len(action, profiles),
+        Proto::Udp | Proto::Icmp => crate::wire::SHORT_HEADER,
+        Proto::Other => 0,
+    };
+    // The IPv4 length counts its own header, the IPv6 length does not.
+    let fixed = if action.ip_family == Family::V4 {
+        20
+    } else {
+        0
+    };
+    let room = usize::from(u16::MAX) - fixed - 4 * usize::from(action.ip_ext) - transport;
+    let at_most = action.l4_payload_len.min(room as u16);
+    settle(
+        &mut action.l4_payload_len,
+        at_most,
+        Legalisation::PayloadTooLong,
+        counts,
+    );
+}

@@ -1,0 +1,204 @@
+//! Compile: packet actions to a legal, state-consistent capture with synthetic endpoints (the paper, section 3.3).
+//!
+//! The compiler is total: any sequence of actions gives packets that analysers read without complaint. Where an action
+//! contradicts the state, the nearest legal packet is emitted and the case is counted as a [`Legalisation`].
+
+mod endpoint;
+mod flow;
+mod icmp;
+mod ip;
+mod legal;
+mod payload;
+mod tcp;
+
+use std::sync::Arc;
+
+pub use endpoint::Salt;
+pub use legal::{Legalisation, Legalisations};
+
+use crate::action::{Action, OptionProfiles, Proto};
+use crate::pcap::{LinkType, Packet, Timestamp};
+use crate::wire::checksum;
+use flow::Flow;
+
+/// What payload the packets carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PayloadPolicy {
+    /// Deterministic synthetic bytes.
+    #[default]
+    Synthetic,
+    /// None: the capture ends after the headers, lengths on the wire stay.
+    Truncate,
+}
+
+/// Link layer of the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Link {
+    /// Ethernet with locally administered addresses.
+    #[default]
+    Ethernet,
+    /// IP without a link layer.
+    RawIp,
+}
+
+impl Link {
+    /// The link type of the output.
+    pub fn link_type(self) -> LinkType {
+        match self {
+            Link::Ethernet => LinkType::ETHERNET,
+            Link::RawIp => LinkType::RAW,
+        }
+    }
+}
+
+/// How actions are realised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CompileConfig {
+    /// Chooses the synthetic endpoints and initial sequence numbers.
+    pub salt: Salt,
+    /// Payload policy.
+    pub payload: PayloadPolicy,
+    /// Link layer.
+    pub link: Link,
+    /// Time of the first packet.
+    pub epoch: Timestamp,
+}
+
+/// Compiles actions one by one. Memory grows with the highest slot in use, not with packets.
+pub struct Compiler {
+    config: CompileConfig,
+    profiles: Arc<OptionProfiles>,
+    flows: Vec<Option<Flow>>,
+    /// How often each slot was opened.
+    generations: Vec<u32>,
+    now: Timestamp,
+    frame: Vec<u8>,
+    legalisations: Legalisations,
+}
+
+impl Compiler {
+    /// A compiler whose `tcp_opt_profile` means what the dictionary says.
+    pub fn new(config: CompileConfig, profiles: OptionProfiles) -> Self {
+        Self {
+            config,
+            profiles: Arc::new(profiles),
+            flows: Vec::new(),
+            generations: Vec::new(),
+            now: config.epoch,
+            frame: Vec::with_capacity(1 << 16),
+            legalisations: Legalisations::default(),
+        }
+    }
+
+    /// What had to be changed so far to keep packets legal.
+    pub fn legalisations(&self) -> &Legalisations {
+        &self.legalisations
+    }
+
+    /// The packet of an action. Its bytes live until the next call.
+    pub fn compile(&mut self, action: &Action) -> Packet<'_> {
+        self.now = Timestamp(self.now.0.saturating_add(action.delta_t));
+        let action = self.place(*action);
+        let slot = usize::from(action.flow_token);
+        let flow = self.flows[slot].as_mut().expect("placed above");
+        self.frame.clear();
+        if self.config.link == Link::Ethernet {
+            flow.emit_ethernet(&action, &mut self.frame);
+        }
+        let body = Body {
+            now: self.now,
+            profiles: &self.profiles,
+            payload: self.config.payload,
+        };
+        let wire_len = body.emit(&action, flow, &mut self.frame);
+        Packet {
+            time: self.now,
+            link: self.config.link.link_type(),
+            wire_len: wire_len as u32,
+            data: &self.frame,
+        }
+    }
+
+    /// Makes the action legal and its flow live.
+    fn place(&mut self, action: Action) -> Action {
+        let slot = usize::from(action.flow_token);
+        if slot >= self.flows.len() {
+            self.flows.resize_with(slot + 1, || None);
+            self.generations.resize(slot + 1, 0);
+        }
+        let held = self.flows[slot].as_ref();
+        let action = legal::legalise(action, held, &self.profiles, &mut self.legalisations);
+        if let Some(flow) = Flow::next(
+            held,
+            &action,
+            self.generations[slot],
+            self.config.salt,
+            self.now,
+        ) {
+            self.generations[slot] = self.generations[slot].wrapping_add(1);
+            self.flows[slot] = Some(flow);
+        }
+        action
+    }
+}
+
+/// Emits everything from the IP header on.
+struct Body<'a> {
+    now: Timestamp,
+    profiles: &'a OptionProfiles,
+    payload: PayloadPolicy,
+}
+
+impl Body<'_> {
+    /// Appends headers and payload to the frame; returns the frame's length on the wire.
+    fn emit(&self, action: &Action, flow: &mut Flow, frame: &mut Vec<u8>) -> usize {
+        let payload_len = usize::from(action.l4_payload_len);
+        let header_len = self.header_len(action);
+        ip::emit(action, flow, header_len + payload_len, frame);
+        let transport = frame.len();
+        frame.resize(transport + header_len, 0);
+        let pseudo = flow.pseudo_header_sum(header_len + payload_len);
+        let header = &mut frame[transport..];
+        let (payload, captured) = match action.proto {
+            Proto::Tcp => {
+                let seq = tcp::emit(action, flow, self.profiles, self.now, header);
+                (payload::Source::Stream(seq.0), payload_len)
+            }
+            Proto::Udp => {
+                flow.emit_udp(action, header);
+                (payload::Source::Stream(0), payload_len)
+            }
+            Proto::Icmp => icmp::emit(action, flow, header),
+            Proto::Other => (payload::Source::Stream(0), 0),
+        };
+        let sum = pseudo + checksum::sum(header) + payload.sum(payload_len);
+        match action.proto {
+            Proto::Tcp => put_checksum(header, 16, sum),
+            Proto::Udp => put_checksum(header, 6, sum),
+            Proto::Icmp => put_checksum(header, 2, sum),
+            Proto::Other => {}
+        }
+        if self.payload == PayloadPolicy::Synthetic || action.proto == Proto::Icmp {
+            payload.append(captured, frame);
+        }
+        transport + header_len + payload_len
+    }
+
+    fn header_len(&self, action: &Action) -> usize {
+        match action.proto {
+            Proto::Tcp => tcp::header_len(action, self.profiles),
+            Proto::Udp | Proto::Icmp => crate::wire::SHORT_HEADER,
+            Proto::Other => 0,
+        }
+    }
+}
+
+/// Writes a checksum field. A UDP checksum of 0 means "none", so that it becomes all ones (RFC 768); for the others both are the
+/// same number.
+fn put_checksum(header: &mut [u8], at: usize, sum: u32) {
+    let field = match (checksum::finish(sum), at) {
+        (0, 6) => 0xffff,
+        (field, _) => field,
+    };
+    header[at..at + 2].copy_from_slice(&field.to_be_bytes());
+}

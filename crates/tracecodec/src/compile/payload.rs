@@ -1,0 +1,104 @@
+//! Synthetic payload: a text that repeats, so that a byte is a function of its place in the stream (a retransmission
+//! carries the same bytes) and its checksum needs no pass over it.
+
+use std::sync::LazyLock;
+
+use crate::wire::checksum;
+
+/// One period. Its length divides 2^32, so that the text goes on where sequence numbers wrap.
+const PERIOD: &[u8; 32] = b"TraceCodec synthetic payload --\n";
+
+/// Longest payload.
+const MAX: usize = u16::MAX as usize;
+
+struct Text {
+    bytes: Vec<u8>,
+    /// Sums of the bytes at even and at odd places before each place.
+    sums: Vec<[u32; 2]>,
+}
+
+static TEXT: LazyLock<Text> = LazyLock::new(|| {
+    let bytes: Vec<u8> = PERIOD
+        .iter()
+        .copied()
+        .cycle()
+        .take(PERIOD.len() + MAX)
+        .collect();
+    let mut sums = vec![[0; 2]];
+    for (i, &byte) in bytes.iter().enumerate() {
+        let mut next = sums[i];
+        next[i % 2] += u32::from(byte);
+        sums.push(next);
+    }
+    Text { bytes, sums }
+});
+
+/// Where a payload comes from.
+pub(super) enum Source {
+    /// The text, from this place in the stream on.
+    Stream(u32),
+    /// These bytes, then zeros.
+    Quote([u8; 48], usize),
+}
+
+impl Source {
+    /// Sum of the 16-bit words of the payload.
+    pub(super) fn sum(&self, len: usize) -> u32 {
+        match self {
+            Source::Stream(at) => {
+                let from = *at as usize % PERIOD.len();
+                let (before, after) = (TEXT.sums[from], TEXT.sums[from + len]);
+                let [even, odd] = [after[0] - before[0], after[1] - before[1]];
+                let (high, low) = if from % 2 == 0 {
+                    (even, odd)
+                } else {
+                    (odd, even)
+                };
+                checksum::fold((u64::from(high) << 8) + u64::from(low))
+            }
+            Source::Quote(bytes, quoted) => checksum::sum(&bytes[..*quoted]),
+        }
+    }
+
+    /// Appends the payload to a frame.
+    pub(super) fn append(&self, len: usize, frame: &mut Vec<u8>) {
+        match self {
+            Source::Stream(at) => {
+                let from = *at as usize % PERIOD.len();
+                frame.extend_from_slice(&TEXT.bytes[from..from + len]);
+            }
+            Source::Quote(bytes, quoted) => {
+                let end = frame.len() + len;
+                frame.extend_from_slice(&bytes[..*quoted]);
+                frame.resize(end, 0);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn test_sum_without_a_pass_over_the_bytes() {
+        for (at, len) in [
+            (0, 0),
+            (0, 1),
+            (1, 1),
+            (5, 1460),
+            (31, 65535),
+            (u32::MAX, 7),
+        ] {
+            let source = Source::Stream(at);
+            let mut frame = Vec::new();
+            source.append(len, &mut frame);
+            assert_eq!(frame.len(), len);
+            assert_eq!(
+                checksum::fold(source.sum(len).into()),
+                checksum::sum(&frame),
+                "{at} {len}"
+            );
+        }
+    }
+}

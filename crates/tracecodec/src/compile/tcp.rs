@@ -1,0 +1,161 @@
+//! TCP headers of the output: numbers from the connection's state, options from their layout.
+
+use super::flow::{Flow, role};
+use crate::action::options::TcpOption;
+use crate::action::{Action, Direction, OptionLayout, OptionProfiles};
+use crate::pcap::Timestamp;
+use crate::tcp::{References, SeqNumber, flags};
+use crate::wire::TCP_HEADER;
+
+/// Segments that a sender's peer may still have to report in a SACK option: an options area has room for four blocks.
+const RECENT_SEGMENTS: usize = 4;
+
+/// Length of the gaps and blocks that are invented where a SACK option reports what the capture does not hold.
+const INVENTED_BLOCK: u32 = 1448;
+
+/// What the compiler keeps of either end of a connection for the options of its peer.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Sender {
+    /// Latest timestamp value sent (RFC 7323 section 3.2).
+    timestamp: u32,
+    /// Latest segments with payload, newest first.
+    recent: [(SeqNumber, SeqNumber); RECENT_SEGMENTS],
+}
+
+impl Sender {
+    fn record(&mut self, seq: SeqNumber, len: u32) {
+        self.recent.copy_within(..RECENT_SEGMENTS - 1, 1);
+        self.recent[0] = (seq, seq + len);
+    }
+}
+
+/// Length of the header with options.
+pub(super) fn header_len(action: &Action, profiles: &OptionProfiles) -> usize {
+    TCP_HEADER + layout(action, profiles).map_or(0, |layout| layout.bytes().len())
+}
+
+fn layout<'a>(action: &Action, profiles: &'a OptionProfiles) -> Option<&'a OptionLayout> {
+    profiles.layout(action.tcp_opt_profile)
+}
+
+/// The flag bits of a TCP action.
+pub(super) fn flag_bits(action: &Action) -> u16 {
+    flags::join(action.tcp_ctrl, action.tcp_flag_bits)
+}
+
+/// Sequence and acknowledgment references of a TCP action.
+pub(super) fn references(action: &Action) -> References {
+    References {
+        seq_sign: action.tcp_seq_delta_sign,
+        seq_delta: action.tcp_seq_delta,
+        ack_unseen: action.tcp_ack_unseen,
+        ack_adv: action.tcp_ack_adv,
+    }
+}
+
+/// Writes the header, the checksum as 0. Returns the sequence number of the first payload byte.
+pub(super) fn emit(
+    action: &Action,
+    flow: &mut Flow,
+    profiles: &OptionProfiles,
+    now: Timestamp,
+    header: &mut [u8],
+) -> SeqNumber {
+    let dir = role(action);
+    let segment_flags = flag_bits(action);
+    let len = u32::from(action.l4_payload_len);
+    let isns = [flow.isn(Direction::Orig), flow.isn(Direction::Resp)];
+    let numbers = flow
+        .connection
+        .decode(dir, segment_flags, len, references(action), |dir| {
+            isns[dir as usize]
+        });
+    let data_offset = (header.len() / 4) as u16;
+    header[0..2].copy_from_slice(&flow.port(dir).to_be_bytes());
+    header[2..4].copy_from_slice(&flow.port(dir.reverse()).to_be_bytes());
+    header[4..8].copy_from_slice(&numbers.seq.0.to_be_bytes());
+    header[8..12].copy_from_slice(&numbers.ack.0.to_be_bytes());
+    header[12..14].copy_from_slice(&(data_offset << 12 | segment_flags).to_be_bytes());
+    header[14..16].copy_from_slice(&action.tcp_win.to_be_bytes());
+    if segment_flags & flags::URG != 0 {
+        // Points behind the urgent data: all of the payload, or one byte to come.
+        header[18..20].copy_from_slice(&action.l4_payload_len.max(1).to_be_bytes());
+    }
+    if let Some(layout) = layout(action, profiles) {
+        emit_options(
+            layout,
+            flow,
+            dir,
+            segment_flags,
+            numbers.ack,
+            now,
+            &mut header[TCP_HEADER..],
+        );
+    }
+    if len > 0 {
+        flow.senders[dir as usize].record(numbers.seq, len);
+    }
+    numbers.seq + u32::from(segment_flags & flags::SYN != 0)
+}
+
+fn emit_options(
+    layout: &OptionLayout,
+    flow: &mut Flow,
+    dir: Direction,
+    segment_flags: u16,
+    ack: SeqNumber,
+    now: Timestamp,
+    area: &mut [u8],
+) {
+    area.copy_from_slice(layout.bytes());
+    for (at, len, option) in layout.options() {
+        let body = &mut area[at..at + len];
+        match option {
+            TcpOption::Timestamps(..) => {
+                let value = timestamp(flow, dir, now);
+                let echo = match segment_flags & flags::ACK {
+                    0 => 0,
+                    _ => flow.senders[dir.reverse() as usize].timestamp,
+                };
+                flow.senders[dir as usize].timestamp = value;
+                body[2..6].copy_from_slice(&value.to_be_bytes());
+                body[6..10].copy_from_slice(&echo.to_be_bytes());
+            }
+            TcpOption::Sack(blocks) => {
+                let recent = &flow.senders[dir.reverse() as usize].recent;
+                emit_sack(recent, ack, blocks.len() / 8, &mut body[2..]);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A clock of one tick a millisecond that starts at a number of the connection's own (RFC 7323 section 5.4).
+fn timestamp(flow: &Flow, dir: Direction, now: Timestamp) -> u32 {
+    let elapsed = now.0.saturating_sub(flow.opened.0) / 1_000_000;
+    flow.isn(dir).0.wrapping_mul(3).wrapping_add(elapsed as u32)
+}
+
+/// SACK blocks (RFC 2018): the peer's latest segments beyond the acknowledgment number, newest first; where there are not
+/// enough of them, blocks beyond those.
+fn emit_sack(recent: &[(SeqNumber, SeqNumber)], ack: SeqNumber, count: usize, body: &mut [u8]) {
+    let known = recent
+        .iter()
+        .filter(|(left, right)| left.is_after(ack) && right.is_after(*left));
+    let beyond = known
+        .clone()
+        .map(|&(_, right)| right)
+        .fold(ack, |a, b| if b.is_after(a) { b } else { a });
+    let invented = (0..).map(|i| {
+        let left = beyond + INVENTED_BLOCK * (2 * i + 1);
+        (left, left + INVENTED_BLOCK)
+    });
+    for (block, (left, right)) in body
+        .chunks_exact_mut(8)
+        .zip(known.copied().chain(invented))
+        .take(count)
+    {
+        block[..4].copy_from_slice(&left.0.to_be_bytes());
+        block[4..].copy_from_slice(&right.0.to_be_bytes());
+    }
+}

@@ -1,0 +1,69 @@
+//! The identity of a flow.
+
+use std::net::IpAddr;
+
+use crate::wire::{Headers, Transport, icmp, ip_proto};
+
+/// Which of a key's two endpoints sent a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Orientation {
+    /// The lower endpoint.
+    #[default]
+    FromLower,
+    /// The higher endpoint.
+    FromHigher,
+}
+
+/// An unordered five-tuple: the same for both directions.
+///
+/// ICMP echo messages are told apart by their identifier, in place of a port; all other ICMP messages, and all messages of
+/// any other protocol, belong to the pair of hosts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FlowKey {
+    lower: (IpAddr, u16),
+    higher: (IpAddr, u16),
+    proto: u8,
+    /// Tells echo flows from the other ICMP messages of two hosts.
+    echo: bool,
+}
+
+impl FlowKey {
+    /// The flow of a packet, and which end of it the packet comes from.
+    pub fn of(headers: &Headers<'_>) -> (Self, Orientation) {
+        let (proto, source_port, destination_port, echo) = match headers.transport {
+            Transport::Tcp(tcp) => (ip_proto::TCP, tcp.source_port, tcp.destination_port, false),
+            Transport::Udp {
+                source_port,
+                destination_port,
+            } => (ip_proto::UDP, source_port, destination_port, false),
+            Transport::Icmp(message) if icmp::is_echo(headers.family, message.icmp_type) => {
+                (ip_proto::ICMP, message.identifier, message.identifier, true)
+            }
+            Transport::Icmp(_) => (ip_proto::ICMP, 0, 0, false),
+            Transport::Other(proto) => (proto, 0, 0, false),
+        };
+        let source = (headers.source, source_port);
+        let destination = (headers.destination, destination_port);
+        if source <= destination {
+            (
+                Self {
+                    lower: source,
+                    higher: destination,
+                    proto,
+                    echo,
+                },
+                Orientation::FromLower,
+            )
+        } else {
+            (
+                Self {
+                    lower: destination,
+                    higher: source,
+                    proto,
+                    echo,
+                },
+                Orientation::FromHigher,
+            )
+        }
+    }
+}

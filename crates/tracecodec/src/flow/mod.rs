@@ -1,0 +1,8 @@
+//! Flows: who talks to whom, which slot a flow holds, and where a session ends.
+
+mod key;
+pub mod session;
+mod table;
+
+pub use key::{FlowKey, Orientation};
+pub use table::{FlowTable, Placement};

@@ -1,0 +1,357 @@
+//! Slots: a bounded number of live flows, each named by the lowest number that was free when it opened.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+
+use super::{FlowKey, Orientation};
+use crate::action::{Direction, FlowEvent};
+use crate::pcap::Timestamp;
+
+/// No slot: the end of a list.
+const NONE: u32 = u32::MAX;
+
+/// One of the two lists of live flows, oldest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Age {
+    /// Flows whose end would be noticed by no one: all but TCP, and TCP after its close.
+    Passing = 0,
+    /// TCP connections that were not seen to close.
+    Lasting = 1,
+}
+
+struct Slot<S> {
+    key: FlowKey,
+    opener: Orientation,
+    last_time: Timestamp,
+    /// Number of the flow's latest packet in the sequence: the order of the lists.
+    last_packet: u64,
+    age: Age,
+    older: u32,
+    newer: u32,
+    state: S,
+}
+
+#[derive(Clone, Copy)]
+struct List {
+    oldest: u32,
+    newest: u32,
+}
+
+/// The flow of a packet.
+pub struct Placement<'a, S> {
+    /// Its slot.
+    pub slot: u16,
+    /// Whether the packet continues, opens or reopens it.
+    pub event: FlowEvent,
+    /// Relative to the opener; of a packet that reopens the flow, relative to the opener before it.
+    pub dir: Direction,
+    /// The owner's state of the flow.
+    pub state: &'a mut S,
+}
+
+/// The table of live flows.
+///
+/// A five-tuple keeps its slot until it has been silent for [`FlowTable::PASSING_IDLE`] or [`FlowTable::LASTING_IDLE`], or
+/// until all slots are taken and it is the one that was silent longest (an eviction). Time is the latest seen, so that steps
+/// backwards change nothing.
+pub struct FlowTable<S> {
+    index: HashMap<FlowKey, u16>,
+    slots: Vec<Slot<S>>,
+    free: BinaryHeap<Reverse<u16>>,
+    lists: [List; 2],
+    capacity: usize,
+    clock: Timestamp,
+    packets: u64,
+    evictions: u64,
+}
+
+impl<S: Default> FlowTable<S> {
+    /// Slots that `flow_token` can number.
+    pub const MAX_CAPACITY: usize = 1 << 16;
+
+    /// Silence after which a flow that is no live TCP connection gives its slot back: five of the sessions' idle times, in
+    /// nanoseconds.
+    pub const PASSING_IDLE: i64 = 300 * 1_000_000_000;
+
+    /// The same for TCP connections that were not seen to close: a day.
+    pub const LASTING_IDLE: i64 = 86_400 * 1_000_000_000;
+
+    /// A table with this many slots, at most [`FlowTable::MAX_CAPACITY`].
+    pub fn new(capacity: usize) -> Self {
+        Self {
+            index: HashMap::new(),
+            slots: Vec::new(),
+            free: BinaryHeap::new(),
+            lists: [List {
+                oldest: NONE,
+                newest: NONE,
+            }; 2],
+            capacity: capacity.clamp(1, Self::MAX_CAPACITY),
+            clock: Timestamp(i64::MIN),
+            packets: 0,
+            evictions: 0,
+        }
+    }
+
+    /// Flows that lost their slot because all were taken.
+    pub fn evictions(&self) -> u64 {
+        self.evictions
+    }
+
+    /// Flows that hold a slot now.
+    pub fn live(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Most slots ever taken at once.
+    pub fn peak(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Finds or opens the flow of a packet. `reopens` says whether the packet starts another flow under the same key, given
+    /// the live flow's state and the packet's direction in it; the state then starts anew. [`FlowTable::settle`] must
+    /// follow once the state is updated.
+    pub fn place(
+        &mut self,
+        key: FlowKey,
+        from: Orientation,
+        time: Timestamp,
+        reopens: impl FnOnce(&S, Direction) -> bool,
+    ) -> Placement<'_, S> {
+        self.clock = self.clock.max(time);
+        self.packets += 1;
+        self.expire();
+        let live = self.index.get(&key).copied();
+        let slot = live.unwrap_or_else(|| self.open(key, from));
+        let held = &mut self.slots[usize::from(slot)];
+        let dir = if from == held.opener {
+            Direction::Orig
+        } else {
+            Direction::Resp
+        };
+        let event = match live {
+            None => FlowEvent::Open,
+            Some(_) if reopens(&held.state, dir) => FlowEvent::Reopen,
+            Some(_) => FlowEvent::Continue,
+        };
+        if event == FlowEvent::Reopen {
+            (held.state, held.opener) = (S::default(), from);
+        }
+        held.last_time = time.max(held.last_time);
+        held.last_packet = self.packets;
+        Placement {
+            slot,
+            event,
+            dir,
+            state: &mut held.state,
+        }
+    }
+
+    /// Takes note of a flow's packet: moves it to the young end of its list. `lasting` says whether the flow may go on after
+    /// a long silence; one that may not gives its slot back early.
+    pub fn settle(&mut self, slot: u16, lasting: bool) {
+        let age = if lasting { Age::Lasting } else { Age::Passing };
+        if self.lists[age as usize].newest != u32::from(slot) {
+            self.unlink(slot);
+            self.link(slot, age);
+        }
+    }
+
+    fn expire(&mut self) {
+        for (list, idle) in [
+            (Age::Passing, Self::PASSING_IDLE),
+            (Age::Lasting, Self::LASTING_IDLE),
+        ] {
+            while let Some(oldest) = self.oldest(list) {
+                if self
+                    .clock
+                    .0
+                    .saturating_sub(self.slots[usize::from(oldest)].last_time.0)
+                    <= idle
+                {
+                    break;
+                }
+                self.close(oldest);
+            }
+        }
+    }
+
+    fn oldest(&self, age: Age) -> Option<u16> {
+        u16::try_from(self.lists[age as usize].oldest).ok()
+    }
+
+    fn open(&mut self, key: FlowKey, opener: Orientation) -> u16 {
+        if self.index.len() == self.capacity {
+            self.evict();
+        }
+        let opened = Slot {
+            key,
+            opener,
+            last_time: Timestamp(i64::MIN),
+            last_packet: 0,
+            age: Age::Passing,
+            older: NONE,
+            newer: NONE,
+            state: S::default(),
+        };
+        let slot = match self.free.pop() {
+            Some(Reverse(slot)) => {
+                self.slots[usize::from(slot)] = opened;
+                slot
+            }
+            None => {
+                self.slots.push(opened);
+                (self.slots.len() - 1) as u16
+            }
+        };
+        self.link(slot, Age::Passing);
+        self.index.insert(key, slot);
+        slot
+    }
+
+    fn evict(&mut self) {
+        let oldest = [Age::Passing, Age::Lasting]
+            .into_iter()
+            .filter_map(|age| self.oldest(age))
+            .min_by_key(|&slot| self.slots[usize::from(slot)].last_packet);
+        if let Some(slot) = oldest {
+            self.evictions += 1;
+            self.close(slot);
+        }
+    }
+
+    fn close(&mut self, slot: u16) {
+        self.unlink(slot);
+        self.index.remove(&self.slots[usize::from(slot)].key);
+        self.free.push(Reverse(slot));
+    }
+
+    fn link(&mut self, slot: u16, age: Age) {
+        let newest = self.lists[age as usize].newest;
+        let held = &mut self.slots[usize::from(slot)];
+        (held.age, held.older, held.newer) = (age, newest, NONE);
+        self.set_newer(age, newest, slot.into());
+        self.lists[age as usize].newest = slot.into();
+    }
+
+    fn unlink(&mut self, slot: u16) {
+        let held = &self.slots[usize::from(slot)];
+        let (age, older, newer) = (held.age, held.older, held.newer);
+        self.set_newer(age, older, newer);
+        match newer {
+            NONE => self.lists[age as usize].newest = older,
+            newer => self.slots[newer as usize].older = older,
+        }
+    }
+
+    /// Makes `newer` follow `older`, or start the list where there is no older one.
+    fn set_newer(&mut self, age: Age, older: u32, newer: u32) {
+        match older {
+            NONE => self.lists[age as usize].oldest = newer,
+            older => self.slots[older as usize].newer = newer,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::action::Family;
+    use crate::wire::{Headers, Transport};
+    use std::net::Ipv4Addr;
+
+    const SECOND: i64 = 1_000_000_000;
+
+    fn flow(id: u8, swap: bool) -> (FlowKey, Orientation) {
+        let (a, b) = (
+            Ipv4Addr::new(10, 0, 0, id).into(),
+            Ipv4Addr::new(10, 0, 1, id).into(),
+        );
+        let (source, destination) = if swap { (b, a) } else { (a, b) };
+        FlowKey::of(&Headers {
+            family: Family::V4,
+            source,
+            destination,
+            ttl: 64,
+            tos: 0,
+            ip_ext: 0,
+            transport: Transport::Other(99),
+            payload_len: 0,
+            ip_len: 20,
+        })
+    }
+
+    fn packet(table: &mut FlowTable<()>, id: u8, seconds: i64) -> (u16, bool) {
+        let (key, from) = flow(id, false);
+        let placement = table.place(key, from, Timestamp(seconds * SECOND), |(), _| false);
+        let result = (placement.slot, placement.event == FlowEvent::Open);
+        table.settle(result.0, false);
+        result
+    }
+
+    #[test]
+    fn test_slots_are_lowest_free_first() {
+        let mut table = FlowTable::new(10);
+        assert_eq!(packet(&mut table, 1, 0), (0, true));
+        assert_eq!(packet(&mut table, 2, 100), (1, true));
+        assert_eq!(packet(&mut table, 1, 100), (0, false));
+        assert_eq!(packet(&mut table, 1, 350), (0, false));
+        assert_eq!(packet(&mut table, 3, 401), (1, true));
+        assert_eq!(table.live(), 2);
+    }
+
+    #[test]
+    fn test_direction_is_relative_to_the_opener() {
+        let mut table = FlowTable::<()>::new(10);
+        let (key, from) = flow(1, true);
+        assert_eq!(
+            table.place(key, from, Timestamp(0), |(), _| false).dir,
+            Direction::Orig
+        );
+        let (key, from) = flow(1, false);
+        assert_eq!(
+            table.place(key, from, Timestamp(0), |(), _| false).dir,
+            Direction::Resp
+        );
+    }
+
+    #[test]
+    fn test_lasting_flows_outlive_passing_ones() {
+        let mut table = FlowTable::new(10);
+        let (key, from) = flow(1, false);
+        table.place(key, from, Timestamp(0), |(), _| false);
+        table.settle(0, true);
+        packet(&mut table, 2, 0);
+        assert_eq!(packet(&mut table, 3, 3600), (1, true));
+        assert_eq!(packet(&mut table, 1, 3600), (0, false));
+    }
+
+    #[test]
+    fn test_full_table_evicts_the_longest_silent() {
+        let mut table = FlowTable::new(2);
+        packet(&mut table, 1, 0);
+        packet(&mut table, 2, 0);
+        packet(&mut table, 1, 0);
+        assert_eq!(packet(&mut table, 3, 0), (1, true));
+        assert_eq!(table.evictions(), 1);
+        assert_eq!(packet(&mut table, 1, 0), (0, false));
+    }
+
+    #[test]
+    fn test_reopened_flow_keeps_its_slot_and_turns_to_its_new_opener() {
+        let mut table = FlowTable::<()>::new(10);
+        packet(&mut table, 1, 0);
+        packet(&mut table, 2, 0);
+        let (key, from) = flow(2, true);
+        let placement = table.place(key, from, Timestamp(0), |(), dir| dir == Direction::Resp);
+        assert_eq!(
+            (placement.slot, placement.event, placement.dir),
+            (1, FlowEvent::Reopen, Direction::Resp)
+        );
+        let placement = table.place(key, from, Timestamp(0), |(), _| false);
+        assert_eq!(
+            (placement.event, placement.dir),
+            (FlowEvent::Continue, Direction::Orig)
+        );
+    }
+}

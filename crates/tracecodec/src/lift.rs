@@ -1,0 +1,188 @@
+//! Lift: captured packets to packet actions (the paper, section 3.2).
+
+use std::collections::BTreeMap;
+
+use crate::action::context::History;
+use crate::action::{Action, Direction, FlowEvent, OptionProfiles, Proto};
+use crate::flow::{FlowKey, FlowTable};
+use crate::pcap::{Packet, Timestamp};
+use crate::tcp::{Connection, flags};
+use crate::wire::{self, Headers, SkipReason, TcpHeader, Transport};
+
+/// What lift keeps of a live flow.
+#[derive(Debug, Clone, Copy, Default)]
+struct Flow {
+    is_tcp: bool,
+    connection: Connection,
+    history: History,
+}
+
+impl Flow {
+    /// Whether the flow is a TCP connection that was not seen to close: its end would change what analysers say of later
+    /// packets.
+    fn is_lasting(&self) -> bool {
+        self.is_tcp && !self.connection.state.is_over()
+    }
+}
+
+/// Counts of a lift, for manifests and summary lines.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LiftCounts {
+    /// Packets read.
+    pub packets: u64,
+    /// Packets lifted, by protocol in the order of [`Proto`].
+    pub lifted: [u64; 4],
+    /// Packets out of scope, by reason.
+    pub skipped: BTreeMap<SkipReason, u64>,
+    /// Flows opened.
+    pub flows: u64,
+    /// Flows that lost their slot because all were taken; each may have been split.
+    pub evictions: u64,
+    /// Most slots taken at once.
+    pub peak_slots: u64,
+    /// Packets that are older than the one before.
+    pub steps_back: u64,
+}
+
+impl LiftCounts {
+    /// Packets lifted.
+    pub fn actions(&self) -> u64 {
+        self.lifted.iter().sum()
+    }
+}
+
+/// Lifts packets one by one. Memory grows with live flows, not with packets.
+pub struct Lifter {
+    flows: FlowTable<Flow>,
+    profiles: OptionProfiles,
+    epoch: Option<Timestamp>,
+    last_time: Timestamp,
+    counts: LiftCounts,
+}
+
+impl Lifter {
+    /// A lifter with this many slots, and a dictionary of option layouts that it may add to.
+    pub fn new(capacity: usize, profiles: OptionProfiles) -> Self {
+        Self {
+            flows: FlowTable::new(capacity),
+            profiles,
+            epoch: None,
+            last_time: Timestamp(0),
+            counts: LiftCounts::default(),
+        }
+    }
+
+    /// The action of a packet.
+    ///
+    /// # Errors
+    /// The reason why it is out of scope; it is counted.
+    pub fn lift(&mut self, packet: &Packet<'_>) -> Result<Action, SkipReason> {
+        self.counts.packets += 1;
+        match wire::parse(packet) {
+            Ok(headers) => Ok(self.lift_headers(&headers, packet.time)),
+            Err(reason) => {
+                *self.counts.skipped.entry(reason).or_default() += 1;
+                Err(reason)
+            }
+        }
+    }
+
+    /// Time of the first action.
+    pub fn epoch(&self) -> Option<Timestamp> {
+        self.epoch
+    }
+
+    /// The dictionary as it is now.
+    pub fn profiles(&self) -> &OptionProfiles {
+        &self.profiles
+    }
+
+    /// The counts so far.
+    pub fn counts(&self) -> LiftCounts {
+        LiftCounts {
+            evictions: self.flows.evictions(),
+            peak_slots: self.flows.peak() as u64,
+            ..self.counts.clone()
+        }
+    }
+
+    fn lift_headers(&mut self, headers: &Headers<'_>, time: Timestamp) -> Action {
+        let delta_t = self.tick(time);
+        let (key, from) = FlowKey::of(headers);
+        let placement = self
+            .flows
+            .place(key, from, time, |flow, dir| match headers.transport {
+                Transport::Tcp(tcp) => {
+                    flow.connection
+                        .is_reused_by(dir, tcp.flags, tcp.numbers.seq)
+                }
+                _ => false,
+            });
+        let (slot, flow) = (placement.slot, placement.state);
+        // After a reopening, the sender is the opener.
+        let role = if placement.event == FlowEvent::Reopen {
+            Direction::Orig
+        } else {
+            placement.dir
+        };
+        let mut action = Action {
+            flow_token: slot,
+            flow_evt: placement.event,
+            ip_family: headers.family,
+            dir: placement.dir,
+            ttl_res: headers.ttl,
+            ip_tos: headers.tos,
+            ip_ext: headers.ip_ext,
+            l4_payload_len: headers.payload_len,
+            context: flow.history.context(time.0),
+            delta_t,
+            ..Action::default()
+        };
+        match headers.transport {
+            Transport::Tcp(tcp) => lift_tcp(&mut action, role, flow, &tcp, &mut self.profiles),
+            Transport::Udp { .. } => action.proto = Proto::Udp,
+            Transport::Icmp(icmp) => {
+                action.proto = Proto::Icmp;
+                (action.icmp_type, action.icmp_code) = (icmp.icmp_type, icmp.code);
+            }
+            Transport::Other(proto) => (action.proto, action.ip_proto) = (Proto::Other, proto),
+        }
+        flow.history.record(time.0, headers.payload_len, role);
+        let lasting = flow.is_lasting();
+        self.flows.settle(slot, lasting);
+        self.counts.lifted[action.proto as usize] += 1;
+        self.counts.flows += u64::from(action.flow_evt != FlowEvent::Continue);
+        action
+    }
+
+    /// Time since the previous action; 0 for the first, whose time becomes the epoch.
+    fn tick(&mut self, time: Timestamp) -> i64 {
+        if self.epoch.is_none() {
+            (self.epoch, self.last_time) = (Some(time), time);
+        }
+        let delta_t = time.0.saturating_sub(self.last_time.0);
+        self.last_time = time;
+        self.counts.steps_back += u64::from(delta_t < 0);
+        delta_t
+    }
+}
+
+fn lift_tcp(
+    action: &mut Action,
+    role: Direction,
+    flow: &mut Flow,
+    tcp: &TcpHeader<'_>,
+    profiles: &mut OptionProfiles,
+) {
+    flow.is_tcp = true;
+    let references =
+        flow.connection
+            .encode(role, tcp.flags, action.l4_payload_len.into(), tcp.numbers);
+    (action.tcp_ctrl, action.tcp_flag_bits) = flags::split(tcp.flags);
+    action.tcp_opt_profile = profiles.intern(tcp.layout());
+    action.tcp_win = tcp.window;
+    action.tcp_ack_unseen = references.ack_unseen;
+    action.tcp_ack_adv = references.ack_adv;
+    action.tcp_seq_delta_sign = references.seq_sign;
+    action.tcp_seq_delta = references.seq_delta;
+}

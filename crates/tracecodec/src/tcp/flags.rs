@@ -1,0 +1,115 @@
+//! TCP flags (RFC 9293 section 3.1, RFC 3168, RFC 9768) and how the action splits them: the coarse event in `tcp_ctrl`,
+//! the rest in `tcp_flag_bits`.
+
+use crate::action::Control;
+
+/// FIN.
+pub const FIN: u16 = 0x001;
+/// SYN.
+pub const SYN: u16 = 0x002;
+/// RST.
+pub const RST: u16 = 0x004;
+/// PSH.
+pub const PSH: u16 = 0x008;
+/// ACK.
+pub const ACK: u16 = 0x010;
+/// URG.
+pub const URG: u16 = 0x020;
+/// ECE.
+pub const ECE: u16 = 0x040;
+/// CWR.
+pub const CWR: u16 = 0x080;
+/// AE, the former nonce sum.
+pub const AE: u16 = 0x100;
+/// The three reserved bits.
+pub const RESERVED: u16 = 0xe00;
+
+/// `tcp_flag_bits`: the ACK flag is missing though `tcp_ctrl` implies it.
+pub const MISSING_ACK: u16 = 0x20;
+
+/// Each bit of `tcp_flag_bits` beside the flag that it stands for.
+const BITS: [(u16, u16); 5] = [
+    (0x01, PSH),
+    (0x02, URG),
+    (0x04, ECE),
+    (0x08, CWR),
+    (0x10, AE),
+];
+
+/// The bits of `tcp_flag_bits` that mean something.
+const KNOWN_BITS: u16 = 0x73f;
+
+/// Splits the twelve flag bits of a header.
+pub fn split(flags: u16) -> (Control, u16) {
+    let control = match (flags & SYN != 0, flags & FIN != 0, flags & RST != 0) {
+        (false, false, false) => Control::Ack,
+        (true, false, false) if flags & ACK != 0 => Control::SynAck,
+        (true, false, false) => Control::Syn,
+        (false, true, false) => Control::Fin,
+        (false, false, true) => Control::Rst,
+        (true, true, false) => Control::SynFin,
+        (true, false, true) => Control::SynRst,
+        (false, true, true) => Control::FinRst,
+        (true, true, true) => Control::SynFinRst,
+    };
+    let mut bits = (flags & RESERVED) >> 1;
+    for (bit, flag) in BITS {
+        if flags & flag != 0 {
+            bits |= bit;
+        }
+    }
+    if control != Control::Syn && flags & ACK == 0 {
+        bits |= MISSING_ACK;
+    }
+    (control, bits)
+}
+
+/// The flag bits of a header; the inverse of [`split`]. Meaningless bits are ignored.
+pub fn join(control: Control, bits: u16) -> u16 {
+    let mut flags = control_flags(control) | (bits << 1 & RESERVED);
+    for (bit, flag) in BITS {
+        if bits & bit != 0 {
+            flags |= flag;
+        }
+    }
+    let implies_ack = !matches!(control, Control::Syn);
+    if implies_ack && canonical_bits(control, bits) & MISSING_ACK == 0 {
+        flags |= ACK;
+    }
+    flags
+}
+
+/// `bits` without those that mean nothing beside this event.
+pub fn canonical_bits(control: Control, bits: u16) -> u16 {
+    match control {
+        Control::Syn | Control::SynAck => bits & KNOWN_BITS & !MISSING_ACK,
+        _ => bits & KNOWN_BITS,
+    }
+}
+
+fn control_flags(control: Control) -> u16 {
+    match control {
+        Control::Ack => 0,
+        Control::Syn | Control::SynAck => SYN,
+        Control::Fin => FIN,
+        Control::Rst => RST,
+        Control::SynFin => SYN | FIN,
+        Control::SynRst => SYN | RST,
+        Control::FinRst => FIN | RST,
+        Control::SynFinRst => SYN | FIN | RST,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn test_every_flag_word_survives() {
+        for flags in 0..0x1000 {
+            let (control, bits) = split(flags);
+            assert_eq!(bits, canonical_bits(control, bits));
+            assert_eq!(join(control, bits), flags, "{flags:#05x}");
+        }
+    }
+}

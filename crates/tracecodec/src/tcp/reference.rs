@@ -1,0 +1,379 @@
+//! Self-synchronising references: how sequence and acknowledgment numbers are told relative to a connection's state.
+//!
+//! Lift encodes and compile decodes against the same [`Connection`], each in its own number space. A sequence number is
+//! told by its distance from the sender's next expected one (the highest end seen), an acknowledgment number by its
+//! distance from the peer's. Both distances are 0 in the common case, both are exact for all 32 bits, and the state
+//! follows the numbers on the wire, so that one wrong value does not shift the packets after it.
+
+use super::{SeqNumber, State, flags};
+use crate::action::{AckReference, Direction, SeqReference};
+
+/// No window reaches farther (RFC 7323 section 2.3: 2^30). A number beyond it belongs to no live stream, and the stream
+/// takes it as its new position.
+const LARGEST_WINDOW: u32 = 1 << 30;
+
+/// What is known of the position of one direction's stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Seen {
+    /// Neither a packet nor an acknowledgment of it.
+    #[default]
+    Nothing,
+    /// Only acknowledgments of it, as in a one-way capture.
+    Acknowledged,
+    /// Packets of its own.
+    Sent,
+}
+
+/// One endpoint's half of a connection.
+#[derive(Debug, Clone, Copy, Default)]
+struct HalfStream {
+    /// Next sequence number that this side is expected to send: the highest end seen of it, or, while nothing of it was
+    /// seen, the highest number acknowledged.
+    next: SeqNumber,
+    seen: Seen,
+    /// Base of the relative numbers as analysers take it: the first number of a SYN, else the one before the first.
+    base: Option<SeqNumber>,
+}
+
+impl HalfStream {
+    fn take(&mut self, seq: SeqNumber, end: SeqNumber) {
+        let far = (seq - self.next).unsigned_abs() >= LARGEST_WINDOW;
+        if self.seen == Seen::Nothing || far || end.is_after(self.next) {
+            self.next = end;
+        }
+        self.seen = Seen::Sent;
+    }
+
+    fn take_ack(&mut self, ack: SeqNumber) {
+        match self.seen {
+            Seen::Nothing => (self.next, self.seen) = (ack, Seen::Acknowledged),
+            Seen::Acknowledged if ack.is_after(self.next) => self.next = ack,
+            _ => {}
+        }
+    }
+}
+
+/// A segment's numbers on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SegmentNumbers {
+    /// Sequence number.
+    pub seq: SeqNumber,
+    /// Acknowledgment number field, whether or not the ACK flag is set.
+    pub ack: SeqNumber,
+}
+
+/// The same numbers relative to a connection: the action's fields of the same names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct References {
+    /// `tcp_seq_delta_sign`.
+    pub seq_sign: SeqReference,
+    /// `tcp_seq_delta`.
+    pub seq_delta: u32,
+    /// `tcp_ack_unseen`.
+    pub ack_unseen: AckReference,
+    /// `tcp_ack_adv`.
+    pub ack_adv: u32,
+}
+
+/// One connection as seen from the tap: both halves' positions and the state of the handshake.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Connection {
+    halves: [HalfStream; 2],
+    /// State of the connection, from the flags.
+    pub state: State,
+}
+
+impl Connection {
+    /// Whether a segment opens another connection under the same five-tuple: a SYN without ACK whose number is not the
+    /// base of its direction.
+    pub fn is_reused_by(&self, dir: Direction, segment_flags: u16, seq: SeqNumber) -> bool {
+        let base = self.halves[dir as usize].base;
+        segment_flags & (flags::SYN | flags::ACK) == flags::SYN
+            && base.is_some_and(|base| base != seq)
+    }
+
+    /// Tells a segment's numbers relative to this connection, and takes the segment into the state.
+    pub fn encode(
+        &mut self,
+        dir: Direction,
+        segment_flags: u16,
+        len: u32,
+        numbers: SegmentNumbers,
+    ) -> References {
+        let (seq_sign, seq_delta) = self.encode_seq(dir, numbers.seq);
+        let (ack_unseen, ack_adv) = self.encode_ack(dir, segment_flags, numbers.ack);
+        let references = References {
+            seq_sign,
+            seq_delta,
+            ack_unseen,
+            ack_adv,
+        };
+        self.take(dir, segment_flags, len, numbers, ack_unseen);
+        references
+    }
+
+    /// The segment's numbers in this connection's own space, which starts where `isn` says; takes the segment into the
+    /// state. Total: references that contradict the state are read as [`Connection::legal`] reads them.
+    pub fn decode(
+        &mut self,
+        dir: Direction,
+        segment_flags: u16,
+        len: u32,
+        references: References,
+        isn: impl Fn(Direction) -> SeqNumber,
+    ) -> SegmentNumbers {
+        let references = self.legal(dir, references);
+        let own = self.halves[dir as usize];
+        let peer = self.halves[dir.reverse() as usize];
+        let seq = match (own.seen, references.seq_sign) {
+            (Seen::Nothing, SeqReference::Zero) => SeqNumber(0),
+            (Seen::Nothing, _) => isn(dir),
+            (_, SeqReference::Backward) => own.next - references.seq_delta,
+            _ => own.next + references.seq_delta,
+        };
+        let ack = match references.ack_unseen {
+            AckReference::Zero => SeqNumber(0),
+            AckReference::PeerUnseen => isn(dir.reverse()),
+            AckReference::PeerNext => peer.next - references.ack_adv,
+        };
+        let numbers = SegmentNumbers { seq, ack };
+        self.take(dir, segment_flags, len, numbers, references.ack_unseen);
+        numbers
+    }
+
+    /// The references that lift would have written for what these say: where they contradict the state, the nearest
+    /// ones that do not.
+    pub fn legal(&self, dir: Direction, references: References) -> References {
+        let mut legal = references;
+        match (self.halves[dir as usize].seen, references.seq_sign) {
+            (Seen::Nothing, SeqReference::Zero) => legal.seq_delta = 0,
+            (Seen::Nothing, _) => (legal.seq_sign, legal.seq_delta) = (SeqReference::Forward, 0),
+            (_, SeqReference::Zero) => {
+                (legal.seq_sign, legal.seq_delta) = (SeqReference::Forward, 0)
+            }
+            (_, SeqReference::Forward) => {
+                (legal.seq_sign, legal.seq_delta) = signed(references.seq_delta as i32)
+            }
+            (_, SeqReference::Backward) => {
+                (legal.seq_sign, legal.seq_delta) =
+                    signed((references.seq_delta as i32).wrapping_neg())
+            }
+        }
+        match (
+            self.halves[dir.reverse() as usize].seen,
+            references.ack_unseen,
+        ) {
+            (_, AckReference::Zero) => legal.ack_adv = 0,
+            (Seen::Nothing, _) => (legal.ack_unseen, legal.ack_adv) = (AckReference::PeerUnseen, 0),
+            (_, _) => legal.ack_unseen = AckReference::PeerNext,
+        }
+        legal
+    }
+
+    /// Legal references with the sequence number moved to the base of its direction, where there is one: what a SYN that
+    /// continues the connection must carry. None if the base was set in such a way that no reference reaches it.
+    pub fn at_base(&self, dir: Direction, references: References) -> Option<References> {
+        let own = self.halves[dir as usize];
+        match (own.base, own.seen) {
+            (None, _) => Some(references),
+            (Some(_), Seen::Nothing) => None,
+            (Some(base), _) => {
+                let (seq_sign, seq_delta) = signed(base - own.next);
+                Some(References {
+                    seq_sign,
+                    seq_delta,
+                    ..references
+                })
+            }
+        }
+    }
+
+    fn encode_seq(&self, dir: Direction, seq: SeqNumber) -> (SeqReference, u32) {
+        let own = self.halves[dir as usize];
+        match own.seen {
+            Seen::Nothing if seq == SeqNumber(0) => (SeqReference::Zero, 0),
+            Seen::Nothing => (SeqReference::Forward, 0),
+            _ => signed(seq - own.next),
+        }
+    }
+
+    /// The number 0 is told as itself, since analysers read it as "unset". But where the flag says that it acknowledges, it
+    /// must keep its place relative to the peer: synthetic streams start low, so that 0 lies before them.
+    fn encode_ack(
+        &self,
+        dir: Direction,
+        segment_flags: u16,
+        ack: SeqNumber,
+    ) -> (AckReference, u32) {
+        let peer = self.halves[dir.reverse() as usize];
+        let misplaced = segment_flags & flags::ACK != 0 && ack.is_after(peer.next);
+        match peer.seen {
+            _ if ack == SeqNumber(0) && !(peer.seen != Seen::Nothing && misplaced) => {
+                (AckReference::Zero, 0)
+            }
+            Seen::Nothing => (AckReference::PeerUnseen, 0),
+            _ => (AckReference::PeerNext, (peer.next - ack) as u32),
+        }
+    }
+
+    fn take(
+        &mut self,
+        dir: Direction,
+        segment_flags: u16,
+        len: u32,
+        numbers: SegmentNumbers,
+        ack_unseen: AckReference,
+    ) {
+        let phantom = u32::from(segment_flags & (flags::SYN | flags::FIN) != 0);
+        self.take_bases(dir, segment_flags, numbers);
+        self.halves[dir as usize].take(numbers.seq, numbers.seq + (len + phantom));
+        if ack_unseen != AckReference::Zero {
+            self.halves[dir.reverse() as usize].take_ack(numbers.ack);
+        }
+        self.state = self.state.observe(dir, segment_flags);
+    }
+
+    /// Bases as Wireshark sets them: the first number (of a SYN) or the one before it; of the reverse direction, the one
+    /// before the first acknowledgment. A SYN+ACK with another base replaces its own.
+    fn take_bases(&mut self, dir: Direction, segment_flags: u16, numbers: SegmentNumbers) {
+        let syn = segment_flags & flags::SYN != 0;
+        let own = &mut self.halves[dir as usize].base;
+        if syn && segment_flags & flags::ACK != 0 {
+            *own = Some(numbers.seq);
+        }
+        own.get_or_insert(if syn { numbers.seq } else { numbers.seq - 1 });
+        if segment_flags & flags::ACK != 0 {
+            self.halves[dir.reverse() as usize]
+                .base
+                .get_or_insert(numbers.ack - 1);
+        }
+    }
+}
+
+fn signed(distance: i32) -> (SeqReference, u32) {
+    match distance {
+        0.. => (SeqReference::Forward, distance as u32),
+        _ => (SeqReference::Backward, distance.unsigned_abs()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tcp::flags::{ACK, FIN, SYN};
+    use Direction::{Orig, Resp};
+    use proptest::prelude::*;
+
+    const IN_ORDER: References = References {
+        seq_sign: SeqReference::Forward,
+        seq_delta: 0,
+        ack_unseen: AckReference::PeerNext,
+        ack_adv: 0,
+    };
+
+    fn numbers(seq: u32, ack: u32) -> SegmentNumbers {
+        SegmentNumbers {
+            seq: SeqNumber(seq),
+            ack: SeqNumber(ack),
+        }
+    }
+
+    #[test]
+    fn test_handshake_and_data_in_order_are_all_zero() {
+        let mut c = Connection::default();
+        let syn = c.encode(Orig, SYN, 0, numbers(1000, 0));
+        assert_eq!(
+            syn,
+            References {
+                ack_unseen: AckReference::Zero,
+                ..IN_ORDER
+            }
+        );
+        assert_eq!(c.encode(Resp, SYN | ACK, 0, numbers(9000, 1001)), IN_ORDER);
+        assert_eq!(c.encode(Orig, ACK, 0, numbers(1001, 9001)), IN_ORDER);
+        assert_eq!(c.encode(Orig, ACK, 100, numbers(1001, 9001)), IN_ORDER);
+        assert_eq!(c.encode(Resp, FIN | ACK, 0, numbers(9001, 1101)), IN_ORDER);
+        assert_eq!(c.encode(Orig, ACK, 0, numbers(1101, 9002)), IN_ORDER);
+    }
+
+    #[test]
+    fn test_retransmission_is_backward_and_leaves_the_reference() {
+        let mut c = Connection::default();
+        c.encode(Orig, ACK, 100, numbers(1000, 1));
+        let again = c.encode(Orig, ACK, 100, numbers(1000, 1));
+        assert_eq!(
+            (again.seq_sign, again.seq_delta),
+            (SeqReference::Backward, 100)
+        );
+        assert_eq!(c.encode(Orig, ACK, 100, numbers(1100, 1)).seq_delta, 0);
+    }
+
+    #[test]
+    fn test_one_way_acknowledgments_advance_the_reference() {
+        let mut c = Connection::default();
+        let first = c.encode(Orig, ACK, 0, numbers(1, 5000));
+        assert_eq!(first.ack_unseen, AckReference::PeerUnseen);
+        assert_eq!(
+            c.encode(Orig, ACK, 0, numbers(1, 6000)).ack_adv,
+            1000u32.wrapping_neg()
+        );
+        assert_eq!(c.encode(Orig, ACK, 0, numbers(1, 6000)).ack_adv, 0);
+    }
+
+    #[test]
+    fn test_wild_number_resynchronises() {
+        let mut c = Connection::default();
+        c.encode(Orig, ACK, 1, numbers(1000, 1));
+        c.encode(Orig, ACK, 1, numbers(0x8000_0000, 1));
+        c.encode(Orig, ACK, 1, numbers(1001, 1));
+        assert_eq!(c.encode(Orig, ACK, 1, numbers(1002, 1)), IN_ORDER);
+    }
+
+    #[test]
+    fn test_syn_with_another_number_reuses_the_tuple() {
+        let mut c = Connection::default();
+        c.encode(Orig, SYN, 0, numbers(1000, 0));
+        assert!(!c.is_reused_by(Orig, SYN, SeqNumber(1000)));
+        assert!(c.is_reused_by(Orig, SYN, SeqNumber(1001)));
+        assert!(!c.is_reused_by(Orig, SYN | ACK, SeqNumber(1001)));
+        assert!(!c.is_reused_by(Resp, SYN, SeqNumber(7)));
+    }
+
+    fn segments() -> impl Strategy<Value = Vec<(bool, u16, u32, u32, u32)>> {
+        let number = prop_oneof![Just(0u32), 0u32..5000, any::<u32>()];
+        proptest::collection::vec(
+            (
+                any::<bool>(),
+                0u16..0x1000,
+                0u32..3000,
+                number.clone(),
+                number,
+            ),
+            1..40,
+        )
+    }
+
+    proptest! {
+        /// All 32 bits survive: what was encoded in one number space decodes to the same distances in another.
+        #[test]
+        fn test_decode_follows_encode(segments in segments(), orig in 1u32 << 24..1 << 30, resp in 1u32 << 24..1 << 30) {
+            let (mut real, mut synthetic) = (Connection::default(), Connection::default());
+            let isn = |dir| SeqNumber(if dir == Orig { orig } else { resp });
+            let mut shift: [Option<u32>; 2] = [None, None];
+            for (resp, segment_flags, len, seq, ack) in segments {
+                let dir = if resp { Resp } else { Orig };
+                let references = real.encode(dir, segment_flags, len, numbers(seq, ack));
+                prop_assert_eq!(synthetic.legal(dir, references), references);
+                let out = synthetic.decode(dir, segment_flags, len, references, isn);
+                let own = shift[dir as usize].get_or_insert(out.seq.0.wrapping_sub(seq));
+                prop_assert_eq!(out.seq.0.wrapping_sub(seq), *own);
+                if references.ack_unseen == AckReference::Zero {
+                    prop_assert_eq!((out.ack.0, ack), (0, 0));
+                } else {
+                    let peer = shift[dir.reverse() as usize].get_or_insert(out.ack.0.wrapping_sub(ack));
+                    prop_assert_eq!(out.ack.0.wrapping_sub(ack), *peer);
+                }
+            }
+        }
+    }
+}

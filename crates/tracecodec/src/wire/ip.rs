@@ -1,0 +1,120 @@
+//! IPv4 (RFC 791) and IPv6 (RFC 8200) headers, extension headers included.
+
+use std::net::IpAddr;
+
+use etherparse::{Ipv4HeaderSlice, Ipv6HeaderSlice};
+
+use super::{SkipReason, ip_proto};
+use crate::action::Family;
+
+/// An IP packet in scope: whole, or cut by the capture after the IP header.
+pub(super) struct IpPacket<'a> {
+    pub(super) family: Family,
+    pub(super) source: IpAddr,
+    pub(super) destination: IpAddr,
+    pub(super) ttl: u8,
+    pub(super) tos: u8,
+    /// Options or extension headers, in units of four bytes.
+    pub(super) ext: u8,
+    /// Protocol after the last extension header.
+    pub(super) proto: u8,
+    /// Whole length, headers included.
+    pub(super) len: usize,
+    /// Bytes after the IP headers, by the IP length.
+    pub(super) payload_len: usize,
+    /// Those of them that were captured.
+    pub(super) payload: &'a [u8],
+}
+
+/// Parses the IP packet at the start of `data`; `wire_len` is what the frame held from there on.
+pub(super) fn parse(data: &[u8], wire_len: usize) -> Result<IpPacket<'_>, SkipReason> {
+    match data.first().map(|byte| byte >> 4) {
+        None => Err(SkipReason::CutHeader),
+        Some(4) => parse_v4(data, wire_len),
+        Some(6) => parse_v6(data, wire_len),
+        Some(_) => Err(SkipReason::MalformedHeader),
+    }
+}
+
+fn parse_v4(data: &[u8], wire_len: usize) -> Result<IpPacket<'_>, SkipReason> {
+    let header = Ipv4HeaderSlice::from_slice(data).map_err(|error| match error {
+        etherparse::err::ipv4::HeaderSliceError::Len(_) => SkipReason::CutHeader,
+        etherparse::err::ipv4::HeaderSliceError::Content(_) => SkipReason::MalformedHeader,
+    })?;
+    if header.is_fragmenting_payload() {
+        return Err(SkipReason::Fragment);
+    }
+    let header_len = header.slice().len();
+    let len = match usize::from(header.total_len()) {
+        0 => wire_len,
+        len => len.min(wire_len),
+    };
+    let payload_len = len
+        .checked_sub(header_len)
+        .ok_or(SkipReason::MalformedHeader)?;
+    Ok(IpPacket {
+        family: Family::V4,
+        source: header.source_addr().into(),
+        destination: header.destination_addr().into(),
+        ttl: header.ttl(),
+        tos: header.dcp().value() << 2 | header.ecn().value(),
+        ext: ((header_len - 20) / 4) as u8,
+        proto: header.protocol().0,
+        len,
+        payload_len,
+        payload: captured(data, header_len, payload_len),
+    })
+}
+
+fn parse_v6(data: &[u8], wire_len: usize) -> Result<IpPacket<'_>, SkipReason> {
+    let header = Ipv6HeaderSlice::from_slice(data).map_err(|_| SkipReason::CutHeader)?;
+    let len = match usize::from(header.payload_length()) {
+        0 => wire_len,
+        len => (40 + len).min(wire_len),
+    };
+    let (proto, header_len) = walk_extensions(data, header.next_header().0)?;
+    let payload_len = len
+        .checked_sub(header_len)
+        .ok_or(SkipReason::MalformedHeader)?;
+    Ok(IpPacket {
+        family: Family::V6,
+        source: header.source_addr().into(),
+        destination: header.destination_addr().into(),
+        ttl: header.hop_limit(),
+        tos: header.traffic_class(),
+        ext: u8::try_from((header_len - 40) / 4).map_err(|_| SkipReason::TooLong)?,
+        proto,
+        len,
+        payload_len,
+        payload: captured(data, header_len, payload_len),
+    })
+}
+
+/// Follows the chain of hop-by-hop, routing, destination and fragment headers. Returns the protocol behind it and the length
+/// of all headers. Authentication headers are not followed, so that both families treat them alike: as a protocol.
+fn walk_extensions(data: &[u8], first: u8) -> Result<(u8, usize), SkipReason> {
+    let (mut proto, mut at) = (first, 40);
+    loop {
+        match proto {
+            ip_proto::HOP_BY_HOP | ip_proto::ROUTING | ip_proto::DESTINATION_OPTIONS => {
+                let header = data.get(at..at + 2).ok_or(SkipReason::CutHeader)?;
+                (proto, at) = (header[0], at + 8 + 8 * usize::from(header[1]));
+            }
+            ip_proto::FRAGMENT => {
+                let header = data.get(at..at + 8).ok_or(SkipReason::CutHeader)?;
+                // Offset or M flag; a header with neither is an "atomic fragment" (RFC 6946), a whole packet.
+                if header[2] != 0 || header[3] & 0xf9 != 0 {
+                    return Err(SkipReason::Fragment);
+                }
+                (proto, at) = (header[0], at + 8);
+            }
+            _ => return Ok((proto, at)),
+        }
+    }
+}
+
+/// The captured part of the payload, without link-layer padding.
+fn captured(data: &[u8], header_len: usize, payload_len: usize) -> &[u8] {
+    let end = data.len().min(header_len + payload_len);
+    data.get(header_len..end).unwrap_or(&[])
+}

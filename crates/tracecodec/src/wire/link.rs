@@ -1,0 +1,305 @@
+//! Link layers: where the outermost IP header of a frame starts.
+
+use super::SkipReason;
+use crate::pcap::LinkType;
+
+/// EtherTypes that lead to IP.
+mod ethertype {
+    pub(super) const IPV4: u16 = 0x0800;
+    pub(super) const IPV6: u16 = 0x86dd;
+    pub(super) const VLAN: u16 = 0x8100;
+    pub(super) const QINQ: u16 = 0x88a8;
+    pub(super) const QINQ_OLD: u16 = 0x9100;
+    pub(super) const MPLS: u16 = 0x8847;
+    pub(super) const MPLS_MULTICAST: u16 = 0x8848;
+    pub(super) const PPPOE_SESSION: u16 = 0x8864;
+}
+
+/// Nesting of tags and encapsulations beyond which a frame is not followed.
+const MAX_TAGS: usize = 16;
+
+/// How a link layer names what it carries.
+#[derive(Clone, Copy)]
+enum Next {
+    /// An EtherType.
+    Ether(u16),
+    /// A PPP protocol field follows.
+    Ppp,
+    /// IP, whose own version nibble tells the family.
+    Ip,
+    /// 802.2 LLC follows.
+    Llc,
+}
+
+/// Offset of the outermost IP header.
+///
+/// # Errors
+/// [`SkipReason::UnsupportedLink`], [`SkipReason::NonIp`], [`SkipReason::CutHeader`] where the capture cut the link
+/// header, or [`SkipReason::MalformedHeader`].
+pub fn ip_offset(link: LinkType, data: &[u8]) -> Result<usize, SkipReason> {
+    let (next, at) = match link {
+        LinkType::ETHERNET => ethernet(data, 12)?,
+        LinkType::RAW
+        | LinkType::RAW_BSD
+        | LinkType::RAW_OPENBSD
+        | LinkType::IPV4
+        | LinkType::IPV6 => (Next::Ip, 0),
+        LinkType::NULL | LinkType::LOOP => (null(data)?, 4),
+        LinkType::LINUX_SLL => linux_cooked(data, word(data, 2)?, 14, 16)?,
+        LinkType::LINUX_SLL2 => linux_cooked(data, word(data, 8)?, 0, 20)?,
+        LinkType::PPP => (Next::Ppp, 0),
+        LinkType::PPP_SERIAL | LinkType::C_HDLC => hdlc(data)?,
+        LinkType::PPP_ETHER => (Next::Ppp, 6),
+        LinkType::IEEE802_11 => ieee802_11(data, 0)?,
+        LinkType::IEEE802_11_RADIOTAP => ieee802_11(data, little(data, 2)?.into())?,
+        LinkType::PPI => ppi(data)?,
+        LinkType::PRISM => ieee802_11(data, 144)?,
+        _ => return Err(SkipReason::UnsupportedLink),
+    };
+    follow(data, next, at)
+}
+
+/// Follows tags and encapsulations to the IP header.
+fn follow(data: &[u8], mut next: Next, mut at: usize) -> Result<usize, SkipReason> {
+    for _ in 0..MAX_TAGS {
+        (next, at) = match next {
+            Next::Ip => return ip_version(data, at).map(|()| at),
+            Next::Ppp => ppp(data, at)?,
+            Next::Llc => llc(data, at)?,
+            Next::Ether(ethertype::IPV4 | ethertype::IPV6) => (Next::Ip, at),
+            Next::Ether(ethertype::VLAN | ethertype::QINQ | ethertype::QINQ_OLD) => {
+                ethernet(data, at + 2)?
+            }
+            Next::Ether(ethertype::MPLS | ethertype::MPLS_MULTICAST) => mpls(data, at)?,
+            Next::Ether(ethertype::PPPOE_SESSION) => (Next::Ppp, at + 6),
+            Next::Ether(_) => return Err(SkipReason::NonIp),
+        };
+    }
+    Err(SkipReason::NonIp)
+}
+
+fn ip_version(data: &[u8], at: usize) -> Result<(), SkipReason> {
+    match data.get(at).map(|byte| byte >> 4) {
+        None => Err(SkipReason::CutHeader),
+        Some(4 | 6) => Ok(()),
+        Some(_) => Err(SkipReason::NonIp),
+    }
+}
+
+fn byte(data: &[u8], at: usize) -> Result<u8, SkipReason> {
+    data.get(at).copied().ok_or(SkipReason::CutHeader)
+}
+
+fn word(data: &[u8], at: usize) -> Result<u16, SkipReason> {
+    Ok(u16::from_be_bytes([byte(data, at)?, byte(data, at + 1)?]))
+}
+
+fn little(data: &[u8], at: usize) -> Result<u16, SkipReason> {
+    word(data, at).map(u16::swap_bytes)
+}
+
+/// An EtherType at `at`, or an 802.3 length (below 0x600) with LLC behind it.
+fn ethernet(data: &[u8], at: usize) -> Result<(Next, usize), SkipReason> {
+    Ok(match word(data, at)? {
+        0..0x600 => (Next::Llc, at + 2),
+        ethertype => (Next::Ether(ethertype), at + 2),
+    })
+}
+
+/// 802.2 LLC: SNAP with an EtherType (RFC 1042), or IP's own service access point 0x06.
+fn llc(data: &[u8], at: usize) -> Result<(Next, usize), SkipReason> {
+    match (byte(data, at)?, byte(data, at + 1)?, byte(data, at + 2)?) {
+        (0xaa, 0xaa, 0x03) => match (byte(data, at + 3)?, word(data, at + 4)?) {
+            (0, 0) => Ok((Next::Ether(word(data, at + 6)?), at + 8)),
+            _ => Err(SkipReason::NonIp),
+        },
+        (0x06, 0x06, 0x03) => Ok((Next::Ip, at + 3)),
+        _ => Err(SkipReason::NonIp),
+    }
+}
+
+/// MPLS labels (RFC 3032) down to the bottom of the stack; IP is told by its version nibble (RFC 4928).
+fn mpls(data: &[u8], mut at: usize) -> Result<(Next, usize), SkipReason> {
+    while byte(data, at + 2)? & 1 == 0 {
+        at += 4;
+    }
+    Ok((Next::Ip, at + 4))
+}
+
+/// The PPP protocol field (RFC 1661), with or without address and control, compressed or not.
+fn ppp(data: &[u8], mut at: usize) -> Result<(Next, usize), SkipReason> {
+    if byte(data, at)? == 0xff && byte(data, at + 1)? == 0x03 {
+        at += 2;
+    }
+    let (protocol, at) = match byte(data, at)? {
+        odd if odd & 1 == 1 => (odd.into(), at + 1),
+        _ => (word(data, at)?, at + 2),
+    };
+    match protocol {
+        0x0021 | 0x0057 => Ok((Next::Ip, at)),
+        0x0281 | 0x0283 => Ok((Next::Ether(ethertype::MPLS), at)),
+        _ => Err(SkipReason::NonIp),
+    }
+}
+
+/// PPP in HDLC-like framing (RFC 1662), or Cisco HDLC with an EtherType.
+fn hdlc(data: &[u8]) -> Result<(Next, usize), SkipReason> {
+    match byte(data, 0)? {
+        0x0f | 0x8f => Ok((Next::Ether(word(data, 2)?), 4)),
+        _ => Ok((Next::Ppp, 0)),
+    }
+}
+
+/// BSD loopback: an address family in the capturing host's byte order.
+fn null(data: &[u8]) -> Result<Next, SkipReason> {
+    let family = data
+        .first_chunk()
+        .map(|bytes| u32::from_be_bytes(*bytes))
+        .ok_or(SkipReason::CutHeader)?;
+    let family = if family > 0xffff {
+        family.swap_bytes()
+    } else {
+        family
+    };
+    match family {
+        // AF_INET everywhere; AF_INET6 on Linux, NetBSD/OpenBSD, FreeBSD, Darwin.
+        2 | 10 | 24 | 28 | 30 => Ok(Next::Ip),
+        _ => Err(SkipReason::NonIp),
+    }
+}
+
+/// Linux cooked captures: the protocol is an EtherType unless the hardware type says otherwise.
+fn linux_cooked(
+    data: &[u8],
+    hardware: u16,
+    protocol: usize,
+    header: usize,
+) -> Result<(Next, usize), SkipReason> {
+    /// ARPHRD_FRAD, ARPHRD_NETLINK: the protocol field is no EtherType.
+    const NO_ETHERTYPE: [u16; 2] = [770, 824];
+    if NO_ETHERTYPE.contains(&hardware) {
+        return Err(SkipReason::NonIp);
+    }
+    Ok(match word(data, protocol)? {
+        0x0004 => (Next::Llc, header),
+        ethertype => (Next::Ether(ethertype), header),
+    })
+}
+
+/// IEEE 802.11 data frames that are not encrypted, with LLC behind the header.
+fn ieee802_11(data: &[u8], at: usize) -> Result<(Next, usize), SkipReason> {
+    let (control, flags) = (byte(data, at)?, byte(data, at + 1)?);
+    let (frame_type, subtype) = (control >> 2 & 3, control >> 4);
+    // Data frames are type 2; bit 2 of the subtype says "no data", the protected flag hides the body.
+    if frame_type != 2 || subtype & 4 != 0 || flags & 0x40 != 0 {
+        return Err(SkipReason::NonIp);
+    }
+    let four_addresses = if flags & 3 == 3 { 6 } else { 0 };
+    let quality_of_service = if subtype & 8 != 0 { 2 } else { 0 };
+    let high_throughput = if subtype & 8 != 0 && flags & 0x80 != 0 {
+        4
+    } else {
+        0
+    };
+    Ok((
+        Next::Llc,
+        at + 24 + four_addresses + quality_of_service + high_throughput,
+    ))
+}
+
+/// The per-packet information header: its data link type, after its own length.
+fn ppi(data: &[u8]) -> Result<(Next, usize), SkipReason> {
+    let header = usize::from(little(data, 2)?);
+    match little(data, 4)? {
+        105 => ieee802_11(data, header),
+        1 => ethernet(data, header + 12),
+        _ => Err(SkipReason::NonIp),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IP: [u8; 2] = [0x45, 0];
+
+    fn check(link: LinkType, header: &[u8]) {
+        let frame = [header, &IP].concat();
+        assert_eq!(ip_offset(link, &frame), Ok(header.len()));
+        for cut in 0..header.len() {
+            assert!(ip_offset(link, &frame[..cut]).is_err());
+        }
+    }
+
+    fn ether(rest: &[u8]) -> Vec<u8> {
+        [&[0; 12], rest].concat()
+    }
+
+    #[test]
+    fn test_ethernet_with_tags_and_labels() {
+        check(LinkType::ETHERNET, &ether(&[0x08, 0x00]));
+        check(LinkType::ETHERNET, &ether(&[0x81, 0x00, 0, 7, 0x08, 0x00]));
+        check(
+            LinkType::ETHERNET,
+            &ether(&[0x88, 0xa8, 0, 7, 0x81, 0x00, 0, 7, 0x86, 0xdd]),
+        );
+        check(
+            LinkType::ETHERNET,
+            &ether(&[0x88, 0x47, 0, 0, 0, 9, 0, 0, 1, 9]),
+        );
+        check(
+            LinkType::ETHERNET,
+            &ether(&[0x88, 0x64, 0x11, 0, 0, 1, 0, 9, 0x00, 0x21]),
+        );
+        check(
+            LinkType::ETHERNET,
+            &ether(&[0, 50, 0xaa, 0xaa, 3, 0, 0, 0, 0x08, 0x00]),
+        );
+    }
+
+    #[test]
+    fn test_other_links() {
+        check(LinkType::RAW, &[]);
+        check(LinkType::NULL, &[2, 0, 0, 0]);
+        check(LinkType::NULL, &[0, 0, 0, 30]);
+        check(LinkType::LOOP, &[0, 0, 0, 2]);
+        check(LinkType::PPP, &[0xff, 0x03, 0x00, 0x21]);
+        check(LinkType::PPP, &[0x21]);
+        check(LinkType::C_HDLC, &[0x0f, 0, 0x08, 0x00]);
+        check(LinkType::LINUX_SLL, &[&[0; 14][..], &[0x08, 0x00]].concat());
+        check(
+            LinkType::LINUX_SLL2,
+            &[&[0x08, 0x00][..], &[0; 18]].concat(),
+        );
+    }
+
+    #[test]
+    fn test_wireless_data() {
+        let llc = [0xaa, 0xaa, 3, 0, 0, 0, 0x08, 0x00];
+        let quality_of_service = [&[0x88, 0x01][..], &[0; 24], &llc].concat();
+        check(LinkType::IEEE802_11, &quality_of_service);
+        let radiotap = [&[0, 0, 8, 0, 0, 0, 0, 0][..], &quality_of_service].concat();
+        check(LinkType::IEEE802_11_RADIOTAP, &radiotap);
+        let protected = [&[0x88, 0x41][..], &[0; 60]].concat();
+        assert_eq!(
+            ip_offset(LinkType::IEEE802_11, &protected),
+            Err(SkipReason::NonIp)
+        );
+    }
+
+    #[test]
+    fn test_what_is_not_ip() {
+        assert_eq!(
+            ip_offset(LinkType::ETHERNET, &ether(&[0x08, 0x06, 0, 1])),
+            Err(SkipReason::NonIp)
+        );
+        assert_eq!(
+            ip_offset(LinkType(147), &[0; 64]),
+            Err(SkipReason::UnsupportedLink)
+        );
+        assert_eq!(
+            ip_offset(LinkType::ETHERNET, &[0; 3]),
+            Err(SkipReason::CutHeader)
+        );
+    }
+}

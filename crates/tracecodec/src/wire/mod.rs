@@ -1,0 +1,160 @@
+//! Headers: what a frame says, from the link layer to the fixed transport header. Bytes only, no meaning.
+
+pub mod checksum;
+pub mod icmp;
+mod ip;
+pub mod link;
+mod transport;
+
+use std::fmt;
+use std::net::IpAddr;
+
+use crate::action::Family;
+use crate::pcap::Packet;
+
+pub use transport::{IcmpHeader, TcpHeader, Transport};
+pub(crate) use transport::{SHORT_HEADER, TCP_HEADER};
+
+/// IP protocol numbers that the code names.
+pub mod ip_proto {
+    /// IPv6 hop-by-hop options.
+    pub const HOP_BY_HOP: u8 = 0;
+    /// ICMP.
+    pub const ICMP: u8 = 1;
+    /// TCP.
+    pub const TCP: u8 = 6;
+    /// UDP.
+    pub const UDP: u8 = 17;
+    /// Encapsulated IPv6.
+    pub const IPV6: u8 = 41;
+    /// IPv6 routing header.
+    pub const ROUTING: u8 = 43;
+    /// IPv6 fragment header.
+    pub const FRAGMENT: u8 = 44;
+    /// ICMPv6.
+    pub const ICMPV6: u8 = 58;
+    /// IPv6 destination options.
+    pub const DESTINATION_OPTIONS: u8 = 60;
+    /// For experimentation and testing (RFC 3692).
+    pub const EXPERIMENT: u8 = 253;
+
+    /// Length of the smallest header of protocols other than TCP, UDP, ICMP; 0 where none is known. A shorter packet is
+    /// malformed.
+    pub fn smallest_header(proto: u8) -> u16 {
+        match proto {
+            97 => 2,                                                             // EtherIP
+            47 | 48 | 53 | 103 | 108 | 115 | 137 => 4, // GRE, DSR, swIPe, PIM, IPComp, L2TPv3, MPLS
+            ICMP | 2 | 46 | 50 | ICMPV6 | 62 | 112 | 134 | 135 | 136 | 140 => 8, // IGMP, RSVP, ESP, mobility, VRRP, UDP-Lite
+            9 | 33 | 51 | 132 => 12,             // IGRP, DCCP, AH, SCTP
+            93 | 143 => 14,                      // AX.25, Ethernet
+            89 | 113 => 16,                      // OSPF, PGM
+            4 | 54 | 88 => 20,                   // IPv4, NHRP, EIGRP
+            IPV6 | 139 => 40,                    // IPv6, HIP
+            36 | 80 | 83 | 106 | 173 | 224 => 8, // XTP, ISO, VINES and others
+            _ => 0,
+        }
+    }
+}
+
+/// Why a frame is out of scope. Not an error: such frames are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SkipReason {
+    /// The link type is one that this crate does not read.
+    UnsupportedLink,
+    /// The frame carries no IP packet.
+    NonIp,
+    /// A fragment; first ones too, since no one knows their segment length.
+    Fragment,
+    /// The capture cut the frame before the end of the fixed transport header.
+    CutHeader,
+    /// A header contradicts itself or the packet's length.
+    MalformedHeader,
+    /// Lengths beyond what an action can hold: payload over 65,535 bytes, or over 1,020 bytes of extension headers.
+    TooLong,
+}
+
+impl SkipReason {
+    /// All reasons, in the order of reports.
+    pub const ALL: [SkipReason; 6] = [
+        SkipReason::UnsupportedLink,
+        SkipReason::NonIp,
+        SkipReason::Fragment,
+        SkipReason::CutHeader,
+        SkipReason::MalformedHeader,
+        SkipReason::TooLong,
+    ];
+
+    /// Name in manifests and JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            SkipReason::UnsupportedLink => "unsupported_link",
+            SkipReason::NonIp => "non_ip",
+            SkipReason::Fragment => "fragment",
+            SkipReason::CutHeader => "cut_header",
+            SkipReason::MalformedHeader => "malformed_header",
+            SkipReason::TooLong => "too_long",
+        }
+    }
+}
+
+impl fmt::Display for SkipReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            SkipReason::UnsupportedLink => "unsupported link type",
+            SkipReason::NonIp => "not IP",
+            SkipReason::Fragment => "fragment",
+            SkipReason::CutHeader => "header cut by the capture",
+            SkipReason::MalformedHeader => "malformed header",
+            SkipReason::TooLong => "too long",
+        })
+    }
+}
+
+/// The headers of a packet in scope, taken at the outermost IP header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Headers<'a> {
+    /// IP family.
+    pub family: Family,
+    /// Source address.
+    pub source: IpAddr,
+    /// Destination address.
+    pub destination: IpAddr,
+    /// Time to live or hop limit.
+    pub ttl: u8,
+    /// Type of service or traffic class.
+    pub tos: u8,
+    /// IPv4 options or IPv6 extension headers, in units of four bytes.
+    pub ip_ext: u8,
+    /// The transport header.
+    pub transport: Transport<'a>,
+    /// Bytes after the transport header, by the IP length.
+    pub payload_len: u16,
+    /// Length of the IP packet: what packet-size metrics count, whatever the link layer.
+    pub ip_len: u32,
+}
+
+/// Parses a captured frame.
+///
+/// Lengths come from the IP header, or from the frame where offloading left the IP length 0; they never exceed the
+/// frame's length on the wire.
+///
+/// # Errors
+/// The reason why the frame is out of scope.
+pub fn parse<'a>(packet: &Packet<'a>) -> Result<Headers<'a>, SkipReason> {
+    let offset = link::ip_offset(packet.link, packet.data)?;
+    let wire_len = (packet.wire_len as usize).max(packet.data.len());
+    let ip = ip::parse(&packet.data[offset..], wire_len - offset)?;
+    let (transport, header_len) = transport::parse(&ip)?;
+    let payload_len = ip.payload_len - header_len;
+    Ok(Headers {
+        family: ip.family,
+        source: ip.source,
+        destination: ip.destination,
+        ttl: ip.ttl,
+        tos: ip.tos,
+        ip_ext: ip.ext,
+        transport,
+        payload_len: u16::try_from(payload_len).map_err(|_| SkipReason::TooLong)?,
+        ip_len: ip.len as u32,
+    })
+}
