@@ -1,2 +1,4 @@
 //! TraceCodec's symbolic path.
 pub mod action;
+pub mod artifact;
+pub mod pcap;
