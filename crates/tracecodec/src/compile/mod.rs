@@ -11,8 +11,6 @@ mod legal;
 mod payload;
 mod tcp;
 
-use std::sync::Arc;
-
 pub use endpoint::Salt;
 pub use legal::{Legalisation, Legalisations};
 
@@ -60,14 +58,11 @@ pub struct CompileConfig {
     pub payload: PayloadPolicy,
     /// Link layer.
     pub link: Link,
-    /// Time of the first packet.
-    pub epoch: Timestamp,
 }
 
 /// Compiles actions one by one. Memory grows with the highest slot in use, not with packets.
 pub struct Compiler {
     config: CompileConfig,
-    profiles: Arc<OptionProfiles>,
     flows: Vec<Option<Flow>>,
     /// How often each slot was opened.
     generations: Vec<u32>,
@@ -77,17 +72,21 @@ pub struct Compiler {
 }
 
 impl Compiler {
-    /// A compiler whose `tcp_opt_profile` means what the dictionary says.
-    pub fn new(config: CompileConfig, profiles: OptionProfiles) -> Self {
+    /// A compiler without live flows, at time 0.
+    pub fn new(config: CompileConfig) -> Self {
         Self {
             config,
-            profiles: Arc::new(profiles),
             flows: Vec::new(),
             generations: Vec::new(),
-            now: config.epoch,
+            now: Timestamp(0),
             frame: Vec::with_capacity(1 << 16),
             legalisations: Legalisations::default(),
         }
+    }
+
+    /// Sets the time that the next action's `delta_t` counts from: the trace's epoch.
+    pub fn start_at(&mut self, epoch: Timestamp) {
+        self.now = epoch;
     }
 
     /// What had to be changed so far to keep packets legal.
@@ -95,10 +94,10 @@ impl Compiler {
         &self.legalisations
     }
 
-    /// The packet of an action. Its bytes live until the next call.
-    pub fn compile(&mut self, action: &Action) -> Packet<'_> {
+    /// The packet of an action, whose `tcp_opt_profile` means what the dictionary says. Its bytes live until the next call.
+    pub fn compile(&mut self, action: &Action, profiles: &OptionProfiles) -> Packet<'_> {
         self.now = Timestamp(self.now.0.saturating_add(action.delta_t));
-        let action = self.place(*action);
+        let action = self.place(*action, profiles);
         let slot = usize::from(action.flow_token);
         let flow = self.flows[slot].as_mut().expect("placed above");
         self.frame.clear();
@@ -107,7 +106,7 @@ impl Compiler {
         }
         let body = Body {
             now: self.now,
-            profiles: &self.profiles,
+            profiles,
             payload: self.config.payload,
         };
         let wire_len = body.emit(&action, flow, &mut self.frame);
@@ -120,14 +119,14 @@ impl Compiler {
     }
 
     /// Makes the action legal and its flow live.
-    fn place(&mut self, action: Action) -> Action {
+    fn place(&mut self, action: Action, profiles: &OptionProfiles) -> Action {
         let slot = usize::from(action.flow_token);
         if slot >= self.flows.len() {
             self.flows.resize_with(slot + 1, || None);
             self.generations.resize(slot + 1, 0);
         }
         let held = self.flows[slot].as_ref();
-        let action = legal::legalise(action, held, &self.profiles, &mut self.legalisations);
+        let action = legal::legalise(action, held, profiles, &mut self.legalisations);
         if let Some(flow) = Flow::next(
             held,
             &action,

@@ -1,0 +1,5 @@
+//! Files that TraceCodec leaves behind.
+
+pub mod output;
+
+pub use output::{Output, OutputError};

@@ -1,0 +1,217 @@
+//! Where an artifact goes: a file that appears whole or not at all, or standard output.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, Stdout, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+/// What went wrong with an output, and with which one. Travels inside an [`io::Error`] of the same kind.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write {}: {cause}", path.display())]
+pub struct OutputError {
+    /// The file that was to be written; `-` is standard output.
+    pub path: PathBuf,
+    /// The operating system's word on it.
+    pub cause: io::Error,
+}
+
+/// A destination of bytes. A file is written under a temporary name beside its target and takes the target's place
+/// in [`finish`](Output::finish); dropped before that, it vanishes and an older target stays as it was.
+///
+/// It does not buffer: wrap it where writes are small.
+#[derive(Debug)]
+pub struct Output {
+    path: PathBuf,
+    destination: Destination,
+}
+
+#[derive(Debug)]
+enum Destination {
+    Stdout(Stdout),
+    /// A pipe or a device, which cannot be replaced by a file.
+    Special(File),
+    /// A regular file, and the place it will be moved to.
+    Replace(NamedTempFile, PathBuf),
+}
+
+impl Output {
+    /// Opens an output by its path; `-` is standard output.
+    ///
+    /// # Errors
+    /// If the folder does not exist or cannot be written to, or the path is a folder.
+    pub fn create(path: impl AsRef<Path>) -> io::Result<Self> {
+        let path = path.as_ref().to_path_buf();
+        match Destination::open(&path) {
+            Ok(destination) => Ok(Self { path, destination }),
+            Err(cause) => Err(at(&path, cause)),
+        }
+    }
+
+    /// The path this output was asked for with.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Puts the finished file in its place.
+    ///
+    /// # Errors
+    /// If the last bytes cannot be written or the file cannot be moved; the target then stays as it was.
+    pub fn finish(self) -> io::Result<()> {
+        self.destination
+            .finish()
+            .map_err(|cause| at(&self.path, cause))
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.destination.writer().write(bytes);
+        written.map_err(|cause| at(&self.path, cause))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let flushed = self.destination.writer().flush();
+        flushed.map_err(|cause| at(&self.path, cause))
+    }
+}
+
+impl Destination {
+    fn open(path: &Path) -> io::Result<Self> {
+        if path == Path::new("-") {
+            return Ok(Self::Stdout(io::stdout()));
+        }
+        match fs::metadata(path) {
+            Ok(target) if target.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+            Ok(target) if !target.is_file() => {
+                Ok(Self::Special(File::options().write(true).open(path)?))
+            }
+            // A symbolic link stays a link: the file that it names is the one to replace.
+            Ok(_) => Self::replace(fs::canonicalize(path)?),
+            Err(_) => Self::replace(path.to_path_buf()),
+        }
+    }
+
+    fn replace(target: PathBuf) -> io::Result<Self> {
+        let Some(name) = target.file_name() else {
+            return Err(io::ErrorKind::InvalidFilename.into());
+        };
+        let folder = match target.parent() {
+            Some(folder) if folder != Path::new("") => folder,
+            _ => Path::new("."),
+        };
+        let mut prefix = OsString::from(".");
+        prefix.push(name);
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(&prefix).suffix(".part");
+        share_as_usual(&mut builder);
+        Ok(Self::Replace(builder.tempfile_in(folder)?, target))
+    }
+
+    fn writer(&mut self) -> &mut dyn Write {
+        match self {
+            Self::Stdout(stdout) => stdout,
+            Self::Special(file) => file,
+            Self::Replace(file, _) => file,
+        }
+    }
+
+    fn finish(mut self) -> io::Result<()> {
+        self.writer().flush()?;
+        match self {
+            Self::Stdout(_) | Self::Special(_) => Ok(()),
+            Self::Replace(file, target) => {
+                file.persist(target).map(drop).map_err(|error| error.error)
+            }
+        }
+    }
+}
+
+/// Permissions that the umask then narrows, as for any other new file; temporary files are private by default.
+#[cfg(unix)]
+fn share_as_usual(builder: &mut tempfile::Builder<'_, '_>) {
+    use std::os::unix::fs::PermissionsExt;
+    builder.permissions(fs::Permissions::from_mode(0o666));
+}
+
+#[cfg(not(unix))]
+fn share_as_usual(_: &mut tempfile::Builder<'_, '_>) {}
+
+fn at(path: &Path, cause: io::Error) -> io::Error {
+    let path = path.to_path_buf();
+    io::Error::new(cause.kind(), OutputError { path, cause })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<OsString> {
+        let entries = fs::read_dir(folder).unwrap();
+        entries.map(|entry| entry.unwrap().file_name()).collect()
+    }
+
+    #[test]
+    fn test_finish_replaces_the_target() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("a.bin");
+        fs::write(&target, "old").unwrap();
+        let mut output = Output::create(&target).unwrap();
+        output.write_all(b"new").unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"old");
+        output.finish().unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"new");
+        assert_eq!(names(folder.path()), ["a.bin"]);
+    }
+
+    #[test]
+    fn test_drop_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut output = Output::create(folder.path().join("a.bin")).unwrap();
+        output.write_all(b"half").unwrap();
+        drop(output);
+        assert!(names(folder.path()).is_empty());
+    }
+
+    #[test]
+    fn test_missing_folder_is_named() {
+        let error = Output::create("/no/such/folder/a.bin").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        assert!(
+            error
+                .to_string()
+                .starts_with("cannot write /no/such/folder/a.bin: ")
+        );
+    }
+
+    #[test]
+    fn test_folder_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = Output::create(folder.path()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::IsADirectory);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn test_link_stays_a_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+        fs::write(&file, "old").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        let mut output = Output::create(&link).unwrap();
+        output.write_all(b"new").unwrap();
+        output.finish().unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read(&file).unwrap(), b"new");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn test_device_is_written_in_place() {
+        let mut output = Output::create("/dev/full").unwrap();
+        let error = output.write_all(b"x").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+        assert!(error.to_string().starts_with("cannot write /dev/full: "));
+    }
+}

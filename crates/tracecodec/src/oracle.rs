@@ -1,0 +1,237 @@
+//! The oracle: lift, then compile, with nothing learned in between; and the proof that it loses nothing.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use crate::action::{Action, Direction, OptionProfiles};
+use crate::compile::{CompileConfig, Compiler, Legalisations};
+use crate::flow::{FlowKey, FlowTable, Orientation};
+use crate::lift::{LiftCounts, Lifter};
+use crate::pcap::Packet;
+use crate::tcp::flags;
+use crate::wire::{self, Headers, Transport};
+
+/// What a packet lost on its way through the oracle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Loss {
+    /// The output is out of scope, or of another protocol.
+    Protocol,
+    /// Time.
+    Time,
+    /// A length: payload, options, extension headers or the whole IP packet.
+    Length,
+    /// TCP flags.
+    Flags,
+    /// Window.
+    Window,
+    /// Layout of the TCP options.
+    Options,
+    /// Sequence number relative to the flow's others.
+    Sequence,
+    /// Acknowledgment number relative to the peer's numbers.
+    Acknowledgment,
+    /// Time to live, type of service, ICMP type or code.
+    Header,
+    /// The packet's flow or direction.
+    Flow,
+    /// A second lift tells another action.
+    Action,
+}
+
+impl Loss {
+    /// Name in tables and JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Loss::Protocol => "protocol",
+            Loss::Time => "time",
+            Loss::Length => "length",
+            Loss::Flags => "flags",
+            Loss::Window => "window",
+            Loss::Options => "options",
+            Loss::Sequence => "sequence",
+            Loss::Acknowledgment => "acknowledgment",
+            Loss::Header => "header",
+            Loss::Flow => "flow",
+            Loss::Action => "action",
+        }
+    }
+}
+
+/// One loss: packet number in the input, from 1, and what was lost.
+pub type LostPacket = (u64, Loss);
+
+/// A flow as the proof follows it: the synthetic five-tuple and what each direction's numbers were shifted by.
+struct Followed {
+    synthetic: FlowKey,
+    /// Whether both captures order the two ends alike.
+    aligned: bool,
+    shifts: [Option<u32>; 2],
+}
+
+/// Runs packets through the oracle and compares each output packet with its input.
+///
+/// The comparison is its own: it knows five-tuples and numbers, not slots or references. Unlike the oracle itself, it
+/// remembers every flow.
+pub struct Proof {
+    lifter: Lifter,
+    compiler: Compiler,
+    again: Lifter,
+    flows: HashMap<FlowKey, Followed>,
+    taken: HashMap<FlowKey, FlowKey>,
+    splits: u64,
+}
+
+impl Proof {
+    /// A proof with this realisation of the actions.
+    pub fn new(config: CompileConfig) -> Self {
+        let capacity = FlowTable::<()>::MAX_CAPACITY;
+        Self {
+            lifter: Lifter::new(capacity, OptionProfiles::new()),
+            compiler: Compiler::new(config),
+            again: Lifter::new(capacity, OptionProfiles::new()),
+            flows: HashMap::new(),
+            taken: HashMap::new(),
+            splits: 0,
+        }
+    }
+
+    /// Counts of the lift.
+    pub fn counts(&self) -> LiftCounts {
+        self.lifter.counts()
+    }
+
+    /// Legalisations of the compiler: none if the proof holds.
+    pub fn legalisations(&self) -> &Legalisations {
+        self.compiler.legalisations()
+    }
+
+    /// Five-tuples that came back after their slot was given back, and so have two synthetic ones.
+    pub fn splits(&self) -> u64 {
+        self.splits
+    }
+
+    /// Takes a packet through the oracle. None if it is out of scope; else the output packet and what it lost.
+    pub fn step(&mut self, packet: &Packet<'_>) -> Option<(Packet<'_>, Option<Loss>)> {
+        let action = self.lifter.lift(packet).ok()?;
+        if self.lifter.counts().actions() == 1 {
+            self.compiler.start_at(packet.time);
+        }
+        let output = self.compiler.compile(&action, self.lifter.profiles());
+        let loss = match (wire::parse(packet), wire::parse(&output)) {
+            (Ok(before), Ok(after)) => compare(packet, &before, &output, &after).or_else(|| {
+                let loss = follow(
+                    &mut self.flows,
+                    &mut self.taken,
+                    &mut self.splits,
+                    &action,
+                    &before,
+                    &after,
+                );
+                let again = self.again.lift(&output);
+                loss.or((again != Ok(action)).then_some(Loss::Action))
+            }),
+            _ => Some(Loss::Protocol),
+        };
+        Some((output, loss))
+    }
+}
+
+/// Compares what a single packet says.
+fn compare(
+    packet: &Packet<'_>,
+    before: &Headers<'_>,
+    output: &Packet<'_>,
+    after: &Headers<'_>,
+) -> Option<Loss> {
+    let mut losses = vec![
+        (packet.time != output.time, Loss::Time),
+        (before.family != after.family, Loss::Protocol),
+        (before.payload_len != after.payload_len, Loss::Length),
+        (before.ip_ext != after.ip_ext, Loss::Length),
+        (before.ip_len != after.ip_len, Loss::Length),
+        (
+            (before.ttl, before.tos) != (after.ttl, after.tos),
+            Loss::Header,
+        ),
+    ];
+    match (before.transport, after.transport) {
+        (Transport::Tcp(before), Transport::Tcp(after)) => losses.extend([
+            (before.flags != after.flags, Loss::Flags),
+            (before.window != after.window, Loss::Window),
+            (before.options_len != after.options_len, Loss::Length),
+            (before.layout() != after.layout(), Loss::Options),
+        ]),
+        (Transport::Icmp(before), Transport::Icmp(after)) => {
+            losses.push((
+                (before.icmp_type, before.code) != (after.icmp_type, after.code),
+                Loss::Header,
+            ));
+        }
+        (Transport::Udp { .. }, Transport::Udp { .. }) => {}
+        (Transport::Other(before), Transport::Other(after)) => {
+            losses.push((before != after, Loss::Protocol))
+        }
+        _ => losses.push((true, Loss::Protocol)),
+    }
+    losses
+        .into_iter()
+        .find(|(lost, _)| *lost)
+        .map(|(_, loss)| loss)
+}
+
+/// Compares what a packet says in the light of its flow.
+fn follow(
+    flows: &mut HashMap<FlowKey, Followed>,
+    taken: &mut HashMap<FlowKey, FlowKey>,
+    splits: &mut u64,
+    action: &Action,
+    before: &Headers<'_>,
+    after: &Headers<'_>,
+) -> Option<Loss> {
+    let ((key, from), (synthetic, synthetic_from)) = (FlowKey::of(before), FlowKey::of(after));
+    if *taken.entry(synthetic).or_insert(key) != key {
+        return Some(Loss::Flow);
+    }
+    let fresh = || Followed {
+        synthetic,
+        aligned: from == synthetic_from,
+        shifts: [None; 2],
+    };
+    let flow = match flows.entry(key) {
+        Entry::Vacant(entry) => entry.insert(fresh()),
+        Entry::Occupied(entry) => {
+            let flow = entry.into_mut();
+            if flow.synthetic != synthetic {
+                *splits += 1;
+                *flow = fresh();
+            } else if action.flow_evt != crate::action::FlowEvent::Continue {
+                flow.shifts = [None; 2];
+            }
+            flow
+        }
+    };
+    if (from == synthetic_from) != flow.aligned {
+        return Some(Loss::Flow);
+    }
+    let dir = if from == Orientation::FromLower {
+        Direction::Orig
+    } else {
+        Direction::Resp
+    };
+    match (before.transport, after.transport) {
+        (Transport::Tcp(before), Transport::Tcp(after)) => {
+            let shift = |after: u32, before: u32| after.wrapping_sub(before);
+            let seq = shift(after.numbers.seq.0, before.numbers.seq.0);
+            if *flow.shifts[dir as usize].get_or_insert(seq) != seq {
+                return Some(Loss::Sequence);
+            }
+            let zeros = (before.numbers.ack.0, after.numbers.ack.0) == (0, 0);
+            let meaningful = before.flags & flags::ACK != 0 || before.numbers.ack.0 != 0;
+            let ack = shift(after.numbers.ack.0, before.numbers.ack.0);
+            let peer = &mut flow.shifts[dir.reverse() as usize];
+            (!zeros && meaningful && *peer.get_or_insert(ack) != ack)
+                .then_some(Loss::Acknowledgment)
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,69 @@
+//! Captures: reading and writing packets, whatever file holds them.
+//!
+//! A [`Reader`] takes classic pcap and pcapng, plain or compressed, and gives one [`Packet`] after another; a
+//! [`Writer`] is its mirror. Neither looks inside a packet.
+//!
+//! ```no_run
+//! use tracecodec::pcap::{Format, Reader, Writer};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut reader = Reader::open("in.pcapng.zst")?;
+//! let mut writer = Writer::create("out.pcap", Format::of_path("out.pcap"))?;
+//! while let Some(packet) = reader.next() {
+//!     writer.write(&packet?)?;
+//! }
+//! writer.finish()?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod classic;
+mod endian;
+mod error;
+mod foreign;
+mod format;
+mod link;
+mod ng;
+mod reader;
+mod source;
+mod timestamp;
+mod writer;
+
+pub use error::{BlockFault, ReadError, ReadErrorKind, WriteError};
+pub use foreign::Foreign;
+pub use format::{Compression, Container, Format, Precision};
+pub use link::{LINK_TYPES, LinkType};
+pub use reader::Reader;
+pub use timestamp::Timestamp;
+pub use writer::Writer;
+
+/// One captured packet. Its bytes lie in the reader's buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Packet<'a> {
+    /// When it was captured. Zero where the file does not say (pcapng's Simple Packet Blocks).
+    pub time: Timestamp,
+    /// What its first byte is the start of.
+    pub link: LinkType,
+    /// Bytes that were on the wire. More than `data` holds where the capture has a snap length.
+    pub wire_len: u32,
+    /// The bytes that were captured.
+    pub data: &'a [u8],
+}
+
+/// Longest packet that tcpdump, Wireshark and this writer's file headers expect (libpcap's `MAXIMUM_SNAPLEN`).
+const MAX_SNAPLEN: u32 = 262_144;
+
+/// Longest packet that is read or written at all (libpcap's limit for D-Bus and USB, its largest).
+const MAX_DATA: u32 = 128 << 20;
+
+/// Where one packet's record or block lies in the buffer, and what its header says.
+#[derive(Debug, Clone)]
+struct Record {
+    time: Timestamp,
+    link: LinkType,
+    wire_len: u32,
+    /// The packet's bytes, counted from the record's first byte.
+    data: std::ops::Range<usize>,
+    /// Bytes of the whole record.
+    len: usize,
+}

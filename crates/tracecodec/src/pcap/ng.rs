@@ -1,0 +1,318 @@
+//! pcapng: sections of blocks (<https://datatracker.ietf.org/doc/draft-ietf-opsawg-pcapng/>).
+//!
+//! Parsed directly: five block types and two options matter here, their fields lie at fixed places, and everything
+//! else is skipped by its length. A general parser would build values that are dropped at once.
+
+use super::endian::Endian;
+use super::source::Source;
+use super::{BlockFault, LinkType, MAX_DATA, Precision, ReadErrorKind, Record, Timestamp};
+
+/// Section Header Block; the same in both byte orders.
+pub(super) const SECTION: u32 = 0x0a0d_0d0a;
+/// Interface Description Block.
+pub(super) const INTERFACE: u32 = 1;
+/// The obsolete Packet Block. Laid out as an Enhanced one, but for a 16-bit interface ID and a drop count.
+const OBSOLETE: u32 = 2;
+/// Simple Packet Block.
+const SIMPLE: u32 = 3;
+/// Enhanced Packet Block.
+pub(super) const ENHANCED: u32 = 6;
+
+/// Byte-Order Magic of a section in the reader's byte order.
+pub(super) const BYTE_ORDER_MAGIC: u32 = 0x1a2b_3c4d;
+
+/// Bytes of a block before its packet's, in Enhanced and obsolete Packet Blocks.
+pub(super) const PACKET_DATA: usize = 28;
+
+/// Block type and two lengths: what every block has.
+const SMALLEST: u32 = 12;
+
+/// A packet, its options and the rest of its block.
+const LARGEST: u32 = MAX_DATA + (1 << 20);
+
+/// if_tsresol: how many units of a timestamp are a second.
+pub(super) const OPTION_TSRESOL: u16 = 9;
+/// if_tsoffset: seconds to add to each timestamp.
+const OPTION_TSOFFSET: u16 = 14;
+
+/// The section that is being read.
+#[derive(Debug, Clone)]
+pub(super) struct Section {
+    endian: Endian,
+    interfaces: Vec<Interface>,
+    /// The finest of any interface so far.
+    precision: Precision,
+}
+
+/// An interface, as its section describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Interface {
+    link: LinkType,
+    /// Longest captured packet; zero if there is no limit.
+    snaplen: u32,
+    unit: Unit,
+    /// Seconds to add to each timestamp.
+    offset: i64,
+}
+
+/// Length of a timestamp's unit: `mul / div` nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Unit {
+    mul: u64,
+    div: u128,
+}
+
+/// A block that is whole in the buffer.
+struct Block {
+    kind: u32,
+    len: usize,
+}
+
+impl Section {
+    /// Whether a file that starts so is a pcapng file.
+    pub(super) fn recognises(head: &[u8]) -> bool {
+        head.starts_with(&SECTION.to_be_bytes())
+    }
+
+    /// Reads the first Section Header Block.
+    pub(super) fn open(source: &mut Source) -> Result<Self, ReadErrorKind> {
+        let mut section = Self {
+            endian: Endian::Little,
+            interfaces: Vec::new(),
+            precision: Precision::Micros,
+        };
+        let block = match section.next_block(source) {
+            Err(ReadErrorKind::TruncatedRecord { have, need }) => {
+                return Err(ReadErrorKind::TruncatedHeader { have, need });
+            }
+            block => block?.ok_or(ReadErrorKind::Empty)?,
+        };
+        section.begin(&source.available()[..block.len])?;
+        source.consume(block.len);
+        Ok(section)
+    }
+
+    /// The finest time step of the interfaces so far.
+    pub(super) fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    /// The next packet, its block whole in the buffer but not yet consumed; none at the end of the file.
+    pub(super) fn next_record(
+        &mut self,
+        source: &mut Source,
+    ) -> Result<Option<Record>, ReadErrorKind> {
+        while let Some(Block { kind, len }) = self.next_block(source)? {
+            let bytes = &source.available()[..len];
+            match kind {
+                SECTION => self.begin(bytes)?,
+                INTERFACE => self.describe(bytes)?,
+                ENHANCED | OBSOLETE => return self.packet(kind, bytes).map(Some),
+                SIMPLE => return self.simple_packet(bytes).map(Some),
+                _ => {}
+            }
+            source.consume(len);
+        }
+        Ok(None)
+    }
+
+    /// Brings the next block into the buffer and checks its two lengths.
+    fn next_block(&mut self, source: &mut Source) -> Result<Option<Block>, ReadErrorKind> {
+        const START: usize = SMALLEST as usize;
+        if !source.fill(START)? {
+            return match source.available().len() {
+                0 => Ok(None),
+                have => Err(ReadErrorKind::TruncatedRecord { have, need: START }),
+            };
+        }
+        let start = source.available();
+        let kind = self.endian.u32(start, 0);
+        if kind == SECTION {
+            self.endian = byte_order(start)?;
+        }
+        let fault = |fault| ReadErrorKind::BadBlock { block: kind, fault };
+        let total = self.endian.u32(start, 4);
+        if !(smallest(kind)..=LARGEST).contains(&total) || total % 4 != 0 {
+            return Err(fault(BlockFault::Length(total)));
+        }
+        let len = total as usize;
+        if !source.fill(len)? {
+            let have = source.available().len();
+            return Err(ReadErrorKind::TruncatedRecord { have, need: len });
+        }
+        match self.endian.u32(source.available(), len - 4) {
+            trailer if trailer == total => Ok(Some(Block { kind, len })),
+            trailer => Err(fault(BlockFault::Trailer(total, trailer))),
+        }
+    }
+
+    /// Begins a new section: interfaces are numbered anew.
+    fn begin(&mut self, block: &[u8]) -> Result<(), ReadErrorKind> {
+        let (major, minor) = (self.endian.u16(block, 12), self.endian.u16(block, 14));
+        if major != 1 {
+            return Err(ReadErrorKind::UnsupportedVersion { major, minor });
+        }
+        self.interfaces.clear();
+        Ok(())
+    }
+
+    fn describe(&mut self, block: &[u8]) -> Result<(), ReadErrorKind> {
+        let interface = Interface::parse(self.endian, block).map_err(|fault| {
+            let block = INTERFACE;
+            ReadErrorKind::BadBlock { block, fault }
+        })?;
+        if interface.unit.is_finer_than_micros() {
+            self.precision = Precision::Nanos;
+        }
+        self.interfaces.push(interface);
+        Ok(())
+    }
+
+    fn packet(&self, kind: u32, block: &[u8]) -> Result<Record, ReadErrorKind> {
+        let interface = self.interface(match kind {
+            OBSOLETE => u32::from(self.endian.u16(block, 8)),
+            _ => self.endian.u32(block, 8),
+        })?;
+        let high = u64::from(self.endian.u32(block, 12));
+        let low = u64::from(self.endian.u32(block, 16));
+        let captured = self.endian.u32(block, 20);
+        if captured as usize > block.len() - PACKET_DATA - 4 {
+            let fault = BlockFault::PacketLength(captured);
+            return Err(ReadErrorKind::BadBlock { block: kind, fault });
+        }
+        Ok(Record {
+            time: interface.time(high << 32 | low),
+            link: interface.link,
+            wire_len: self.endian.u32(block, 24),
+            data: PACKET_DATA..PACKET_DATA + captured as usize,
+            len: block.len(),
+        })
+    }
+
+    /// A packet without a time. Its captured length is implied by the snap length.
+    fn simple_packet(&self, block: &[u8]) -> Result<Record, ReadErrorKind> {
+        const DATA: usize = 12;
+        let interface = self.interface(0)?;
+        let wire = self.endian.u32(block, 8);
+        let captured = match interface.snaplen {
+            0 => wire,
+            snaplen => wire.min(snaplen),
+        };
+        if captured as usize > block.len() - DATA - 4 {
+            return Err(ReadErrorKind::BadBlock {
+                block: SIMPLE,
+                fault: BlockFault::PacketLength(captured),
+            });
+        }
+        Ok(Record {
+            time: Timestamp(0),
+            link: interface.link,
+            wire_len: wire,
+            data: DATA..DATA + captured as usize,
+            len: block.len(),
+        })
+    }
+
+    fn interface(&self, interface: u32) -> Result<&Interface, ReadErrorKind> {
+        let known = self.interfaces.len();
+        self.interfaces
+            .get(interface as usize)
+            .ok_or(ReadErrorKind::UnknownInterface { interface, known })
+    }
+}
+
+/// Byte order of the section that a Section Header Block begins.
+fn byte_order(block: &[u8]) -> Result<Endian, ReadErrorKind> {
+    [Endian::Little, Endian::Big]
+        .into_iter()
+        .find(|endian| endian.u32(block, 8) == BYTE_ORDER_MAGIC)
+        .ok_or(ReadErrorKind::BadBlock {
+            block: SECTION,
+            fault: BlockFault::ByteOrder,
+        })
+}
+
+/// Smallest Block Total Length of a block of this type.
+fn smallest(kind: u32) -> u32 {
+    match kind {
+        SECTION => 28,
+        INTERFACE => 20,
+        ENHANCED | OBSOLETE => 32,
+        SIMPLE => 16,
+        _ => SMALLEST,
+    }
+}
+
+impl Interface {
+    fn parse(endian: Endian, block: &[u8]) -> Result<Self, BlockFault> {
+        let mut interface = Self {
+            link: LinkType(endian.u16(block, 8)),
+            snaplen: endian.u32(block, 12),
+            unit: Unit::from_tsresol(6),
+            offset: 0,
+        };
+        let mut options = &block[16..block.len() - 4];
+        while let Some((code, value, rest)) = next_option(endian, options)? {
+            match (code, value.len()) {
+                (OPTION_TSRESOL, 1) => interface.unit = Unit::from_tsresol(value[0]),
+                (OPTION_TSOFFSET, 8) => interface.offset = endian.i64(value, 0),
+                (OPTION_TSRESOL | OPTION_TSOFFSET, _) => return Err(BlockFault::Option),
+                _ => {}
+            }
+            options = rest;
+        }
+        Ok(interface)
+    }
+
+    #[inline]
+    fn time(&self, units: u64) -> Timestamp {
+        let nanos = self.unit.to_nanos(units) + i128::from(self.offset) * 1_000_000_000;
+        let in_range = nanos.clamp(i128::from(i64::MIN), i128::from(i64::MAX));
+        Timestamp(in_range as i64)
+    }
+}
+
+/// Code and value of the first option, and the options after it; none at opt_endofopt or the end of the block.
+fn next_option(endian: Endian, options: &[u8]) -> Result<Option<(u16, &[u8], &[u8])>, BlockFault> {
+    if options.is_empty() {
+        return Ok(None);
+    }
+    // Blocks and options are padded to four bytes, so a header that is begun is whole.
+    let (header, rest) = options.split_at(4);
+    let (code, len) = (endian.u16(header, 0), usize::from(endian.u16(header, 2)));
+    if code == 0 {
+        return Ok(None);
+    }
+    let value = rest.get(..len).ok_or(BlockFault::Option)?;
+    let rest = rest
+        .get(len.next_multiple_of(4)..)
+        .ok_or(BlockFault::Option)?;
+    Ok(Some((code, value, rest)))
+}
+
+impl Unit {
+    /// A power of ten, or of two if the highest bit is set, as a negative exponent of seconds.
+    fn from_tsresol(value: u8) -> Self {
+        let exponent = u32::from(value & 0x7f);
+        let (mul, div) = match exponent {
+            _ if value & 0x80 != 0 => (1_000_000_000, 1 << exponent),
+            0..=9 => (10u64.pow(9 - exponent), 1),
+            _ => (1, 10u128.saturating_pow(exponent - 9)),
+        };
+        Self { mul, div }
+    }
+
+    fn to_nanos(self, units: u64) -> i128 {
+        let nanos = u128::from(units) * u128::from(self.mul);
+        // Below 2^64 * 10^9, so the sign bit is free; division is slow, and mostly by one.
+        if self.div == 1 {
+            nanos as i128
+        } else {
+            (nanos / self.div) as i128
+        }
+    }
+
+    fn is_finer_than_micros(self) -> bool {
+        u128::from(self.mul) < 1_000 * self.div
+    }
+}

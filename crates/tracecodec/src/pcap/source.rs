@@ -1,0 +1,124 @@
+//! The bytes of a capture: one growing buffer over a file, a pipe or a decompressor.
+
+use std::io::{self, BufReader, Cursor, Read};
+
+use super::{Compression, ReadErrorKind};
+
+/// Size of the buffer, until a record needs more.
+const BUFFER: usize = 512 << 10;
+
+/// Size of the buffer of compressed bytes.
+const COMPRESSED_BUFFER: usize = 128 << 10;
+
+/// A stream of bytes of which a stretch can be seen at once.
+pub(super) struct Source {
+    input: Box<dyn Read + Send>,
+    compression: Compression,
+    buffer: Vec<u8>,
+    /// The unconsumed bytes are `buffer[start..end]`.
+    start: usize,
+    end: usize,
+    offset: u64,
+}
+
+impl Source {
+    /// Starts a stream, and decompresses it if its first bytes ask for that.
+    pub(super) fn open(input: Box<dyn Read + Send>) -> Result<Self, ReadErrorKind> {
+        let mut source = Self::new(input, Compression::None);
+        source.fill(4)?;
+        let compression = match source.available() {
+            [0x1f, 0x8b, ..] => Compression::Gzip,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Compression::Zstd,
+            _ => return Ok(source),
+        };
+        let head = source.available().to_vec();
+        let input = Cursor::new(head).chain(source.input);
+        let input = BufReader::with_capacity(COMPRESSED_BUFFER, input);
+        let input: Box<dyn Read + Send> = match compression {
+            Compression::Zstd => Box::new(
+                zstd::stream::read::Decoder::with_buffer(input).map_err(ReadErrorKind::Io)?,
+            ),
+            _ => Box::new(flate2::bufread::MultiGzDecoder::new(input)),
+        };
+        Ok(Self::new(input, compression))
+    }
+
+    fn new(input: Box<dyn Read + Send>, compression: Compression) -> Self {
+        Self {
+            input,
+            compression,
+            buffer: vec![0; BUFFER],
+            start: 0,
+            end: 0,
+            offset: 0,
+        }
+    }
+
+    /// What the bytes were wrapped in.
+    pub(super) fn compression(&self) -> Compression {
+        self.compression
+    }
+
+    /// Place of the first unconsumed byte in the uncompressed stream.
+    pub(super) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// The unconsumed bytes that are in memory.
+    pub(super) fn available(&self) -> &[u8] {
+        &self.buffer[self.start..self.end]
+    }
+
+    /// Reads until `wanted` bytes are available; false if the stream ends before.
+    ///
+    /// The buffer at most doubles when it is full, so a length that lies about the file costs no memory.
+    #[inline]
+    pub(super) fn fill(&mut self, wanted: usize) -> Result<bool, ReadErrorKind> {
+        if self.end - self.start >= wanted {
+            return Ok(true);
+        }
+        self.refill(wanted)
+    }
+
+    #[cold]
+    fn refill(&mut self, wanted: usize) -> Result<bool, ReadErrorKind> {
+        while self.end - self.start < wanted {
+            self.make_room();
+            match self.input.read(&mut self.buffer[self.end..]) {
+                Ok(0) => return Ok(false),
+                Ok(count) => self.end += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.failure(error)),
+            }
+        }
+        Ok(true)
+    }
+
+    fn make_room(&mut self) {
+        if self.start > 0 {
+            self.buffer.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        } else if self.end == self.buffer.len() {
+            self.buffer.resize(self.buffer.len() * 2, 0);
+        }
+    }
+
+    /// Decompressors report bad data as an I/O error that no system call returned.
+    fn failure(&self, cause: io::Error) -> ReadErrorKind {
+        match self.compression {
+            Compression::None => ReadErrorKind::Io(cause),
+            _ if cause.raw_os_error().is_some() => ReadErrorKind::Io(cause),
+            compression => ReadErrorKind::BadCompression { compression, cause },
+        }
+    }
+
+    /// Moves past `count` available bytes, and returns them.
+    #[inline]
+    pub(super) fn consume(&mut self, count: usize) -> &[u8] {
+        let from = self.start;
+        self.start += count;
+        self.offset += count as u64;
+        &self.buffer[from..self.start]
+    }
+}

@@ -1,0 +1,244 @@
+//! Writing a capture: classic pcap or pcapng, plain or compressed.
+
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use flate2::write::GzEncoder;
+
+use crate::artifact::Output;
+
+use super::{
+    Compression, Container, Format, LinkType, MAX_DATA, MAX_SNAPLEN, Packet, Precision, WriteError,
+    classic, ng,
+};
+
+/// Size of the buffer before the compressor or the file.
+const BUFFER: usize = 256 << 10;
+
+/// A capture being written. Little endian. The same packets give the same bytes.
+///
+/// The file appears in [`finish`](Writer::finish); dropped before that, nothing is left of it.
+pub struct Writer {
+    sink: BufWriter<Sink>,
+    layout: Layout,
+}
+
+/// The container, and the link types it has been told of.
+enum Layout {
+    /// The file header waits for the first packet, whose link type it states.
+    Pcap(Precision, Option<LinkType>),
+    /// One interface for each link type, described just before its first packet.
+    PcapNg(Vec<LinkType>),
+}
+
+enum Sink {
+    Plain(Output),
+    Gzip(GzEncoder<Output>),
+    Zstd(zstd::Encoder<'static, Output>),
+}
+
+impl Writer {
+    /// Begins a capture at a path; `-` is standard output. [`Format::of_path`] says what the name asks for.
+    ///
+    /// pcapng is always written with nanoseconds.
+    ///
+    /// # Errors
+    /// If the output cannot be opened.
+    pub fn create(path: impl AsRef<Path>, format: Format) -> Result<Self, WriteError> {
+        let sink = Sink::new(Output::create(path)?, format.compression)?;
+        let mut writer = Self {
+            sink: BufWriter::with_capacity(BUFFER, sink),
+            layout: match format.container {
+                Container::Pcap => Layout::Pcap(format.precision, None),
+                Container::PcapNg => Layout::PcapNg(Vec::new()),
+            },
+        };
+        if format.container == Container::PcapNg {
+            writer.sink.write_all(&section_block())?;
+        }
+        Ok(writer)
+    }
+
+    /// Writes one packet.
+    ///
+    /// # Errors
+    /// If the output fails, or the format cannot hold the packet; in the second case nothing is written, and the
+    /// writer can go on with the next packet.
+    #[inline]
+    pub fn write(&mut self, packet: &Packet<'_>) -> Result<(), WriteError> {
+        if packet.data.len() > MAX_DATA as usize {
+            return Err(WriteError::TooLong(packet.data.len()));
+        }
+        match &mut self.layout {
+            Layout::Pcap(precision, link) => write_pcap(&mut self.sink, *precision, link, packet),
+            Layout::PcapNg(links) => write_pcapng(&mut self.sink, links, packet),
+        }
+    }
+
+    /// Writes what is left and puts the file in its place. A capture without packets is a valid one.
+    ///
+    /// # Errors
+    /// If the output fails; the file then does not appear.
+    pub fn finish(mut self) -> Result<(), WriteError> {
+        if let Layout::Pcap(precision, None) = self.layout {
+            let header = file_header(precision, LinkType::ETHERNET);
+            self.sink.write_all(&header)?;
+        }
+        let sink = self.sink.into_inner().map_err(|error| error.into_error())?;
+        sink.finish()?.finish()?;
+        Ok(())
+    }
+}
+
+#[inline]
+fn write_pcap(
+    sink: &mut BufWriter<Sink>,
+    precision: Precision,
+    link: &mut Option<LinkType>,
+    packet: &Packet<'_>,
+) -> Result<(), WriteError> {
+    let header = record_header(precision, packet)?;
+    match *link {
+        Some(link) if link == packet.link => {}
+        Some(first) => {
+            let packet = packet.link;
+            return Err(WriteError::MixedLinkTypes { first, packet });
+        }
+        None => {
+            sink.write_all(&file_header(precision, packet.link))?;
+            *link = Some(packet.link);
+        }
+    }
+    sink.write_all(&header)?;
+    Ok(sink.write_all(packet.data)?)
+}
+
+#[inline]
+fn write_pcapng(
+    sink: &mut BufWriter<Sink>,
+    links: &mut Vec<LinkType>,
+    packet: &Packet<'_>,
+) -> Result<(), WriteError> {
+    let time = u64::try_from(packet.time.0);
+    let time = time.map_err(|_| WriteError::TimeOutOfRange(packet.time))?;
+    let interface = match links.iter().position(|link| *link == packet.link) {
+        Some(interface) => interface,
+        None => {
+            sink.write_all(&interface_block(packet.link))?;
+            links.push(packet.link);
+            links.len() - 1
+        }
+    };
+    let padding = packet.data.len().wrapping_neg() % 4;
+    let total = (ng::PACKET_DATA + packet.data.len() + padding + 4) as u32;
+    sink.write_all(&packet_block_head(interface as u32, time, total, packet))?;
+    sink.write_all(packet.data)?;
+    sink.write_all(&[0; 4][..padding])?;
+    Ok(sink.write_all(&total.to_le_bytes())?)
+}
+
+/// The file header of classic pcap, version 2.4.
+fn file_header(precision: Precision, link: LinkType) -> [u8; classic::FILE_HEADER] {
+    let magic = match precision {
+        Precision::Micros => classic::MAGIC_MICROS,
+        Precision::Nanos => classic::MAGIC_NANOS,
+    };
+    let version = 2 | 4 << 16;
+    words([magic, version, 0, 0, MAX_SNAPLEN, u32::from(link.0)])
+}
+
+fn record_header(
+    precision: Precision,
+    packet: &Packet<'_>,
+) -> Result<[u8; classic::RECORD_HEADER], WriteError> {
+    let seconds = u32::try_from(packet.time.seconds());
+    let seconds = seconds.map_err(|_| WriteError::TimeOutOfRange(packet.time))?;
+    let fraction = match precision {
+        Precision::Micros => packet.time.subsec_nanos() / 1_000,
+        Precision::Nanos => packet.time.subsec_nanos(),
+    };
+    let captured = packet.data.len() as u32;
+    Ok(words([seconds, fraction, captured, packet.wire_len]))
+}
+
+/// A Section Header Block of pcapng 1.0, whose section is as long as the file.
+fn section_block() -> [u8; 28] {
+    let (magic, version, len) = (ng::BYTE_ORDER_MAGIC, 1, 28);
+    words([ng::SECTION, len, magic, version, u32::MAX, u32::MAX, len])
+}
+
+/// An Interface Description Block with if_tsresol = 10⁻⁹ s, which is its only option.
+fn interface_block(link: LinkType) -> [u8; 32] {
+    let option = u32::from(ng::OPTION_TSRESOL) | 1 << 16;
+    let (len, link) = (32, u32::from(link.0));
+    words([ng::INTERFACE, len, link, MAX_SNAPLEN, option, 9, 0, len])
+}
+
+/// An Enhanced Packet Block up to the packet's data.
+#[inline]
+fn packet_block_head(
+    interface: u32,
+    time: u64,
+    total: u32,
+    packet: &Packet<'_>,
+) -> [u8; ng::PACKET_DATA] {
+    let (high, low) = ((time >> 32) as u32, time as u32);
+    let captured = packet.data.len() as u32;
+    let (kind, wire) = (ng::ENHANCED, packet.wire_len);
+    words([kind, total, interface, high, low, captured, wire])
+}
+
+/// `N / 4` little-endian words.
+#[inline]
+fn words<const W: usize, const N: usize>(words: [u32; W]) -> [u8; N] {
+    const { assert!(N == 4 * W) };
+    let mut bytes = [0; N];
+    for (place, word) in bytes.chunks_exact_mut(4).zip(words) {
+        place.copy_from_slice(&word.to_le_bytes());
+    }
+    bytes
+}
+
+impl Sink {
+    fn new(output: Output, compression: Compression) -> io::Result<Self> {
+        Ok(match compression {
+            Compression::None => Self::Plain(output),
+            Compression::Gzip => Self::Gzip(gzip(output)),
+            Compression::Zstd => Self::Zstd(zstd::Encoder::new(output, 3)?),
+        })
+    }
+
+    fn finish(self) -> io::Result<Output> {
+        match self {
+            Self::Plain(output) => Ok(output),
+            Self::Gzip(encoder) => encoder.finish(),
+            Self::Zstd(encoder) => encoder.finish(),
+        }
+    }
+}
+
+/// A gzip header without time and system, so that the same packets give the same bytes.
+fn gzip(output: Output) -> GzEncoder<Output> {
+    const UNKNOWN_SYSTEM: u8 = 255;
+    let builder = flate2::GzBuilder::new().mtime(0);
+    let builder = builder.operating_system(UNKNOWN_SYSTEM);
+    builder.write(output, flate2::Compression::default())
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(output) => output.write(bytes),
+            Self::Gzip(encoder) => encoder.write(bytes),
+            Self::Zstd(encoder) => encoder.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(output) => output.flush(),
+            Self::Gzip(encoder) => encoder.flush(),
+            Self::Zstd(encoder) => encoder.flush(),
+        }
+    }
+}
