@@ -25,8 +25,10 @@ enum Next {
     Ether(u16),
     /// A PPP protocol field follows.
     Ppp,
+    /// IP of the version named.
+    Ip(u8),
     /// IP, whose own version nibble tells the family.
-    Ip,
+    AnyIp,
     /// 802.2 LLC follows.
     Llc,
 }
@@ -39,11 +41,9 @@ enum Next {
 pub fn ip_offset(link: LinkType, data: &[u8]) -> Result<usize, SkipReason> {
     let (next, at) = match link {
         LinkType::ETHERNET => ethernet(data, 12)?,
-        LinkType::RAW
-        | LinkType::RAW_BSD
-        | LinkType::RAW_OPENBSD
-        | LinkType::IPV4
-        | LinkType::IPV6 => (Next::Ip, 0),
+        LinkType::RAW | LinkType::RAW_BSD | LinkType::RAW_OPENBSD => (Next::AnyIp, 0),
+        LinkType::IPV4 => (Next::Ip(4), 0),
+        LinkType::IPV6 => (Next::Ip(6), 0),
         LinkType::NULL | LinkType::LOOP => (null(data)?, 4),
         LinkType::LINUX_SLL => linux_cooked(data, word(data, 2)?, 14, 16)?,
         LinkType::LINUX_SLL2 => linux_cooked(data, word(data, 8)?, 0, 20)?,
@@ -63,10 +63,12 @@ pub fn ip_offset(link: LinkType, data: &[u8]) -> Result<usize, SkipReason> {
 fn follow(data: &[u8], mut next: Next, mut at: usize) -> Result<usize, SkipReason> {
     for _ in 0..MAX_TAGS {
         (next, at) = match next {
-            Next::Ip => return ip_version(data, at).map(|()| at),
+            Next::Ip(version) => return check_version(data, at, Some(version)),
+            Next::AnyIp => return check_version(data, at, None),
             Next::Ppp => ppp(data, at)?,
             Next::Llc => llc(data, at)?,
-            Next::Ether(ethertype::IPV4 | ethertype::IPV6) => (Next::Ip, at),
+            Next::Ether(ethertype::IPV4) => (Next::Ip(4), at),
+            Next::Ether(ethertype::IPV6) => (Next::Ip(6), at),
             Next::Ether(ethertype::VLAN | ethertype::QINQ | ethertype::QINQ_OLD) => {
                 ethernet(data, at + 2)?
             }
@@ -78,11 +80,13 @@ fn follow(data: &[u8], mut next: Next, mut at: usize) -> Result<usize, SkipReaso
     Err(SkipReason::NonIp)
 }
 
-fn ip_version(data: &[u8], at: usize) -> Result<(), SkipReason> {
-    match data.get(at).map(|byte| byte >> 4) {
-        None => Err(SkipReason::CutHeader),
-        Some(4 | 6) => Ok(()),
-        Some(_) => Err(SkipReason::NonIp),
+/// Checks the version nibble against what the layer before announced; returns the offset.
+fn check_version(data: &[u8], at: usize, announced: Option<u8>) -> Result<usize, SkipReason> {
+    match (byte(data, at)? >> 4, announced) {
+        (4 | 6, None) => Ok(at),
+        (version, Some(announced)) if version == announced => Ok(at),
+        (_, Some(_)) => Err(SkipReason::MalformedHeader),
+        (_, None) => Err(SkipReason::NonIp),
     }
 }
 
@@ -113,7 +117,7 @@ fn llc(data: &[u8], at: usize) -> Result<(Next, usize), SkipReason> {
             (0, 0) => Ok((Next::Ether(word(data, at + 6)?), at + 8)),
             _ => Err(SkipReason::NonIp),
         },
-        (0x06, 0x06, 0x03) => Ok((Next::Ip, at + 3)),
+        (0x06, 0x06, 0x03) => Ok((Next::Ip(4), at + 3)),
         _ => Err(SkipReason::NonIp),
     }
 }
@@ -123,7 +127,7 @@ fn mpls(data: &[u8], mut at: usize) -> Result<(Next, usize), SkipReason> {
     while byte(data, at + 2)? & 1 == 0 {
         at += 4;
     }
-    Ok((Next::Ip, at + 4))
+    Ok((Next::AnyIp, at + 4))
 }
 
 /// The PPP protocol field (RFC 1661), with or without address and control, compressed or not.
@@ -136,7 +140,8 @@ fn ppp(data: &[u8], mut at: usize) -> Result<(Next, usize), SkipReason> {
         _ => (word(data, at)?, at + 2),
     };
     match protocol {
-        0x0021 | 0x0057 => Ok((Next::Ip, at)),
+        0x0021 => Ok((Next::Ip(4), at)),
+        0x0057 => Ok((Next::Ip(6), at)),
         0x0281 | 0x0283 => Ok((Next::Ether(ethertype::MPLS), at)),
         _ => Err(SkipReason::NonIp),
     }
@@ -162,8 +167,9 @@ fn null(data: &[u8]) -> Result<Next, SkipReason> {
         family
     };
     match family {
-        // AF_INET everywhere; AF_INET6 on Linux, NetBSD/OpenBSD, FreeBSD, Darwin.
-        2 | 10 | 24 | 28 | 30 => Ok(Next::Ip),
+        // AF_INET is the same everywhere; AF_INET6 differs on Linux, NetBSD and OpenBSD, FreeBSD, Darwin.
+        2 => Ok(Next::Ip(4)),
+        10 | 24 | 28 | 30 => Ok(Next::Ip(6)),
         _ => Err(SkipReason::NonIp),
     }
 }
@@ -221,13 +227,11 @@ fn ppi(data: &[u8]) -> Result<(Next, usize), SkipReason> {
 mod tests {
     use super::*;
 
-    const IP: [u8; 2] = [0x45, 0];
-
     fn check(link: LinkType, header: &[u8]) {
-        let frame = [header, &IP].concat();
-        assert_eq!(ip_offset(link, &frame), Ok(header.len()));
+        let whole = |version: u8| ip_offset(link, &[header, &[version << 4]].concat());
+        assert!(whole(4) == Ok(header.len()) || whole(6) == Ok(header.len()));
         for cut in 0..header.len() {
-            assert!(ip_offset(link, &frame[..cut]).is_err());
+            assert!(ip_offset(link, &header[..cut]).is_err());
         }
     }
 
