@@ -262,6 +262,26 @@ mod tests {
     }
 
     #[test]
+    fn test_packets_before_bad_compressed_data() {
+        let packet = |n: i64| Owned {
+            time: Timestamp(n * n * 1_000_003),
+            link: LinkType::RAW,
+            wire_len: 60,
+            data: n.to_le_bytes().repeat(5),
+        };
+        let packets: Vec<Owned> = (0..5_000).map(packet).collect();
+        for compression in [Compression::Gzip, Compression::Zstd] {
+            let mut bytes = file(Container::Pcap, compression, &packets);
+            let middle = bytes.len() / 2;
+            bytes[middle..].fill(0xff);
+            let (read, error) = read(bytes);
+            assert!(error.is_some(), "{compression}");
+            assert!(read.len() > 2_000, "{compression}: {}", read.len());
+            assert_eq!(read[..2_000], packets[..2_000]);
+        }
+    }
+
+    #[test]
     fn test_several_compressed_members() {
         let bytes = file(Container::Pcap, Compression::None, &packets());
         let gzip = |bytes: &[u8]| {

@@ -217,12 +217,14 @@ impl Sink {
     }
 }
 
-/// A gzip header without time and system, so that the same packets give the same bytes.
+/// A gzip header without time and system, so that the same packets give the same bytes. Level 3 costs 7 % more bytes
+/// than the usual 6 on headers, and a third of the time.
 fn gzip(output: Output) -> GzEncoder<Output> {
+    const LEVEL: u32 = 3;
     const UNKNOWN_SYSTEM: u8 = 255;
     let builder = flate2::GzBuilder::new().mtime(0);
     let builder = builder.operating_system(UNKNOWN_SYSTEM);
-    builder.write(output, flate2::Compression::default())
+    builder.write(output, flate2::Compression::new(LEVEL))
 }
 
 impl Write for Sink {
