@@ -22,17 +22,61 @@ fn count(path: &Path) -> (u64, Option<ReadError>) {
     (reader.packets(), None)
 }
 
+/// Files of which the catalogue tells something else, with the packets that are there and whether an error follows.
+const EXCEPTIONS: &[(&str, u64, bool)] = &[
+    // Versions before 2.3 have the two lengths swapped; libpcap and Wireshark read these files whole, too.
+    ("blitz+tcptrace/input__bad_ack_code.dmp", 40, false),
+    (
+        "ntop+nDPI/tests__cfgs__default__pcap__nfsv2.pcap",
+        156,
+        false,
+    ),
+    (
+        "ntop+nDPI/tests__cfgs__default__pcap__nfsv3.pcap",
+        128,
+        false,
+    ),
+    // Version 2.5, which Wireshark reads and libpcap does not; and 1.4, which neither does.
+    ("tests__pcap-invalid-version-2.pcap", 1, false),
+    ("tests__pcap-invalid-version-1.pcap", 0, true),
+    // pcapng 0.1, and a second section of pcapng 2.0. libpcap and Wireshark stop there, too.
+    ("tests__pcapng-invalid-vers-1.pcapng", 0, true),
+    ("be__test901.pcapng", 1, true),
+    ("le__test901.pcapng", 1, true),
+    // The first block's two lengths differ.
+    ("tests__shb-option-too-long.pcapng", 0, true),
+    // A block length without its padding, which Wireshark mostly reads and libpcap does not.
+    ("test_data__test006.ntar", 1, false),
+    ("test_data__test007.ntar", 1, false),
+];
+
+/// What to find in a file, by its row of the catalogue.
+fn expectation(path: &str, packets: u64, damage: &str) -> (u64, bool) {
+    let exception = EXCEPTIONS.iter().find(|(end, ..)| path.ends_with(end));
+    match (exception, damage) {
+        (Some((_, packets, is_damaged)), _) => (*packets, *is_damaged),
+        (None, "") => (packets, false),
+        // The catalogue counts the packet that is cut off.
+        (None, "truncated packet data") => (packets - 1, true),
+        (None, _) => (packets, true),
+    }
+}
+
 #[test]
 fn test_catalog() {
     let Some(data) = common::data() else { return };
     let catalog = fs::read_to_string(data.join("catalog.tsv")).unwrap();
+    let mut wrong = Vec::new();
     for line in catalog.lines().skip(1) {
         let columns: Vec<&str> = line.split('\t').collect();
-        let (path, packets, damage) = (columns[0], columns[7], columns[columns.len() - 1]);
-        let (count, error) = count(&data.join(path));
-        if packets != count.to_string() || damage.is_empty() != error.is_none() {
-            let error = error.map_or_else(String::new, |error| error.to_string());
-            println!("{path}\t{packets}\t{damage}\t{count}\t{error}");
+        let (path, damage) = (columns[0], columns[columns.len() - 1]);
+        let expected = expectation(path, columns[7].parse().unwrap(), damage);
+        let (packets, error) = count(&data.join(path));
+        if (packets, error.is_some()) != expected {
+            wrong.push(format!(
+                "{path}: {packets} packets, {error:?}, not {expected:?}"
+            ));
         }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

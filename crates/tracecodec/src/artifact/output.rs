@@ -1,6 +1,5 @@
 //! Where an artifact goes: a file that appears whole or not at all, or standard output.
 
-use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Stdout, Write};
 use std::path::{Path, PathBuf};
@@ -94,19 +93,17 @@ impl Destination {
     }
 
     fn replace(target: PathBuf) -> io::Result<Self> {
-        let Some(name) = target.file_name() else {
-            return Err(io::ErrorKind::InvalidFilename.into());
-        };
         let folder = match target.parent() {
             Some(folder) if folder != Path::new("") => folder,
             _ => Path::new("."),
         };
-        let mut prefix = OsString::from(".");
-        prefix.push(name);
         let mut builder = tempfile::Builder::new();
-        builder.prefix(&prefix).suffix(".part");
+        builder.prefix(".tracecodec-").suffix(".part");
         share_as_usual(&mut builder);
-        Ok(Self::Replace(builder.tempfile_in(folder)?, target))
+        // The error's own text names the temporary file, which nobody asked for.
+        let temporary = builder.tempfile_in(folder);
+        let temporary = temporary.map_err(|error| io::Error::from(error.kind()))?;
+        Ok(Self::Replace(temporary, target))
     }
 
     fn writer(&mut self) -> &mut dyn Write {
@@ -147,7 +144,7 @@ fn at(path: &Path, cause: io::Error) -> io::Error {
 mod tests {
     use super::*;
 
-    fn names(folder: &Path) -> Vec<OsString> {
+    fn names(folder: &Path) -> Vec<std::ffi::OsString> {
         let entries = fs::read_dir(folder).unwrap();
         entries.map(|entry| entry.unwrap().file_name()).collect()
     }
@@ -178,10 +175,9 @@ mod tests {
     fn test_missing_folder_is_named() {
         let error = Output::create("/no/such/folder/a.bin").unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
-        assert!(
-            error
-                .to_string()
-                .starts_with("cannot write /no/such/folder/a.bin: ")
+        assert_eq!(
+            error.to_string(),
+            "cannot write /no/such/folder/a.bin: entity not found"
         );
     }
 

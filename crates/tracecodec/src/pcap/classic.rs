@@ -171,3 +171,117 @@ fn magic(header: &[u8]) -> Option<(Endian, u32)> {
         .into_iter()
         .find(|(_, magic)| matches!(*magic, MAGIC_MICROS | MAGIC_NANOS | MAGIC_MODIFIED))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Bytes, Owned, read};
+    use super::*;
+    use crate::pcap::Reader;
+    use Endian::{Big, Little};
+
+    fn header(endian: Endian, magic: u32, minor: u16, link: u32) -> Bytes {
+        let header = Bytes::new().u32(endian, magic).u16(endian, 2);
+        let header = header.u16(endian, minor).raw(&[0; 8]);
+        header.u32(endian, 65_535).u32(endian, link)
+    }
+
+    fn packet(time: i64, link: u16, wire_len: u32, data: &[u8]) -> Owned {
+        Owned {
+            time: Timestamp(time),
+            link: LinkType(link),
+            wire_len,
+            data: data.to_vec(),
+        }
+    }
+
+    #[test]
+    fn test_both_byte_orders_and_time_steps() {
+        for endian in [Little, Big] {
+            for (magic, nanos) in [(MAGIC_MICROS, 7_000), (MAGIC_NANOS, 7)] {
+                let bytes = header(endian, magic, 4, 1).u32(endian, 3).u32(endian, 7);
+                let bytes = bytes.u32(endian, 2).u32(endian, 60).raw(b"ab");
+                let (packets, error) = read(bytes.0);
+                assert!(error.is_none(), "{error:?}");
+                let expected = packet(3_000_000_000 + nanos, 1, 60, b"ab");
+                assert_eq!(packets, [expected]);
+            }
+        }
+    }
+
+    #[test]
+    fn test_modified_record_header() {
+        for endian in [Little, Big] {
+            let bytes = header(endian, MAGIC_MODIFIED, 4, 1);
+            let bytes = bytes.u32(endian, 0).u32(endian, 1);
+            let bytes = bytes.u32(endian, 2).u32(endian, 2);
+            let bytes = bytes.u32(endian, 3).u32(endian, 0x0800).raw(b"ab");
+            assert_eq!(read(bytes.0).0, [packet(1_000, 1, 2, b"ab")]);
+        }
+    }
+
+    #[test]
+    fn test_link_type_without_frame_check_sequence_bits() {
+        let bytes = header(Little, MAGIC_MICROS, 4, 0x2400_0001).raw(&[0; 16]);
+        assert_eq!(read(bytes.0).0, [packet(0, 1, 0, b"")]);
+    }
+
+    #[test]
+    fn test_lengths_of_old_versions() {
+        for (minor, first, second) in [(2, 60, 2), (3, 60, 2), (3, 2, 60), (4, 2, 60)] {
+            let bytes = header(Big, MAGIC_MICROS, minor, 1).raw(&[0; 8]);
+            let bytes = bytes.u32(Big, first).u32(Big, second).raw(b"ab");
+            assert_eq!(read(bytes.0).0, [packet(0, 1, 60, b"ab")], "2.{minor}");
+        }
+    }
+
+    #[test]
+    fn test_time_of_unsigned_seconds_and_long_fractions() {
+        let bytes = header(Little, MAGIC_MICROS, 4, 1);
+        let bytes = bytes.u32(Little, u32::MAX).u32(Little, 1_500_000);
+        let (packets, _) = read(bytes.raw(&[0; 8]).0);
+        assert_eq!(packets[0].time.to_string(), "4294967296.500000000");
+    }
+
+    #[test]
+    fn test_captured_more_than_on_the_wire() {
+        let bytes = header(Little, MAGIC_MICROS, 4, 1).raw(&[0; 8]);
+        let bytes = bytes.u32(Little, 3).u32(Little, 1).raw(b"abc");
+        assert_eq!(read(bytes.0).0, [packet(0, 1, 1, b"abc")]);
+    }
+
+    fn error_of_lengths(captured: u32, wire: u32) -> ReadErrorKind {
+        let bytes = header(Little, MAGIC_MICROS, 4, 1).raw(&[0; 8]);
+        let bytes = bytes.u32(Little, captured).u32(Little, wire);
+        read(bytes.0).1.unwrap().kind
+    }
+
+    #[test]
+    fn test_plausible_lengths() {
+        let bad = |captured, wire| {
+            let kind = error_of_lengths(captured, wire);
+            matches!(kind, ReadErrorKind::BadRecord { .. })
+        };
+        assert!(bad(u32::MAX, u32::MAX));
+        assert!(bad(300_000, 60));
+        assert!(!bad(300_000, 300_000));
+        assert!(!bad(262_144, 60));
+    }
+
+    #[test]
+    fn test_version_1_is_refused() {
+        let bytes = Bytes::new().u32(Little, MAGIC_MICROS).u16(Little, 1);
+        let bytes = bytes.u16(Little, 4).raw(&[0; 16]);
+        assert!(matches!(
+            read(bytes.0).1.unwrap().kind,
+            ReadErrorKind::UnsupportedVersion { major: 1, minor: 4 }
+        ));
+    }
+
+    #[test]
+    fn test_format() {
+        let bytes = header(Big, MAGIC_NANOS, 4, 1).0;
+        let reader = Reader::new(std::io::Cursor::new(bytes)).unwrap();
+        assert_eq!(reader.format().to_string(), "pcap, nanoseconds");
+        assert_eq!(reader.offset(), 24);
+    }
+}

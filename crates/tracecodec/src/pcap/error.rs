@@ -156,7 +156,7 @@ impl fmt::Display for ReadError {
         if let Some(path) = &self.path {
             write!(f, "{}: ", path.display())?;
         }
-        if self.packet > 0 && !self.kind.is_whole_file() {
+        if self.offset > 0 || self.packet > 0 && !self.kind.is_whole_file() {
             write!(f, "packet {} at byte {}: ", self.packet, self.offset)?;
         }
         self.kind.fmt(f)

@@ -26,6 +26,8 @@ mod link;
 mod ng;
 mod reader;
 mod source;
+#[cfg(test)]
+mod testing;
 mod timestamp;
 mod writer;
 

@@ -30,6 +30,8 @@ const SMALLEST: u32 = 12;
 /// A packet, its options and the rest of its block.
 const LARGEST: u32 = MAX_DATA + (1 << 20);
 
+/// opt_endofopt: no more options.
+const OPTION_END: u16 = 0;
 /// if_tsresol: how many units of a timestamp are a second.
 pub(super) const OPTION_TSRESOL: u16 = 9;
 /// if_tsoffset: seconds to add to each timestamp.
@@ -132,10 +134,11 @@ impl Section {
         }
         let fault = |fault| ReadErrorKind::BadBlock { block: kind, fault };
         let total = self.endian.u32(start, 4);
-        if !(smallest(kind)..=LARGEST).contains(&total) || total % 4 != 0 {
+        if !(smallest(kind)..=LARGEST).contains(&total) {
             return Err(fault(BlockFault::Length(total)));
         }
-        let len = total as usize;
+        // Some writers leave the padding out of the length, though not out of the file.
+        let len = (total as usize).next_multiple_of(4);
         if !source.fill(len)? {
             let have = source.available().len();
             return Err(ReadErrorKind::TruncatedRecord { have, need: len });
@@ -252,14 +255,13 @@ impl Interface {
             offset: 0,
         };
         let mut options = &block[16..block.len() - 4];
-        while let Some((code, value, rest)) = next_option(endian, options)? {
+        while let Some((code, value)) = next_option(endian, &mut options)? {
             match (code, value.len()) {
                 (OPTION_TSRESOL, 1) => interface.unit = Unit::from_tsresol(value[0]),
                 (OPTION_TSOFFSET, 8) => interface.offset = endian.i64(value, 0),
                 (OPTION_TSRESOL | OPTION_TSOFFSET, _) => return Err(BlockFault::Option),
                 _ => {}
             }
-            options = rest;
         }
         Ok(interface)
     }
@@ -272,22 +274,21 @@ impl Interface {
     }
 }
 
-/// Code and value of the first option, and the options after it; none at opt_endofopt or the end of the block.
-fn next_option(endian: Endian, options: &[u8]) -> Result<Option<(u16, &[u8], &[u8])>, BlockFault> {
-    if options.is_empty() {
+/// Takes the first option off, as code and value; none at opt_endofopt or the end of the block.
+fn next_option<'a>(
+    endian: Endian,
+    options: &mut &'a [u8],
+) -> Result<Option<(u16, &'a [u8])>, BlockFault> {
+    let Some((header, rest)) = options.split_at_checked(4) else {
         return Ok(None);
-    }
-    // Blocks and options are padded to four bytes, so a header that is begun is whole.
-    let (header, rest) = options.split_at(4);
+    };
     let (code, len) = (endian.u16(header, 0), usize::from(endian.u16(header, 2)));
-    if code == 0 {
+    if code == OPTION_END {
         return Ok(None);
     }
     let value = rest.get(..len).ok_or(BlockFault::Option)?;
-    let rest = rest
-        .get(len.next_multiple_of(4)..)
-        .ok_or(BlockFault::Option)?;
-    Ok(Some((code, value, rest)))
+    *options = rest.get(len.next_multiple_of(4)..).unwrap_or_default();
+    Ok(Some((code, value)))
 }
 
 impl Unit {
@@ -313,6 +314,207 @@ impl Unit {
     }
 
     fn is_finer_than_micros(self) -> bool {
-        u128::from(self.mul) < 1_000 * self.div
+        u128::from(self.mul) < self.div.saturating_mul(1_000)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Bytes, Owned, read};
+    use super::*;
+    use crate::pcap::{Container, Reader};
+    use Endian::{Big, Little};
+
+    fn block(endian: Endian, kind: u32, body: &Bytes) -> Vec<u8> {
+        let len = 12 + body.0.len() as u32;
+        let head = Bytes::new().u32(endian, kind).u32(endian, len);
+        head.raw(&body.0).u32(endian, len).0
+    }
+
+    fn section(endian: Endian) -> Vec<u8> {
+        let body = Bytes::new().u32(endian, BYTE_ORDER_MAGIC);
+        let body = body.u16(endian, 1).u16(endian, 0).raw(&[0xff; 8]);
+        block(endian, SECTION, &body)
+    }
+
+    fn interface(endian: Endian, link: u16, snaplen: u32, options: &[u8]) -> Vec<u8> {
+        let body = Bytes::new().u16(endian, link).u16(endian, 0);
+        block(endian, INTERFACE, &body.u32(endian, snaplen).raw(options))
+    }
+
+    fn enhanced(endian: Endian, interface: u32, time: u64, data: &[u8]) -> Vec<u8> {
+        let body = Bytes::new().u32(endian, interface);
+        let body = body.u32(endian, (time >> 32) as u32);
+        let body = body.u32(endian, time as u32);
+        let body = body.u32(endian, data.len() as u32).u32(endian, 60);
+        block(endian, ENHANCED, &body.raw(data).padded())
+    }
+
+    fn packet(time: i64, link: u16, wire_len: u32, data: &[u8]) -> Owned {
+        Owned {
+            time: Timestamp(time),
+            link: LinkType(link),
+            wire_len,
+            data: data.to_vec(),
+        }
+    }
+
+    #[test]
+    fn test_enhanced_packet_both_byte_orders() {
+        for endian in [Little, Big] {
+            let idb = interface(endian, 101, 0, &[]);
+            let epb = enhanced(endian, 0, 0x1_0000_0002, b"hello");
+            let (packets, error) = read([section(endian), idb, epb].concat());
+            assert!(error.is_none(), "{error:?}");
+            let micros = 0x1_0000_0002 * 1_000;
+            assert_eq!(packets, [packet(micros, 101, 60, b"hello")]);
+        }
+    }
+
+    #[test]
+    fn test_obsolete_packet() {
+        let body = Bytes::new().u16(Little, 0).u16(Little, 7);
+        let body = body.u32(Little, 0).u32(Little, 5);
+        let body = body.u32(Little, 3).u32(Little, 9).raw(b"abc").padded();
+        let block = block(Little, OBSOLETE, &body);
+        let (packets, error) =
+            read([section(Little), interface(Little, 1, 0, &[]), block].concat());
+        assert!(error.is_none(), "{error:?}");
+        assert_eq!(packets, [packet(5_000, 1, 9, b"abc")]);
+    }
+
+    #[test]
+    fn test_simple_packet_is_cut_at_the_snap_length() {
+        let body = Bytes::new().u32(Little, 9).raw(b"abcd");
+        let spb = block(Little, SIMPLE, &body);
+        let idb = interface(Little, 1, 4, &[]);
+        let (packets, error) = read([section(Little), idb, spb].concat());
+        assert!(error.is_none(), "{error:?}");
+        assert_eq!(packets, [packet(0, 1, 9, b"abcd")]);
+    }
+
+    #[test]
+    fn test_two_interfaces_with_their_own_time() {
+        let nanos = interface(Little, 1, 0, &[9, 0, 1, 0, 9, 0, 0, 0, 0, 0, 0, 0]);
+        // if_tsoffset of ten seconds, and no opt_endofopt.
+        let late = interface(Little, 276, 0, &[14, 0, 8, 0, 10, 0, 0, 0, 0, 0, 0, 0]);
+        let epbs = [enhanced(Little, 1, 1, b"b"), enhanced(Little, 0, 1, b"a")];
+        let (packets, error) = read([section(Little), nanos, late, epbs.concat()].concat());
+        assert!(error.is_none(), "{error:?}");
+        let expected = [
+            packet(10_000_001_000, 276, 60, b"b"),
+            packet(1, 1, 60, b"a"),
+        ];
+        assert_eq!(packets, expected);
+    }
+
+    #[test]
+    fn test_time_units() {
+        let nanos = |tsresol, units| Unit::from_tsresol(tsresol).to_nanos(units);
+        assert_eq!(nanos(0, 2), 2_000_000_000);
+        assert_eq!(nanos(6, 1), 1_000);
+        assert_eq!(nanos(9, 1), 1);
+        assert_eq!(nanos(12, 1_999), 1);
+        assert_eq!(nanos(127, u64::MAX), 0);
+        assert_eq!(nanos(0x80 | 10, 1_536), 1_500_000_000);
+        assert_eq!(nanos(0x80 | 32, 1 << 31), 500_000_000);
+        assert_eq!(nanos(0xff, u64::MAX), 0);
+        assert_eq!(nanos(0, u64::MAX), i128::from(u64::MAX) * 1_000_000_000);
+        assert!(Unit::from_tsresol(0xff).is_finer_than_micros());
+        assert!(!Unit::from_tsresol(6).is_finer_than_micros());
+    }
+
+    #[test]
+    fn test_time_saturates() {
+        let epb = enhanced(Little, 0, u64::MAX, b"a");
+        let (packets, _) = read([section(Little), interface(Little, 1, 0, &[]), epb].concat());
+        assert_eq!(packets[0].time, Timestamp(i64::MAX));
+    }
+
+    #[test]
+    fn test_each_section_has_its_own_byte_order_and_interfaces() {
+        let first = [section(Little), interface(Little, 1, 0, &[])];
+        let second = [section(Big), interface(Big, 101, 0, &[])];
+        let bytes = [
+            first.concat(),
+            enhanced(Little, 0, 1, b"a"),
+            second.concat(),
+            enhanced(Big, 0, 2, b"b"),
+            section(Little),
+            enhanced(Little, 0, 3, b"c"),
+        ];
+        let (packets, error) = read(bytes.concat());
+        let expected = [packet(1_000, 1, 60, b"a"), packet(2_000, 101, 60, b"b")];
+        assert_eq!(packets, expected);
+        let error = error.unwrap();
+        assert_eq!(error.packet, 3);
+        assert!(matches!(
+            error.kind,
+            ReadErrorKind::UnknownInterface {
+                interface: 0,
+                known: 0
+            }
+        ));
+    }
+
+    #[test]
+    fn test_other_blocks_are_skipped() {
+        let custom = block(Little, 0x0bad, &Bytes::new().raw(&[1; 40]));
+        let bytes = [
+            section(Little),
+            custom.clone(),
+            interface(Little, 1, 0, &[]),
+            custom,
+        ];
+        let (packets, error) = read(bytes.concat());
+        assert!(packets.is_empty() && error.is_none());
+    }
+
+    #[test]
+    fn test_length_without_padding() {
+        let mut epb = enhanced(Little, 0, 1, b"abc");
+        let len = epb.len();
+        epb[4] -= 1;
+        epb[len - 4] -= 1;
+        let (packets, error) = read([section(Little), interface(Little, 1, 0, &[]), epb].concat());
+        assert!(error.is_none(), "{error:?}");
+        assert_eq!(packets, [packet(1_000, 1, 60, b"abc")]);
+    }
+
+    fn fault_of(block: Vec<u8>) -> BlockFault {
+        let bytes = [section(Little), interface(Little, 1, 0, &[]), block];
+        match read(bytes.concat()).1.unwrap().kind {
+            ReadErrorKind::BadBlock { fault, .. } => fault,
+            kind => panic!("{kind}"),
+        }
+    }
+
+    #[test]
+    fn test_bad_blocks() {
+        let mut trailer = enhanced(Little, 0, 1, b"abcd");
+        trailer[32] = 40;
+        assert_eq!(fault_of(trailer), BlockFault::Trailer(36, 40));
+        let mut short = enhanced(Little, 0, 1, b"");
+        short[4] = 8;
+        assert_eq!(fault_of(short), BlockFault::Length(8));
+        let mut long = enhanced(Little, 0, 1, b"abcd");
+        long[20] = 5;
+        assert_eq!(fault_of(long), BlockFault::PacketLength(5));
+        let option = interface(Little, 1, 0, &[9, 0, 200, 0, 9, 0, 0, 0]);
+        assert_eq!(fault_of(option), BlockFault::Option);
+        let mut section = section(Little);
+        section[8] = 0;
+        assert_eq!(fault_of(section), BlockFault::ByteOrder);
+    }
+
+    #[test]
+    fn test_format() {
+        let idb = interface(Little, 1, 0, &[9, 0, 1, 0, 9, 0, 0, 0]);
+        let bytes = [section(Little), idb, enhanced(Little, 0, 1, b"")].concat();
+        let mut reader = Reader::new(std::io::Cursor::new(bytes)).unwrap();
+        assert_eq!(reader.format().container, Container::PcapNg);
+        assert_eq!(reader.format().precision, Precision::Micros);
+        reader.next().unwrap().unwrap();
+        assert_eq!(reader.format().precision, Precision::Nanos);
     }
 }

@@ -161,3 +161,201 @@ impl Decoder {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Owned, drain, read};
+    use super::super::{Compression, LinkType, Precision, Timestamp, Writer};
+    use super::*;
+    use proptest::prelude::*;
+    use std::io::Cursor;
+
+    /// Three packets of 0, 5 and 600,000 bytes: the last is longer than the first buffer.
+    fn packets() -> Vec<Owned> {
+        let lens = [0, 5, 600_000].into_iter();
+        let packet = |(n, len): (usize, usize)| Owned {
+            time: Timestamp(1_700_000_000_000_000_001 + n as i64),
+            link: LinkType::RAW,
+            wire_len: len as u32,
+            data: vec![n as u8; len],
+        };
+        lens.enumerate().map(packet).collect()
+    }
+
+    fn file(container: Container, compression: Compression, packets: &[Owned]) -> Vec<u8> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        let precision = Precision::Nanos;
+        let format = Format {
+            container,
+            precision,
+            compression,
+        };
+        let mut writer = Writer::create(&path, format).unwrap();
+        for packet in packets {
+            writer.write(&packet.borrow()).unwrap();
+        }
+        writer.finish().unwrap();
+        std::fs::read(path).unwrap()
+    }
+
+    /// Gives one byte a call, as a slow pipe may.
+    struct Slow(Cursor<Vec<u8>>);
+
+    impl Read for Slow {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let one = buffer.len().min(1);
+            self.0.read(&mut buffer[..one])
+        }
+    }
+
+    #[test]
+    fn test_pipe_of_single_bytes() {
+        for container in [Container::Pcap, Container::PcapNg] {
+            for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
+                let bytes = file(container, compression, &packets());
+                let (read, error) = drain(Reader::new(Slow(Cursor::new(bytes))));
+                assert!(error.is_none(), "{error:?}");
+                assert_eq!(read, packets());
+            }
+        }
+    }
+
+    #[test]
+    fn test_cut_at_every_byte() {
+        let packets = &packets()[..2];
+        for (container, starts, ends) in [
+            (Container::Pcap, [24, 40].as_slice(), [40, 61].as_slice()),
+            (Container::PcapNg, &[60, 92], &[92, 132]),
+        ] {
+            let whole = file(container, Compression::None, packets);
+            assert_eq!(whole.len(), ends[1]);
+            let clean = match container {
+                Container::Pcap => vec![starts[0]],
+                Container::PcapNg => vec![28, starts[0]],
+            };
+            for cut in 0..=whole.len() {
+                let (read, error) = read(whole[..cut].to_vec());
+                let count = ends.iter().filter(|end| **end <= cut).count();
+                assert_eq!(read, packets[..count], "{container} cut at {cut}");
+                let is_clean = clean.contains(&cut) || ends.contains(&cut);
+                assert_eq!(error.is_none(), is_clean, "{container} cut at {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn test_cut_compressed() {
+        for compression in [Compression::Gzip, Compression::Zstd] {
+            let whole = file(Container::Pcap, compression, &packets());
+            for cut in 4..whole.len() {
+                let (_, error) = read(whole[..cut].to_vec());
+                let error = error.unwrap();
+                let kind = &error.kind;
+                assert!(
+                    matches!(kind, ReadErrorKind::BadCompression { .. }),
+                    "{compression} cut at {cut}: {error}"
+                );
+                assert!(error.hint().unwrap().contains("cut off"), "{error:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn test_packets_before_bad_compressed_data() {
+        let packet = |n: i64| Owned {
+            time: Timestamp(n * n * 1_000_003),
+            link: LinkType::RAW,
+            wire_len: 60,
+            data: n.to_le_bytes().repeat(5),
+        };
+        let packets: Vec<Owned> = (0..5_000).map(packet).collect();
+        for compression in [Compression::Gzip, Compression::Zstd] {
+            let mut bytes = file(Container::Pcap, compression, &packets);
+            let middle = bytes.len() / 2;
+            bytes[middle..].fill(0xff);
+            let (read, error) = read(bytes);
+            assert!(error.is_some(), "{compression}");
+            assert!(read.len() > 2_000, "{compression}: {}", read.len());
+            assert_eq!(read[..2_000], packets[..2_000]);
+        }
+    }
+
+    #[test]
+    fn test_several_compressed_members() {
+        let bytes = file(Container::Pcap, Compression::None, &packets());
+        let gzip = |bytes: &[u8]| {
+            let level = flate2::Compression::fast();
+            let mut encoder = flate2::read::GzEncoder::new(bytes, level);
+            let mut member = Vec::new();
+            encoder.read_to_end(&mut member).unwrap();
+            member
+        };
+        let zstd = |bytes: &[u8]| zstd::encode_all(bytes, 1).unwrap();
+        for halves in [
+            [gzip(&bytes[..30]), gzip(&bytes[30..])],
+            [zstd(&bytes[..30]), zstd(&bytes[30..])],
+        ] {
+            let (read, error) = read(halves.concat());
+            assert!(error.is_none(), "{error:?}");
+            assert_eq!(read, packets());
+        }
+    }
+
+    #[test]
+    fn test_place_and_hint_of_a_cut() {
+        let bytes = file(Container::Pcap, Compression::None, &packets()[..2]);
+        let error = read(bytes[..50].to_vec()).1.unwrap();
+        assert_eq!((error.packet, error.offset), (2, 40));
+        let text = "packet 2 at byte 40: the record is cut off: 10 of 16 bytes are there";
+        assert_eq!(error.to_string(), text);
+        let hint = "the capture was cut off; --lenient keeps the packets before the cut";
+        assert_eq!(error.hint(), Some(hint));
+    }
+
+    #[test]
+    fn test_files_that_are_no_captures() {
+        let shown = |bytes: &[u8]| read(bytes.to_vec()).1.unwrap().to_string();
+        assert_eq!(shown(b""), "the file is empty");
+        assert_eq!(
+            shown(b"hello"),
+            "not a pcap or pcapng capture: this is text"
+        );
+        assert_eq!(shown(&[0; 40]), "not a pcap or pcapng capture");
+        assert_eq!(
+            shown(b"\xd4\xc3\xb2\xa1\x02\0"),
+            "the file header is cut off: 6 of 24 bytes are there"
+        );
+    }
+
+    #[test]
+    fn test_missing_file_is_named() {
+        let error = Reader::open("/no/such.pcap").err().unwrap();
+        assert!(error.to_string().starts_with("/no/such.pcap: "));
+        assert!(matches!(error.kind, ReadErrorKind::Io(_)));
+    }
+
+    proptest! {
+        #[test]
+        fn test_any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
+            read(bytes);
+        }
+
+        /// A capture with some bytes overwritten: no panic, and an end.
+        #[test]
+        fn test_any_damage(
+            ng in any::<bool>(),
+            compression in 0..3usize,
+            damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+        ) {
+            let container = if ng { Container::PcapNg } else { Container::Pcap };
+            let compressions = [Compression::None, Compression::Gzip, Compression::Zstd];
+            let mut bytes = file(container, compressions[compression], &packets()[..2]);
+            for (place, value) in damage {
+                let place = place.index(bytes.len());
+                bytes[place] = value;
+            }
+            read(bytes);
+        }
+    }
+}

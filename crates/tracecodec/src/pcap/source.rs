@@ -10,6 +10,9 @@ const BUFFER: usize = 512 << 10;
 /// Size of the buffer of compressed bytes.
 const COMPRESSED_BUFFER: usize = 128 << 10;
 
+/// Most bytes asked of a decompressor at once: when it meets bad data, it also drops what it had ready for the caller.
+const DECOMPRESSED_STEP: usize = 16 << 10;
+
 /// A stream of bytes of which a stretch can be seen at once.
 pub(super) struct Source {
     input: Box<dyn Read + Send>,
@@ -84,7 +87,12 @@ impl Source {
     fn refill(&mut self, wanted: usize) -> Result<bool, ReadErrorKind> {
         while self.end - self.start < wanted {
             self.make_room();
-            match self.input.read(&mut self.buffer[self.end..]) {
+            let room = &mut self.buffer[self.end..];
+            let step = match self.compression {
+                Compression::None => room.len(),
+                _ => room.len().min(DECOMPRESSED_STEP),
+            };
+            match self.input.read(&mut room[..step]) {
                 Ok(0) => return Ok(false),
                 Ok(count) => self.end += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -217,12 +217,14 @@ impl Sink {
     }
 }
 
-/// A gzip header without time and system, so that the same packets give the same bytes.
+/// A gzip header without time and system, so that the same packets give the same bytes. Level 3 costs 7 % more bytes
+/// than the usual 6 on headers, and a third of the time.
 fn gzip(output: Output) -> GzEncoder<Output> {
+    const LEVEL: u32 = 3;
     const UNKNOWN_SYSTEM: u8 = 255;
     let builder = flate2::GzBuilder::new().mtime(0);
     let builder = builder.operating_system(UNKNOWN_SYSTEM);
-    builder.write(output, flate2::Compression::default())
+    builder.write(output, flate2::Compression::new(LEVEL))
 }
 
 impl Write for Sink {
@@ -239,6 +241,163 @@ impl Write for Sink {
             Self::Plain(output) => output.flush(),
             Self::Gzip(encoder) => encoder.flush(),
             Self::Zstd(encoder) => encoder.flush(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Owned, drain};
+    use super::super::{Reader, Timestamp};
+    use super::*;
+    use proptest::prelude::*;
+    use std::path::PathBuf;
+
+    const PACKET: Packet<'static> = Packet {
+        time: Timestamp(1_000_000_007),
+        link: LinkType::RAW,
+        wire_len: 60,
+        data: b"abc",
+    };
+
+    /// A path in a folder that lives as long as the guard.
+    fn place(name: &str) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        (folder, path)
+    }
+
+    fn write(path: &Path, packets: &[Owned]) -> Result<(), WriteError> {
+        let mut writer = Writer::create(path, Format::of_path(path))?;
+        for packet in packets {
+            writer.write(&packet.borrow())?;
+        }
+        writer.finish()
+    }
+
+    #[test]
+    fn test_pcap_bytes() {
+        let (_folder, path) = place("a.pcap");
+        let mut writer = Writer::create(&path, Format::of_path(&path)).unwrap();
+        writer.write(&PACKET).unwrap();
+        writer.finish().unwrap();
+        let expected = [
+            b"\x4d\x3c\xb2\xa1\x02\0\x04\0\0\0\0\0\0\0\0\0\0\0\x04\0\x65\0\0\0".as_slice(),
+            b"\x01\0\0\0\x07\0\0\0\x03\0\0\0\x3c\0\0\0abc",
+        ];
+        assert_eq!(std::fs::read(path).unwrap(), expected.concat());
+    }
+
+    #[test]
+    fn test_micros() {
+        let (_folder, path) = place("a.pcap");
+        let format = Format {
+            precision: Precision::Micros,
+            ..Format::of_path(&path)
+        };
+        let mut writer = Writer::create(&path, format).unwrap();
+        writer.write(&PACKET).unwrap();
+        writer.finish().unwrap();
+        let reader = Reader::open(&path).unwrap();
+        assert_eq!(reader.format(), format);
+        let (packets, _) = drain(Ok(reader));
+        assert_eq!(packets[0].time, Timestamp(1_000_000_000));
+    }
+
+    #[test]
+    fn test_no_packets() {
+        for name in ["a.pcap", "a.pcapng", "a.pcap.gz", "a.pcapng.zst"] {
+            let (_folder, path) = place(name);
+            write(&path, &[]).unwrap();
+            let (packets, error) = drain(Reader::open(&path));
+            assert!(packets.is_empty() && error.is_none(), "{name}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn test_packets_that_do_not_fit_are_not_written() {
+        let (_folder, path) = place("a.pcap");
+        let mut writer = Writer::create(&path, Format::of_path(&path)).unwrap();
+        writer.write(&PACKET).unwrap();
+        for nanos in [-1, (1 << 32) * 1_000_000_000] {
+            let time = Timestamp(nanos);
+            let error = writer.write(&Packet { time, ..PACKET }).unwrap_err();
+            assert!(matches!(error, WriteError::TimeOutOfRange(_)), "{error}");
+        }
+        let link = LinkType::ETHERNET;
+        let error = writer.write(&Packet { link, ..PACKET }).unwrap_err();
+        let text = "a pcap file holds one link type: RAW so far, now ETHERNET";
+        assert_eq!(error.to_string(), text);
+        writer.write(&PACKET).unwrap();
+        writer.finish().unwrap();
+        assert_eq!(drain(Reader::open(&path)).0.len(), 2);
+    }
+
+    #[test]
+    fn test_compressed_bytes_do_not_depend_on_the_clock() {
+        let (_folder, path) = place("a.pcap.gz");
+        write(&path, &[]).unwrap();
+        let header = std::fs::read(&path).unwrap()[..10].to_vec();
+        assert_eq!(header, [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]);
+    }
+
+    #[test]
+    fn test_drop_leaves_the_older_file() {
+        let (folder, path) = place("a.pcap");
+        std::fs::write(&path, "old").unwrap();
+        let mut writer = Writer::create(&path, Format::of_path(&path)).unwrap();
+        writer.write(&PACKET).unwrap();
+        drop(writer);
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn test_full_disk_is_named() {
+        let path = Path::new("/dev/full");
+        let mut writer = Writer::create(path, Format::of_path(path)).unwrap();
+        writer.write(&PACKET).unwrap();
+        let error = writer.finish().unwrap_err().to_string();
+        assert!(error.starts_with("cannot write /dev/full: "), "{error}");
+    }
+
+    prop_compose! {
+        fn packet(links: &'static [u16], seconds: i64)(
+            nanos in 0..seconds * 1_000_000_000,
+            link in prop::sample::select(links),
+            wire_len in any::<u32>(),
+            data in prop::collection::vec(any::<u8>(), 0..100),
+        ) -> Owned {
+            Owned { time: Timestamp(nanos), link: LinkType(link), wire_len, data }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn test_round_trip_pcap(
+            packets in prop::collection::vec(packet(&[101], 1 << 32), 0..20),
+            name in prop::sample::select(&["a.pcap", "a.pcap.gz", "a.pcap.zst"][..]),
+        ) {
+            let (_folder, path) = place(name);
+            write(&path, &packets).unwrap();
+            let (read, error) = drain(Reader::open(&path));
+            prop_assert!(error.is_none(), "{:?}", error);
+            prop_assert_eq!(read, packets);
+        }
+
+        #[test]
+        fn test_round_trip_pcapng(
+            packets in prop::collection::vec(packet(&[0, 1, 276, 65_535], 9_223_372_036), 0..20),
+            name in prop::sample::select(&["a.pcapng", "a.pcapng.gz", "a.pcapng.zst"][..]),
+        ) {
+            let (_folder, path) = place(name);
+            write(&path, &packets).unwrap();
+            let (read, error) = drain(Reader::open(&path));
+            prop_assert!(error.is_none(), "{:?}", error);
+            prop_assert_eq!(read, packets);
         }
     }
 }

@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 /// The folder of test captures: `TRACECODEC_DATA`, or `shared/data` beside the workspace. Says so if there is none.
-pub fn data() -> Option<PathBuf> {
+pub(crate) fn data() -> Option<PathBuf> {
     let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data");
     let folder = std::env::var_os("TRACECODEC_DATA").unwrap_or_else(|| beside.into());
     let folder = PathBuf::from(folder);
     let found = folder.join("catalog.tsv").is_file();
     if !found {
-        println!("skipped: no captures in {}", folder.display());
+        eprintln!("skipped: no captures in {}", folder.display());
     }
     found.then_some(folder)
 }
