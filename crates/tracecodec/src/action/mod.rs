@@ -134,7 +134,7 @@ pub struct Action {
     pub dir: Direction,
     /// Coarse TCP event.
     pub tcp_ctrl: Control,
-    /// The other TCP flags, see [`crate::tcp::flags`].
+    /// The other TCP flags, see [`flags`](crate::tcp::flags).
     pub tcp_flag_bits: u16,
     /// Index into the [`OptionProfiles`].
     pub tcp_opt_profile: u8,

@@ -343,11 +343,14 @@ mod tests {
     fn test_every_quantity_survives_its_extremes() {
         for (i, quantity) in QUANTITIES.iter().enumerate() {
             for value in [0, 1, quantity.vocabulary.max()] {
-                let mut action = Action::default();
-                action.proto = match quantity.active {
+                let proto = match quantity.active {
                     Active::Icmp => Proto::Icmp,
                     Active::Other => Proto::Other,
                     _ => Proto::Tcp,
+                };
+                let mut action = Action {
+                    proto,
+                    ..Action::default()
                 };
                 (quantity.set)(&mut action, value);
                 assert_eq!((quantity.get)(&action), value, "{}", quantity.name);

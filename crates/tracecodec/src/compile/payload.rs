@@ -49,7 +49,7 @@ impl Source {
                 let from = *at as usize % PERIOD.len();
                 let (before, after) = (TEXT.sums[from], TEXT.sums[from + len]);
                 let [even, odd] = [after[0] - before[0], after[1] - before[1]];
-                let (high, low) = if from % 2 == 0 {
+                let (high, low) = if from.is_multiple_of(2) {
                     (even, odd)
                 } else {
                     (odd, even)
