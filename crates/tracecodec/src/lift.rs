@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::action::context::History;
 use crate::action::{Action, Direction, FlowEvent, OptionProfiles, Proto};
-use crate::flow::{FlowKey, FlowTable};
+use crate::flow::{FlowKey, FlowTable, Lifetime};
 use crate::pcap::{Packet, Timestamp};
 use crate::tcp::{Connection, flags};
 use crate::wire::{self, Headers, SkipReason, TcpHeader, Transport};
@@ -18,10 +18,11 @@ struct Flow {
 }
 
 impl Flow {
-    /// Whether the flow is a TCP connection that was not seen to close: its end would change what analysers say of later
-    /// packets.
-    fn is_lasting(&self) -> bool {
-        self.is_tcp && !self.connection.state.is_over()
+    fn lifetime(&self) -> Lifetime {
+        match self.is_tcp && !self.connection.state.is_over() {
+            true => Lifetime::Lasting,
+            false => Lifetime::Passing,
+        }
     }
 }
 
@@ -148,8 +149,8 @@ impl Lifter {
             Transport::Other(proto) => (action.proto, action.ip_proto) = (Proto::Other, proto),
         }
         flow.history.record(time.0, headers.payload_len, role);
-        let lasting = flow.is_lasting();
-        self.flows.settle(slot, lasting);
+        let lifetime = flow.lifetime();
+        self.flows.settle(slot, lifetime);
         self.counts.lifted[action.proto as usize] += 1;
         self.counts.flows += u64::from(action.flow_evt != FlowEvent::Continue);
         action

@@ -5,4 +5,4 @@ pub mod session;
 mod table;
 
 pub use key::{FlowKey, Orientation};
-pub use table::{FlowTable, Placement};
+pub use table::{FlowTable, Lifetime, Placement};

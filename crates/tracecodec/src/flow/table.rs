@@ -3,29 +3,43 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
-use super::{FlowKey, Orientation};
+use super::{FlowKey, Orientation, session};
 use crate::action::{Direction, FlowEvent};
 use crate::pcap::Timestamp;
 
 /// No slot: the end of a list.
 const NONE: u32 = u32::MAX;
 
-/// One of the two lists of live flows, oldest first.
+/// How long a silent flow may still be missed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Age {
-    /// Flows whose end would be noticed by no one: all but TCP, and TCP after its close.
-    Passing = 0,
-    /// TCP connections that were not seen to close.
-    Lasting = 1,
+pub enum Lifetime {
+    /// No TCP, or TCP after its close.
+    Passing,
+    /// A TCP connection that was not seen to close. Analysers judge its next segment by what they remember of it.
+    Lasting,
+}
+
+impl Lifetime {
+    const ALL: [Lifetime; 2] = [Lifetime::Passing, Lifetime::Lasting];
+
+    /// Silence, in nanoseconds of the table's clock, after which such a flow gives its slot back: five minutes (five times
+    /// the idle time of sessions), or a day.
+    pub const fn idle(self) -> i64 {
+        match self {
+            Lifetime::Passing => 5 * session::IDLE,
+            Lifetime::Lasting => 24 * 60 * session::IDLE,
+        }
+    }
 }
 
 struct Slot<S> {
     key: FlowKey,
     opener: Orientation,
-    last_time: Timestamp,
+    /// Clock at the flow's latest packet.
+    last_seen: i64,
     /// Number of the flow's latest packet in the sequence: the order of the lists.
     last_packet: u64,
-    age: Age,
+    lifetime: Lifetime,
     older: u32,
     newer: u32,
     state: S,
@@ -51,16 +65,19 @@ pub struct Placement<'a, S> {
 
 /// The table of live flows.
 ///
-/// A five-tuple keeps its slot until it has been silent for [`FlowTable::PASSING_IDLE`] or [`FlowTable::LASTING_IDLE`], or
-/// until all slots are taken and it is the one that was silent longest (an eviction). Time is the latest seen, so that steps
-/// backwards change nothing.
+/// A five-tuple keeps its slot until it has been silent for longer than its [`Lifetime`] allows, or until all slots are
+/// taken and it is the one that was silent longest (an eviction).
+///
+/// Silence is measured by a clock of the table's own, which goes on by the time from packet to packet, but by no more than
+/// [`session::IDLE`] at once and never backwards: a hole in the capture says nothing of what the flows did meanwhile.
 pub struct FlowTable<S> {
     index: HashMap<FlowKey, u16>,
     slots: Vec<Slot<S>>,
     free: BinaryHeap<Reverse<u16>>,
-    lists: [List; 2],
+    lists: [List; Lifetime::ALL.len()],
     capacity: usize,
-    clock: Timestamp,
+    clock: i64,
+    last_time: Option<Timestamp>,
     packets: u64,
     evictions: u64,
 }
@@ -68,13 +85,6 @@ pub struct FlowTable<S> {
 impl<S: Default> FlowTable<S> {
     /// Slots that `flow_token` can number.
     pub const MAX_CAPACITY: usize = 1 << 16;
-
-    /// Silence after which a flow that is no live TCP connection gives its slot back: five of the sessions' idle times, in
-    /// nanoseconds.
-    pub const PASSING_IDLE: i64 = 300 * 1_000_000_000;
-
-    /// The same for TCP connections that were not seen to close: a day.
-    pub const LASTING_IDLE: i64 = 86_400 * 1_000_000_000;
 
     /// A table with this many slots, at most [`FlowTable::MAX_CAPACITY`].
     pub fn new(capacity: usize) -> Self {
@@ -85,9 +95,10 @@ impl<S: Default> FlowTable<S> {
             lists: [List {
                 oldest: NONE,
                 newest: NONE,
-            }; 2],
+            }; Lifetime::ALL.len()],
             capacity: capacity.clamp(1, Self::MAX_CAPACITY),
-            clock: Timestamp(i64::MIN),
+            clock: 0,
+            last_time: None,
             packets: 0,
             evictions: 0,
         }
@@ -118,8 +129,7 @@ impl<S: Default> FlowTable<S> {
         time: Timestamp,
         reopens: impl FnOnce(&S, Direction) -> bool,
     ) -> Placement<'_, S> {
-        self.clock = self.clock.max(time);
-        self.packets += 1;
+        self.tick(time);
         self.expire();
         let live = self.index.get(&key).copied();
         let slot = live.unwrap_or_else(|| self.open(key, from));
@@ -137,7 +147,7 @@ impl<S: Default> FlowTable<S> {
         if event == FlowEvent::Reopen {
             (held.state, held.opener) = (S::default(), from);
         }
-        held.last_time = time.max(held.last_time);
+        held.last_seen = self.clock;
         held.last_packet = self.packets;
         Placement {
             slot,
@@ -147,28 +157,27 @@ impl<S: Default> FlowTable<S> {
         }
     }
 
-    /// Takes note of a flow's packet: moves it to the young end of its list. `lasting` says whether the flow may go on after
-    /// a long silence; one that may not gives its slot back early.
-    pub fn settle(&mut self, slot: u16, lasting: bool) {
-        let age = if lasting { Age::Lasting } else { Age::Passing };
-        if self.lists[age as usize].newest != u32::from(slot) {
+    /// Takes note of a flow's packet: moves it to the young end of the list of its lifetime.
+    pub fn settle(&mut self, slot: u16, lifetime: Lifetime) {
+        if self.lists[lifetime as usize].newest != u32::from(slot) {
             self.unlink(slot);
-            self.link(slot, age);
+            self.link(slot, lifetime);
         }
     }
 
+    fn tick(&mut self, time: Timestamp) {
+        let step = self
+            .last_time
+            .map_or(0, |last| time.0.saturating_sub(last.0));
+        self.clock += step.clamp(0, session::IDLE);
+        self.last_time = Some(time);
+        self.packets += 1;
+    }
+
     fn expire(&mut self) {
-        for (list, idle) in [
-            (Age::Passing, Self::PASSING_IDLE),
-            (Age::Lasting, Self::LASTING_IDLE),
-        ] {
-            while let Some(oldest) = self.oldest(list) {
-                if self
-                    .clock
-                    .0
-                    .saturating_sub(self.slots[usize::from(oldest)].last_time.0)
-                    <= idle
-                {
+        for lifetime in Lifetime::ALL {
+            while let Some(oldest) = self.oldest(lifetime) {
+                if self.clock - self.slots[usize::from(oldest)].last_seen <= lifetime.idle() {
                     break;
                 }
                 self.close(oldest);
@@ -176,8 +185,8 @@ impl<S: Default> FlowTable<S> {
         }
     }
 
-    fn oldest(&self, age: Age) -> Option<u16> {
-        u16::try_from(self.lists[age as usize].oldest).ok()
+    fn oldest(&self, lifetime: Lifetime) -> Option<u16> {
+        u16::try_from(self.lists[lifetime as usize].oldest).ok()
     }
 
     fn open(&mut self, key: FlowKey, opener: Orientation) -> u16 {
@@ -187,9 +196,9 @@ impl<S: Default> FlowTable<S> {
         let opened = Slot {
             key,
             opener,
-            last_time: Timestamp(i64::MIN),
+            last_seen: 0,
             last_packet: 0,
-            age: Age::Passing,
+            lifetime: Lifetime::Passing,
             older: NONE,
             newer: NONE,
             state: S::default(),
@@ -204,15 +213,15 @@ impl<S: Default> FlowTable<S> {
                 (self.slots.len() - 1) as u16
             }
         };
-        self.link(slot, Age::Passing);
+        self.link(slot, Lifetime::Passing);
         self.index.insert(key, slot);
         slot
     }
 
     fn evict(&mut self) {
-        let oldest = [Age::Passing, Age::Lasting]
+        let oldest = Lifetime::ALL
             .into_iter()
-            .filter_map(|age| self.oldest(age))
+            .filter_map(|lifetime| self.oldest(lifetime))
             .min_by_key(|&slot| self.slots[usize::from(slot)].last_packet);
         if let Some(slot) = oldest {
             self.evictions += 1;
@@ -226,28 +235,28 @@ impl<S: Default> FlowTable<S> {
         self.free.push(Reverse(slot));
     }
 
-    fn link(&mut self, slot: u16, age: Age) {
-        let newest = self.lists[age as usize].newest;
+    fn link(&mut self, slot: u16, lifetime: Lifetime) {
+        let newest = self.lists[lifetime as usize].newest;
         let held = &mut self.slots[usize::from(slot)];
-        (held.age, held.older, held.newer) = (age, newest, NONE);
-        self.set_newer(age, newest, slot.into());
-        self.lists[age as usize].newest = slot.into();
+        (held.lifetime, held.older, held.newer) = (lifetime, newest, NONE);
+        self.set_newer(lifetime, newest, slot.into());
+        self.lists[lifetime as usize].newest = slot.into();
     }
 
     fn unlink(&mut self, slot: u16) {
         let held = &self.slots[usize::from(slot)];
-        let (age, older, newer) = (held.age, held.older, held.newer);
-        self.set_newer(age, older, newer);
+        let (lifetime, older, newer) = (held.lifetime, held.older, held.newer);
+        self.set_newer(lifetime, older, newer);
         match newer {
-            NONE => self.lists[age as usize].newest = older,
+            NONE => self.lists[lifetime as usize].newest = older,
             newer => self.slots[newer as usize].older = older,
         }
     }
 
     /// Makes `newer` follow `older`, or start the list where there is no older one.
-    fn set_newer(&mut self, age: Age, older: u32, newer: u32) {
+    fn set_newer(&mut self, lifetime: Lifetime, older: u32, newer: u32) {
         match older {
-            NONE => self.lists[age as usize].oldest = newer,
+            NONE => self.lists[lifetime as usize].oldest = newer,
             older => self.slots[older as usize].newer = newer,
         }
     }
@@ -285,19 +294,36 @@ mod tests {
         let (key, from) = flow(id, false);
         let placement = table.place(key, from, Timestamp(seconds * SECOND), |(), _| false);
         let result = (placement.slot, placement.event == FlowEvent::Open);
-        table.settle(result.0, false);
+        table.settle(result.0, Lifetime::Passing);
         result
+    }
+
+    /// Lets the clock go on, by packets of a flow that is always there.
+    fn wait(table: &mut FlowTable<()>, from: i64, to: i64) {
+        for seconds in (from..=to).step_by(60) {
+            packet(table, 99, seconds);
+        }
     }
 
     #[test]
     fn test_slots_are_lowest_free_first() {
         let mut table = FlowTable::new(10);
-        assert_eq!(packet(&mut table, 1, 0), (0, true));
-        assert_eq!(packet(&mut table, 2, 100), (1, true));
-        assert_eq!(packet(&mut table, 1, 100), (0, false));
-        assert_eq!(packet(&mut table, 1, 350), (0, false));
-        assert_eq!(packet(&mut table, 3, 401), (1, true));
-        assert_eq!(table.live(), 2);
+        assert_eq!(packet(&mut table, 99, 0), (0, true));
+        assert_eq!(packet(&mut table, 1, 0), (1, true));
+        wait(&mut table, 0, 240);
+        assert_eq!(packet(&mut table, 2, 240), (2, true));
+        wait(&mut table, 240, 360);
+        assert_eq!(packet(&mut table, 3, 360), (1, true));
+        assert_eq!(table.live(), 3);
+    }
+
+    #[test]
+    fn test_holes_and_steps_back_do_not_count_as_silence() {
+        let mut table = FlowTable::new(10);
+        packet(&mut table, 1, 0);
+        packet(&mut table, 2, 1_000_000_000);
+        packet(&mut table, 2, 5);
+        assert_eq!(packet(&mut table, 1, 10), (0, false));
     }
 
     #[test]
@@ -320,8 +346,9 @@ mod tests {
         let mut table = FlowTable::new(10);
         let (key, from) = flow(1, false);
         table.place(key, from, Timestamp(0), |(), _| false);
-        table.settle(0, true);
+        table.settle(0, Lifetime::Lasting);
         packet(&mut table, 2, 0);
+        wait(&mut table, 0, 3600);
         assert_eq!(packet(&mut table, 3, 3600), (1, true));
         assert_eq!(packet(&mut table, 1, 3600), (0, false));
     }

@@ -45,10 +45,7 @@ fn parse_v4(data: &[u8], wire_len: usize) -> Result<IpPacket<'_>, SkipReason> {
         return Err(SkipReason::Fragment);
     }
     let header_len = header.slice().len();
-    let len = match usize::from(header.total_len()) {
-        0 => wire_len,
-        len => len.min(wire_len),
-    };
+    let len = ip_len(header.total_len().into(), 0, wire_len);
     let payload_len = len
         .checked_sub(header_len)
         .ok_or(SkipReason::MalformedHeader)?;
@@ -68,10 +65,7 @@ fn parse_v4(data: &[u8], wire_len: usize) -> Result<IpPacket<'_>, SkipReason> {
 
 fn parse_v6(data: &[u8], wire_len: usize) -> Result<IpPacket<'_>, SkipReason> {
     let header = Ipv6HeaderSlice::from_slice(data).map_err(|_| SkipReason::CutHeader)?;
-    let len = match usize::from(header.payload_length()) {
-        0 => wire_len,
-        len => (40 + len).min(wire_len),
-    };
+    let len = ip_len(header.payload_length().into(), 40, wire_len);
     let (proto, header_len) = walk_extensions(data, header.next_header().0)?;
     let payload_len = len
         .checked_sub(header_len)
@@ -88,6 +82,15 @@ fn parse_v6(data: &[u8], wire_len: usize) -> Result<IpPacket<'_>, SkipReason> {
         payload_len,
         payload: captured(data, header_len, payload_len),
     })
+}
+
+/// Length of an IP packet by its length field, which counts all but the first `uncounted` bytes. It is never more than the frame
+/// held; offloading leaves the field 0.
+fn ip_len(field: usize, uncounted: usize, wire_len: usize) -> usize {
+    match field {
+        0 => wire_len,
+        field => (uncounted + field).min(wire_len),
+    }
 }
 
 /// Follows the chain of hop-by-hop, routing, destination and fragment headers. Returns the protocol behind it and the length

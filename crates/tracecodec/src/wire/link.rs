@@ -13,6 +13,12 @@ mod ethertype {
     pub(super) const MPLS: u16 = 0x8847;
     pub(super) const MPLS_MULTICAST: u16 = 0x8848;
     pub(super) const PPPOE_SESSION: u16 = 0x8864;
+    /// IEEE 802.1ah provider backbone bridges: a service tag, then a whole Ethernet header.
+    pub(super) const PBB: u16 = 0x88e7;
+    /// Cisco FabricPath: a tag, then a whole Ethernet header; its frames keep their checksum.
+    pub(super) const FABRICPATH: u16 = 0x8903;
+    /// Cisco VN-Tag.
+    pub(super) const VNTAG: u16 = 0x8926;
 }
 
 /// Nesting of tags and encapsulations beyond which a frame is not followed.
@@ -25,25 +31,33 @@ enum Next {
     Ether(u16),
     /// A PPP protocol field follows.
     Ppp,
-    /// IP of the version named.
-    Ip(u8),
-    /// IP, whose own version nibble tells the family.
-    AnyIp,
+    /// IP, whose own version nibble tells the family; also where the link layer says IPv4, as Wireshark reads it.
+    Ip,
+    /// IPv6 and nothing else.
+    Ipv6,
     /// 802.2 LLC follows.
     Llc,
 }
 
-/// Offset of the outermost IP header.
+/// Place of the IP packet in a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IpPlace {
+    /// Where its header starts.
+    pub offset: usize,
+    /// Bytes of link-layer checksum at the end of the frame that do not belong to it, as far as the link layer tells.
+    pub trailer: usize,
+}
+
+/// Finds the outermost IP header.
 ///
 /// # Errors
 /// [`SkipReason::UnsupportedLink`], [`SkipReason::NonIp`], [`SkipReason::CutHeader`] where the capture cut the link
 /// header, or [`SkipReason::MalformedHeader`].
-pub fn ip_offset(link: LinkType, data: &[u8]) -> Result<usize, SkipReason> {
+pub fn find_ip(link: LinkType, data: &[u8]) -> Result<IpPlace, SkipReason> {
     let (next, at) = match link {
         LinkType::ETHERNET => ethernet(data, 12)?,
-        LinkType::RAW | LinkType::RAW_BSD | LinkType::RAW_OPENBSD => (Next::AnyIp, 0),
-        LinkType::IPV4 => (Next::Ip(4), 0),
-        LinkType::IPV6 => (Next::Ip(6), 0),
+        LinkType::RAW | LinkType::RAW_BSD | LinkType::RAW_OPENBSD | LinkType::IPV4 => (Next::Ip, 0),
+        LinkType::IPV6 => (Next::Ipv6, 0),
         LinkType::NULL | LinkType::LOOP => (null(data)?, 4),
         LinkType::LINUX_SLL => linux_cooked(data, word(data, 2)?, 14, 16)?,
         LinkType::LINUX_SLL2 => linux_cooked(data, word(data, 8)?, 0, 20)?,
@@ -60,33 +74,43 @@ pub fn ip_offset(link: LinkType, data: &[u8]) -> Result<usize, SkipReason> {
 }
 
 /// Follows tags and encapsulations to the IP header.
-fn follow(data: &[u8], mut next: Next, mut at: usize) -> Result<usize, SkipReason> {
+fn follow(data: &[u8], mut next: Next, mut at: usize) -> Result<IpPlace, SkipReason> {
+    let mut trailer = 0;
     for _ in 0..MAX_TAGS {
         (next, at) = match next {
-            Next::Ip(version) => return check_version(data, at, Some(version)),
-            Next::AnyIp => return check_version(data, at, None),
+            Next::Ip => {
+                return check_version(data, at, &[4, 6]).map(|offset| IpPlace { offset, trailer });
+            }
+            Next::Ipv6 => {
+                return check_version(data, at, &[6]).map(|offset| IpPlace { offset, trailer });
+            }
             Next::Ppp => ppp(data, at)?,
             Next::Llc => llc(data, at)?,
-            Next::Ether(ethertype::IPV4) => (Next::Ip(4), at),
-            Next::Ether(ethertype::IPV6) => (Next::Ip(6), at),
+            Next::Ether(ethertype::IPV4) => (Next::Ip, at),
+            Next::Ether(ethertype::IPV6) => (Next::Ipv6, at),
             Next::Ether(ethertype::VLAN | ethertype::QINQ | ethertype::QINQ_OLD) => {
                 ethernet(data, at + 2)?
             }
             Next::Ether(ethertype::MPLS | ethertype::MPLS_MULTICAST) => mpls(data, at)?,
             Next::Ether(ethertype::PPPOE_SESSION) => (Next::Ppp, at + 6),
+            Next::Ether(ethertype::PBB) => ethernet(data, at + 4 + 12)?,
+            Next::Ether(ethertype::FABRICPATH) => {
+                trailer = 4;
+                ethernet(data, at + 2 + 12)?
+            }
+            Next::Ether(ethertype::VNTAG) => ethernet(data, at + 4)?,
             Next::Ether(_) => return Err(SkipReason::NonIp),
         };
     }
     Err(SkipReason::NonIp)
 }
 
-/// Checks the version nibble against what the layer before announced; returns the offset.
-fn check_version(data: &[u8], at: usize, announced: Option<u8>) -> Result<usize, SkipReason> {
-    match (byte(data, at)? >> 4, announced) {
-        (4 | 6, None) => Ok(at),
-        (version, Some(announced)) if version == announced => Ok(at),
-        (_, Some(_)) => Err(SkipReason::MalformedHeader),
-        (_, None) => Err(SkipReason::NonIp),
+/// Checks the version nibble against the versions that may stand there; returns the offset.
+fn check_version(data: &[u8], at: usize, versions: &[u8]) -> Result<usize, SkipReason> {
+    match byte(data, at)? >> 4 {
+        version if versions.contains(&version) => Ok(at),
+        4 | 6 => Err(SkipReason::MalformedHeader),
+        _ => Err(SkipReason::NonIp),
     }
 }
 
@@ -117,7 +141,7 @@ fn llc(data: &[u8], at: usize) -> Result<(Next, usize), SkipReason> {
             (0, 0) => Ok((Next::Ether(word(data, at + 6)?), at + 8)),
             _ => Err(SkipReason::NonIp),
         },
-        (0x06, 0x06, 0x03) => Ok((Next::Ip(4), at + 3)),
+        (0x06, 0x06, 0x03) => Ok((Next::Ip, at + 3)),
         _ => Err(SkipReason::NonIp),
     }
 }
@@ -127,7 +151,7 @@ fn mpls(data: &[u8], mut at: usize) -> Result<(Next, usize), SkipReason> {
     while byte(data, at + 2)? & 1 == 0 {
         at += 4;
     }
-    Ok((Next::AnyIp, at + 4))
+    Ok((Next::Ip, at + 4))
 }
 
 /// The PPP protocol field (RFC 1661), with or without address and control, compressed or not.
@@ -140,8 +164,8 @@ fn ppp(data: &[u8], mut at: usize) -> Result<(Next, usize), SkipReason> {
         _ => (word(data, at)?, at + 2),
     };
     match protocol {
-        0x0021 => Ok((Next::Ip(4), at)),
-        0x0057 => Ok((Next::Ip(6), at)),
+        0x0021 => Ok((Next::Ip, at)),
+        0x0057 => Ok((Next::Ipv6, at)),
         0x0281 | 0x0283 => Ok((Next::Ether(ethertype::MPLS), at)),
         _ => Err(SkipReason::NonIp),
     }
@@ -168,8 +192,8 @@ fn null(data: &[u8]) -> Result<Next, SkipReason> {
     };
     match family {
         // AF_INET is the same everywhere; AF_INET6 differs on Linux, NetBSD and OpenBSD, FreeBSD, Darwin.
-        2 => Ok(Next::Ip(4)),
-        10 | 24 | 28 | 30 => Ok(Next::Ip(6)),
+        2 => Ok(Next::Ip),
+        10 | 24 | 28 | 30 => Ok(Next::Ipv6),
         _ => Err(SkipReason::NonIp),
     }
 }
@@ -228,10 +252,14 @@ mod tests {
     use super::*;
 
     fn check(link: LinkType, header: &[u8]) {
-        let whole = |version: u8| ip_offset(link, &[header, &[version << 4]].concat());
-        assert!(whole(4) == Ok(header.len()) || whole(6) == Ok(header.len()));
+        let place = IpPlace {
+            offset: header.len(),
+            trailer: 0,
+        };
+        let whole = |version: u8| find_ip(link, &[header, &[version << 4]].concat());
+        assert!(whole(4) == Ok(place) || whole(6) == Ok(place));
         for cut in 0..header.len() {
-            assert!(ip_offset(link, &header[..cut]).is_err());
+            assert!(find_ip(link, &header[..cut]).is_err());
         }
     }
 
@@ -286,7 +314,7 @@ mod tests {
         check(LinkType::IEEE802_11_RADIOTAP, &radiotap);
         let protected = [&[0x88, 0x41][..], &[0; 60]].concat();
         assert_eq!(
-            ip_offset(LinkType::IEEE802_11, &protected),
+            find_ip(LinkType::IEEE802_11, &protected),
             Err(SkipReason::NonIp)
         );
     }
@@ -294,15 +322,15 @@ mod tests {
     #[test]
     fn test_what_is_not_ip() {
         assert_eq!(
-            ip_offset(LinkType::ETHERNET, &ether(&[0x08, 0x06, 0, 1])),
+            find_ip(LinkType::ETHERNET, &ether(&[0x08, 0x06, 0, 1])),
             Err(SkipReason::NonIp)
         );
         assert_eq!(
-            ip_offset(LinkType(147), &[0; 64]),
+            find_ip(LinkType(147), &[0; 64]),
             Err(SkipReason::UnsupportedLink)
         );
         assert_eq!(
-            ip_offset(LinkType::ETHERNET, &[0; 3]),
+            find_ip(LinkType::ETHERNET, &[0; 3]),
             Err(SkipReason::CutHeader)
         );
     }

@@ -141,9 +141,12 @@ pub struct Headers<'a> {
 /// # Errors
 /// The reason why the frame is out of scope.
 pub fn parse<'a>(packet: &Packet<'a>) -> Result<Headers<'a>, SkipReason> {
-    let offset = link::ip_offset(packet.link, packet.data)?;
+    let ip = link::find_ip(packet.link, packet.data)?;
     let wire_len = (packet.wire_len as usize).max(packet.data.len());
-    let ip = ip::parse(&packet.data[offset..], wire_len - offset)?;
+    let ip = ip::parse(
+        &packet.data[ip.offset..],
+        wire_len.saturating_sub(ip.offset + ip.trailer),
+    )?;
     let (transport, header_len) = transport::parse(&ip)?;
     let payload_len = ip.payload_len - header_len;
     Ok(Headers {
