@@ -1,2 +1,19 @@
-//! The command line.
-fn main() {}
+//! The binary `tracecodec`: one file a command.
+
+mod cli;
+mod commands;
+mod failure;
+mod input;
+mod output;
+mod tshark;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    match commands::run(cli::Cli::parse()) {
+        Ok(code) => code,
+        Err(error) => failure::report(&error),
+    }
+}

@@ -78,7 +78,7 @@ pub struct Proof {
     again: Lifter,
     flows: HashMap<FlowKey, Followed>,
     taken: HashMap<FlowKey, FlowKey>,
-    splits: u64,
+    returns: u64,
 }
 
 impl Proof {
@@ -91,7 +91,7 @@ impl Proof {
             again: Lifter::new(capacity, OptionProfiles::new()),
             flows: HashMap::new(),
             taken: HashMap::new(),
-            splits: 0,
+            returns: 0,
         }
     }
 
@@ -106,8 +106,8 @@ impl Proof {
     }
 
     /// Five-tuples that came back after their slot was given back, and so have two synthetic ones.
-    pub fn splits(&self) -> u64 {
-        self.splits
+    pub fn returns(&self) -> u64 {
+        self.returns
     }
 
     /// Takes a packet through the oracle. None if it is out of scope; else the output packet and what it lost.
@@ -122,7 +122,7 @@ impl Proof {
                 let loss = follow(
                     &mut self.flows,
                     &mut self.taken,
-                    &mut self.splits,
+                    &mut self.returns,
                     &action,
                     &before,
                     &after,
@@ -183,7 +183,7 @@ fn compare(
 fn follow(
     flows: &mut HashMap<FlowKey, Followed>,
     taken: &mut HashMap<FlowKey, FlowKey>,
-    splits: &mut u64,
+    returns: &mut u64,
     action: &Action,
     before: &Headers<'_>,
     after: &Headers<'_>,
@@ -202,7 +202,7 @@ fn follow(
         Entry::Occupied(entry) => {
             let flow = entry.into_mut();
             if flow.synthetic != synthetic {
-                *splits += 1;
+                *returns += 1;
                 *flow = fresh();
             } else if action.flow_evt != crate::action::FlowEvent::Continue {
                 flow.shifts = [None; 2];

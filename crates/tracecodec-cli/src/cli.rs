@@ -1,0 +1,137 @@
+//! The command line, as data: help, completions and the manual page derive from it.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+use tracecodec::compile::{CompileConfig, Link, PayloadPolicy, Salt};
+use tracecodec::flow::FlowTable;
+
+use crate::commands;
+
+/// A codec for packet traces: captures to packet actions to latents, and back.
+///
+/// A capture is lifted to timed packet actions (which flow, which event, how long, how much acknowledged, when). A neural codec maps
+/// each action to a continuous latent and back. A deterministic compiler lowers actions to a legal, state-consistent capture with
+/// synthetic endpoints: no address, port, payload or sequence number of the original survives.
+#[derive(Debug, Parser)]
+#[command(
+    name = "tracecodec",
+    version,
+    propagate_version = true,
+    max_term_width = 110
+)]
+#[command(
+    after_help = "Exit codes: 0 good, 1 a finding (verify), 2 failure.\nCaptures may be pcap or pcapng, plain, .gz or .zst; - is stdin or stdout."
+)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// Print the summary as JSON on stdout.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+/// The commands, in the order of the data's way.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Tell what a capture holds, and what of it is in scope.
+    Inspect(commands::inspect::Inspect),
+    /// Take a capture to actions (or latents) and back, in one step.
+    Roundtrip(commands::roundtrip::Roundtrip),
+    /// Prove that lift and compile lose nothing, on any number of captures.
+    Verify(commands::verify::Verify),
+    /// Print shell completions.
+    Completions(commands::completions::Completions),
+    /// Print the manual page.
+    Man(commands::completions::Man),
+}
+
+/// How captures are read.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct ReadArgs {
+    /// Keep what comes before damage in a capture, with a warning, instead of failing.
+    #[arg(long)]
+    pub(crate) lenient: bool,
+}
+
+/// How packets are lifted.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct LiftArgs {
+    /// Slots for live flows; when all are taken, the flow that was silent longest loses its slot.
+    #[arg(long, value_name = "N", default_value_t = FlowTable::<()>::MAX_CAPACITY, value_parser = slots)]
+    pub(crate) slots: usize,
+}
+
+fn slots(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(slots @ 1..=FlowTable::<()>::MAX_CAPACITY) => Ok(slots),
+        _ => Err(format!(
+            "slots number from 1 to {}",
+            FlowTable::<()>::MAX_CAPACITY
+        )),
+    }
+}
+
+/// How actions are realised as packets.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RealiseArgs {
+    /// Chooses the synthetic endpoints: a number, or `random` for a new one each run.
+    #[arg(long, value_name = "N|random", default_value = "0", value_parser = salt)]
+    pub(crate) salt: Salt,
+    /// Write headers only; lengths on the wire stay.
+    #[arg(long)]
+    pub(crate) truncate: bool,
+    /// Link layer of the output.
+    #[arg(long, value_enum, default_value_t = LinkArg::Ethernet)]
+    pub(crate) link: LinkArg,
+    /// Write microseconds instead of nanoseconds (pcap only), for old tools.
+    #[arg(long)]
+    pub(crate) us: bool,
+}
+
+/// Link layers of the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LinkArg {
+    /// Ethernet with locally administered addresses.
+    Ethernet,
+    /// IP without a link layer.
+    Raw,
+}
+
+fn salt(text: &str) -> Result<Salt, String> {
+    if text == "random" {
+        return getrandom::u64()
+            .map(Salt)
+            .map_err(|error| format!("no randomness: {error}"));
+    }
+    text.parse()
+        .map(Salt)
+        .map_err(|_| "a number from 0 to 2^64 - 1, or random".to_string())
+}
+
+impl RealiseArgs {
+    /// The compiler's configuration.
+    pub(crate) fn config(&self) -> CompileConfig {
+        CompileConfig {
+            salt: self.salt,
+            payload: if self.truncate {
+                PayloadPolicy::Truncate
+            } else {
+                PayloadPolicy::Synthetic
+            },
+            link: match self.link {
+                LinkArg::Ethernet => Link::Ethernet,
+                LinkArg::Raw => Link::RawIp,
+            },
+        }
+    }
+}
+
+/// A file to write, or `-` for stdout.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct OutputArg {
+    /// File to write; - is stdout. The name tells format and compression.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+}

@@ -1,0 +1,26 @@
+//! The commands: one file each, with its arguments and its `run`.
+
+pub(crate) mod completions;
+pub(crate) mod inspect;
+pub(crate) mod roundtrip;
+pub(crate) mod verify;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::cli::{Cli, Command};
+use crate::failure::GOOD;
+
+/// Runs a command.
+pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
+    let json = cli.json;
+    match cli.command {
+        Command::Inspect(args) => inspect::run(&args, json),
+        Command::Roundtrip(args) => roundtrip::run(&args, json),
+        Command::Verify(args) => return verify::run(&args, json).map(Into::into),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => completions::run_man(&args),
+    }?;
+    Ok(GOOD.into())
+}

@@ -1,0 +1,86 @@
+//! Exit codes, and how errors are told: what, where, and what to try.
+
+use std::io::{self, ErrorKind};
+use std::process::ExitCode;
+
+use anyhow::Error;
+use tracecodec::pcap::{ReadError, WriteError};
+
+/// Nothing to complain of.
+pub(crate) const GOOD: u8 = 0;
+/// The command worked, and found what it was asked to look for.
+pub(crate) const FINDING: u8 = 1;
+/// The command could not do its work. Also for wrong usage.
+pub(crate) const FAILURE: u8 = 2;
+
+/// Tells an error on stderr. A reader that went away is no error.
+pub(crate) fn report(error: &Error) -> ExitCode {
+    if is_broken_pipe(error) {
+        return GOOD.into();
+    }
+    eprintln!("error: {}", message(error));
+    if let Some(hint) = hint(error) {
+        eprintln!("hint: {hint}");
+    }
+    FAILURE.into()
+}
+
+/// The chain of causes in one line; a cause that its effect already tells is left out.
+fn message(error: &Error) -> String {
+    let mut message = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !message.contains(&cause) {
+            message = format!("{message}: {cause}");
+        }
+    }
+    message
+}
+
+fn is_broken_pipe(error: &Error) -> bool {
+    error.chain().any(|cause| {
+        cause
+            .downcast_ref::<io::Error>()
+            .is_some_and(|cause| cause.kind() == ErrorKind::BrokenPipe)
+            || cause
+                .downcast_ref::<WriteError>()
+                .is_some_and(WriteError::is_broken_pipe)
+    })
+}
+
+/// What to try, by the first cause that knows.
+fn hint(error: &Error) -> Option<String> {
+    error.chain().find_map(|cause| {
+        if let Some(hint) = cause.downcast_ref::<Hint>() {
+            return Some(hint.hint.clone());
+        }
+        let read = cause.downcast_ref::<ReadError>().and_then(ReadError::hint);
+        let write = cause
+            .downcast_ref::<WriteError>()
+            .and_then(WriteError::hint);
+        read.or(write).map(str::to_string)
+    })
+}
+
+/// An error of the command line's own, with what to try.
+#[derive(Debug)]
+pub(crate) struct Hint {
+    message: String,
+    hint: String,
+}
+
+impl Hint {
+    pub(crate) fn error(message: impl Into<String>, hint: impl Into<String>) -> Error {
+        Error::new(Hint {
+            message: message.into(),
+            hint: hint.into(),
+        })
+    }
+}
+
+impl std::fmt::Display for Hint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Hint {}

@@ -1,0 +1,188 @@
+//! Captures and summaries as the commands write them.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+use tracecodec::compile::{Legalisation, Legalisations};
+use tracecodec::lift::LiftCounts;
+use tracecodec::pcap::{Format, Packet, Precision, WriteError, Writer};
+
+use crate::failure::Hint;
+
+/// A capture being written. Packets whose time the format cannot hold are counted, not fatal.
+pub(crate) struct CaptureOutput {
+    writer: Writer,
+    name: String,
+    /// Packets written.
+    pub(crate) packets: u64,
+}
+
+impl CaptureOutput {
+    /// Begins a capture.
+    pub(crate) fn create(path: &Path, microseconds: bool) -> Result<Self> {
+        let mut format = Format::of_path(path);
+        if microseconds {
+            format.precision = Precision::Micros;
+        }
+        let name = path.display().to_string();
+        let writer =
+            Writer::create(path, format).with_context(|| format!("cannot write {name}"))?;
+        Ok(Self {
+            writer,
+            name,
+            packets: 0,
+        })
+    }
+
+    /// Writes a packet.
+    pub(crate) fn write(&mut self, packet: &Packet<'_>) -> Result<()> {
+        self.packets += 1;
+        self.writer
+            .write(packet)
+            .map_err(|error| self.explain(error))
+    }
+
+    /// Writes what is left and puts the file in its place.
+    pub(crate) fn finish(self) -> Result<()> {
+        self.writer
+            .finish()
+            .with_context(|| format!("cannot write {}", self.name))
+    }
+
+    fn explain(&self, error: WriteError) -> anyhow::Error {
+        anyhow::Error::new(error).context(format!(
+            "cannot write packet {} of {}",
+            self.packets, self.name
+        ))
+    }
+}
+
+/// Refuses `--json` beside output on stdout.
+pub(crate) fn check_stdout(json: bool, output: &Path) -> Result<()> {
+    if json && output == Path::new("-") {
+        return Err(Hint::error(
+            "--json and output to - both want stdout",
+            "write the output to a file",
+        ));
+    }
+    Ok(())
+}
+
+/// Prints a summary: as JSON on stdout, or as the line given on stderr.
+pub(crate) fn print_summary(json: bool, summary: &impl Serialize, line: &str) -> Result<()> {
+    if json {
+        print_json(summary)
+    } else {
+        eprintln!("{line}");
+        Ok(())
+    }
+}
+
+/// Prints JSON on stdout.
+pub(crate) fn print_json(value: &impl Serialize) -> Result<()> {
+    let mut text = serde_json::to_string_pretty(value)?;
+    text.push('\n');
+    print(&text)
+}
+
+/// Prints text on stdout.
+pub(crate) fn print(text: &str) -> Result<()> {
+    std::io::stdout().lock().write_all(text.as_bytes())?;
+    Ok(())
+}
+
+/// What a lift took and left, for summaries.
+#[derive(Debug, Serialize)]
+pub(crate) struct LiftSummary {
+    /// Packets read.
+    pub(crate) packets: u64,
+    /// Packets lifted.
+    pub(crate) actions: u64,
+    tcp: u64,
+    udp: u64,
+    icmp: u64,
+    other: u64,
+    /// Flows opened or reopened.
+    flows: u64,
+    /// Most slots taken at once.
+    peak_slots: u64,
+    /// Flows that lost their slot because all were taken.
+    evictions: u64,
+    /// Packets older than the one before.
+    steps_back: u64,
+    skipped: BTreeMap<&'static str, u64>,
+}
+
+impl From<&LiftCounts> for LiftSummary {
+    fn from(counts: &LiftCounts) -> Self {
+        let [tcp, udp, icmp, other] = counts.lifted;
+        Self {
+            packets: counts.packets,
+            actions: counts.actions(),
+            tcp,
+            udp,
+            icmp,
+            other,
+            flows: counts.flows,
+            peak_slots: counts.peak_slots,
+            evictions: counts.evictions,
+            steps_back: counts.steps_back,
+            skipped: counts
+                .skipped
+                .iter()
+                .map(|(reason, &count)| (reason.name(), count))
+                .collect(),
+        }
+    }
+}
+
+/// The summary line of a lift: what was taken, what was left out and why.
+pub(crate) fn lift_line(counts: &LiftCounts) -> String {
+    let mut line = format!(
+        "{} of {} packets in {} flows",
+        counts.actions(),
+        counts.packets,
+        counts.flows
+    );
+    if !counts.skipped.is_empty() {
+        let reasons: Vec<_> = counts
+            .skipped
+            .iter()
+            .map(|(reason, count)| format!("{count} {reason}"))
+            .collect();
+        let _ = write!(line, "; left out: {}", reasons.join(", "));
+    }
+    if counts.steps_back > 0 {
+        let _ = write!(line, "; {} steps back in time", counts.steps_back);
+    }
+    if counts.evictions > 0 {
+        let _ = write!(line, "; {} flows lost their slot", counts.evictions);
+    }
+    line
+}
+
+/// Legalisations by kind, those that occurred.
+pub(crate) fn legalisations(counts: &Legalisations) -> BTreeMap<&'static str, u64> {
+    Legalisation::ALL
+        .into_iter()
+        .filter(|&kind| counts.count(kind) > 0)
+        .map(|kind| (kind.name(), counts.count(kind)))
+        .collect()
+}
+
+/// The summary line's part on legalisations; empty if there were none.
+pub(crate) fn legalisation_line(counts: &Legalisations) -> String {
+    let kinds: Vec<_> = legalisations(counts)
+        .into_iter()
+        .map(|(kind, count)| format!("{count} {kind}"))
+        .collect();
+    if kinds.is_empty() {
+        String::new()
+    } else {
+        format!("; made legal: {}", kinds.join(", "))
+    }
+}
