@@ -2,12 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::thread;
+
+use anyhow::{Result, anyhow};
 use clap::Args;
 use serde::Serialize;
-use tracecodec::action::OptionProfiles;
+use tracecodec::action::{Action, OptionProfiles};
 use tracecodec::compile::Compiler;
 use tracecodec::lift::Lifter;
+use tracecodec::pcap::Timestamp;
 
 use crate::cli::{LiftArgs, ReadArgs, RealiseArgs};
 use crate::input::Input;
@@ -52,22 +56,35 @@ pub(crate) fn run(args: &Roundtrip, json: bool) -> Result<()> {
     run_oracle(args, json)
 }
 
-/// Lifts and compiles packet by packet: memory does not grow with the capture.
+/// Actions that go from one thread to the other at once.
+const BATCH: usize = 4096;
+
+/// Batches on their way between the threads.
+const IN_FLIGHT: usize = 4;
+
+/// Actions in order.
+struct Batch {
+    actions: Vec<Action>,
+    /// Time of the trace's first action.
+    epoch: Timestamp,
+    /// The dictionary, where it grew since the batch before.
+    profiles: Option<OptionProfiles>,
+}
+
+/// Lifts on one thread and compiles on another: memory does not grow with the capture, and the output is that of one thread.
 fn run_oracle(args: &Roundtrip, json: bool) -> Result<()> {
     let mut input = Input::open(&args.input, args.read)?;
-    let mut output = CaptureOutput::create(&args.output, args.realise.us)?;
+    let output = CaptureOutput::create(&args.output, args.realise.us)?;
     let mut lifter = Lifter::new(args.lift.slots, OptionProfiles::new());
     let mut compiler = Compiler::new(args.realise.config());
-    input.for_each(|packet| {
-        let Ok(action) = lifter.lift(packet) else {
-            return Ok(());
-        };
-        if output.packets == 0 {
-            compiler.start_at(packet.time);
-        }
-        output.write(&compiler.compile(&action, lifter.profiles()))
+    thread::scope(|scope| {
+        let (sender, receiver) = mpsc::sync_channel(IN_FLIGHT);
+        let compile = scope.spawn(|| compile_batches(receiver, &mut compiler, output));
+        let lift = lift_batches(&mut input, &mut lifter, sender);
+        let output = compile.join().expect("compile does not panic")?;
+        lift?;
+        output.finish()
     })?;
-    output.finish()?;
     let counts = lifter.counts();
     let summary = Summary {
         input: name(&args.input),
@@ -83,6 +100,54 @@ fn run_oracle(args: &Roundtrip, json: bool) -> Result<()> {
         legalisation_line(compiler.legalisations())
     );
     print_summary(json, &summary, &line)
+}
+
+/// Lifts all of the input. Stops early, without an error of its own, if the other end has.
+fn lift_batches(input: &mut Input, lifter: &mut Lifter, sender: SyncSender<Batch>) -> Result<()> {
+    let mut known = 0;
+    let mut send = |actions: &mut Vec<Action>, lifter: &Lifter| {
+        let actions = std::mem::replace(actions, Vec::with_capacity(BATCH));
+        let profiles = lifter.profiles();
+        let grew = profiles.count() > known;
+        known = profiles.count();
+        let epoch = lifter.epoch().unwrap_or_default();
+        let batch = Batch {
+            actions,
+            epoch,
+            profiles: grew.then(|| profiles.clone()),
+        };
+        sender.send(batch).map_err(|_| anyhow!("the output failed"))
+    };
+    let mut actions = Vec::with_capacity(BATCH);
+    input.for_each(|packet| {
+        if let Ok(action) = lifter.lift(packet) {
+            actions.push(action);
+        }
+        if actions.len() == BATCH {
+            send(&mut actions, lifter)
+        } else {
+            Ok(())
+        }
+    })?;
+    send(&mut actions, lifter)
+}
+
+fn compile_batches(
+    receiver: Receiver<Batch>,
+    compiler: &mut Compiler,
+    mut output: CaptureOutput,
+) -> Result<CaptureOutput> {
+    let mut profiles = OptionProfiles::new();
+    for batch in receiver {
+        profiles = batch.profiles.unwrap_or(profiles);
+        if output.packets == 0 {
+            compiler.start_at(batch.epoch);
+        }
+        for action in &batch.actions {
+            output.write(&compiler.compile(action, &profiles))?;
+        }
+    }
+    Ok(output)
 }
 
 fn name(path: &Path) -> String {

@@ -174,6 +174,8 @@ impl fmt::Debug for OptionLayout {
 pub struct OptionProfiles {
     layouts: Vec<OptionLayout>,
     index: HashMap<OptionLayout, u8>,
+    /// The profile that was asked for last: packets of one kind come in runs.
+    latest: u8,
     frozen: bool,
 }
 
@@ -203,6 +205,7 @@ impl OptionProfiles {
         let mut profiles = Self {
             layouts: Vec::new(),
             index: HashMap::new(),
+            latest: 0,
             frozen: false,
         };
         for words in 0..PADDING_PROFILES {
@@ -224,8 +227,21 @@ impl OptionProfiles {
         profile
     }
 
+    /// Number of profiles, padding included.
+    pub fn count(&self) -> usize {
+        self.layouts.len()
+    }
+
     /// The profile of a layout; a new entry, or the padding of the same length where there is no room.
     pub fn intern(&mut self, layout: OptionLayout) -> u8 {
+        if self.layouts[usize::from(self.latest)] == layout {
+            return self.latest;
+        }
+        self.latest = self.find_or_add(layout);
+        self.latest
+    }
+
+    fn find_or_add(&mut self, layout: OptionLayout) -> u8 {
         if let Some(&profile) = self.index.get(&layout) {
             return profile;
         }

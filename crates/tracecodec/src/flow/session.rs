@@ -9,7 +9,7 @@
 //! What follows a RST or the second FIN without such a SYN (last acknowledgments, retransmissions) still belongs to the
 //! session that they ended.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use super::{FlowKey, Orientation};
 use crate::action::Direction;

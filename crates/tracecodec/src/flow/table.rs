@@ -1,7 +1,9 @@
 //! Slots: a bounded number of live flows, each named by the lowest number that was free when it opened.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::BinaryHeap;
+
+use hashbrown::HashMap;
 
 use super::{FlowKey, Orientation, session};
 use crate::action::{Direction, FlowEvent};
