@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Sets up everything that the tests need, and runs them. Needs Rust (rustup) and, to install packages, Debian's apt.
+# Timings are no part of it: see benches/.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+step() { printf '\n== %s (%ss)\n' "$1" "$SECONDS"; }
+
+# Seconds that each fuzz target runs for.
+FUZZ_SECONDS=${FUZZ_SECONDS:-20}
+
+step 'tools'
+if ! command -v tshark >/dev/null || ! command -v capinfos >/dev/null; then
+    root=$([ "$(id -u)" = 0 ] || echo sudo)
+    $root apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive $root apt-get install -y -qq tshark wireshark-common >/dev/null
+fi
+command -v cargo-nextest >/dev/null || cargo install --locked cargo-nextest
+command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
+
+step 'format'
+cargo fmt --all --check
+
+step 'lints'
+cargo clippy --release --workspace --all-targets -- -D warnings
+
+step 'the symbolic path reaches no tensors, terminal or Python'
+if cargo tree --package tracecodec --edges normal --prefix none | grep -E '^(burn|clap|indicatif|pyo3)'; then
+    echo 'error: crates/tracecodec depends on the crates above' >&2
+    exit 1
+fi
+
+step 'tests'
+cargo nextest run --release --workspace
+
+step 'doctests'
+cargo test --release --workspace --doc
+
+step 'documentation'
+RUSTDOCFLAGS='-D warnings' cargo doc --release --workspace --no-deps --quiet
+
+step "fuzz targets, $FUZZ_SECONDS s each"
+for target in $(cargo fuzz list); do
+    cargo fuzz run --sanitizer none "$target" -- -max_total_time="$FUZZ_SECONDS" -rss_limit_mb=4096 -verbosity=0
+done
+
+step 'all good'
