@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
-use tracecodec::pcap::{Compression, Packet, Reader};
+use tracecodec::artifact::SourceFile;
+use tracecodec::artifact::manifest::Source;
+use tracecodec::pcap::{Format, Packet, ReadError};
 
 use crate::cli::ReadArgs;
 
@@ -15,30 +17,34 @@ const PROGRESS_STEP: u64 = 4096;
 
 /// A capture being read.
 pub(crate) struct Input {
-    reader: Reader,
+    source: SourceFile,
     name: String,
     lenient: bool,
+    damage: Option<ReadError>,
     progress: ProgressBar,
 }
 
 impl Input {
     /// Opens a capture.
     pub(crate) fn open(path: &Path, args: ReadArgs) -> Result<Self> {
-        let reader = Reader::open(path)?;
-        let size = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
-        let size = (reader.format().compression == Compression::None && size > 0).then_some(size);
+        let source = SourceFile::open(path)?;
+        let size = std::fs::metadata(path)
+            .ok()
+            .filter(|file| file.is_file())
+            .map(|file| file.len());
         let name = path.display().to_string();
         Ok(Self {
             progress: progress_bar(size, &name),
-            reader,
+            source,
             name,
             lenient: args.lenient,
+            damage: None,
         })
     }
 
-    /// The reader, for what it knows of the capture.
-    pub(crate) fn reader(&self) -> &Reader {
-        &self.reader
+    /// Format of the capture.
+    pub(crate) fn format(&self) -> Format {
+        self.source.format()
     }
 
     /// Hands every packet to `each`. Damage ends the capture: with a warning if lenient, else as the error that is
@@ -48,11 +54,12 @@ impl Input {
         mut each: impl FnMut(&Packet<'_>) -> Result<()>,
     ) -> Result<()> {
         let mut until_update = PROGRESS_STEP;
-        while let Some(next) = self.reader.next() {
+        while let Some(next) = self.source.next() {
             match next {
                 Ok(packet) => each(&packet)?,
                 Err(error) if self.lenient => {
                     self.progress.suspend(|| eprintln!("warning: {error}"));
+                    self.damage = Some(error);
                     break;
                 }
                 Err(error) => return Err(error.into()),
@@ -67,16 +74,16 @@ impl Input {
         Ok(())
     }
 
-    fn update(&self) {
-        self.progress.set_position(self.reader.offset());
-        self.progress
-            .set_message(format!("{} {} packets", self.name, self.reader.packets()));
+    /// What manifests tell of the capture, after all of it was read.
+    pub(crate) fn finish(self) -> Result<Source> {
+        let Input { source, damage, .. } = self;
+        Ok(source.finish(damage.as_ref())?)
     }
-}
 
-impl Drop for Input {
-    fn drop(&mut self) {
-        self.progress.finish_and_clear();
+    fn update(&self) {
+        self.progress.set_position(self.source.bytes());
+        self.progress
+            .set_message(format!("{} {} packets", self.name, self.source.packets()));
     }
 }
 

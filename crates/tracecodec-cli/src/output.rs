@@ -95,51 +95,6 @@ pub(crate) fn print(text: &str) -> Result<()> {
     Ok(())
 }
 
-/// What a lift took and left, for summaries.
-#[derive(Debug, Serialize)]
-pub(crate) struct LiftSummary {
-    /// Packets read.
-    pub(crate) packets: u64,
-    /// Packets lifted.
-    pub(crate) actions: u64,
-    tcp: u64,
-    udp: u64,
-    icmp: u64,
-    other: u64,
-    /// Flows opened or reopened.
-    flows: u64,
-    /// Most slots taken at once.
-    peak_slots: u64,
-    /// Flows that lost their slot because all were taken.
-    evictions: u64,
-    /// Packets older than the one before.
-    steps_back: u64,
-    skipped: BTreeMap<&'static str, u64>,
-}
-
-impl From<&LiftCounts> for LiftSummary {
-    fn from(counts: &LiftCounts) -> Self {
-        let [tcp, udp, icmp, other] = counts.lifted;
-        Self {
-            packets: counts.packets,
-            actions: counts.actions(),
-            tcp,
-            udp,
-            icmp,
-            other,
-            flows: counts.flows,
-            peak_slots: counts.peak_slots,
-            evictions: counts.evictions,
-            steps_back: counts.steps_back,
-            skipped: counts
-                .skipped
-                .iter()
-                .map(|(reason, &count)| (reason.name(), count))
-                .collect(),
-        }
-    }
-}
-
 /// The summary line of a lift: what was taken, what was left out and why.
 pub(crate) fn lift_line(counts: &LiftCounts) -> String {
     let mut line = format!(

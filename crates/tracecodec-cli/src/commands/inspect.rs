@@ -8,6 +8,7 @@ use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
 use tracecodec::action::OptionProfiles;
+use tracecodec::artifact::manifest::ActionCounts;
 use tracecodec::flow::session::Sessions;
 use tracecodec::lift::{LiftCounts, Lifter};
 use tracecodec::pcap::{Packet, Timestamp};
@@ -15,7 +16,7 @@ use tracecodec::wire;
 
 use crate::cli::{LiftArgs, ReadArgs};
 use crate::input::Input;
-use crate::output::{LiftSummary, print, print_json};
+use crate::output::{print, print_json};
 
 /// Tell what a capture holds, and what of it is in scope.
 #[derive(Debug, Args)]
@@ -44,7 +45,7 @@ struct Inspection {
     first_ns: Option<i64>,
     last_ns: Option<i64>,
     #[serde(flatten)]
-    lift: LiftSummary,
+    counts: ActionCounts,
     sessions: u64,
     ipv4: u64,
     ipv6: u64,
@@ -97,12 +98,12 @@ pub(crate) fn run(args: &Inspect, json: bool) -> Result<()> {
     let counts = tally.lifter.counts();
     let inspection = Inspection {
         file: args.input.display().to_string(),
-        format: input.reader().format().to_string(),
+        format: input.format().to_string(),
         wire_bytes: tally.wire_bytes,
         captured_bytes: tally.captured_bytes,
         first_ns: tally.times.map(|(first, _)| first.0),
         last_ns: tally.times.map(|(_, last)| last.0),
-        lift: LiftSummary::from(&counts),
+        counts: ActionCounts::from(&counts),
         sessions: tally.sessions.count(),
         ipv4: tally.families[0],
         ipv6: tally.families[1],

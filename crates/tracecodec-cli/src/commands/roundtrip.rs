@@ -9,6 +9,7 @@ use anyhow::{Result, anyhow};
 use clap::Args;
 use serde::Serialize;
 use tracecodec::action::{Action, OptionProfiles};
+use tracecodec::artifact::manifest::ActionCounts;
 use tracecodec::compile::Compiler;
 use tracecodec::lift::Lifter;
 use tracecodec::pcap::Timestamp;
@@ -16,8 +17,7 @@ use tracecodec::pcap::Timestamp;
 use crate::cli::{LiftArgs, ReadArgs, RealiseArgs};
 use crate::input::Input;
 use crate::output::{
-    CaptureOutput, LiftSummary, check_stdout, legalisation_line, legalisations, lift_line,
-    print_summary,
+    CaptureOutput, check_stdout, legalisation_line, legalisations, lift_line, print_summary,
 };
 
 /// Take a capture to actions (or latents) and back, in one step.
@@ -47,7 +47,7 @@ struct Summary {
     output: String,
     salt: u64,
     #[serde(flatten)]
-    lift: LiftSummary,
+    counts: ActionCounts,
     legalisations: std::collections::BTreeMap<&'static str, u64>,
 }
 
@@ -90,7 +90,7 @@ fn run_oracle(args: &Roundtrip, json: bool) -> Result<()> {
         input: name(&args.input),
         output: name(&args.output),
         salt: args.realise.salt.0,
-        lift: LiftSummary::from(&counts),
+        counts: ActionCounts::from(&counts),
         legalisations: legalisations(compiler.legalisations()),
     };
     let line = format!(
