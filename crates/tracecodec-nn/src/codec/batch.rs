@@ -4,7 +4,7 @@ use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 use tracecodec::action::Action;
 
-use super::symbols::{GROUPS, Symbols, proto_of};
+use super::symbols::{GROUPS, Symbol, Symbols, proto_of};
 
 /// Synthetic variety, so that values never seen in training decode too. Shares are probabilities.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -14,8 +14,8 @@ pub struct Augmentation {
     pub packets: f64,
     /// In an augmented packet, share of field groups taken from another packet of the batch. Default 0.3.
     pub mix: f64,
-    /// In an augmented packet, share of field groups whose digits are drawn uniformly. Default 0.1.
-    pub digits: f64,
+    /// In an augmented packet, share of field groups in which values are drawn uniformly. Default 0.1.
+    pub random: f64,
 }
 
 impl Default for Augmentation {
@@ -23,7 +23,7 @@ impl Default for Augmentation {
         Self {
             packets: 0.5,
             mix: 0.3,
-            digits: 0.1,
+            random: 0.1,
         }
     }
 }
@@ -66,7 +66,7 @@ impl Batch {
             .collect()
     }
 
-    /// Mixes field groups between packets and draws digits at random; inactive symbols become 0.
+    /// Mixes field groups between packets and draws values at random; inactive symbols become 0.
     pub(crate) fn augment(&mut self, symbols: &Symbols, how: &Augmentation, rng: &mut impl Rng) {
         let original = self.values.clone();
         let width = symbols.len();
@@ -79,8 +79,8 @@ impl Batch {
                     let donor = rng.random_range(0..self.rows) * width;
                     copy_group(symbols, group, &original[donor..donor + width], row);
                 }
-                if rng.random_bool(how.digits) {
-                    draw_digits(symbols, group, row, rng);
+                if rng.random_bool(how.random) {
+                    draw_group(symbols, group, row, rng);
                 }
             }
             clear_inactive(symbols, row);
@@ -88,10 +88,9 @@ impl Batch {
     }
 }
 
-fn members(symbols: &Symbols, group: usize) -> impl Iterator<Item = (usize, bool)> + '_ {
+fn members(symbols: &Symbols, group: usize) -> impl Iterator<Item = (usize, &Symbol)> {
     let all = symbols.all().iter().enumerate();
     all.filter(move |(_, symbol)| symbol.group == group)
-        .map(|(i, symbol)| (i, symbol.is_digit()))
 }
 
 fn copy_group(symbols: &Symbols, group: usize, from: &[u8], to: &mut [u8]) {
@@ -100,9 +99,12 @@ fn copy_group(symbols: &Symbols, group: usize, from: &[u8], to: &mut [u8]) {
     }
 }
 
-fn draw_digits(symbols: &Symbols, group: usize, row: &mut [u8], rng: &mut impl Rng) {
-    for (i, _) in members(symbols, group).filter(|&(_, is_digit)| is_digit) {
-        row[i] = rng.random_range(0..16);
+/// Draws each value of a group anew with even odds: values far from any seen, and values one digit away.
+fn draw_group(symbols: &Symbols, group: usize, row: &mut [u8], rng: &mut impl Rng) {
+    for (i, symbol) in members(symbols, group) {
+        if rng.random_bool(0.5) {
+            row[i] = rng.random_range(0..symbol.size as u8);
+        }
     }
 }
 

@@ -47,13 +47,6 @@ pub(crate) struct Symbol {
     pub(crate) group: usize,
 }
 
-impl Symbol {
-    /// Whether augmentation may draw its values freely.
-    pub(crate) fn is_digit(&self) -> bool {
-        self.size == 16
-    }
-}
-
 /// The token groups: name, and the quantities whose embeddings are summed into one token. In the schema's order; the last
 /// one is the time.
 pub(crate) const GROUPS: &[(&str, &[&str])] = &[

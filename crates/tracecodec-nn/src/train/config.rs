@@ -150,9 +150,9 @@ impl TrainConfig {
                 "must be a share",
             ),
             (
-                "augmentation.digits",
-                how.digits,
-                share(how.digits),
+                "augmentation.random",
+                how.random,
+                share(how.random),
                 "must be a share",
             ),
         ];
