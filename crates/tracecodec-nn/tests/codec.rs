@@ -1,5 +1,7 @@
 //! The codec and its training as a user meets them: tiny networks, generated actions.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::Path;
 
 use tracecodec::action::schema::FIELDS;

@@ -8,7 +8,7 @@ use rand::Rng;
 
 use super::CodecConfig;
 use super::batch::Batch;
-use super::encoder::{embed, offsets};
+use super::encoder::{multi_hot, offsets};
 use super::heads::{Heads, gather};
 use super::symbols::{Stage, Symbols};
 use crate::layers::{ResidualBlock, linear, table};
@@ -74,7 +74,7 @@ pub(crate) struct Decoder {
     #[module(skip)]
     conditions: Vec<usize>,
     #[module(skip)]
-    offsets: Vec<i32>,
+    offsets: Vec<usize>,
     #[module(skip)]
     symbols: usize,
 }
@@ -134,8 +134,8 @@ impl Decoder {
     /// `[rows, width]`: the summed embeddings of the coarse fields and the context.
     fn condition(&self, values: &[u8], rows: usize) -> Tensor<2> {
         let values = gather(values, rows, &self.conditions, |x| x);
-        embed(&self.condition, &values, &self.offsets)
-            .sum_dim(1)
-            .flatten(1, 2)
+        let table = self.condition.val();
+        let [rows, _] = table.dims();
+        multi_hot(&values, &self.offsets, rows, &table.device()).matmul(table)
     }
 }

@@ -1,8 +1,10 @@
 //! The encoder: symbols to tokens to the parameters of a Gaussian latent.
 
+use std::ops::Range;
+
 use burn::module::{Module, Param};
 use burn::nn::{Linear, RmsNorm, RmsNormConfig};
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use rand::Rng;
 
 use super::batch::Batch;
@@ -39,9 +41,9 @@ pub(crate) struct Encoder {
     norm: RmsNorm,
     posterior: Linear,
     #[module(skip)]
-    offsets: Vec<i32>,
+    offsets: Vec<usize>,
     #[module(skip)]
-    runs: Vec<usize>,
+    runs: Vec<Range<usize>>,
 }
 
 impl Encoder {
@@ -53,20 +55,20 @@ impl Encoder {
         device: &Device,
     ) -> Self {
         let (offsets, rows) = offsets(symbols.all().iter().map(|symbol| symbol.size));
-        let (d_model, runs) = match config.encoder {
+        let (d_model, lengths) = match config.encoder {
             EncoderKind::Transformer => (config.d_model, symbols.runs(config.tokens)),
             EncoderKind::ResidualMlp => (config.width, vec![symbols.len()]),
         };
-        let scale = 1.0 / (symbols.len() as f32 / runs.len() as f32).sqrt();
-        let features = d_model * runs.len();
+        let scale = 1.0 / (symbols.len() as f32 / lengths.len() as f32).sqrt();
+        let features = d_model * lengths.len();
         Self {
             embedding: table(rows, d_model, scale, rng, device),
-            position: table(runs.len(), d_model, 0.1, rng, device),
+            position: table(lengths.len(), d_model, 0.1, rng, device),
             body: body(config, rng, device),
             norm: RmsNormConfig::new(features).init(device),
             posterior: posterior(features, config.d_latent, rng, device),
+            runs: runs(&lengths, &offsets, rows),
             offsets,
-            runs,
         }
     }
 
@@ -94,15 +96,27 @@ impl Encoder {
 
     /// `[rows, tokens, d_model]`: the summed embeddings of each run of symbols, and the token's own vector.
     fn tokens(&self, batch: &Batch) -> Tensor<3> {
-        let embedded = embed(&self.embedding, &batch.values, &self.offsets);
-        let mut first = 0;
-        let tokens = self.runs.iter().map(|&length| {
-            let run = embedded.clone().narrow(1, first, length);
-            first += length;
-            run.sum_dim(1)
+        let table = self.embedding.val();
+        let [rows, d_model] = table.dims();
+        let hot = multi_hot(&batch.values, &self.offsets, rows, &table.device());
+        let tokens = self.runs.iter().map(|run| {
+            let hot = hot.clone().narrow(1, run.start, run.len());
+            let table = table.clone().narrow(0, run.start, run.len());
+            hot.matmul(table).reshape([batch.rows, 1, d_model])
         });
         Tensor::cat(tokens.collect(), 1) + self.position.val().unsqueeze()
     }
+}
+
+/// The rows of the packed table that each token sums over.
+fn runs(lengths: &[usize], offsets: &[usize], rows: usize) -> Vec<Range<usize>> {
+    let mut symbol = 0;
+    let starts = lengths.iter().map(|length| {
+        symbol += length;
+        let end = offsets.get(symbol).copied().unwrap_or(rows);
+        offsets[symbol - length]..end
+    });
+    starts.collect()
 }
 
 fn body(config: &CodecConfig, rng: &mut impl Rng, device: &Device) -> Body {
@@ -132,33 +146,34 @@ fn posterior(features: usize, d_latent: usize, rng: &mut impl Rng, device: &Devi
 }
 
 /// First row of each vocabulary in a packed table, and the number of rows.
-pub(super) fn offsets(sizes: impl Iterator<Item = usize>) -> (Vec<i32>, usize) {
+pub(super) fn offsets(sizes: impl Iterator<Item = usize>) -> (Vec<usize>, usize) {
     let mut rows = 0;
     let offsets = sizes
         .map(|size| {
             rows += size;
-            (rows - size) as i32
+            rows - size
         })
         .collect();
     (offsets, rows)
 }
 
-/// `[rows, symbols, d]`: the rows of a packed table that these values name.
-pub(super) fn embed(table: &Param<Tensor<2>>, values: &[u8], offsets: &[i32]) -> Tensor<3> {
-    let indices: Vec<i32> = values
+/// `[packets, rows]`: 1 at the rows of a packed table that a packet's values name. Times the table it sums their
+/// embeddings, which is faster than to gather them one by one.
+pub(super) fn multi_hot(
+    values: &[u8],
+    offsets: &[usize],
+    rows: usize,
+    device: &Device,
+) -> Tensor<2> {
+    let packets = values.len() / offsets.len();
+    let mut hot = vec![0.0f32; packets * rows];
+    for (values, hot) in values
         .chunks_exact(offsets.len())
-        .flat_map(|row| {
-            row.iter()
-                .zip(offsets)
-                .map(|(&value, offset)| i32::from(value) + offset)
-        })
-        .collect();
-    let rows = indices.len() / offsets.len();
-    let table = table.val();
-    let [_, d_model] = table.dims();
-    let count = indices.len();
-    let indices = Tensor::<1, Int>::from_data(TensorData::new(indices, [count]), &table.device());
-    table
-        .select(0, indices)
-        .reshape([rows, offsets.len(), d_model])
+        .zip(hot.chunks_exact_mut(rows))
+    {
+        for (&value, offset) in values.iter().zip(offsets) {
+            hot[offset + usize::from(value)] = 1.0;
+        }
+    }
+    Tensor::from_data(TensorData::new(hot, [packets, rows]), device)
 }

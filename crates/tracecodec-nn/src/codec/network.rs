@@ -66,3 +66,97 @@ impl Network {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::{EncoderKind, TokenLayout, device};
+    use crate::random::{Purpose, stream};
+    use crate::weights::{Weights, gradients};
+
+    const ROWS: usize = 3;
+
+    fn shape(encoder: EncoderKind) -> CodecConfig {
+        CodecConfig {
+            d_latent: 2,
+            encoder,
+            tokens: TokenLayout::Group,
+            d_model: 4,
+            layers: 1,
+            heads: 2,
+            width: 4,
+            encoder_blocks: 1,
+            decoder_blocks: 1,
+            time_digits: 1,
+        }
+    }
+
+    /// Fields, time, KL, the gradient's norm and its product with cos(0), cos(1), … at weights 0.3 sin(1.3 k + 0.5).
+    fn measure(encoder: EncoderKind) -> [f64; 5] {
+        let symbols = Symbols::new(1);
+        let device = device().autodiff();
+        let mut rng = stream(0, Purpose::Weights, 0);
+        let network = Network::new(&shape(encoder), &symbols, &mut rng, &device);
+        let mut weights = Weights::of(&network);
+        for (k, weight) in weights.values.iter_mut().enumerate() {
+            *weight = (0.3 * (1.3 * k as f64 + 0.5).sin()) as f32;
+        }
+        let network = weights.load(network, &device);
+        let rows = 0..ROWS;
+        let all = |row: usize| {
+            symbols
+                .all()
+                .iter()
+                .enumerate()
+                .map(move |(i, s)| (row, i, s))
+        };
+        let values = rows
+            .clone()
+            .flat_map(all)
+            .map(|(row, i, s)| ((7 * i + 3 * row) % s.size) as u8);
+        let mask = rows
+            .clone()
+            .flat_map(all)
+            .map(|(row, i, _)| f32::from(u8::from((i + row) % 5 != 0)));
+        let noise = rows.flat_map(|row| [2 * row, 2 * row + 1].map(|x| (x % 3) as f32 - 1.0));
+        let batch = Batch {
+            rows: ROWS,
+            values: values.collect(),
+        };
+        let mask: Vec<f32> = mask.collect();
+        let objective = network.objective(&batch, &mask, Some(noise.collect()));
+        let parts = [&objective.fields, &objective.time, &objective.kl]
+            .map(|part| f64::from(part.clone().into_scalar::<f32>()));
+        let backward = (objective.fields + objective.time + objective.kl).backward();
+        let gradient = gradients(&network, backward, weights.values.len());
+        let square: f64 = gradient.iter().map(|&g| f64::from(g).powi(2)).sum();
+        let product = gradient
+            .iter()
+            .enumerate()
+            .map(|(k, &g)| f64::from(g) * (k as f64).cos());
+        [parts[0], parts[1], parts[2], square.sqrt(), product.sum()]
+    }
+
+    /// The numbers are those of an implementation in JAX, `tests/reference.py`.
+    #[test]
+    fn test_objective_and_gradients_against_jax() {
+        for (encoder, expected) in [
+            (
+                EncoderKind::ResidualMlp,
+                [348.4153, 20.0144, 0.1967, 16.6379, 2.8846],
+            ),
+            (
+                EncoderKind::Transformer,
+                [348.1086, 20.0904, 0.1577, 13.7521, -7.5028],
+            ),
+        ] {
+            for (found, expected) in measure(encoder).into_iter().zip(expected) {
+                let tolerance = 1e-4 * f64::max(1.0, f64::abs(expected));
+                assert!(
+                    (found - expected).abs() < tolerance,
+                    "{encoder:?}: {found} {expected}"
+                );
+            }
+        }
+    }
+}
