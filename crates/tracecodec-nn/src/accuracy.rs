@@ -1,0 +1,122 @@
+//! Reconstruction accuracy: which fields of which packets came back.
+
+use serde::Serialize;
+use tracecodec::action::Action;
+use tracecodec::action::schema::{FIELDS, Group};
+
+/// Counts of one field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct FieldCount {
+    /// Packets in which the field is active.
+    pub active: u64,
+    /// Those of them in which it came back.
+    pub correct: u64,
+}
+
+impl FieldCount {
+    /// Share that came back; 1 where the field was never active.
+    pub fn share(self) -> f64 {
+        match self.active {
+            0 => 1.0,
+            active => self.correct as f64 / active as f64,
+        }
+    }
+}
+
+/// Reconstruction accuracy of a sequence of packets, under the activity masks of the original.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Accuracy {
+    /// Packets compared.
+    pub packets: u64,
+    /// Packets of which every discrete field came back.
+    pub exact: u64,
+    /// Packets whose time came back to the nanosecond.
+    pub time_exact: u64,
+    /// Counts by field, in the order of the schema.
+    pub fields: Vec<FieldCount>,
+}
+
+impl Accuracy {
+    /// Compares packet by packet. Packets that one side lacks are not counted.
+    pub fn new(original: &[Action], decoded: &[Action]) -> Self {
+        let mut accuracy = Self {
+            packets: 0,
+            exact: 0,
+            time_exact: 0,
+            fields: vec![FieldCount::default(); FIELDS.len()],
+        };
+        for (original, decoded) in original.iter().zip(decoded) {
+            accuracy.record(original, decoded);
+        }
+        accuracy
+    }
+
+    fn record(&mut self, original: &Action, decoded: &Action) {
+        let (tokens, back) = (original.tokens(), decoded.tokens());
+        let mut exact = true;
+        for (i, field) in FIELDS.iter().enumerate() {
+            if field.quantity().active.covers(original.proto) {
+                let correct = tokens[i] == back[i];
+                self.fields[i].active += 1;
+                self.fields[i].correct += u64::from(correct);
+                exact &= correct;
+            }
+        }
+        self.packets += 1;
+        self.exact += u64::from(exact);
+        self.time_exact += u64::from(original.delta_t == decoded.delta_t);
+    }
+
+    /// Share of active fields that came back, the paper's "action accuracy".
+    pub fn mean(&self) -> f64 {
+        self.sum(|_| true).share()
+    }
+
+    /// The same over one group of the schema.
+    pub fn group(&self, group: Group) -> f64 {
+        self.sum(|i| FIELDS[i].quantity().group == group).share()
+    }
+
+    /// Share of packets of which every discrete field came back.
+    pub fn exact_share(&self) -> f64 {
+        FieldCount {
+            active: self.packets,
+            correct: self.exact,
+        }
+        .share()
+    }
+
+    fn sum(&self, keep: impl Fn(usize) -> bool) -> FieldCount {
+        let mut sum = FieldCount::default();
+        for (_, count) in self.fields.iter().enumerate().filter(|&(i, _)| keep(i)) {
+            sum.active += count.active;
+            sum.correct += count.correct;
+        }
+        sum
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tracecodec::action::Proto;
+
+    #[test]
+    fn test_inactive_fields_do_not_count() {
+        let udp = Action {
+            proto: Proto::Udp,
+            ttl_res: 64,
+            ..Action::default()
+        };
+        let wrong = Action { ttl_res: 63, ..udp };
+        let accuracy = Accuracy::new(&[udp, udp], &[udp, wrong]);
+        let active: u64 = accuracy.fields.iter().map(|count| count.active).sum();
+        assert_eq!(accuracy.mean(), 1.0 - 1.0 / active as f64);
+        assert_eq!(
+            (accuracy.packets, accuracy.exact, accuracy.time_exact),
+            (2, 1, 2)
+        );
+        assert_eq!(accuracy.group(Group::Tcp), 1.0);
+        assert!(accuracy.group(Group::Packet) < 1.0);
+    }
+}

@@ -1,0 +1,172 @@
+//! A batch of packet actions as symbols, with augmentation.
+
+use rand::{Rng, RngExt};
+use serde::{Deserialize, Serialize};
+use tracecodec::action::Action;
+
+use super::symbols::{GROUPS, Symbol, Symbols, proto_of};
+
+/// Synthetic variety, so that values never seen in training decode too. Shares are probabilities.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Augmentation {
+    /// Share of packets that are augmented; the rest stay as captured. Default 0.5.
+    pub packets: f64,
+    /// In an augmented packet, share of field groups taken from another packet of the batch. Default 0.3.
+    pub mix: f64,
+    /// In an augmented packet, share of field groups in which values are drawn uniformly. Default 0.1.
+    pub random: f64,
+}
+
+impl Default for Augmentation {
+    fn default() -> Self {
+        Self {
+            packets: 0.5,
+            mix: 0.3,
+            random: 0.1,
+        }
+    }
+}
+
+/// Packets as rows of symbols.
+#[derive(Debug, Clone)]
+pub(crate) struct Batch {
+    /// Number of packets.
+    pub(crate) rows: usize,
+    /// `rows` times all symbols.
+    pub(crate) values: Vec<u8>,
+}
+
+impl Batch {
+    /// The symbols of these actions.
+    pub(crate) fn new<'a>(
+        symbols: &Symbols,
+        actions: impl ExactSizeIterator<Item = &'a Action>,
+    ) -> Self {
+        let rows = actions.len();
+        let mut values = Vec::with_capacity(rows * symbols.len());
+        for action in actions {
+            symbols.read(action, &mut values);
+        }
+        Self { rows, values }
+    }
+
+    /// 1 where a symbol is active in its packet, 0 elsewhere; `rows` times all symbols.
+    pub(crate) fn mask(&self, symbols: &Symbols) -> Vec<f32> {
+        let proto = symbols.proto();
+        self.values
+            .chunks_exact(symbols.len())
+            .flat_map(|row| {
+                let proto = proto_of(row[proto]);
+                symbols
+                    .all()
+                    .iter()
+                    .map(move |symbol| f32::from(u8::from(symbol.active.covers(proto))))
+            })
+            .collect()
+    }
+
+    /// Mixes field groups between packets and draws values at random; inactive symbols become 0.
+    pub(crate) fn augment(&mut self, symbols: &Symbols, how: &Augmentation, rng: &mut impl Rng) {
+        let original = self.values.clone();
+        let width = symbols.len();
+        for row in self.values.chunks_exact_mut(width) {
+            if !rng.random_bool(how.packets) {
+                continue;
+            }
+            for group in 0..GROUPS.len() {
+                if rng.random_bool(how.mix) {
+                    let donor = rng.random_range(0..self.rows) * width;
+                    copy_group(symbols, group, &original[donor..donor + width], row);
+                }
+                if rng.random_bool(how.random) {
+                    draw_group(symbols, group, row, rng);
+                }
+            }
+            clear_inactive(symbols, row);
+        }
+    }
+}
+
+fn members(symbols: &Symbols, group: usize) -> impl Iterator<Item = (usize, &Symbol)> {
+    let all = symbols.all().iter().enumerate();
+    all.filter(move |(_, symbol)| symbol.group == group)
+}
+
+fn copy_group(symbols: &Symbols, group: usize, from: &[u8], to: &mut [u8]) {
+    for (i, _) in members(symbols, group) {
+        to[i] = from[i];
+    }
+}
+
+/// Draws each value of a group anew with even odds: values far from any seen, and values one digit away.
+fn draw_group(symbols: &Symbols, group: usize, row: &mut [u8], rng: &mut impl Rng) {
+    for (i, symbol) in members(symbols, group) {
+        if rng.random_bool(0.5) {
+            row[i] = rng.random_range(0..symbol.size as u8);
+        }
+    }
+}
+
+fn clear_inactive(symbols: &Symbols, row: &mut [u8]) {
+    let proto = proto_of(row[symbols.proto()]);
+    for (value, symbol) in row.iter_mut().zip(symbols.all()) {
+        if !symbol.active.covers(proto) {
+            *value = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::random::{Purpose, stream};
+    use tracecodec::action::schema::FIELDS;
+
+    /// A random legal action: small values are as likely as large ones.
+    pub(crate) fn action(seed: u64) -> Action {
+        let mut rng = stream(seed, Purpose::Order, 99);
+        let tokens = std::array::from_fn(|field| {
+            let size = FIELDS[field].size();
+            match rng.random_range(0..3) {
+                0 => rng.random_range(0..size),
+                _ => 0,
+            }
+        });
+        let delta_t = rng.random_range(-9..99) << rng.random_range(0..20);
+        Action::from_tokens(&tokens, delta_t)
+    }
+
+    #[test]
+    fn test_mask_follows_the_protocol() {
+        let symbols = Symbols::new(3);
+        let actions: Vec<Action> = (0..50).map(action).collect();
+        let batch = Batch::new(&symbols, actions.iter());
+        let mask = batch.mask(&symbols);
+        for (i, action) in actions.iter().enumerate() {
+            for (j, symbol) in symbols.all().iter().enumerate() {
+                let expected = symbol.active.covers(action.proto);
+                assert_eq!(mask[i * symbols.len() + j] == 1.0, expected);
+            }
+        }
+    }
+
+    #[test]
+    fn test_augmented_packets_are_legal() {
+        let symbols = Symbols::new(3);
+        let actions: Vec<Action> = (0..64).map(action).collect();
+        let mut batch = Batch::new(&symbols, actions.iter());
+        let before = batch.values.clone();
+        let how = Augmentation::default();
+        batch.augment(&symbols, &how, &mut stream(1, Purpose::Batch, 0));
+        assert_ne!(batch.values, before);
+        for row in batch.values.chunks_exact(symbols.len()) {
+            let mut again = row.to_vec();
+            clear_inactive(&symbols, &mut again);
+            assert_eq!(again, row);
+            for (value, symbol) in row.iter().zip(symbols.all()) {
+                assert!(usize::from(*value) < symbol.size);
+            }
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! The staged decoder (the paper, section 3.4): coarse fields and context from the latent; details from the latent, the
+//! context and the coarse fields; the time from the latent by a head of its own.
+
+use burn::module::{Module, Param};
+use burn::nn::{Linear, RmsNorm, RmsNormConfig};
+use burn::tensor::{Device, Tensor};
+use rand::Rng;
+
+use super::CodecConfig;
+use super::batch::Batch;
+use super::encoder::{multi_hot, offsets};
+use super::heads::{Heads, gather};
+use super::symbols::{Stage, Symbols};
+use crate::layers::{ResidualBlock, linear, table};
+
+/// A trunk of residual blocks with the heads of one stage on top.
+#[derive(Module, Debug)]
+struct Trunk {
+    input: Linear,
+    blocks: Vec<ResidualBlock>,
+    norm: RmsNorm,
+    heads: Heads,
+}
+
+impl Trunk {
+    fn new(
+        stage: Stage,
+        config: &CodecConfig,
+        symbols: &Symbols,
+        rng: &mut impl Rng,
+        device: &Device,
+    ) -> Self {
+        let width = match stage {
+            Stage::Coarse | Stage::Detail => config.width,
+            Stage::Time => config.width.div_ceil(2),
+        };
+        Self {
+            input: linear(config.d_latent, width, rng, device),
+            blocks: (0..config.decoder_blocks)
+                .map(|_| ResidualBlock::new(width, 2 * width, rng, device))
+                .collect(),
+            norm: RmsNormConfig::new(width).init(device),
+            heads: Heads::new(symbols, stage, width, rng, device),
+        }
+    }
+
+    /// Logits of the stage from the latent and, where there is one, a condition as wide as the trunk.
+    fn forward(&self, z: Tensor<2>, condition: Option<Tensor<2>>) -> Tensor<2> {
+        let input = self.input.forward(z);
+        let input = match condition {
+            Some(condition) => input + condition,
+            None => input,
+        };
+        let features = self.blocks.iter().fold(input, |x, block| block.forward(x));
+        self.heads.forward(self.norm.forward(features))
+    }
+}
+
+/// Summed cross-entropies of a batch, in nats.
+pub(crate) struct Surprise {
+    /// Of the coarse, context and detail fields.
+    pub(crate) fields: Tensor<1>,
+    /// Of the time.
+    pub(crate) time: Tensor<1>,
+}
+
+/// The decoder.
+#[derive(Module, Debug)]
+pub(crate) struct Decoder {
+    coarse: Trunk,
+    condition: Param<Tensor<2>>,
+    detail: Trunk,
+    time: Trunk,
+    #[module(skip)]
+    conditions: Vec<usize>,
+    #[module(skip)]
+    offsets: Vec<usize>,
+    #[module(skip)]
+    symbols: usize,
+}
+
+impl Decoder {
+    /// A decoder with fresh weights.
+    pub(crate) fn new(
+        config: &CodecConfig,
+        symbols: &Symbols,
+        rng: &mut impl Rng,
+        device: &Device,
+    ) -> Self {
+        let conditions: Vec<usize> = (0..symbols.len())
+            .filter(|&i| symbols.all()[i].stage == Stage::Coarse)
+            .collect();
+        let (offsets, rows) = offsets(conditions.iter().map(|&i| symbols.all()[i].size));
+        let scale = 1.0 / (conditions.len() as f32).sqrt();
+        Self {
+            coarse: Trunk::new(Stage::Coarse, config, symbols, rng, device),
+            condition: table(rows, config.width, scale, rng, device),
+            detail: Trunk::new(Stage::Detail, config, symbols, rng, device),
+            time: Trunk::new(Stage::Time, config, symbols, rng, device),
+            conditions,
+            offsets,
+            symbols: symbols.len(),
+        }
+    }
+
+    /// The surprise at the batch, given its latents; details are conditioned on the true coarse fields and context.
+    pub(crate) fn surprise(&self, z: Tensor<2>, batch: &Batch, mask: &[f32]) -> Surprise {
+        let coarse = self.coarse.forward(z.clone(), None);
+        let condition = self.condition(&batch.values, batch.rows);
+        let detail = self.detail.forward(z.clone(), Some(condition));
+        let time = self.time.forward(z, None);
+        let values = &batch.values;
+        Surprise {
+            fields: self.coarse.heads.cross_entropy(coarse, values, mask)
+                + self.detail.heads.cross_entropy(detail, values, mask),
+            time: self.time.heads.cross_entropy(time, values, mask),
+        }
+    }
+
+    /// The most likely symbols, stage by stage, from the latents alone.
+    pub(crate) fn decode(&self, z: Tensor<2>) -> Vec<u8> {
+        let [rows, _] = z.dims();
+        let mut values = vec![0; rows * self.symbols];
+        let coarse = self.coarse.forward(z.clone(), None);
+        self.coarse.heads.argmax(coarse, self.symbols, &mut values);
+        let condition = self.condition(&values, rows);
+        let detail = self.detail.forward(z.clone(), Some(condition));
+        self.detail.heads.argmax(detail, self.symbols, &mut values);
+        let time = self.time.forward(z, None);
+        self.time.heads.argmax(time, self.symbols, &mut values);
+        values
+    }
+
+    /// `[rows, width]`: the summed embeddings of the coarse fields and the context.
+    fn condition(&self, values: &[u8], rows: usize) -> Tensor<2> {
+        let values = gather(values, rows, &self.conditions, |x| x);
+        let table = self.condition.val();
+        let [rows, _] = table.dims();
+        multi_hot(&values, &self.offsets, rows, &table.device()).matmul(table)
+    }
+}

@@ -1,0 +1,162 @@
+//! Encoder and decoder as one module.
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor, TensorData};
+use rand::Rng;
+
+use super::CodecConfig;
+use super::batch::Batch;
+use super::decoder::Decoder;
+use super::encoder::Encoder;
+use super::loss::{divergence, sample};
+use super::symbols::Symbols;
+
+/// The trainable part of the codec.
+#[derive(Module, Debug)]
+pub(crate) struct Network {
+    pub(crate) encoder: Encoder,
+    pub(crate) decoder: Decoder,
+}
+
+/// The parts of the objective of one batch, summed over its packets.
+pub(crate) struct Objective {
+    /// Cross-entropy of the discrete fields.
+    pub(crate) fields: Tensor<1>,
+    /// Cross-entropy of the time's symbols.
+    pub(crate) time: Tensor<1>,
+    /// Divergence of the posterior from the unit Gaussian.
+    pub(crate) kl: Tensor<1>,
+}
+
+impl Network {
+    /// A network with fresh weights.
+    pub(crate) fn new(
+        config: &CodecConfig,
+        symbols: &Symbols,
+        rng: &mut impl Rng,
+        device: &Device,
+    ) -> Self {
+        Self {
+            encoder: Encoder::new(config, symbols, rng, device),
+            decoder: Decoder::new(config, symbols, rng, device),
+        }
+    }
+
+    /// The objective of a batch; the latent is the mean, or a draw from the posterior where there is noise.
+    pub(crate) fn objective(
+        &self,
+        batch: &Batch,
+        mask: &[f32],
+        noise: Option<Vec<f32>>,
+    ) -> Objective {
+        let posterior = self.encoder.forward(batch);
+        let z = match noise {
+            Some(noise) => {
+                let noise = TensorData::new(noise, posterior.mu.dims());
+                let noise = Tensor::from_data(noise, &posterior.mu.device());
+                sample(&posterior, noise)
+            }
+            None => posterior.mu.clone(),
+        };
+        let surprise = self.decoder.surprise(z, batch, mask);
+        Objective {
+            fields: surprise.fields,
+            time: surprise.time,
+            kl: divergence(&posterior),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::{EncoderKind, TokenLayout, device};
+    use crate::random::{Purpose, stream};
+    use crate::weights::{Weights, gradients};
+
+    const ROWS: usize = 3;
+
+    fn shape(encoder: EncoderKind) -> CodecConfig {
+        CodecConfig {
+            d_latent: 2,
+            encoder,
+            tokens: TokenLayout::Group,
+            d_model: 4,
+            layers: 1,
+            heads: 2,
+            width: 4,
+            encoder_blocks: 1,
+            decoder_blocks: 1,
+            time_digits: 1,
+        }
+    }
+
+    /// Fields, time, KL, the gradient's norm and its product with cos(0), cos(1), … at weights 0.3 sin(1.3 k + 0.5).
+    fn measure(encoder: EncoderKind) -> [f64; 5] {
+        let symbols = Symbols::new(1);
+        let device = device().autodiff();
+        let mut rng = stream(0, Purpose::Weights, 0);
+        let network = Network::new(&shape(encoder), &symbols, &mut rng, &device);
+        let mut weights = Weights::of(&network);
+        for (k, weight) in weights.values.iter_mut().enumerate() {
+            *weight = (0.3 * (1.3 * k as f64 + 0.5).sin()) as f32;
+        }
+        let network = weights.load(network, &device);
+        let rows = 0..ROWS;
+        let all = |row: usize| {
+            symbols
+                .all()
+                .iter()
+                .enumerate()
+                .map(move |(i, s)| (row, i, s))
+        };
+        let values = rows
+            .clone()
+            .flat_map(all)
+            .map(|(row, i, s)| ((7 * i + 3 * row) % s.size) as u8);
+        let mask = rows
+            .clone()
+            .flat_map(all)
+            .map(|(row, i, _)| f32::from(u8::from((i + row) % 5 != 0)));
+        let noise = rows.flat_map(|row| [2 * row, 2 * row + 1].map(|x| (x % 3) as f32 - 1.0));
+        let batch = Batch {
+            rows: ROWS,
+            values: values.collect(),
+        };
+        let mask: Vec<f32> = mask.collect();
+        let objective = network.objective(&batch, &mask, Some(noise.collect()));
+        let parts = [&objective.fields, &objective.time, &objective.kl]
+            .map(|part| f64::from(part.clone().into_scalar::<f32>()));
+        let backward = (objective.fields + objective.time + objective.kl).backward();
+        let gradient = gradients(&network, backward, weights.values.len());
+        let square: f64 = gradient.iter().map(|&g| f64::from(g).powi(2)).sum();
+        let product = gradient
+            .iter()
+            .enumerate()
+            .map(|(k, &g)| f64::from(g) * (k as f64).cos());
+        [parts[0], parts[1], parts[2], square.sqrt(), product.sum()]
+    }
+
+    /// The numbers are those of an implementation in JAX, `tests/reference.py`.
+    #[test]
+    fn test_objective_and_gradients_against_jax() {
+        for (encoder, expected) in [
+            (
+                EncoderKind::ResidualMlp,
+                [348.4153, 20.0144, 0.1967, 16.6379, 2.8846],
+            ),
+            (
+                EncoderKind::Transformer,
+                [348.1086, 20.0904, 0.1577, 13.7521, -7.5028],
+            ),
+        ] {
+            for (found, expected) in measure(encoder).into_iter().zip(expected) {
+                let tolerance = 1e-4 * f64::max(1.0, f64::abs(expected));
+                assert!(
+                    (found - expected).abs() < tolerance,
+                    "{encoder:?}: {found} {expected}"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! A codec on disk: a directory with `weights.safetensors` and `model.json`.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use tracecodec::action::{OptionProfiles, SCHEMA_VERSION};
+
+use super::{Codec, CodecConfig};
+use crate::error::Error;
+use crate::files;
+
+/// Name of the file that describes a codec.
+pub(crate) const MODEL_FILE: &str = "model.json";
+/// Name of the file that holds its weights.
+pub(crate) const WEIGHTS_FILE: &str = "weights.safetensors";
+
+/// `model.json`.
+#[derive(Debug, Serialize, Deserialize)]
+struct Model {
+    /// Version of the action schema.
+    schema_version: u32,
+    /// Digest of the weights.
+    weights: String,
+    /// Shape of the codec.
+    config: CodecConfig,
+    /// Dictionary of option layouts as hexadecimal options areas.
+    option_profiles: Vec<String>,
+}
+
+/// The one line that must be readable whatever the version of the rest.
+#[derive(Deserialize)]
+struct Version {
+    schema_version: u32,
+}
+
+impl Codec {
+    /// Writes the codec into a directory, and returns the digest of its weights.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn save(&self, directory: &Path) -> Result<String, Error> {
+        let weights = self.weights().to_bytes();
+        let model = Model {
+            schema_version: SCHEMA_VERSION,
+            weights: files::digest(&weights),
+            config: self.config().clone(),
+            option_profiles: self.option_profiles().to_hex(),
+        };
+        files::write(&directory.join(WEIGHTS_FILE), &weights)?;
+        files::write_json(&directory.join(MODEL_FILE), &model)?;
+        Ok(model.weights)
+    }
+
+    /// Reads a codec from a directory.
+    ///
+    /// # Errors
+    /// If a file is missing, damaged, of another schema version, or if the two do not belong together.
+    pub fn load(directory: &Path) -> Result<Self, Error> {
+        let model_path = directory.join(MODEL_FILE);
+        let weights_path = directory.join(WEIGHTS_FILE);
+        let model = files::read(&model_path)?;
+        let weights = files::read(&weights_path)?;
+        Self::from_bytes(&model_path, &model, &weights_path, &weights)
+    }
+
+    fn from_bytes(
+        model_path: &Path,
+        model: &[u8],
+        weights_path: &Path,
+        weights: &[u8],
+    ) -> Result<Self, Error> {
+        let model = Model::parse(model_path, model)?;
+        let profiles = OptionProfiles::from_hex(&model.option_profiles)
+            .map_err(|e| Error::format(model_path, e))?;
+        let mut codec = Self::new(&model.config, 0)?.with_profiles(profiles);
+        let mut own = codec.weights();
+        own.read(weights, weights_path)?;
+        let found = files::digest(weights);
+        if found != model.weights {
+            return Err(Error::Digest {
+                path: weights_path.to_path_buf(),
+                found,
+                expected: model.weights,
+            });
+        }
+        codec.set_weights(&own);
+        Ok(codec)
+    }
+}
+
+impl Model {
+    fn parse(path: &Path, bytes: &[u8]) -> Result<Self, Error> {
+        let Version { schema_version } =
+            serde_json::from_slice(bytes).map_err(|e| Error::format(path, e))?;
+        if schema_version != SCHEMA_VERSION {
+            return Err(Error::SchemaVersion {
+                path: path.to_path_buf(),
+                found: schema_version,
+                expected: SCHEMA_VERSION,
+            });
+        }
+        serde_json::from_slice(bytes).map_err(|e| Error::format(path, e))
+    }
+}

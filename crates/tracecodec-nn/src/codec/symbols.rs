@@ -1,0 +1,239 @@
+//! What the model reads and writes: the fields of the action schema and the time, cut into *symbols* of at most 128 values.
+//!
+//! A digit or small class of the schema is one symbol. A class of 256 values (`ttl_res`) is two hexadecimal digits. The
+//! time is the exponent class of its [`TimeCode`] and so many mantissa digits.
+
+use tracecodec::action::float::{EXPONENT_CLASSES, TimeCode};
+use tracecodec::action::schema::{Active, FIELDS, Group, Tokens};
+use tracecodec::action::{Action, Proto};
+
+use super::TokenLayout;
+
+/// The stage of the staged decoder that writes a symbol (the paper, section 3.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Coarse fields and context, from the latent alone.
+    Coarse,
+    /// TCP and packet details, from the latent, the context and the coarse fields.
+    Detail,
+    /// The time, from the latent by a head of its own.
+    Time,
+}
+
+/// Where a symbol's value lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// A whole field, by its index in [`FIELDS`].
+    Field(usize),
+    /// The bits of a field of 256 values above this shift.
+    Nibble(usize, u8),
+    /// The exponent class of the time.
+    Exponent,
+    /// A mantissa digit of the time, most significant first.
+    Mantissa(u8),
+}
+
+/// One symbol.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Symbol {
+    source: Source,
+    /// Number of values.
+    pub(crate) size: usize,
+    /// Stage that decodes it.
+    pub(crate) stage: Stage,
+    /// Packets in which it has a meaning.
+    pub(crate) active: Active,
+    /// Index of the token group, see [`GROUPS`].
+    pub(crate) group: usize,
+}
+
+/// The token groups: name, and the quantities whose embeddings are summed into one token. In the schema's order; the last
+/// one is the time.
+pub(crate) const GROUPS: &[(&str, &[&str])] = &[
+    ("flow", &["flow_token", "flow_evt"]),
+    ("kind", &["proto", "ip_family", "dir", "tcp_ctrl"]),
+    ("flags", &["tcp_flag_bits", "tcp_opt_profile"]),
+    ("window", &["tcp_win"]),
+    ("ack", &["tcp_ack_unseen", "tcp_ack_adv"]),
+    ("seq", &["tcp_seq_delta_sign", "tcp_seq_delta"]),
+    ("ip", &["ttl_res", "ip_tos", "ip_proto", "ip_ext"]),
+    ("icmp", &["icmp_type", "icmp_code"]),
+    ("length", &["l4_payload_len"]),
+    (
+        "context",
+        &[
+            "ctx_gap_b",
+            "ctx_pkt_count_b",
+            "ctx_last_payload_b",
+            "ctx_ack_streak_b",
+            "ctx_last_dir",
+        ],
+    ),
+    ("time", &[]),
+];
+
+/// All symbols in the order of the schema, then the time.
+#[derive(Debug, Clone)]
+pub(crate) struct Symbols {
+    symbols: Vec<Symbol>,
+    time_digits: u8,
+}
+
+impl Symbols {
+    /// The symbols of the schema with this many mantissa digits of the time.
+    pub(crate) fn new(time_digits: u8) -> Self {
+        let mut symbols: Vec<Symbol> = (0..FIELDS.len()).flat_map(field_symbols).collect();
+        let time = |source, size| Symbol {
+            source,
+            size,
+            stage: Stage::Time,
+            active: Active::Always,
+            group: GROUPS.len() - 1,
+        };
+        symbols.push(time(Source::Exponent, EXPONENT_CLASSES.into()));
+        symbols.extend((0..time_digits).map(|digit| time(Source::Mantissa(digit), 16)));
+        Self {
+            symbols,
+            time_digits,
+        }
+    }
+
+    /// The symbols.
+    pub(crate) fn all(&self) -> &[Symbol] {
+        &self.symbols
+    }
+
+    /// Number of symbols.
+    pub(crate) fn len(&self) -> usize {
+        self.symbols.len()
+    }
+
+    /// Lengths of the runs of symbols whose embeddings are summed into one token.
+    pub(crate) fn runs(&self, layout: TokenLayout) -> Vec<usize> {
+        self.symbols
+            .chunk_by(|a, b| match layout {
+                TokenLayout::Group => a.group == b.group,
+                TokenLayout::Field => a.field() == b.field(),
+            })
+            .map(<[Symbol]>::len)
+            .collect()
+    }
+
+    /// The symbols of an action, appended.
+    pub(crate) fn read(&self, action: &Action, into: &mut Vec<u8>) {
+        let tokens = action.tokens();
+        let time = TimeCode::encode(action.delta_t, self.time_digits);
+        into.extend(self.symbols.iter().map(|symbol| match symbol.source {
+            Source::Field(field) => tokens[field] as u8,
+            Source::Nibble(field, shift) => (tokens[field] >> shift & 0xf) as u8,
+            Source::Exponent => time.exponent as u8,
+            Source::Mantissa(digit) => {
+                (time.mantissa >> (4 * (self.time_digits - 1 - digit)) & 0xf) as u8
+            }
+        }));
+    }
+
+    /// The action that these symbols spell.
+    pub(crate) fn action(&self, values: &[u8]) -> Action {
+        let mut tokens: Tokens = [0; FIELDS.len()];
+        let mut time = TimeCode::default();
+        for (symbol, &value) in self.symbols.iter().zip(values) {
+            match symbol.source {
+                Source::Field(field) => tokens[field] = value.into(),
+                Source::Nibble(field, shift) => tokens[field] |= u16::from(value) << shift,
+                Source::Exponent => time.exponent = value.into(),
+                Source::Mantissa(_) => time.mantissa = time.mantissa << 4 | u32::from(value),
+            }
+        }
+        Action::from_tokens(&tokens, time.decode(self.time_digits))
+    }
+
+    /// Index of the `proto` symbol, on which activity depends.
+    pub(crate) fn proto(&self) -> usize {
+        self.symbols
+            .iter()
+            .position(|symbol| symbol.name() == "proto")
+            .expect("the schema has the field `proto`")
+    }
+}
+
+impl Symbol {
+    fn field(&self) -> Option<usize> {
+        match self.source {
+            Source::Field(field) | Source::Nibble(field, _) => Some(field),
+            Source::Exponent | Source::Mantissa(_) => None,
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        self.field()
+            .map_or("delta_t", |field| FIELDS[field].quantity().name)
+    }
+}
+
+/// The protocol of a `proto` symbol.
+pub(crate) fn proto_of(value: u8) -> Proto {
+    [Proto::Tcp, Proto::Udp, Proto::Icmp, Proto::Other][usize::from(value.min(3))]
+}
+
+fn field_symbols(field: usize) -> Vec<Symbol> {
+    let quantity = FIELDS[field].quantity();
+    let symbol = |source, size| Symbol {
+        source,
+        size,
+        stage: match quantity.group {
+            Group::Coarse | Group::Context => Stage::Coarse,
+            Group::Tcp | Group::Packet => Stage::Detail,
+        },
+        active: quantity.active,
+        group: GROUPS
+            .iter()
+            .position(|(_, names)| names.contains(&quantity.name))
+            .expect("every quantity has a token group"),
+    };
+    match usize::from(FIELDS[field].size()) {
+        256 => vec![
+            symbol(Source::Nibble(field, 4), 16),
+            symbol(Source::Nibble(field, 0), 16),
+        ],
+        size => vec![symbol(Source::Field(field), size)],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::batch::tests::action;
+
+    #[test]
+    fn test_groups_are_runs_of_the_schema() {
+        let symbols = Symbols::new(3);
+        assert_eq!(symbols.runs(TokenLayout::Group).len(), GROUPS.len());
+        assert_eq!(
+            symbols.runs(TokenLayout::Field).len(),
+            FIELDS.len() + 1,
+            "one token a field, and the time"
+        );
+    }
+
+    #[test]
+    fn test_symbols_fit_their_vocabulary() {
+        let symbols = Symbols::new(7);
+        let mut values = Vec::new();
+        symbols.read(&action(3), &mut values);
+        for (symbol, value) in symbols.all().iter().zip(values) {
+            assert!(usize::from(value) < symbol.size, "{symbol:?}");
+            assert!(symbol.size <= 128);
+        }
+    }
+
+    #[test]
+    fn test_actions_survive_symbols() {
+        let symbols = Symbols::new(7);
+        for seed in 0..200 {
+            let mut values = Vec::new();
+            symbols.read(&action(seed), &mut values);
+            assert_eq!(symbols.action(&values), action(seed));
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! What can go wrong outside the numbers: files, configurations, and a training that leaves the finite numbers.
+
+use std::path::{Path, PathBuf};
+
+/// An error of the learned path. Each names the file or setting, and says what to try.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file could not be read or written.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file is not what its name says, or was cut short.
+    #[error("{path}: {reason}\nhint: the file is damaged or of another kind; write it again")]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The model was trained on another version of the action schema.
+    #[error(
+        "{path}: trained on action schema {found}, this version reads {expected}\nhint: train the model again from lifted captures"
+    )]
+    SchemaVersion {
+        /// The model description.
+        path: PathBuf,
+        /// The version that it states.
+        found: u32,
+        /// The version of this program.
+        expected: u32,
+    },
+    /// The weights lack a tensor that the configuration calls for.
+    #[error(
+        "{path}: no tensor `{name}` of shape {shape:?}\nhint: model.json and weights.safetensors come from different models"
+    )]
+    Tensor {
+        /// The weights.
+        path: PathBuf,
+        /// The tensor's name.
+        name: String,
+        /// The shape that the configuration calls for.
+        shape: Vec<usize>,
+    },
+    /// The weights are not those that the model description was written with.
+    #[error(
+        "{path}: digest {found}, but model.json states {expected}\nhint: copy both files of the checkpoint together"
+    )]
+    Digest {
+        /// The weights.
+        path: PathBuf,
+        /// Digest of the file.
+        found: String,
+        /// Digest in the description.
+        expected: String,
+    },
+    /// A setting is out of its range.
+    #[error("{name} = {value}: {reason}")]
+    Config {
+        /// The setting.
+        name: &'static str,
+        /// Its value.
+        value: String,
+        /// The rule that it breaks.
+        reason: &'static str,
+    },
+    /// There is nothing to train on, or nothing to validate with.
+    #[error("no packet actions in the {0} data\nhint: lift at least one packet into each split")]
+    NoData(&'static str),
+    /// The loss is no longer a finite number.
+    #[error("the loss is {loss} at step {step}\nhint: lower the learning rate")]
+    Diverged {
+        /// The step.
+        step: u64,
+        /// The loss.
+        loss: f64,
+    },
+}
+
+impl Error {
+    pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
+        move |source| Self::Io {
+            path: path.to_path_buf(),
+            source,
+        }
+    }
+
+    pub(crate) fn format(path: &Path, reason: impl ToString) -> Self {
+        Self::Format {
+            path: path.to_path_buf(),
+            reason: reason.to_string(),
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! The residual block of the MLP trunks, and the feed-forward half of a Transformer block.
+
+use burn::module::Module;
+use burn::nn::{Linear, RmsNorm, RmsNormConfig};
+use burn::tensor::activation::relu;
+use burn::tensor::{Device, Tensor};
+use rand::Rng;
+
+use super::linear;
+
+/// `x + W₂ relu(W₁ norm(x))`.
+#[derive(Module, Debug)]
+pub(crate) struct ResidualBlock {
+    norm: RmsNorm,
+    up: Linear,
+    down: Linear,
+}
+
+impl ResidualBlock {
+    /// A block that is `d_model` wide outside and `d_hidden` inside.
+    pub(crate) fn new(
+        d_model: usize,
+        d_hidden: usize,
+        rng: &mut impl Rng,
+        device: &Device,
+    ) -> Self {
+        Self {
+            norm: RmsNormConfig::new(d_model).init(device),
+            up: linear(d_model, d_hidden, rng, device),
+            down: linear(d_hidden, d_model, rng, device),
+        }
+    }
+
+    /// `[rows, d_model]` to the same shape.
+    pub(crate) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        let hidden = relu(self.up.forward(self.norm.forward(x.clone())));
+        x + self.down.forward(hidden)
+    }
+}

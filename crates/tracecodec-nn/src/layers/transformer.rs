@@ -1,0 +1,62 @@
+//! A pre-norm Transformer encoder block (Vaswani et al. 2017) over the tokens of one packet: no mask, no dropout.
+
+use burn::module::Module;
+use burn::nn::{Linear, RmsNorm, RmsNormConfig};
+use burn::tensor::activation::softmax;
+use burn::tensor::{Device, Tensor};
+use rand::Rng;
+
+use super::{ResidualBlock, linear};
+
+/// Self-attention, then the feed-forward block, each around a residual connection.
+#[derive(Module, Debug)]
+pub(crate) struct TransformerBlock {
+    norm: RmsNorm,
+    query_key_value: Linear,
+    output: Linear,
+    feed_forward: ResidualBlock,
+    #[module(skip)]
+    heads: usize,
+}
+
+impl TransformerBlock {
+    /// `d_model` must be a multiple of `heads`; the feed-forward block is twice as wide.
+    pub(crate) fn new(d_model: usize, heads: usize, rng: &mut impl Rng, device: &Device) -> Self {
+        Self {
+            norm: RmsNormConfig::new(d_model).init(device),
+            query_key_value: linear(d_model, 3 * d_model, rng, device),
+            output: linear(d_model, d_model, rng, device),
+            feed_forward: ResidualBlock::new(d_model, 2 * d_model, rng, device),
+            heads,
+        }
+    }
+
+    /// `[rows, tokens, d_model]` to the same shape.
+    pub(crate) fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let [rows, tokens, d_model] = x.dims();
+        let flat = x.reshape([rows * tokens, d_model]);
+        let attended = self.attention(self.norm.forward(flat.clone()), rows);
+        let flat = flat + self.output.forward(attended);
+        self.feed_forward
+            .forward(flat)
+            .reshape([rows, tokens, d_model])
+    }
+
+    fn attention(&self, x: Tensor<2>, rows: usize) -> Tensor<2> {
+        let [flat, d_model] = x.dims();
+        let (tokens, d_head) = (flat / rows, d_model / self.heads);
+        let packed = self.query_key_value.forward(x);
+        let part = |i: usize| -> Tensor<4> {
+            packed
+                .clone()
+                .narrow(1, i * d_model, d_model)
+                .reshape([rows, tokens, self.heads, d_head])
+                .swap_dims(1, 2)
+        };
+        let scores = part(0).matmul(part(1).transpose()) / (d_head as f32).sqrt();
+        softmax(scores, 3)
+            .matmul(part(2))
+            .swap_dims(1, 2)
+            .reshape([flat, d_model])
+    }
+}

@@ -1,0 +1,168 @@
+//! Settings of a training.
+
+use serde::{Deserialize, Serialize};
+
+use crate::codec::Augmentation;
+use crate::error::Error;
+
+/// Settings of a training. With `minutes` the number of steps depends on the machine; with `steps` alone the weights
+/// depend on data, configuration and seed only.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainConfig {
+    /// Names all random numbers. Default 0.
+    pub seed: u64,
+    /// Optimiser steps. Default 6,000.
+    pub steps: u64,
+    /// Budget in minutes instead of steps. Default none.
+    pub minutes: Option<f64>,
+    /// Packets a step. Default 256.
+    pub batch: usize,
+    /// Packets of a step that are computed at a time; it divides `batch`. Default 128.
+    pub micro_batch: usize,
+    /// Peak learning rate. Default 3e-3.
+    pub learning_rate: f64,
+    /// Share of the training over which the learning rate rises. Default 0.05.
+    pub warm_up: f64,
+    /// AdamW's decay rates of the moments. Default 0.9 and 0.99.
+    pub betas: (f32, f32),
+    /// AdamW's epsilon. Default 1e-8.
+    pub epsilon: f32,
+    /// AdamW's weight decay. Default 0.01.
+    pub weight_decay: f32,
+    /// Largest norm of the gradient. Default 1.
+    pub clip: f32,
+    /// Weight of the divergence, against nats of reconstruction a packet. Default 0.01.
+    pub beta: f64,
+    /// Share of the training over which β rises from 0. Default 0.2.
+    pub beta_warm_up: f64,
+    /// Weight of the time's cross-entropy. Default 1.
+    pub lambda_time: f64,
+    /// Synthetic variety.
+    pub augmentation: Augmentation,
+    /// Validations in the course of the training. Default 20.
+    pub validations: u32,
+    /// Packets of a validation, spread evenly over the validation data. Default 8,192.
+    pub validation_packets: usize,
+    /// Validations without an improvement after which the training stops. Default 6.
+    pub patience: u32,
+    /// Threads; the result does not depend on them. Default: all of the machine's.
+    #[serde(skip)]
+    pub threads: Option<usize>,
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            steps: 6_000,
+            minutes: None,
+            batch: 256,
+            micro_batch: 128,
+            learning_rate: 3e-3,
+            warm_up: 0.05,
+            betas: (0.9, 0.99),
+            epsilon: 1e-8,
+            weight_decay: 0.01,
+            clip: 1.0,
+            beta: 0.01,
+            beta_warm_up: 0.2,
+            lambda_time: 1.0,
+            augmentation: Augmentation::default(),
+            validations: 20,
+            validation_packets: 8_192,
+            patience: 6,
+            threads: None,
+        }
+    }
+}
+
+impl TrainConfig {
+    /// Whether a training with these settings can start.
+    ///
+    /// # Errors
+    /// If a setting is out of its range.
+    pub fn check(&self) -> Result<(), Error> {
+        let share = |value: f64| (0.0..=1.0).contains(&value);
+        let positive = |value: f64| value.is_finite() && value > 0.0;
+        let whole = self.micro_batch > 0 && self.batch.is_multiple_of(self.micro_batch);
+        let how = &self.augmentation;
+        let rules = [
+            (
+                "steps",
+                self.steps as f64,
+                self.steps > 0,
+                "must be positive",
+            ),
+            (
+                "minutes",
+                self.minutes.unwrap_or(0.0),
+                self.minutes.is_none_or(positive),
+                "must be positive",
+            ),
+            (
+                "batch",
+                self.batch as f64,
+                self.batch > 0 && whole,
+                "must be a multiple of micro_batch",
+            ),
+            (
+                "learning_rate",
+                self.learning_rate,
+                positive(self.learning_rate),
+                "must be positive",
+            ),
+            (
+                "warm_up",
+                self.warm_up,
+                share(self.warm_up),
+                "must be a share",
+            ),
+            ("beta", self.beta, self.beta >= 0.0, "must not be negative"),
+            (
+                "beta_warm_up",
+                self.beta_warm_up,
+                share(self.beta_warm_up),
+                "must be a share",
+            ),
+            (
+                "lambda_time",
+                self.lambda_time,
+                self.lambda_time >= 0.0,
+                "must not be negative",
+            ),
+            (
+                "clip",
+                self.clip.into(),
+                positive(self.clip.into()),
+                "must be positive",
+            ),
+            (
+                "augmentation.packets",
+                how.packets,
+                share(how.packets),
+                "must be a share",
+            ),
+            (
+                "augmentation.mix",
+                how.mix,
+                share(how.mix),
+                "must be a share",
+            ),
+            (
+                "augmentation.random",
+                how.random,
+                share(how.random),
+                "must be a share",
+            ),
+        ];
+        match rules.into_iter().find(|&(_, _, holds, _)| !holds) {
+            Some((name, value, _, reason)) => Err(Error::Config {
+                name,
+                value: value.to_string(),
+                reason,
+            }),
+            None => Ok(()),
+        }
+    }
+}

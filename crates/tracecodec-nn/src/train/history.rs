@@ -1,0 +1,54 @@
+//! The history of a training: one line of JSON for each validation.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::error::Error;
+use crate::files;
+
+/// One validation.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Validation {
+    /// Optimiser steps so far.
+    pub step: u64,
+    /// The objective on the validation packets, with the final β: nats of reconstruction a packet + β KL.
+    pub loss: f64,
+    /// Cross-entropy of the discrete fields, in nats a packet.
+    pub fields: f64,
+    /// Cross-entropy of the time, in nats a packet.
+    pub time: f64,
+    /// Divergence of the posterior from the unit Gaussian, in nats a packet.
+    pub kl: f64,
+    /// Share of active fields that come back.
+    pub accuracy: f64,
+    /// Share of packets that come back whole, time aside.
+    pub exact: f64,
+    /// Mean objective of the training packets since the last validation, augmentation and noise included.
+    pub training_loss: f64,
+}
+
+/// `history.jsonl`, rewritten whole at each validation.
+#[derive(Debug)]
+pub(super) struct History {
+    path: PathBuf,
+    lines: Vec<u8>,
+}
+
+impl History {
+    /// A history that goes to this file.
+    pub(super) fn new(path: &Path) -> Self {
+        Self {
+            path: path.to_path_buf(),
+            lines: Vec::new(),
+        }
+    }
+
+    /// Adds a validation.
+    pub(super) fn push(&mut self, validation: &Validation) -> Result<(), Error> {
+        serde_json::to_writer(&mut self.lines, validation)
+            .map_err(|e| Error::format(&self.path, e))?;
+        self.lines.push(b'\n');
+        files::write(&self.path, &self.lines)
+    }
+}

@@ -1,0 +1,340 @@
+//! The one training loop.
+//!
+//! A step takes a batch, cut into micro-batches of a fixed size. Each is computed on a network of its own thread, the
+//! gradients are summed in order, clipped and handed to AdamW: the weights do not depend on the number of threads.
+
+mod adamw;
+mod checkpoint;
+mod config;
+mod history;
+mod order;
+mod schedule;
+
+pub use config::TrainConfig;
+pub use history::Validation;
+
+use std::path::Path;
+use std::time::Instant;
+
+use burn::tensor::{Device, Tensor};
+use tracecodec::action::{Action, OptionProfiles};
+
+use crate::accuracy::Accuracy;
+use crate::codec::batch::Batch;
+use crate::codec::loss::Parts;
+use crate::codec::{Codec, CodecConfig, Network, Symbols};
+use crate::error::Error;
+use crate::parallel::{default_threads, ordered};
+use crate::random::{Purpose, normals, stream};
+use crate::weights::{Weights, gradients};
+use adamw::{AdamW, Moments, clip};
+use checkpoint::Checkpoints;
+use order::Order;
+
+/// Packets that a validation computes at a time.
+const PIECE: usize = 256;
+
+/// What a training reads.
+#[derive(Debug, Clone, Copy)]
+pub struct Data<'a> {
+    /// Packets to train on.
+    pub training: &'a [Action],
+    /// Packets to select the best weights with.
+    pub validation: &'a [Action],
+    /// The dictionary that gives `tcp_opt_profile` its meaning in both.
+    pub profiles: &'a OptionProfiles,
+}
+
+/// Where a training stands.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Progress {
+    /// Optimiser steps so far.
+    pub step: u64,
+    /// Share of the budget that is used, 0 to 1.
+    pub share: f64,
+    /// Objective of the last step's packets, augmentation and noise included.
+    pub loss: f64,
+    /// The last validation.
+    pub validation: Option<Validation>,
+    /// Training packets a second since the start, validations aside.
+    pub packets_per_second: f64,
+}
+
+/// How a training ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// Optimiser steps.
+    pub steps: u64,
+    /// Every validation.
+    pub validations: Vec<Validation>,
+    /// The validation of the weights that were kept.
+    pub best: Validation,
+    /// Whether patience ran out before the budget did.
+    pub stopped_early: bool,
+    /// Training packets a second, validations aside.
+    pub packets_per_second: f64,
+}
+
+/// Trains a codec and leaves the best one in a directory, with `history.jsonl` and `manifest.json`.
+///
+/// # Errors
+/// If a setting is out of its range, there is no data, a file cannot be written, or the loss is no longer finite.
+pub fn train(
+    config: &TrainConfig,
+    shape: &CodecConfig,
+    data: Data<'_>,
+    directory: &Path,
+    mut progress: impl FnMut(&Progress),
+) -> Result<(Codec, Report), Error> {
+    config.check()?;
+    for (name, actions) in [("training", data.training), ("validation", data.validation)] {
+        if actions.is_empty() {
+            return Err(Error::NoData(name));
+        }
+    }
+    let mut trainer = Trainer::new(config, shape, data)?;
+    let mut checkpoints = Checkpoints::new(directory);
+    let mut validations = Vec::new();
+    let mut stopped_early = false;
+    while trainer.share() < 1.0 && !stopped_early {
+        let loss = trainer.step()?;
+        let due = (validations.len() + 1) as f64 / f64::from(config.validations.max(1));
+        if trainer.share() >= due.min(1.0) {
+            let validation = trainer.validate();
+            checkpoints.record(validation, &trainer.codec)?;
+            validations.push(validation);
+            stopped_early = checkpoints.since_best() >= config.patience;
+        }
+        progress(&trainer.progress(loss, validations.last().copied()));
+    }
+    let packets = (data.training.len(), data.validation.len());
+    let best = checkpoints.finish(config, &trainer.codec, packets, trainer.steps)?;
+    let report = Report {
+        steps: trainer.steps,
+        validations,
+        best,
+        stopped_early: stopped_early && trainer.share() < 1.0,
+        packets_per_second: trainer.packets_per_second(),
+    };
+    Ok((Codec::load(directory)?, report))
+}
+
+struct Trainer<'a> {
+    config: &'a TrainConfig,
+    data: Data<'a>,
+    codec: Codec,
+    symbols: Symbols,
+    template: Network,
+    weights: Weights,
+    moments: Moments,
+    order: Order,
+    threads: usize,
+    steps: u64,
+    seconds: f64,
+    running: Parts,
+    running_kl_weight: f64,
+}
+
+impl<'a> Trainer<'a> {
+    fn new(config: &'a TrainConfig, shape: &CodecConfig, data: Data<'a>) -> Result<Self, Error> {
+        let threads = config.threads.unwrap_or_else(default_threads);
+        let codec = Codec::new(shape, config.seed)?
+            .with_profiles(data.profiles.clone())
+            .with_threads(threads);
+        let weights = codec.weights();
+        Ok(Self {
+            config,
+            data,
+            symbols: codec.symbols().clone(),
+            template: codec.network().clone(),
+            moments: Moments::new(weights.values.len()),
+            order: Order::new(config.seed, data.training.len()),
+            codec,
+            weights,
+            threads,
+            steps: 0,
+            seconds: 0.0,
+            running: Parts::default(),
+            running_kl_weight: 0.0,
+        })
+    }
+
+    /// Share of the budget that is used.
+    fn share(&self) -> f64 {
+        match self.config.minutes {
+            Some(minutes) => self.seconds / (60.0 * minutes),
+            None => self.steps as f64 / self.config.steps as f64,
+        }
+    }
+
+    fn packets_per_second(&self) -> f64 {
+        self.steps as f64 * self.config.batch as f64 / self.seconds.max(1e-9)
+    }
+
+    fn progress(&self, loss: f64, validation: Option<Validation>) -> Progress {
+        Progress {
+            step: self.steps,
+            share: self.share().min(1.0),
+            loss,
+            validation,
+            packets_per_second: self.packets_per_second(),
+        }
+    }
+
+    /// One optimiser step; gives back the objective a packet.
+    fn step(&mut self) -> Result<f64, Error> {
+        let start = Instant::now();
+        let share = self.share();
+        let beta = self.config.beta * schedule::beta(share, self.config.beta_warm_up);
+        let packets = self.order.take(self.config.batch);
+        let (parts, mut gradient) = self.gradient(&packets, beta);
+        let loss = self.objective(&parts, beta);
+        if !loss.is_finite() {
+            return Err(Error::Diverged {
+                step: self.steps,
+                loss,
+            });
+        }
+        clip(&mut gradient, self.config.clip);
+        let rate = self.config.learning_rate * schedule::learning_rate(share, self.config.warm_up);
+        self.optimiser().step(
+            &mut self.moments,
+            &mut self.weights.values,
+            &gradient,
+            rate as f32,
+        );
+        self.steps += 1;
+        self.running = self.running.add(parts);
+        self.running_kl_weight = beta;
+        self.seconds += start.elapsed().as_secs_f64();
+        Ok(loss)
+    }
+
+    fn optimiser(&self) -> AdamW {
+        AdamW {
+            betas: self.config.betas,
+            epsilon: self.config.epsilon,
+            weight_decay: self.config.weight_decay,
+        }
+    }
+
+    /// The objective in nats a packet.
+    fn objective(&self, parts: &Parts, beta: f64) -> f64 {
+        (parts.fields + self.config.lambda_time * parts.time + beta * parts.kl)
+            / parts.packets.max(1.0)
+    }
+
+    /// The mean gradient of a batch, summed over its micro-batches in order.
+    fn gradient(&self, packets: &[u32], beta: f64) -> (Parts, Vec<f32>) {
+        let device = Device::flex().autodiff();
+        let pieces: Vec<&[u32]> = packets.chunks(self.config.micro_batch).collect();
+        let results = ordered(
+            self.threads,
+            pieces.len(),
+            || self.weights.load(self.template.clone(), &device),
+            |network, piece| {
+                let place = self.steps * pieces.len() as u64 + piece as u64;
+                self.micro_batch(network, pieces[piece], place, beta, packets.len())
+            },
+        );
+        results
+            .into_iter()
+            .reduce(|(parts, mut sum), (more, gradient)| {
+                sum.iter_mut().zip(gradient).for_each(|(a, b)| *a += b);
+                (parts.add(more), sum)
+            })
+            .expect("a batch has micro-batches")
+    }
+
+    fn micro_batch(
+        &self,
+        network: &Network,
+        packets: &[u32],
+        place: u64,
+        beta: f64,
+        total: usize,
+    ) -> (Parts, Vec<f32>) {
+        let mut rng = stream(self.config.seed, Purpose::Batch, place);
+        let actions = packets.iter().map(|&i| &self.data.training[i as usize]);
+        let mut batch = Batch::new(&self.symbols, actions);
+        batch.augment(&self.symbols, &self.config.augmentation, &mut rng);
+        let mask = batch.mask(&self.symbols);
+        let noise = normals(&mut rng, packets.len() * self.codec.config().d_latent);
+        let objective = network.objective(&batch, &mask, Some(noise));
+        let parts = Parts {
+            packets: packets.len() as f64,
+            fields: number(&objective.fields),
+            time: number(&objective.time),
+            kl: number(&objective.kl),
+        };
+        let loss =
+            objective.fields + objective.time * self.config.lambda_time + objective.kl * beta;
+        let backward = (loss / total as f64).backward();
+        let gradient = gradients(network, backward, self.weights.values.len());
+        (parts, gradient)
+    }
+
+    /// Puts the weights into the codec and measures it on the validation packets.
+    fn validate(&mut self) -> Validation {
+        self.codec.set_weights(&self.weights);
+        let actions = spread(self.data.validation, self.config.validation_packets);
+        let latents = self.codec.encode(&actions);
+        let accuracy = Accuracy::new(&actions, &self.codec.decode(&latents.mu));
+        let parts = self.validation_parts(&actions);
+        let training_loss = self.objective(&self.running, self.running_kl_weight);
+        self.running = Parts::default();
+        Validation {
+            step: self.steps,
+            loss: self.objective(&parts, self.config.beta),
+            fields: parts.fields / parts.packets,
+            time: parts.time / parts.packets,
+            kl: parts.kl / parts.packets,
+            accuracy: accuracy.mean(),
+            exact: accuracy.exact_share(),
+            training_loss,
+        }
+    }
+
+    fn validation_parts(&self, actions: &[Action]) -> Parts {
+        let pieces: Vec<&[Action]> = actions.chunks(PIECE).collect();
+        let network = self.codec.network();
+        let parts = ordered(
+            self.threads,
+            pieces.len(),
+            || (),
+            |(), i| {
+                let batch = Batch::new(&self.symbols, pieces[i].iter());
+                let objective = network.objective(&batch, &batch.mask(&self.symbols), None);
+                Parts {
+                    packets: pieces[i].len() as f64,
+                    fields: number(&objective.fields),
+                    time: number(&objective.time),
+                    kl: number(&objective.kl),
+                }
+            },
+        );
+        parts.into_iter().fold(Parts::default(), Parts::add)
+    }
+}
+
+/// The value of a scalar tensor.
+fn number(scalar: &Tensor<1>) -> f64 {
+    f64::from(scalar.clone().into_scalar::<f32>())
+}
+
+/// At most `count` actions, in runs spread evenly over all of them.
+fn spread(actions: &[Action], count: usize) -> Vec<Action> {
+    let runs = actions
+        .len()
+        .div_ceil(PIECE)
+        .min(count.div_ceil(PIECE))
+        .max(1);
+    let length = count.min(actions.len()) / runs;
+    (0..runs)
+        .flat_map(|run| {
+            let first = run * (actions.len() - length) / runs.saturating_sub(1).max(1);
+            &actions[first..first + length]
+        })
+        .copied()
+        .collect()
+}

@@ -1,0 +1,164 @@
+//! A module's weights as one flat vector, the form in which they are summed, stepped, compared and stored.
+
+use std::path::Path;
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::{Device, Gradients, Tensor, TensorData};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+
+use crate::error::Error;
+
+/// Name and shape of one tensor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Entry {
+    name: String,
+    shape: Vec<usize>,
+}
+
+/// All float tensors of a module in the order of its fields.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Weights {
+    entries: Vec<Entry>,
+    /// The tensors' values, one after the other, row-major.
+    pub(crate) values: Vec<f32>,
+}
+
+impl Weights {
+    /// Reads a module's weights.
+    pub(crate) fn of(module: &impl Module) -> Self {
+        let mut reader = Reader::default();
+        module.visit(&mut reader);
+        Self {
+            entries: reader.entries,
+            values: reader.values,
+        }
+    }
+
+    /// The module with these weights, as leaves of a fresh graph where the device tracks gradients.
+    pub(crate) fn load<M: Module>(&self, module: M, device: &Device) -> M {
+        module.map(&mut Writer {
+            values: &self.values,
+            device,
+        })
+    }
+
+    /// The weights as a safetensors file, tensors in f32.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let bytes: Vec<u8> = self.values.iter().flat_map(|x| x.to_le_bytes()).collect();
+        let mut rest = bytes.as_slice();
+        let views = self.entries.iter().map(|entry| {
+            let (data, after) = rest.split_at(4 * entry.shape.iter().product::<usize>());
+            rest = after;
+            let view = TensorView::new(Dtype::F32, entry.shape.clone(), data)
+                .expect("a float has four bytes");
+            (entry.name.as_str(), view)
+        });
+        safetensors::serialize(views, None).expect("names and shapes are plain JSON")
+    }
+
+    /// Replaces the values by those of a safetensors file that holds the same names and shapes.
+    pub(crate) fn read(&mut self, bytes: &[u8], path: &Path) -> Result<(), Error> {
+        let file = SafeTensors::deserialize(bytes).map_err(|e| Error::format(path, e))?;
+        let mut values = Vec::with_capacity(self.values.len());
+        for entry in &self.entries {
+            let view = file
+                .tensor(&entry.name)
+                .ok()
+                .filter(|view| view.shape() == entry.shape && view.dtype() == Dtype::F32)
+                .ok_or_else(|| Error::Tensor {
+                    path: path.to_path_buf(),
+                    name: entry.name.clone(),
+                    shape: entry.shape.clone(),
+                })?;
+            values.extend(floats(view.data()));
+        }
+        self.values = values;
+        Ok(())
+    }
+}
+
+/// Little-endian floats of a byte string.
+pub(crate) fn floats(bytes: &[u8]) -> impl Iterator<Item = f32> + '_ {
+    bytes
+        .as_chunks::<4>()
+        .0
+        .iter()
+        .map(|&float| f32::from_le_bytes(float))
+}
+
+/// The gradients of a module's weights, flat, in the order of [`Weights`]. A weight that the loss does not depend on has
+/// gradient 0.
+pub(crate) fn gradients(module: &impl Module, gradients: Gradients, count: usize) -> Vec<f32> {
+    let mut reader = GradientReader {
+        gradients,
+        values: Vec::with_capacity(count),
+    };
+    module.visit(&mut reader);
+    reader.values
+}
+
+fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor
+        .into_data()
+        .try_into_vec()
+        .expect("the codec computes in f32")
+}
+
+#[derive(Default)]
+struct Reader {
+    path: Vec<String>,
+    entries: Vec<Entry>,
+    values: Vec<f32>,
+}
+
+impl ModuleVisitor for Reader {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.to_string());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let tensor = param.val();
+        self.entries.push(Entry {
+            name: self.path.join("."),
+            shape: tensor.dims().to_vec(),
+        });
+        self.values.extend(values(tensor));
+    }
+}
+
+struct Writer<'a> {
+    values: &'a [f32],
+    device: &'a Device,
+}
+
+impl ModuleMapper for Writer<'_> {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let shape = param.lazy_shape();
+        let (own, rest) = self.values.split_at(shape.num_elements());
+        self.values = rest;
+        let data = TensorData::new(own.to_vec(), shape);
+        let tensor = Tensor::from_data(data, self.device);
+        Param::initialized(param.id, tensor.set_require_grad(self.device.is_autodiff()))
+    }
+}
+
+struct GradientReader {
+    gradients: Gradients,
+    values: Vec<f32>,
+}
+
+impl ModuleVisitor for GradientReader {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let weight = param.val();
+        match weight.grad_remove(&mut self.gradients) {
+            Some(gradient) => self.values.extend(values(gradient)),
+            None => self
+                .values
+                .extend(std::iter::repeat_n(0.0, weight.shape().num_elements())),
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! The codec and its training as a user meets them: tiny networks, generated actions.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::Path;
+
+use tracecodec::action::schema::FIELDS;
+use tracecodec::action::{Action, OptionLayout, OptionProfiles, Proto, SCHEMA_VERSION};
+use tracecodec_nn::train::{Data, Report};
+use tracecodec_nn::{
+    Accuracy, Codec, CodecConfig, EncoderKind, Error, TokenLayout, TrainConfig, train,
+};
+
+/// A few flows that take turns: enough structure to learn in seconds, in all four protocols.
+fn actions(count: u64) -> Vec<Action> {
+    (0..count)
+        .map(|i| {
+            let flow = i * i % 7;
+            let proto = [
+                Proto::Tcp,
+                Proto::Tcp,
+                Proto::Udp,
+                Proto::Icmp,
+                Proto::Other,
+            ];
+            let proto = proto[(flow % 5) as usize];
+            Action {
+                flow_token: flow as u16,
+                proto,
+                tcp_win: 0x100 * (1 + flow as u16),
+                ttl_res: 64 - flow as u8,
+                l4_payload_len: 100 * (i % 3) as u16,
+                ip_proto: 47,
+                icmp_type: 8,
+                delta_t: 1000 << (i % 5),
+                ..Action::default()
+            }
+            .without_inactive()
+        })
+        .collect()
+}
+
+fn profiles() -> OptionProfiles {
+    let mut profiles = OptionProfiles::new();
+    profiles.intern(OptionLayout::of(&[2, 4, 5, 180]));
+    profiles.freeze()
+}
+
+fn tiny(encoder: EncoderKind, tokens: TokenLayout) -> CodecConfig {
+    CodecConfig {
+        d_latent: 8,
+        encoder,
+        tokens,
+        d_model: 8,
+        layers: 1,
+        heads: 2,
+        width: 16,
+        encoder_blocks: 1,
+        decoder_blocks: 1,
+        time_digits: 2,
+    }
+}
+
+fn variants() -> [CodecConfig; 3] {
+    [
+        tiny(EncoderKind::ResidualMlp, TokenLayout::Group),
+        tiny(EncoderKind::Transformer, TokenLayout::Group),
+        tiny(EncoderKind::Transformer, TokenLayout::Field),
+    ]
+}
+
+fn settings() -> TrainConfig {
+    TrainConfig {
+        steps: 6,
+        batch: 32,
+        micro_batch: 8,
+        validations: 2,
+        validation_packets: 64,
+        ..TrainConfig::default()
+    }
+}
+
+fn run(config: &TrainConfig, shape: &CodecConfig, directory: &Path) -> (Codec, Report) {
+    let (training, validation) = (actions(100), actions(64));
+    let data = Data {
+        training: &training,
+        validation: &validation,
+        profiles: &profiles(),
+    };
+    train(config, shape, data, directory, |_| {}).unwrap()
+}
+
+#[test]
+fn test_shapes_of_every_variant() {
+    for shape in variants() {
+        let codec = Codec::new(&shape, 1).unwrap();
+        let latents = codec.encode(&actions(300));
+        assert_eq!((latents.packets(), latents.dim), (300, 8));
+        assert_eq!(latents.mu.len(), latents.log_var.len());
+        assert_eq!(codec.decode(&latents.mu).len(), 300);
+        assert_eq!(codec.encode(&[]).packets(), 0);
+        assert!(codec.decode(&[]).is_empty());
+    }
+}
+
+#[test]
+fn test_any_latent_decodes_to_a_legal_action() {
+    let codec = Codec::new(&variants()[0], 1).unwrap();
+    let z = [f32::NAN, f32::INFINITY, -1e30, 0.0, 1e30, -0.0, 5.0, -5.0];
+    for action in codec.decode(&z) {
+        assert_eq!(action, action.without_inactive());
+        assert_eq!(
+            Action::from_tokens(&action.tokens(), action.delta_t),
+            action
+        );
+    }
+}
+
+#[test]
+fn test_packets_do_not_depend_on_their_company_or_on_threads() {
+    let actions = actions(600);
+    for shape in variants() {
+        let codec = Codec::new(&shape, 1).unwrap().with_threads(2);
+        let together = codec.encode(&actions);
+        let codec = codec.with_threads(1);
+        let alone = codec.encode(&actions[301..302]);
+        assert_eq!(alone.mu, together.mu[301 * 8..302 * 8]);
+        assert_eq!(alone.log_var, together.log_var[301 * 8..302 * 8]);
+        let decoded = codec.decode(&together.mu);
+        assert_eq!(codec.decode(&alone.mu), decoded[301..302]);
+        assert_eq!(codec.with_threads(3).decode(&together.mu), decoded);
+    }
+}
+
+#[test]
+fn test_training_does_not_depend_on_threads() {
+    for shape in variants() {
+        let weights: Vec<Vec<u8>> = [1, 2, 2]
+            .map(|threads| {
+                let directory = tempfile::tempdir().unwrap();
+                let config = TrainConfig {
+                    threads: Some(threads),
+                    ..settings()
+                };
+                run(&config, &shape, directory.path());
+                [
+                    "weights.safetensors",
+                    "model.json",
+                    "history.jsonl",
+                    "manifest.json",
+                ]
+                .iter()
+                .flat_map(|name| std::fs::read(directory.path().join(name)).unwrap())
+                .collect()
+            })
+            .to_vec();
+        assert_eq!(weights[0], weights[1], "one thread and two");
+        assert_eq!(weights[1], weights[2], "two runs");
+    }
+}
+
+#[test]
+fn test_training_learns() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = TrainConfig {
+        steps: 300,
+        learning_rate: 1e-2,
+        augmentation: serde_json::from_str(r#"{"packets": 0.0}"#).unwrap(),
+        ..settings()
+    };
+    let shape = CodecConfig {
+        d_latent: 16,
+        width: 64,
+        ..variants()[0].clone()
+    };
+    let (codec, report) = run(&config, &shape, directory.path());
+    let actions = actions(64);
+    let decoded = codec.decode(&codec.encode(&actions).mu);
+    let accuracy = Accuracy::new(&actions, &decoded);
+    assert!(accuracy.mean() > 0.99, "{report:?}");
+    assert_eq!(report.best.accuracy, accuracy.mean());
+    assert_eq!(accuracy.fields.len(), FIELDS.len());
+}
+
+#[test]
+fn test_checkpoint_round_trip() {
+    let directory = tempfile::tempdir().unwrap();
+    let (codec, _) = run(&settings(), &variants()[1], directory.path());
+    let back = Codec::load(directory.path()).unwrap();
+    assert_eq!(back.config(), codec.config());
+    assert_eq!(back.option_profiles().to_hex(), profiles().to_hex());
+    assert_eq!(back.encode(&actions(9)), codec.encode(&actions(9)));
+    let history = std::fs::read_to_string(directory.path().join("history.jsonl")).unwrap();
+    assert_eq!(history.lines().count(), 2);
+    let manifest = std::fs::read_to_string(directory.path().join("manifest.json")).unwrap();
+    let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+    assert_eq!(manifest["training_packets"], 100);
+    assert_eq!(manifest["option_profiles"][0], "020405b4");
+}
+
+/// Saves a fresh codec, spoils one file, and gives back the error of loading it.
+fn spoiled(file: &str, spoil: impl Fn(Vec<u8>) -> Vec<u8>) -> Error {
+    let directory = tempfile::tempdir().unwrap();
+    Codec::new(&variants()[0], 1)
+        .unwrap()
+        .save(directory.path())
+        .unwrap();
+    let path = directory.path().join(file);
+    std::fs::write(&path, spoil(std::fs::read(&path).unwrap())).unwrap();
+    Codec::load(directory.path()).unwrap_err()
+}
+
+fn replace(from: &str, to: &str) -> impl Fn(Vec<u8>) -> Vec<u8> {
+    move |bytes| {
+        let text = String::from_utf8(bytes).unwrap();
+        assert!(text.contains(from));
+        text.replace(from, to).into_bytes()
+    }
+}
+
+#[test]
+fn test_bad_checkpoints_are_clear_errors() {
+    let version = format!("\"schema_version\": {SCHEMA_VERSION}");
+    let error = spoiled("model.json", replace(&version, "\"schema_version\": 999"));
+    assert!(
+        matches!(error, Error::SchemaVersion { found: 999, .. }),
+        "{error}"
+    );
+    assert!(error.to_string().contains("hint:"));
+    let error = spoiled("weights.safetensors", |bytes| {
+        bytes[..bytes.len() / 2].to_vec()
+    });
+    assert!(matches!(error, Error::Format { .. }), "{error}");
+    let error = spoiled("weights.safetensors", |_| Vec::new());
+    assert!(matches!(error, Error::Format { .. }), "{error}");
+    let error = spoiled("model.json", |bytes| bytes[..bytes.len() / 2].to_vec());
+    assert!(matches!(error, Error::Format { .. }), "{error}");
+    let error = spoiled("model.json", replace("\"width\": 16", "\"width\": 32"));
+    assert!(matches!(error, Error::Tensor { .. }), "{error}");
+    let error = spoiled("model.json", replace("\"heads\": 2", "\"heads\": 0"));
+    assert!(
+        matches!(error, Error::Config { name: "heads", .. }),
+        "{error}"
+    );
+    let error = spoiled("weights.safetensors", |mut bytes| {
+        *bytes.last_mut().unwrap() ^= 1;
+        bytes
+    });
+    assert!(matches!(error, Error::Digest { .. }), "{error}");
+    let error = Codec::load(Path::new("/nonexistent")).unwrap_err();
+    assert!(matches!(error, Error::Io { .. }), "{error}");
+}
+
+#[test]
+fn test_bad_settings_are_clear_errors() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = Data {
+        training: &[],
+        validation: &[],
+        profiles: &profiles(),
+    };
+    let shape = &variants()[0];
+    let error = train(&settings(), shape, data, directory.path(), |_| {}).unwrap_err();
+    assert!(matches!(error, Error::NoData("training")), "{error}");
+    let config = TrainConfig {
+        micro_batch: 7,
+        ..settings()
+    };
+    let error = train(&config, shape, data, directory.path(), |_| {}).unwrap_err();
+    assert!(
+        matches!(error, Error::Config { name: "batch", .. }),
+        "{error}"
+    );
+}
