@@ -10,6 +10,17 @@
 //!
 //! Every result depends on data, configuration and seed alone, not on the number of threads: work is cut into pieces
 //! of a fixed size, and the pieces' results are joined in order.
+//!
+//! ```
+//! use tracecodec::action::{Action, Proto};
+//! use tracecodec_nn::Codec;
+//!
+//! let codec = Codec::embedded();
+//! let packet = Action { proto: Proto::Udp, ttl_res: 64, ..Action::default() };
+//! let latents = codec.encode(&[packet]);
+//! let decoded = codec.decode(&latents.mu);
+//! assert_eq!(decoded[0].proto, Proto::Udp);
+//! ```
 
 pub mod accuracy;
 pub mod codec;
@@ -28,3 +39,4 @@ pub use error::Error;
 pub use latents::Latents;
 pub use parallel::default_threads;
 pub use train::{TrainConfig, train};
+pub use weights::Precision;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
+use half::f16;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use crate::error::Error;
@@ -42,15 +43,16 @@ impl Weights {
         })
     }
 
-    /// The weights as a safetensors file, tensors in f32.
-    pub(crate) fn to_bytes(&self) -> Vec<u8> {
-        let bytes: Vec<u8> = self.values.iter().flat_map(|x| x.to_le_bytes()).collect();
+    /// The weights as a safetensors file.
+    pub(crate) fn to_bytes(&self, precision: Precision) -> Vec<u8> {
+        let bytes = precision.bytes(&self.values);
         let mut rest = bytes.as_slice();
         let views = self.entries.iter().map(|entry| {
-            let (data, after) = rest.split_at(4 * entry.shape.iter().product::<usize>());
+            let count: usize = entry.shape.iter().product();
+            let (data, after) = rest.split_at(precision.width() * count);
             rest = after;
-            let view = TensorView::new(Dtype::F32, entry.shape.clone(), data)
-                .expect("a float has four bytes");
+            let view = TensorView::new(precision.dtype(), entry.shape.clone(), data)
+                .expect("the data is as long as the shape says");
             (entry.name.as_str(), view)
         });
         safetensors::serialize(views, None).expect("names and shapes are plain JSON")
@@ -61,19 +63,72 @@ impl Weights {
         let file = SafeTensors::deserialize(bytes).map_err(|e| Error::format(path, e))?;
         let mut values = Vec::with_capacity(self.values.len());
         for entry in &self.entries {
-            let view = file
+            let numbers = file
                 .tensor(&entry.name)
                 .ok()
-                .filter(|view| view.shape() == entry.shape && view.dtype() == Dtype::F32)
+                .filter(|view| view.shape() == entry.shape)
+                .and_then(|view| numbers(&view))
                 .ok_or_else(|| Error::Tensor {
                     path: path.to_path_buf(),
                     name: entry.name.clone(),
                     shape: entry.shape.clone(),
                 })?;
-            values.extend(floats(view.data()));
+            values.extend(numbers);
         }
         self.values = values;
         Ok(())
+    }
+}
+
+/// How many bits of a weight are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precision {
+    /// 32 bits: the weights as they are.
+    Full,
+    /// 16 bits: half the size, for models that ship with the program.
+    Half,
+}
+
+impl Precision {
+    fn dtype(self) -> Dtype {
+        match self {
+            Self::Full => Dtype::F32,
+            Self::Half => Dtype::F16,
+        }
+    }
+
+    fn width(self) -> usize {
+        match self {
+            Self::Full => 4,
+            Self::Half => 2,
+        }
+    }
+
+    fn bytes(self, values: &[f32]) -> Vec<u8> {
+        match self {
+            Self::Full => values.iter().flat_map(|x| x.to_le_bytes()).collect(),
+            Self::Half => values
+                .iter()
+                .flat_map(|&x| f16::from_f32(x).to_le_bytes())
+                .collect(),
+        }
+    }
+}
+
+/// The numbers of a stored tensor; none if it is of another type.
+fn numbers(view: &TensorView<'_>) -> Option<Vec<f32>> {
+    match view.dtype() {
+        Dtype::F32 => Some(floats(view.data()).collect()),
+        Dtype::F16 => {
+            let (halves, _) = view.data().as_chunks::<2>();
+            Some(
+                halves
+                    .iter()
+                    .map(|&half| f16::from_le_bytes(half).to_f32())
+                    .collect(),
+            )
+        }
+        _ => None,
     }
 }
 

@@ -8,7 +8,7 @@ use tracecodec::action::schema::FIELDS;
 use tracecodec::action::{Action, OptionLayout, OptionProfiles, Proto, SCHEMA_VERSION};
 use tracecodec_nn::train::{Data, Report};
 use tracecodec_nn::{
-    Accuracy, Codec, CodecConfig, EncoderKind, Error, TokenLayout, TrainConfig, train,
+    Accuracy, Codec, CodecConfig, EncoderKind, Error, Precision, TokenLayout, TrainConfig, train,
 };
 
 /// A few flows that take turns: enough structure to learn in seconds, in all four protocols.
@@ -198,12 +198,40 @@ fn test_checkpoint_round_trip() {
     assert_eq!(manifest["option_profiles"][0], "020405b4");
 }
 
+#[test]
+fn test_half_precision_is_half_as_large() {
+    let directory = tempfile::tempdir().unwrap();
+    let codec = Codec::new(&variants()[0], 1).unwrap();
+    let path = directory.path().join("weights.safetensors");
+    codec.save(directory.path(), Precision::Full).unwrap();
+    let full = std::fs::metadata(&path).unwrap().len();
+    codec.save(directory.path(), Precision::Half).unwrap();
+    assert!(std::fs::metadata(&path).unwrap().len() < full * 6 / 10);
+    let back = Codec::load(directory.path()).unwrap();
+    let (a, b) = (codec.encode(&actions(9)), back.encode(&actions(9)));
+    let farthest =
+        a.mu.iter()
+            .zip(b.mu)
+            .map(|(a, b)| (a - b).abs())
+            .fold(0.0, f32::max);
+    assert!(farthest > 0.0 && farthest < 0.01, "{farthest}");
+}
+
+#[test]
+fn test_embedded_model() {
+    let codec = Codec::embedded();
+    let actions = actions(64);
+    let decoded = codec.decode(&codec.encode(&actions).mu);
+    let accuracy = Accuracy::new(&actions, &decoded);
+    assert!(accuracy.mean() > 0.9, "{accuracy:?}");
+}
+
 /// Saves a fresh codec, spoils one file, and gives back the error of loading it.
 fn spoiled(file: &str, spoil: impl Fn(Vec<u8>) -> Vec<u8>) -> Error {
     let directory = tempfile::tempdir().unwrap();
     Codec::new(&variants()[0], 1)
         .unwrap()
-        .save(directory.path())
+        .save(directory.path(), Precision::Full)
         .unwrap();
     let path = directory.path().join(file);
     std::fs::write(&path, spoil(std::fs::read(&path).unwrap())).unwrap();

@@ -10,20 +10,20 @@ use super::symbols::{GROUPS, Symbol, Symbols, proto_of};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Augmentation {
-    /// Share of packets that are augmented; the rest stay as captured. Default 0.5.
+    /// Share of packets that are augmented; the rest stay as captured. Default 0.9.
     pub packets: f64,
     /// In an augmented packet, share of field groups taken from another packet of the batch. Default 0.3.
     pub mix: f64,
-    /// In an augmented packet, share of field groups in which values are drawn uniformly. Default 0.1.
+    /// In an augmented packet, share of field groups in which values are drawn at random. Default 0.2.
     pub random: f64,
 }
 
 impl Default for Augmentation {
     fn default() -> Self {
         Self {
-            packets: 0.5,
+            packets: 0.9,
             mix: 0.3,
-            random: 0.1,
+            random: 0.2,
         }
     }
 }
@@ -103,7 +103,7 @@ fn copy_group(symbols: &Symbols, group: usize, from: &[u8], to: &mut [u8]) {
 fn draw_group(symbols: &Symbols, group: usize, row: &mut [u8], rng: &mut impl Rng) {
     for (i, symbol) in members(symbols, group) {
         if rng.random_bool(0.5) {
-            row[i] = rng.random_range(0..symbol.size as u8);
+            row[i] = symbol.draw(row[i], rng);
         }
     }
 }

@@ -44,7 +44,7 @@ pub struct CodecConfig {
     pub width: usize,
     /// Residual blocks of the MLP encoder. Default 2.
     pub encoder_blocks: usize,
-    /// Residual blocks of each of the decoder's trunks. Default 2.
+    /// Residual blocks of each of the decoder's trunks. Default 1.
     pub decoder_blocks: usize,
     /// Hexadecimal mantissa digits of the time: 3 keep 12 bits, an error below 0.02 %. Default 3, at most 7.
     pub time_digits: u8,
@@ -61,7 +61,7 @@ impl Default for CodecConfig {
             heads: 4,
             width: 256,
             encoder_blocks: 2,
-            decoder_blocks: 2,
+            decoder_blocks: 1,
             time_digits: 3,
         }
     }

@@ -8,11 +8,21 @@ use tracecodec::action::{OptionProfiles, SCHEMA_VERSION};
 use super::{Codec, CodecConfig};
 use crate::error::Error;
 use crate::files;
+use crate::weights::Precision;
 
 /// Name of the file that describes a codec.
 pub(crate) const MODEL_FILE: &str = "model.json";
 /// Name of the file that holds its weights.
 pub(crate) const WEIGHTS_FILE: &str = "weights.safetensors";
+
+const EMBEDDED_MODEL: &[u8] = include_bytes!(concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../../data/default-model/model.json"
+));
+const EMBEDDED_WEIGHTS: &[u8] = include_bytes!(concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../../data/default-model/weights.safetensors"
+));
 
 /// `model.json`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -38,8 +48,8 @@ impl Codec {
     ///
     /// # Errors
     /// If a file cannot be written.
-    pub fn save(&self, directory: &Path) -> Result<String, Error> {
-        let weights = self.weights().to_bytes();
+    pub fn save(&self, directory: &Path, precision: Precision) -> Result<String, Error> {
+        let weights = self.weights().to_bytes(precision);
         let model = Model {
             schema_version: SCHEMA_VERSION,
             weights: files::digest(&weights),
@@ -61,6 +71,16 @@ impl Codec {
         let model = files::read(&model_path)?;
         let weights = files::read(&weights_path)?;
         Self::from_bytes(&model_path, &model, &weights_path, &weights)
+    }
+
+    /// The model that ships with the program.
+    ///
+    /// # Panics
+    /// Never: a test loads it.
+    pub fn embedded() -> Self {
+        let name = Path::new("embedded model");
+        Self::from_bytes(name, EMBEDDED_MODEL, name, EMBEDDED_WEIGHTS)
+            .expect("the embedded model is of this version")
     }
 
     fn from_bytes(

@@ -3,6 +3,7 @@
 //! A digit or small class of the schema is one symbol. A class of 256 values (`ttl_res`) is two hexadecimal digits. The
 //! time is the exponent class of its [`TimeCode`] and so many mantissa digits.
 
+use rand::{Rng, RngExt};
 use tracecodec::action::float::{EXPONENT_CLASSES, TimeCode};
 use tracecodec::action::schema::{Active, FIELDS, Group, Tokens};
 use tracecodec::action::{Action, Proto};
@@ -158,6 +159,15 @@ impl Symbols {
 }
 
 impl Symbol {
+    /// Another value of the symbol. Any class is as likely as any other, but the time stays near: a class that is never
+    /// trained is never decoded by mistake, and a wrong exponent moves the whole clock.
+    pub(crate) fn draw(&self, value: u8, rng: &mut impl Rng) -> u8 {
+        match self.source {
+            Source::Exponent => draw_exponent(value, rng),
+            _ => rng.random_range(0..self.size as u8),
+        }
+    }
+
     fn field(&self) -> Option<usize> {
         match self.source {
             Source::Field(field) | Source::Nibble(field, _) => Some(field),
@@ -168,6 +178,19 @@ impl Symbol {
     fn name(&self) -> &'static str {
         self.field()
             .map_or("delta_t", |field| FIELDS[field].quantity().name)
+    }
+}
+
+/// An exponent class within a factor of 16 of a positive time step; now and then its negative twin, or zero.
+fn draw_exponent(class: u8, rng: &mut impl Rng) -> u8 {
+    const LARGEST: u8 = 63;
+    if !(1..=LARGEST).contains(&class) {
+        return class;
+    }
+    match rng.random_range(0..16) {
+        0 => 0,
+        1 => class + LARGEST,
+        _ => rng.random_range(class.saturating_sub(4).max(1)..=(class + 4).min(LARGEST)),
     }
 }
 

@@ -10,6 +10,7 @@ use super::history::{History, Validation};
 use crate::codec::{Codec, CodecConfig};
 use crate::error::Error;
 use crate::files;
+use crate::weights::Precision;
 
 /// `manifest.json`: what the weights depend on, and which weights they are.
 #[derive(Debug, Serialize)]
@@ -54,7 +55,7 @@ impl Checkpoints {
             .as_ref()
             .map_or(f64::INFINITY, |(best, _)| best.loss);
         if validation.loss < best {
-            let digest = codec.save(&self.directory)?;
+            let digest = codec.save(&self.directory, Precision::Full)?;
             self.best = Some((validation, digest));
             self.since_best = 0;
         }

@@ -83,86 +83,52 @@ impl TrainConfig {
     /// # Errors
     /// If a setting is out of its range.
     pub fn check(&self) -> Result<(), Error> {
-        let share = |value: f64| (0.0..=1.0).contains(&value);
-        let positive = |value: f64| value.is_finite() && value > 0.0;
         let whole = self.micro_batch > 0 && self.batch.is_multiple_of(self.micro_batch);
-        let how = &self.augmentation;
-        let rules = [
-            (
-                "steps",
-                self.steps as f64,
-                self.steps > 0,
-                "must be positive",
-            ),
-            (
-                "minutes",
-                self.minutes.unwrap_or(0.0),
-                self.minutes.is_none_or(positive),
-                "must be positive",
-            ),
-            (
-                "batch",
-                self.batch as f64,
-                self.batch > 0 && whole,
-                "must be a multiple of micro_batch",
-            ),
-            (
-                "learning_rate",
-                self.learning_rate,
-                positive(self.learning_rate),
-                "must be positive",
-            ),
-            (
-                "warm_up",
-                self.warm_up,
-                share(self.warm_up),
-                "must be a share",
-            ),
-            ("beta", self.beta, self.beta >= 0.0, "must not be negative"),
-            (
-                "beta_warm_up",
-                self.beta_warm_up,
-                share(self.beta_warm_up),
-                "must be a share",
-            ),
-            (
-                "lambda_time",
-                self.lambda_time,
-                self.lambda_time >= 0.0,
-                "must not be negative",
-            ),
-            (
-                "clip",
-                self.clip.into(),
-                positive(self.clip.into()),
-                "must be positive",
-            ),
-            (
-                "augmentation.packets",
-                how.packets,
-                share(how.packets),
-                "must be a share",
-            ),
-            (
-                "augmentation.mix",
-                how.mix,
-                share(how.mix),
-                "must be a share",
-            ),
-            (
-                "augmentation.random",
-                how.random,
-                share(how.random),
-                "must be a share",
-            ),
-        ];
-        match rules.into_iter().find(|&(_, _, holds, _)| !holds) {
-            Some((name, value, _, reason)) => Err(Error::Config {
-                name,
-                value: value.to_string(),
-                reason,
-            }),
-            None => Ok(()),
+        if self.batch == 0 || !whole {
+            return Err(Error::Config {
+                name: "batch",
+                value: self.batch.to_string(),
+                reason: "must be a positive multiple of micro_batch",
+            });
         }
+        positive("steps", self.steps as f64)?;
+        positive("minutes", self.minutes.unwrap_or(1.0))?;
+        positive("learning_rate", self.learning_rate)?;
+        positive("clip", self.clip.into())?;
+        not_negative("beta", self.beta)?;
+        not_negative("lambda_time", self.lambda_time)?;
+        share("warm_up", self.warm_up)?;
+        share("beta_warm_up", self.beta_warm_up)?;
+        share("augmentation.packets", self.augmentation.packets)?;
+        share("augmentation.mix", self.augmentation.mix)?;
+        share("augmentation.random", self.augmentation.random)
     }
+}
+
+fn rule(name: &'static str, value: f64, holds: bool, reason: &'static str) -> Result<(), Error> {
+    if holds && value.is_finite() {
+        return Ok(());
+    }
+    Err(Error::Config {
+        name,
+        value: value.to_string(),
+        reason,
+    })
+}
+
+fn positive(name: &'static str, value: f64) -> Result<(), Error> {
+    rule(name, value, value > 0.0, "must be positive")
+}
+
+fn not_negative(name: &'static str, value: f64) -> Result<(), Error> {
+    rule(name, value, value >= 0.0, "must not be negative")
+}
+
+fn share(name: &'static str, value: f64) -> Result<(), Error> {
+    rule(
+        name,
+        value,
+        (0.0..=1.0).contains(&value),
+        "must be between 0 and 1",
+    )
 }

@@ -16,13 +16,13 @@ pub use history::Validation;
 use std::path::Path;
 use std::time::Instant;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use tracecodec::action::{Action, OptionProfiles};
 
 use crate::accuracy::Accuracy;
 use crate::codec::batch::Batch;
 use crate::codec::loss::Parts;
-use crate::codec::{Codec, CodecConfig, Network, Symbols};
+use crate::codec::{Codec, CodecConfig, Network, Symbols, device as inference_device};
 use crate::error::Error;
 use crate::parallel::{default_threads, ordered};
 use crate::random::{Purpose, normals, stream};
@@ -226,7 +226,7 @@ impl<'a> Trainer<'a> {
 
     /// The mean gradient of a batch, summed over its micro-batches in order.
     fn gradient(&self, packets: &[u32], beta: f64) -> (Parts, Vec<f32>) {
-        let device = Device::flex().autodiff();
+        let device = inference_device().autodiff();
         let pieces: Vec<&[u32]> = packets.chunks(self.config.micro_batch).collect();
         let results = ordered(
             self.threads,
