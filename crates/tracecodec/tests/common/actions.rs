@@ -20,7 +20,7 @@ fn set(action: &mut Action, quantity: &Quantity, value: u32, magnitude: u32) {
 }
 
 /// A time step: mostly short, sometimes backwards, sometimes long enough for a slot to be given back.
-pub fn delta_t() -> impl Strategy<Value = i64> {
+pub(crate) fn delta_t() -> impl Strategy<Value = i64> {
     prop_oneof![
         4 => 0..SECOND,
         1 => -SECOND..0,
@@ -30,10 +30,13 @@ pub fn delta_t() -> impl Strategy<Value = i64> {
 }
 
 /// Any action: every quantity random, those that its protocol does not use included.
-pub fn action() -> impl Strategy<Value = Action> {
+pub(crate) fn action() -> impl Strategy<Value = Action> {
     let values = vec((any::<u32>(), 0u32..32), QUANTITIES.len());
     (values, delta_t()).prop_map(|(values, delta_t)| {
-        let mut action = Action { delta_t, ..Action::default() };
+        let mut action = Action {
+            delta_t,
+            ..Action::default()
+        };
         for (quantity, (value, magnitude)) in QUANTITIES.iter().zip(values) {
             set(&mut action, quantity, value, magnitude);
         }
@@ -43,7 +46,7 @@ pub fn action() -> impl Strategy<Value = Action> {
 }
 
 /// The actions with some quantities of some of them replaced.
-pub fn mutated(actions: Vec<Action>) -> impl Strategy<Value = Vec<Action>> {
+pub(crate) fn mutated(actions: Vec<Action>) -> impl Strategy<Value = Vec<Action>> {
     let places = 0..actions.len().max(1);
     let mutation = (places, 0..QUANTITIES.len(), any::<u32>(), 0u32..32);
     vec(mutation, 0..10).prop_map(move |mutations| {
@@ -58,16 +61,20 @@ pub fn mutated(actions: Vec<Action>) -> impl Strategy<Value = Vec<Action>> {
 }
 
 /// An options area: well-formed options of any kind, or any bytes.
-pub fn options() -> impl Strategy<Value = Vec<u8>> {
+pub(crate) fn options() -> impl Strategy<Value = Vec<u8>> {
     let option = prop_oneof![
         Just(vec![1]),
         Just(vec![4, 2]),
         (0u16..9000).prop_map(|mss| [&[2, 4][..], &mss.to_be_bytes()].concat()),
         any::<u8>().prop_map(|shift| vec![3, 3, shift]),
         vec(any::<u8>(), 8).prop_map(|body| [&[8, 10][..], &body].concat()),
-        (1usize..4).prop_map(|blocks| [vec![5, 8 * blocks as u8 + 2], vec![9; 8 * blocks]].concat()),
-        (any::<u8>(), vec(any::<u8>(), 0..20))
-            .prop_map(|(kind, body)| [&[kind, body.len() as u8 + 2][..], &body].concat()),
+        (1usize..4)
+            .prop_map(|blocks| [vec![5, 8 * blocks as u8 + 2], vec![9; 8 * blocks]].concat()),
+        (any::<u8>(), vec(any::<u8>(), 0..20)).prop_map(|(kind, body)| [
+            &[kind, body.len() as u8 + 2][..],
+            &body
+        ]
+        .concat()),
     ];
     let options = vec(option, 0..6).prop_map(|options| {
         let mut area = options.concat();
@@ -80,7 +87,7 @@ pub fn options() -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// A dictionary of some options areas.
-pub fn profiles() -> impl Strategy<Value = OptionProfiles> {
+pub(crate) fn profiles() -> impl Strategy<Value = OptionProfiles> {
     vec(options(), 0..260).prop_map(|areas| {
         let mut profiles = OptionProfiles::new();
         for area in areas {
