@@ -3,6 +3,7 @@
 //! An action reads: `+` where it opens and `*` where it reopens its slot, the slot, the direction, the time step in
 //! nanoseconds, family, protocol and its detail, payload. Of TCP: the event, the other flag bits, the window, sequence and
 //! acknowledgment reference, the option profile. Flag bits, extensions and options are left out where there are none.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::fmt::Write;
 

@@ -1,4 +1,5 @@
 //! The compiler is total, and lift after compile is the identity on what lift can write.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 #[path = "common/actions.rs"]
 mod actions;
@@ -175,7 +176,7 @@ fn nearly_legal() -> impl Strategy<Value = (Vec<Action>, OptionProfiles)> {
 /// Where this fails, an oracle would put another code in the message's place.
 #[test]
 fn test_messages_that_the_compiler_would_change_are_out_of_scope() {
-    let message = |icmp_type, code, body| {
+    let message = |icmp_type, code, body: u8| {
         let mut data = vec![0x60, 0, 0, 0, 0, 8 + body, 58, 64];
         data.resize(40, 0);
         data.extend([icmp_type, code]);
@@ -192,6 +193,24 @@ fn test_messages_that_the_compiler_would_change_are_out_of_scope() {
     assert_eq!(message(159, 1, 0), Err(SkipReason::MalformedHeader));
     assert_eq!(message(133, 0, 8), Ok(8));
     assert_eq!(message(133, 0, 1), Err(SkipReason::MalformedHeader));
+}
+
+/// An offloaded datagram whose header leaves the length open may be longer than any header can tell.
+#[test]
+fn test_what_is_longer_than_an_ip_header_can_tell_is_out_of_scope() {
+    let datagram = |wire_len| {
+        let mut data = vec![0x45, 0, 0, 0, 0, 0, 0, 0, 64, 17];
+        data.resize(28, 0);
+        let frame = Frame {
+            time: EPOCH,
+            link: LinkType::RAW,
+            wire_len,
+            data,
+        };
+        wire::parse(&frame.packet()).map(|headers| headers.payload_len)
+    };
+    assert_eq!(datagram(65_535), Ok(65_507));
+    assert_eq!(datagram(65_536), Err(SkipReason::TooLong));
 }
 
 proptest! {

@@ -1,4 +1,5 @@
 //! What a dissector says of compiled packets: one capture that holds every class of the schema, and what lies near its bounds.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 #[path = "common/actions.rs"]
 mod actions;
