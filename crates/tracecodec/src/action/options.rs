@@ -82,6 +82,13 @@ impl<'a> Iterator for OptionIter<'a> {
     }
 }
 
+/// Whether an option of this kind and length is malformed when its body is all zeros: MPTCP (RFC 8684), where zeros are an
+/// MP_CAPABLE of at least four bytes, and the selective negative acknowledgment of SCPS (kind 21), which has no holes of
+/// size 0.
+fn needs_body(kind: u8, len: usize) -> bool {
+    matches!((kind, len), (30, ..4) | (21, 6))
+}
+
 /// A layout of the options area, at most [`MAX_OPTIONS`] bytes and a multiple of four long.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct OptionLayout {
@@ -101,8 +108,8 @@ impl OptionLayout {
         }
     }
 
-    /// The layout of an options area as captured. What is no well-formed option counts as NOP; an area that is too long or
-    /// no multiple of four is cut.
+    /// The layout of an options area as captured. What is no well-formed option, or cannot be one with an empty body, counts
+    /// as NOP; an area that is too long or no multiple of four is cut.
     pub fn of(area: &[u8]) -> Self {
         let mut layout = Self::padding(area.len() / 4);
         let area = &area[..layout.len.into()];
@@ -110,6 +117,7 @@ impl OptionLayout {
             let body = &mut layout.bytes[at..at + len];
             match option {
                 TcpOption::Nop => {}
+                TcpOption::Other(kind, _) if needs_body(kind, len) => {}
                 TcpOption::End => body.fill(0),
                 TcpOption::Mss(_) | TcpOption::WindowScale(_) => {
                     body.copy_from_slice(&area[at..at + len])
@@ -318,6 +326,15 @@ mod tests {
     fn test_malformed_rest_is_padding() {
         assert_eq!(OptionLayout::of(&[1, 1, 8, 0]), OptionLayout::padding(1));
         assert_eq!(OptionLayout::of(&[1, 1, 254, 30]), OptionLayout::padding(1));
+    }
+
+    #[test]
+    fn test_option_that_needs_its_body_is_padding_and_the_next_stays() {
+        let area = [30, 3, 0x50, 1, 2, 4, 5, 180];
+        assert_eq!(
+            OptionLayout::of(&area),
+            OptionLayout::of(&[1, 1, 1, 1, 2, 4, 5, 180])
+        );
     }
 
     #[test]

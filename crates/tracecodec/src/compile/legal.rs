@@ -248,12 +248,12 @@ fn legalise_icmp(action: &mut Action, counts: &mut Legalisations) {
 }
 
 fn legalise_length(action: &mut Action, profiles: &OptionProfiles, counts: &mut Legalisations) {
-    let smallest = match action.proto {
-        Proto::Icmp => icmp::smallest_body(action.ip_family, action.icmp_type),
-        Proto::Other => ip_proto::smallest_header(action.ip_proto),
-        Proto::Tcp | Proto::Udp => 0,
+    let len = action.l4_payload_len;
+    let at_least = match action.proto {
+        Proto::Icmp => icmp::legal_body(action.ip_family, action.icmp_type, len),
+        Proto::Other => len.max(ip_proto::smallest_header(action.ip_proto)),
+        Proto::Tcp | Proto::Udp => len,
     };
-    let at_least = action.l4_payload_len.max(smallest);
     settle(
         &mut action.l4_payload_len,
         at_least,

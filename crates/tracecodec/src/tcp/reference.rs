@@ -24,6 +24,27 @@ enum Seen {
     Sent,
 }
 
+/// Base of one direction's relative numbers as analysers take it: the first number of a SYN, else the one before the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Base {
+    /// Neither a packet nor an acknowledgment of it.
+    #[default]
+    Unset,
+    /// This number.
+    At(SeqNumber),
+    /// The one before the number 0 on the wire, by an acknowledgment of 0. Streams do not keep their distance from it, so
+    /// that no SYN is taken to have this base.
+    BeforeZero,
+}
+
+impl Base {
+    fn get_or_insert(&mut self, base: Base) {
+        if *self == Base::Unset {
+            *self = base;
+        }
+    }
+}
+
 /// One endpoint's half of a connection.
 #[derive(Debug, Clone, Copy, Default)]
 struct HalfStream {
@@ -31,12 +52,16 @@ struct HalfStream {
     /// seen, the highest number acknowledged.
     next: SeqNumber,
     seen: Seen,
-    /// Base of the relative numbers as analysers take it: the first number of a SYN, else the one before the first.
-    base: Option<SeqNumber>,
+    /// The first number seen or acknowledged: where `isn` puts the stream in another number space.
+    start: SeqNumber,
+    base: Base,
 }
 
 impl HalfStream {
     fn take(&mut self, seq: SeqNumber, end: SeqNumber) {
+        if self.seen == Seen::Nothing {
+            self.start = seq;
+        }
         let far = (seq - self.next).unsigned_abs() >= LARGEST_WINDOW;
         if self.seen == Seen::Nothing || far || end.is_after(self.next) {
             self.next = end;
@@ -46,10 +71,19 @@ impl HalfStream {
 
     fn take_ack(&mut self, ack: SeqNumber) {
         match self.seen {
-            Seen::Nothing => (self.next, self.seen) = (ack, Seen::Acknowledged),
+            Seen::Nothing => {
+                (self.start, self.next, self.seen) = (ack, ack, Seen::Acknowledged);
+            }
             Seen::Acknowledged if ack.is_after(self.next) => self.next = ack,
             _ => {}
         }
+    }
+
+    /// Whether the number 0 lies ahead of this stream, or may do so in another number space, where it starts below
+    /// [`LARGEST_WINDOW`].
+    fn may_precede_zero(&self) -> bool {
+        let progress = (self.next - self.start) as u32;
+        SeqNumber(0).is_after(self.next) || progress >= LARGEST_WINDOW
     }
 }
 
@@ -89,7 +123,8 @@ impl Connection {
     pub fn is_reused_by(&self, dir: Direction, segment_flags: u16, seq: SeqNumber) -> bool {
         let base = self.halves[dir as usize].base;
         segment_flags & (flags::SYN | flags::ACK) == flags::SYN
-            && base.is_some_and(|base| base != seq)
+            && base != Base::Unset
+            && base != Base::At(seq)
     }
 
     /// Tells a segment's numbers relative to this connection, and takes the segment into the state.
@@ -174,10 +209,10 @@ impl Connection {
     /// continues the connection must carry. None if the base was set in such a way that no reference reaches it.
     pub fn at_base(&self, dir: Direction, references: References) -> Option<References> {
         let own = self.halves[dir as usize];
-        match (own.base, own.seen) {
-            (None, _) => Some(references),
-            (Some(_), Seen::Nothing) => None,
-            (Some(base), _) => {
+        match own.base {
+            Base::Unset => Some(references),
+            Base::BeforeZero => None,
+            Base::At(base) => {
                 let (seq_sign, seq_delta) = signed(base - own.next);
                 Some(References {
                     seq_sign,
@@ -198,7 +233,8 @@ impl Connection {
     }
 
     /// The number 0 is told as itself, since analysers read it as "unset". But where the flag says that it acknowledges, it
-    /// must keep its place relative to the peer: synthetic streams start low, so that 0 lies before them.
+    /// must keep its place relative to the peer, and is told as itself only where it lies behind the peer in every number
+    /// space.
     fn encode_ack(
         &self,
         dir: Direction,
@@ -206,9 +242,9 @@ impl Connection {
         ack: SeqNumber,
     ) -> (AckReference, u32) {
         let peer = self.halves[dir.reverse() as usize];
-        let misplaced = segment_flags & flags::ACK != 0 && ack.is_after(peer.next);
+        let placed = segment_flags & flags::ACK != 0 && peer.seen != Seen::Nothing;
         match peer.seen {
-            _ if ack == SeqNumber(0) && !(peer.seen != Seen::Nothing && misplaced) => {
+            _ if ack == SeqNumber(0) && !(placed && peer.may_precede_zero()) => {
                 (AckReference::Zero, 0)
             }
             Seen::Nothing => (AckReference::PeerUnseen, 0),
@@ -225,7 +261,7 @@ impl Connection {
         ack_unseen: AckReference,
     ) {
         let phantom = u32::from(segment_flags & (flags::SYN | flags::FIN) != 0);
-        self.take_bases(dir, segment_flags, numbers);
+        self.take_bases(dir, segment_flags, numbers, ack_unseen);
         self.halves[dir as usize].take(numbers.seq, numbers.seq + (len + phantom));
         if ack_unseen != AckReference::Zero {
             self.halves[dir.reverse() as usize].take_ack(numbers.ack);
@@ -235,17 +271,25 @@ impl Connection {
 
     /// Bases as Wireshark sets them: the first number (of a SYN) or the one before it; of the reverse direction, the one
     /// before the first acknowledgment. A SYN+ACK with another base replaces its own.
-    fn take_bases(&mut self, dir: Direction, segment_flags: u16, numbers: SegmentNumbers) {
+    fn take_bases(
+        &mut self,
+        dir: Direction,
+        segment_flags: u16,
+        numbers: SegmentNumbers,
+        ack_unseen: AckReference,
+    ) {
         let syn = segment_flags & flags::SYN != 0;
         let own = &mut self.halves[dir as usize].base;
         if syn && segment_flags & flags::ACK != 0 {
-            *own = Some(numbers.seq);
+            *own = Base::At(numbers.seq);
         }
-        own.get_or_insert(if syn { numbers.seq } else { numbers.seq - 1 });
+        own.get_or_insert(Base::At(if syn { numbers.seq } else { numbers.seq - 1 }));
         if segment_flags & flags::ACK != 0 {
-            self.halves[dir.reverse() as usize]
-                .base
-                .get_or_insert(numbers.ack - 1);
+            let peer = &mut self.halves[dir.reverse() as usize].base;
+            peer.get_or_insert(match ack_unseen {
+                AckReference::Zero => Base::BeforeZero,
+                _ => Base::At(numbers.ack - 1),
+            });
         }
     }
 }
@@ -337,6 +381,26 @@ mod tests {
         assert!(c.is_reused_by(Orig, SYN, SeqNumber(1001)));
         assert!(!c.is_reused_by(Orig, SYN | ACK, SeqNumber(1001)));
         assert!(!c.is_reused_by(Resp, SYN, SeqNumber(7)));
+    }
+
+    #[test]
+    fn test_syn_after_an_acknowledgment_of_zero_opens_another_connection() {
+        let mut c = Connection::default();
+        c.encode(Orig, SYN, 0, numbers(1000, 5));
+        c.encode(Orig, SYN | ACK, 0, numbers(1001, 0));
+        assert!(c.is_reused_by(Resp, SYN, SeqNumber(u32::MAX)));
+    }
+
+    #[test]
+    fn test_acknowledgment_of_zero_keeps_its_place() {
+        let zero = |peer: u32, len| {
+            let mut c = Connection::default();
+            c.encode(Orig, ACK, len, numbers(peer, 1));
+            c.encode(Resp, ACK, 0, numbers(1, 0)).ack_unseen
+        };
+        assert_eq!(zero(1000, 10), AckReference::Zero);
+        assert_eq!(zero(1 << 31, 10), AckReference::PeerNext);
+        assert_eq!(zero(1000, 1 << 30), AckReference::PeerNext);
     }
 
     fn segments() -> impl Strategy<Value = Vec<(bool, u16, u32, u32, u32)>> {

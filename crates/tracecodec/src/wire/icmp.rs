@@ -21,8 +21,28 @@ pub fn is_error(family: Family, icmp_type: u8) -> bool {
     }
 }
 
-/// Bytes of the smallest body after the eight bytes that all messages share. A shorter message is malformed.
-pub fn smallest_body(family: Family, icmp_type: u8) -> u16 {
+/// The shortest body that a message of this type can have after the eight bytes that all share, and that is not shorter than
+/// `len`. A message of another length is malformed.
+pub fn legal_body(family: Family, icmp_type: u8, len: u16) -> u16 {
+    let smallest = smallest_body(family, icmp_type);
+    match len.saturating_sub(smallest) {
+        1..SMALLEST_OPTION if has_options(family, icmp_type) => smallest + SMALLEST_OPTION,
+        _ => len.max(smallest),
+    }
+}
+
+/// Length of the smallest option of neighbour discovery, "in units of 8 octets" (RFC 4861 section 4.6).
+const SMALLEST_OPTION: u16 = 8;
+
+/// Whether the fixed body is followed by options of neighbour discovery: solicitations and advertisements of routers and
+/// neighbours, redirects, inverse discovery (RFC 3122), home agents (RFC 6275), certification paths (RFC 3971), mobility experiments and fast
+/// handovers (RFC 4065, RFC 5568).
+fn has_options(family: Family, icmp_type: u8) -> bool {
+    family == Family::V6 && matches!(icmp_type, 133..=137 | 141 | 142 | 147..=150 | 154)
+}
+
+/// Bytes of the fixed body.
+fn smallest_body(family: Family, icmp_type: u8) -> u16 {
     match (family, icmp_type) {
         // The quoted IP header and 64 bits of what follows.
         (Family::V4, _) if is_error(family, icmp_type) => 20 + 8,
@@ -32,10 +52,13 @@ pub fn smallest_body(family: Family, icmp_type: u8) -> u16 {
         (Family::V4, 17 | 18) => 4,
         // Multicast listener messages, neighbour solicitation and advertisement: one address.
         (Family::V6, 130..=132 | 135 | 136) => 16,
-        // Router advertisement, renumbering, node information, redirect.
+        // Router advertisement, renumbering, node information, duplicate addresses.
         (Family::V6, 134 | 138..=140 | 157 | 158) => 8,
+        // Redirect: two addresses.
         (Family::V6, 137) => 32,
         (Family::V6, 155) => 16,
+        // Certification path advertisement.
+        (Family::V6, 149) => 4,
         _ => 0,
     }
 }

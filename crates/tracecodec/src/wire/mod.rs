@@ -69,7 +69,7 @@ pub enum SkipReason {
     CutHeader,
     /// A header contradicts itself or the packet's length.
     MalformedHeader,
-    /// Lengths beyond what an action can hold: payload over 65,535 bytes, or over 1,020 bytes of extension headers.
+    /// Lengths beyond what an IP header can tell (jumbograms, offloaded segments), or over 1,020 bytes of extension headers.
     TooLong,
 }
 
@@ -148,6 +148,9 @@ pub fn parse<'a>(packet: &Packet<'a>) -> Result<Headers<'a>, SkipReason> {
         wire_len.saturating_sub(ip.offset + ip.trailer),
     )?;
     let (transport, header_len) = transport::parse(&ip)?;
+    if ip.len > longest(ip.family) {
+        return Err(SkipReason::TooLong);
+    }
     let payload_len = ip.payload_len - header_len;
     Ok(Headers {
         family: ip.family,
@@ -160,4 +163,12 @@ pub fn parse<'a>(packet: &Packet<'a>) -> Result<Headers<'a>, SkipReason> {
         payload_len: u16::try_from(payload_len).map_err(|_| SkipReason::TooLong)?,
         ip_len: ip.len as u32,
     })
+}
+
+/// Longest packet of which the length field tells the length: IPv4's counts the header, IPv6's does not.
+fn longest(family: Family) -> usize {
+    match family {
+        Family::V4 => usize::from(u16::MAX),
+        Family::V6 => 40 + usize::from(u16::MAX),
+    }
 }

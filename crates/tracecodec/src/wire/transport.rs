@@ -133,7 +133,9 @@ fn udp<'a>(ip: &IpPacket<'a>) -> Result<(Transport<'a>, usize), SkipReason> {
 
 fn icmp_message<'a>(ip: &IpPacket<'a>) -> Result<(Transport<'a>, usize), SkipReason> {
     let header: &[u8; SHORT_HEADER] = fixed(ip)?;
-    if ip.payload_len - SHORT_HEADER < icmp::smallest_body(ip.family, header[0]).into() {
+    let body = u16::try_from(ip.payload_len - SHORT_HEADER).map_err(|_| SkipReason::TooLong)?;
+    let has_code = icmp::has_code(ip.family, header[0], header[1]);
+    if !has_code || icmp::legal_body(ip.family, header[0], body) != body {
         return Err(SkipReason::MalformedHeader);
     }
     let identifier = u16::from_be_bytes([header[4], header[5]]);

@@ -1,0 +1,250 @@
+//! The compiler is total, and lift after compile is the identity on what lift can write.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+#[path = "common/actions.rs"]
+mod actions;
+#[path = "common/packets.rs"]
+mod packets;
+
+use packets::Frame;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::test_runner::TestCaseResult;
+use tracecodec::action::{Action, Family, OptionProfiles, Proto};
+use tracecodec::compile::{CompileConfig, Compiler, Link, PayloadPolicy, Salt};
+use tracecodec::flow::FlowTable;
+use tracecodec::lift::Lifter;
+use tracecodec::oracle::Proof;
+use tracecodec::pcap::{LinkType, Timestamp};
+use tracecodec::wire::{self, SkipReason, Transport};
+
+/// Where compiled captures start.
+const EPOCH: Timestamp = Timestamp(1_600_000_000_000_000_000);
+
+/// Compiles a sequence; also tells how many legalisations it took.
+fn compile(
+    actions: &[Action],
+    profiles: &OptionProfiles,
+    config: CompileConfig,
+) -> (Vec<Frame>, u64) {
+    let mut compiler = Compiler::new(config);
+    compiler.start_at(EPOCH);
+    let frames = actions
+        .iter()
+        .map(|action| compiler.compile(action, profiles).into())
+        .collect();
+    (frames, compiler.legalisations().total())
+}
+
+/// Lifts the frames that are in scope.
+fn lift(frames: &[Frame]) -> (Vec<Action>, OptionProfiles) {
+    let mut lifter = Lifter::new(FlowTable::<()>::MAX_CAPACITY, OptionProfiles::new());
+    let actions = frames
+        .iter()
+        .filter_map(|frame| lifter.lift(&frame.packet()).ok())
+        .collect();
+    (actions, lifter.profiles().clone())
+}
+
+/// Sum of the 16-bit words modulo 2^16 - 1: all ones over anything that holds a right checksum.
+fn ones_complement_sum(parts: &[&[u8]]) -> u64 {
+    let bytes = parts.concat();
+    let words = bytes
+        .chunks(2)
+        .map(|word| u64::from(word[0]) << 8 | u64::from(*word.get(1).unwrap_or(&0)));
+    match words.sum::<u64>() % 0xffff {
+        0 => 0xffff,
+        sum => sum,
+    }
+}
+
+/// Checks lengths and checksums of a whole IPv4 packet.
+fn check_v4(packet: &[u8], len: usize) -> TestCaseResult {
+    let header_len = 4 * usize::from(packet[0] & 0xf);
+    prop_assert_eq!(usize::from(u16::from_be_bytes([packet[2], packet[3]])), len);
+    prop_assert_eq!(ones_complement_sum(&[&packet[..header_len]]), 0xffff);
+    let pseudo = match packet[9] {
+        1 => vec![],
+        proto => pseudo_header(&packet[12..20], proto, len - header_len),
+    };
+    check_transport(packet[9], &pseudo, &packet[header_len..], len - header_len)
+}
+
+/// Checks lengths and checksums of a whole IPv6 packet with at most one extension header.
+fn check_v6(packet: &[u8], len: usize) -> TestCaseResult {
+    prop_assert_eq!(
+        40 + usize::from(u16::from_be_bytes([packet[4], packet[5]])),
+        len
+    );
+    let (proto, header_len) = match packet[6] {
+        60 => (packet[40], 48 + 8 * usize::from(packet[41])),
+        proto => (proto, 40),
+    };
+    let pseudo = pseudo_header(&packet[8..40], proto, len - header_len);
+    check_transport(proto, &pseudo, &packet[header_len..], len - header_len)
+}
+
+fn pseudo_header(addresses: &[u8], proto: u8, len: usize) -> Vec<u8> {
+    [addresses, &(len as u32).to_be_bytes(), &[0, 0, 0, proto]].concat()
+}
+
+/// Checks the checksum of what was captured whole.
+fn check_transport(proto: u8, pseudo: &[u8], message: &[u8], len: usize) -> TestCaseResult {
+    if proto == 17 {
+        prop_assert_eq!(
+            usize::from(u16::from_be_bytes([message[4], message[5]])),
+            len
+        );
+        prop_assert_ne!(&message[6..8], &[0, 0][..]);
+    }
+    if message.len() == len && matches!(proto, 1 | 6 | 17 | 58) {
+        prop_assert_eq!(ones_complement_sum(&[pseudo, message]), 0xffff);
+    }
+    Ok(())
+}
+
+/// Checks a compiled frame against its action.
+fn check(action: &Action, frame: &Frame, link: Link) -> TestCaseResult {
+    let headers = wire::parse(&frame.packet());
+    prop_assert!(headers.is_ok(), "{headers:?} for {action:?}");
+    let headers = headers.unwrap();
+    let proto = match headers.transport {
+        Transport::Tcp(_) => Proto::Tcp,
+        Transport::Udp { .. } => Proto::Udp,
+        Transport::Icmp(_) => Proto::Icmp,
+        Transport::Other(_) => Proto::Other,
+    };
+    prop_assert_eq!((proto, headers.family), (action.proto, action.ip_family));
+    prop_assert_eq!((headers.ttl, headers.tos), (action.ttl_res, action.ip_tos));
+    prop_assert_eq!(frame.link, link.link_type());
+    let offset = if link == Link::Ethernet { 14 } else { 0 };
+    let len = frame.wire_len as usize - offset;
+    prop_assert_eq!(headers.ip_len as usize, len);
+    prop_assert!(frame.data.len() <= frame.wire_len as usize);
+    match action.ip_family {
+        Family::V4 => check_v4(&frame.data[offset..], len),
+        Family::V6 => check_v6(&frame.data[offset..], len),
+    }
+}
+
+/// Compiles in every way and checks every frame.
+fn check_all(actions: &[Action], profiles: &OptionProfiles, salt: u64) -> TestCaseResult {
+    for link in [Link::Ethernet, Link::RawIp] {
+        let config = |payload| CompileConfig {
+            salt: Salt(salt),
+            payload,
+            link,
+        };
+        let (whole, _) = compile(actions, profiles, config(PayloadPolicy::Synthetic));
+        let (cut, _) = compile(actions, profiles, config(PayloadPolicy::Truncate));
+        for ((action, whole), cut) in actions.iter().zip(&whole).zip(&cut) {
+            check(action, whole, link)?;
+            check(action, cut, link)?;
+            prop_assert_eq!(whole.wire_len, cut.wire_len);
+            prop_assert!(whole.data.starts_with(&cut.data));
+        }
+    }
+    Ok(())
+}
+
+/// Checks that lift and compile are each other's inverse on what lift wrote of these frames, and that the oracle agrees.
+fn check_round_trip(frames: &[Frame], config: CompileConfig) -> TestCaseResult {
+    let (actions, profiles) = lift(frames);
+    let (compiled, legalisations) = compile(&actions, &profiles, config);
+    prop_assert_eq!(legalisations, 0);
+    let (again, _) = lift(&compiled);
+    prop_assert_eq!(again.len(), actions.len());
+    for (again, action) in again.iter().zip(&actions) {
+        prop_assert_eq!(again, action);
+    }
+    let mut proof = Proof::new(config);
+    for frame in frames {
+        let loss = proof.step(&frame.packet()).and_then(|(_, loss)| loss);
+        prop_assert_eq!(loss, None);
+    }
+    Ok(())
+}
+
+/// Action sequences that a capture gave, with some values changed.
+fn nearly_legal() -> impl Strategy<Value = (Vec<Action>, OptionProfiles)> {
+    packets::capture().prop_flat_map(|frames| {
+        let (actions, profiles) = lift(&frames);
+        (actions::mutated(actions), Just(profiles))
+    })
+}
+
+/// Where this fails, an oracle would put another code in the message's place.
+#[test]
+fn test_messages_that_the_compiler_would_change_are_out_of_scope() {
+    let message = |icmp_type, code, body: u8| {
+        let mut data = vec![0x60, 0, 0, 0, 0, 8 + body, 58, 64];
+        data.resize(40, 0);
+        data.extend([icmp_type, code]);
+        data.resize(48 + usize::from(body), 0);
+        let frame = Frame {
+            time: EPOCH,
+            link: LinkType::RAW,
+            wire_len: data.len() as u32,
+            data,
+        };
+        wire::parse(&frame.packet()).map(|headers| headers.payload_len)
+    };
+    assert_eq!(message(159, 0, 0), Ok(0));
+    assert_eq!(message(159, 1, 0), Err(SkipReason::MalformedHeader));
+    assert_eq!(message(133, 0, 8), Ok(8));
+    assert_eq!(message(133, 0, 1), Err(SkipReason::MalformedHeader));
+}
+
+/// An offloaded datagram whose header leaves the length open may be longer than any header can tell.
+#[test]
+fn test_what_is_longer_than_an_ip_header_can_tell_is_out_of_scope() {
+    let datagram = |wire_len| {
+        let mut data = vec![0x45, 0, 0, 0, 0, 0, 0, 0, 64, 17];
+        data.resize(28, 0);
+        let frame = Frame {
+            time: EPOCH,
+            link: LinkType::RAW,
+            wire_len,
+            data,
+        };
+        wire::parse(&frame.packet()).map(|headers| headers.payload_len)
+    };
+    assert_eq!(datagram(65_535), Ok(65_507));
+    assert_eq!(datagram(65_536), Err(SkipReason::TooLong));
+}
+
+proptest! {
+    #[test]
+    fn test_random_actions_compile_to_legal_packets(
+        actions in vec(actions::action(), 1..40), profiles in actions::profiles(), salt in any::<u64>(),
+    ) {
+        check_all(&actions, &profiles, salt)?;
+    }
+
+    #[test]
+    fn test_nearly_legal_actions_compile_to_legal_packets((actions, profiles) in nearly_legal()) {
+        check_all(&actions, &profiles, 0)?;
+    }
+
+    /// Tokens and directions may differ from the random ones, since lift takes the lowest free slot and the opener for the
+    /// originator. But what lift wrote once is a fixed point.
+    #[test]
+    fn test_compiled_random_actions_are_a_fixed_point(
+        actions in vec(actions::action(), 1..40), profiles in actions::profiles(), salt in any::<u64>(),
+    ) {
+        let config = CompileConfig { salt: Salt(salt), ..CompileConfig::default() };
+        check_round_trip(&compile(&actions, &profiles, config).0, config)?;
+    }
+
+    #[test]
+    fn test_compiled_nearly_legal_actions_are_a_fixed_point((actions, profiles) in nearly_legal()) {
+        let config = CompileConfig { payload: PayloadPolicy::Truncate, ..CompileConfig::default() };
+        check_round_trip(&compile(&actions, &profiles, config).0, config)?;
+    }
+
+    #[test]
+    fn test_lifted_packets_are_a_fixed_point(frames in packets::capture(), raw in any::<bool>()) {
+        let link = if raw { Link::RawIp } else { Link::Ethernet };
+        check_round_trip(&frames, CompileConfig { link, ..CompileConfig::default() })?;
+    }
+}

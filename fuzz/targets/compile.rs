@@ -1,0 +1,43 @@
+//! Bytes as actions: the compiler is total, and what it writes parses to the same protocol.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use tracecodec::action::schema::{FIELD_COUNT, Tokens};
+use tracecodec::action::{Action, OptionLayout, OptionProfiles};
+use tracecodec::compile::{CompileConfig, Compiler, Link, PayloadPolicy};
+use tracecodec::wire;
+
+/// The first two digits of `flow_token`, which would make tables of 65,536 slots.
+const HIGH_DIGITS: usize = 2;
+
+fn action(bytes: &[u8]) -> Action {
+    let mut tokens: Tokens = [0; FIELD_COUNT];
+    for (token, &byte) in tokens.iter_mut().zip(bytes).skip(HIGH_DIGITS) {
+        *token = byte.into();
+    }
+    let delta_t = bytes[bytes.len() - 8..].try_into().expect("eight bytes");
+    Action::from_tokens(&tokens, i64::from_be_bytes(delta_t))
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    let Some((&[first, words], rest)) = bytes.split_first_chunk() else {
+        return;
+    };
+    let (area, rest) = rest.split_at(rest.len().min(4 * usize::from(words % 64)));
+    let mut profiles = OptionProfiles::new();
+    for area in area.chunks(40) {
+        profiles.intern(OptionLayout::of(area));
+    }
+    let mut compiler = Compiler::new(CompileConfig {
+        payload: [PayloadPolicy::Synthetic, PayloadPolicy::Truncate][usize::from(first & 1)],
+        link: [Link::Ethernet, Link::RawIp][usize::from(first >> 1 & 1)],
+        ..CompileConfig::default()
+    });
+    for record in rest.chunks_exact(FIELD_COUNT + 8) {
+        let action = action(record);
+        let packet = compiler.compile(&action, &profiles);
+        let headers = wire::parse(&packet).expect("a compiled packet is in scope");
+        assert_eq!(headers.family, action.ip_family);
+        assert_eq!((headers.ttl, headers.tos), (action.ttl_res, action.ip_tos));
+    }
+});
