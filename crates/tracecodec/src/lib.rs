@@ -1,4 +1,65 @@
-//! TraceCodec's symbolic path.
+//! TraceCodec's symbolic path: from captures to packet actions, and back to captures that analysers read without complaint.
+//!
+//! A *packet action* says what an endpoint did at one step, and nothing that the protocol then dictates. [`lift`] reads
+//! actions off a capture; [`compile`] realises them as packets of synthetic endpoints. Nothing here is learned or random:
+//! the same input and configuration give the same bytes.
+//!
+//! ```
+//! use tracecodec::action::{Control, OptionProfiles};
+//! use tracecodec::compile::{CompileConfig, Compiler};
+//! use tracecodec::lift::Lifter;
+//! use tracecodec::pcap::{LinkType, Packet, Timestamp};
+//!
+//! // A SYN from 192.0.2.1 to port 443 of 198.51.100.7: an IPv4 header, then a TCP header.
+//! let bytes = [
+//!     0x45, 0, 0, 40, 0, 1, 0x40, 0, 57, 6, 0, 0, 192, 0, 2, 1, 198, 51, 100, 7,
+//!     0xc7, 0x38, 0x01, 0xbb, 1, 2, 3, 4, 0, 0, 0, 0, 0x50, 0x02, 0xfa, 0xf0, 0, 0, 0, 0,
+//! ];
+//! let capture = [Packet {
+//!     time: Timestamp::new(1_700_000_000, 0),
+//!     link: LinkType::RAW,
+//!     wire_len: 40,
+//!     data: &bytes,
+//! }];
+//!
+//! let mut lifter = Lifter::new(65_536, OptionProfiles::new());
+//! let mut compiler = Compiler::new(CompileConfig::default());
+//! compiler.start_at(capture[0].time);
+//! for packet in &capture {
+//!     let action = lifter.lift(packet).expect("TCP over IPv4 is in scope");
+//!     assert_eq!((action.tcp_ctrl, action.tcp_win, action.ttl_res), (Control::Syn, 64_240, 57));
+//!
+//!     // The same step between synthetic endpoints, in an Ethernet frame.
+//!     let synthetic = compiler.compile(&action, lifter.profiles());
+//!     assert_eq!(synthetic.time, packet.time);
+//!     assert_eq!(synthetic.data[26..30], [10, 15, 122, 235]);
+//! }
+//! ```
+//!
+//! # The map
+//!
+//! Folders are stages of the data flow. A stage uses only stages above it; `tests/arrows.rs` holds the arrows.
+//!
+//! ```text
+//! action (the schema as data; depends on nothing)      artifact::output (files that appear whole)
+//!  │                                                    │
+//!  ├─ tcp (SeqNumber, flags, automaton, references)    pcap (Reader, Writer, Packet, Timestamp ns)
+//!  │   │                                                │
+//!  │   └──────── wire (Headers: where IP starts, what the headers say) ────────┐
+//!  │              │                                                            │
+//!  │             flow (FlowKey, FlowTable, the session rule)                   │
+//!  │              │                                                            │
+//!  └── captures → lift → actions                           actions → compile → captures
+//!                  │   └────────── oracle (lift, then compile; the proof) ─────┘
+//!                  │
+//!                 artifact (Parquet actions, JSON manifests)
+//!                  │
+//!                 shard (captures → session-preserving shards)
+//! ```
+//!
+//! [`lift`] and [`compile`] never see each other: what they must agree on lives once, in [`tcp`] and [`action`].
+//! The formats are described in `docs/formats.md`.
+
 pub mod action;
 pub mod artifact;
 pub mod compile;
