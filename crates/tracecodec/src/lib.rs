@@ -6,5 +6,6 @@ pub mod flow;
 pub mod lift;
 pub mod oracle;
 pub mod pcap;
+pub mod shard;
 pub mod tcp;
 pub mod wire;

@@ -35,7 +35,7 @@ pub use format::{Compression, Container, Format, Precision};
 pub use link::{LINK_TYPES, LinkType};
 pub use reader::Reader;
 pub use timestamp::Timestamp;
-pub use writer::Writer;
+pub use writer::{PcapNgEncoder, Writer};
 
 /// One captured packet. Its bytes lie in the reader's buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -90,6 +90,30 @@ impl Writer {
     }
 }
 
+/// A pcapng capture as bytes, for those who write many at once and buffer them on their own.
+#[derive(Debug, Default)]
+pub struct PcapNgEncoder {
+    begun: bool,
+    links: Vec<LinkType>,
+}
+
+impl PcapNgEncoder {
+    /// Appends the packet, and before it whatever the capture needs to understand it.
+    ///
+    /// # Errors
+    /// If the format cannot hold the packet.
+    pub fn encode(&mut self, packet: &Packet<'_>, to: &mut Vec<u8>) -> Result<(), WriteError> {
+        if packet.data.len() > MAX_DATA as usize {
+            return Err(WriteError::TooLong(packet.data.len()));
+        }
+        if !self.begun {
+            to.extend_from_slice(&section_block());
+            self.begun = true;
+        }
+        write_pcapng(to, &mut self.links, packet)
+    }
+}
+
 #[inline]
 fn write_pcap(
     sink: &mut BufWriter<Sink>,
@@ -115,7 +139,7 @@ fn write_pcap(
 
 #[inline]
 fn write_pcapng(
-    sink: &mut BufWriter<Sink>,
+    sink: &mut impl Write,
     links: &mut Vec<LinkType>,
     packet: &Packet<'_>,
 ) -> Result<(), WriteError> {

@@ -1,0 +1,143 @@
+//! A capture as the source of an artifact: read, and digested on the way.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::manifest::Source;
+use crate::pcap::{Packet, ReadError, ReadErrorKind, Reader};
+
+/// A capture that is read once, for its packets and for the digest of its bytes as they are stored.
+pub struct SourceFile {
+    path: PathBuf,
+    reader: Reader,
+    input: Digested,
+}
+
+/// The bytes of a file, digested as they are read. The capture's reader and the [`SourceFile`] share it.
+#[derive(Clone)]
+struct Digested(Arc<Mutex<Input>>);
+
+struct Input {
+    file: Box<dyn Read + Send>,
+    hasher: blake3::Hasher,
+    bytes: u64,
+}
+
+impl SourceFile {
+    /// Opens a capture by its path; `-` is standard input.
+    ///
+    /// # Errors
+    /// If the file cannot be opened, or is not a capture.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, ReadError> {
+        let path = path.as_ref().to_path_buf();
+        let opened = Digested::open(&path).and_then(|input| {
+            let reader = Reader::new(input.clone())?;
+            Ok((reader, input))
+        });
+        match opened {
+            Ok((reader, input)) => Ok(Self {
+                path,
+                reader,
+                input,
+            }),
+            Err(error) => Err(named(error, &path)),
+        }
+    }
+
+    /// The next packet; none after the last one, or after an error.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "an Iterator's items cannot borrow from it, and a packet borrows the buffer"
+    )]
+    #[inline]
+    pub fn next(&mut self) -> Option<Result<Packet<'_>, ReadError>> {
+        let packet = self.reader.next()?;
+        Some(packet.map_err(|error| named(error, &self.path)))
+    }
+
+    /// Bytes of the file that were read, compressed ones if it is compressed.
+    pub fn bytes(&self) -> u64 {
+        self.input.lock().bytes
+    }
+
+    /// Packets given so far.
+    pub fn packets(&self) -> u64 {
+        self.reader.packets()
+    }
+
+    /// Reads what the capture's reader left, and tells what the manifest says of the file. `damage` ended its packets.
+    ///
+    /// # Errors
+    /// If the file cannot be read to its end.
+    pub fn finish(self, damage: Option<&ReadError>) -> io::Result<Source> {
+        let packets = self.reader.packets();
+        drop(self.reader);
+        io::copy(&mut self.input.clone(), &mut io::sink())?;
+        let input = self.input.lock();
+        Ok(Source {
+            name: file_name(&self.path),
+            blake3: input.hasher.finalize().to_hex().to_string(),
+            bytes: input.bytes,
+            packets,
+            damage: damage.map(describe),
+        })
+    }
+}
+
+/// The last part of a path: manifests do not tell where a file lay.
+fn file_name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or(path.as_os_str());
+    name.to_string_lossy().into_owned()
+}
+
+fn named(mut error: ReadError, path: &Path) -> ReadError {
+    error.path = Some(path.to_path_buf());
+    error
+}
+
+/// The error without the path.
+fn describe(error: &ReadError) -> String {
+    let ReadError {
+        kind,
+        offset,
+        packet,
+        ..
+    } = error;
+    format!("packet {packet} at byte {offset}: {kind}")
+}
+
+impl Digested {
+    fn open(path: &Path) -> Result<Self, ReadError> {
+        let file: Box<dyn Read + Send> = if path == Path::new("-") {
+            Box::new(io::stdin())
+        } else {
+            Box::new(File::open(path).map_err(|error| ReadError {
+                path: None,
+                kind: ReadErrorKind::Io(error),
+                offset: 0,
+                packet: 0,
+            })?)
+        };
+        Ok(Self(Arc::new(Mutex::new(Input {
+            file,
+            hasher: blake3::Hasher::new(),
+            bytes: 0,
+        }))))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Input> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Read for Digested {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut input = self.lock();
+        let count = input.file.read(buffer)?;
+        input.hasher.update(&buffer[..count]);
+        input.bytes += count as u64;
+        Ok(count)
+    }
+}

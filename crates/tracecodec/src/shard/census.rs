@@ -1,0 +1,115 @@
+//! What is in a shard: read back from its file, so that the manifest tells of the bytes that are there.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
+
+use crate::action::Proto;
+use crate::artifact::SourceFile;
+use crate::artifact::manifest::Census;
+use crate::flow::FlowKey;
+use crate::flow::session::Sessions;
+use crate::pcap::{Packet, ReadError, Timestamp};
+use crate::wire::{self, Headers, Transport};
+
+use super::ShardError;
+
+/// The census of a shard, and its BLAKE3 digest in hexadecimal.
+pub(super) fn take(path: &Path) -> Result<(Census, String), ShardError> {
+    let mut source = SourceFile::open(path)?;
+    let mut counter = Counter::default();
+    while let Some(packet) = source.next() {
+        counter.add(&packet?);
+    }
+    let digest = source.finish(None).map_err(ShardError::at(path))?.blake3;
+    Ok((counter.finish(), digest))
+}
+
+/// The running census. Memory grows with the sessions of the shard.
+#[derive(Default)]
+struct Counter {
+    census: Census,
+    sessions: Sessions,
+    flows: HashSet<FlowKey>,
+    /// First and last packet of each session, by number.
+    spans: BTreeMap<u64, (Timestamp, Timestamp)>,
+    last_time: Option<Timestamp>,
+}
+
+impl Counter {
+    fn add(&mut self, packet: &Packet<'_>) {
+        // The sharder wrote only what parses.
+        let Ok(headers) = wire::parse(packet) else {
+            return;
+        };
+        self.add_time(packet.time);
+        self.flows.insert(FlowKey::of(&headers).0);
+        let session = self.sessions.observe(&headers, packet.time);
+        let span = self.spans.entry(session.id);
+        let span = span.or_insert((packet.time, packet.time));
+        *span = (span.0.min(packet.time), span.1.max(packet.time));
+        self.census.packets += 1;
+        self.census.bytes += u64::from(headers.ip_len);
+        self.census.protocols.add(proto(&headers));
+    }
+
+    fn add_time(&mut self, time: Timestamp) {
+        let census = &mut self.census;
+        census.start_ns = Some(census.start_ns.map_or(time.0, |start| start.min(time.0)));
+        census.end_ns = Some(census.end_ns.map_or(time.0, |end| end.max(time.0)));
+        census.steps_back += u64::from(self.last_time.is_some_and(|last| time < last));
+        self.last_time = Some(time);
+    }
+
+    fn finish(self) -> Census {
+        Census {
+            sessions: self.sessions.count(),
+            flows: self.flows.len() as u64,
+            max_concurrent_sessions: most_at_once(self.spans.into_values().collect()),
+            ..self.census
+        }
+    }
+}
+
+fn proto(headers: &Headers<'_>) -> Proto {
+    match headers.transport {
+        Transport::Tcp(_) => Proto::Tcp,
+        Transport::Udp { .. } => Proto::Udp,
+        Transport::Icmp(_) => Proto::Icmp,
+        Transport::Other(_) => Proto::Other,
+    }
+}
+
+/// Most spans that hold one point in time; both their ends belong to them.
+fn most_at_once(spans: Vec<(Timestamp, Timestamp)>) -> u64 {
+    let (mut starts, mut ends): (Vec<_>, Vec<_>) = spans.into_iter().unzip();
+    starts.sort_unstable();
+    ends.sort_unstable();
+    let (mut over, mut most) = (0, 0);
+    for (started, start) in starts.iter().enumerate() {
+        while ends[over] < *start {
+            over += 1;
+        }
+        most = most.max(started + 1 - over);
+    }
+    most as u64
+}
+
+impl From<ReadError> for ShardError {
+    fn from(error: ReadError) -> Self {
+        Self::Read(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn test_most_at_once() {
+        let span = |start, end| (Timestamp(start), Timestamp(end));
+        assert_eq!(most_at_once(vec![]), 0);
+        assert_eq!(most_at_once(vec![span(0, 1), span(2, 3)]), 1);
+        assert_eq!(most_at_once(vec![span(0, 2), span(2, 3)]), 2);
+        assert_eq!(most_at_once(vec![span(0, 9), span(1, 2), span(3, 4)]), 2);
+    }
+}

@@ -1,0 +1,120 @@
+//! The output folder: nothing in it looks complete before it is.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::artifact::Manifest;
+use crate::artifact::manifest::{self, Split};
+
+use super::ShardError;
+
+/// Where shards grow until all is known.
+const PART: &str = ".part";
+
+/// The output folder during a run. Dropped before [`publish`](Folder::publish) ends, it takes the half-written shards along;
+/// what was in the folder before stays until then.
+pub(super) struct Folder {
+    path: PathBuf,
+    /// Whether the folder was made for this run.
+    is_new: bool,
+}
+
+impl Folder {
+    /// Takes an empty or absent folder, or, with `overwrite`, one of ours.
+    pub(super) fn claim(path: &Path, overwrite: bool) -> Result<Self, ShardError> {
+        let is_new = !path.exists();
+        fs::create_dir_all(path).map_err(ShardError::at(path))?;
+        let part = path.join(PART);
+        if !is_empty(path).map_err(ShardError::at(path))? {
+            let is_shards = Manifest::read(path.join(manifest::FILE_NAME)).is_ok();
+            let is_ours = is_shards || part.is_dir();
+            if !is_ours {
+                return Err(ShardError::ForeignFolder(path.to_path_buf()));
+            }
+            if !overwrite {
+                return Err(ShardError::FolderInUse(path.to_path_buf()));
+            }
+            remove_if_there(fs::remove_dir_all(&part)).map_err(ShardError::at(&part))?;
+        }
+        fs::create_dir(&part).map_err(ShardError::at(&part))?;
+        let path = path.to_path_buf();
+        Ok(Self { path, is_new })
+    }
+
+    /// Where the shards grow.
+    pub(super) fn part(&self) -> PathBuf {
+        self.path.join(PART)
+    }
+
+    /// Puts the shards in their places and writes the manifest, in the place of an older one with its shards.
+    pub(super) fn publish(mut self, manifest: &Manifest) -> Result<(), ShardError> {
+        let manifest_path = self.path.join(manifest::FILE_NAME);
+        remove_if_there(fs::remove_file(&manifest_path)).map_err(ShardError::at(&manifest_path))?;
+        for split in Split::ALL {
+            let folder = self.path.join(split.name());
+            remove_shards(&folder).map_err(ShardError::at(&folder))?;
+        }
+        for split in Split::ALL {
+            if manifest.of_split(split).next().is_some() {
+                let folder = self.path.join(split.name());
+                fs::create_dir_all(&folder).map_err(ShardError::at(&folder))?;
+            }
+        }
+        for shard in &manifest.shards {
+            let target = self.path.join(&shard.file);
+            let name = target.file_name().unwrap_or(OsStr::new(""));
+            fs::rename(self.part().join(name), &target).map_err(ShardError::at(&target))?;
+        }
+        manifest.write(manifest_path)?;
+        self.is_new = false;
+        Ok(())
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // Nothing can be told to anyone here; what stays is known by its name and refused or replaced by the next run.
+        let _ = fs::remove_dir_all(self.part());
+        if self.is_new {
+            let _ = fs::remove_dir(&self.path);
+        }
+    }
+}
+
+fn is_empty(path: &Path) -> io::Result<bool> {
+    Ok(fs::read_dir(path)?.next().is_none())
+}
+
+fn remove_if_there(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
+}
+
+/// Removes the shards in a split's folder, and the folder if nothing else is in it.
+fn remove_shards(folder: &Path) -> io::Result<()> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        if is_shard(&entry.file_name()) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    if is_empty(folder)? {
+        fs::remove_dir(folder)?;
+    }
+    Ok(())
+}
+
+fn is_shard(name: &OsStr) -> bool {
+    let number = name
+        .to_str()
+        .and_then(|name| name.strip_prefix("shard-")?.strip_suffix(".pcapng"));
+    number.is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
+}

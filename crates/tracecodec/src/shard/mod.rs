@@ -1,0 +1,303 @@
+//! The session-preserving temporal sharder (the paper, appendix A.2).
+//!
+//! A capture is cut into many small ones, ordered by start. A session lies whole in the shard in which it starts, however
+//! long it lasts; contiguous ranges of shards become the training, validation and test split.
+
+mod census;
+mod folder;
+mod spill;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::artifact::SourceFile;
+use crate::artifact::manifest::{self, Manifest, ManifestError, ShardEntry, Source, Split, Totals};
+use crate::flow::session::Sessions;
+use crate::pcap::{Packet, ReadError, Timestamp, WriteError};
+use crate::wire::{self, SkipReason};
+
+use folder::Folder;
+use spill::Spill;
+
+pub use crate::artifact::manifest::{ShardConfig, ShardSize, SplitWeights};
+
+/// Packets between two reports of progress.
+const PROGRESS_STEP: u64 = 4_096;
+
+/// Why a capture could not be sharded. The output folder is then as it was before, but for
+/// [`Io`](ShardError::Io) in the last moments, which leaves it without a manifest.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ShardError {
+    /// There is nothing to read.
+    #[error("no capture was given")]
+    NoInput,
+    /// A configuration that means nothing.
+    #[error("{0}")]
+    Config(&'static str),
+    /// A capture cannot be read on.
+    #[error(transparent)]
+    Read(ReadError),
+    /// A packet cannot be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// The manifest cannot be written.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// The operating system refuses a file or folder.
+    #[error("{}: {cause}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// The operating system's word on it.
+        cause: io::Error,
+    },
+    /// The output folder holds other things.
+    #[error("{}: the folder is not empty, and holds no shards", .0.display())]
+    ForeignFolder(PathBuf),
+    /// The output folder holds shards, or what an interrupted run left of them.
+    #[error("{}: the folder holds shards already", .0.display())]
+    FolderInUse(PathBuf),
+}
+
+impl ShardError {
+    /// What to try, if there is something.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Read(error) => error.hint(),
+            Self::Write(error) => error.hint(),
+            Self::ForeignFolder(_) => Some("choose a new or an empty folder"),
+            Self::FolderInUse(_) => Some("--overwrite replaces them"),
+            Self::NoInput | Self::Config(_) | Self::Manifest(_) | Self::Io { .. } => None,
+        }
+    }
+
+    fn at(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_path_buf();
+        move |cause| Self::Io { path, cause }
+    }
+}
+
+/// How far a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// The captures are being read.
+    Reading {
+        /// Bytes read of all captures, compressed ones if they are compressed.
+        bytes: u64,
+        /// Packets read.
+        packets: u64,
+    },
+    /// The shards are being counted and digested.
+    Counting {
+        /// Shards that are done.
+        shards: usize,
+        /// Shards in all.
+        of: usize,
+    },
+}
+
+/// Cuts captures, read one after the other as one stream, into a folder of shards with a manifest.
+///
+/// Memory grows with live sessions, and by some bytes a shard; not with packets.
+///
+/// # Errors
+/// If a capture cannot be read, the folder is not free, or writing fails.
+pub fn shard(
+    inputs: &[impl AsRef<Path>],
+    output: impl AsRef<Path>,
+    config: &ShardConfig,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Manifest, ShardError> {
+    check(config, inputs.len())?;
+    let folder = Folder::claim(output.as_ref(), config.overwrite)?;
+    let mut sharder = Sharder::new(config, Spill::new(&folder.part()));
+    let mut sources = Vec::new();
+    for input in inputs {
+        sources.push(read(input.as_ref(), &mut sharder, &sources, progress)?);
+    }
+    let count = sharder.spill.flush()?;
+    let shards = describe(&folder, count, config.split, progress)?;
+    let totals = sharder.totals(&sources, &shards);
+    let manifest = Manifest::new(config.clone(), sources, totals, shards);
+    folder.publish(&manifest)?;
+    Ok(manifest)
+}
+
+fn check(config: &ShardConfig, inputs: usize) -> Result<(), ShardError> {
+    let SplitWeights {
+        train,
+        validation,
+        test,
+    } = config.split;
+    if inputs == 0 {
+        return Err(ShardError::NoInput);
+    }
+    if matches!(config.size, ShardSize::Packets(0) | ShardSize::Seconds(0)) {
+        return Err(ShardError::Config("the size of a shard is zero"));
+    }
+    if (train, validation, test) == (0, 0, 0) {
+        return Err(ShardError::Config("the weights of all splits are zero"));
+    }
+    Ok(())
+}
+
+/// Feeds one capture to the sharder. `before` are the captures that are done.
+fn read(
+    path: &Path,
+    sharder: &mut Sharder<'_>,
+    before: &[Source],
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Source, ShardError> {
+    let bytes: u64 = before.iter().map(|source| source.bytes).sum();
+    let packets: u64 = before.iter().map(|source| source.packets).sum();
+    let mut source = SourceFile::open(path)?;
+    let mut damage = None;
+    loop {
+        if source.packets() % PROGRESS_STEP == 0 {
+            progress(Progress::Reading {
+                bytes: bytes + source.bytes(),
+                packets: packets + source.packets(),
+            });
+        }
+        match source.next() {
+            None => break,
+            Some(Ok(packet)) => sharder.take(&packet)?,
+            Some(Err(error)) if sharder.config.lenient => damage = Some(error),
+            Some(Err(error)) => return Err(error.into()),
+        }
+    }
+    source.finish(damage.as_ref()).map_err(ShardError::at(path))
+}
+
+/// Sends each packet to the shard of its session.
+struct Sharder<'a> {
+    config: &'a ShardConfig,
+    sessions: Sessions,
+    spill: Spill,
+    /// Number of each shard's first session. Sessions are numbered by start, so a shard's sessions are a range.
+    first_sessions: Vec<u64>,
+    /// Time of the latest shard's first packet.
+    opened: Timestamp,
+    last_time: Option<Timestamp>,
+    steps_back: u64,
+    skipped: BTreeMap<SkipReason, u64>,
+}
+
+impl<'a> Sharder<'a> {
+    fn new(config: &'a ShardConfig, spill: Spill) -> Self {
+        Self {
+            config,
+            sessions: Sessions::new(),
+            spill,
+            first_sessions: Vec::new(),
+            opened: Timestamp(0),
+            last_time: None,
+            steps_back: 0,
+            skipped: BTreeMap::new(),
+        }
+    }
+
+    fn take(&mut self, packet: &Packet<'_>) -> Result<(), ShardError> {
+        let headers = match wire::parse(packet) {
+            Ok(headers) => headers,
+            Err(reason) => {
+                *self.skipped.entry(reason).or_default() += 1;
+                return Ok(());
+            }
+        };
+        let time = packet.time;
+        self.steps_back += u64::from(self.last_time.is_some_and(|last| time < last));
+        self.last_time = Some(time);
+        let session = self.sessions.observe(&headers, time);
+        if session.starts && self.is_full(time) {
+            self.first_sessions.push(session.id);
+            self.opened = time;
+            self.spill.open();
+        }
+        let shard = self
+            .first_sessions
+            .partition_point(|&first| first <= session.id)
+            - 1;
+        self.spill.append(shard, packet)
+    }
+
+    /// Whether the next session starts a new shard.
+    fn is_full(&self, time: Timestamp) -> bool {
+        let Some(latest) = self.first_sessions.len().checked_sub(1) else {
+            return true;
+        };
+        match self.config.size {
+            ShardSize::Packets(packets) => self.spill.packets(latest) >= packets,
+            ShardSize::Seconds(seconds) => {
+                let passed = time.since(self.opened) / 1_000_000_000;
+                u64::try_from(passed).is_ok_and(|passed| passed >= seconds)
+            }
+        }
+    }
+
+    fn totals(&self, sources: &[Source], shards: &[ShardEntry]) -> Totals {
+        let mut totals = Totals {
+            packets_read: sources.iter().map(|source| source.packets).sum(),
+            skipped: manifest::by_name(&self.skipped),
+            sessions: self.sessions.count(),
+            steps_back: self.steps_back,
+            ..Totals::default()
+        };
+        for ShardEntry { census, .. } in shards {
+            totals.packets += census.packets;
+            totals.bytes += census.bytes;
+            totals.protocols.merge(&census.protocols);
+        }
+        totals
+    }
+}
+
+/// Counts and digests the shards, and gives each its split.
+fn describe(
+    folder: &Folder,
+    count: usize,
+    weights: SplitWeights,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Vec<ShardEntry>, ShardError> {
+    let sizes = split_sizes(count, weights);
+    let splits = Split::ALL.into_iter().zip(sizes);
+    let splits = splits.flat_map(|(split, size)| std::iter::repeat_n(split, size));
+    let mut shards = Vec::with_capacity(count);
+    for (number, split) in splits.enumerate() {
+        let name = spill::file_name(number);
+        let (census, blake3) = census::take(&folder.part().join(&name))?;
+        shards.push(ShardEntry {
+            file: format!("{}/{name}", split.name()),
+            split,
+            blake3,
+            census,
+        });
+        let (shards, of) = (number + 1, count);
+        progress(Progress::Counting { shards, of });
+    }
+    Ok(shards)
+}
+
+/// Shards of the training, validation and test split: the last two rounded down, as the paper has it, the first takes the
+/// rest. From three shards on, every split of a weight has one.
+fn split_sizes(count: usize, weights: SplitWeights) -> [usize; 3] {
+    let weights = [weights.train, weights.validation, weights.test];
+    let sum: u64 = weights.iter().map(|&weight| u64::from(weight)).sum();
+    let smallest = usize::from(count >= weights.len());
+    let mut sizes = weights.map(|weight| {
+        let exact = count as u128 * u128::from(weight) / u128::from(sum.max(1));
+        (exact as usize).max(if weight > 0 { smallest } else { 0 })
+    });
+    while sizes.iter().sum::<usize>() > count {
+        *sizes
+            .iter_mut()
+            .max()
+            .expect("there are three splits, and the largest has more than one") -= 1;
+    }
+    let rest = count - sizes.iter().sum::<usize>();
+    let first = weights.iter().position(|&weight| weight > 0).unwrap_or(0);
+    sizes[first] += rest;
+    sizes
+}
