@@ -9,7 +9,9 @@ use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use parquet::basic::{Compression, Encoding, LogicalType, Repetition, Type as Physical, ZstdLevel};
+use parquet::basic::{
+    Compression, ConvertedType, Encoding, LogicalType, Repetition, Type as Physical, ZstdLevel,
+};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::{DataType, Int32Type, Int64Type};
 use parquet::errors::ParquetError;
@@ -245,8 +247,11 @@ fn parquet_schema() -> Arc<Type> {
         column_type(quantity.name, Physical::INT32, logical)
     });
     let delta_t = column_type(DELTA_T, Physical::INT64, LogicalType::integer(64, true));
-    let builder = Type::group_type_builder("action");
-    let builder = builder.with_fields(quantities.chain([delta_t]).collect());
+    group("action", quantities.chain([delta_t]).collect())
+}
+
+fn group(name: &str, columns: Vec<Arc<Type>>) -> Arc<Type> {
+    let builder = Type::group_type_builder(name).with_fields(columns);
     Arc::new(builder.build().expect("a group of named columns"))
 }
 
@@ -394,7 +399,8 @@ fn output_kind(error: ParquetError) -> ActionsErrorKind {
 
 /// A stream of actions out of a file. Memory does not depend on its length.
 ///
-/// A damaged file gives the actions before the damage, then one error, then nothing.
+/// Needs a file that can be searched, not a pipe. A bad file gives actions until a place at most 8,192 rows before the damage,
+/// then one error, then nothing.
 pub struct ActionsReader {
     path: PathBuf,
     file: SerializedFileReader<File>,
@@ -637,29 +643,37 @@ fn places(schema: &SchemaDescriptor) -> Result<Vec<usize>, ActionsErrorKind> {
         .collect()
 }
 
-/// Accepts the column's own type, required or optional. A plain `INT64` counts as signed, as Parquet has it.
+/// Accepts the column's own type, required or optional, in Parquet's new words or its old ones. A plain `INT64` counts as
+/// signed, as Parquet has it.
 fn check_type(
     found: &ColumnDescriptor,
     expected: &Type,
     column: &'static str,
 ) -> Result<(), ActionsErrorKind> {
-    let logical = expected.get_basic_info().logical_type_ref();
-    let plain = column == DELTA_T && found.logical_type_ref().is_none();
-    let same = found.physical_type() == expected.get_physical_type()
-        && (found.logical_type_ref() == logical || plain)
-        && found.max_rep_level() == 0;
-    if same {
+    let wanted = expected.get_basic_info();
+    let annotated = match found.logical_type_ref() {
+        Some(logical) => Some(logical) == wanted.logical_type_ref(),
+        None => match found.converted_type() {
+            ConvertedType::NONE => column == DELTA_T,
+            converted => converted == wanted.converted_type(),
+        },
+    };
+    let physical = expected.get_physical_type();
+    if annotated && found.physical_type() == physical && found.max_rep_level() == 0 {
         return Ok(());
     }
-    let show = |physical: Physical, logical: Option<&LogicalType>| match logical {
-        Some(logical) => format!("{physical} ({logical:?})"),
-        None => physical.to_string(),
-    };
     Err(ActionsErrorKind::ColumnType {
         column,
-        found: show(found.physical_type(), found.logical_type_ref()),
-        expected: show(expected.get_physical_type(), logical),
+        found: type_name(found.physical_type(), found.converted_type()),
+        expected: type_name(physical, wanted.converted_type()),
     })
+}
+
+fn type_name(physical: Physical, converted: ConvertedType) -> String {
+    match converted {
+        ConvertedType::NONE => physical.to_string(),
+        converted => format!("{physical} ({converted})"),
+    }
 }
 
 /// The file's key-value metadata.
@@ -756,9 +770,8 @@ mod tests {
 
     /// A file of one column and this metadata.
     fn foreign(path: &Path, column: Arc<Type>, metadata: &[(&str, &str)]) {
-        let schema = Type::group_type_builder("x").with_fields(vec![column]);
-        let schema = Arc::new(schema.build().unwrap());
         let output = Output::create(path).unwrap();
+        let schema = group("x", vec![column]);
         let mut file = SerializedFileWriter::new(output, schema, Arc::default()).unwrap();
         for (key, value) in metadata {
             let entry = KeyValue::new(key.to_string(), value.to_string());
@@ -863,10 +876,34 @@ mod tests {
             (key::OPTION_PROFILES, "[]"),
         ];
         foreign(&path, token, &good);
-        assert!(opening_error(&path).starts_with("column flow_token is INT32 ("));
+        assert_eq!(
+            opening_error(&path),
+            "column flow_token is INT32 (UINT_32), not INT32 (UINT_16)"
+        );
         let delta_t = column_type(DELTA_T, Physical::INT64, LogicalType::integer(64, true));
         foreign(&path, delta_t, &good);
         assert_eq!(opening_error(&path), "no column flow_token");
+    }
+
+    #[test]
+    fn test_column_types() {
+        let of = |column: Arc<Type>| SchemaDescriptor::new(group("x", vec![column])).column(0);
+        let expected = column_type("a", Physical::INT32, LogicalType::integer(16, false));
+        assert!(check_type(&of(expected.clone()), &expected, "a").is_ok());
+        let old = Type::primitive_type_builder("a", Physical::INT32)
+            .with_repetition(Repetition::OPTIONAL)
+            .with_converted_type(ConvertedType::UINT_16);
+        let old = Arc::new(old.build().unwrap());
+        assert!(check_type(&of(old), &expected, "a").is_ok());
+        let list = Type::primitive_type_builder("a", Physical::INT32)
+            .with_repetition(Repetition::REPEATED)
+            .with_converted_type(ConvertedType::UINT_16);
+        let list = Arc::new(list.build().unwrap());
+        assert!(check_type(&of(list), &expected, "a").is_err());
+        let plain = Type::primitive_type_builder(DELTA_T, Physical::INT64);
+        let plain = Arc::new(plain.build().unwrap());
+        let expected = column_type(DELTA_T, Physical::INT64, LogicalType::integer(64, true));
+        assert!(check_type(&of(plain), &expected, DELTA_T).is_ok());
     }
 
     #[test]
