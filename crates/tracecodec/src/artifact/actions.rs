@@ -5,15 +5,18 @@
 use std::fmt;
 use std::fs::File;
 use std::io;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use parquet::basic::{Compression, Encoding, LogicalType, Repetition, Type as Physical, ZstdLevel};
+use parquet::basic::{
+    Compression, ConvertedType, Encoding, LogicalType, Repetition, Type as Physical, ZstdLevel,
+};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::{DataType, Int32Type, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::{ColumnDescriptor, ColumnPath, SchemaDescriptor, Type};
@@ -244,16 +247,21 @@ fn parquet_schema() -> Arc<Type> {
         column_type(quantity.name, Physical::INT32, logical)
     });
     let delta_t = column_type(DELTA_T, Physical::INT64, LogicalType::integer(64, true));
-    let builder = Type::group_type_builder("action");
-    let builder = builder.with_fields(quantities.chain([delta_t]).collect());
+    group("action", quantities.chain([delta_t]).collect())
+}
+
+fn group(name: &str, columns: Vec<Arc<Type>>) -> Arc<Type> {
+    let builder = Type::group_type_builder(name).with_fields(columns);
     Arc::new(builder.build().expect("a group of named columns"))
 }
 
+/// Dictionaries make the file a fifth smaller; statistics by page would make it larger and slower for no one's good.
 fn properties() -> WriterProperties {
     let delta_t = ColumnPath::from(DELTA_T);
     WriterProperties::builder()
         .set_created_by(TOOL.to_string())
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_column_dictionary_enabled(delta_t.clone(), false)
         .set_column_encoding(delta_t, Encoding::DELTA_BINARY_PACKED)
         .build()
@@ -391,7 +399,8 @@ fn output_kind(error: ParquetError) -> ActionsErrorKind {
 
 /// A stream of actions out of a file. Memory does not depend on its length.
 ///
-/// A damaged file gives the actions before the damage, then one error, then nothing.
+/// Needs a file that can be searched, not a pipe. A bad file gives actions until a place at most 8,192 rows before the damage,
+/// then one error, then nothing.
 pub struct ActionsReader {
     path: PathBuf,
     file: SerializedFileReader<File>,
@@ -429,8 +438,9 @@ impl ActionsReader {
     }
 
     fn start(path: &Path) -> Result<Self, ActionsErrorKind> {
-        let file = SerializedFileReader::new(File::open(path)?)
-            .map_err(|_| ActionsErrorKind::NotParquet)?;
+        let file = File::open(path)?;
+        let file = guarded(|| SerializedFileReader::new(file));
+        let file = file.map_err(|_| ActionsErrorKind::NotParquet)?;
         let metadata = file.metadata().file_metadata();
         let metadata = Metadata(metadata.key_value_metadata());
         let version: u32 = metadata.number(key::SCHEMA_VERSION)?;
@@ -507,7 +517,7 @@ impl ActionsReader {
             if self.next_group == self.file.num_row_groups() {
                 return Ok(false);
             }
-            let group = open_group(&self.file, self.next_group, &self.places);
+            let group = guarded(|| open_group(&self.file, self.next_group, &self.places));
             self.group = Some(group.map_err(|error| damaged(row, error))?);
             self.next_group += 1;
         }
@@ -587,7 +597,7 @@ fn read_column<T: DataType>(
     while values.len() < count {
         levels.clear();
         let wanted = count - values.len();
-        let read = reader.read_records(wanted, Some(&mut levels), None, values);
+        let read = guarded(|| reader.read_records(wanted, Some(&mut levels), None, values));
         let (records, present, _) = read.map_err(|error| damaged(row, error))?;
         if present < records {
             let null = levels.iter().position(|&level| level == 0).unwrap_or(0);
@@ -600,6 +610,14 @@ fn read_column<T: DataType>(
         }
     }
     Ok(())
+}
+
+/// Runs a step of the Parquet library, which panics on some damaged files where it should say so.
+fn guarded<T>(step: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
+    panic::catch_unwind(AssertUnwindSafe(step)).unwrap_or_else(|_| {
+        let cause = "the file contradicts itself".to_string();
+        Err(ParquetError::General(cause))
+    })
 }
 
 fn damaged(row: u64, error: ParquetError) -> ActionsErrorKind {
@@ -625,29 +643,37 @@ fn places(schema: &SchemaDescriptor) -> Result<Vec<usize>, ActionsErrorKind> {
         .collect()
 }
 
-/// Accepts the column's own type, required or optional. A plain `INT64` counts as signed, as Parquet has it.
+/// Accepts the column's own type, required or optional, in Parquet's new words or its old ones. A plain `INT64` counts as
+/// signed, as Parquet has it.
 fn check_type(
     found: &ColumnDescriptor,
     expected: &Type,
     column: &'static str,
 ) -> Result<(), ActionsErrorKind> {
-    let logical = expected.get_basic_info().logical_type_ref();
-    let plain = column == DELTA_T && found.logical_type_ref().is_none();
-    let same = found.physical_type() == expected.get_physical_type()
-        && (found.logical_type_ref() == logical || plain)
-        && found.max_rep_level() == 0;
-    if same {
+    let wanted = expected.get_basic_info();
+    let annotated = match found.logical_type_ref() {
+        Some(logical) => Some(logical) == wanted.logical_type_ref(),
+        None => match found.converted_type() {
+            ConvertedType::NONE => column == DELTA_T,
+            converted => converted == wanted.converted_type(),
+        },
+    };
+    let physical = expected.get_physical_type();
+    if annotated && found.physical_type() == physical && found.max_rep_level() == 0 {
         return Ok(());
     }
-    let show = |physical: Physical, logical: Option<&LogicalType>| match logical {
-        Some(logical) => format!("{physical} ({logical:?})"),
-        None => physical.to_string(),
-    };
     Err(ActionsErrorKind::ColumnType {
         column,
-        found: show(found.physical_type(), found.logical_type_ref()),
-        expected: show(expected.get_physical_type(), logical),
+        found: type_name(found.physical_type(), found.converted_type()),
+        expected: type_name(physical, wanted.converted_type()),
     })
+}
+
+fn type_name(physical: Physical, converted: ConvertedType) -> String {
+    match converted {
+        ConvertedType::NONE => physical.to_string(),
+        converted => format!("{physical} ({converted})"),
+    }
 }
 
 /// The file's key-value metadata.
@@ -655,8 +681,8 @@ struct Metadata<'a>(Option<&'a Vec<KeyValue>>);
 
 impl Metadata<'_> {
     fn text(&self, key: &'static str) -> Result<&str, ActionsErrorKind> {
-        let entries = self.0.into_iter().flatten();
-        let entry = entries.filter(|entry| entry.key == key).next_back();
+        let mut entries = self.0.into_iter().flatten();
+        let entry = entries.rfind(|entry| entry.key == key);
         entry
             .and_then(|entry| entry.value.as_deref())
             .ok_or(ActionsErrorKind::NotActions(key))
@@ -676,4 +702,223 @@ impl Metadata<'_> {
 fn bad_metadata(key: &'static str, value: &str) -> ActionsErrorKind {
     let value = value.chars().take(80).collect();
     ActionsErrorKind::Metadata { key, value }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::action::OptionLayout;
+    use proptest::prelude::*;
+    use std::fs;
+    use tempfile::TempDir;
+
+    /// A value for each quantity, within its vocabulary.
+    fn actions() -> impl Strategy<Value = Vec<Action>> {
+        let action = (
+            proptest::collection::vec(any::<u32>(), QUANTITIES.len()),
+            any::<i64>(),
+        );
+        let action = action.prop_map(|(values, delta_t)| {
+            let mut action = Action {
+                delta_t,
+                ..Action::default()
+            };
+            for (quantity, value) in QUANTITIES.iter().zip(values) {
+                let size = u64::from(quantity.vocabulary.max()) + 1;
+                (quantity.set)(&mut action, (u64::from(value) % size) as u32);
+            }
+            action
+        });
+        proptest::collection::vec(action, 0..300)
+    }
+
+    fn profiles() -> OptionProfiles {
+        let mut profiles = OptionProfiles::new();
+        profiles.intern(OptionLayout::of(&[2, 4, 5, 180]));
+        profiles
+    }
+
+    fn write(path: &Path, actions: &[Action]) {
+        let mut writer = ActionsWriter::create(path).unwrap();
+        for action in actions {
+            writer.write(action).unwrap();
+        }
+        let epoch = (!actions.is_empty()).then_some(Timestamp(-5));
+        let counts = LiftCounts::default();
+        writer.finish(epoch, &profiles(), &counts).unwrap();
+    }
+
+    fn read(path: &Path) -> Result<Vec<Action>, ActionsError> {
+        ActionsReader::open(path)?.collect()
+    }
+
+    /// A file of this many different actions, in a folder that lives as long as the guard.
+    fn sample(count: u32) -> (TempDir, PathBuf, Vec<Action>) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.parquet");
+        let action = |i: u32| Action {
+            flow_token: (i % 7) as u16,
+            tcp_seq_delta: i.wrapping_mul(2_654_435_761),
+            l4_payload_len: (i % 1_460) as u16,
+            delta_t: i64::from(i) - 100,
+            ..Action::default()
+        };
+        let actions: Vec<Action> = (0..count).map(action).collect();
+        write(&path, &actions);
+        (folder, path, actions)
+    }
+
+    /// A file of one column and this metadata.
+    fn foreign(path: &Path, column: Arc<Type>, metadata: &[(&str, &str)]) {
+        let output = Output::create(path).unwrap();
+        let schema = group("x", vec![column]);
+        let mut file = SerializedFileWriter::new(output, schema, Arc::default()).unwrap();
+        for (key, value) in metadata {
+            let entry = KeyValue::new(key.to_string(), value.to_string());
+            file.append_key_value_metadata(entry);
+        }
+        file.into_inner().unwrap().finish().unwrap();
+    }
+
+    fn opening_error(path: &Path) -> String {
+        let error = ActionsReader::open(path).err().unwrap().to_string();
+        let prefix = format!("{}: ", path.display());
+        error.strip_prefix(&prefix).unwrap().to_string()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn test_round_trip(actions in actions()) {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("a.parquet");
+            write(&path, &actions);
+            let clean: Vec<Action> = actions.iter().map(|a| a.without_inactive()).collect();
+            prop_assert_eq!(read(&path).unwrap(), clean);
+        }
+
+        #[test]
+        fn test_damage_is_an_error_or_values_of_the_vocabulary(at in 0usize..20_000, byte in any::<u8>()) {
+            let (_folder, path, actions) = sample(500);
+            let mut bytes = fs::read(&path).unwrap();
+            let at = at % bytes.len();
+            bytes[at] = byte;
+            fs::write(&path, bytes).unwrap();
+            if let Ok(read) = read(&path) {
+                prop_assert!(read.len() <= actions.len());
+            }
+        }
+    }
+
+    #[test]
+    fn test_several_row_groups() {
+        let (_folder, path, actions) = sample(ROW_GROUP as u32 + 10);
+        let reader = ActionsReader::open(&path).unwrap();
+        assert_eq!(reader.rows(), ROW_GROUP as u64 + 10);
+        assert_eq!(reader.epoch(), Some(Timestamp(-5)));
+        assert_eq!(reader.profiles().to_hex(), profiles().to_hex());
+        assert_eq!(reader.map(Result::unwrap).collect::<Vec<_>>(), actions);
+    }
+
+    #[test]
+    fn test_no_actions() {
+        let (_folder, path, _) = sample(0);
+        assert_eq!(read(&path).unwrap(), []);
+        assert_eq!(ActionsReader::open(&path).unwrap().epoch(), None);
+    }
+
+    #[test]
+    fn test_same_actions_same_bytes() {
+        let (_folder, first, _) = sample(1_000);
+        let (_other, second, _) = sample(1_000);
+        assert_eq!(fs::read(first).unwrap(), fs::read(second).unwrap());
+    }
+
+    #[test]
+    fn test_excess_values_saturate() {
+        let (_folder, path, _) = sample(0);
+        let mut action = Action::default();
+        action.context.gap_b = 255;
+        write(&path, &[action]);
+        action.context.gap_b = 31;
+        assert_eq!(read(&path).unwrap(), [action]);
+    }
+
+    #[test]
+    fn test_cut_files() {
+        let (_folder, path, _) = sample(500);
+        let bytes = fs::read(&path).unwrap();
+        for len in (0..bytes.len()).step_by(97) {
+            fs::write(&path, &bytes[..len]).unwrap();
+            assert_eq!(opening_error(&path), "not a Parquet file, or cut off");
+        }
+    }
+
+    #[test]
+    fn test_other_files() {
+        let (_folder, path, _) = sample(0);
+        let width = LogicalType::integer(32, false);
+        let token = column_type("flow_token", Physical::INT32, width);
+        foreign(&path, token.clone(), &[]);
+        assert_eq!(
+            opening_error(&path),
+            "a Parquet file, but not of packet actions: no metadata tracecodec.schema_version"
+        );
+        foreign(&path, token.clone(), &[(key::SCHEMA_VERSION, "999")]);
+        assert_eq!(
+            opening_error(&path),
+            format!("schema version 999, but this version reads {SCHEMA_VERSION}")
+        );
+        let version = SCHEMA_VERSION.to_string();
+        let good = [
+            (key::SCHEMA_VERSION, version.as_str()),
+            (key::OPTION_PROFILES, "[]"),
+        ];
+        foreign(&path, token, &good);
+        assert_eq!(
+            opening_error(&path),
+            "column flow_token is INT32 (UINT_32), not INT32 (UINT_16)"
+        );
+        let delta_t = column_type(DELTA_T, Physical::INT64, LogicalType::integer(64, true));
+        foreign(&path, delta_t, &good);
+        assert_eq!(opening_error(&path), "no column flow_token");
+    }
+
+    #[test]
+    fn test_column_types() {
+        let of = |column: Arc<Type>| SchemaDescriptor::new(group("x", vec![column])).column(0);
+        let expected = column_type("a", Physical::INT32, LogicalType::integer(16, false));
+        assert!(check_type(&of(expected.clone()), &expected, "a").is_ok());
+        let old = Type::primitive_type_builder("a", Physical::INT32)
+            .with_repetition(Repetition::OPTIONAL)
+            .with_converted_type(ConvertedType::UINT_16);
+        let old = Arc::new(old.build().unwrap());
+        assert!(check_type(&of(old), &expected, "a").is_ok());
+        let list = Type::primitive_type_builder("a", Physical::INT32)
+            .with_repetition(Repetition::REPEATED)
+            .with_converted_type(ConvertedType::UINT_16);
+        let list = Arc::new(list.build().unwrap());
+        assert!(check_type(&of(list), &expected, "a").is_err());
+        let plain = Type::primitive_type_builder(DELTA_T, Physical::INT64);
+        let plain = Arc::new(plain.build().unwrap());
+        let expected = column_type(DELTA_T, Physical::INT64, LogicalType::integer(64, true));
+        assert!(check_type(&of(plain), &expected, DELTA_T).is_ok());
+    }
+
+    #[test]
+    fn test_value_out_of_vocabulary() {
+        let (_folder, path, _) = sample(0);
+        let mut writer = ActionsWriter::create(&path).unwrap();
+        writer.write(&Action::default()).unwrap();
+        writer.write(&Action::default()).unwrap();
+        writer.columns.quantities[1][1] = 3;
+        let counts = LiftCounts::default();
+        writer.finish(None, &profiles(), &counts).unwrap();
+        let mut reader = ActionsReader::open(&path).unwrap();
+        assert_eq!(reader.next().unwrap().unwrap(), Action::default());
+        let error = reader.next().unwrap().unwrap_err().kind.to_string();
+        assert_eq!(error, "row 1: flow_evt is 3, but at most 2 is allowed");
+        assert!(reader.next().is_none());
+    }
 }

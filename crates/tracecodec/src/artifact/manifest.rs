@@ -549,3 +549,75 @@ fn write(path: &Path, manifest: &impl Serialize) -> Result<(), ManifestError> {
     output.write_all(&text)?;
     Ok(output.finish()?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shard(split: Split, tcp: u64, udp: u64) -> ShardEntry {
+        let protocols = ProtocolMix {
+            tcp,
+            udp,
+            ..ProtocolMix::default()
+        };
+        ShardEntry {
+            file: format!("{}/shard-00000.pcapng", split.name()),
+            split,
+            blake3: String::new(),
+            census: Census {
+                packets: tcp + udp,
+                protocols,
+                ..Census::default()
+            },
+        }
+    }
+
+    fn manifest() -> Manifest {
+        let shards = vec![
+            shard(Split::Train, 3, 1),
+            shard(Split::Train, 5, 0),
+            shard(Split::Validation, 0, 0),
+            shard(Split::Test, 0, 7),
+        ];
+        Manifest::new(
+            ShardConfig::default(),
+            Vec::new(),
+            Totals::default(),
+            shards,
+        )
+    }
+
+    #[test]
+    fn test_table6() {
+        let rows = manifest().table6();
+        assert_eq!(rows.map(|row| row.shards), [2, 1, 1, 4]);
+        assert_eq!(rows.map(|row| row.packets), [9, 0, 7, 16]);
+        assert_eq!(rows[3].percentages(), [50.0, 50.0, 0.0, 0.0]);
+        assert_eq!(rows[1].percentages(), [0.0; 4]);
+    }
+
+    #[test]
+    fn test_round_trip() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE_NAME);
+        manifest().write(&path).unwrap();
+        assert_eq!(Manifest::read(&path).unwrap(), manifest());
+    }
+
+    #[test]
+    fn test_other_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("other.json");
+        let error = |text: &str| {
+            fs::write(&path, text).unwrap();
+            let error = Manifest::read(&path).unwrap_err().to_string();
+            let prefix = format!("{}: ", path.display());
+            error.strip_prefix(&prefix).unwrap().to_string()
+        };
+        assert!(error("{}").starts_with("not a manifest: missing field"));
+        assert_eq!(
+            error(r#"{"format": "tracecodec.lift", "version": 1}"#),
+            "tracecodec.lift version 1, but tracecodec.shards version 1 is needed"
+        );
+    }
+}

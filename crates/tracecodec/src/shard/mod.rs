@@ -301,3 +301,38 @@ fn split_sizes(count: usize, weights: SplitWeights) -> [usize; 3] {
     sizes[first] += rest;
     sizes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sizes(count: usize, [train, validation, test]: [u32; 3]) -> [usize; 3] {
+        let weights = SplitWeights {
+            train,
+            validation,
+            test,
+        };
+        split_sizes(count, weights)
+    }
+
+    #[test]
+    fn test_split_sizes_of_the_paper() {
+        assert_eq!(sizes(2_397, [80, 10, 10]), [1_919, 239, 239]);
+        assert_eq!(sizes(13_102, [80, 10, 10]), [10_482, 1_310, 1_310]);
+    }
+
+    #[test]
+    fn test_split_sizes_of_few_shards() {
+        assert_eq!(sizes(0, [80, 10, 10]), [0, 0, 0]);
+        assert_eq!(sizes(1, [80, 10, 10]), [1, 0, 0]);
+        assert_eq!(sizes(2, [80, 10, 10]), [2, 0, 0]);
+        assert_eq!(sizes(3, [80, 10, 10]), [1, 1, 1]);
+        assert_eq!(sizes(4, [1, 1_000, 1]), [1, 2, 1]);
+    }
+
+    #[test]
+    fn test_split_of_no_weight_is_empty() {
+        assert_eq!(sizes(7, [1, 0, 1]), [4, 0, 3]);
+        assert_eq!(sizes(7, [0, 0, 1]), [0, 0, 7]);
+    }
+}
