@@ -41,7 +41,7 @@
 //! Folders are stages of the data flow. A stage uses only stages above it; `tests/arrows.rs` holds the arrows.
 //!
 //! ```text
-//! action (the schema as data; depends on nothing)      artifact::output (files that appear whole)
+//! action (the schema as data; depends on nothing)      output (files that appear whole)
 //!  │                                                    │
 //!  ├─ tcp (SeqNumber, flags, automaton, references)    pcap (Reader, Writer, Packet, Timestamp ns)
 //!  │   │                                                │
@@ -66,6 +66,7 @@ pub mod compile;
 pub mod flow;
 pub mod lift;
 pub mod oracle;
+pub mod output;
 pub mod pcap;
 pub mod shard;
 pub mod tcp;

@@ -43,6 +43,8 @@ pub struct LiftCounts {
     pub peak_slots: u64,
     /// Packets that are older than the one before.
     pub steps_back: u64,
+    /// TCP packets whose option layout the dictionary lacks and has no room for: only its length is kept.
+    pub unknown_layouts: u64,
 }
 
 impl LiftCounts {
@@ -140,7 +142,13 @@ impl Lifter {
             ..Action::default()
         };
         match headers.transport {
-            Transport::Tcp(tcp) => lift_tcp(&mut action, role, flow, &tcp, &mut self.profiles),
+            Transport::Tcp(tcp) => {
+                lift_tcp(&mut action, role, flow, &tcp);
+                let layout = tcp.layout();
+                action.tcp_opt_profile = self.profiles.intern(layout);
+                let known = self.profiles.layout(action.tcp_opt_profile) == Some(&layout);
+                self.counts.unknown_layouts += u64::from(!known);
+            }
             Transport::Udp { .. } => action.proto = Proto::Udp,
             Transport::Icmp(icmp) => {
                 action.proto = Proto::Icmp;
@@ -161,26 +169,19 @@ impl Lifter {
         if self.epoch.is_none() {
             (self.epoch, self.last_time) = (Some(time), time);
         }
-        let delta_t = time.0.saturating_sub(self.last_time.0);
+        let delta_t = time.0.wrapping_sub(self.last_time.0);
         self.last_time = time;
         self.counts.steps_back += u64::from(delta_t < 0);
         delta_t
     }
 }
 
-fn lift_tcp(
-    action: &mut Action,
-    role: Direction,
-    flow: &mut Flow,
-    tcp: &TcpHeader<'_>,
-    profiles: &mut OptionProfiles,
-) {
+fn lift_tcp(action: &mut Action, role: Direction, flow: &mut Flow, tcp: &TcpHeader<'_>) {
     flow.is_tcp = true;
     let references =
         flow.connection
             .encode(role, tcp.flags, action.l4_payload_len.into(), tcp.numbers);
     (action.tcp_ctrl, action.tcp_flag_bits) = flags::split(tcp.flags);
-    action.tcp_opt_profile = profiles.intern(tcp.layout());
     action.tcp_win = tcp.window;
     action.tcp_ack_unseen = references.ack_unseen;
     action.tcp_ack_adv = references.ack_adv;

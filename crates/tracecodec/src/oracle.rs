@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use crate::action::{Action, Direction, OptionProfiles};
+use crate::action::{Action, Direction, FlowEvent, OptionProfiles};
 use crate::compile::{CompileConfig, Compiler, Legalisations};
 use crate::flow::{FlowKey, FlowTable, Orientation};
 use crate::lift::{LiftCounts, Lifter};
@@ -112,8 +112,9 @@ impl Proof {
 
     /// Takes a packet through the oracle. None if it is out of scope; else the output packet and what it lost.
     pub fn step(&mut self, packet: &Packet<'_>) -> Option<(Packet<'_>, Option<Loss>)> {
+        let starts = self.lifter.epoch().is_none();
         let action = self.lifter.lift(packet).ok()?;
-        if self.lifter.counts().actions() == 1 {
+        if starts {
             self.compiler.start_at(packet.time);
         }
         let output = self.compiler.compile(&action, self.lifter.profiles());
@@ -204,7 +205,7 @@ fn follow(
             if flow.synthetic != synthetic {
                 *returns += 1;
                 *flow = fresh();
-            } else if action.flow_evt != crate::action::FlowEvent::Continue {
+            } else if action.flow_evt != FlowEvent::Continue {
                 flow.shifts = [None; 2];
             }
             flow

@@ -137,7 +137,7 @@ pub struct Action {
     /// The other TCP flags, see [`flags`](crate::tcp::flags).
     pub tcp_flag_bits: u16,
     /// Index into the [`OptionProfiles`].
-    pub tcp_opt_profile: u8,
+    pub tcp_opt_profile: u16,
     /// Receive window as on the wire, unscaled.
     pub tcp_win: u16,
     /// What the acknowledgment number refers to.

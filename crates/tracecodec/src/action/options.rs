@@ -181,9 +181,9 @@ impl fmt::Debug for OptionLayout {
 #[derive(Debug, Clone)]
 pub struct OptionProfiles {
     layouts: Vec<OptionLayout>,
-    index: HashMap<OptionLayout, u8>,
+    index: HashMap<OptionLayout, u16>,
     /// The profile that was asked for last: packets of one kind come in runs.
-    latest: u8,
+    latest: u16,
     frozen: bool,
 }
 
@@ -206,7 +206,7 @@ impl Default for OptionProfiles {
 
 impl OptionProfiles {
     /// Profiles in all: the vocabulary of `tcp_opt_profile`.
-    pub const CAPACITY: usize = 256;
+    pub const CAPACITY: usize = 1 << 12;
 
     /// A dictionary that learns: [`OptionProfiles::intern`] adds new layouts while there is room.
     pub fn new() -> Self {
@@ -228,8 +228,8 @@ impl OptionProfiles {
         self
     }
 
-    fn push(&mut self, layout: OptionLayout) -> u8 {
-        let profile = self.layouts.len() as u8;
+    fn push(&mut self, layout: OptionLayout) -> u16 {
+        let profile = self.layouts.len() as u16;
         self.layouts.push(layout);
         self.index.insert(layout, profile);
         profile
@@ -241,7 +241,7 @@ impl OptionProfiles {
     }
 
     /// The profile of a layout; a new entry, or the padding of the same length where there is no room.
-    pub fn intern(&mut self, layout: OptionLayout) -> u8 {
+    pub fn intern(&mut self, layout: OptionLayout) -> u16 {
         if self.layouts[usize::from(self.latest)] == layout {
             return self.latest;
         }
@@ -249,18 +249,18 @@ impl OptionProfiles {
         self.latest
     }
 
-    fn find_or_add(&mut self, layout: OptionLayout) -> u8 {
+    fn find_or_add(&mut self, layout: OptionLayout) -> u16 {
         if let Some(&profile) = self.index.get(&layout) {
             return profile;
         }
         if self.frozen || self.layouts.len() == Self::CAPACITY {
-            return layout.len / 4;
+            return u16::from(layout.len / 4);
         }
         self.push(layout)
     }
 
     /// The layout of a profile; none for a number that the dictionary lacks.
-    pub fn layout(&self, profile: u8) -> Option<&OptionLayout> {
+    pub fn layout(&self, profile: u16) -> Option<&OptionLayout> {
         self.layouts.get(usize::from(profile))
     }
 
@@ -340,11 +340,11 @@ mod tests {
     #[test]
     fn test_full_dictionary_falls_back_by_length() {
         let mut profiles = OptionProfiles::new();
-        for mss in 0..300u16 {
+        for mss in 0..5000u16 {
             let [a, b] = mss.to_be_bytes();
             profiles.intern(OptionLayout::of(&[2, 4, a, b]));
         }
-        assert_eq!(profiles.intern(OptionLayout::of(&[2, 4, 9, 9])), 1);
+        assert_eq!(profiles.intern(OptionLayout::of(&[2, 4, 99, 99])), 1);
         assert_eq!(profiles.intern(OptionLayout::of(&[2, 4, 0, 5])), 11 + 5);
     }
 

@@ -141,7 +141,7 @@ pub const QUANTITIES: &[Quantity] = &[
         "0 none of SYN, FIN, RST; 1 SYN; 2 SYN+ACK; 3 FIN; 4 RST; 5 SYN+FIN; 6 SYN+RST; 7 FIN+RST; 8 SYN+FIN+RST."),
     row("tcp_flag_bits", Group::Tcp, Digits(3), Tcp, |a| a.tcp_flag_bits.into(), |a, v| a.tcp_flag_bits = v as u16,
         "1 PSH, 2 URG, 4 ECE, 8 CWR, 16 AE, 32 the ACK flag is missing, 256, 512, 1024 the reserved bits (low to high)."),
-    row("tcp_opt_profile", Group::Tcp, Classes(256), Tcp, |a| a.tcp_opt_profile.into(), |a, v| a.tcp_opt_profile = v as u8,
+    row("tcp_opt_profile", Group::Tcp, Digits(3), Tcp, |a| a.tcp_opt_profile.into(), |a, v| a.tcp_opt_profile = v as u16,
         "Layout of the TCP options: 0 to 10 are so many words of padding, higher numbers index the artifact's dictionary."),
     row("tcp_win", Group::Tcp, Digits(4), Tcp, |a| a.tcp_win.into(), |a, v| a.tcp_win = v as u16,
         "Receive window as on the wire, unscaled."),

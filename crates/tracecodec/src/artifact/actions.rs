@@ -22,7 +22,8 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::{ColumnDescriptor, ColumnPath, SchemaDescriptor, Type};
 
 use super::manifest::ActionCounts;
-use super::{Output, TOOL};
+use crate::output::Output;
+use super::{TOOL};
 use crate::action::options::ProfilesError;
 use crate::action::schema::{QUANTITIES, Quantity};
 use crate::action::{Action, OptionProfiles, SCHEMA_VERSION};

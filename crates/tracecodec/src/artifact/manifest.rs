@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{Output, TOOL};
+use crate::output::Output;
+use super::{TOOL};
 use crate::action::{OptionProfiles, Proto, SCHEMA_VERSION};
 use crate::lift::LiftCounts;
 use crate::wire::SkipReason;

@@ -2,12 +2,10 @@
 
 pub mod actions;
 pub mod manifest;
-pub mod output;
 mod source;
 
 pub use actions::{ActionsError, ActionsErrorKind, ActionsReader, ActionsWriter};
 pub use manifest::{LiftManifest, Manifest, ManifestError};
-pub use output::{Output, OutputError};
 pub use source::SourceFile;
 
 /// Name and version of the tool, as artifacts state it.

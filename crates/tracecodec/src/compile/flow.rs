@@ -23,8 +23,7 @@ impl Kind {
         let number = match (action.proto, action.ip_family) {
             (Proto::Tcp, _) => ip_proto::TCP,
             (Proto::Udp, _) => ip_proto::UDP,
-            (Proto::Icmp, Family::V4) => ip_proto::ICMP,
-            (Proto::Icmp, Family::V6) => ip_proto::ICMPV6,
+            (Proto::Icmp, family) => ip_proto::icmp(family),
             (Proto::Other, _) => action.ip_proto,
         };
         let echo = action.proto == Proto::Icmp && icmp::is_echo(action.ip_family, action.icmp_type);

@@ -2,7 +2,7 @@
 
 use super::flow::{Flow, role};
 use super::payload::Source;
-use crate::action::{Action, Family};
+use crate::action::{Action, Direction, Family};
 use crate::wire::{checksum, icmp, ip_proto};
 
 /// Writes the eight bytes that all messages share, the checksum as 0. Returns the body and how much of it is captured: echo
@@ -16,7 +16,7 @@ pub(super) fn emit(action: &Action, flow: &mut Flow, header: &mut [u8]) -> (Sour
         if icmp::is_echo_request(action.ip_family, action.icmp_type) {
             flow.echo_seq = flow.echo_seq.wrapping_add(1);
         }
-        header[4..6].copy_from_slice(&flow.port(crate::action::Direction::Orig).to_be_bytes());
+        header[4..6].copy_from_slice(&flow.port(Direction::Orig).to_be_bytes());
         header[6..8].copy_from_slice(&flow.echo_seq.to_be_bytes());
         (Source::Stream(0), body_len)
     } else if icmp::is_error(action.ip_family, action.icmp_type) {
@@ -52,7 +52,6 @@ fn quote(action: &Action, flow: &Flow) -> Source {
     udp[2..4].copy_from_slice(&flow.port(dir).to_be_bytes());
     udp[5] = 8;
     let pseudo = checksum::sum(source) + checksum::sum(destination) + u32::from(ip_proto::UDP) + 8;
-    let field = checksum::finish(pseudo + checksum::sum(udp)).max(1);
-    udp[6..8].copy_from_slice(&field.to_be_bytes());
+    super::put_checksum(udp, 6, pseudo + checksum::sum(udp));
     Source::Quote(bytes, header_len + 8)
 }

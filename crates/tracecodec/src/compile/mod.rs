@@ -96,7 +96,7 @@ impl Compiler {
 
     /// The packet of an action, whose `tcp_opt_profile` means what the dictionary says. Its bytes live until the next call.
     pub fn compile(&mut self, action: &Action, profiles: &OptionProfiles) -> Packet<'_> {
-        self.now = Timestamp(self.now.0.saturating_add(action.delta_t));
+        self.now = Timestamp(self.now.0.wrapping_add(action.delta_t));
         let action = self.place(*action, profiles);
         let slot = usize::from(action.flow_token);
         let flow = self.flows[slot].as_mut().expect("placed above");

@@ -36,34 +36,28 @@ impl FlowKey {
                 source_port,
                 destination_port,
             } => (ip_proto::UDP, source_port, destination_port, false),
-            Transport::Icmp(message) if icmp::is_echo(headers.family, message.icmp_type) => {
-                (ip_proto::ICMP, message.identifier, message.identifier, true)
+            Transport::Icmp(message) => {
+                let echo = icmp::is_echo(headers.family, message.icmp_type);
+                let identifier = if echo { message.identifier } else { 0 };
+                (ip_proto::icmp(headers.family), identifier, identifier, echo)
             }
-            Transport::Icmp(_) => (ip_proto::ICMP, 0, 0, false),
             Transport::Other(proto) => (proto, 0, 0, false),
         };
         let source = (headers.source, source_port);
         let destination = (headers.destination, destination_port);
-        if source <= destination {
-            (
-                Self {
-                    lower: source,
-                    higher: destination,
-                    proto,
-                    echo,
-                },
-                Orientation::FromLower,
-            )
+        let (lower, higher, orientation) = if source <= destination {
+            (source, destination, Orientation::FromLower)
         } else {
-            (
-                Self {
-                    lower: destination,
-                    higher: source,
-                    proto,
-                    echo,
-                },
-                Orientation::FromHigher,
-            )
-        }
+            (destination, source, Orientation::FromHigher)
+        };
+        (
+            Self {
+                lower,
+                higher,
+                proto,
+                echo,
+            },
+            orientation,
+        )
     }
 }

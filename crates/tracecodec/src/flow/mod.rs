@@ -1,5 +1,6 @@
 //! Flows: who talks to whom, which slot a flow holds, and where a session ends.
 
+mod clock;
 mod key;
 pub mod session;
 mod table;

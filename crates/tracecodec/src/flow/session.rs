@@ -11,6 +11,7 @@
 
 use hashbrown::HashMap;
 
+use super::clock::Clock;
 use super::{FlowKey, Orientation};
 use crate::action::Direction;
 use crate::pcap::Timestamp;
@@ -26,6 +27,8 @@ struct Session {
     id: u64,
     opener: Orientation,
     last_time: Timestamp,
+    /// Clock at the latest packet.
+    last_seen: i64,
     connection: Connection,
 }
 
@@ -40,12 +43,12 @@ pub struct Membership {
     pub dir: Direction,
 }
 
-/// Tells each packet's session. Memory grows with the sessions that had a packet in the last [`IDLE`] nanoseconds.
+/// Tells each packet's session. Memory grows with the sessions that had a packet in the last six minutes or so.
 #[derive(Debug, Default)]
 pub struct Sessions {
     live: HashMap<FlowKey, Session>,
     count: u64,
-    clock: Option<Timestamp>,
+    clock: Clock,
     swept: i64,
 }
 
@@ -60,7 +63,7 @@ impl Sessions {
         self.count
     }
 
-    /// Sessions that may go on.
+    /// Sessions that are remembered.
     pub fn live(&self) -> usize {
         self.live.len()
     }
@@ -78,6 +81,7 @@ impl Sessions {
                 id: self.count,
                 opener: from,
                 last_time: time,
+                last_seen: 0,
                 connection: Connection::default(),
             };
             self.live.insert(key, session);
@@ -89,6 +93,7 @@ impl Sessions {
             .expect("inserted above if it was not there");
         let dir = session.dir(from);
         session.last_time = session.last_time.max(time);
+        session.last_seen = self.clock.now();
         if let Transport::Tcp(tcp) = headers.transport {
             session
                 .connection
@@ -101,14 +106,13 @@ impl Sessions {
         }
     }
 
-    /// Forgets, once in [`IDLE`], the sessions that have ended by silence.
+    /// Forgets, once in [`IDLE`], the sessions that have long ended by silence. Until then a session's own times decide, so that
+    /// steps back of a few minutes make no difference to it.
     fn sweep(&mut self, time: Timestamp) {
-        let clock = self.clock.map_or(time, |clock| clock.max(time));
-        self.clock = Some(clock);
-        if clock.0.saturating_sub(self.swept) > IDLE {
-            self.live
-                .retain(|_, session| clock.0.saturating_sub(session.last_time.0) <= IDLE);
-            self.swept = clock.0;
+        let now = self.clock.tick(time);
+        if now - self.swept > IDLE {
+            self.live.retain(|_, session| now - session.last_seen <= 5 * IDLE);
+            self.swept = now;
         }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BinaryHeap;
 
 use hashbrown::HashMap;
 
+use super::clock::Clock;
 use super::{FlowKey, Orientation, session};
 use crate::action::{Direction, FlowEvent};
 use crate::pcap::Timestamp;
@@ -70,16 +71,14 @@ pub struct Placement<'a, S> {
 /// A five-tuple keeps its slot until it has been silent for longer than its [`Lifetime`] allows, or until all slots are
 /// taken and it is the one that was silent longest (an eviction).
 ///
-/// Silence is measured by a clock of the table's own, which goes on by the time from packet to packet, but by no more than
-/// [`session::IDLE`] at once and never backwards: a hole in the capture says nothing of what the flows did meanwhile.
+/// Silence is measured by the table's own clock, which holes in the capture and steps back do not move.
 pub struct FlowTable<S> {
     index: HashMap<FlowKey, u16>,
     slots: Vec<Slot<S>>,
     free: BinaryHeap<Reverse<u16>>,
     lists: [List; Lifetime::ALL.len()],
     capacity: usize,
-    clock: i64,
-    last_time: Option<Timestamp>,
+    clock: Clock,
     packets: u64,
     evictions: u64,
 }
@@ -99,8 +98,7 @@ impl<S: Default> FlowTable<S> {
                 newest: NONE,
             }; Lifetime::ALL.len()],
             capacity: capacity.clamp(1, Self::MAX_CAPACITY),
-            clock: 0,
-            last_time: None,
+            clock: Clock::default(),
             packets: 0,
             evictions: 0,
         }
@@ -131,7 +129,8 @@ impl<S: Default> FlowTable<S> {
         time: Timestamp,
         reopens: impl FnOnce(&S, Direction) -> bool,
     ) -> Placement<'_, S> {
-        self.tick(time);
+        self.clock.tick(time);
+        self.packets += 1;
         self.expire();
         let live = self.index.get(&key).copied();
         let slot = live.unwrap_or_else(|| self.open(key, from));
@@ -149,7 +148,7 @@ impl<S: Default> FlowTable<S> {
         if event == FlowEvent::Reopen {
             (held.state, held.opener) = (S::default(), from);
         }
-        held.last_seen = self.clock;
+        held.last_seen = self.clock.now();
         held.last_packet = self.packets;
         Placement {
             slot,
@@ -167,19 +166,10 @@ impl<S: Default> FlowTable<S> {
         }
     }
 
-    fn tick(&mut self, time: Timestamp) {
-        let step = self
-            .last_time
-            .map_or(0, |last| time.0.saturating_sub(last.0));
-        self.clock += step.clamp(0, session::IDLE);
-        self.last_time = Some(time);
-        self.packets += 1;
-    }
-
     fn expire(&mut self) {
         for lifetime in Lifetime::ALL {
             while let Some(oldest) = self.oldest(lifetime) {
-                if self.clock - self.slots[usize::from(oldest)].last_seen <= lifetime.idle() {
+                if self.clock.now() - self.slots[usize::from(oldest)].last_seen <= lifetime.idle() {
                     break;
                 }
                 self.close(oldest);

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use flate2::write::GzEncoder;
 
-use crate::artifact::Output;
+use crate::output::Output;
 
 use super::{
     Compression, Container, Format, LinkType, MAX_DATA, MAX_SNAPLEN, Packet, Precision, WriteError,

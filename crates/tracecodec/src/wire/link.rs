@@ -224,6 +224,10 @@ fn ieee802_11(data: &[u8], at: usize) -> Result<(Next, usize), SkipReason> {
     if frame_type != 2 || subtype & 4 != 0 || flags & 0x40 != 0 {
         return Err(SkipReason::NonIp);
     }
+    // More fragments follow, or the fragment number is not the first.
+    if flags & 4 != 0 || byte(data, at + 22)? & 0xf != 0 {
+        return Err(SkipReason::Fragment);
+    }
     let four_addresses = if flags & 3 == 3 { 6 } else { 0 };
     let quality_of_service = if subtype & 8 != 0 { 2 } else { 0 };
     let high_throughput = if subtype & 8 != 0 && flags & 0x80 != 0 {

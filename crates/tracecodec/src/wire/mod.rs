@@ -38,6 +38,14 @@ pub mod ip_proto {
     /// For experimentation and testing (RFC 3692).
     pub const EXPERIMENT: u8 = 253;
 
+    /// The protocol number of ICMP over a family.
+    pub fn icmp(family: crate::action::Family) -> u8 {
+        match family {
+            crate::action::Family::V4 => ICMP,
+            crate::action::Family::V6 => ICMPV6,
+        }
+    }
+
     /// Length of the smallest header of protocols other than TCP, UDP, ICMP; 0 where none is known. A shorter packet is
     /// malformed.
     pub fn smallest_header(proto: u8) -> u16 {
