@@ -1,5 +1,10 @@
 //! Cuts synthetic captures into shards and checks what the sharder promises.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy exempts test functions, but not their helpers"
+)]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
