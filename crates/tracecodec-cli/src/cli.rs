@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use tracecodec::compile::{CompileConfig, Link, PayloadPolicy, Salt};
 use tracecodec::flow::FlowTable;
+use tracecodec_nn::Codec;
 
 use crate::commands;
 
@@ -37,7 +38,19 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Tell what a capture holds, and what of it is in scope.
     Inspect(commands::inspect::Inspect),
-    /// Take a capture to actions (or latents) and back, in one step.
+    /// Cut captures into session-preserving temporal shards.
+    Shard(commands::shard::Shard),
+    /// Lift captures to packet actions.
+    Lift(commands::lift::Lift),
+    /// Compile packet actions to a capture.
+    Compile(commands::compile::Compile),
+    /// Train a codec.
+    Train(commands::train::Train),
+    /// Encode packets to latents.
+    Encode(commands::encode::Encode),
+    /// Decode latents to a capture or to packet actions.
+    Decode(commands::decode::Decode),
+    /// Take a capture to latents, or to actions only, and back in one step.
     Roundtrip(commands::roundtrip::Roundtrip),
     /// Prove that lift and compile lose nothing, on any number of captures.
     Verify(commands::verify::Verify),
@@ -125,6 +138,32 @@ impl RealiseArgs {
                 LinkArg::Raw => Link::RawIp,
             },
         }
+    }
+}
+
+/// Which codec to use.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ModelArgs {
+    /// Folder of a trained codec; without it, the small one that is built in.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) model: Option<PathBuf>,
+}
+
+impl ModelArgs {
+    /// Loads the codec.
+    pub(crate) fn load(&self) -> Result<Codec, tracecodec_nn::Error> {
+        match &self.model {
+            Some(folder) => Codec::load(folder),
+            None => Ok(Codec::embedded()),
+        }
+    }
+
+    /// Its name in summaries.
+    pub(crate) fn name(&self) -> String {
+        self.model.as_ref().map_or_else(
+            || "built in".to_string(),
+            |folder| folder.display().to_string(),
+        )
     }
 }
 

@@ -4,7 +4,9 @@ use std::io::{self, ErrorKind};
 use std::process::ExitCode;
 
 use anyhow::Error;
+use tracecodec::artifact::ActionsError;
 use tracecodec::pcap::{ReadError, WriteError};
+use tracecodec::shard::ShardError;
 
 /// Nothing to complain of.
 pub(crate) const GOOD: u8 = 0;
@@ -53,11 +55,19 @@ fn hint(error: &Error) -> Option<String> {
         if let Some(hint) = cause.downcast_ref::<Hint>() {
             return Some(hint.hint.clone());
         }
-        let read = cause.downcast_ref::<ReadError>().and_then(ReadError::hint);
-        let write = cause
-            .downcast_ref::<WriteError>()
-            .and_then(WriteError::hint);
-        read.or(write).map(str::to_string)
+        let hints = [
+            cause.downcast_ref::<ReadError>().and_then(ReadError::hint),
+            cause
+                .downcast_ref::<WriteError>()
+                .and_then(WriteError::hint),
+            cause
+                .downcast_ref::<ActionsError>()
+                .and_then(ActionsError::hint),
+            cause
+                .downcast_ref::<ShardError>()
+                .and_then(ShardError::hint),
+        ];
+        hints.into_iter().flatten().next().map(str::to_string)
     })
 }
 

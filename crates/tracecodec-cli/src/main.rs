@@ -4,6 +4,7 @@ mod cli;
 mod commands;
 mod failure;
 mod input;
+mod latent_file;
 mod output;
 mod tshark;
 

@@ -3,22 +3,24 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde::Serialize;
 use tracecodec::compile::{Legalisation, Legalisations};
 use tracecodec::lift::LiftCounts;
-use tracecodec::pcap::{Format, Packet, Precision, WriteError, Writer};
+use tracecodec::pcap::{Format, Packet, Precision, Timestamp, WriteError, Writer};
 
 use crate::failure::Hint;
 
-/// A capture being written. Packets whose time the format cannot hold are counted, not fatal.
+/// A capture being written.
 pub(crate) struct CaptureOutput {
     writer: Writer,
     name: String,
     /// Packets written.
     pub(crate) packets: u64,
+    /// Packets whose time the format cannot hold: before 1970, or after 2106 in pcap.
+    pub(crate) times_out_of_range: u64,
 }
 
 impl CaptureOutput {
@@ -35,19 +37,32 @@ impl CaptureOutput {
             writer,
             name,
             packets: 0,
+            times_out_of_range: 0,
         })
     }
 
-    /// Writes a packet.
+    /// Writes a packet. A time that the format cannot hold becomes the nearest that it can, and is counted.
     pub(crate) fn write(&mut self, packet: &Packet<'_>) -> Result<()> {
         self.packets += 1;
-        self.writer
-            .write(packet)
-            .map_err(|error| self.explain(error))
+        let written = match self.writer.write(packet) {
+            Err(WriteError::TimeOutOfRange(time)) => {
+                self.times_out_of_range += 1;
+                let time = time.clamp(Timestamp(0), Timestamp::new(u32::MAX.into(), 0));
+                self.writer.write(&Packet { time, ..*packet })
+            }
+            written => written,
+        };
+        written.map_err(|error| self.explain(error))
     }
 
     /// Writes what is left and puts the file in its place.
     pub(crate) fn finish(self) -> Result<()> {
+        if self.times_out_of_range > 0 {
+            eprintln!(
+                "warning: {} packets have a time that the format cannot hold",
+                self.times_out_of_range
+            );
+        }
         self.writer
             .finish()
             .with_context(|| format!("cannot write {}", self.name))
@@ -70,6 +85,13 @@ pub(crate) fn check_stdout(json: bool, output: &Path) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// The manifest beside an artifact: its name with `.json` behind it.
+pub(crate) fn manifest_path(artifact: &Path) -> PathBuf {
+    let mut name = artifact.as_os_str().to_owned();
+    name.push(".json");
+    name.into()
 }
 
 /// Prints a summary: as JSON on stdout, or as the line given on stderr.
@@ -113,6 +135,13 @@ pub(crate) fn lift_line(counts: &LiftCounts) -> String {
     }
     if counts.steps_back > 0 {
         let _ = write!(line, "; {} steps back in time", counts.steps_back);
+    }
+    if counts.unknown_layouts > 0 {
+        let _ = write!(
+            line,
+            "; {} TCP option layouts kept by length only",
+            counts.unknown_layouts
+        );
     }
     if counts.evictions > 0 {
         let _ = write!(line, "; {} flows lost their slot", counts.evictions);

@@ -67,6 +67,17 @@ impl Accuracy {
         self.time_exact += u64::from(original.delta_t == decoded.delta_t);
     }
 
+    /// Adds the counts of other packets.
+    pub fn merge(&mut self, other: &Self) {
+        self.packets += other.packets;
+        self.exact += other.exact;
+        self.time_exact += other.time_exact;
+        for (field, other) in self.fields.iter_mut().zip(&other.fields) {
+            field.active += other.active;
+            field.correct += other.correct;
+        }
+    }
+
     /// Share of active fields that came back, the paper's "action accuracy".
     pub fn mean(&self) -> f64 {
         self.sum(|_| true).share()

@@ -1,19 +1,20 @@
 //! Files that are whole or absent: written beside their place, then renamed into it.
 
+use std::io::Write;
 use std::path::Path;
+
+use tracecodec::output::Output;
 
 use crate::error::Error;
 
-/// Writes a file through a temporary one in the same directory, which is created if it is missing.
+/// Writes a file; its directory is created if it is missing.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent).map_err(Error::io(parent))?;
     }
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(".partial");
-    let partial = path.with_file_name(name);
-    std::fs::write(&partial, bytes).map_err(Error::io(&partial))?;
-    std::fs::rename(&partial, path).map_err(Error::io(path))
+    let mut output = Output::create(path).map_err(Error::io(path))?;
+    output.write_all(bytes).map_err(Error::io(path))?;
+    output.finish().map_err(Error::io(path))
 }
 
 /// Reads a whole file.
@@ -21,9 +22,9 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Error> {
     std::fs::read(path).map_err(Error::io(path))
 }
 
-/// The digest of a file's bytes, as manifests state it.
+/// The BLAKE3 digest of a file's bytes, in hexadecimal.
 pub(crate) fn digest(bytes: &[u8]) -> String {
-    format!("blake3:{}", blake3::hash(bytes).to_hex())
+    blake3::hash(bytes).to_hex().to_string()
 }
 
 /// Writes a value as indented JSON with a final newline.

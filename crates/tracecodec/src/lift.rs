@@ -100,6 +100,11 @@ impl Lifter {
         &self.profiles
     }
 
+    /// The dictionary, for the next lift.
+    pub fn into_profiles(self) -> OptionProfiles {
+        self.profiles
+    }
+
     /// The counts so far.
     pub fn counts(&self) -> LiftCounts {
         LiftCounts {

@@ -24,7 +24,6 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("shard", &["action", "artifact", "flow", "pcap", "wire"]),
 ];
 
-
 #[test]
 fn test_arrows_point_up() {
     for (row, (stage, uses)) in ARROWS.iter().enumerate() {
@@ -95,9 +94,6 @@ fn imports(text: &str) -> BTreeSet<String> {
 
 /// The stage at the start of a path behind `crate::`.
 fn stage_named(path: &str) -> String {
-    if OUTPUT.iter().any(|output| path.starts_with(output)) {
-        return "output".to_string();
-    }
     let end = path.find(|c: char| !c.is_alphanumeric() && c != '_');
     let name = &path[..end.unwrap_or(path.len())];
     assert!(!name.is_empty(), "one import a stage, not: crate::{path}");

@@ -62,7 +62,10 @@ pub(crate) fn run(args: &Compile, json: bool) -> Result<()> {
         packets,
         legalisations: legalisations(compiler.legalisations()),
     };
-    let line =
-        format!("{}: {packets} packets{}", summary.output, legalisation_line(compiler.legalisations()));
+    let line = format!(
+        "{}: {packets} packets{}",
+        summary.output,
+        legalisation_line(compiler.legalisations())
+    );
     print_summary(json, &summary, &line)
 }

@@ -35,7 +35,10 @@ pub(crate) struct Lift {
 pub(crate) fn run(args: &Lift, json: bool) -> Result<()> {
     let path = &args.output.output;
     if path == Path::new("-") {
-        return Err(Hint::error("actions cannot go to stdout", "name a file: a manifest is written beside it"));
+        return Err(Hint::error(
+            "actions cannot go to stdout",
+            "name a file: a manifest is written beside it",
+        ));
     }
     let profiles = match &args.profiles_of {
         Some(actions) => ActionsReader::open(actions)?.profiles().clone(),
@@ -48,7 +51,9 @@ pub(crate) fn run(args: &Lift, json: bool) -> Result<()> {
         let mut input = Input::open(capture, args.read)?;
         input.for_each(|packet| {
             // Out of scope is no error: lift counts it.
-            lifter.lift(packet).map_or(Ok(()), |action| Ok(writer.write(&action)?))
+            lifter
+                .lift(packet)
+                .map_or(Ok(()), |action| Ok(writer.write(&action)?))
         })?;
         sources.push(input.finish()?);
     }
@@ -63,5 +68,9 @@ pub(crate) fn run(args: &Lift, json: bool) -> Result<()> {
         lifter.profiles(),
     )?;
     manifest.write(manifest_path(path))?;
-    print_summary(json, &manifest, &format!("{}: {}", path.display(), lift_line(&counts)))
+    print_summary(
+        json,
+        &manifest,
+        &format!("{}: {}", path.display(), lift_line(&counts)),
+    )
 }

@@ -1,8 +1,14 @@
 //! The commands: one file each, with its arguments and its `run`.
 
+pub(crate) mod compile;
 pub(crate) mod completions;
+pub(crate) mod decode;
+pub(crate) mod encode;
 pub(crate) mod inspect;
+pub(crate) mod lift;
 pub(crate) mod roundtrip;
+pub(crate) mod shard;
+pub(crate) mod train;
 pub(crate) mod verify;
 
 use std::process::ExitCode;
@@ -17,6 +23,12 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
     let json = cli.json;
     match cli.command {
         Command::Inspect(args) => inspect::run(&args, json),
+        Command::Shard(args) => shard::run(&args, json),
+        Command::Lift(args) => lift::run(&args, json),
+        Command::Compile(args) => compile::run(&args, json),
+        Command::Train(args) => train::run(&args, json),
+        Command::Encode(args) => encode::run(&args, json),
+        Command::Decode(args) => decode::run(&args, json),
         Command::Roundtrip(args) => roundtrip::run(&args, json),
         Command::Verify(args) => return verify::run(&args, json).map(Into::into),
         Command::Completions(args) => completions::run(&args),

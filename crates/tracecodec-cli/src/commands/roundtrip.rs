@@ -1,5 +1,6 @@
 //! `roundtrip`: a capture to actions, or to latents, and back.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use std::sync::mpsc::{self, Receiver, SyncSender};
@@ -13,8 +14,9 @@ use tracecodec::artifact::manifest::ActionCounts;
 use tracecodec::compile::Compiler;
 use tracecodec::lift::Lifter;
 use tracecodec::pcap::Timestamp;
+use tracecodec_nn::{Accuracy, Codec};
 
-use crate::cli::{LiftArgs, ReadArgs, RealiseArgs};
+use crate::cli::{LiftArgs, ModelArgs, ReadArgs, RealiseArgs};
 use crate::input::Input;
 use crate::output::{
     CaptureOutput, check_stdout, legalisation_line, legalisations, lift_line, print_summary,
@@ -30,8 +32,10 @@ pub(crate) struct Roundtrip {
     #[arg(value_name = "OUT")]
     output: PathBuf,
     /// Lift and compile only, with nothing learned in between: the output keeps all that the actions hold.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "model")]
     oracle: bool,
+    #[command(flatten)]
+    model: ModelArgs,
     #[command(flatten)]
     read: ReadArgs,
     #[command(flatten)]
@@ -48,12 +52,31 @@ struct Summary {
     salt: u64,
     #[serde(flatten)]
     counts: ActionCounts,
-    legalisations: std::collections::BTreeMap<&'static str, u64>,
+    legalisations: BTreeMap<&'static str, u64>,
+    /// What the codec did; none for the oracle.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    codec: Option<Fidelity>,
+}
+
+/// How well a codec brought the actions back.
+#[derive(Debug, Serialize)]
+struct Fidelity {
+    model: String,
+    /// Share of active fields that came back.
+    action_accuracy: f64,
+    /// Share of packets of which every discrete field came back.
+    exact_packets: f64,
+    /// Divergence of the posterior from the prior, in nats a packet.
+    kl_nats: f64,
 }
 
 pub(crate) fn run(args: &Roundtrip, json: bool) -> Result<()> {
     check_stdout(json, &args.output)?;
-    run_oracle(args, json)
+    if args.oracle {
+        run_oracle(args, json)
+    } else {
+        run_model(args, json)
+    }
 }
 
 /// Actions that go from one thread to the other at once.
@@ -92,6 +115,7 @@ fn run_oracle(args: &Roundtrip, json: bool) -> Result<()> {
         salt: args.realise.salt.0,
         counts: ActionCounts::from(&counts),
         legalisations: legalisations(compiler.legalisations()),
+        codec: None,
     };
     let line = format!(
         "{}: {}{}",
@@ -148,6 +172,91 @@ fn compile_batches(
         }
     }
     Ok(output)
+}
+
+/// Lifts, encodes, decodes the means and compiles, batch by batch.
+fn run_model(args: &Roundtrip, json: bool) -> Result<()> {
+    let codec = args.model.load()?;
+    let mut input = Input::open(&args.input, args.read)?;
+    let mut lifter = Lifter::new(args.lift.slots, codec.option_profiles().clone());
+    let mut learned = Learned {
+        codec: &codec,
+        compiler: Compiler::new(args.realise.config()),
+        output: CaptureOutput::create(&args.output, args.realise.us)?,
+        accuracy: Accuracy::new(&[], &[]),
+        nats: 0.0,
+    };
+    let mut actions = Vec::with_capacity(BATCH);
+    input.for_each(|packet| {
+        if let Ok(action) = lifter.lift(packet) {
+            if actions.is_empty() && learned.output.packets == 0 {
+                learned.compiler.start_at(packet.time);
+            }
+            actions.push(action);
+        }
+        if actions.len() == BATCH {
+            learned.take(&mut actions)
+        } else {
+            Ok(())
+        }
+    })?;
+    learned.take(&mut actions)?;
+    let Learned {
+        compiler,
+        output,
+        accuracy,
+        nats,
+        ..
+    } = learned;
+    output.finish()?;
+    let counts = lifter.counts();
+    let fidelity = Fidelity {
+        model: args.model.name(),
+        action_accuracy: accuracy.mean(),
+        exact_packets: accuracy.exact_share(),
+        kl_nats: nats / accuracy.packets.max(1) as f64,
+    };
+    let line = format!(
+        "{}: {}; accuracy {:.2} %, whole packets {:.1} %, {:.0} nats a packet{}",
+        name(&args.output),
+        lift_line(&counts),
+        100.0 * fidelity.action_accuracy,
+        100.0 * fidelity.exact_packets,
+        fidelity.kl_nats,
+        legalisation_line(compiler.legalisations())
+    );
+    let summary = Summary {
+        input: name(&args.input),
+        output: name(&args.output),
+        salt: args.realise.salt.0,
+        counts: ActionCounts::from(&counts),
+        legalisations: legalisations(compiler.legalisations()),
+        codec: Some(fidelity),
+    };
+    print_summary(json, &summary, &line)
+}
+
+/// The way of a batch through the codec, and what is measured on it.
+struct Learned<'a> {
+    codec: &'a Codec,
+    compiler: Compiler,
+    output: CaptureOutput,
+    accuracy: Accuracy,
+    nats: f64,
+}
+
+impl Learned<'_> {
+    fn take(&mut self, actions: &mut Vec<Action>) -> Result<()> {
+        let latents = self.codec.encode(actions);
+        let decoded = self.codec.decode(&latents.mu);
+        self.accuracy.merge(&Accuracy::new(actions, &decoded));
+        self.nats += latents.kl() * actions.len() as f64;
+        actions.clear();
+        decoded.iter().try_for_each(|action| {
+            self.output
+                .write(&self.compiler.compile(action, self.codec.option_profiles()))
+        })
+    }
 }
 
 fn name(path: &Path) -> String {

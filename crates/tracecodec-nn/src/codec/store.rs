@@ -29,8 +29,8 @@ const EMBEDDED_WEIGHTS: &[u8] = include_bytes!(concat!(
 struct Model {
     /// Version of the action schema.
     schema_version: u32,
-    /// Digest of the weights.
-    weights: String,
+    /// BLAKE3 digest of the weights.
+    weights_blake3: String,
     /// Shape of the codec.
     config: CodecConfig,
     /// Dictionary of option layouts as hexadecimal options areas.
@@ -52,13 +52,13 @@ impl Codec {
         let weights = self.weights().to_bytes(precision);
         let model = Model {
             schema_version: SCHEMA_VERSION,
-            weights: files::digest(&weights),
+            weights_blake3: files::digest(&weights),
             config: self.config().clone(),
             option_profiles: self.option_profiles().to_hex(),
         };
         files::write(&directory.join(WEIGHTS_FILE), &weights)?;
         files::write_json(&directory.join(MODEL_FILE), &model)?;
-        Ok(model.weights)
+        Ok(model.weights_blake3)
     }
 
     /// Reads a codec from a directory.
@@ -96,11 +96,11 @@ impl Codec {
         let mut own = codec.weights();
         own.read(weights, weights_path)?;
         let found = files::digest(weights);
-        if found != model.weights {
+        if found != model.weights_blake3 {
             return Err(Error::Digest {
                 path: weights_path.to_path_buf(),
                 found,
-                expected: model.weights,
+                expected: model.weights_blake3,
             });
         }
         codec.set_weights(&own);

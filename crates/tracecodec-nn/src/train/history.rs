@@ -1,5 +1,6 @@
 //! The history of a training: one line of JSON for each validation.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -26,6 +27,18 @@ pub struct Validation {
     pub exact: f64,
     /// Mean objective of the training packets since the last validation, augmentation and noise included.
     pub training_loss: f64,
+}
+
+impl fmt::Display for Validation {
+    /// Accuracy, whole packets and rate, as in `accuracy 99.35 %, whole packets 87.9 %, 124 nats`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (accuracy, exact) = (100.0 * self.accuracy, 100.0 * self.exact);
+        write!(
+            f,
+            "accuracy {accuracy:.2} %, whole packets {exact:.1} %, {:.0} nats",
+            self.kl
+        )
+    }
 }
 
 /// `history.jsonl`, rewritten whole at each validation.

@@ -21,13 +21,13 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::{ColumnDescriptor, ColumnPath, SchemaDescriptor, Type};
 
+use super::TOOL;
 use super::manifest::ActionCounts;
-use crate::output::Output;
-use super::{TOOL};
 use crate::action::options::ProfilesError;
 use crate::action::schema::{QUANTITIES, Quantity};
 use crate::action::{Action, OptionProfiles, SCHEMA_VERSION};
 use crate::lift::LiftCounts;
+use crate::output::Output;
 use crate::pcap::Timestamp;
 
 /// Column of the time step.

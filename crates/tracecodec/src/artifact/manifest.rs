@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::output::Output;
-use super::{TOOL};
+use super::TOOL;
 use crate::action::{OptionProfiles, Proto, SCHEMA_VERSION};
 use crate::lift::LiftCounts;
+use crate::output::Output;
 use crate::wire::SkipReason;
 
 /// Name of a shard folder's manifest.
@@ -389,6 +389,8 @@ pub struct ActionCounts {
     pub peak_slots: u64,
     /// Packets that are older than the one before.
     pub steps_back: u64,
+    /// TCP packets whose option layout the dictionary has no room for: only its length is kept.
+    pub unknown_layouts: u64,
 }
 
 impl From<&LiftCounts> for ActionCounts {
@@ -408,6 +410,7 @@ impl From<&LiftCounts> for ActionCounts {
             evictions: counts.evictions,
             peak_slots: counts.peak_slots,
             steps_back: counts.steps_back,
+            unknown_layouts: counts.unknown_layouts,
         }
     }
 }

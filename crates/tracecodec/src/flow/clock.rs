@@ -14,7 +14,9 @@ pub(super) struct Clock {
 impl Clock {
     /// Takes note of a packet's time; returns the clock's own, in nanoseconds from the first packet.
     pub(super) fn tick(&mut self, time: Timestamp) -> i64 {
-        let step = self.last_time.map_or(0, |last| time.0.saturating_sub(last.0));
+        let step = self
+            .last_time
+            .map_or(0, |last| time.0.saturating_sub(last.0));
         self.now += step.clamp(0, session::IDLE);
         self.last_time = Some(time);
         self.now

@@ -111,7 +111,8 @@ impl Sessions {
     fn sweep(&mut self, time: Timestamp) {
         let now = self.clock.tick(time);
         if now - self.swept > IDLE {
-            self.live.retain(|_, session| now - session.last_seen <= 5 * IDLE);
+            self.live
+                .retain(|_, session| now - session.last_seen <= 5 * IDLE);
             self.swept = now;
         }
     }

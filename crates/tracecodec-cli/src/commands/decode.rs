@@ -1,0 +1,125 @@
+//! `decode`: latents to a capture, or to packet actions.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use serde::Serialize;
+use tracecodec::action::Action;
+use tracecodec::artifact::ActionsWriter;
+use tracecodec::compile::Compiler;
+use tracecodec::lift::LiftCounts;
+use tracecodec::pcap::Timestamp;
+use tracecodec_nn::{Codec, latents};
+
+use crate::cli::{ModelArgs, OutputArg, RealiseArgs};
+use crate::failure::Hint;
+use crate::input::progress_bar;
+use crate::latent_file::LatentManifest;
+use crate::output::{CaptureOutput, check_stdout, legalisation_line, legalisations, print_summary};
+
+/// Packets that are decoded at once.
+const BATCH: usize = 8192;
+
+/// Decode latents to a capture, or to packet actions.
+///
+/// Reads the tensor `mu` and the manifest beside the file. An output named .parquet gets the actions; any other name gets a capture.
+#[derive(Debug, Args)]
+pub(crate) struct Decode {
+    /// Latents to read (safetensors).
+    #[arg(value_name = "LATENTS")]
+    input: PathBuf,
+    #[command(flatten)]
+    output: OutputArg,
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    realise: RealiseArgs,
+}
+
+/// The summary of a decoding.
+#[derive(Debug, Serialize)]
+struct Summary {
+    input: String,
+    output: String,
+    model: String,
+    packets: u64,
+    legalisations: BTreeMap<&'static str, u64>,
+}
+
+pub(crate) fn run(args: &Decode, json: bool) -> Result<()> {
+    let path = &args.output.output;
+    check_stdout(json, path)?;
+    let manifest = LatentManifest::read(&args.input)?;
+    let codec = args.model.load()?;
+    let latents = latents::read(&args.input)?;
+    if latents.dim != codec.config().d_latent {
+        return Err(Hint::error(
+            format!(
+                "{}: {} dimensions, but the codec has {}",
+                args.input.display(),
+                latents.dim,
+                codec.config().d_latent
+            ),
+            format!("decode with the codec that encoded it: {}", manifest.model),
+        ));
+    }
+    let epoch = Timestamp(manifest.epoch_ns.unwrap_or(0));
+    let compiler = match path.extension().and_then(OsStr::to_str) {
+        Some("parquet") => write_actions(args, &codec, &latents.mu, epoch)?,
+        _ => write_capture(args, &codec, &latents.mu, epoch)?,
+    };
+    let summary = Summary {
+        input: args.input.display().to_string(),
+        output: path.display().to_string(),
+        model: args.model.name(),
+        packets: latents.packets() as u64,
+        legalisations: legalisations(compiler.legalisations()),
+    };
+    let line = format!(
+        "{}: {} packets{}",
+        summary.output,
+        summary.packets,
+        legalisation_line(compiler.legalisations())
+    );
+    print_summary(json, &summary, &line)
+}
+
+/// Decodes in batches, and hands over every action.
+fn decode(codec: &Codec, mu: &[f32], mut each: impl FnMut(&Action) -> Result<()>) -> Result<()> {
+    let dim = codec.config().d_latent;
+    let bar = progress_bar(Some((mu.len() / dim) as u64), "packets");
+    for batch in mu.chunks(BATCH * dim) {
+        for action in codec.decode(batch) {
+            each(&action)?;
+        }
+        bar.inc((batch.len() / dim) as u64);
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
+
+fn write_capture(args: &Decode, codec: &Codec, mu: &[f32], epoch: Timestamp) -> Result<Compiler> {
+    let mut output = CaptureOutput::create(&args.output.output, args.realise.us)?;
+    let mut compiler = Compiler::new(args.realise.config());
+    compiler.start_at(epoch);
+    decode(codec, mu, |action| {
+        output.write(&compiler.compile(action, codec.option_profiles()))
+    })?;
+    output.finish()?;
+    Ok(compiler)
+}
+
+fn write_actions(args: &Decode, codec: &Codec, mu: &[f32], epoch: Timestamp) -> Result<Compiler> {
+    let mut writer = ActionsWriter::create(&args.output.output)?;
+    let mut counts = LiftCounts::default();
+    decode(codec, mu, |action| {
+        counts.lifted[action.proto as usize] += 1;
+        Ok(writer.write(action)?)
+    })?;
+    counts.packets = counts.actions();
+    writer.finish(Some(epoch), codec.option_profiles(), &counts)?;
+    Ok(Compiler::new(args.realise.config()))
+}

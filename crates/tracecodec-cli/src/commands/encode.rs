@@ -1,0 +1,114 @@
+//! `encode`: packets to latents.
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use tracecodec::action::{Action, SCHEMA_VERSION};
+use tracecodec::artifact::ActionsReader;
+use tracecodec::artifact::manifest::ActionCounts;
+use tracecodec::lift::Lifter;
+use tracecodec_nn::latents;
+
+use crate::cli::{LiftArgs, ModelArgs, OutputArg, ReadArgs};
+use crate::failure::Hint;
+use crate::input::Input;
+use crate::latent_file::LatentManifest;
+use crate::output::{check_stdout, print_summary};
+
+/// Encode packets to latents, as safetensors.
+///
+/// The file holds the tensors `mu` and `log_var`, one row a packet; a manifest is written beside it. Latents are kept in memory
+/// until they are written: about 512 bytes a packet.
+#[derive(Debug, Args)]
+pub(crate) struct Encode {
+    /// Capture, or actions (.parquet) that were lifted with the dictionary of this codec; - is a capture on stdin.
+    #[arg(value_name = "IN")]
+    input: PathBuf,
+    #[command(flatten)]
+    output: OutputArg,
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    read: ReadArgs,
+    #[command(flatten)]
+    lift: LiftArgs,
+}
+
+pub(crate) fn run(args: &Encode, json: bool) -> Result<()> {
+    let path = &args.output.output;
+    check_stdout(true, path)?;
+    let codec = args.model.load()?;
+    let mut manifest = LatentManifest {
+        format: LatentManifest::FORMAT.to_string(),
+        version: LatentManifest::VERSION,
+        tool: concat!("tracecodec ", env!("CARGO_PKG_VERSION")).to_string(),
+        schema_version: SCHEMA_VERSION,
+        file: path
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default(),
+        model: args.model.name(),
+        packets: 0,
+        dim: codec.config().d_latent,
+        kl_nats: 0.0,
+        epoch_ns: None,
+        sources: Vec::new(),
+        counts: None,
+    };
+    let actions = match args.input.extension().and_then(OsStr::to_str) {
+        Some("parquet") => read_actions(args, &codec, &mut manifest)?,
+        _ => lift(args, &codec, &mut manifest)?,
+    };
+    let encoded = codec.encode(&actions);
+    manifest.packets = actions.len() as u64;
+    manifest.kl_nats = encoded.kl();
+    latents::write(path, &encoded)?;
+    manifest.write(path)?;
+    let line = format!(
+        "{}: {} packets, {} dimensions, {:.1} nats a packet",
+        path.display(),
+        manifest.packets,
+        manifest.dim,
+        manifest.kl_nats
+    );
+    print_summary(json, &manifest, &line)
+}
+
+fn lift(
+    args: &Encode,
+    codec: &tracecodec_nn::Codec,
+    manifest: &mut LatentManifest,
+) -> Result<Vec<Action>> {
+    let mut lifter = Lifter::new(args.lift.slots, codec.option_profiles().clone());
+    let mut actions = Vec::new();
+    let mut input = Input::open(&args.input, args.read)?;
+    input.for_each(|packet| {
+        actions.extend(lifter.lift(packet));
+        Ok(())
+    })?;
+    manifest.epoch_ns = lifter.epoch().map(|epoch| epoch.0);
+    manifest.counts = Some(ActionCounts::from(&lifter.counts()));
+    manifest.sources.push(input.finish()?);
+    Ok(actions)
+}
+
+fn read_actions(
+    args: &Encode,
+    codec: &tracecodec_nn::Codec,
+    manifest: &mut LatentManifest,
+) -> Result<Vec<Action>> {
+    let reader = ActionsReader::open(&args.input)?;
+    if reader.profiles().to_hex() != codec.option_profiles().to_hex() {
+        return Err(Hint::error(
+            format!(
+                "{}: its TCP option dictionary is not the codec's",
+                args.input.display()
+            ),
+            "encode the capture itself, which is then lifted with the codec's dictionary",
+        ));
+    }
+    manifest.epoch_ns = reader.epoch().map(|epoch| epoch.0);
+    Ok(reader.collect::<Result<_, _>>()?)
+}

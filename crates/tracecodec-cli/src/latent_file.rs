@@ -1,0 +1,87 @@
+//! A file of latents and the manifest beside it.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use tracecodec::action::SCHEMA_VERSION;
+use tracecodec::artifact::manifest::{ActionCounts, Source};
+use tracecodec::output::Output;
+
+use crate::failure::Hint;
+use crate::output::manifest_path;
+
+/// What is known of a file of latents. `docs/formats.md` describes it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct LatentManifest {
+    pub(crate) format: String,
+    pub(crate) version: u32,
+    pub(crate) tool: String,
+    pub(crate) schema_version: u32,
+    /// Name of the file of latents.
+    pub(crate) file: String,
+    /// Folder of the codec, or `built in`.
+    pub(crate) model: String,
+    /// Rows: one a packet.
+    pub(crate) packets: u64,
+    /// Columns.
+    pub(crate) dim: usize,
+    /// Mean divergence of the posterior from the prior, in nats a packet.
+    pub(crate) kl_nats: f64,
+    /// Time of the first packet in nanoseconds since 1970.
+    pub(crate) epoch_ns: Option<i64>,
+    /// What was encoded, in the order of reading; empty where it was a file of actions.
+    pub(crate) sources: Vec<Source>,
+    /// Counts of the lift; none where the source was a file of actions.
+    pub(crate) counts: Option<ActionCounts>,
+}
+
+impl LatentManifest {
+    pub(crate) const FORMAT: &'static str = "tracecodec.latents";
+    pub(crate) const VERSION: u32 = 1;
+
+    /// Writes the manifest beside the latents.
+    pub(crate) fn write(&self, latents: &Path) -> Result<()> {
+        use std::io::Write as _;
+        let path = manifest_path(latents);
+        let mut output = Output::create(&path)?;
+        serde_json::to_writer_pretty(&mut output, self)?;
+        output.write_all(b"\n")?;
+        output
+            .finish()
+            .with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Reads the manifest beside a file of latents.
+    pub(crate) fn read(latents: &Path) -> Result<Self> {
+        let path = manifest_path(latents);
+        let name = path.display();
+        let text = std::fs::read_to_string(&path).map_err(|error| {
+            Hint::error(
+                format!("{name}: {error}"),
+                "`tracecodec encode` writes this manifest beside the latents; keep both together",
+            )
+        })?;
+        let manifest: Self = serde_json::from_str(&text)
+            .with_context(|| format!("{name}: not a manifest of latents"))?;
+        if manifest.format != Self::FORMAT || manifest.version != Self::VERSION {
+            return Err(Hint::error(
+                format!(
+                    "{name}: {} {} is not understood",
+                    manifest.format, manifest.version
+                ),
+                "encode again with this version",
+            ));
+        }
+        if manifest.schema_version != SCHEMA_VERSION {
+            return Err(Hint::error(
+                format!(
+                    "{name}: action schema {}, but this version has {SCHEMA_VERSION}",
+                    manifest.schema_version
+                ),
+                "encode again with this version and a codec of its schema",
+            ));
+        }
+        Ok(manifest)
+    }
+}
