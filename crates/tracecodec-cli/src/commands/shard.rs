@@ -29,7 +29,7 @@ pub(crate) struct Shard {
     #[arg(
         long,
         value_name = "N",
-        default_value_t = 5000,
+        default_value_t = 2000,
         conflicts_with = "seconds"
     )]
     packets: u64,

@@ -120,7 +120,7 @@ impl Default for SplitWeights {
 /// How a capture is cut into shards.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShardConfig {
-    /// When a shard is full. Default: 5,000 packets.
+    /// When a shard is full. Default: 2,000 packets; with the long sessions that shards keep, that makes several thousand.
     pub size: ShardSize,
     /// How many shards each split gets. Default: 80, 10 and 10 %.
     pub split: SplitWeights,
@@ -134,7 +134,7 @@ pub struct ShardConfig {
 impl Default for ShardConfig {
     fn default() -> Self {
         Self {
-            size: ShardSize::Packets(5_000),
+            size: ShardSize::Packets(2_000),
             split: SplitWeights::default(),
             lenient: false,
             overwrite: false,

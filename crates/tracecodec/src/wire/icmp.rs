@@ -42,7 +42,7 @@ fn has_options(family: Family, icmp_type: u8) -> bool {
 }
 
 /// Bytes of the fixed body.
-fn smallest_body(family: Family, icmp_type: u8) -> u16 {
+pub fn smallest_body(family: Family, icmp_type: u8) -> u16 {
     match (family, icmp_type) {
         // The quoted IP header and 64 bits of what follows.
         (Family::V4, _) if is_error(family, icmp_type) => 20 + 8,
@@ -63,8 +63,8 @@ fn smallest_body(family: Family, icmp_type: u8) -> u16 {
     }
 }
 
-/// Whether the type has this code. Known of one type alone, whose other codes analysers reject: the extended echo request
-/// (RFC 8335) shares its number with the MPL control message (RFC 7731).
+/// Whether the type has this code. Known of one type alone, whose other codes analysers reject: the MPL control message
+/// (RFC 7731).
 pub fn has_code(family: Family, icmp_type: u8, code: u8) -> bool {
     !matches!((family, icmp_type), (Family::V6, 159)) || code == 0
 }
