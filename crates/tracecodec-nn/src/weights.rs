@@ -1,5 +1,6 @@
 //! A module's weights as one flat vector, the form in which they are summed, stepped, compared and stored.
 
+use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
@@ -81,9 +82,11 @@ impl Weights {
 }
 
 /// How many bits of a weight are stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Precision {
     /// 32 bits: the weights as they are.
+    #[default]
     Full,
     /// 16 bits: half the size, for models that ship with the program.
     Half,

@@ -11,7 +11,7 @@ use tracecodec::artifact::manifest::Split;
 use tracecodec::flow::FlowTable;
 use tracecodec::lift::Lifter;
 use tracecodec_nn::train::Data;
-use tracecodec_nn::{CodecConfig, EncoderKind, TokenLayout, TrainConfig};
+use tracecodec_nn::{CodecConfig, EncoderKind, Precision, TokenLayout, TrainConfig};
 
 use crate::cli::ReadArgs;
 use crate::failure::Hint;
@@ -116,7 +116,7 @@ pub(crate) fn run(args: &Train, json: bool) -> Result<()> {
         profiles: &dataset.profiles,
     };
     let bar = progress_bar(Some(1000), "training");
-    let (codec, report) = tracecodec_nn::train(
+    let (_, report) = tracecodec_nn::train(
         &config.train,
         &config.codec,
         data,
@@ -133,9 +133,6 @@ pub(crate) fn run(args: &Train, json: bool) -> Result<()> {
         },
     )?;
     bar.finish_and_clear();
-    if args.half {
-        codec.save(&args.output, tracecodec_nn::Precision::Half)?;
-    }
     let summary = Summary {
         output: args.output.display().to_string(),
         training_packets: dataset.training.len(),
@@ -177,6 +174,9 @@ impl Train {
         config.train.steps = self.steps.unwrap_or(config.train.steps);
         config.train.minutes = self.minutes.or(config.train.minutes);
         config.train.threads = self.threads;
+        if self.half {
+            config.train.precision = Precision::Half;
+        }
         Ok(config)
     }
 
@@ -192,7 +192,6 @@ impl Train {
             .flatten()
             .filter(|(_, split)| *split == Split::Train)
         {
-            debug_assert_eq!(*split, Split::Train);
             dataset
                 .training
                 .extend(self.lift(path, &mut dataset.profiles)?);

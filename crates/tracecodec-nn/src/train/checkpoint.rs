@@ -15,8 +15,10 @@ use crate::weights::Precision;
 /// `manifest.json`: what the weights depend on, and which weights they are.
 #[derive(Debug, Serialize)]
 struct Manifest<'a> {
+    format: &'static str,
+    version: u32,
+    tool: &'static str,
     schema_version: u32,
-    program: &'static str,
     codec: &'a CodecConfig,
     training: &'a TrainConfig,
     option_profiles: Vec<String>,
@@ -24,12 +26,13 @@ struct Manifest<'a> {
     validation_packets: usize,
     steps: u64,
     best: &'a Validation,
-    weights: &'a str,
+    weights_blake3: &'a str,
 }
 
 /// The directory of a training, and the best codec so far.
 pub(super) struct Checkpoints {
     directory: PathBuf,
+    precision: Precision,
     history: History,
     best: Option<(Validation, String)>,
     since_best: u32,
@@ -37,9 +40,10 @@ pub(super) struct Checkpoints {
 
 impl Checkpoints {
     /// Writes into this directory.
-    pub(super) fn new(directory: &Path) -> Self {
+    pub(super) fn new(directory: &Path, precision: Precision) -> Self {
         Self {
             directory: directory.to_path_buf(),
+            precision,
             history: History::new(&directory.join("history.jsonl")),
             best: None,
             since_best: 0,
@@ -55,7 +59,7 @@ impl Checkpoints {
             .as_ref()
             .map_or(f64::INFINITY, |(best, _)| best.loss);
         if validation.loss < best {
-            let digest = codec.save(&self.directory, Precision::Full)?;
+            let digest = codec.save(&self.directory, self.precision)?;
             self.best = Some((validation, digest));
             self.since_best = 0;
         }
@@ -77,8 +81,10 @@ impl Checkpoints {
     ) -> Result<Validation, Error> {
         let (best, weights) = self.best.expect("a training ends with a validation");
         let manifest = Manifest {
+            format: "tracecodec.training",
+            version: 1,
+            tool: concat!("tracecodec ", env!("CARGO_PKG_VERSION")),
             schema_version: SCHEMA_VERSION,
-            program: concat!("tracecodec-nn ", env!("CARGO_PKG_VERSION")),
             codec: codec.config(),
             training: config,
             option_profiles: codec.option_profiles().to_hex(),
@@ -86,7 +92,7 @@ impl Checkpoints {
             validation_packets: packets.1,
             steps,
             best: &best,
-            weights: &weights,
+            weights_blake3: &weights,
         };
         files::write_json(&self.directory.join("manifest.json"), &manifest)?;
         Ok(best)

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::Augmentation;
 use crate::error::Error;
+use crate::weights::Precision;
 
 /// Settings of a training. With `minutes` the number of steps depends on the machine; with `steps` alone the weights
 /// depend on data, configuration and seed only.
@@ -46,6 +47,8 @@ pub struct TrainConfig {
     pub validation_packets: usize,
     /// Validations without an improvement after which the training stops. Default 6.
     pub patience: u32,
+    /// How many bits of a weight are stored. Default 32.
+    pub precision: Precision,
     /// Threads; the result does not depend on them. Default: all of the machine's.
     #[serde(skip)]
     pub threads: Option<usize>,
@@ -72,6 +75,7 @@ impl Default for TrainConfig {
             validations: 20,
             validation_packets: 8_192,
             patience: 6,
+            precision: Precision::default(),
             threads: None,
         }
     }

@@ -93,7 +93,7 @@ pub fn train(
         }
     }
     let mut trainer = Trainer::new(config, shape, data)?;
-    let mut checkpoints = Checkpoints::new(directory);
+    let mut checkpoints = Checkpoints::new(directory, config.precision);
     let mut validations = Vec::new();
     let mut stopped_early = false;
     while trainer.share() < 1.0 && !stopped_early {

@@ -1,0 +1,363 @@
+//! The program as a user meets it: output, exit codes, and what is left on disk.
+
+#![allow(clippy::unwrap_used, reason = "test code may fail loudly")]
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+fn data(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../data")
+        .join(name)
+}
+
+fn tracecodec() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tracecodec"));
+    command.env("NO_COLOR", "1");
+    command
+}
+
+/// Runs the program with these arguments, separated by spaces, in a folder that holds `example.pcap`.
+fn run(folder: &TempDir, line: &str) -> Output {
+    let example = folder.path().join("example.pcap");
+    if !example.exists() {
+        fs::copy(data("example.pcap"), example).unwrap();
+    }
+    tracecodec()
+        .current_dir(folder)
+        .args(line.split_whitespace())
+        .output()
+        .unwrap()
+}
+
+/// Exit code, stdout and stderr in one text.
+fn told(output: &Output) -> String {
+    format!(
+        "exit {}\n{}--\n{}",
+        output.status.code().unwrap(),
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
+
+fn succeed(folder: &TempDir, line: &str) -> Output {
+    let output = run(folder, line);
+    assert!(output.status.success(), "{line}: {}", told(&output));
+    output
+}
+
+fn json(output: &Output) -> serde_json::Value {
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Names of all files in the folder but the example.
+fn files(folder: &TempDir) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.retain(|name| name != "example.pcap");
+    names.sort();
+    names
+}
+
+#[test]
+fn test_inspect() {
+    let folder = TempDir::new().unwrap();
+    insta::assert_snapshot!(told(&run(&folder, "inspect example.pcap")));
+}
+
+#[test]
+fn test_inspect_json() {
+    let folder = TempDir::new().unwrap();
+    let inspection = json(&succeed(&folder, "inspect example.pcap --json"));
+    assert_eq!(inspection["packets_read"], 4000);
+    assert_eq!(inspection["complete"], true);
+}
+
+#[test]
+fn test_cut_capture_tells_what_came_before_the_cut() {
+    let folder = TempDir::new().unwrap();
+    let whole = fs::read(data("example.pcap")).unwrap();
+    fs::write(folder.path().join("cut.pcap"), &whole[..10_000]).unwrap();
+    insta::assert_snapshot!("cut", told(&run(&folder, "inspect cut.pcap")));
+    let lenient = run(&folder, "inspect cut.pcap --lenient");
+    assert_eq!(lenient.status.code(), Some(0), "{}", told(&lenient));
+    assert!(String::from_utf8_lossy(&lenient.stderr).starts_with("warning: "));
+}
+
+#[test]
+fn test_bad_input() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("empty.pcap"), "").unwrap();
+    fs::write(folder.path().join("text.pcap"), "Dear diary,\n".repeat(20)).unwrap();
+    fs::write(
+        folder.path().join("old.pcap"),
+        [0xd4, 0xc3, 0xb2, 0xa1, 1, 0, 4, 0].repeat(4),
+    )
+    .unwrap();
+    let told: Vec<_> = ["missing.pcap", "empty.pcap", "text.pcap", "old.pcap"]
+        .map(|name| told(&run(&folder, &format!("inspect {name}"))))
+        .into();
+    insta::assert_snapshot!(told.join("\n"));
+}
+
+#[test]
+fn test_failure_leaves_an_older_output_untouched() {
+    let folder = TempDir::new().unwrap();
+    let whole = fs::read(data("example.pcap")).unwrap();
+    fs::write(folder.path().join("cut.pcap"), &whole[..10_000]).unwrap();
+    fs::write(folder.path().join("out.pcap"), "older").unwrap();
+    let output = run(&folder, "roundtrip --oracle cut.pcap out.pcap");
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(
+        fs::read_to_string(folder.path().join("out.pcap")).unwrap(),
+        "older"
+    );
+    assert_eq!(files(&folder), ["cut.pcap", "out.pcap"]);
+}
+
+#[test]
+fn test_output_that_cannot_be_written() {
+    let folder = TempDir::new().unwrap();
+    let nowhere = run(&folder, "roundtrip --oracle example.pcap nowhere/out.pcap");
+    assert_eq!(nowhere.status.code(), Some(2), "{}", told(&nowhere));
+    assert!(told(&nowhere).contains("nowhere"));
+    let full = run(&folder, "roundtrip --oracle example.pcap /dev/full");
+    assert_eq!(full.status.code(), Some(2), "{}", told(&full));
+    assert!(
+        told(&full).contains("/dev/full") && told(&full).contains("space"),
+        "{}",
+        told(&full)
+    );
+}
+
+#[test]
+fn test_oracle_is_the_same_in_one_step_and_in_two() {
+    let folder = TempDir::new().unwrap();
+    succeed(&folder, "lift example.pcap -o actions.parquet");
+    succeed(&folder, "compile actions.parquet -o two.pcap");
+    succeed(&folder, "roundtrip --oracle example.pcap one.pcap");
+    succeed(&folder, "roundtrip --oracle example.pcap again.pcap");
+    let read = |name| fs::read(folder.path().join(name)).unwrap();
+    assert!(read("one.pcap") == read("two.pcap"));
+    assert!(read("one.pcap") == read("again.pcap"));
+    assert_eq!(
+        files(&folder),
+        [
+            "actions.parquet",
+            "actions.parquet.json",
+            "again.pcap",
+            "one.pcap",
+            "two.pcap"
+        ]
+    );
+}
+
+#[test]
+fn test_salt_chooses_other_endpoints() {
+    let folder = TempDir::new().unwrap();
+    succeed(&folder, "roundtrip --oracle example.pcap a.pcap --salt 1");
+    succeed(&folder, "roundtrip --oracle example.pcap b.pcap --salt 2");
+    let [a, b] = ["a.pcap", "b.pcap"].map(|name| fs::read(folder.path().join(name)).unwrap());
+    assert!(a.len() == b.len() && a != b);
+}
+
+#[test]
+fn test_pipes() {
+    let folder = TempDir::new().unwrap();
+    succeed(&folder, "roundtrip --oracle example.pcap file.pcap");
+    let mut child = tracecodec()
+        .args(["roundtrip", "--oracle", "-", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let feed =
+        std::thread::spawn(move || stdin.write_all(&fs::read(data("example.pcap")).unwrap()));
+    let output = child.wait_with_output().unwrap();
+    feed.join().unwrap().unwrap();
+    assert!(output.stdout == fs::read(folder.path().join("file.pcap")).unwrap());
+}
+
+#[test]
+fn test_broken_pipe_is_success() {
+    let mut child = tracecodec()
+        .args(["roundtrip", "--oracle"])
+        .arg(data("train/crowd.pcap.zst"))
+        .arg("-")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+}
+
+#[test]
+fn test_json_and_output_on_stdout_exclude_each_other() {
+    let folder = TempDir::new().unwrap();
+    let output = run(&folder, "roundtrip --oracle example.pcap - --json");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn test_actions_of_another_schema_version() {
+    let folder = TempDir::new().unwrap();
+    succeed(&folder, "lift example.pcap -o actions.parquet");
+    let path = folder.path().join("actions.parquet");
+    let mut bytes = fs::read(&path).unwrap();
+    let key = b"tracecodec.schema_version";
+    let at = bytes
+        .windows(key.len())
+        .position(|window| window == key)
+        .unwrap();
+    // Thrift: the value's field header and its length come between the key and its one digit.
+    let digit = at
+        + key.len()
+        + bytes[at + key.len()..]
+            .iter()
+            .position(u8::is_ascii_digit)
+            .unwrap();
+    bytes[digit] = b'7';
+    fs::write(&path, bytes).unwrap();
+    let output = run(&folder, "compile actions.parquet -o out.pcap");
+    assert_eq!(output.status.code(), Some(2), "{}", told(&output));
+    assert!(told(&output).contains("schema"), "{}", told(&output));
+}
+
+#[test]
+fn test_model_of_another_schema_version_and_damaged_models() {
+    let folder = TempDir::new().unwrap();
+    let model = folder.path().join("model");
+    fs::create_dir(&model).unwrap();
+    for file in ["model.json", "weights.safetensors"] {
+        fs::copy(data("default-model").join(file), model.join(file)).unwrap();
+    }
+    let text = fs::read_to_string(model.join("model.json")).unwrap();
+    let line = "roundtrip example.pcap out.pcap --model model";
+    fs::write(
+        model.join("model.json"),
+        text.replace("\"schema_version\": 1", "\"schema_version\": 999"),
+    )
+    .unwrap();
+    let other = told(&run(&folder, line));
+    assert!(
+        other.starts_with("exit 2") && other.contains("999") && other.contains("hint"),
+        "{other}"
+    );
+    fs::write(model.join("model.json"), &text).unwrap();
+    let weights = fs::read(model.join("weights.safetensors")).unwrap();
+    fs::write(
+        model.join("weights.safetensors"),
+        &weights[..weights.len() / 2],
+    )
+    .unwrap();
+    let cut = told(&run(&folder, line));
+    assert!(
+        cut.starts_with("exit 2") && cut.contains("weights.safetensors"),
+        "{cut}"
+    );
+    assert!(
+        told(&run(
+            &folder,
+            "roundtrip example.pcap out.pcap --model nowhere"
+        ))
+        .contains("nowhere")
+    );
+    assert_eq!(files(&folder), ["model"]);
+}
+
+#[test]
+fn test_shards_train_encode_decode() {
+    let folder = TempDir::new().unwrap();
+    let table = succeed(&folder, "shard example.pcap -o shards --packets 100");
+    insta::assert_snapshot!("shards", told(&table));
+    let refused = run(&folder, "shard example.pcap -o shards");
+    assert_eq!(refused.status.code(), Some(2));
+    succeed(&folder, "train shards -o model --steps 20 --seed 3");
+    let encoded = json(&succeed(
+        &folder,
+        "encode example.pcap --model model -o z.safetensors --json",
+    ));
+    assert_eq!(encoded["packets"], 4000);
+    succeed(
+        &folder,
+        "decode z.safetensors --model model -o decoded.pcap",
+    );
+    succeed(
+        &folder,
+        "decode z.safetensors --model model -o decoded.parquet",
+    );
+    succeed(&folder, "compile decoded.parquet -o compiled.pcap");
+    succeed(
+        &folder,
+        "roundtrip example.pcap roundtrip.pcap --model model",
+    );
+    let read = |name| fs::read(folder.path().join(name)).unwrap();
+    assert!(read("decoded.pcap") == read("compiled.pcap"));
+    assert!(read("decoded.pcap") == read("roundtrip.pcap"));
+    let inspection = json(&succeed(&folder, "inspect decoded.pcap --json"));
+    assert_eq!(
+        (&inspection["packets_read"], &inspection["actions"]),
+        (&4000.into(), &4000.into())
+    );
+    let foreign = run(&folder, "decode z.safetensors -o x.pcap --model nowhere");
+    assert_eq!(foreign.status.code(), Some(2));
+}
+
+#[test]
+fn test_built_in_model_brings_the_example_back() {
+    let folder = TempDir::new().unwrap();
+    let summary = json(&succeed(
+        &folder,
+        "roundtrip example.pcap decoded.pcap --json",
+    ));
+    assert!(
+        summary["codec"]["action_accuracy"].as_f64().unwrap() > 0.99,
+        "{summary}"
+    );
+    let inspection = json(&succeed(&folder, "inspect decoded.pcap --json"));
+    assert_eq!(inspection["actions"], 4000);
+}
+
+#[test]
+fn test_times_out_of_range_do_not_stop_the_output() {
+    let folder = TempDir::new().unwrap();
+    let mut capture = fs::read(data("example.pcap")).unwrap();
+    // The first packet's seconds, in the record after the file header.
+    capture[24..28].copy_from_slice(&[0; 4]);
+    fs::write(folder.path().join("jump.pcap"), capture).unwrap();
+    succeed(&folder, "roundtrip --oracle jump.pcap out.pcap");
+}
+
+#[test]
+fn test_usage_errors_exit_with_2() {
+    let folder = TempDir::new().unwrap();
+    for line in [
+        "",
+        "roundtrip example.pcap",
+        "inspect",
+        "lift example.pcap -o x.parquet --slots 0",
+    ] {
+        assert_eq!(run(&folder, line).status.code(), Some(2), "{line}");
+    }
+}
+
+#[test]
+fn test_help_names_every_command() {
+    let folder = TempDir::new().unwrap();
+    insta::assert_snapshot!("help", told(&succeed(&folder, "--help")));
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(told(&succeed(&folder, &format!("completions {shell}"))).contains("roundtrip"));
+    }
+    assert!(told(&succeed(&folder, "man")).contains("tracecodec\\-roundtrip"));
+}

@@ -1,0 +1,70 @@
+//! Speed of the symbolic path on one core: reading and lifting, compiling headers, compiling payload.
+//!
+//! `scripts/bench.sh` runs this, and whole commands beside a peer.
+
+#![allow(missing_docs, reason = "criterion's macros write undocumented items")]
+
+use std::hint::black_box;
+use std::path::PathBuf;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use tracecodec::action::{Action, OptionProfiles};
+use tracecodec::compile::{CompileConfig, Compiler, PayloadPolicy};
+use tracecodec::lift::Lifter;
+use tracecodec::pcap::Reader;
+
+/// The bytes of a shipped capture, as pcap in memory.
+fn capture(name: &str) -> Vec<u8> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../../data/train")
+        .join(name);
+    let file = std::fs::read(&path).expect("the capture ships with the repository");
+    zstd::decode_all(&file[..]).expect("the capture is zstd")
+}
+
+fn lift(capture: &[u8]) -> (Vec<Action>, OptionProfiles) {
+    let mut reader = Reader::new(std::io::Cursor::new(capture.to_vec())).expect("a capture");
+    let mut lifter = Lifter::new(1 << 16, OptionProfiles::new());
+    let mut actions = Vec::new();
+    while let Some(packet) = reader.next() {
+        actions.extend(lifter.lift(&packet.expect("an undamaged capture")));
+    }
+    (actions, lifter.into_profiles())
+}
+
+fn compile(actions: &[Action], profiles: &OptionProfiles, payload: PayloadPolicy) -> u64 {
+    let mut compiler = Compiler::new(CompileConfig {
+        payload,
+        ..CompileConfig::default()
+    });
+    let packets = actions
+        .iter()
+        .map(|action| black_box(compiler.compile(action, profiles)).data.len() as u64);
+    packets.sum()
+}
+
+fn symbolic(criterion: &mut Criterion) {
+    for name in ["enterprise", "backbone", "crowd"] {
+        let capture = capture(&format!("{name}.pcap.zst"));
+        let (actions, profiles) = lift(&capture);
+        let mut group = criterion.benchmark_group(name);
+        group
+            .sample_size(20)
+            .throughput(Throughput::Elements(actions.len() as u64));
+        group.bench_function("read and lift", |b| {
+            b.iter(|| lift(black_box(&capture)).0.len())
+        });
+        group.bench_function("compile headers", |b| {
+            b.iter(|| compile(black_box(&actions), &profiles, PayloadPolicy::Truncate))
+        });
+        let bytes = compile(&actions, &profiles, PayloadPolicy::Synthetic);
+        group.throughput(Throughput::BytesDecimal(bytes));
+        group.bench_function("compile with payload", |b| {
+            b.iter(|| compile(black_box(&actions), &profiles, PayloadPolicy::Synthetic))
+        });
+        group.finish();
+    }
+}
+
+criterion_group!(benches, symbolic);
+criterion_main!(benches);

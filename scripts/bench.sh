@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Speed and memory, beside a peer in the same run. Needs Debian's tcpreplay, hyperfine and time; takes some minutes.
+#   scripts/bench.sh [CAPTURE]    a pcap of a million packets or more; by default the shipped ones, joined
+set -euo pipefail
+cd "$(dirname "$0")/.."
+for tool in tcprewrite hyperfine mergecap; do
+    command -v "$tool" >/dev/null || { echo "error: $tool is missing (apt-get install tcpreplay hyperfine wireshark-common)" >&2; exit 2; }
+done
+cargo build --release -p tracecodec-cli
+cargo build --release -p tracecodec --example flood
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+program=target/release/tracecodec
+
+capture=${1:-}
+if [ -z "$capture" ]; then
+    for part in data/train/*.zst; do zstd -dqf "$part" -o "$work/$(basename "$part" .zst)"; done
+    mergecap -F nsecpcap -a -w "$work/long.pcap" "$work"/{enterprise,backbone,crowd}.pcap "$work"/{enterprise,backbone,crowd}.pcap \
+        "$work"/{enterprise,backbone,crowd}.pcap "$work"/{enterprise,backbone}.pcap
+    capture=$work/long.pcap
+fi
+echo "== $(capinfos -c "$capture" | tail -n 1) in $(basename "$capture")"
+
+echo '== the oracle round trip beside tcprewrite'
+hyperfine --warmup 1 --runs 7 \
+    "$program roundtrip --oracle --truncate $capture $work/out.pcap" \
+    "tcprewrite --seed=1 -i $capture -o $work/rewritten.pcap" \
+    "$program roundtrip --oracle $capture $work/out.pcap" 2>/dev/null
+
+echo '== peak memory (KB): lift to a capture and back, lift to actions, and with all 65,536 slots taken'
+target/release/examples/flood "$work/flood.pcap" 200000
+peak() { /usr/bin/time -f "%M  $*" "$@" 2>&1 >/dev/null | tail -n 1; }
+peak "$program" roundtrip --oracle "$capture" "$work/out.pcap"
+peak "$program" lift "$capture" -o "$work/out.parquet"
+peak "$program" shard "$capture" -o "$work/shards"
+peak "$program" roundtrip --oracle "$work/flood.pcap" "$work/out.pcap"
+peak "$program" lift "$work/flood.pcap" -o "$work/out.parquet"
+
+echo '== the codec, on the example'
+for _ in 1 2 3; do
+    "$program" encode data/example.pcap -o "$work/z.safetensors" 2>&1 | tail -n 1
+done
+hyperfine --warmup 1 --runs 5 "$program roundtrip $work/enterprise.pcap $work/out.pcap" 2>/dev/null || true
+
+echo '== stages on one core'
+cargo bench -p tracecodec --bench symbolic -- --quiet

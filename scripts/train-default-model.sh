@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# Trains the codec that is built into the program, on the captures that ship. The same machine gives the same weights.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+cargo run --release -p tracecodec-cli -- train \
+    data/train/backbone.pcap.zst data/train/crowd.pcap.zst data/train/enterprise.pcap.zst \
+    --output data/default-model --steps 16000 --half
