@@ -66,6 +66,9 @@ pub(crate) struct ReadArgs {
     /// Keep what comes before damage in a capture, with a warning, instead of failing.
     #[arg(long)]
     pub(crate) lenient: bool,
+    /// Order packets by time first, as stable as can be. Keeps the whole capture in memory.
+    #[arg(long)]
+    pub(crate) sort: bool,
 }
 
 /// How packets are lifted.

@@ -20,6 +20,7 @@ pub(crate) struct Input {
     source: SourceFile,
     name: String,
     lenient: bool,
+    sort: bool,
     damage: Option<ReadError>,
     progress: ProgressBar,
 }
@@ -38,6 +39,7 @@ impl Input {
             source,
             name,
             lenient: args.lenient,
+            sort: args.sort,
             damage: None,
         })
     }
@@ -53,6 +55,33 @@ impl Input {
         &mut self,
         mut each: impl FnMut(&Packet<'_>) -> Result<()>,
     ) -> Result<()> {
+        if !self.sort {
+            return self.read(each);
+        }
+        let mut packets = Vec::new();
+        let outcome = self.read(|packet| {
+            packets.push((
+                packet.time,
+                packet.link,
+                packet.wire_len,
+                packet.data.to_vec(),
+            ));
+            Ok(())
+        });
+        packets.sort_by_key(|(time, ..)| *time);
+        for (time, link, wire_len, data) in packets {
+            each(&Packet {
+                time,
+                link,
+                wire_len,
+                data: &data,
+            })?;
+        }
+        outcome
+    }
+
+    /// The same, in the order of the file.
+    fn read(&mut self, mut each: impl FnMut(&Packet<'_>) -> Result<()>) -> Result<()> {
         let mut until_update = PROGRESS_STEP;
         while let Some(next) = self.source.next() {
             match next {

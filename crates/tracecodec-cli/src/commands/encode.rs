@@ -9,13 +9,16 @@ use tracecodec::action::{Action, SCHEMA_VERSION};
 use tracecodec::artifact::ActionsReader;
 use tracecodec::artifact::manifest::ActionCounts;
 use tracecodec::lift::Lifter;
-use tracecodec_nn::latents;
+use tracecodec_nn::{Codec, Latents, latents};
 
 use crate::cli::{LiftArgs, ModelArgs, OutputArg, ReadArgs};
 use crate::failure::Hint;
-use crate::input::Input;
+use crate::input::{Input, progress_bar};
 use crate::latent_file::LatentManifest;
 use crate::output::{check_stdout, print_summary};
+
+/// Packets that are encoded at once.
+const BATCH: usize = 8192;
 
 /// Encode packets to latents, as safetensors.
 ///
@@ -61,7 +64,7 @@ pub(crate) fn run(args: &Encode, json: bool) -> Result<()> {
         Some("parquet") => read_actions(args, &codec, &mut manifest)?,
         _ => lift(args, &codec, &mut manifest)?,
     };
-    let encoded = codec.encode(&actions);
+    let encoded = encode(&codec, &actions);
     manifest.packets = actions.len() as u64;
     manifest.kl_nats = encoded.kl();
     latents::write(path, &encoded)?;
@@ -76,11 +79,21 @@ pub(crate) fn run(args: &Encode, json: bool) -> Result<()> {
     print_summary(json, &manifest, &line)
 }
 
-fn lift(
-    args: &Encode,
-    codec: &tracecodec_nn::Codec,
-    manifest: &mut LatentManifest,
-) -> Result<Vec<Action>> {
+/// Encodes in batches, with progress.
+fn encode(codec: &Codec, actions: &[Action]) -> Latents {
+    let bar = progress_bar(Some(actions.len() as u64), "packets");
+    let mut all = Latents::new(codec.config().d_latent);
+    for batch in actions.chunks(BATCH) {
+        let latents = codec.encode(batch);
+        all.mu.extend(latents.mu);
+        all.log_var.extend(latents.log_var);
+        bar.inc(batch.len() as u64);
+    }
+    bar.finish_and_clear();
+    all
+}
+
+fn lift(args: &Encode, codec: &Codec, manifest: &mut LatentManifest) -> Result<Vec<Action>> {
     let mut lifter = Lifter::new(args.lift.slots, codec.option_profiles().clone());
     let mut actions = Vec::new();
     let mut input = Input::open(&args.input, args.read)?;
@@ -96,7 +109,7 @@ fn lift(
 
 fn read_actions(
     args: &Encode,
-    codec: &tracecodec_nn::Codec,
+    codec: &Codec,
     manifest: &mut LatentManifest,
 ) -> Result<Vec<Action>> {
     let reader = ActionsReader::open(&args.input)?;

@@ -9,7 +9,6 @@ use tracecodec::artifact::Manifest;
 use tracecodec::artifact::manifest::{ShardConfig, ShardSize, SplitWeights};
 use tracecodec::shard::{self, Progress};
 
-use crate::cli::ReadArgs;
 use crate::input::progress_bar;
 use crate::output::{print, print_json};
 
@@ -42,8 +41,9 @@ pub(crate) struct Shard {
     /// Replace shards that the folder holds.
     #[arg(long)]
     overwrite: bool,
-    #[command(flatten)]
-    read: ReadArgs,
+    /// Keep what comes before damage in a capture, instead of failing.
+    #[arg(long)]
+    lenient: bool,
 }
 
 pub(crate) fn run(args: &Shard, json: bool) -> Result<()> {
@@ -59,7 +59,7 @@ pub(crate) fn run(args: &Shard, json: bool) -> Result<()> {
             validation,
             test,
         },
-        lenient: args.read.lenient,
+        lenient: args.lenient,
         overwrite: args.overwrite,
     };
     let size = args

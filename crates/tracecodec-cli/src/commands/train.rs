@@ -181,33 +181,33 @@ impl Train {
     }
 
     fn dataset(&self) -> Result<Dataset> {
-        let mut dataset = Dataset::default();
-        // The dictionary is learned from all of the training data before any of the validation data is lifted.
-        let folders = self.data.iter().filter(|path| path.is_dir());
+        let (folders, captures): (Vec<_>, Vec<_>) =
+            self.data.iter().partition(|path| path.is_dir());
         let shards: Vec<_> = folders
+            .into_iter()
             .map(|folder| shards(folder))
             .collect::<Result<_>>()?;
-        for (path, split) in shards
-            .iter()
-            .flatten()
-            .filter(|(_, split)| *split == Split::Train)
-        {
+        let of = |split| {
+            shards
+                .iter()
+                .flatten()
+                .filter(move |(_, own)| *own == split)
+        };
+        let mut dataset = Dataset::default();
+        // The dictionary is learned from all of the training data before any of the validation data is lifted.
+        for (path, _) in of(Split::Train) {
             dataset
                 .training
                 .extend(self.lift(path, &mut dataset.profiles)?);
         }
-        for capture in self.data.iter().filter(|path| !path.is_dir()) {
+        for capture in captures {
             let mut actions = self.lift(capture, &mut dataset.profiles)?;
             let validation = actions.split_off(actions.len() - actions.len() / VALIDATION_SHARE);
             dataset.training.extend(actions);
             dataset.validation.extend(validation);
         }
         dataset.profiles = dataset.profiles.freeze();
-        for (path, _) in shards
-            .iter()
-            .flatten()
-            .filter(|(_, split)| *split == Split::Validation)
-        {
+        for (path, _) in of(Split::Validation) {
             dataset
                 .validation
                 .extend(self.lift(path, &mut dataset.profiles)?);
