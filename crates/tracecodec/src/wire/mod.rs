@@ -77,7 +77,7 @@ pub enum SkipReason {
     CutHeader,
     /// A header contradicts itself or the packet's length.
     MalformedHeader,
-    /// Lengths beyond what an IP header can tell (jumbograms, offloaded segments), or over 1,020 bytes of extension headers.
+    /// Lengths beyond what an IP header can tell (jumbograms, offloaded segments), or over 1,016 bytes of extension headers.
     TooLong,
 }
 
