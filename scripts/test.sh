@@ -10,10 +10,13 @@ step() { printf '\n== %s (%ss)\n' "$1" "$SECONDS"; }
 FUZZ_SECONDS=${FUZZ_SECONDS:-20}
 
 step 'tools'
-if ! command -v tshark >/dev/null || ! command -v capinfos >/dev/null; then
+packages=()
+command -v cc >/dev/null && command -v c++ >/dev/null || packages+=(build-essential)
+command -v tshark >/dev/null || packages+=(tshark)
+if [ ${#packages[@]} -gt 0 ]; then
     root=$([ "$(id -u)" = 0 ] || echo sudo)
     $root apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive $root apt-get install -y -qq tshark wireshark-common >/dev/null
+    $root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${packages[@]}" >/dev/null
 fi
 command -v cargo-nextest >/dev/null || cargo install --locked cargo-nextest
 command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
@@ -41,7 +44,7 @@ RUSTDOCFLAGS='-D warnings' cargo doc --release --workspace --no-deps --quiet
 
 step "fuzz targets, $FUZZ_SECONDS s each"
 for target in $(cargo fuzz list); do
-    cargo fuzz run --sanitizer none "$target" -- -max_total_time="$FUZZ_SECONDS" -rss_limit_mb=4096 -verbosity=0
+    cargo fuzz run --sanitizer none "$target" -- -max_total_time="$FUZZ_SECONDS" -max_len=4096 -verbosity=0
 done
 
 step 'all good'
