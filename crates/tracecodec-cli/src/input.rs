@@ -11,6 +11,7 @@ use tracecodec::artifact::manifest::Source;
 use tracecodec::pcap::{Format, Packet, ReadError};
 
 use crate::cli::ReadArgs;
+use crate::interrupt;
 
 /// Packets between two updates of the progress bar.
 const PROGRESS_STEP: u64 = 4096;
@@ -95,6 +96,7 @@ impl Input {
             }
             until_update -= 1;
             if until_update == 0 {
+                interrupt::check()?;
                 until_update = PROGRESS_STEP;
                 self.update();
             }

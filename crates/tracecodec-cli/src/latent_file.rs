@@ -22,6 +22,8 @@ pub(crate) struct LatentManifest {
     pub(crate) file: String,
     /// Folder of the codec, or `built in`.
     pub(crate) model: String,
+    /// BLAKE3 digest of the codec's weights, 32 bits each.
+    pub(crate) model_blake3: String,
     /// Rows: one a packet.
     pub(crate) packets: u64,
     /// Columns.
@@ -52,16 +54,14 @@ impl LatentManifest {
             .with_context(|| format!("cannot write {}", path.display()))
     }
 
-    /// Reads the manifest beside a file of latents.
-    pub(crate) fn read(latents: &Path) -> Result<Self> {
+    /// Reads the manifest beside a file of latents; none if there is none.
+    pub(crate) fn find(latents: &Path) -> Result<Option<Self>> {
         let path = manifest_path(latents);
         let name = path.display();
-        let text = std::fs::read_to_string(&path).map_err(|error| {
-            Hint::error(
-                format!("{name}: {error}"),
-                "`tracecodec encode` writes this manifest beside the latents; keep both together",
-            )
-        })?;
+        if !path.exists() {
+            return Ok(None);
+        }
+        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {name}"))?;
         let manifest: Self = serde_json::from_str(&text)
             .with_context(|| format!("{name}: not a manifest of latents"))?;
         if manifest.format != Self::FORMAT || manifest.version != Self::VERSION {
@@ -82,6 +82,6 @@ impl LatentManifest {
                 "encode again with this version and a codec of its schema",
             ));
         }
-        Ok(manifest)
+        Ok(Some(manifest))
     }
 }

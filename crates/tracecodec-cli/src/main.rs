@@ -4,6 +4,7 @@ mod cli;
 mod commands;
 mod failure;
 mod input;
+mod interrupt;
 mod latent_file;
 mod output;
 mod tshark;
@@ -13,6 +14,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
+    interrupt::install();
     match commands::run(cli::Cli::parse()) {
         Ok(code) => code,
         Err(error) => failure::report(&error),

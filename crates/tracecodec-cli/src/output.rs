@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::Serialize;
 use tracecodec::compile::{Legalisation, Legalisations};
 use tracecodec::lift::LiftCounts;
@@ -16,7 +16,6 @@ use crate::failure::Hint;
 /// A capture being written.
 pub(crate) struct CaptureOutput {
     writer: Writer,
-    name: String,
     /// Packets written.
     pub(crate) packets: u64,
     /// Packets whose time the format cannot hold: before 1970, or after 2106 in pcap.
@@ -30,12 +29,9 @@ impl CaptureOutput {
         if microseconds {
             format.precision = Precision::Micros;
         }
-        let name = path.display().to_string();
-        let writer =
-            Writer::create(path, format).with_context(|| format!("cannot write {name}"))?;
+        let writer = Writer::create(path, format)?;
         Ok(Self {
             writer,
-            name,
             packets: 0,
             times_out_of_range: 0,
         })
@@ -52,27 +48,18 @@ impl CaptureOutput {
             }
             written => written,
         };
-        written.map_err(|error| self.explain(error))
+        Ok(written?)
     }
 
     /// Writes what is left and puts the file in its place.
     pub(crate) fn finish(self) -> Result<()> {
         if self.times_out_of_range > 0 {
             eprintln!(
-                "warning: {} packets have a time that the format cannot hold",
+                "warning: {} packets have a time that the format cannot hold, and got the nearest; pcapng holds more",
                 self.times_out_of_range
             );
         }
-        self.writer
-            .finish()
-            .with_context(|| format!("cannot write {}", self.name))
-    }
-
-    fn explain(&self, error: WriteError) -> anyhow::Error {
-        anyhow::Error::new(error).context(format!(
-            "cannot write packet {} of {}",
-            self.packets, self.name
-        ))
+        Ok(self.writer.finish()?)
     }
 }
 
@@ -92,6 +79,37 @@ pub(crate) fn manifest_path(artifact: &Path) -> PathBuf {
     let mut name = artifact.as_os_str().to_owned();
     name.push(".json");
     name.into()
+}
+
+/// Refuses an output that would take the place of an input: nothing can bring the original back from it.
+pub(crate) fn check_distinct(inputs: &[&Path], output: &Path) -> Result<()> {
+    let place = |path: &Path| {
+        std::fs::canonicalize(path)
+            .ok()
+            .filter(|path| path.is_file())
+    };
+    let target = place(output);
+    match inputs
+        .iter()
+        .find(|input| target.is_some() && place(input) == target)
+    {
+        Some(input) => Err(Hint::error(
+            format!("{}: input and output are the same file", input.display()),
+            "write to another file: the original cannot be had back from the output",
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Refuses stdin or stdout where a file is needed.
+pub(crate) fn check_file(path: &Path, what: &str) -> Result<()> {
+    if path == Path::new("-") {
+        return Err(Hint::error(
+            format!("{what} cannot be a pipe"),
+            "name a file",
+        ));
+    }
+    Ok(())
 }
 
 /// Prints a summary: as JSON on stdout, or as the line given on stderr.

@@ -159,6 +159,27 @@ fn test_oracle_is_the_same_in_one_step_and_in_two() {
 }
 
 #[test]
+fn test_output_does_not_take_the_place_of_the_input() {
+    let folder = TempDir::new().unwrap();
+    let output = run(&folder, "roundtrip --oracle example.pcap ./example.pcap");
+    assert_eq!(output.status.code(), Some(2), "{}", told(&output));
+    assert!(
+        fs::read(folder.path().join("example.pcap")).unwrap()
+            == fs::read(data("example.pcap")).unwrap()
+    );
+}
+
+#[test]
+fn test_verify_of_what_is_not_there() {
+    let folder = TempDir::new().unwrap();
+    assert_eq!(run(&folder, "verify example.pcap").status.code(), Some(0));
+    assert_eq!(
+        run(&folder, "verify example.pcap nowhere").status.code(),
+        Some(2)
+    );
+}
+
+#[test]
 fn test_salt_chooses_other_endpoints() {
     let folder = TempDir::new().unwrap();
     succeed(&folder, "roundtrip --oracle example.pcap a.pcap --salt 1");
@@ -310,8 +331,38 @@ fn test_shards_train_encode_decode() {
         (&inspection["packets_read"], &inspection["actions"]),
         (&4000.into(), &4000.into())
     );
-    let foreign = run(&folder, "decode z.safetensors -o x.pcap --model nowhere");
-    assert_eq!(foreign.status.code(), Some(2));
+    for foreign in [
+        "decode z.safetensors -o x.pcap --model nowhere",
+        "decode z.safetensors -o x.pcap",
+    ] {
+        assert_eq!(run(&folder, foreign).status.code(), Some(2), "{foreign}");
+    }
+    for refused in [
+        "train shards -o model --steps 2",
+        "train shards -o shards --steps 2",
+    ] {
+        assert_eq!(run(&folder, refused).status.code(), Some(2), "{refused}");
+    }
+    // Latents of one's own come without a manifest.
+    fs::remove_file(folder.path().join("z.safetensors.json")).unwrap();
+    succeed(&folder, "decode z.safetensors --model model -o own.pcap");
+    succeed(
+        &folder,
+        "lift example.pcap --profiles-of model -o own.parquet",
+    );
+    succeed(
+        &folder,
+        "encode own.parquet --model model -o own.safetensors",
+    );
+    let shard = folder.path().join("shards/train/shard-00000.pcapng");
+    let mut bytes = fs::read(&shard).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&shard, bytes).unwrap();
+    let changed = told(&run(&folder, "train shards -o other --steps 2"));
+    assert!(
+        changed.starts_with("exit 2") && changed.contains("shard-00000"),
+        "{changed}"
+    );
 }
 
 #[test]

@@ -68,7 +68,9 @@ pub enum Error {
         reason: &'static str,
     },
     /// There is nothing to train on, or nothing to validate with.
-    #[error("no packet actions in the {0} data\nhint: lift at least one packet into each split")]
+    #[error(
+        "no packet actions in the {0} data\nhint: more data, or smaller shards (shard --packets N), so that every split has some"
+    )]
     NoData(&'static str),
     /// The loss is no longer a finite number.
     #[error("the loss is {loss} at step {step}\nhint: lower the learning rate")]

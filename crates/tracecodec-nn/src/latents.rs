@@ -72,21 +72,39 @@ pub fn write(path: &Path, latents: &Latents) -> Result<(), Error> {
 pub fn read(path: &Path) -> Result<Latents, Error> {
     let bytes = files::read(path)?;
     let file = SafeTensors::deserialize(&bytes).map_err(|e| Error::format(path, e))?;
-    let matrix = |name: &str| {
-        let view = file.tensor(name).map_err(|e| Error::format(path, e))?;
-        match (view.dtype(), view.shape()) {
-            (Dtype::F32, &[_, dim]) => Ok((dim, floats(view.data()).collect::<Vec<f32>>())),
-            (dtype, shape) => Err(Error::format(
-                path,
-                format!("`{name}` is {dtype:?} {shape:?}, not a matrix of f32"),
-            )),
-        }
-    };
-    let ((dim, mu), (log_var_dim, log_var)) = (matrix("mu")?, matrix("log_var")?);
+    let ((dim, mu), (log_var_dim, log_var)) =
+        (matrix(&file, path, "mu")?, matrix(&file, path, "log_var")?);
     if dim != log_var_dim || mu.len() != log_var.len() {
         return Err(Error::format(path, "`mu` and `log_var` differ in shape"));
     }
     Ok(Latents { mu, log_var, dim })
+}
+
+/// Reads the means alone, which is all that decoding needs; `log_var` stays empty.
+///
+/// # Errors
+/// If the file cannot be read, or has no matrix of f32 named `mu`.
+pub fn read_means(path: &Path) -> Result<Latents, Error> {
+    let bytes = files::read(path)?;
+    let file = SafeTensors::deserialize(&bytes).map_err(|e| Error::format(path, e))?;
+    let (dim, mu) = matrix(&file, path, "mu")?;
+    Ok(Latents {
+        mu,
+        log_var: Vec::new(),
+        dim,
+    })
+}
+
+/// A matrix by its name: its number of columns and its values, row by row.
+fn matrix(file: &SafeTensors<'_>, path: &Path, name: &str) -> Result<(usize, Vec<f32>), Error> {
+    let view = file.tensor(name).map_err(|e| Error::format(path, e))?;
+    match (view.dtype(), view.shape()) {
+        (Dtype::F32, &[_, dim]) if dim > 0 => Ok((dim, floats(view.data()).collect())),
+        (dtype, shape) => Err(Error::format(
+            path,
+            format!("`{name}` is {dtype:?} {shape:?}, not a matrix of f32"),
+        )),
+    }
 }
 
 #[cfg(test)]

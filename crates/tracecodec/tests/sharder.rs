@@ -384,7 +384,7 @@ fn test_interrupted_run_is_replaced_on_request() {
     fs::create_dir_all(output.join(".part")).unwrap();
     fs::write(output.join(".part/shard-00000.pcapng"), "half").unwrap();
     let error = cut(&input, &output, &by_packets(1)).unwrap_err();
-    assert!(matches!(error, ShardError::FolderInUse(_)), "{error}");
+    assert!(matches!(error, ShardError::Interrupted(_)), "{error}");
     let overwrite = ShardConfig {
         overwrite: true,
         ..by_packets(1)

@@ -11,7 +11,11 @@ use tracecodec::compile::Compiler;
 
 use crate::cli::{OutputArg, RealiseArgs};
 use crate::input::progress_bar;
-use crate::output::{CaptureOutput, check_stdout, legalisation_line, legalisations, print_summary};
+use crate::interrupt;
+use crate::output::{
+    CaptureOutput, check_distinct, check_file, check_stdout, legalisation_line, legalisations,
+    print_summary,
+};
 
 /// Actions between two updates of the progress bar.
 const PROGRESS_STEP: u64 = 4096;
@@ -40,6 +44,8 @@ struct Summary {
 
 pub(crate) fn run(args: &Compile, json: bool) -> Result<()> {
     check_stdout(json, &args.output.output)?;
+    check_file(&args.input, "actions")?;
+    check_distinct(&[&args.input], &args.output.output)?;
     let reader = ActionsReader::open(&args.input)?;
     let profiles = reader.profiles().clone();
     let bar = progress_bar(Some(reader.rows()), "packets");
@@ -49,6 +55,7 @@ pub(crate) fn run(args: &Compile, json: bool) -> Result<()> {
     for action in reader {
         output.write(&compiler.compile(&action?, &profiles))?;
         if output.packets % PROGRESS_STEP == 0 {
+            interrupt::check()?;
             bar.set_position(output.packets);
         }
     }

@@ -12,20 +12,26 @@ use tracecodec::artifact::ActionsWriter;
 use tracecodec::compile::Compiler;
 use tracecodec::lift::LiftCounts;
 use tracecodec::pcap::Timestamp;
-use tracecodec_nn::{Codec, latents};
+use tracecodec_nn::{Codec, Latents, latents};
 
 use crate::cli::{ModelArgs, OutputArg, RealiseArgs};
 use crate::failure::Hint;
 use crate::input::progress_bar;
+use crate::interrupt;
 use crate::latent_file::LatentManifest;
-use crate::output::{CaptureOutput, check_stdout, legalisation_line, legalisations, print_summary};
+use crate::output::{
+    CaptureOutput, check_distinct, check_file, check_stdout, legalisation_line, legalisations,
+    print_summary,
+};
 
 /// Packets that are decoded at once.
 const BATCH: usize = 8192;
 
 /// Decode latents to a capture, or to packet actions.
 ///
-/// Reads the tensor `mu` and the manifest beside the file. An output named .parquet gets the actions; any other name gets a capture.
+/// Reads the tensor `mu`, one row a packet, and the manifest beside the file for the time of the first packet; without a manifest,
+/// as where a model of your own made the latents, the trace starts in 1970. An output named .parquet gets the actions; any other
+/// name gets a capture.
 #[derive(Debug, Args)]
 pub(crate) struct Decode {
     /// Latents to read (safetensors).
@@ -45,6 +51,7 @@ struct Summary {
     input: String,
     output: String,
     model: String,
+    salt: u64,
     packets: u64,
     legalisations: BTreeMap<&'static str, u64>,
 }
@@ -52,30 +59,23 @@ struct Summary {
 pub(crate) fn run(args: &Decode, json: bool) -> Result<()> {
     let path = &args.output.output;
     check_stdout(json, path)?;
-    let manifest = LatentManifest::read(&args.input)?;
+    check_file(&args.input, "latents")?;
+    check_distinct(&[&args.input], path)?;
     let codec = args.model.load()?;
-    let latents = latents::read(&args.input)?;
-    if latents.dim != codec.config().d_latent {
-        return Err(Hint::error(
-            format!(
-                "{}: {} dimensions, but the codec has {}",
-                args.input.display(),
-                latents.dim,
-                codec.config().d_latent
-            ),
-            format!("decode with the codec that encoded it: {}", manifest.model),
-        ));
-    }
-    let epoch = Timestamp(manifest.epoch_ns.unwrap_or(0));
+    let means = latents::read_means(&args.input)?;
+    let manifest = LatentManifest::find(&args.input)?;
+    check_latents(args, &codec, &means, manifest.as_ref())?;
+    let epoch = Timestamp(manifest.and_then(|manifest| manifest.epoch_ns).unwrap_or(0));
     let compiler = match path.extension().and_then(OsStr::to_str) {
-        Some("parquet") => write_actions(args, &codec, &latents.mu, epoch)?,
-        _ => write_capture(args, &codec, &latents.mu, epoch)?,
+        Some("parquet") => write_actions(args, &codec, &means.mu, epoch)?,
+        _ => write_capture(args, &codec, &means.mu, epoch)?,
     };
     let summary = Summary {
         input: args.input.display().to_string(),
         output: path.display().to_string(),
         model: args.model.name(),
-        packets: latents.packets() as u64,
+        salt: args.realise.salt.0,
+        packets: means.packets() as u64,
         legalisations: legalisations(compiler.legalisations()),
     };
     let line = format!(
@@ -87,11 +87,45 @@ pub(crate) fn run(args: &Decode, json: bool) -> Result<()> {
     print_summary(json, &summary, &line)
 }
 
+/// Refuses latents that this codec did not make, as far as can be told.
+fn check_latents(
+    args: &Decode,
+    codec: &Codec,
+    means: &Latents,
+    manifest: Option<&LatentManifest>,
+) -> Result<()> {
+    let name = args.input.display();
+    let maker = manifest.map_or("unknown", |manifest| &manifest.model);
+    let hint = format!("decode with the codec that encoded it: {maker}");
+    if manifest.is_some_and(|manifest| manifest.model_blake3 != codec.digest()) {
+        return Err(Hint::error(
+            format!("{name}: encoded by another codec"),
+            hint,
+        ));
+    }
+    if means.dim != codec.config().d_latent {
+        let (dim, own) = (means.dim, codec.config().d_latent);
+        return Err(Hint::error(
+            format!("{name}: {dim} dimensions, but the codec has {own}"),
+            hint,
+        ));
+    }
+    if let Some(at) = means.mu.iter().position(|value| !value.is_finite()) {
+        let row = at / means.dim;
+        return Err(Hint::error(
+            format!("{name}: row {row} holds a value that is no number"),
+            "look for a division by zero, or for training that diverged, in what made the latents",
+        ));
+    }
+    Ok(())
+}
+
 /// Decodes in batches, and hands over every action.
 fn decode(codec: &Codec, mu: &[f32], mut each: impl FnMut(&Action) -> Result<()>) -> Result<()> {
     let dim = codec.config().d_latent;
     let bar = progress_bar(Some((mu.len() / dim) as u64), "packets");
     for batch in mu.chunks(BATCH * dim) {
+        interrupt::check()?;
         for action in codec.decode(batch) {
             each(&action)?;
         }

@@ -11,11 +11,11 @@ use tracecodec::artifact::manifest::ActionCounts;
 use tracecodec::lift::Lifter;
 use tracecodec_nn::{Codec, Latents, latents};
 
-use crate::cli::{LiftArgs, ModelArgs, OutputArg, ReadArgs};
+use crate::cli::{LiftArgs, ModelArgs, ReadArgs};
 use crate::failure::Hint;
 use crate::input::{Input, progress_bar};
 use crate::latent_file::LatentManifest;
-use crate::output::{check_stdout, print_summary};
+use crate::output::{check_distinct, check_file, print_summary};
 
 /// Packets that are encoded at once.
 const BATCH: usize = 8192;
@@ -29,8 +29,9 @@ pub(crate) struct Encode {
     /// Capture, or actions (.parquet) that were lifted with the dictionary of this codec; - is a capture on stdin.
     #[arg(value_name = "IN")]
     input: PathBuf,
-    #[command(flatten)]
-    output: OutputArg,
+    /// File to write (safetensors).
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
     #[command(flatten)]
     model: ModelArgs,
     #[command(flatten)]
@@ -40,8 +41,9 @@ pub(crate) struct Encode {
 }
 
 pub(crate) fn run(args: &Encode, json: bool) -> Result<()> {
-    let path = &args.output.output;
-    check_stdout(true, path)?;
+    let path = &args.output;
+    check_file(path, "latents")?;
+    check_distinct(&[&args.input], path)?;
     let codec = args.model.load()?;
     let mut manifest = LatentManifest {
         format: LatentManifest::FORMAT.to_string(),
@@ -53,6 +55,7 @@ pub(crate) fn run(args: &Encode, json: bool) -> Result<()> {
             .map(|name| name.to_string_lossy().into_owned())
             .unwrap_or_default(),
         model: args.model.name(),
+        model_blake3: codec.digest(),
         packets: 0,
         dim: codec.config().d_latent,
         kl_nats: 0.0,
@@ -119,7 +122,7 @@ fn read_actions(
                 "{}: its TCP option dictionary is not the codec's",
                 args.input.display()
             ),
-            "encode the capture itself, which is then lifted with the codec's dictionary",
+            "encode the capture itself, or lift it with --profiles-of MODEL",
         ));
     }
     manifest.epoch_ns = reader.epoch().map(|epoch| epoch.0);

@@ -1,17 +1,17 @@
 //! `lift`: a capture to packet actions.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
 use tracecodec::action::OptionProfiles;
 use tracecodec::artifact::{ActionsReader, ActionsWriter, LiftManifest};
 use tracecodec::lift::Lifter;
+use tracecodec_nn::Codec;
 
-use crate::cli::{LiftArgs, OutputArg, ReadArgs};
-use crate::failure::Hint;
+use crate::cli::{LiftArgs, ReadArgs};
 use crate::input::Input;
-use crate::output::{lift_line, manifest_path, print_summary};
+use crate::output::{check_distinct, check_file, lift_line, manifest_path, print_summary};
 
 /// Lift captures to packet actions, as Parquet.
 ///
@@ -21,10 +21,12 @@ pub(crate) struct Lift {
     /// Captures to read, in order; - is stdin.
     #[arg(value_name = "CAPTURE", required = true)]
     inputs: Vec<PathBuf>,
-    #[command(flatten)]
-    output: OutputArg,
-    /// Take the dictionary of TCP option layouts from this actions file instead of learning one.
-    #[arg(long, value_name = "ACTIONS")]
+    /// File to write (Parquet).
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// Take the dictionary of TCP option layouts from this actions file, or from the codec in this folder, instead of learning one.
+    /// Actions that are to be encoded must have the codec's.
+    #[arg(long, value_name = "ACTIONS|MODEL")]
     profiles_of: Option<PathBuf>,
     #[command(flatten)]
     read: ReadArgs,
@@ -33,14 +35,12 @@ pub(crate) struct Lift {
 }
 
 pub(crate) fn run(args: &Lift, json: bool) -> Result<()> {
-    let path = &args.output.output;
-    if path == Path::new("-") {
-        return Err(Hint::error(
-            "actions cannot go to stdout",
-            "name a file: a manifest is written beside it",
-        ));
-    }
+    let path = &args.output;
+    check_file(path, "actions")?;
+    let inputs: Vec<_> = args.inputs.iter().map(PathBuf::as_path).collect();
+    check_distinct(&inputs, path)?;
     let profiles = match &args.profiles_of {
+        Some(model) if model.is_dir() => Codec::load(model)?.option_profiles().clone(),
         Some(actions) => ActionsReader::open(actions)?.profiles().clone(),
         None => OptionProfiles::new(),
     };

@@ -19,7 +19,8 @@ use tracecodec_nn::{Accuracy, Codec};
 use crate::cli::{LiftArgs, ModelArgs, ReadArgs, RealiseArgs};
 use crate::input::Input;
 use crate::output::{
-    CaptureOutput, check_stdout, legalisation_line, legalisations, lift_line, print_summary,
+    CaptureOutput, check_distinct, check_stdout, legalisation_line, legalisations, lift_line,
+    print_summary,
 };
 
 /// Take a capture to actions (or latents) and back, in one step.
@@ -72,6 +73,7 @@ struct Fidelity {
 
 pub(crate) fn run(args: &Roundtrip, json: bool) -> Result<()> {
     check_stdout(json, &args.output)?;
+    check_distinct(&[&args.input], &args.output)?;
     if args.oracle {
         run_oracle(args, json)
     } else {
@@ -217,7 +219,7 @@ fn run_model(args: &Roundtrip, json: bool) -> Result<()> {
         kl_nats: nats / accuracy.packets.max(1) as f64,
     };
     let line = format!(
-        "{}: {}; accuracy {:.2} %, whole packets {:.1} %, {:.0} nats a packet{}",
+        "{}: {}; accuracy {:.3} %, whole packets {:.2} %, {:.0} nats a packet{}",
         name(&args.output),
         lift_line(&counts),
         100.0 * fidelity.action_accuracy,

@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use tracecodec::artifact::Manifest;
-use tracecodec::artifact::manifest::{ShardConfig, ShardSize, SplitWeights};
+use tracecodec::artifact::manifest::{ShardConfig, ShardSize, Split, SplitWeights};
 use tracecodec::shard::{self, Progress};
 
 use crate::input::progress_bar;
+use crate::interrupt;
 use crate::output::{print, print_json};
 
 /// Cut a capture into session-preserving temporal shards.
@@ -36,8 +37,8 @@ pub(crate) struct Shard {
     #[arg(long, value_name = "S")]
     seconds: Option<u64>,
     /// Weights of the training, validation and test ranges.
-    #[arg(long, value_name = "T,V,T", num_args = 3, value_delimiter = ',', default_values_t = [80, 10, 10])]
-    split: Vec<u32>,
+    #[arg(long, value_name = "T,V,T", default_value = "80,10,10", value_parser = split_weights)]
+    split: SplitWeights,
     /// Replace shards that the folder holds.
     #[arg(long)]
     overwrite: bool,
@@ -47,18 +48,11 @@ pub(crate) struct Shard {
 }
 
 pub(crate) fn run(args: &Shard, json: bool) -> Result<()> {
-    let [train, validation, test] = args.split[..] else {
-        unreachable!("clap wants three")
-    };
     let config = ShardConfig {
         size: args
             .seconds
             .map_or(ShardSize::Packets(args.packets), ShardSize::Seconds),
-        split: SplitWeights {
-            train,
-            validation,
-            test,
-        },
+        split: args.split,
         lenient: args.lenient,
         overwrite: args.overwrite,
     };
@@ -74,6 +68,7 @@ pub(crate) fn run(args: &Shard, json: bool) -> Result<()> {
         &config,
         &mut |progress| match progress {
             Progress::Reading { bytes, packets } => {
+                interrupt::exit_if_interrupted("--overwrite takes the folder");
                 bar.set_position(bytes);
                 bar.set_message(format!("{packets} packets"));
             }
@@ -83,10 +78,40 @@ pub(crate) fn run(args: &Shard, json: bool) -> Result<()> {
         },
     )?;
     bar.finish_and_clear();
+    warn_of_empty_splits(&manifest);
     if json {
         print_json(&manifest)
     } else {
         print(&render(&manifest)?)
+    }
+}
+
+fn split_weights(text: &str) -> Result<SplitWeights, String> {
+    let weights: Vec<u32> = text
+        .split(',')
+        .filter_map(|weight| weight.trim().parse().ok())
+        .collect();
+    match weights[..] {
+        [train, validation, test] => Ok(SplitWeights {
+            train,
+            validation,
+            test,
+        }),
+        _ => Err("three whole numbers, as in 80,10,10".to_string()),
+    }
+}
+
+/// Training needs shards in each split.
+fn warn_of_empty_splits(manifest: &Manifest) {
+    let weights = manifest.config.split;
+    let wanted = [weights.train, weights.validation, weights.test];
+    for (split, weight) in Split::ALL.into_iter().zip(wanted) {
+        if weight > 0 && manifest.of_split(split).next().is_none() {
+            eprintln!(
+                "warning: no shard for {}; a smaller --packets makes more shards",
+                split.name()
+            );
+        }
     }
 }
 

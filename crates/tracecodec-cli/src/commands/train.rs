@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use tracecodec::action::{Action, OptionProfiles};
 use tracecodec::artifact::Manifest;
-use tracecodec::artifact::manifest::Split;
+use tracecodec::artifact::manifest::{ShardEntry, Split};
 use tracecodec::flow::FlowTable;
 use tracecodec::lift::Lifter;
 use tracecodec_nn::train::Data;
@@ -16,6 +16,7 @@ use tracecodec_nn::{CodecConfig, EncoderKind, Precision, TokenLayout, TrainConfi
 use crate::cli::ReadArgs;
 use crate::failure::Hint;
 use crate::input::{Input, progress_bar};
+use crate::interrupt;
 use crate::output::print_summary;
 
 /// One in so many packets, the last ones of each capture, is for validation where captures are given instead of shards.
@@ -54,6 +55,9 @@ pub(crate) struct Train {
     /// Threads; the result does not depend on them.
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
+    /// Replace a codec that the folder holds.
+    #[arg(long)]
+    overwrite: bool,
     /// Store weights with half the precision and half the size.
     #[arg(long)]
     half: bool,
@@ -109,6 +113,7 @@ struct Summary {
 
 pub(crate) fn run(args: &Train, json: bool) -> Result<()> {
     let config = args.settings()?;
+    args.check_output()?;
     let dataset = args.dataset()?;
     let data = Data {
         training: &dataset.training,
@@ -122,6 +127,9 @@ pub(crate) fn run(args: &Train, json: bool) -> Result<()> {
         data,
         &args.output,
         |progress| {
+            interrupt::exit_if_interrupted(
+                "the best codec so far, if there was a validation, is in the folder",
+            );
             bar.set_position((1000.0 * progress.share) as u64);
             let exact = progress
                 .validation
@@ -180,6 +188,27 @@ impl Train {
         Ok(config)
     }
 
+    /// Refuses a folder that holds something else, or a codec that is not to be replaced.
+    fn check_output(&self) -> Result<()> {
+        let name = self.output.display();
+        let holds = |file: &str| self.output.join(file).exists();
+        let is_empty =
+            std::fs::read_dir(&self.output).map_or(true, |mut entries| entries.next().is_none());
+        if is_empty || (self.overwrite && holds("model.json")) {
+            return Ok(());
+        }
+        Err(match holds("model.json") {
+            true => Hint::error(
+                format!("{name}: the folder holds a codec already"),
+                "--overwrite replaces it",
+            ),
+            false => Hint::error(
+                format!("{name}: the folder is not empty"),
+                "choose a new or an empty folder",
+            ),
+        })
+    }
+
     fn dataset(&self) -> Result<Dataset> {
         let (folders, captures): (Vec<_>, Vec<_>) =
             self.data.iter().partition(|path| path.is_dir());
@@ -191,45 +220,61 @@ impl Train {
             shards
                 .iter()
                 .flatten()
-                .filter(move |(_, own)| *own == split)
+                .filter(move |(_, shard)| shard.split == split)
         };
         let mut dataset = Dataset::default();
         // The dictionary is learned from all of the training data before any of the validation data is lifted.
-        for (path, _) in of(Split::Train) {
+        for (path, shard) in of(Split::Train) {
             dataset
                 .training
-                .extend(self.lift(path, &mut dataset.profiles)?);
+                .extend(self.lift(path, Some(shard), &mut dataset.profiles)?);
         }
         for capture in captures {
-            let mut actions = self.lift(capture, &mut dataset.profiles)?;
+            let mut actions = self.lift(capture, None, &mut dataset.profiles)?;
             let validation = actions.split_off(actions.len() - actions.len() / VALIDATION_SHARE);
             dataset.training.extend(actions);
             dataset.validation.extend(validation);
         }
         dataset.profiles = dataset.profiles.freeze();
-        for (path, _) in of(Split::Validation) {
+        for (path, shard) in of(Split::Validation) {
             dataset
                 .validation
-                .extend(self.lift(path, &mut dataset.profiles)?);
+                .extend(self.lift(path, Some(shard), &mut dataset.profiles)?);
         }
         Ok(dataset)
     }
 
-    /// Lifts a capture of its own: flows do not go on from one shard to the next.
-    fn lift(&self, path: &Path, profiles: &mut OptionProfiles) -> Result<Vec<Action>> {
+    /// Lifts a capture of its own: flows do not go on from one shard to the next. A shard must be what its manifest says.
+    fn lift(
+        &self,
+        path: &Path,
+        shard: Option<&ShardEntry>,
+        profiles: &mut OptionProfiles,
+    ) -> Result<Vec<Action>> {
         let mut lifter = Lifter::new(FlowTable::<()>::MAX_CAPACITY, std::mem::take(profiles));
         let mut actions = Vec::new();
-        Input::open(path, self.read)?.for_each(|packet| {
+        let mut input = Input::open(path, self.read)?;
+        input.for_each(|packet| {
             actions.extend(lifter.lift(packet));
             Ok(())
         })?;
         *profiles = lifter.into_profiles();
+        let source = input.finish()?;
+        if shard.is_some_and(|shard| shard.blake3 != source.blake3) {
+            return Err(Hint::error(
+                format!(
+                    "{}: not the shard that the manifest describes",
+                    path.display()
+                ),
+                "shard the capture again",
+            ));
+        }
         Ok(actions)
     }
 }
 
-/// The shards of a folder with their splits.
-fn shards(folder: &Path) -> Result<Vec<(PathBuf, Split)>> {
+/// The shards of a folder, by their manifest.
+fn shards(folder: &Path) -> Result<Vec<(PathBuf, ShardEntry)>> {
     let path = folder.join("manifest.json");
     if !path.is_file() {
         return Err(Hint::error(
@@ -237,11 +282,10 @@ fn shards(folder: &Path) -> Result<Vec<(PathBuf, Split)>> {
             "name a folder that `tracecodec shard` wrote, or captures",
         ));
     }
-    let manifest = Manifest::read(&path)?;
-    Ok(manifest
-        .shards
-        .iter()
-        .map(|shard| (folder.join(&shard.file), shard.split))
+    let shards = Manifest::read(&path)?.shards;
+    Ok(shards
+        .into_iter()
+        .map(|shard| (folder.join(&shard.file), shard))
         .collect())
 }
 

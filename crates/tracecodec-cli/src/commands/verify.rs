@@ -15,8 +15,12 @@ use tracecodec::wire::{self, Transport};
 
 use crate::failure::{FINDING, GOOD, Hint};
 use crate::input::progress_bar;
+use crate::interrupt;
 use crate::output::{print, print_json};
 use crate::tshark;
+
+/// Packets between two looks for an interruption.
+const INTERRUPT_STEP: u64 = 4096;
 
 /// Findings of one kind that are told of a capture; the rest is counted.
 const TOLD: usize = 3;
@@ -27,6 +31,10 @@ const TOLD: usize = 3;
 /// options, sequence and acknowledgment numbers relative to the flow's others, flow and direction; then it is lifted again, which must
 /// give the same action. With --tshark, `tshark` must report the same TCP events packet by packet, and no complaint about the
 /// output. Exit code 1 if anything was lost.
+///
+/// Columns: packets that lost something; packets that the compiler had to change; five-tuples that came back after their slot was given
+/// back; TCP packets with events, and those whose events differ; output packets that tshark complains of; captures that could not be
+/// read to their end.
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
     /// Captures, or folders of captures.
@@ -138,6 +146,7 @@ fn captures(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
 
 fn collect(path: &Path, captures: &mut Vec<PathBuf>) -> Result<()> {
     if !path.is_dir() {
+        std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
         captures.push(path.to_path_buf());
         return Ok(());
     }
@@ -196,6 +205,9 @@ fn prove(
     let mut proof = Proof::new(CompileConfig::default());
     let mut damage = Ok(());
     while let Some(next) = reader.next() {
+        if report.packets.is_multiple_of(INTERRUPT_STEP) {
+            interrupt::check()?;
+        }
         let packet = match next {
             Ok(packet) => packet,
             Err(error) => {
@@ -309,6 +321,9 @@ fn render(paths: &[PathBuf], reports: &[Report], tshark: Option<&str>) -> Result
             text,
             "\nTCP events were not compared (--tshark compares them)"
         )?,
+    }
+    for damage in reports.iter().filter_map(|report| report.damage.as_ref()) {
+        writeln!(text, "damaged: {damage}")?;
     }
     for report in reports.iter().filter(|report| !report.is_clean()) {
         writeln!(text, "\n{}", report.capture)?;

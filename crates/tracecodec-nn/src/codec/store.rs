@@ -61,6 +61,11 @@ impl Codec {
         Ok(model.weights_blake3)
     }
 
+    /// BLAKE3 digest of the weights with full precision: tells codecs apart.
+    pub fn digest(&self) -> String {
+        files::digest(&self.weights().to_bytes(Precision::Full))
+    }
+
     /// Reads a codec from a directory.
     ///
     /// # Errors

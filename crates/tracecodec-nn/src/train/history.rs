@@ -30,12 +30,12 @@ pub struct Validation {
 }
 
 impl fmt::Display for Validation {
-    /// Accuracy, whole packets and rate, as in `accuracy 99.35 %, whole packets 87.9 %, 124 nats`.
+    /// Accuracy, whole packets and rate, as in `accuracy 99.350 %, whole packets 87.90 %, 124 nats`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (accuracy, exact) = (100.0 * self.accuracy, 100.0 * self.exact);
         write!(
             f,
-            "accuracy {accuracy:.2} %, whole packets {exact:.1} %, {:.0} nats",
+            "accuracy {accuracy:.3} %, whole packets {exact:.2} %, {:.0} nats",
             self.kl
         )
     }

@@ -34,7 +34,11 @@ impl Folder {
                 return Err(ShardError::ForeignFolder(path.to_path_buf()));
             }
             if !overwrite {
-                return Err(ShardError::FolderInUse(path.to_path_buf()));
+                let path = path.to_path_buf();
+                return Err(match is_shards {
+                    true => ShardError::FolderInUse(path),
+                    false => ShardError::Interrupted(path),
+                });
             }
             remove_if_there(fs::remove_dir_all(&part)).map_err(ShardError::at(&part))?;
         }

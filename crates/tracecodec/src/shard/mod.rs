@@ -56,9 +56,12 @@ pub enum ShardError {
     /// The output folder holds other things.
     #[error("{}: the folder is not empty, and holds no shards", .0.display())]
     ForeignFolder(PathBuf),
-    /// The output folder holds shards, or what an interrupted run left of them.
+    /// The output folder holds shards.
     #[error("{}: the folder holds shards already", .0.display())]
     FolderInUse(PathBuf),
+    /// The output folder holds what an interrupted run left.
+    #[error("{}: the folder holds what an interrupted run left", .0.display())]
+    Interrupted(PathBuf),
 }
 
 impl ShardError {
@@ -69,6 +72,7 @@ impl ShardError {
             Self::Write(error) => error.hint(),
             Self::ForeignFolder(_) => Some("choose a new or an empty folder"),
             Self::FolderInUse(_) => Some("--overwrite replaces them"),
+            Self::Interrupted(_) => Some("--overwrite takes the folder"),
             Self::NoInput | Self::Config(_) | Self::Manifest(_) | Self::Io { .. } => None,
         }
     }

@@ -1,0 +1,37 @@
+//! Interruption: work stops at the next packet, so that half-written files are taken back on the way out.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Result, bail};
+
+/// Exit code of an interrupted program, as shells have it for SIGINT.
+const INTERRUPTED_EXIT: i32 = 130;
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Takes note of SIGINT and SIGTERM. A second one ends the program at once.
+pub(crate) fn install() {
+    let handler = || {
+        if INTERRUPTED.swap(true, Ordering::Relaxed) {
+            std::process::exit(INTERRUPTED_EXIT);
+        }
+    };
+    // Without a handler an interruption ends the program as it always did.
+    let _ = ctrlc::set_handler(handler);
+}
+
+/// An error if the program was interrupted.
+pub(crate) fn check() -> Result<()> {
+    if INTERRUPTED.load(Ordering::Relaxed) {
+        bail!("interrupted");
+    }
+    Ok(())
+}
+
+/// Ends the program if it was interrupted, for work that cannot hand an error back.
+pub(crate) fn exit_if_interrupted(left_behind: &str) {
+    if INTERRUPTED.load(Ordering::Relaxed) {
+        eprintln!("error: interrupted; {left_behind}");
+        std::process::exit(INTERRUPTED_EXIT);
+    }
+}
