@@ -10,8 +10,8 @@ import numpy as np
 jax.config.update("jax_enable_x64", True)
 
 # Symbols by stage, in the order of the schema: number of values of each.
-COARSE = [16, 16, 16, 16, 2, 4, 2, 2, 9]
-DETAIL = [16] * 9 + [3] + [16] * 8 + [3] + [16] * 24
+COARSE = [16, 16, 16, 16, 3, 4, 2, 2, 9]
+DETAIL = [16] * 10 + [3] + [16] * 8 + [3] + [16] * 24
 CONTEXT = [32, 16, 17, 8, 3]
 TIME = [127, 16]
 SIZES = COARSE + DETAIL + CONTEXT + TIME
@@ -20,7 +20,7 @@ IN_COARSE = list(range(9)) + list(range(FIRST_CONTEXT, FIRST_CONTEXT + 5))
 IN_DETAIL = list(range(9, FIRST_CONTEXT))
 IN_TIME = [len(SIZES) - 2, len(SIZES) - 1]
 # Symbols of each token group.
-GROUPS = [5, 4, 5, 4, 9, 9, 8, 4, 4, 5, 2]
+GROUPS = [5, 4, 6, 4, 9, 9, 8, 4, 4, 5, 2]
 LATENT, WIDTH, MODEL, HEADS, ROWS = 2, 4, 4, 2, 3
 
 values = np.array([[(7 * i + 3 * row) % size for i, size in enumerate(SIZES)] for row in range(ROWS)])

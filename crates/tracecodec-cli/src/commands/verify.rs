@@ -11,7 +11,7 @@ use serde::Serialize;
 use tracecodec::compile::CompileConfig;
 use tracecodec::oracle::Proof;
 use tracecodec::pcap::{Container, Format, Packet, Reader, Writer};
-use tracecodec::wire::{self, Transport};
+use tracecodec::wire::{self, TcpHeader, Transport};
 
 use crate::failure::{FINDING, GOOD, Hint};
 use crate::input::progress_bar;
@@ -21,6 +21,9 @@ use crate::tshark;
 
 /// Packets between two looks for an interruption.
 const INTERRUPT_STEP: u64 = 4096;
+
+/// The TCP option that does nothing.
+const NOP: u8 = 1;
 
 /// Findings of one kind that are told of a capture; the rest is counted.
 const TOLD: usize = 3;
@@ -58,6 +61,8 @@ struct Report {
     actions: u64,
     /// TCP packets in scope.
     tcp: u64,
+    /// TCP packets whose options the capture cut.
+    cut_options: u64,
     /// Packets that lost something.
     lost: u64,
     /// Packets that the compiler had to change to keep them legal.
@@ -168,6 +173,7 @@ fn verify(capture: &Path, with_tshark: bool) -> Result<Report> {
     };
     let folder = tempfile::tempdir()?;
     let output = folder.path().join("oracle.pcapng");
+    let filled = folder.path().join("filled.pcapng");
     // Input frame number of each output packet that is TCP; 0 for others.
     let mut tcp_frames = Vec::new();
     if let Err(damage) = prove(
@@ -179,7 +185,12 @@ fn verify(capture: &Path, with_tshark: bool) -> Result<Report> {
         report.damage = Some(damage);
     }
     if with_tshark && report.actions > 0 {
-        compare(capture, &output, &tcp_frames, &mut report)?;
+        let mut reference = capture;
+        if report.cut_options > 0 {
+            fill_options(capture, &filled)?;
+            reference = &filled;
+        }
+        compare(reference, &output, &tcp_frames, &mut report)?;
     }
     Ok(report)
 }
@@ -219,8 +230,10 @@ fn prove(
         let Some((compiled, loss)) = proof.step(&packet) else {
             continue;
         };
-        let is_tcp = is_tcp(&packet);
+        let tcp = tcp_header(&packet);
+        let is_tcp = tcp.is_some();
         report.tcp += u64::from(is_tcp);
+        report.cut_options += u64::from(tcp.is_some_and(|tcp| missing_options(&tcp) > 0));
         if let Some(loss) = loss {
             report.lost += 1;
             let number = report.packets;
@@ -240,8 +253,35 @@ fn prove(
     Ok(damage)
 }
 
-fn is_tcp(packet: &Packet<'_>) -> bool {
-    wire::parse(packet).is_ok_and(|headers| matches!(headers.transport, Transport::Tcp(_)))
+fn tcp_header<'a>(packet: &Packet<'a>) -> Option<TcpHeader<'a>> {
+    match wire::parse(packet).ok()?.transport {
+        Transport::Tcp(tcp) => Some(tcp),
+        _ => None,
+    }
+}
+
+fn missing_options(tcp: &TcpHeader<'_>) -> usize {
+    tcp.options_len - tcp.options.len()
+}
+
+/// Copies a capture, with NOPs in the place of TCP options that were cut: `tshark` judges no segment whose options it cannot see,
+/// and no rule of its judgment looks at them.
+fn fill_options(capture: &Path, filled: &Path) -> Result<()> {
+    let mut reader = Reader::open(capture)?;
+    let format = Format {
+        container: Container::PcapNg,
+        ..Format::of_path("")
+    };
+    let mut writer = Writer::create(filled, format)?;
+    while let Some(Ok(packet)) = reader.next() {
+        let missing = tcp_header(&packet).map_or(0, |tcp| missing_options(&tcp));
+        let data = [packet.data, &[NOP; 40][..missing]].concat();
+        writer.write(&Packet {
+            data: &data,
+            ..packet
+        })?;
+    }
+    Ok(writer.finish()?)
 }
 
 /// Compares what tshark says of input and output. Events of inner headers (tunnels, quotes in ICMP errors) are not ours: only
@@ -313,6 +353,13 @@ fn render(paths: &[PathBuf], reports: &[Report], tshark: Option<&str>) -> Result
             sums[8],
             sums[9],
             sums[10]
+        )?;
+    }
+    let cut: u64 = reports.iter().map(|report| report.cut_options).sum();
+    if tshark.is_some() && cut > 0 {
+        writeln!(
+            text,
+            "\n{cut} TCP packets had options cut: tshark judged their captures with NOPs there"
         )?;
     }
     match tshark {

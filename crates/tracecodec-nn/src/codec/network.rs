@@ -143,11 +143,11 @@ mod tests {
         for (encoder, expected) in [
             (
                 EncoderKind::ResidualMlp,
-                [348.4153, 20.0144, 0.1967, 16.6379, 2.8846],
+                [358.7408, 14.7486, 0.1762, 13.9008, -9.0131],
             ),
             (
                 EncoderKind::Transformer,
-                [348.1086, 20.0904, 0.1577, 13.7521, -7.5028],
+                [359.6125, 14.8472, 0.6645, 15.7387, 12.3703],
             ),
         ] {
             for (found, expected) in measure(encoder).into_iter().zip(expected) {

@@ -17,6 +17,8 @@ mod ethertype {
     pub(super) const PBB: u16 = 0x88e7;
     /// Cisco FabricPath: a tag, then a whole Ethernet header; its frames keep their checksum.
     pub(super) const FABRICPATH: u16 = 0x8903;
+    /// Cisco MetaData (security group tags).
+    pub(super) const CISCO_METADATA: u16 = 0x8909;
     /// Cisco VN-Tag.
     pub(super) const VNTAG: u16 = 0x8926;
 }
@@ -46,6 +48,8 @@ pub struct IpPlace {
     pub offset: usize,
     /// Bytes of link-layer checksum at the end of the frame that do not belong to it, as far as the link layer tells.
     pub trailer: usize,
+    /// Where it must end by a length of the link layer.
+    pub end: Option<usize>,
 }
 
 /// Finds the outermost IP header.
@@ -75,14 +79,22 @@ pub fn find_ip(link: LinkType, data: &[u8]) -> Result<IpPlace, SkipReason> {
 
 /// Follows tags and encapsulations to the IP header.
 fn follow(data: &[u8], mut next: Next, mut at: usize) -> Result<IpPlace, SkipReason> {
-    let mut trailer = 0;
+    let (mut trailer, mut end) = (0, None);
     for _ in 0..MAX_TAGS {
         (next, at) = match next {
             Next::Ip => {
-                return check_version(data, at, &[4, 6]).map(|offset| IpPlace { offset, trailer });
+                return check_version(data, at, &[4, 6]).map(|offset| IpPlace {
+                    offset,
+                    trailer,
+                    end,
+                });
             }
             Next::Ipv6 => {
-                return check_version(data, at, &[6]).map(|offset| IpPlace { offset, trailer });
+                return check_version(data, at, &[6]).map(|offset| IpPlace {
+                    offset,
+                    trailer,
+                    end,
+                });
             }
             Next::Ppp => ppp(data, at)?,
             Next::Llc => llc(data, at)?,
@@ -92,12 +104,16 @@ fn follow(data: &[u8], mut next: Next, mut at: usize) -> Result<IpPlace, SkipRea
                 ethernet(data, at + 2)?
             }
             Next::Ether(ethertype::MPLS | ethertype::MPLS_MULTICAST) => mpls(data, at)?,
-            Next::Ether(ethertype::PPPOE_SESSION) => (Next::Ppp, at + 6),
+            Next::Ether(ethertype::PPPOE_SESSION) => {
+                end = Some(at + 6 + usize::from(word(data, at + 4)?));
+                (Next::Ppp, at + 6)
+            }
             Next::Ether(ethertype::PBB) => ethernet(data, at + 4 + 12)?,
             Next::Ether(ethertype::FABRICPATH) => {
                 trailer = 4;
                 ethernet(data, at + 2 + 12)?
             }
+            Next::Ether(ethertype::CISCO_METADATA) => ethernet(data, at + 6)?,
             Next::Ether(ethertype::VNTAG) => ethernet(data, at + 4)?,
             Next::Ether(_) => return Err(SkipReason::NonIp),
         };
@@ -256,12 +272,13 @@ mod tests {
     use super::*;
 
     fn check(link: LinkType, header: &[u8]) {
-        let place = IpPlace {
-            offset: header.len(),
-            trailer: 0,
+        let place = |header: &[u8]| Some(header.len());
+        let whole = |version: u8| {
+            find_ip(link, &[header, &[version << 4]].concat())
+                .ok()
+                .map(|place| place.offset)
         };
-        let whole = |version: u8| find_ip(link, &[header, &[version << 4]].concat());
-        assert!(whole(4) == Ok(place) || whole(6) == Ok(place));
+        assert!(whole(4) == place(header) || whole(6) == place(header));
         for cut in 0..header.len() {
             assert!(find_ip(link, &header[..cut]).is_err());
         }
@@ -321,6 +338,17 @@ mod tests {
             find_ip(LinkType::IEEE802_11, &protected),
             Err(SkipReason::NonIp)
         );
+    }
+
+    #[test]
+    fn test_pppoe_length_ends_the_packet() {
+        let frame = [
+            &ether(&[0x88, 0x64, 0x11, 0, 0, 1, 0, 42, 0x00, 0x21])[..],
+            &[0x45; 60],
+        ]
+        .concat();
+        let place = find_ip(LinkType::ETHERNET, &frame).unwrap();
+        assert_eq!(place.end, Some(place.offset + 40));
     }
 
     #[test]

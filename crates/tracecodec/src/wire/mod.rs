@@ -149,11 +149,14 @@ pub struct Headers<'a> {
 /// # Errors
 /// The reason why the frame is out of scope.
 pub fn parse<'a>(packet: &Packet<'a>) -> Result<Headers<'a>, SkipReason> {
-    let ip = link::find_ip(packet.link, packet.data)?;
-    let wire_len = (packet.wire_len as usize).max(packet.data.len());
+    let place = link::find_ip(packet.link, packet.data)?;
+    let wire_len = (packet.wire_len as usize)
+        .max(packet.data.len())
+        .saturating_sub(place.trailer);
+    let end = place.end.map_or(wire_len, |end| end.min(wire_len));
     let ip = ip::parse(
-        &packet.data[ip.offset..],
-        wire_len.saturating_sub(ip.offset + ip.trailer),
+        &packet.data[place.offset..],
+        end.saturating_sub(place.offset),
     )?;
     let (transport, header_len) = transport::parse(&ip)?;
     if ip.len > longest(ip.family) {
