@@ -36,11 +36,8 @@ peak "$program" shard "$capture" -o "$work/shards"
 peak "$program" roundtrip --oracle "$work/flood.pcap" "$work/out.pcap"
 peak "$program" lift "$work/flood.pcap" -o "$work/out.parquet"
 
-echo '== the codec, on the example'
-for _ in 1 2 3; do
-    "$program" encode data/example.pcap -o "$work/z.safetensors" 2>&1 | tail -n 1
-done
-hyperfine --warmup 1 --runs 5 "$program roundtrip $work/enterprise.pcap $work/out.pcap" 2>/dev/null || true
+echo '== the codec, on 100,000 packets'
+hyperfine --warmup 1 --runs 5 "$program roundtrip data/train/enterprise.pcap.zst $work/out.pcap"
 
 echo '== stages on one core'
 cargo bench -p tracecodec --bench symbolic -- --quiet
