@@ -58,12 +58,38 @@ fn test_shipped_captures_lose_nothing() {
 }
 
 #[test]
+fn test_inspect_tells_of_bad_captures() {
+    let Some(data) = shared_data() else {
+        eprintln!("skipped: no ../shared/data, and TRACECODEC_DATA names no folder");
+        return;
+    };
+    let mut bad = Vec::new();
+    ["damaged", "fuzzed"]
+        .iter()
+        .for_each(|name| captures(&data.join(name), &mut bad));
+    for capture in bad {
+        let output = Command::new(env!("CARGO_BIN_EXE_tracecodec"))
+            .arg("inspect")
+            .arg(&capture)
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        match output.status.code() {
+            Some(0) => assert_eq!(told, "", "{}", capture.display()),
+            Some(2) => assert!(told.starts_with("error: "), "{}: {told}", capture.display()),
+            code => panic!("{}: {code:?} {told}", capture.display()),
+        }
+    }
+}
+
+#[test]
 fn test_captures_of_others_lose_nothing() {
     let Some(data) = shared_data() else {
         eprintln!("skipped: no ../shared/data, and TRACECODEC_DATA names no folder");
         return;
     };
-    let folders = ["real", "fixture", "testbed"].map(|name| data.join(name));
+    let folders =
+        ["real", "fixture", "testbed", "crafted", "fuzzed", "damaged"].map(|name| data.join(name));
     verify(&folders, false);
     let mut all = Vec::new();
     folders[..2]
