@@ -66,7 +66,7 @@ pub(crate) struct ReadArgs {
     /// Keep what comes before damage in a capture, with a warning, instead of failing.
     #[arg(long)]
     pub(crate) lenient: bool,
-    /// Order packets by time first, as stable as can be. Keeps the whole capture in memory.
+    /// Order packets by time first; those of one time keep their order. Keeps the whole capture in memory.
     #[arg(long)]
     pub(crate) sort: bool,
 }
