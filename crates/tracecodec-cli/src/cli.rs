@@ -22,7 +22,7 @@ use crate::commands;
     max_term_width = 110
 )]
 #[command(
-    after_help = "Exit codes: 0 good, 1 a finding (verify), 2 failure.\nCaptures may be pcap or pcapng, plain, .gz or .zst; - is stdin or stdout."
+    after_help = "Exit codes: 0 good, 1 a finding (verify, events --analyzer both), 2 failure.\nCaptures may be pcap or pcapng, plain, .gz or .zst; - is stdin or stdout."
 )]
 pub(crate) struct Cli {
     /// What to do.
@@ -38,6 +38,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Tell what a capture holds, and what of it is in scope.
     Inspect(commands::inspect::Inspect),
+    /// Tell the TCP events of captures: retransmissions, lost segments and the like.
+    Events(commands::events::Events),
     /// Cut captures into session-preserving temporal shards.
     Shard(commands::shard::Shard),
     /// Lift captures to packet actions.

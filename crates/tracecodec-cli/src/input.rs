@@ -1,16 +1,17 @@
 //! Captures as the commands read them: one packet after the other, with progress, and damage as asked.
 
 use std::io::IsTerminal;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use tracecodec::artifact::SourceFile;
 use tracecodec::artifact::manifest::Source;
 use tracecodec::pcap::{Format, Packet, ReadError};
 
 use crate::cli::ReadArgs;
+use crate::failure::Hint;
 use crate::interrupt;
 
 /// Packets between two updates of the progress bar.
@@ -42,6 +43,18 @@ impl Input {
             lenient: args.lenient,
             sort: args.sort,
             damage: None,
+        })
+    }
+
+    /// Opens a capture that is read beside others, without a progress bar of its own.
+    pub(crate) fn quiet(path: &Path, args: ReadArgs) -> Result<Self> {
+        Ok(Self {
+            source: SourceFile::open(path)?,
+            name: path.display().to_string(),
+            lenient: args.lenient,
+            sort: args.sort,
+            damage: None,
+            progress: ProgressBar::hidden(),
         })
     }
 
@@ -105,6 +118,11 @@ impl Input {
         Ok(())
     }
 
+    /// What ended the capture early, if lenient.
+    pub(crate) fn damage(&self) -> Option<&ReadError> {
+        self.damage.as_ref()
+    }
+
     /// What manifests tell of the capture, after all of it was read.
     pub(crate) fn finish(self) -> Result<Source> {
         let Input { source, damage, .. } = self;
@@ -116,6 +134,37 @@ impl Input {
         self.progress
             .set_message(format!("{} {} packets", self.name, self.source.packets()));
     }
+}
+
+/// The captures below the paths, sorted within each folder.
+pub(crate) fn captures(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut captures = Vec::new();
+    for path in paths {
+        collect(path, &mut captures)?;
+    }
+    if captures.is_empty() {
+        return Err(Hint::error(
+            "no captures there",
+            "name captures, or folders that hold some",
+        ));
+    }
+    Ok(captures)
+}
+
+fn collect(path: &Path, captures: &mut Vec<PathBuf>) -> Result<()> {
+    if !path.is_dir() {
+        captures.push(path.to_path_buf());
+        return Ok(());
+    }
+    let entries =
+        std::fs::read_dir(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut entries = entries
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<Vec<_>>>()?;
+    entries.sort();
+    entries
+        .iter()
+        .try_for_each(|entry| collect(entry, captures))
 }
 
 /// A bar where the size is known, else a spinner; nothing where stderr is no terminal.

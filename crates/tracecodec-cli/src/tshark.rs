@@ -5,20 +5,14 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use tracecodec::pcap::{Container, Format, Packet, Reader, Writer};
+use tracecodec::tcp::events::{Event, EventSet};
+use tracecodec::wire::{self, TcpHeader, Transport};
 
 use crate::failure::Hint;
 
-/// The eight TCP events, by the name after `tcp.analysis.`.
-pub(crate) const EVENTS: [&str; 8] = [
-    "retransmission",
-    "fast_retransmission",
-    "spurious_retransmission",
-    "lost_segment",
-    "ack_lost_segment",
-    "duplicate_ack",
-    "out_of_order",
-    "zero_window",
-];
+/// The TCP option that does nothing.
+const NOP: u8 = 1;
 
 /// Settings that make `tshark` check what it does not by default.
 const CHECKS: [&str; 6] = [
@@ -34,9 +28,6 @@ const CHECKS: [&str; 6] = [
 const COMPLAINTS: &str =
     "_ws.malformed || _ws.expert.group == \"Checksum\" || _ws.expert.severity == \"Error\"";
 
-/// Events of a frame: bit `i` stands for `EVENTS[i]`.
-pub(crate) type EventSet = u8;
-
 /// What `tshark` says, by frame number; frames of which it says nothing are left out.
 #[derive(Debug, Default)]
 pub(crate) struct Verdict {
@@ -46,12 +37,11 @@ pub(crate) struct Verdict {
     pub(crate) complaints: BTreeMap<u64, String>,
 }
 
-/// Names of the events in a set.
+/// Names of the events in a set, sorted.
 pub(crate) fn names(set: EventSet) -> Vec<&'static str> {
-    (0..EVENTS.len())
-        .filter(|i| set >> i & 1 == 1)
-        .map(|i| EVENTS[i])
-        .collect()
+    let mut names: Vec<_> = set.iter().map(Event::name).collect();
+    names.sort_unstable();
+    names
 }
 
 /// First line of `tshark --version`.
@@ -75,29 +65,51 @@ pub(crate) fn version() -> Result<String> {
         .to_string())
 }
 
-/// Runs `tshark` on a capture.
+/// The TCP events of a capture, and what `tshark` complains of.
 ///
 /// # Errors
-/// If it cannot be run, or fails.
+/// If `tshark` cannot be run, or fails.
 pub(crate) fn analyse(capture: &Path) -> Result<Verdict> {
     let filter = format!("tcp.analysis.flags || {COMPLAINTS}");
-    let mut command = Command::new("tshark");
-    command
-        .arg("-r")
-        .arg(capture)
-        .args(CHECKS)
-        .args(["-Y", &filter, "-T", "fields"]);
-    command.args([
-        "-e",
-        "frame.number",
-        "-e",
+    let fields = [
         "_ws.malformed",
-        "-e",
         "_ws.expert.severity",
-    ]);
-    command.args(["-e", "_ws.expert.group", "-e", "_ws.expert.message"]);
-    for event in EVENTS {
-        command.arg("-e").arg(format!("tcp.analysis.{event}"));
+        "_ws.expert.group",
+        "_ws.expert.message",
+    ];
+    let mut verdict = Verdict::default();
+    for line in dissect(capture, &CHECKS, &filter, &fields)?.lines() {
+        take(line, &mut verdict);
+    }
+    Ok(verdict)
+}
+
+/// The TCP events of a capture by frame number, and nothing else.
+///
+/// # Errors
+/// If `tshark` cannot be run, or fails.
+pub(crate) fn events(capture: &Path) -> Result<BTreeMap<u64, EventSet>> {
+    let lines = dissect(capture, &[], "tcp.analysis.flags", &[])?;
+    let frames = lines.lines().filter_map(|line| {
+        let (number, events) = line.split_once('\t')?;
+        let events = event_set(events.split('\t'));
+        Some((number.parse().ok()?, events)).filter(|(_, events)| !events.is_empty())
+    });
+    Ok(frames.collect())
+}
+
+/// A line for each frame that the filter lets through: its number, the fields, and a field for each event.
+fn dissect(capture: &Path, settings: &[&str], filter: &str, fields: &[&str]) -> Result<String> {
+    let mut command = Command::new("tshark");
+    command.arg("-r").arg(capture).args(settings);
+    command.args(["-Y", filter, "-T", "fields", "-e", "frame.number"]);
+    for field in fields {
+        command.args(["-e", field]);
+    }
+    for event in Event::ALL {
+        command
+            .arg("-e")
+            .arg(format!("tcp.analysis.{}", event.name()));
     }
     let output = command.output().context("cannot run tshark")?;
     // A capture that is cut short ends with status 2 after its packets.
@@ -107,11 +119,7 @@ pub(crate) fn analyse(capture: &Path) -> Result<Verdict> {
             String::from_utf8_lossy(&output.stderr).trim()
         );
     }
-    let mut verdict = Verdict::default();
-    for line in String::from_utf8_lossy(&output.stdout).lines() {
-        take(line, &mut verdict);
-    }
-    Ok(verdict)
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 fn take(line: &str, verdict: &mut Verdict) {
@@ -127,12 +135,49 @@ fn take(line: &str, verdict: &mut Verdict) {
     if !malformed.is_empty() || has(severity, ERROR) || has(group, CHECKSUM) {
         verdict.complaints.insert(number, message.to_string());
     }
-    let set = events
-        .iter()
-        .enumerate()
-        .filter(|(_, event)| !event.is_empty())
-        .fold(0, |set, (i, _)| set | 1 << i);
-    if set != 0 {
-        verdict.events.insert(number, set);
+    let events = event_set(events.iter().copied());
+    if !events.is_empty() {
+        verdict.events.insert(number, events);
+    }
+}
+
+/// The events whose fields hold something; the fields are those of [`Event::ALL`].
+fn event_set<'a>(fields: impl Iterator<Item = &'a str>) -> EventSet {
+    Event::ALL
+        .into_iter()
+        .zip(fields)
+        .filter(|(_, field)| !field.is_empty())
+        .map(|(event, _)| event)
+        .collect()
+}
+
+/// Copies a capture, with NOPs in the place of TCP options that were cut: `tshark` shows no event of a segment whose options it
+/// cannot see, and no rule of its judgment looks at them.
+///
+/// # Errors
+/// If the capture cannot be read or the copy cannot be written. Damage ends the copy.
+pub(crate) fn fill_options(capture: &Path, filled: &Path) -> Result<()> {
+    let mut reader = Reader::open(capture)?;
+    let format = Format {
+        container: Container::PcapNg,
+        ..Format::of_path("")
+    };
+    let mut writer = Writer::create(filled, format)?;
+    while let Some(Ok(packet)) = reader.next() {
+        let missing = tcp_header(&packet).map_or(0, |tcp| tcp.options_len - tcp.options.len());
+        let data = [packet.data, &[NOP; 40][..missing]].concat();
+        writer.write(&Packet {
+            data: &data,
+            ..packet
+        })?;
+    }
+    Ok(writer.finish()?)
+}
+
+/// The TCP header of a packet in scope.
+pub(crate) fn tcp_header<'a>(packet: &Packet<'a>) -> Option<TcpHeader<'a>> {
+    match wire::parse(packet).ok()?.transport {
+        Transport::Tcp(tcp) => Some(tcp),
+        _ => None,
     }
 }

@@ -4,6 +4,7 @@ pub(crate) mod compile;
 pub(crate) mod completions;
 pub(crate) mod decode;
 pub(crate) mod encode;
+pub(crate) mod events;
 pub(crate) mod inspect;
 pub(crate) mod lift;
 pub(crate) mod roundtrip;
@@ -23,6 +24,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
     let json = cli.json;
     match cli.command {
         Command::Inspect(args) => inspect::run(&args, json),
+        Command::Events(args) => return events::run(&args, json).map(Into::into),
         Command::Shard(args) => shard::run(&args, json),
         Command::Lift(args) => lift::run(&args, json),
         Command::Compile(args) => compile::run(&args, json),

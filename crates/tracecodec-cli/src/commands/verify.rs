@@ -10,20 +10,16 @@ use rayon::prelude::*;
 use serde::Serialize;
 use tracecodec::compile::CompileConfig;
 use tracecodec::oracle::Proof;
-use tracecodec::pcap::{Container, Format, Packet, Reader, Writer};
-use tracecodec::wire::{self, TcpHeader, Transport};
+use tracecodec::pcap::{Container, Format, Reader, Writer};
 
-use crate::failure::{FINDING, GOOD, Hint};
-use crate::input::progress_bar;
+use crate::failure::{FINDING, GOOD};
+use crate::input::{captures, progress_bar};
 use crate::interrupt;
 use crate::output::{print, print_json};
 use crate::tshark;
 
 /// Packets between two looks for an interruption.
 const INTERRUPT_STEP: u64 = 4096;
-
-/// The TCP option that does nothing.
-const NOP: u8 = 1;
 
 /// Findings of one kind that are told of a capture; the rest is counted.
 const TOLD: usize = 3;
@@ -105,6 +101,9 @@ struct Verification {
 
 pub(crate) fn run(args: &Verify, json: bool) -> Result<u8> {
     let tshark = args.tshark.then(tshark::version).transpose()?;
+    for path in &args.paths {
+        std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
+    }
     let captures = captures(&args.paths)?;
     let bar = progress_bar(Some(captures.len() as u64), "captures");
     let pool = rayon::ThreadPoolBuilder::new()
@@ -134,38 +133,6 @@ pub(crate) fn run(args: &Verify, json: bool) -> Result<u8> {
     Ok(if clean { GOOD } else { FINDING })
 }
 
-/// The captures below the paths, sorted within each folder.
-fn captures(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
-    let mut captures = Vec::new();
-    for path in paths {
-        collect(path, &mut captures)?;
-    }
-    if captures.is_empty() {
-        return Err(Hint::error(
-            "no captures there",
-            "name captures, or folders that hold some",
-        ));
-    }
-    Ok(captures)
-}
-
-fn collect(path: &Path, captures: &mut Vec<PathBuf>) -> Result<()> {
-    if !path.is_dir() {
-        std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
-        captures.push(path.to_path_buf());
-        return Ok(());
-    }
-    let entries =
-        std::fs::read_dir(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let mut entries = entries
-        .map(|entry| Ok(entry?.path()))
-        .collect::<Result<Vec<_>>>()?;
-    entries.sort();
-    entries
-        .iter()
-        .try_for_each(|entry| collect(entry, captures))
-}
-
 fn verify(capture: &Path, with_tshark: bool) -> Result<Report> {
     let mut report = Report {
         capture: capture.display().to_string(),
@@ -187,7 +154,7 @@ fn verify(capture: &Path, with_tshark: bool) -> Result<Report> {
     if with_tshark && report.actions > 0 {
         let mut reference = capture;
         if report.cut_options > 0 {
-            fill_options(capture, &filled)?;
+            tshark::fill_options(capture, &filled)?;
             reference = &filled;
         }
         compare(reference, &output, &tcp_frames, &mut report)?;
@@ -230,10 +197,10 @@ fn prove(
         let Some((compiled, loss)) = proof.step(&packet) else {
             continue;
         };
-        let tcp = tcp_header(&packet);
+        let tcp = tshark::tcp_header(&packet);
         let is_tcp = tcp.is_some();
         report.tcp += u64::from(is_tcp);
-        report.cut_options += u64::from(tcp.is_some_and(|tcp| missing_options(&tcp) > 0));
+        report.cut_options += u64::from(tcp.is_some_and(|tcp| tcp.has_cut_options()));
         if let Some(loss) = loss {
             report.lost += 1;
             let number = report.packets;
@@ -253,37 +220,6 @@ fn prove(
     Ok(damage)
 }
 
-fn tcp_header<'a>(packet: &Packet<'a>) -> Option<TcpHeader<'a>> {
-    match wire::parse(packet).ok()?.transport {
-        Transport::Tcp(tcp) => Some(tcp),
-        _ => None,
-    }
-}
-
-fn missing_options(tcp: &TcpHeader<'_>) -> usize {
-    tcp.options_len - tcp.options.len()
-}
-
-/// Copies a capture, with NOPs in the place of TCP options that were cut: `tshark` judges no segment whose options it cannot see,
-/// and no rule of its judgment looks at them.
-fn fill_options(capture: &Path, filled: &Path) -> Result<()> {
-    let mut reader = Reader::open(capture)?;
-    let format = Format {
-        container: Container::PcapNg,
-        ..Format::of_path("")
-    };
-    let mut writer = Writer::create(filled, format)?;
-    while let Some(Ok(packet)) = reader.next() {
-        let missing = tcp_header(&packet).map_or(0, |tcp| missing_options(&tcp));
-        let data = [packet.data, &[NOP; 40][..missing]].concat();
-        writer.write(&Packet {
-            data: &data,
-            ..packet
-        })?;
-    }
-    Ok(writer.finish()?)
-}
-
 /// Compares what tshark says of input and output. Events of inner headers (tunnels, quotes in ICMP errors) are not ours: only
 /// packets whose outermost transport is TCP count.
 fn compare(capture: &Path, output: &Path, tcp_frames: &[u64], report: &mut Report) -> Result<()> {
@@ -295,10 +231,10 @@ fn compare(capture: &Path, output: &Path, tcp_frames: &[u64], report: &mut Repor
     };
     for (index, &frame) in tcp_frames.iter().enumerate() {
         let index = index as u64 + 1;
-        let expected = before.events.get(&frame).copied().unwrap_or(0);
-        let found = after.events.get(&index).copied().unwrap_or(0);
-        report.with_events += u64::from(expected != 0);
-        if expected != found && frame != 0 || frame == 0 && found != 0 {
+        let expected = before.events.get(&frame).copied().unwrap_or_default();
+        let found = after.events.get(&index).copied().unwrap_or_default();
+        report.with_events += u64::from(!expected.is_empty());
+        if expected != found && frame != 0 || frame == 0 && !found.is_empty() {
             report.event_mismatches += 1;
             report.tell(report.event_mismatches, || {
                 format!(

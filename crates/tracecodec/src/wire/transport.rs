@@ -31,9 +31,14 @@ pub struct TcpHeader<'a> {
 }
 
 impl TcpHeader<'_> {
+    /// Whether the capture cut the options.
+    pub fn has_cut_options(&self) -> bool {
+        self.options.len() < self.options_len
+    }
+
     /// The layout of the options; padding of the same length where the capture cut them.
     pub fn layout(&self) -> OptionLayout {
-        if self.options.len() < self.options_len {
+        if self.has_cut_options() {
             OptionLayout::padding(self.options_len / 4)
         } else {
             OptionLayout::of(self.options)
