@@ -56,6 +56,10 @@ pub(crate) enum Command {
     Roundtrip(commands::roundtrip::Roundtrip),
     /// Prove that lift and compile lose nothing, on any number of captures.
     Verify(commands::verify::Verify),
+    /// Measure how faithful a capture is to its reference.
+    Evaluate(commands::evaluate::Evaluate),
+    /// Add up evaluations of parts of a dataset.
+    Merge(commands::merge::Merge),
     /// Print shell completions.
     Completions(commands::completions::Completions),
     /// Print the manual page.

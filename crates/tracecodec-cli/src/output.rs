@@ -9,6 +9,7 @@ use anyhow::Result;
 use serde::Serialize;
 use tracecodec::compile::{Legalisation, Legalisations};
 use tracecodec::lift::LiftCounts;
+use tracecodec::output::Output;
 use tracecodec::pcap::{Format, Packet, Precision, Timestamp, WriteError, Writer};
 
 use crate::failure::Hint;
@@ -120,6 +121,15 @@ pub(crate) fn print_summary(json: bool, summary: &impl Serialize, line: &str) ->
         eprintln!("{line}");
         Ok(())
     }
+}
+
+/// Writes JSON to a file, which appears whole.
+pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
+    let mut text = serde_json::to_string_pretty(value)?;
+    text.push('\n');
+    let mut output = Output::create(path)?;
+    output.write_all(text.as_bytes())?;
+    Ok(output.finish()?)
 }
 
 /// Prints JSON on stdout.

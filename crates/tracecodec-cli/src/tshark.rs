@@ -9,7 +9,9 @@ use tracecodec::pcap::{Container, Format, Packet, Reader, Writer};
 use tracecodec::tcp::events::{Event, EventSet};
 use tracecodec::wire::{self, TcpHeader, Transport};
 
+use crate::cli::ReadArgs;
 use crate::failure::Hint;
+use crate::output::check_file;
 
 /// The TCP option that does nothing.
 const NOP: u8 = 1;
@@ -96,6 +98,31 @@ pub(crate) fn events(capture: &Path) -> Result<BTreeMap<u64, EventSet>> {
         Some((number.parse().ok()?, events)).filter(|(_, events)| !events.is_empty())
     });
     Ok(frames.collect())
+}
+
+/// The TCP events of a capture by the number of the packet, those of packets whose options were cut among them.
+///
+/// # Errors
+/// If the capture cannot be read, or `tshark` cannot be run, or fails.
+pub(crate) fn judged_events(capture: &Path) -> Result<BTreeMap<u64, EventSet>> {
+    let folder = tempfile::tempdir()?;
+    let filled = folder.path().join("filled.pcapng");
+    fill_options(capture, &filled)?;
+    events(&filled)
+}
+
+/// Refuses what `tshark` does not do: read a pipe that is read otherwise too, or sort.
+pub(crate) fn check_input(paths: &[&Path], read: ReadArgs) -> Result<()> {
+    for path in paths {
+        check_file(path, "input of tshark")?;
+    }
+    if read.sort {
+        return Err(Hint::error(
+            "tshark takes packets in the order of the file",
+            "leave --sort out, or sort the capture first: reordercap",
+        ));
+    }
+    Ok(())
 }
 
 /// A line for each frame that the filter lets through: its number, the fields, and a field for each event.

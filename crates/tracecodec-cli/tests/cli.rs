@@ -412,3 +412,113 @@ fn test_help_names_every_command() {
     }
     assert!(told(&succeed(&folder, "man")).contains("tracecodec\\-roundtrip"));
 }
+
+/// A capture with every third packet of the example left out.
+fn thinned(folder: &TempDir, name: &str) {
+    let example = fs::read(data("example.pcap")).unwrap();
+    let (mut thinned, mut at, mut number) = (example[..24].to_vec(), 24, 0);
+    while at < example.len() {
+        let captured = u32::from_le_bytes(example[at + 8..at + 12].try_into().unwrap()) as usize;
+        let end = at + 16 + captured;
+        if number % 3 != 0 {
+            thinned.extend(&example[at..end]);
+        }
+        (at, number) = (end, number + 1);
+    }
+    fs::write(folder.path().join(name), thinned).unwrap();
+}
+
+#[test]
+fn test_evaluate() {
+    let folder = TempDir::new().unwrap();
+    thinned(&folder, "thinned.pcap");
+    insta::assert_snapshot!(told(&run(&folder, "evaluate example.pcap thinned.pcap")));
+}
+
+#[test]
+fn test_evaluate_the_oracle() {
+    let folder = TempDir::new().unwrap();
+    succeed(&folder, "roundtrip --oracle example.pcap out.pcapng.gz");
+    let line = "evaluate example.pcap out.pcapng.gz --json --label oracle -o e.json";
+    let evaluation = json(&succeed(&folder, line));
+    let written = fs::read(folder.path().join("e.json")).unwrap();
+    assert_eq!(
+        evaluation,
+        serde_json::from_slice::<serde_json::Value>(&written).unwrap()
+    );
+    assert_eq!(evaluation["label"], "oracle");
+    assert_eq!(evaluation["dataset"], "example");
+    assert_eq!(evaluation["reference"], evaluation["decoded"]);
+    for (key, value) in evaluation["metrics"].as_object().unwrap() {
+        if key.ends_with("_pp") || key.ends_with("_tv") {
+            assert_eq!(value, 0.0, "{key}");
+        }
+    }
+}
+
+#[test]
+fn test_both_analysers_give_one_evaluation() {
+    if Command::new("tshark").arg("--version").output().is_err() {
+        eprintln!("skipped: no tshark");
+        return;
+    }
+    let folder = TempDir::new().unwrap();
+    thinned(&folder, "thinned.pcap");
+    let line = "evaluate --json example.pcap thinned.pcap --analyzer";
+    let mut native = json(&succeed(&folder, &format!("{line} native")));
+    let mut tshark = json(&succeed(&folder, &format!("{line} tshark")));
+    assert_eq!(native["analyzer"].take(), "native");
+    assert!(
+        tshark["analyzer"]
+            .take()
+            .as_str()
+            .unwrap()
+            .contains("Shark")
+    );
+    assert_eq!(native, tshark);
+    assert_ne!(native["metrics"]["tcp_event_pp"], 0.0);
+}
+
+#[test]
+fn test_folders_merge_to_the_same_in_any_parts() {
+    let folder = TempDir::new().unwrap();
+    thinned(&folder, "thinned.pcap");
+    for part in ["a", "b"] {
+        fs::create_dir_all(folder.path().join(format!("reference/{part}"))).unwrap();
+        fs::create_dir_all(folder.path().join(format!("decoded/{part}"))).unwrap();
+    }
+    let copy = |from: &str, to: &str| fs::copy(folder.path().join(from), folder.path().join(to));
+    succeed(&folder, "roundtrip --oracle example.pcap out.pcap.zst");
+    copy("example.pcap", "reference/a/1.pcap").unwrap();
+    copy("thinned.pcap", "reference/b/2.pcap").unwrap();
+    copy("thinned.pcap", "decoded/a/1.pcap").unwrap();
+    copy("out.pcap.zst", "decoded/b/2.pcap.zst").unwrap();
+    // Not a capture.
+    fs::write(folder.path().join("reference/manifest.json"), "{}").unwrap();
+
+    let whole = json(&succeed(&folder, "evaluate reference decoded --json"));
+    succeed(&folder, "evaluate reference/a decoded/a -o a.json");
+    succeed(&folder, "evaluate reference/b decoded/b -o b.json");
+    let mut merged = json(&succeed(
+        &folder,
+        "merge b.json a.json --label decoded --dataset reference --json",
+    ));
+    assert_eq!(whole["reference"]["captures"], 2);
+    assert_eq!(whole["cases"][0]["name"], "a/1");
+    // Within their own folders the names are shorter.
+    assert_eq!(merged["cases"][0]["name"], "1");
+    merged["cases"][0]["name"] = "a/1".into();
+    merged["cases"][1]["name"] = "b/2".into();
+    assert_eq!(merged, whole);
+
+    fs::remove_file(folder.path().join("decoded/b/2.pcap.zst")).unwrap();
+    fs::write(folder.path().join("text.json"), "Dear diary").unwrap();
+    let bad = [
+        "evaluate reference decoded",
+        "evaluate decoded reference",
+        "evaluate example.pcap decoded",
+        "merge a.json text.json",
+    ];
+    let told: Vec<_> = bad.map(|line| told(&run(&folder, line))).into();
+    insta::assert_snapshot!(told.join("\n"));
+}

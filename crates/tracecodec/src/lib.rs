@@ -43,16 +43,18 @@
 //! ```text
 //! action (the schema as data; depends on nothing)      output (files that appear whole)
 //!  │                                                    │
-//!  ├─ tcp (SeqNumber, flags, automaton, references)    pcap (Reader, Writer, Packet, Timestamp ns)
+//!  ├─ tcp (SeqNumber, automaton, references, events)   pcap (Reader, Writer, Packet, Timestamp ns)
 //!  │   │                                                │
 //!  │   └──────── wire (Headers: where IP starts, what the headers say) ────────┐
 //!  │              │                                                            │
-//!  │             flow (FlowKey, FlowTable, the session rule)                   │
+//!  │             flow (FlowKey, FlowTable, the session rule, conversations)    │
 //!  │              │                                                            │
 //!  └── captures → lift → actions                           actions → compile → captures
 //!                  │   └────────── oracle (lift, then compile; the proof) ─────┘
 //!                  │
 //!                 artifact (Parquet actions, JSON manifests)
+//!                  │
+//!                  ├─ metrics (captures → summaries → evaluations; never sees an action)
 //!                  │
 //!                 shard (captures → session-preserving shards)
 //! ```
@@ -65,6 +67,7 @@ pub mod artifact;
 pub mod compile;
 pub mod flow;
 pub mod lift;
+pub mod metrics;
 pub mod oracle;
 pub mod output;
 pub mod pcap;

@@ -21,6 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["action", "compile", "flow", "lift", "pcap", "tcp", "wire"],
     ),
     ("artifact", &["action", "lift", "output", "pcap", "wire"]),
+    ("metrics", &["artifact", "flow", "pcap", "tcp", "wire"]),
     ("shard", &["action", "artifact", "flow", "pcap", "wire"]),
 ];
 

@@ -125,7 +125,7 @@ fn relative(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 /// Checks every promise about one run over these frames.
 fn check(frames: &[Frame], folder: &Path, manifest: &Manifest) {
     let mut expected: Vec<Vec<Frame>> = vec![Vec::new(); manifest.shards.len()];
-    let mut sessions = Sessions::new();
+    let mut sessions: Sessions = Sessions::new();
     let shards: Vec<Vec<Frame>> = manifest
         .shards
         .iter()

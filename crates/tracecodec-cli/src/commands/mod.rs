@@ -4,9 +4,11 @@ pub(crate) mod compile;
 pub(crate) mod completions;
 pub(crate) mod decode;
 pub(crate) mod encode;
+pub(crate) mod evaluate;
 pub(crate) mod events;
 pub(crate) mod inspect;
 pub(crate) mod lift;
+pub(crate) mod merge;
 pub(crate) mod roundtrip;
 pub(crate) mod shard;
 pub(crate) mod train;
@@ -33,6 +35,8 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Decode(args) => decode::run(&args, json),
         Command::Roundtrip(args) => roundtrip::run(&args, json),
         Command::Verify(args) => return verify::run(&args, json).map(Into::into),
+        Command::Evaluate(args) => evaluate::run(&args, json),
+        Command::Merge(args) => merge::run(&args, json),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => completions::run_man(&args),
     }?;

@@ -22,14 +22,15 @@ use crate::wire::{Headers, Transport};
 pub const IDLE: i64 = 60 * 1_000_000_000;
 
 /// A live session.
-#[derive(Debug, Clone, Copy)]
-struct Session {
+#[derive(Debug, Clone)]
+struct Session<T> {
     id: u64,
     opener: Orientation,
     last_time: Timestamp,
     /// Clock at the latest packet.
     last_seen: i64,
     connection: Connection,
+    record: T,
 }
 
 /// What a packet does to its session.
@@ -43,16 +44,28 @@ pub struct Membership {
     pub dir: Direction,
 }
 
-/// Tells each packet's session. Memory grows with the sessions that had a packet in the last six minutes or so.
-#[derive(Debug, Default)]
-pub struct Sessions {
-    live: HashMap<FlowKey, Session>,
+/// Tells each packet's session, and keeps a record `T` of the caller's for each. Memory grows with the sessions that had a packet in
+/// the last six minutes or so.
+#[derive(Debug)]
+pub struct Sessions<T = ()> {
+    live: HashMap<FlowKey, Session<T>>,
     count: u64,
     clock: Clock,
     swept: i64,
 }
 
-impl Sessions {
+impl<T> Default for Sessions<T> {
+    fn default() -> Self {
+        Self {
+            live: HashMap::new(),
+            count: 0,
+            clock: Clock::default(),
+            swept: 0,
+        }
+    }
+}
+
+impl<T: Default> Sessions<T> {
     /// No session yet.
     pub fn new() -> Self {
         Self::default()
@@ -70,7 +83,17 @@ impl Sessions {
 
     /// The session of a packet.
     pub fn observe(&mut self, headers: &Headers<'_>, time: Timestamp) -> Membership {
-        self.sweep(time);
+        self.observe_with(headers, time, |_| {}).0
+    }
+
+    /// The session of a packet, with its record. Records of sessions that have ended go to `ended`, in no particular order.
+    pub fn observe_with(
+        &mut self,
+        headers: &Headers<'_>,
+        time: Timestamp,
+        mut ended: impl FnMut(T),
+    ) -> (Membership, &mut T) {
+        self.sweep(time, &mut ended);
         let (key, from) = FlowKey::of(headers);
         let starts = self
             .live
@@ -83,8 +106,11 @@ impl Sessions {
                 last_time: time,
                 last_seen: 0,
                 connection: Connection::default(),
+                record: T::default(),
             };
-            self.live.insert(key, session);
+            if let Some(left) = self.live.insert(key, session) {
+                ended(left.record);
+            }
             self.count += 1;
         }
         let session = self
@@ -99,26 +125,35 @@ impl Sessions {
                 .connection
                 .encode(dir, tcp.flags, headers.payload_len.into(), tcp.numbers);
         }
-        Membership {
+        let membership = Membership {
             id: session.id,
             starts,
             dir,
-        }
+        };
+        (membership, &mut session.record)
+    }
+
+    /// Ends all sessions, in no particular order.
+    pub fn end(self, ended: impl FnMut(T)) {
+        let records = self.live.into_values().map(|session| session.record);
+        records.for_each(ended);
     }
 
     /// Forgets, once in [`IDLE`], the sessions that have long ended by silence. Until then a session's own times decide, so that
     /// steps back of a few minutes make no difference to it.
-    fn sweep(&mut self, time: Timestamp) {
+    fn sweep(&mut self, time: Timestamp, ended: &mut impl FnMut(T)) {
         let now = self.clock.tick(time);
         if now - self.swept > IDLE {
-            self.live
-                .retain(|_, session| now - session.last_seen <= 5 * IDLE);
+            let over = self
+                .live
+                .extract_if(|_, session| now - session.last_seen > 5 * IDLE);
+            over.for_each(|(_, session)| ended(session.record));
             self.swept = now;
         }
     }
 }
 
-impl Session {
+impl<T> Session<T> {
     fn dir(&self, from: Orientation) -> Direction {
         if from == self.opener {
             Direction::Orig

@@ -3,13 +3,12 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
-use crate::action::Proto;
 use crate::artifact::SourceFile;
 use crate::artifact::manifest::Census;
 use crate::flow::FlowKey;
 use crate::flow::session::Sessions;
 use crate::pcap::{Packet, ReadError, Timestamp};
-use crate::wire::{self, Headers, Transport};
+use crate::wire;
 
 use super::ShardError;
 
@@ -49,7 +48,7 @@ impl Counter {
         *span = (span.0.min(packet.time), span.1.max(packet.time));
         self.census.packets += 1;
         self.census.bytes += u64::from(headers.ip_len);
-        self.census.protocols.add(proto(&headers));
+        self.census.protocols.add(headers.transport.proto());
     }
 
     fn add_time(&mut self, time: Timestamp) {
@@ -67,15 +66,6 @@ impl Counter {
             max_concurrent_sessions: most_at_once(self.spans.into_values().collect()),
             ..self.census
         }
-    }
-}
-
-fn proto(headers: &Headers<'_>) -> Proto {
-    match headers.transport {
-        Transport::Tcp(_) => Proto::Tcp,
-        Transport::Udp { .. } => Proto::Udp,
-        Transport::Icmp(_) => Proto::Icmp,
-        Transport::Other(_) => Proto::Other,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::ip::IpPacket;
 use super::{SkipReason, icmp, ip_proto};
-use crate::action::{Family, OptionLayout};
+use crate::action::{Family, OptionLayout, Proto};
 use crate::tcp::{SegmentNumbers, SeqNumber};
 
 /// Length of the UDP header, and of the part of an ICMP message that all types share.
@@ -73,6 +73,18 @@ pub enum Transport<'a> {
     Icmp(IcmpHeader),
     /// Any other IP protocol, by its number.
     Other(u8),
+}
+
+impl Transport<'_> {
+    /// The protocol as an action tells it.
+    pub fn proto(&self) -> Proto {
+        match self {
+            Transport::Tcp(_) => Proto::Tcp,
+            Transport::Udp { .. } => Proto::Udp,
+            Transport::Icmp(_) => Proto::Icmp,
+            Transport::Other(_) => Proto::Other,
+        }
+    }
 }
 
 /// Parses the transport header; returns it with its length.

@@ -1,0 +1,299 @@
+//! `evaluate`: how faithful captures are to their references.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::{Args, ValueEnum};
+use rayon::prelude::*;
+use tracecodec::artifact::manifest::Source;
+use tracecodec::flow::{Conversations, CutOptions};
+use tracecodec::metrics::{Evaluation, METRICS, Meter, Summary, Unit};
+use tracecodec::pcap::Timestamp;
+use tracecodec::tcp::events::{Event, EventSet};
+use tracecodec::wire::Headers;
+
+use crate::cli::ReadArgs;
+use crate::failure::Hint;
+use crate::input::{Input, progress_bar};
+use crate::output::{print, print_json, write_json};
+use crate::tshark;
+
+/// Ends of the names of captures in a folder.
+const EXTENSIONS: [&str; 3] = ["pcap", "pcapng", "cap"];
+
+/// Ends behind those, of compressed captures.
+const COMPRESSIONS: [&str; 2] = ["gz", "zst"];
+
+/// Measure how faithful a capture is to its reference.
+///
+/// Both are read packet by packet; neither actions nor latents are needed, so any tool's output can be measured. Two folders are compared
+/// capture by capture, by their names without what tells format and compression, and the counts are added up.
+///
+/// docs/metrics.md has every formula. `tracecodec report` draws a page from what --json or --output write.
+#[derive(Debug, Args)]
+pub(crate) struct Evaluate {
+    /// What should have come out: a capture, or a folder of captures.
+    #[arg(value_name = "REFERENCE")]
+    reference: PathBuf,
+    /// What came out: a capture, or a folder with the same names.
+    #[arg(value_name = "DECODED")]
+    decoded: PathBuf,
+    /// Name of the method in reports. Default: the name of DECODED.
+    #[arg(long, value_name = "NAME")]
+    label: Option<String>,
+    /// Name of the data in reports: evaluations of one dataset stand side by side. Default: the name of REFERENCE.
+    #[arg(long, value_name = "NAME")]
+    dataset: Option<String>,
+    /// Packets that were asked for in each decoded capture. Default: as many as the reference has.
+    #[arg(long, value_name = "N")]
+    requested: Option<u64>,
+    /// Write the evaluation as JSON to this file too.
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Who finds the TCP events.
+    #[arg(long, value_enum, default_value_t = Analyzer::Native)]
+    analyzer: Analyzer,
+    #[command(flatten)]
+    read: ReadArgs,
+}
+
+/// Who finds the TCP events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Analyzer {
+    /// This program.
+    Native,
+    /// tshark, which must be installed. Where a capture cut TCP options, it sees NOPs.
+    Tshark,
+}
+
+pub(crate) fn run(args: &Evaluate, json: bool) -> Result<()> {
+    let analyzer = match args.analyzer {
+        Analyzer::Native => "native".to_string(),
+        Analyzer::Tshark => {
+            tshark::check_input(&[&args.reference, &args.decoded], args.read)?;
+            tshark::version()?
+        }
+    };
+    let pairs = pairs(&args.reference, &args.decoded)?;
+    let bar = progress_bar(Some(pairs.len() as u64), "captures compared");
+    let merged = pairs
+        .into_par_iter()
+        .map(|pair| {
+            let evaluation = evaluate(pair, args);
+            bar.inc(1);
+            evaluation
+        })
+        .try_reduce(Evaluation::default, |mut sum, more| {
+            sum.merge(more);
+            Ok(sum)
+        });
+    bar.finish_and_clear();
+    let evaluation = Evaluation {
+        label: args.label.clone().unwrap_or_else(|| stem(&args.decoded)),
+        dataset: args
+            .dataset
+            .clone()
+            .unwrap_or_else(|| stem(&args.reference)),
+        analyzer,
+        ..merged?
+    };
+    tell(&evaluation, args.output.as_deref(), json)
+}
+
+/// Writes an evaluation where it is wanted.
+pub(super) fn tell(evaluation: &Evaluation, output: Option<&Path>, json: bool) -> Result<()> {
+    let document = evaluation.document();
+    if let Some(path) = output {
+        write_json(path, &document)?;
+    }
+    if json {
+        print_json(&document)
+    } else {
+        print(&render(evaluation)?)
+    }
+}
+
+/// Two captures to compare.
+struct Pair {
+    name: String,
+    reference: PathBuf,
+    decoded: PathBuf,
+}
+
+/// The pairs of two captures or of two folders, by name.
+fn pairs(reference: &Path, decoded: &Path) -> Result<Vec<Pair>> {
+    match (reference.is_dir(), decoded.is_dir()) {
+        (false, false) => Ok(vec![Pair {
+            name: stem(reference),
+            reference: reference.to_path_buf(),
+            decoded: decoded.to_path_buf(),
+        }]),
+        (true, true) => folder_pairs(reference, decoded),
+        _ => Err(Hint::error(
+            "a capture and a folder cannot be compared",
+            "name two captures, or two folders of captures",
+        )),
+    }
+}
+
+fn folder_pairs(reference: &Path, decoded: &Path) -> Result<Vec<Pair>> {
+    let references = captures(reference, Path::new(""))?;
+    let mut rest = captures(decoded, Path::new(""))?;
+    let mut pairs = Vec::with_capacity(references.len());
+    for (name, path) in references {
+        let Some(at) = rest.iter().position(|(other, _)| *other == name) else {
+            return Err(Hint::error(
+                format!("{}: no capture for {name}", decoded.display()),
+                "each reference needs a decoded capture of the same name, even an empty one",
+            ));
+        };
+        pairs.push(Pair {
+            name,
+            reference: path,
+            decoded: rest.remove(at).1,
+        });
+    }
+    if let Some((name, _)) = rest.first() {
+        return Err(Hint::error(
+            format!("{}: no reference for {name}", reference.display()),
+            "the folders must hold captures of the same names",
+        ));
+    }
+    if pairs.is_empty() {
+        return Err(Hint::error(
+            format!("{}: no captures there", reference.display()),
+            "captures end in .pcap, .pcapng or .cap, with .gz or .zst behind it if compressed",
+        ));
+    }
+    Ok(pairs)
+}
+
+/// The captures below a folder: their names within it, without what tells the format, and where they lie.
+fn captures(folder: &Path, within: &Path) -> Result<Vec<(String, PathBuf)>> {
+    let entries =
+        fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        let Some(name) = path.file_name() else {
+            continue;
+        };
+        let within = within.join(name);
+        if path.is_dir() {
+            found.extend(captures(&path, &within)?);
+        } else if let Some(name) = capture_name(&within) {
+            found.push((name, path));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// A capture's path without what tells format and compression; none for other files.
+fn capture_name(path: &Path) -> Option<String> {
+    let is = |path: &Path, extensions: &[&str]| {
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        extension.is_some_and(|extension| extensions.contains(&extension))
+    };
+    let path = if is(path, &COMPRESSIONS) {
+        path.with_extension("")
+    } else {
+        path.to_path_buf()
+    };
+    is(&path, &EXTENSIONS).then(|| path.with_extension("").display().to_string())
+}
+
+/// Name of a capture or folder in reports.
+fn stem(path: &Path) -> String {
+    let name = path.file_name().map_or(path, Path::new);
+    capture_name(name).unwrap_or_else(|| name.display().to_string())
+}
+
+fn evaluate(pair: Pair, args: &Evaluate) -> Result<Evaluation> {
+    let (reference, decoded) = rayon::join(
+        || summarise(&pair.reference, args),
+        || summarise(&pair.decoded, args),
+    );
+    Ok(Evaluation::of_pair(
+        pair.name,
+        reference?,
+        decoded?,
+        args.requested,
+    ))
+}
+
+fn summarise(path: &Path, args: &Evaluate) -> Result<(Source, Summary)> {
+    match args.analyzer {
+        Analyzer::Native => {
+            let mut conversations = Conversations::new(CutOptions::Judge);
+            measure(path, args.read, |_, headers, time| {
+                conversations.observe(headers, time)
+            })
+        }
+        Analyzer::Tshark => {
+            let found = tshark::judged_events(path)?;
+            measure(path, args.read, |number, _, _| {
+                found.get(&number).copied().unwrap_or_default()
+            })
+        }
+    }
+}
+
+fn measure(
+    path: &Path,
+    read: ReadArgs,
+    judge: impl FnMut(u64, &Headers<'_>, Timestamp) -> EventSet,
+) -> Result<(Source, Summary)> {
+    let mut input = Input::quiet(path, read)?;
+    let mut meter = Meter::new(judge);
+    input.for_each(|packet| {
+        meter.observe(packet);
+        Ok(())
+    })?;
+    Ok((input.finish()?, meter.finish()))
+}
+
+/// The table on the terminal.
+fn render(evaluation: &Evaluation) -> Result<String> {
+    let mut text = String::new();
+    let (reference, decoded) = (&evaluation.reference, &evaluation.decoded);
+    writeln!(text, "{} against {}", evaluation.label, evaluation.dataset)?;
+    writeln!(text, "\n{:<34}{:>14}{:>14}", "", "reference", "decoded")?;
+    let mut row = |name: &str, of: &dyn Fn(&Summary) -> u64| {
+        writeln!(text, "{name:<34}{:>14}{:>14}", of(reference), of(decoded))
+    };
+    row("captures", &|summary| summary.captures)?;
+    row("packets in scope", &|summary| summary.packets)?;
+    row("packets out of scope", &|summary| {
+        summary.skipped.values().sum()
+    })?;
+    row("TCP packets", &|summary| summary.protocols.tcp)?;
+    row("sessions", &|summary| summary.sessions)?;
+    for (index, event) in Event::ALL.iter().enumerate() {
+        let name = event.name().replace('_', " ");
+        row(&format!("  {name}"), &|summary| {
+            summary.tcp_events.fields.counts()[index]
+        })?;
+    }
+    writeln!(text)?;
+    for metric in METRICS {
+        let value = match (metric.measure)(evaluation) {
+            Ok(value) => number(value, metric.unit),
+            Err(reason) => format!("none: {reason}"),
+        };
+        writeln!(text, "{:<34}{value}", metric.title)?;
+    }
+    Ok(text)
+}
+
+/// A number with as many digits as its unit asks for.
+fn number(value: f64, unit: Unit) -> String {
+    match unit {
+        Unit::ErrorPercent | Unit::SharePercent => format!("{value:.4} %"),
+        Unit::ErrorPoints => format!("{value:.4} pp"),
+        Unit::Distance => format!("{value:.3e}"),
+        Unit::Property => format!("{value:.4}"),
+    }
+}

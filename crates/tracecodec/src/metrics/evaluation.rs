@@ -1,0 +1,140 @@
+//! An evaluation: the summaries of reference and decoded captures, and what the metrics make of them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Case, METRICS, Summary};
+use crate::artifact::TOOL;
+use crate::artifact::manifest::Source;
+
+/// `format` of an evaluation's JSON.
+pub const FORMAT: &str = "tracecodec-evaluation";
+
+/// `version` of an evaluation's JSON.
+pub const VERSION: u32 = 1;
+
+/// How faithful decoded captures are to their references, on one capture or on many. Evaluations of different pairs merge.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// What was evaluated: the row's name in reports.
+    pub label: String,
+    /// What the reference is: evaluations of one dataset stand side by side in reports.
+    pub dataset: String,
+    /// Who told the TCP events: `native`, or a version of `tshark`.
+    pub analyzer: String,
+    /// Summary of the references.
+    pub reference: Summary,
+    /// Summary of the decoded captures.
+    pub decoded: Summary,
+    /// The pairs, by name.
+    pub cases: Vec<Case>,
+}
+
+/// Why a text is no evaluation.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EvaluationError {
+    /// Not JSON, or other keys than an evaluation's.
+    #[error("not an evaluation: {0}")]
+    Malformed(#[from] serde_json::Error),
+    /// Something else, or another version.
+    #[error("{format} version {version}, but {FORMAT} version {VERSION} is needed")]
+    Format {
+        /// `format` in the text.
+        format: String,
+        /// `version` in the text.
+        version: u32,
+    },
+}
+
+/// What every evaluation's JSON begins with.
+#[derive(Debug, Deserialize)]
+struct Head {
+    format: String,
+    version: u32,
+}
+
+/// An evaluation as JSON has it: with the metrics, which derive from the rest.
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    format: &'static str,
+    version: u32,
+    tool: &'static str,
+    metrics: BTreeMap<&'static str, Option<f64>>,
+    /// Why a metric is null.
+    reasons: BTreeMap<&'static str, &'static str>,
+    #[serde(flatten)]
+    evaluation: &'a Evaluation,
+}
+
+impl Evaluation {
+    /// The evaluation of one pair of captures. Without `requested`, as many packets were asked for as the reference has.
+    pub fn of_pair(
+        name: String,
+        (reference_file, reference): (Source, Summary),
+        (decoded_file, decoded): (Source, Summary),
+        requested: Option<u64>,
+    ) -> Self {
+        let case = Case::new(
+            name,
+            (reference_file, &reference),
+            (decoded_file, &decoded),
+            requested,
+        );
+        Self {
+            cases: vec![case],
+            reference,
+            decoded,
+            ..Self::default()
+        }
+    }
+
+    /// Adds the pairs of another evaluation. Names stay.
+    pub fn merge(&mut self, other: Self) {
+        self.reference.merge(&other.reference);
+        self.decoded.merge(&other.decoded);
+        self.cases.extend(other.cases);
+        // A stable order, whatever the order of merging.
+        self.cases.sort_by(|a, b| a.order().cmp(&b.order()));
+    }
+
+    /// All metrics, by the keys of [`METRICS`].
+    pub fn metrics(&self) -> BTreeMap<&'static str, Result<f64, &'static str>> {
+        METRICS
+            .iter()
+            .map(|metric| (metric.key, (metric.measure)(self)))
+            .collect()
+    }
+
+    /// What JSON has of it: the metrics too, which derive from the rest.
+    pub fn document(&self) -> impl Serialize + '_ {
+        let measured = self.metrics();
+        let reasons = measured.iter();
+        Document {
+            format: FORMAT,
+            version: VERSION,
+            tool: TOOL,
+            reasons: reasons
+                .filter_map(|(&key, value)| Some((key, value.err()?)))
+                .collect(),
+            metrics: measured
+                .into_iter()
+                .map(|(key, value)| (key, value.ok()))
+                .collect(),
+            evaluation: self,
+        }
+    }
+
+    /// From JSON. Its metrics are not read, but measured again.
+    ///
+    /// # Errors
+    /// If it is not an evaluation of this version.
+    pub fn from_json(text: &str) -> Result<Self, EvaluationError> {
+        let Head { format, version } = serde_json::from_str(text)?;
+        if format != FORMAT || version != VERSION {
+            return Err(EvaluationError::Format { format, version });
+        }
+        Ok(serde_json::from_str(text)?)
+    }
+}

@@ -1,0 +1,137 @@
+//! The latent-interface metrics: how much of what was asked for is there, and how close that comes, with what is missing charged.
+//! (Paper, Appendix D.)
+
+use serde::{Deserialize, Serialize};
+
+use super::Summary;
+use crate::artifact::manifest::Source;
+
+/// One pair of captures as a case of the latent-interface test: a suffix that was asked for, and what was decoded.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Case {
+    /// Name of the pair.
+    pub name: String,
+    /// The reference capture's file.
+    pub reference: Source,
+    /// The decoded capture's file.
+    pub decoded: Source,
+    /// Packets that were asked for.
+    pub requested: u64,
+    /// Packets of the decoded capture that are in scope, hence valid.
+    pub valid: u64,
+    /// All its packets.
+    pub all: u64,
+    /// Whether it has exactly the packets asked for, all of them valid.
+    pub usable: bool,
+    /// Valid packets / requested packets, at most 1.
+    pub coverage: f64,
+    /// Coverage-adjusted total variations; null where the reference has nothing to compare.
+    #[serde(flatten)]
+    pub distances: CoverageAdjusted,
+}
+
+/// Coverage-adjusted total variations, from 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct CoverageAdjusted {
+    /// Of inter-arrival times, by millisecond.
+    pub iat_ms: Option<f64>,
+    /// Of inter-arrival times, by logarithmic bin.
+    pub iat_log: Option<f64>,
+    /// Of packet sizes.
+    pub packet_size: Option<f64>,
+    /// Of packets a session.
+    pub packets_per_session: Option<f64>,
+    /// Of session durations, by millisecond.
+    pub session_duration_ms: Option<f64>,
+    /// Of session durations, by logarithmic bin.
+    pub session_duration_log: Option<f64>,
+}
+
+impl Case {
+    /// What cases are sorted by.
+    pub(super) fn order(&self) -> impl Ord + '_ {
+        let files = [&self.reference, &self.decoded];
+        (&self.name, files.map(|file| &file.blake3))
+    }
+
+    /// A pair of captures as a case. Without `requested`, as many packets are asked for as the reference has.
+    pub fn new(
+        name: String,
+        (reference_file, reference): (Source, &Summary),
+        (decoded_file, decoded): (Source, &Summary),
+        requested: Option<u64>,
+    ) -> Self {
+        let requested = requested.unwrap_or(reference.packets);
+        let valid = decoded.packets;
+        let all = valid + decoded.skipped.values().sum::<u64>();
+        let coverage = (valid as f64 / requested.max(1) as f64).min(1.0);
+        let adjusted = |of: fn(&Summary) -> &super::Histogram| {
+            of(reference).coverage_adjusted(of(decoded), coverage)
+        };
+        Self {
+            name,
+            reference: reference_file,
+            decoded: decoded_file,
+            requested,
+            valid,
+            all,
+            usable: valid == requested && all == requested,
+            coverage,
+            distances: CoverageAdjusted {
+                iat_ms: adjusted(|summary| &summary.iat.ms),
+                iat_log: adjusted(|summary| &summary.iat.log),
+                packet_size: adjusted(|summary| &summary.packet_sizes),
+                packets_per_session: adjusted(|summary| &summary.packets_per_session),
+                session_duration_ms: adjusted(|summary| &summary.session_durations.ms),
+                session_duration_log: adjusted(|summary| &summary.session_durations.log),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn summary(packets: u64, skipped: u64, sizes: &[(u64, u64)]) -> Summary {
+        Summary {
+            packets,
+            skipped: [("fragment".to_string(), skipped)].into(),
+            packet_sizes: sizes.iter().copied().collect(),
+            ..Summary::default()
+        }
+    }
+
+    fn case(reference: &Summary, decoded: &Summary, requested: Option<u64>) -> Case {
+        let file = Source {
+            name: "a.pcap".to_string(),
+            blake3: String::new(),
+            bytes: 0,
+            packets: 0,
+            damage: None,
+        };
+        let reference = (file.clone(), reference);
+        Case::new("a".to_string(), reference, (file, decoded), requested)
+    }
+
+    #[test]
+    fn test_case_by_hand() {
+        let reference = summary(4, 0, &[(40, 2), (1500, 2)]);
+        let decoded = summary(3, 1, &[(40, 3)]);
+        let case = case(&reference, &decoded, None);
+        assert_eq!((case.requested, case.valid, case.all), (4, 3, 4));
+        assert!(!case.usable);
+        assert_eq!(case.coverage, 0.75);
+        // ½ (|½ − ¾| + |½ − 0| + ¼)
+        assert_eq!(case.distances.packet_size, Some(0.5));
+        assert_eq!(case.distances.iat_ms, None);
+    }
+
+    #[test]
+    fn test_more_than_was_asked_for_is_not_usable() {
+        let reference = summary(4, 0, &[(40, 4)]);
+        let more = case(&reference, &reference, Some(3));
+        assert_eq!((more.usable, more.coverage), (false, 1.0));
+        assert!(case(&reference, &reference, Some(4)).usable);
+    }
+}

@@ -1,0 +1,125 @@
+//! From packets to a summary.
+
+use super::Summary;
+use super::interleaving::Run;
+use super::timeline::Moment;
+use super::transition::TcpLabel;
+use crate::flow::session::Sessions;
+use crate::pcap::{Packet, Timestamp};
+use crate::tcp::events::EventSet;
+use crate::wire::{self, Headers, Transport};
+
+/// Summarises a capture packet by packet. Its memory follows the live sessions.
+///
+/// `judge` tells the TCP events of a packet in scope, given the packet's number in the capture (from 1), its headers and its time.
+pub struct Meter<J> {
+    judge: J,
+    summary: Summary,
+    sessions: Sessions<Record>,
+    /// Number of the latest packet, those out of scope counted.
+    number: u64,
+    last_time: Option<Timestamp>,
+    run: Run,
+}
+
+/// What is noted of a live session.
+#[derive(Debug, Default)]
+struct Record {
+    /// Times of the first and the latest packet.
+    span: Option<(Timestamp, Timestamp)>,
+    packets: u64,
+    /// Label of the latest TCP packet.
+    label: Option<TcpLabel>,
+}
+
+impl<J: FnMut(u64, &Headers<'_>, Timestamp) -> EventSet> Meter<J> {
+    /// Nothing seen yet.
+    pub fn new(judge: J) -> Self {
+        Self {
+            judge,
+            summary: Summary {
+                captures: 1,
+                ..Summary::default()
+            },
+            sessions: Sessions::new(),
+            number: 0,
+            last_time: None,
+            run: Run::default(),
+        }
+    }
+
+    /// Takes the next packet.
+    pub fn observe(&mut self, packet: &Packet<'_>) {
+        self.number += 1;
+        match wire::parse(packet) {
+            Ok(headers) => self.count(&headers, packet.time),
+            Err(reason) => {
+                let name = reason.name().to_string();
+                *self.summary.skipped.entry(name).or_default() += 1;
+            }
+        }
+    }
+
+    fn count(&mut self, headers: &Headers<'_>, time: Timestamp) {
+        let summary = &mut self.summary;
+        summary.packets += 1;
+        summary.bytes += u64::from(headers.ip_len);
+        summary.packet_sizes.add(headers.ip_len.into(), 1);
+        summary.protocols.add(headers.transport.proto());
+        if let Some(last) = self.last_time.replace(time) {
+            summary.iat.add(time.since(last));
+        }
+        let (session, record) = self
+            .sessions
+            .observe_with(headers, time, |ended| ended.count(summary));
+        self.run.step(session.id, &mut summary.interleaving);
+        record.take(time);
+        if let Transport::Tcp(tcp) = headers.transport {
+            let label = TcpLabel::of(tcp.flags, headers.payload_len);
+            summary.tcp_labels[label as usize] += 1;
+            if let Some(last) = record.label.replace(label) {
+                summary.transitions.add(last, label);
+            }
+            let events = (self.judge)(self.number, headers, time);
+            summary.tcp_events.add(events);
+        }
+        let moment = Moment {
+            packets: 1,
+            bytes: headers.ip_len.into(),
+            starts: session.starts.into(),
+            ends: 0,
+        };
+        summary.timeline.add(time, &moment);
+    }
+
+    /// The summary. Sessions still live end here.
+    pub fn finish(mut self) -> Summary {
+        let summary = &mut self.summary;
+        self.run.end(&mut summary.interleaving);
+        summary.sessions = self.sessions.count();
+        // In no particular order, which makes no difference to sums.
+        self.sessions.end(|ended| ended.count(summary));
+        self.summary
+    }
+}
+
+impl Record {
+    fn take(&mut self, time: Timestamp) {
+        let (first, last) = self.span.unwrap_or((time, time));
+        self.span = Some((first, last.max(time)));
+        self.packets += 1;
+    }
+
+    fn count(&self, summary: &mut Summary) {
+        let Some((first, last)) = self.span else {
+            return;
+        };
+        summary.session_durations.add(last.since(first));
+        summary.packets_per_session.add(self.packets, 1);
+        let end = Moment {
+            ends: 1,
+            ..Moment::default()
+        };
+        summary.timeline.add(last, &end);
+    }
+}

@@ -1,0 +1,56 @@
+//! Metrics: how faithful a capture is to another, measured on the captures alone. `docs/metrics.md` has the formulas.
+//!
+//! A [`Meter`] makes a [`Summary`] of a capture. Summaries of references and of decoded captures make an [`Evaluation`], and the
+//! table [`METRICS`] makes numbers of that. Summaries and evaluations merge, so captures may be summarised anywhere.
+//!
+//! ```
+//! use std::error::Error;
+//!
+//! use tracecodec::artifact::{SourceFile, manifest::Source};
+//! use tracecodec::flow::{Conversations, CutOptions};
+//! use tracecodec::metrics::{Evaluation, Meter, Summary};
+//!
+//! fn summarise(path: &str) -> Result<(Source, Summary), Box<dyn Error>> {
+//!     let mut capture = SourceFile::open(path)?;
+//!     let mut conversations = Conversations::new(CutOptions::Judge);
+//!     let mut meter = Meter::new(|_, headers, time| conversations.observe(headers, time));
+//!     while let Some(packet) = capture.next() {
+//!         meter.observe(&packet?);
+//!     }
+//!     Ok((capture.finish(None)?, meter.finish()))
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn Error>> {
+//! # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/example.pcap");
+//! let reference = summarise(path)?;
+//! let decoded = summarise(path)?;
+//! let evaluation = Evaluation::of_pair("example".to_string(), reference, decoded, None);
+//! assert_eq!(evaluation.metrics()["tcp_event_pp"], Ok(0.0));
+//! # Ok(())
+//! # }
+//! ```
+
+mod binning;
+mod evaluation;
+mod histogram;
+mod interleaving;
+mod latent_interface;
+mod meter;
+mod protocol;
+mod summary;
+mod table;
+mod tcp_event;
+mod timeline;
+mod transition;
+
+pub use binning::{Binning, TimeHistogram};
+pub use evaluation::{Evaluation, EvaluationError, FORMAT, VERSION};
+pub use histogram::Histogram;
+pub use interleaving::Interleaving;
+pub use latent_interface::{Case, CoverageAdjusted};
+pub use meter::Meter;
+pub use summary::Summary;
+pub use table::{METRICS, Metric, Unit};
+pub use tcp_event::{EventCounts, TcpEvents};
+pub use timeline::{Moment, Timeline};
+pub use transition::{TcpLabel, Transitions};
