@@ -15,7 +15,8 @@ const NO_NEXT_HEADER: u8 = 59;
 pub(super) struct IpPayload<'a> {
     pub(super) family: Family,
     pub(super) proto: u8,
-    /// Sum of the addresses that checksums cover: the final destination, where the packet is routed by its source.
+    /// Sum of the addresses that checksums cover: the final destination, where the packet is routed by its source, and the home
+    /// address of a mobile node.
     pub(super) addresses: u32,
     /// By the IP length.
     pub(super) span: Span<'a>,
@@ -146,14 +147,14 @@ fn judge_v6<'a>(frame: Span<'a>, faults: &mut Faults) -> Result<IpPayload<'a>, S
         addresses: checksum::sum(source) + checksum::sum(destination),
         span,
     };
-    follow_extensions(&mut payload, source, faults)?;
+    follow_extensions(&mut payload, [source, destination], faults)?;
     Ok(payload)
 }
 
 /// Follows hop-by-hop, routing, destination and fragment headers.
-fn follow_extensions(
-    payload: &mut IpPayload<'_>,
-    source: &[u8],
+fn follow_extensions<'a>(
+    payload: &mut IpPayload<'a>,
+    [mut source, mut destination]: [&'a [u8]; 2],
     faults: &mut Faults,
 ) -> Result<(), Stop> {
     let whole = payload.span.len;
@@ -163,11 +164,14 @@ fn follow_extensions(
             ip_proto::HOP_BY_HOP | ip_proto::ROUTING | ip_proto::DESTINATION_OPTIONS => {
                 let [_, len] = span.fixed()?;
                 let header = span.header(8 + 8 * usize::from(*len))?;
-                if payload.proto == ip_proto::ROUTING
-                    && let Some(last_stop) = last_stop(header)
-                {
-                    payload.addresses = checksum::sum(source) + checksum::sum(last_stop);
+                match payload.proto {
+                    ip_proto::ROUTING => destination = last_stop(header).unwrap_or(destination),
+                    ip_proto::DESTINATION_OPTIONS => {
+                        source = home_address(header).unwrap_or(source);
+                    }
+                    _ => {}
                 }
+                payload.addresses = checksum::sum(source) + checksum::sum(destination);
                 (payload.proto, payload.span) = (header[0], span.skip(header.len()));
             }
             ip_proto::FRAGMENT => {
@@ -195,6 +199,20 @@ fn last_stop(header: &[u8]) -> Option<&[u8]> {
         (0 | 2, _) => header[8..].chunks_exact(16).next_back(),
         (4, _) => header[8..].chunks_exact(16).next(),
         _ => None,
+    }
+}
+
+/// The home address option among destination options (RFC 6275 section 6.3).
+fn home_address(header: &[u8]) -> Option<&[u8]> {
+    const HOME_ADDRESS: u8 = 201;
+    let mut rest = &header[2..];
+    loop {
+        rest = match *rest {
+            [0, ref after @ ..] => after,
+            [HOME_ADDRESS, 16, ref after @ ..] => return after.get(..16),
+            [_, len, ref after @ ..] => after.get(usize::from(len)..)?,
+            _ => return None,
+        };
     }
 }
 
