@@ -22,7 +22,7 @@ use crate::commands;
     max_term_width = 110
 )]
 #[command(
-    after_help = "Exit codes: 0 good, 1 a finding (verify), 2 failure.\nCaptures may be pcap or pcapng, plain, .gz or .zst; - is stdin or stdout."
+    after_help = "Exit codes: 0 good, 1 a finding (verify, check), 2 failure.\nCaptures may be pcap or pcapng, plain, .gz or .zst; - is stdin or stdout."
 )]
 pub(crate) struct Cli {
     /// What to do.
@@ -54,6 +54,8 @@ pub(crate) enum Command {
     Roundtrip(commands::roundtrip::Roundtrip),
     /// Prove that lift and compile lose nothing, on any number of captures.
     Verify(commands::verify::Verify),
+    /// Tell what analysers would reject in captures, or wonder at.
+    Check(commands::check::Check),
     /// Print shell completions.
     Completions(commands::completions::Completions),
     /// Print the manual page.

@@ -13,11 +13,11 @@ use tracecodec::oracle::Proof;
 use tracecodec::pcap::{Container, Format, Packet, Reader, Writer};
 use tracecodec::wire::{self, TcpHeader, Transport};
 
-use crate::failure::{FINDING, GOOD, Hint};
-use crate::input::progress_bar;
+use crate::failure::{FINDING, GOOD};
+use crate::input::{self, progress_bar};
 use crate::interrupt;
 use crate::output::{print, print_json};
-use crate::tshark;
+use crate::tools::tshark;
 
 /// Packets between two looks for an interruption.
 const INTERRUPT_STEP: u64 = 4096;
@@ -105,7 +105,7 @@ struct Verification {
 
 pub(crate) fn run(args: &Verify, json: bool) -> Result<u8> {
     let tshark = args.tshark.then(tshark::version).transpose()?;
-    let captures = captures(&args.paths)?;
+    let captures = input::captures(&args.paths)?;
     let bar = progress_bar(Some(captures.len() as u64), "captures");
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(args.jobs)
@@ -132,38 +132,6 @@ pub(crate) fn run(args: &Verify, json: bool) -> Result<u8> {
         print(&render(&args.paths, &reports, tshark.as_deref())?)?;
     }
     Ok(if clean { GOOD } else { FINDING })
-}
-
-/// The captures below the paths, sorted within each folder.
-fn captures(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
-    let mut captures = Vec::new();
-    for path in paths {
-        collect(path, &mut captures)?;
-    }
-    if captures.is_empty() {
-        return Err(Hint::error(
-            "no captures there",
-            "name captures, or folders that hold some",
-        ));
-    }
-    Ok(captures)
-}
-
-fn collect(path: &Path, captures: &mut Vec<PathBuf>) -> Result<()> {
-    if !path.is_dir() {
-        std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
-        captures.push(path.to_path_buf());
-        return Ok(());
-    }
-    let entries =
-        std::fs::read_dir(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let mut entries = entries
-        .map(|entry| Ok(entry?.path()))
-        .collect::<Result<Vec<_>>>()?;
-    entries.sort();
-    entries
-        .iter()
-        .try_for_each(|entry| collect(entry, captures))
 }
 
 fn verify(capture: &Path, with_tshark: bool) -> Result<Report> {
