@@ -630,3 +630,29 @@ fn captures(folder: &Path, all: &mut Vec<PathBuf>) {
         }
     }
 }
+
+const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/metrics.md");
+
+/// Holds the table of faults in `docs/metrics.md` to the code. `UPDATE_DOCS=1` rewrites it.
+#[test]
+fn test_table_of_faults() {
+    let (begin, end) = ("<!-- faults:begin -->", "<!-- faults:end -->");
+    let mut text = fs::read_to_string(DOCUMENT).unwrap();
+    let start = text.find(begin).unwrap() + begin.len();
+    let end = text.find(end).unwrap();
+    let mut table = String::from("\n| Name | | Meaning |\n|---|---|---|\n");
+    for fault in Fault::ALL {
+        let (name, severity) = (fault.name(), fault.severity().name());
+        table += &format!("| `{name}` | {severity} | {fault} |\n");
+    }
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        text.replace_range(start..end, &table);
+        fs::write(DOCUMENT, text).unwrap();
+    } else {
+        let is_current = text[start..end] == table;
+        assert!(
+            is_current,
+            "run the test with UPDATE_DOCS=1. Expected:{table}"
+        );
+    }
+}

@@ -228,9 +228,11 @@ fn render(checked: &Checked) -> Result<String> {
 /// A line for the capture, then one for each kind of fault and each program with something to say.
 fn render_capture(text: &mut String, report: &Report) -> Result<()> {
     write!(text, "{}: {} packets, ", report.capture, report.packets)?;
-    match (report.errors, report.notes) {
-        (0, 0) => write!(text, "clean")?,
-        (errors, notes) => write!(text, "{errors} errors, {notes} notes")?,
+    if report.errors + report.notes == 0 && report.damage.is_none() {
+        write!(text, "clean")?;
+    } else {
+        let (errors, notes) = (report.errors, report.notes);
+        write!(text, "errors {errors}, notes {notes}")?;
     }
     if !report.skipped.is_empty() {
         let skipped = report.skipped.iter();
