@@ -80,7 +80,10 @@ fn judge_v4<'a>(frame: Span<'a>, faults: &mut Faults) -> Result<IpPayload<'a>, S
 /// A fragment of `len` bytes that ends up behind `before` others of its packet.
 fn judge_fragment(more: bool, before: usize, len: usize, faults: &mut Faults) {
     let is_too_long = before + len > usize::from(u16::MAX);
-    faults.add(Fault::FragmentLength, is_too_long || more && len % 8 != 0);
+    faults.add(
+        Fault::FragmentLength,
+        is_too_long || more && !len.is_multiple_of(8),
+    );
 }
 
 fn judge_addresses_v4(source: [u8; 4], destination: [u8; 4], faults: &mut Faults) {
