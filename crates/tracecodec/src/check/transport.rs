@@ -38,10 +38,10 @@ fn judge_tcp(ip: &IpPayload<'_>, faults: &mut Faults) -> Result<(), Fault> {
     let header: &[u8; TCP_HEADER] = ip.span.fixed()?;
     let header_len = 4 * usize::from(header[12] >> 4);
     judge_ports(header, faults);
-    faults.add(Fault::TcpChecksum, is_wrong(ip, ip.span));
     if header_len < TCP_HEADER || header_len > ip.span.len {
         return Err(Fault::TcpHeaderLength);
     }
+    faults.add(Fault::TcpChecksum, is_wrong(ip, ip.span));
     let flags = word(header, 12);
     judge_flags(flags, faults);
     let has_acknowledgment = header[8..12] != [0; 4] && flags & ACK == 0;
