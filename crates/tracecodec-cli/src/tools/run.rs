@@ -10,8 +10,7 @@ use anyhow::{Context, Result, bail};
 use super::{Complaints, tshark};
 
 /// What `tcpdump -vvv` prints of headers that it finds wrong. Lines of payloads, which start with a tab, do not count; nor does
-/// `[|icmp]`, which it also prints of whole messages whose quote is 129 to 131 bytes long: it looks for an extension header of
-/// four bytes behind the 128th.
+/// `[|icmp]`, which it also prints of whole messages whose quote is 129 to 132 bytes long: it looks for extensions behind the 128th.
 const TCPDUMP_COMPLAINTS: [&str; 21] = [
     "bad cksum",
     "(incorrect",
