@@ -13,6 +13,9 @@ step 'tools'
 packages=()
 command -v cc >/dev/null && command -v c++ >/dev/null || packages+=(build-essential)
 command -v tshark >/dev/null || packages+=(tshark)
+command -v capinfos >/dev/null || packages+=(wireshark-common)
+command -v tcpdump >/dev/null || packages+=(tcpdump)
+command -v tcpprep >/dev/null || packages+=(tcpreplay)
 if [ ${#packages[@]} -gt 0 ]; then
     root=$([ "$(id -u)" = 0 ] || echo sudo)
     $root apt-get update -qq

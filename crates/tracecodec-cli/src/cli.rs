@@ -22,7 +22,7 @@ use crate::commands;
     max_term_width = 110
 )]
 #[command(
-    after_help = "Exit codes: 0 good, 1 a finding (verify, events --analyzer both), 2 failure.\nCaptures may be pcap or pcapng, plain, .gz or .zst; - is stdin or stdout."
+    after_help = "Exit codes: 0 good, 1 a finding (verify, check, events --analyzer both), 2 failure.\nCaptures may be pcap or pcapng, plain, .gz or .zst; - is stdin or stdout."
 )]
 pub(crate) struct Cli {
     /// What to do.
@@ -60,6 +60,8 @@ pub(crate) enum Command {
     Evaluate(commands::evaluate::Evaluate),
     /// Add up evaluations of parts of a dataset.
     Merge(commands::merge::Merge),
+    /// Tell what analysers would reject in captures, or wonder at.
+    Check(commands::check::Check),
     /// Print shell completions.
     Completions(commands::completions::Completions),
     /// Print the manual page.

@@ -136,7 +136,10 @@ impl Input {
     }
 }
 
-/// The captures below the paths, sorted within each folder.
+/// The captures below the paths, sorted within each folder; `-` is stdin.
+///
+/// # Errors
+/// If a path is not there, or there are none.
 pub(crate) fn captures(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut captures = Vec::new();
     for path in paths {
@@ -152,7 +155,12 @@ pub(crate) fn captures(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
 }
 
 fn collect(path: &Path, captures: &mut Vec<PathBuf>) -> Result<()> {
+    if path == Path::new("-") {
+        captures.push(path.to_path_buf());
+        return Ok(());
+    }
     if !path.is_dir() {
+        std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
         captures.push(path.to_path_buf());
         return Ok(());
     }

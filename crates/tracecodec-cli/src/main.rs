@@ -7,7 +7,7 @@ mod input;
 mod interrupt;
 mod latent_file;
 mod output;
-mod tshark;
+mod tools;
 
 use std::process::ExitCode;
 

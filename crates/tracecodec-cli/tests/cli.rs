@@ -180,6 +180,80 @@ fn test_verify_of_what_is_not_there() {
 }
 
 #[test]
+fn test_check() {
+    let folder = TempDir::new().unwrap();
+    spoil(&folder);
+    insta::assert_snapshot!(told(&run(&folder, "check example.pcap bad.pcap cut.pcap")));
+    let lenient = run(&folder, "check cut.pcap --lenient");
+    assert_eq!(lenient.status.code(), Some(0), "{}", told(&lenient));
+    assert_eq!(run(&folder, "check nowhere").status.code(), Some(2));
+}
+
+#[test]
+fn test_check_json() {
+    let folder = TempDir::new().unwrap();
+    spoil(&folder);
+    let output = run(&folder, "check bad.pcap example.pcap --json");
+    assert_eq!(output.status.code(), Some(1), "{}", told(&output));
+    let checked = json(&output);
+    assert_eq!(checked["clean"], false);
+    let [bad, example] = &checked["captures"].as_array().unwrap()[..] else {
+        panic!("two captures");
+    };
+    assert_eq!(bad["errors"], 1);
+    let fault = &bad["faults"][0];
+    assert_eq!(
+        (&fault["count"], &fault["first"][0]),
+        (&1.into(), &1.into())
+    );
+    assert_eq!(
+        (&example["packets"], &example["errors"]),
+        (&4000.into(), &0.into())
+    );
+}
+
+#[test]
+fn test_check_with_tools() {
+    let folder = TempDir::new().unwrap();
+    spoil(&folder);
+    succeed(&folder, "roundtrip --oracle example.pcap out.pcap.zst");
+    let clean = json(&succeed(&folder, "check out.pcap.zst --tools --json"));
+    let bad = json(&run(&folder, "check bad.pcap --tools --json"));
+    for (tool, version) in clean["tools"].as_object().unwrap() {
+        let verdict = |checked: &serde_json::Value| {
+            let opinions = checked["captures"][0]["tools"].as_array().unwrap();
+            let mut opinions = opinions.iter();
+            opinions.find(|opinion| opinion["tool"] == **tool).unwrap()["verdict"].clone()
+        };
+        if version.is_null() {
+            eprintln!("skipped: {tool} is not installed");
+            assert_eq!(verdict(&clean), "not_installed");
+            continue;
+        }
+        assert_eq!(verdict(&clean), "clean", "{tool}");
+        if ["tshark", "tcpdump"].contains(&&tool[..]) {
+            assert_eq!(verdict(&bad), "complaints", "{tool}");
+        }
+    }
+    let piped = run(&folder, "check - --tools");
+    assert_eq!(piped.status.code(), Some(2), "{}", told(&piped));
+}
+
+/// Captures beside the example: one whose first packet has another time to live than its checksum covers, and one cut short.
+fn spoil(folder: &TempDir) {
+    succeed(folder, "roundtrip --oracle example.pcap bad.pcap");
+    let path = folder.path().join("bad.pcap");
+    let mut bytes = fs::read(&path).unwrap();
+    // Behind the file header, the record header and the Ethernet header lies IPv4.
+    let ip = 24 + 16 + 14;
+    assert_eq!(bytes[ip], 0x45);
+    bytes[ip + 8] ^= 1;
+    fs::write(&path, &bytes).unwrap();
+    let whole = fs::read(data("example.pcap")).unwrap();
+    fs::write(folder.path().join("cut.pcap"), &whole[..10_000]).unwrap();
+}
+
+#[test]
 fn test_salt_chooses_other_endpoints() {
     let folder = TempDir::new().unwrap();
     succeed(&folder, "roundtrip --oracle example.pcap a.pcap --salt 1");

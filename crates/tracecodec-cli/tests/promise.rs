@@ -83,6 +83,21 @@ fn test_inspect_tells_of_bad_captures() {
 }
 
 #[test]
+fn test_check_of_anything_ends_in_a_finding_at_worst() {
+    let Some(data) = shared_data() else {
+        eprintln!("skipped: no ../shared/data, and TRACECODEC_DATA names no folder");
+        return;
+    };
+    let output = Command::new(env!("CARGO_BIN_EXE_tracecodec"))
+        .args(["check", "--json"])
+        .arg(&data)
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), &told[..]), (Some(1), ""));
+}
+
+#[test]
 fn test_captures_of_others_lose_nothing() {
     let Some(data) = shared_data() else {
         eprintln!("skipped: no ../shared/data, and TRACECODEC_DATA names no folder");

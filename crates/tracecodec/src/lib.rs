@@ -46,6 +46,7 @@
 //!  ├─ tcp (SeqNumber, automaton, references, events)   pcap (Reader, Writer, Packet, Timestamp ns)
 //!  │   │                                                │
 //!  │   └──────── wire (Headers: where IP starts, what the headers say) ────────┐
+//!  │              ├─ check (parse cleanliness: what analysers would reject)      │
 //!  │              │                                                            │
 //!  │             flow (FlowKey, FlowTable, the session rule, conversations)    │
 //!  │              │                                                            │
@@ -64,6 +65,7 @@
 
 pub mod action;
 pub mod artifact;
+pub mod check;
 pub mod compile;
 pub mod flow;
 pub mod lift;

@@ -13,6 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("pcap", &["output"]),
     ("tcp", &["action"]),
     ("wire", &["action", "pcap", "tcp"]),
+    ("check", &["action", "pcap", "tcp", "wire"]),
     ("flow", &["action", "pcap", "tcp", "wire"]),
     ("lift", &["action", "flow", "pcap", "tcp", "wire"]),
     ("compile", &["action", "pcap", "tcp", "wire"]),

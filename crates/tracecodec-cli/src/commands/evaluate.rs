@@ -18,7 +18,7 @@ use crate::cli::ReadArgs;
 use crate::failure::Hint;
 use crate::input::{Input, progress_bar};
 use crate::output::{print, print_json, write_json};
-use crate::tshark;
+use crate::tools::tshark;
 
 /// Ends of the names of captures in a folder.
 const EXTENSIONS: [&str; 3] = ["pcap", "pcapng", "cap"];

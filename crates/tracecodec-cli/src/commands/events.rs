@@ -18,7 +18,7 @@ use crate::failure::{FINDING, GOOD, Hint};
 use crate::input::{Input, captures, progress_bar};
 use crate::interrupt;
 use crate::output::{check_file, print, print_json};
-use crate::tshark;
+use crate::tools::tshark;
 
 /// Tell the TCP events of captures: retransmissions, lost segments and the like.
 ///

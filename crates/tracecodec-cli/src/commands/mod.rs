@@ -1,5 +1,6 @@
 //! The commands: one file each, with its arguments and its `run`.
 
+pub(crate) mod check;
 pub(crate) mod compile;
 pub(crate) mod completions;
 pub(crate) mod decode;
@@ -37,6 +38,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Verify(args) => return verify::run(&args, json).map(Into::into),
         Command::Evaluate(args) => evaluate::run(&args, json),
         Command::Merge(args) => merge::run(&args, json),
+        Command::Check(args) => return check::run(&args, json).map(Into::into),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => completions::run_man(&args),
     }?;

@@ -13,10 +13,10 @@ use tracecodec::oracle::Proof;
 use tracecodec::pcap::{Container, Format, Reader, Writer};
 
 use crate::failure::{FINDING, GOOD};
-use crate::input::{captures, progress_bar};
+use crate::input::{self, progress_bar};
 use crate::interrupt;
 use crate::output::{print, print_json};
-use crate::tshark;
+use crate::tools::tshark;
 
 /// Packets between two looks for an interruption.
 const INTERRUPT_STEP: u64 = 4096;
@@ -101,10 +101,7 @@ struct Verification {
 
 pub(crate) fn run(args: &Verify, json: bool) -> Result<u8> {
     let tshark = args.tshark.then(tshark::version).transpose()?;
-    for path in &args.paths {
-        std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
-    }
-    let captures = captures(&args.paths)?;
+    let captures = input::captures(&args.paths)?;
     let bar = progress_bar(Some(captures.len() as u64), "captures");
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(args.jobs)

@@ -36,6 +36,7 @@ pub use foreign::Foreign;
 pub use format::{Compression, Container, Format, Precision};
 pub use link::{LINK_TYPES, LinkType};
 pub use reader::Reader;
+pub use source::decompress;
 pub use timestamp::Timestamp;
 pub use writer::{PcapNgEncoder, Writer};
 

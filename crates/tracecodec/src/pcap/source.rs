@@ -1,6 +1,6 @@
 //! The bytes of a capture: one growing buffer over a file, a pipe or a decompressor.
 
-use std::io::{self, BufReader, Cursor, Read};
+use std::io::{self, BufReader, Cursor, Read, Write};
 
 use super::{Compression, ReadErrorKind};
 
@@ -22,6 +22,22 @@ pub(super) struct Source {
     start: usize,
     end: usize,
     offset: u64,
+}
+
+/// Copies a file without its compression, for programs that read plain files only. Where it is damaged, what comes before is copied.
+///
+/// # Errors
+/// If it cannot be read or is damaged, or the output takes no more.
+pub fn decompress(
+    input: impl Read + Send + 'static,
+    output: &mut impl Write,
+) -> Result<(), ReadErrorKind> {
+    let mut source = Source::open(Box::new(input))?;
+    while source.fill(1)? {
+        let bytes = source.consume(source.available().len());
+        output.write_all(bytes).map_err(ReadErrorKind::Io)?;
+    }
+    Ok(())
 }
 
 impl Source {

@@ -1,0 +1,181 @@
+//! Parse cleanliness: what analysers would reject or wonder at in a capture, packet by packet.
+//!
+//! Judged are the frame, the outermost IP header and the transport header behind it. Checksums are judged where all
+//! bytes that they cover were captured; a packet whose lengths disagree is not judged beyond them. Packets out of scope
+//! are counted; of fragments the IP header is judged.
+
+mod fault;
+mod ip;
+mod span;
+mod transport;
+
+use std::collections::BTreeMap;
+
+use crate::pcap::{Packet, Timestamp};
+use crate::wire::{SkipReason, link};
+
+pub use fault::{Fault, Faults, Severity};
+use span::Span;
+
+/// Packets whose numbers a finding tells; the rest is counted.
+pub const TOLD: usize = 5;
+
+/// All faults of one kind in a capture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Finding {
+    /// The kind.
+    pub fault: Fault,
+    /// Packets that have it.
+    pub count: u64,
+    first: [u64; TOLD],
+}
+
+impl Finding {
+    /// Numbers of the first packets that have it, counted from 1.
+    pub fn first(&self) -> &[u64] {
+        &self.first[..self.count.min(TOLD as u64) as usize]
+    }
+
+    fn add(&mut self, number: u64) {
+        if let Some(place) = self.first.get_mut(self.count as usize) {
+            *place = number;
+        }
+        self.count += 1;
+    }
+}
+
+/// What was found in a capture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cleanliness {
+    /// Packets seen.
+    pub packets: u64,
+    /// Packets with an error.
+    pub with_errors: u64,
+    /// Packets that were not judged, or by their IP header only.
+    pub skipped: BTreeMap<SkipReason, u64>,
+    /// The kinds that were found, in the order of [`Fault::ALL`].
+    pub findings: Vec<Finding>,
+}
+
+impl Cleanliness {
+    /// Faults of a severity: a packet counts once for each of its kinds.
+    pub fn count(&self, severity: Severity) -> u64 {
+        let of = |finding: &&Finding| finding.fault.severity() == severity;
+        let found = self.findings.iter().filter(of);
+        found.map(|finding| finding.count).sum()
+    }
+}
+
+/// Judges the packets of a capture in their order. Its memory does not grow.
+#[derive(Debug, Clone)]
+pub struct Checker {
+    packets: u64,
+    with_errors: u64,
+    skipped: BTreeMap<SkipReason, u64>,
+    findings: [Finding; Fault::ALL.len()],
+    /// Time of the packet before.
+    previous: Option<Timestamp>,
+}
+
+impl Default for Checker {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Checker {
+    /// A checker that has seen nothing.
+    pub fn new() -> Self {
+        let none = |fault| Finding {
+            fault,
+            count: 0,
+            first: [0; TOLD],
+        };
+        Self {
+            packets: 0,
+            with_errors: 0,
+            skipped: BTreeMap::new(),
+            findings: Fault::ALL.map(none),
+            previous: None,
+        }
+    }
+
+    /// Judges the next packet; returns what is wrong with it.
+    pub fn observe(&mut self, packet: &Packet<'_>) -> Faults {
+        self.packets += 1;
+        let mut faults = Faults::default();
+        self.judge_time(packet.time, &mut faults);
+        match judge(packet, &mut faults) {
+            Ok(()) | Err(Stop::Judged) => {}
+            Err(Stop::Fault(fault)) => faults.add(fault, true),
+            Err(Stop::Skip(reason)) => *self.skipped.entry(reason).or_default() += 1,
+        }
+        if !faults.is_empty() {
+            self.count(faults);
+        }
+        faults
+    }
+
+    /// What was found.
+    pub fn finish(self) -> Cleanliness {
+        let found = |finding: &Finding| finding.count > 0;
+        Cleanliness {
+            packets: self.packets,
+            with_errors: self.with_errors,
+            skipped: self.skipped,
+            findings: self.findings.into_iter().filter(found).collect(),
+        }
+    }
+
+    fn judge_time(&mut self, time: Timestamp, faults: &mut Faults) {
+        let is_back = self.previous.is_some_and(|previous| time < previous);
+        faults.add(Fault::TimeStepBack, is_back);
+        faults.add(Fault::TimeZero, time == Timestamp(0));
+        faults.add(Fault::TimeBefore1970, time < Timestamp(0));
+        self.previous = Some(time);
+    }
+
+    fn count(&mut self, faults: Faults) {
+        let is_error = |fault: Fault| fault.severity() == Severity::Error;
+        self.with_errors += u64::from(faults.iter().any(is_error));
+        for fault in faults.iter() {
+            self.findings[fault as usize].add(self.packets);
+        }
+    }
+}
+
+/// Why a packet is judged no further.
+enum Stop {
+    /// A fault leaves nothing to judge behind it.
+    Fault(Fault),
+    /// It is out of scope.
+    Skip(SkipReason),
+    /// All is said.
+    Judged,
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Self {
+        Stop::Fault(fault)
+    }
+}
+
+/// Judges the bytes of a packet.
+fn judge(packet: &Packet<'_>, faults: &mut Faults) -> Result<(), Stop> {
+    let frame = Span {
+        data: packet.data,
+        len: packet.data.len().max(packet.wire_len as usize),
+    };
+    let is_beyond = packet.data.len() > packet.wire_len as usize;
+    faults.add(Fault::CapturedBeyondWire, is_beyond);
+    let place = link::find_ip(packet.link, packet.data).map_err(|reason| match reason {
+        SkipReason::CutHeader if frame.whole().is_some() => Stop::Fault(Fault::TooShort),
+        SkipReason::CutHeader => Stop::Fault(Fault::HeaderCut),
+        SkipReason::MalformedHeader => Stop::Fault(Fault::IpVersion),
+        reason => Stop::Skip(reason),
+    })?;
+    let end = frame.len.saturating_sub(place.trailer);
+    let end = place.end.map_or(end, |of_link| of_link.min(end));
+    let ip = ip::judge(frame.limit(end).skip(place.offset), faults)?;
+    Ok(transport::judge(&ip, faults)?)
+}
