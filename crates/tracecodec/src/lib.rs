@@ -43,11 +43,11 @@
 //! ```text
 //! action (the schema as data; depends on nothing)      output (files that appear whole)
 //!  │                                                    │
-//!  ├─ tcp (SeqNumber, flags, automaton, references)    pcap (Reader, Writer, Packet, Timestamp ns)
-//!  │   │                                                │
+//!  ├─ tcp (SeqNumber, flags, automaton, references,    pcap (Reader, Writer, Packet, Timestamp ns)
+//!  │   │    events)                                     │
 //!  │   └──────── wire (Headers: where IP starts, what the headers say) ────────┐
 //!  │              │                                                            │
-//!  │             flow (FlowKey, FlowTable, the session rule)                   │
+//!  │             flow (FlowKey, FlowTable, Conversations, the session rule)    │
 //!  │              │                                                            │
 //!  └── captures → lift → actions                           actions → compile → captures
 //!                  │   └────────── oracle (lift, then compile; the proof) ─────┘
