@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Speed and memory, beside a peer in the same run. Needs Debian's tcpreplay, hyperfine and time; takes some minutes.
+# Speed and memory, beside a peer in the same run. Needs Debian's tcpreplay, hyperfine, tshark and time; takes some minutes.
 #   scripts/bench.sh [CAPTURE]    a pcap of a million packets or more; by default the shipped ones, joined
 set -euo pipefail
 cd "$(dirname "$0")/.."
-for tool in tcprewrite hyperfine mergecap; do
-    command -v "$tool" >/dev/null || { echo "error: $tool is missing (apt-get install tcpreplay hyperfine wireshark-common)" >&2; exit 2; }
+for tool in tcprewrite hyperfine mergecap tshark; do
+    command -v "$tool" >/dev/null || { echo "error: $tool is missing (apt-get install tcpreplay hyperfine tshark)" >&2; exit 2; }
 done
 cargo build --release -p tracecodec-cli
 cargo build --release -p tracecodec --example flood
@@ -27,12 +27,18 @@ hyperfine --warmup 1 --runs 7 \
     "tcprewrite --seed=1 -i $capture -o $work/rewritten.pcap" \
     "$program roundtrip --oracle $capture $work/out.pcap" 2>/dev/null
 
+echo '== TCP events beside tshark'
+hyperfine --warmup 1 --runs 3 \
+    "$program events --counts $capture" \
+    "tshark -r $capture -Y tcp.analysis.flags" 2>/dev/null
+
 echo '== peak memory (KB): lift to a capture and back, lift to actions, and with all 65,536 slots taken'
 target/release/examples/flood "$work/flood.pcap" 200000
 peak() { /usr/bin/time -f "%M  $*" "$@" 2>&1 >/dev/null | tail -n 1; }
 peak "$program" roundtrip --oracle "$capture" "$work/out.pcap"
 peak "$program" lift "$capture" -o "$work/out.parquet"
 peak "$program" shard "$capture" -o "$work/shards"
+peak "$program" events --counts "$capture"
 peak "$program" roundtrip --oracle "$work/flood.pcap" "$work/out.pcap"
 peak "$program" lift "$work/flood.pcap" -o "$work/out.parquet"
 

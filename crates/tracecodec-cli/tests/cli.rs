@@ -79,6 +79,87 @@ fn test_inspect_json() {
     assert_eq!(inspection["complete"], true);
 }
 
+/// A capture of one TCP situation.
+fn vector(folder: &TempDir, name: &str) {
+    let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tracecodec/tests/vectors");
+    fs::copy(vectors.join(name), folder.path().join(name)).unwrap();
+}
+
+#[test]
+fn test_events() {
+    let folder = TempDir::new().unwrap();
+    vector(&folder, "T3_fast_19ms_2dup.pcap");
+    vector(&folder, "CO1_cut_data_and_ack.pcap");
+    let lines = [
+        "events T3_fast_19ms_2dup.pcap",
+        "events T3_fast_19ms_2dup.pcap --counts",
+        "events CO1_cut_data_and_ack.pcap",
+        "events CO1_cut_data_and_ack.pcap --judge-cut",
+        "events T3_fast_19ms_2dup.pcap CO1_cut_data_and_ack.pcap --judge-cut",
+        "events missing.pcap",
+        "events - --analyzer tshark",
+        "events T3_fast_19ms_2dup.pcap --analyzer both --sort",
+    ];
+    let told: Vec<_> = lines
+        .map(|line| format!("$ tracecodec {line}\n{}", told(&run(&folder, line))))
+        .into();
+    insta::assert_snapshot!(told.join("\n"));
+}
+
+#[test]
+fn test_events_json() {
+    let folder = TempDir::new().unwrap();
+    let events = json(&succeed(&folder, "events example.pcap --json"));
+    let capture = &events["captures"][0];
+    let frames = capture["frames"].as_array().unwrap();
+    assert_eq!(capture["with_events"], frames.len());
+    let with = |name: &str| {
+        let names = frames
+            .iter()
+            .map(|frame| frame["events"].as_array().unwrap());
+        names
+            .filter(|names| names.iter().any(|each| each == name))
+            .count()
+    };
+    for (name, count) in capture["fields"].as_object().unwrap() {
+        assert_eq!(count, with(name), "{name}");
+    }
+    let counts = json(&succeed(&folder, "events example.pcap --json --counts"));
+    assert_eq!(counts["captures"][0]["fields"], capture["fields"]);
+    assert!(counts["captures"][0].get("frames").is_none());
+}
+
+#[test]
+fn test_events_of_a_cut_capture() {
+    let folder = TempDir::new().unwrap();
+    let whole = fs::read(data("example.pcap")).unwrap();
+    fs::write(folder.path().join("cut.pcap"), &whole[..100_000]).unwrap();
+    let strict = run(&folder, "events cut.pcap");
+    let lenient = run(&folder, "events cut.pcap --lenient");
+    assert_eq!(strict.status.code(), Some(2), "{}", told(&strict));
+    assert_eq!(lenient.status.code(), Some(0), "{}", told(&lenient));
+    assert!(!strict.stdout.is_empty() && strict.stdout == lenient.stdout);
+}
+
+#[test]
+fn test_events_by_both_analyzers() {
+    if Command::new("tshark").arg("--version").output().is_err() {
+        eprintln!("skipped: tshark is not installed");
+        return;
+    }
+    let folder = TempDir::new().unwrap();
+    let native = succeed(&folder, "events example.pcap");
+    let tshark = succeed(&folder, "events example.pcap --analyzer tshark");
+    assert!(native.stdout == tshark.stdout);
+    let both = told(&succeed(&folder, "events example.pcap --analyzer both"));
+    assert!(both.contains("0 mismatches with TShark"), "{both}");
+    // Damage that both read up to is no mismatch.
+    let whole = fs::read(data("example.pcap")).unwrap();
+    fs::write(folder.path().join("cut.pcap"), &whole[..100_000]).unwrap();
+    let cut = told(&succeed(&folder, "events cut.pcap --analyzer both"));
+    assert!(cut.contains("damaged: cut.pcap"), "{cut}");
+}
+
 #[test]
 fn test_cut_capture_tells_what_came_before_the_cut() {
     let folder = TempDir::new().unwrap();

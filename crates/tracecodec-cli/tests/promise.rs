@@ -1,13 +1,20 @@
 //! The promise, on a subset of the captures that lie in `../shared/data`: the oracle loses nothing, by our own comparison on all
-//! of them, and by `tshark` on some. `tracecodec verify --tshark` proves it on all.
+//! of them, and by `tshark` on some; and TCP events are those of `tshark`, on some. `tracecodec verify --tshark` and
+//! `tracecodec events --analyzer both` prove it on all.
 
 #![allow(clippy::unwrap_used, reason = "test code may fail loudly")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// One capture in so many is shown to `tshark`.
+/// One capture in so many is shown to `tshark`, input and output.
 const TSHARK_SHARE: usize = 60;
+
+/// One capture in so many has its TCP events compared.
+const EVENTS_SHARE: usize = 15;
+
+/// Testbed captures whose TCP events are compared: `tshark` needs half a minute for the other one.
+const EVENTS_TESTBED: [&str; 2] = ["enterprise.pcap.zst", "backbone.pcap.zst"];
 
 fn shared_data() -> Option<PathBuf> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
@@ -116,4 +123,38 @@ fn test_captures_of_others_lose_nothing() {
         return;
     }
     verify(&some, true);
+}
+
+#[test]
+fn test_events_are_those_of_tshark() {
+    let Some(data) = shared_data() else {
+        eprintln!("skipped: no ../shared/data, and TRACECODEC_DATA names no folder");
+        return;
+    };
+    if Command::new("tshark").arg("--version").output().is_err() {
+        eprintln!("skipped: tshark is not installed");
+        return;
+    }
+    let mut real = Vec::new();
+    captures(&data.join("real"), &mut real);
+    let all = real.len();
+    let mut some: Vec<_> = real.into_iter().step_by(EVENTS_SHARE).collect();
+    eprintln!("{} of the {all} captures in real", some.len());
+    some.extend(EVENTS_TESTBED.map(|name| data.join("testbed").join(name)));
+    let output = Command::new(env!("CARGO_BIN_EXE_tracecodec"))
+        .args(["events", "--analyzer", "both", "--json"])
+        .args(&some)
+        .output()
+        .unwrap();
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    for capture in found["captures"].as_array().unwrap() {
+        for mismatch in capture["mismatches"].as_array().unwrap() {
+            let outermost = mismatch["read_as"].as_str().unwrap();
+            assert!(
+                !outermost.starts_with("tcp"),
+                "{}: {mismatch}",
+                capture["capture"]
+            );
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! Speed of the symbolic path on one core: reading and lifting, compiling headers, compiling payload.
+//! Speed of the symbolic path on one core: reading and lifting, reading and analysing, compiling headers, compiling payload.
 //!
 //! `scripts/bench.sh` runs this, and whole commands beside a peer.
 
@@ -10,8 +10,10 @@ use std::path::PathBuf;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use tracecodec::action::{Action, OptionProfiles};
 use tracecodec::compile::{CompileConfig, Compiler, PayloadPolicy};
+use tracecodec::flow::{Conversations, CutOptions};
 use tracecodec::lift::Lifter;
 use tracecodec::pcap::Reader;
+use tracecodec::wire;
 
 /// The bytes of a shipped capture, as pcap in memory.
 fn capture(name: &str) -> Vec<u8> {
@@ -30,6 +32,20 @@ fn lift(capture: &[u8]) -> (Vec<Action>, OptionProfiles) {
         actions.extend(lifter.lift(&packet.expect("an undamaged capture")));
     }
     (actions, lifter.into_profiles())
+}
+
+/// Packets with TCP events.
+fn analyse(capture: &[u8]) -> usize {
+    let mut reader = Reader::new(std::io::Cursor::new(capture.to_vec())).expect("a capture");
+    let mut conversations = Conversations::new(CutOptions::Judge);
+    let mut with_events = 0;
+    while let Some(packet) = reader.next() {
+        let packet = packet.expect("an undamaged capture");
+        if let Ok(headers) = wire::parse(&packet) {
+            with_events += usize::from(!conversations.observe(&headers, packet.time).is_empty());
+        }
+    }
+    with_events
 }
 
 fn compile(actions: &[Action], profiles: &OptionProfiles, payload: PayloadPolicy) -> u64 {
@@ -53,6 +69,9 @@ fn symbolic(criterion: &mut Criterion) {
             .throughput(Throughput::Elements(actions.len() as u64));
         group.bench_function("read and lift", |b| {
             b.iter(|| lift(black_box(&capture)).0.len())
+        });
+        group.bench_function("read and analyse", |b| {
+            b.iter(|| analyse(black_box(&capture)))
         });
         group.bench_function("compile headers", |b| {
             b.iter(|| compile(black_box(&actions), &profiles, PayloadPolicy::Truncate))

@@ -48,7 +48,7 @@
 //!  │   └──────── wire (Headers: where IP starts, what the headers say) ────────┐
 //!  │              ├─ check (parse cleanliness: what analysers would reject)      │
 //!  │              │                                                            │
-//!  │             flow (FlowKey, FlowTable, the session rule, conversations)    │
+//!  │             flow (FlowKey, FlowTable, Conversations, the session rule)    │
 //!  │              │                                                            │
 //!  └── captures → lift → actions                           actions → compile → captures
 //!                  │   └────────── oracle (lift, then compile; the proof) ─────┘

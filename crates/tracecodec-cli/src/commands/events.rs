@@ -454,7 +454,7 @@ fn render_comparison(
     };
     writeln!(
         text,
-        "{captures}, {} packets, {} TCP packets, {} with events, {} mismatches by {version}",
+        "{captures}, {} packets, {} TCP packets, {} with events, {} mismatches with {version}",
         sums.packets,
         sums.tcp_packets,
         sums.with_events,

@@ -306,3 +306,500 @@ fn sent_before(own: &Half, peer: &Half, segment: &Segment, reordering: u64) -> O
     }
     Some(Event::Retransmission)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Direction::{Orig, Resp};
+
+    const MS: i64 = 1_000_000;
+
+    /// A pure acknowledgment of the opener after the handshake.
+    const FROM_ORIG: Segment = Segment {
+        time: 1_000 * MS,
+        numbers: numbers(1_001, 5_001),
+        len: 0,
+        flags: ACK,
+        window: 1_000,
+    };
+
+    /// The same of the other side.
+    const FROM_RESP: Segment = Segment {
+        numbers: numbers(5_001, 1_001),
+        ..FROM_ORIG
+    };
+
+    /// A hundred bytes of the opener, a second after the handshake.
+    const DATA: Segment = Segment {
+        len: 100,
+        ..FROM_ORIG
+    };
+
+    /// The first round trip takes 20 ms.
+    const HANDSHAKE: [(Direction, Segment); 3] = [
+        (
+            Orig,
+            Segment {
+                time: MS,
+                numbers: numbers(1_000, 0),
+                flags: SYN,
+                ..FROM_ORIG
+            },
+        ),
+        (
+            Resp,
+            Segment {
+                time: 11 * MS,
+                numbers: numbers(5_000, 1_001),
+                flags: SYN | ACK,
+                ..FROM_ORIG
+            },
+        ),
+        (
+            Orig,
+            Segment {
+                time: 21 * MS,
+                ..FROM_ORIG
+            },
+        ),
+    ];
+
+    const fn numbers(seq: u32, ack: u32) -> SegmentNumbers {
+        SegmentNumbers {
+            seq: SeqNumber(seq),
+            ack: SeqNumber(ack),
+        }
+    }
+
+    fn analyse(conversation: &mut Conversation, script: &[(Direction, Segment)]) -> Vec<EventSet> {
+        script
+            .iter()
+            .map(|(dir, segment)| conversation.analyse(*dir, segment))
+            .collect()
+    }
+
+    /// The events of the last segment of a script that follows a handshake.
+    fn last(script: &[(Direction, Segment)]) -> Vec<Event> {
+        let mut conversation = Conversation::default();
+        let handshake = analyse(&mut conversation, &HANDSHAKE);
+        assert!(handshake.iter().all(|events| events.is_empty()));
+        let events = analyse(&mut conversation, script);
+        events[script.len() - 1].iter().collect()
+    }
+
+    #[test]
+    fn test_new_data_has_no_event() {
+        let more = Segment {
+            numbers: numbers(1_101, 5_001),
+            ..DATA
+        };
+        assert_eq!(last(&[(Orig, DATA), (Orig, more)]), []);
+    }
+
+    #[test]
+    fn test_zero_window() {
+        let full = Segment {
+            window: 0,
+            ..FROM_RESP
+        };
+        assert_eq!(last(&[(Resp, full)]), [Event::ZeroWindow]);
+        for flags in [FIN | ACK, RST] {
+            assert_eq!(last(&[(Resp, Segment { flags, ..full })]), []);
+        }
+    }
+
+    #[test]
+    fn test_zero_window_probe_leaves_no_trace_but_its_acknowledgment() {
+        let full = Segment {
+            window: 0,
+            ..FROM_RESP
+        };
+        let probe = Segment {
+            len: 1,
+            ..FROM_ORIG
+        };
+        let taken = Segment {
+            numbers: numbers(5_001, 1_002),
+            ..FROM_RESP
+        };
+        assert_eq!(last(&[(Resp, full), (Orig, probe)]), []);
+        assert_eq!(last(&[(Resp, full), (Orig, probe), (Orig, probe)]), []);
+        // The answer says nothing new, but a duplicate has an open window.
+        assert_eq!(
+            last(&[(Resp, full), (Orig, probe), (Resp, full)]),
+            [Event::ZeroWindow]
+        );
+        assert_eq!(
+            last(&[(Resp, full), (Orig, probe), (Resp, taken)]),
+            [Event::AckLostSegment]
+        );
+    }
+
+    #[test]
+    fn test_lost_segment() {
+        let late = Segment {
+            numbers: numbers(1_002, 5_001),
+            ..DATA
+        };
+        assert_eq!(last(&[(Orig, late)]), [Event::LostSegment]);
+        let reset = Segment {
+            flags: RST,
+            len: 0,
+            ..late
+        };
+        assert_eq!(last(&[(Orig, reset)]), []);
+    }
+
+    #[test]
+    fn test_nothing_is_lost_before_the_first_segment() {
+        let mut conversation = Conversation::default();
+        assert!(conversation.analyse(Orig, &DATA).is_empty());
+        assert!(conversation.analyse(Resp, &FROM_RESP).is_empty());
+    }
+
+    #[test]
+    fn test_keep_alive_and_its_answer() {
+        for len in [0, 1] {
+            let keep_alive = Segment {
+                numbers: numbers(1_000, 5_001),
+                len,
+                ..FROM_ORIG
+            };
+            assert_eq!(last(&[(Resp, FROM_RESP), (Orig, keep_alive)]), []);
+            // Without the keep-alive the answer is a duplicate.
+            assert_eq!(
+                last(&[(Resp, FROM_RESP), (Orig, keep_alive), (Resp, FROM_RESP)]),
+                []
+            );
+            assert_eq!(
+                last(&[(Resp, FROM_RESP), (Resp, FROM_RESP)]),
+                [Event::DuplicateAck]
+            );
+        }
+    }
+
+    #[test]
+    fn test_keep_alive_that_goes_on_is_new_data() {
+        let longer = Segment {
+            numbers: numbers(1_000, 5_001),
+            len: 2,
+            ..FROM_ORIG
+        };
+        assert_eq!(last(&[(Orig, longer)]), []);
+    }
+
+    #[test]
+    fn test_duplicate_ack_repeats_every_field() {
+        let others = [
+            Segment {
+                numbers: numbers(5_001, 1_101),
+                ..FROM_RESP
+            },
+            Segment {
+                window: 999,
+                ..FROM_RESP
+            },
+            Segment {
+                len: 1,
+                ..FROM_RESP
+            },
+            Segment {
+                flags: FIN | ACK,
+                ..FROM_RESP
+            },
+        ];
+        for other in others {
+            assert_eq!(last(&[(Orig, DATA), (Resp, FROM_RESP), (Resp, other)]), []);
+        }
+    }
+
+    /// The second of two segments, and two ACKs that ask for the first: duplicates of the handshake's.
+    const TWO_DUPLICATES: [(Direction, Segment); 3] = [
+        (
+            Orig,
+            Segment {
+                numbers: numbers(1_101, 5_001),
+                ..DATA
+            },
+        ),
+        (
+            Resp,
+            Segment {
+                time: 1_020 * MS,
+                ..FROM_RESP
+            },
+        ),
+        (
+            Resp,
+            Segment {
+                time: 1_030 * MS,
+                ..FROM_RESP
+            },
+        ),
+    ];
+
+    #[test]
+    fn test_fast_retransmission_until_20_ms_after_the_second_duplicate() {
+        let at = |time, duplicates: usize| {
+            let again = Segment { time, ..DATA };
+            last(&[&TWO_DUPLICATES[..1 + duplicates], &[(Orig, again)]].concat())
+        };
+        let fast = [Event::Retransmission, Event::FastRetransmission];
+        assert_eq!(at(1_050 * MS - 1, 2), fast);
+        assert_eq!(at(1_050 * MS, 2), [Event::Retransmission]);
+        assert_eq!(at(1_035 * MS, 1), [Event::Retransmission]);
+    }
+
+    #[test]
+    fn test_fast_retransmission_starts_where_the_duplicates_ask() {
+        let elsewhere = Segment {
+            time: 1_035 * MS,
+            numbers: numbers(1_002, 5_001),
+            len: 50,
+            ..DATA
+        };
+        assert_eq!(
+            last(&[&TWO_DUPLICATES[..], &[(Orig, elsewhere)]].concat()),
+            [Event::Retransmission]
+        );
+    }
+
+    #[test]
+    fn test_new_acknowledgment_ends_the_duplicates() {
+        let news = Segment {
+            time: 1_031 * MS,
+            numbers: numbers(5_001, 1_051),
+            ..FROM_RESP
+        };
+        let rest = Segment {
+            time: 1_035 * MS,
+            numbers: numbers(1_051, 5_001),
+            len: 50,
+            ..DATA
+        };
+        assert_eq!(
+            last(&[&TWO_DUPLICATES[..], &[(Resp, news), (Orig, rest)]].concat()),
+            [Event::Retransmission]
+        );
+    }
+
+    #[test]
+    fn test_acknowledged_lost_segment_is_told_once() {
+        let beyond = |ack| Segment {
+            numbers: numbers(5_001, ack),
+            ..FROM_RESP
+        };
+        assert_eq!(last(&[(Resp, beyond(1_201))]), [Event::AckLostSegment]);
+        assert_eq!(last(&[(Resp, beyond(1_201)), (Resp, beyond(1_301))]), []);
+        let no_ack = Segment {
+            flags: 0,
+            ..beyond(1_201)
+        };
+        assert_eq!(last(&[(Resp, no_ack)]), []);
+    }
+
+    #[test]
+    fn test_acknowledgment_of_a_gap_fills_it() {
+        let behind_the_gap = Segment {
+            numbers: numbers(1_101, 5_001),
+            ..DATA
+        };
+        let all = Segment {
+            numbers: numbers(5_001, 1_201),
+            ..FROM_RESP
+        };
+        let script = [(Orig, behind_the_gap), (Resp, all), (Resp, all)];
+        assert_eq!(last(&script[..2]), [Event::AckLostSegment]);
+        assert_eq!(last(&script), [Event::DuplicateAck]);
+    }
+
+    #[test]
+    fn test_acknowledging_the_unseen_makes_the_next_retransmission_fast() {
+        let data = Segment {
+            len: 100,
+            ..FROM_RESP
+        };
+        let asks = Segment {
+            time: 1_010 * MS,
+            ..FROM_ORIG
+        };
+        let unseen = Segment {
+            time: 1_012 * MS,
+            numbers: numbers(5_101, 1_201),
+            ..FROM_RESP
+        };
+        let again = Segment {
+            time: 1_025 * MS,
+            ..data
+        };
+        // Without it, one duplicate asked.
+        assert_eq!(
+            last(&[(Resp, data), (Orig, asks), (Resp, again)]),
+            [Event::Retransmission]
+        );
+        assert_eq!(
+            last(&[(Resp, data), (Orig, asks), (Resp, unseen), (Resp, again)]),
+            [Event::Retransmission, Event::FastRetransmission]
+        );
+    }
+
+    #[test]
+    fn test_spurious_retransmission() {
+        let acknowledged = Segment {
+            numbers: numbers(5_001, 1_101),
+            ..FROM_RESP
+        };
+        let script = [(Orig, DATA), (Resp, acknowledged), (Orig, DATA)];
+        assert_eq!(
+            last(&script),
+            [Event::Retransmission, Event::SpuriousRetransmission]
+        );
+        let one_more = Segment {
+            time: 2_000 * MS,
+            len: 101,
+            ..DATA
+        };
+        assert_eq!(
+            last(&[&script[..2], &[(Orig, one_more)]].concat()),
+            [Event::Retransmission]
+        );
+    }
+
+    #[test]
+    fn test_out_of_order_within_the_first_round_trip() {
+        let second = Segment {
+            numbers: numbers(1_101, 5_001),
+            ..DATA
+        };
+        let at = |time| last(&[(Orig, second), (Orig, Segment { time, ..DATA })]);
+        assert_eq!(at(1_020 * MS - 1), [Event::OutOfOrder]);
+        assert_eq!(at(1_020 * MS), [Event::Retransmission]);
+        // A step back in time is a long time.
+        assert_eq!(at(1_000 * MS - 1), [Event::Retransmission]);
+    }
+
+    #[test]
+    fn test_out_of_order_within_3_ms_where_no_handshake_was_seen() {
+        let at = |time| {
+            let mut conversation = Conversation::default();
+            let second = Segment {
+                numbers: numbers(1_101, 5_001),
+                ..DATA
+            };
+            conversation.analyse(Orig, &second);
+            let events = conversation.analyse(Orig, &Segment { time, ..DATA });
+            events.exclusive()
+        };
+        assert_eq!(at(1_003 * MS - 1), Some(Event::OutOfOrder));
+        assert_eq!(at(1_003 * MS), Some(Event::Retransmission));
+    }
+
+    #[test]
+    fn test_what_ends_where_the_latest_ended_is_not_out_of_order() {
+        let again = Segment {
+            time: 1_001 * MS,
+            ..DATA
+        };
+        assert_eq!(
+            last(&[(Orig, DATA), (Orig, again)]),
+            [Event::Retransmission]
+        );
+    }
+
+    #[test]
+    fn test_retransmitted_syn_keeps_the_conversation() {
+        let (_, syn) = HANDSHAKE[0];
+        let again = Segment {
+            time: 2_000 * MS,
+            ..syn
+        };
+        assert_eq!(
+            last(&[(Orig, DATA), (Orig, again)]),
+            [Event::Retransmission]
+        );
+    }
+
+    #[test]
+    fn test_syn_at_the_base_goes_back_to_the_first_gap() {
+        let (_, syn) = HANDSHAKE[0];
+        let behind_the_gap = Segment {
+            numbers: numbers(1_101, 5_001),
+            ..DATA
+        };
+        let script = [(Orig, behind_the_gap), (Orig, syn), (Orig, behind_the_gap)];
+        assert_eq!(last(&script), [Event::LostSegment]);
+    }
+
+    #[test]
+    fn test_syn_with_another_number_starts_anew() {
+        let (_, syn) = HANDSHAKE[0];
+        let reuse = Segment {
+            numbers: numbers(9_000, 0),
+            ..syn
+        };
+        let low = Segment {
+            numbers: numbers(5_001, 1_001),
+            ..FROM_RESP
+        };
+        assert_eq!(last(&[(Orig, DATA), (Orig, reuse)]), []);
+        assert_eq!(last(&[(Resp, low), (Orig, reuse), (Resp, low)]), []);
+    }
+
+    #[test]
+    fn test_fin_counts_one_while_few_segments_are_unacknowledged() {
+        let gap_after_fin = |segments: u32| {
+            let mut script: Vec<_> = (0..segments)
+                .map(|n| {
+                    let numbers = numbers(1_001 + 100 * n, 5_001);
+                    (Orig, Segment { numbers, ..DATA })
+                })
+                .collect();
+            let end = 1_001 + 100 * segments;
+            let fin = Segment {
+                numbers: numbers(end, 5_001),
+                flags: FIN | ACK,
+                ..FROM_ORIG
+            };
+            let after = Segment {
+                numbers: numbers(end + 1, 5_001),
+                ..DATA
+            };
+            script.extend([(Orig, fin), (Orig, after)]);
+            last(&script)
+        };
+        assert_eq!(gap_after_fin(9_999), []);
+        assert_eq!(gap_after_fin(10_000), [Event::LostSegment]);
+    }
+
+    #[test]
+    fn test_number_0_is_unknown() {
+        let mut conversation = Conversation::default();
+        let before_zero = Segment {
+            numbers: numbers(0_u32.wrapping_sub(100), 5_001),
+            ..DATA
+        };
+        let far = Segment {
+            numbers: numbers(50, 5_001),
+            ..DATA
+        };
+        let script = [(Orig, before_zero), (Orig, far)];
+        assert!(analyse(&mut conversation, &script)[1].is_empty());
+    }
+
+    #[test]
+    fn test_half_the_number_space_is_before_and_after() {
+        let half = Segment {
+            numbers: numbers(1_001 + (1 << 31), 5_001),
+            len: 10,
+            ..FROM_ORIG
+        };
+        assert_eq!(
+            last(&[(Orig, half)]),
+            [
+                Event::Retransmission,
+                Event::SpuriousRetransmission,
+                Event::LostSegment
+            ]
+        );
+    }
+}
