@@ -89,13 +89,13 @@ fn vector(folder: &TempDir, name: &str) {
 fn test_events() {
     let folder = TempDir::new().unwrap();
     vector(&folder, "T3_fast_19ms_2dup.pcap");
-    vector(&folder, "CO1_cut_data_and_ack.pcap");
+    vector(&folder, "CO4_cut_retransmission.pcap");
     let lines = [
         "events T3_fast_19ms_2dup.pcap",
         "events T3_fast_19ms_2dup.pcap --counts",
-        "events CO1_cut_data_and_ack.pcap",
-        "events CO1_cut_data_and_ack.pcap --judge-cut",
-        "events T3_fast_19ms_2dup.pcap CO1_cut_data_and_ack.pcap --judge-cut",
+        "events CO4_cut_retransmission.pcap",
+        "events CO4_cut_retransmission.pcap --judge-cut",
+        "events T3_fast_19ms_2dup.pcap CO4_cut_retransmission.pcap --judge-cut",
         "events missing.pcap",
         "events - --analyzer tshark",
         "events T3_fast_19ms_2dup.pcap --analyzer both --sort",

@@ -50,7 +50,7 @@ fn test_vectors() {
         let found = native(&folder.join(format!("{vector}.pcap")));
         assert_eq!(&found, expected, "{vector}");
     }
-    assert_eq!(expected.len(), 66);
+    assert_eq!(expected.len(), 67);
 }
 
 /// A segment of random traffic. Numbers are offsets from the direction's first one.
