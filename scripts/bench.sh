@@ -32,6 +32,11 @@ hyperfine --warmup 1 --runs 3 \
     "$program events --counts $capture" \
     "tshark -r $capture -Y tcp.analysis.flags" 2>/dev/null
 
+echo '== every metric on the capture and its round trip, TCP events natively and by tshark'
+hyperfine --warmup 1 --runs 3 \
+    "$program evaluate $capture $work/out.pcap" \
+    "$program evaluate --analyzer tshark $capture $work/out.pcap" 2>/dev/null
+
 echo '== peak memory (KB): lift to a capture and back, lift to actions, and with all 65,536 slots taken'
 target/release/examples/flood "$work/flood.pcap" 200000
 peak() { /usr/bin/time -f "%M  $*" "$@" 2>&1 >/dev/null | tail -n 1; }
@@ -39,7 +44,9 @@ peak "$program" roundtrip --oracle "$capture" "$work/out.pcap"
 peak "$program" lift "$capture" -o "$work/out.parquet"
 peak "$program" shard "$capture" -o "$work/shards"
 peak "$program" events --counts "$capture"
-peak "$program" roundtrip --oracle "$work/flood.pcap" "$work/out.pcap"
+peak "$program" evaluate "$capture" "$work/out.pcap"
+peak "$program" roundtrip --oracle "$work/flood.pcap" "$work/flooded.pcap"
+peak "$program" evaluate "$work/flood.pcap" "$work/flooded.pcap"
 peak "$program" lift "$work/flood.pcap" -o "$work/out.parquet"
 
 echo '== the codec, on 100,000 packets'
