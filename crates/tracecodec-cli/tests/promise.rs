@@ -11,7 +11,7 @@ use std::process::Command;
 const TSHARK_SHARE: usize = 60;
 
 /// One capture in so many has its TCP events compared.
-const EVENTS_SHARE: usize = 15;
+const EVENTS_SHARE: usize = 30;
 
 /// Testbed captures whose TCP events are compared: `tshark` needs half a minute for the other one.
 const EVENTS_TESTBED: [&str; 2] = ["enterprise.pcap.zst", "backbone.pcap.zst"];

@@ -9,8 +9,9 @@ use clap::{Args, ValueEnum};
 use rayon::prelude::*;
 use serde::Serialize;
 use tracecodec::flow::{Conversations, CutOptions};
+use tracecodec::metrics::TcpEvents;
 use tracecodec::pcap::{Packet, Reader};
-use tracecodec::tcp::events::{Event, EventSet};
+use tracecodec::tcp::events::EventSet;
 use tracecodec::wire::{self, Transport};
 
 use crate::cli::ReadArgs;
@@ -65,16 +66,6 @@ enum Analyzer {
     Both,
 }
 
-/// How often each event occurs, by [`Event::ALL`].
-#[derive(Debug, Clone, Copy, Default)]
-struct Tally([u64; Event::ALL.len()]);
-
-impl Serialize for Tally {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(Event::ALL.map(Event::name).into_iter().zip(self.0))
-    }
-}
-
 /// The totals of one or more captures.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 struct Totals {
@@ -86,30 +77,22 @@ struct Totals {
     cut_options: u64,
     /// Packets with events.
     with_events: u64,
-    /// Packets by event; a packet counts for each of its events.
-    fields: Tally,
-    /// Packets by event; a packet counts once.
-    exclusive: Tally,
+    /// Packets by event, in both countings.
+    #[serde(flatten)]
+    events: TcpEvents,
 }
 
 impl Totals {
     fn count(&mut self, events: EventSet) {
-        let Some(exclusive) = events.exclusive() else {
-            return;
-        };
-        self.with_events += 1;
-        self.exclusive.0[exclusive as usize] += 1;
-        events
-            .iter()
-            .for_each(|event| self.fields.0[event as usize] += 1);
+        self.with_events += u64::from(!events.is_empty());
+        self.events.add(events);
     }
 
     /// Counts these events instead of those that were counted.
     fn recount<'a>(&mut self, events: impl Iterator<Item = &'a EventSet>) {
         *self = Self {
             with_events: 0,
-            fields: Tally::default(),
-            exclusive: Tally::default(),
+            events: TcpEvents::default(),
             ..*self
         };
         events.for_each(|&events| self.count(events));
@@ -120,10 +103,7 @@ impl Totals {
         self.tcp_packets += other.tcp_packets;
         self.cut_options += other.cut_options;
         self.with_events += other.with_events;
-        for at in 0..Event::ALL.len() {
-            self.fields.0[at] += other.fields.0[at];
-            self.exclusive.0[at] += other.exclusive.0[at];
-        }
+        self.events.merge(&other.events);
     }
 }
 
@@ -174,7 +154,8 @@ struct Findings<'a> {
 pub(crate) fn run(args: &Events, json: bool) -> Result<u8> {
     let with_tshark = args.analyzer != Analyzer::Native;
     if with_tshark {
-        check_tshark_input(args)?;
+        let paths: Vec<_> = args.paths.iter().map(PathBuf::as_path).collect();
+        tshark::check_input(&paths, args.read)?;
     }
     let tshark = with_tshark.then(tshark::version).transpose()?;
     let captures = captures(&args.paths)?;
@@ -198,20 +179,6 @@ pub(crate) fn run(args: &Events, json: bool) -> Result<u8> {
         .iter()
         .any(|report| report.mismatches.as_ref().is_some_and(|m| !m.is_empty()));
     Ok(if differs { FINDING } else { GOOD })
-}
-
-/// Refuses what tshark does not do.
-fn check_tshark_input(args: &Events) -> Result<()> {
-    for path in &args.paths {
-        check_file(path, "input of tshark")?;
-    }
-    if args.read.sort {
-        return Err(Hint::error(
-            "tshark takes packets in the order of the file",
-            "leave --sort out, or sort the capture first: reordercap",
-        ));
-    }
-    Ok(())
 }
 
 fn analyse_all(args: &Events, captures: &[PathBuf]) -> Result<Vec<Report>> {
@@ -308,10 +275,7 @@ fn run_tshark(args: &Events, capture: &Path, totals: &Totals) -> Result<BTreeMap
     if !args.judge_cut || totals.cut_options == 0 {
         return tshark::events(capture);
     }
-    let folder = tempfile::tempdir()?;
-    let filled = folder.path().join("filled.pcapng");
-    tshark::fill_options(capture, &filled)?;
-    tshark::events(&filled)
+    tshark::judged_events(capture)
 }
 
 fn frames(events: &BTreeMap<u64, EventSet>) -> Vec<Frame> {
@@ -420,9 +384,8 @@ fn listed(names: &[&str]) -> String {
 
 fn render_counts(totals: &Totals, text: &mut String) -> Result<()> {
     writeln!(text, "{:<24} {:>10} {:>10}", "event", "fields", "exclusive")?;
-    for event in Event::ALL {
-        let at = event as usize;
-        let (fields, exclusive) = (totals.fields.0[at], totals.exclusive.0[at]);
+    let TcpEvents { fields, exclusive } = totals.events;
+    for ((event, fields), (_, exclusive)) in fields.named().zip(exclusive.named()) {
         writeln!(text, "{:<24} {fields:>10} {exclusive:>10}", event.name())?;
     }
     writeln!(text, "\npackets      {}", totals.packets)?;

@@ -66,14 +66,16 @@ pub struct TcpEvents {
 }
 
 impl TcpEvents {
-    pub(super) fn add(&mut self, events: EventSet) {
+    /// Counts a packet's events.
+    pub fn add(&mut self, events: EventSet) {
         events.iter().for_each(|event| self.fields.add(event));
         if let Some(event) = events.exclusive() {
             self.exclusive.add(event);
         }
     }
 
-    pub(super) fn merge(&mut self, other: &Self) {
+    /// Adds the counts of other packets.
+    pub fn merge(&mut self, other: &Self) {
         self.fields.merge(&other.fields);
         self.exclusive.merge(&other.exclusive);
     }
