@@ -1,6 +1,7 @@
 //! Metrics against numbers computed by hand, and the laws that make them merge.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+#[allow(dead_code, reason = "packets need only some of it")]
 #[path = "common/actions.rs"]
 mod actions;
 #[path = "common/packets.rs"]

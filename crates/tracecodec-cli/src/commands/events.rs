@@ -15,10 +15,10 @@ use tracecodec::tcp::events::EventSet;
 use tracecodec::wire::{self, Transport};
 
 use crate::cli::ReadArgs;
-use crate::failure::{FINDING, GOOD, Hint};
+use crate::failure::{FINDING, GOOD};
 use crate::input::{Input, captures, progress_bar};
 use crate::interrupt;
-use crate::output::{check_file, print, print_json};
+use crate::output::{print, print_json};
 use crate::tools::tshark;
 
 /// Tell the TCP events of captures: retransmissions, lost segments and the like.
