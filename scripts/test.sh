@@ -39,6 +39,9 @@ fi
 step 'tests'
 cargo nextest run --release --workspace
 
+step 'the page of report in a browser'
+crates/tracecodec-cli/tests/browser/run.sh
+
 step 'doctests'
 cargo test --release --workspace --doc
 

@@ -62,6 +62,8 @@ pub(crate) enum Command {
     Merge(commands::merge::Merge),
     /// Tell what analysers would reject in captures, or wonder at.
     Check(commands::check::Check),
+    /// Draw a page from evaluations: tables and figures, as one HTML file that works offline.
+    Report(commands::report::Report),
     /// Print shell completions.
     Completions(commands::completions::Completions),
     /// Print the manual page.

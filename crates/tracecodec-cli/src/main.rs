@@ -7,6 +7,7 @@ mod input;
 mod interrupt;
 mod latent_file;
 mod output;
+mod report;
 mod tools;
 
 use std::process::ExitCode;

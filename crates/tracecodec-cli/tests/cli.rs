@@ -677,3 +677,95 @@ fn test_folders_merge_to_the_same_in_any_parts() {
     let told: Vec<_> = bad.map(|line| told(&run(&folder, line))).into();
     insta::assert_snapshot!(told.join("\n"));
 }
+
+/// Two evaluations of the example: of what the Oracle makes, and of the example against itself, in the folder.
+fn evaluations(folder: &TempDir) {
+    succeed(folder, "roundtrip --oracle example.pcap oracle.pcap");
+    succeed(
+        folder,
+        "evaluate example.pcap oracle.pcap --label Oracle -o a.json",
+    );
+    succeed(
+        folder,
+        "evaluate example.pcap example.pcap --label a_b&c -o b.json",
+    );
+}
+
+#[test]
+fn test_report() {
+    let folder = TempDir::new().unwrap();
+    evaluations(&folder);
+    let made = run(
+        &folder,
+        "report a.json b.json -o page.html --svg svg --markdown tables.md --latex tables.tex",
+    );
+    assert_eq!(
+        told(&made),
+        "exit 0\n--\npage.html: 2 evaluations of 1 dataset, 4 figures\n"
+    );
+    let text = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+    let page = text("page.html");
+    assert!(page.contains("a_b&amp;c") && !page.contains("{{"));
+    insta::assert_snapshot!("report_markdown", text("tables.md"));
+    insta::assert_snapshot!("report_latex", text("tables.tex"));
+    let mut figures: Vec<_> = fs::read_dir(folder.path().join("svg"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    figures.sort();
+    assert_eq!(
+        figures,
+        [
+            "example-fig-e2-temporal.svg",
+            "example-fig3-protocol-state.svg",
+            "example-fig4-transitions.svg",
+            "example-fig5-interleaving.svg"
+        ]
+    );
+    // The same again, byte by byte.
+    succeed(&folder, "report a.json b.json -o again.html");
+    assert_eq!(page, text("again.html"));
+}
+
+#[test]
+fn test_report_of_what_is_no_evaluation() {
+    let folder = TempDir::new().unwrap();
+    evaluations(&folder);
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    write("cut.json", "{\"format\": \"tracecodec-evaluation\", \"ver");
+    write(
+        "other.json",
+        "{\"format\": \"tracecodec-shards\", \"version\": 1}",
+    );
+    write(
+        "later.json",
+        "{\"format\": \"tracecodec-evaluation\", \"version\": 99}",
+    );
+    let lines = [
+        "report cut.json -o page.html",
+        "report other.json -o page.html",
+        "report later.json -o page.html",
+        "report a.json a.json -o page.html",
+        "report a.json -o a.json",
+        "report a.json -o - --json",
+        "report a.json -o page.html --markdown page.html",
+    ];
+    let told: Vec<_> = lines.map(|line| told(&run(&folder, line))).into();
+    insta::assert_snapshot!("report_bad_input", told.join("\n"));
+    assert!(!folder.path().join("page.html").exists());
+}
+
+#[test]
+fn test_report_warns_of_other_references() {
+    let folder = TempDir::new().unwrap();
+    evaluations(&folder);
+    let text = fs::read(folder.path().join("b.json")).unwrap();
+    let mut other: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    other["label"] = "other".into();
+    other["reference"]["packets"] = 1.into();
+    fs::write(folder.path().join("c.json"), other.to_string()).unwrap();
+    let output = succeed(&folder, "report a.json c.json -o page.html");
+    assert!(told(&output).contains("warning: example: other was evaluated on another reference"));
+    let page = fs::read_to_string(folder.path().join("page.html")).unwrap();
+    assert!(page.contains("<strong>Warning:</strong> other was evaluated"));
+}

@@ -11,7 +11,7 @@ use tracecodec::artifact::manifest::Source;
 use tracecodec::flow::{Conversations, CutOptions};
 use tracecodec::metrics::{Evaluation, METRICS, Meter, Summary, Unit};
 use tracecodec::pcap::Timestamp;
-use tracecodec::tcp::events::{Event, EventSet};
+use tracecodec::tcp::events::EventSet;
 use tracecodec::wire::Headers;
 
 use crate::cli::ReadArgs;
@@ -270,22 +270,40 @@ fn render(evaluation: &Evaluation) -> Result<String> {
         summary.skipped.values().sum()
     })?;
     row("TCP packets", &|summary| summary.protocols.tcp)?;
-    row("sessions", &|summary| summary.sessions)?;
-    for (index, event) in Event::ALL.iter().enumerate() {
+    for (event, count) in reference.tcp_events.fields.named() {
         let name = event.name().replace('_', " ");
-        row(&format!("  {name}"), &|summary| {
-            summary.tcp_events.fields.counts()[index]
-        })?;
+        let decoded = decoded.tcp_events.fields.count(event);
+        writeln!(text, "  {name:<32}{count:>14}{decoded:>14}")?;
+    }
+    for metric in METRICS {
+        // The decoded capture's number stands beside the reference's.
+        if let Some(stem) = metric.key.strip_suffix("_ref") {
+            let both = [metric.key, &format!("{stem}_dec")].map(|key| told(evaluation, key));
+            let title = metric.title.replace(", reference", "");
+            writeln!(text, "{title:<34}{:>14}{:>14}", both[0], both[1])?;
+        }
     }
     writeln!(text)?;
     for metric in METRICS {
-        let value = match (metric.measure)(evaluation) {
-            Ok(value) => number(value, metric.unit),
-            Err(reason) => format!("none: {reason}"),
-        };
-        writeln!(text, "{:<34}{value}", metric.title)?;
+        if metric.unit != Unit::Property {
+            writeln!(
+                text,
+                "{:<34}{:>14}",
+                metric.title,
+                told(evaluation, metric.key)
+            )?;
+        }
     }
     Ok(text)
+}
+
+/// A metric's number, or why there is none.
+fn told(evaluation: &Evaluation, key: &str) -> String {
+    let metric = METRICS.iter().find(|metric| metric.key == key);
+    metric.map_or_else(String::new, |metric| match (metric.measure)(evaluation) {
+        Ok(value) => number(value, metric.unit),
+        Err(reason) => format!("none: {reason}"),
+    })
 }
 
 /// A number with as many digits as its unit asks for.
@@ -294,6 +312,7 @@ fn number(value: f64, unit: Unit) -> String {
         Unit::ErrorPercent | Unit::SharePercent => format!("{value:.4} %"),
         Unit::ErrorPoints => format!("{value:.4} pp"),
         Unit::Distance => format!("{value:.3e}"),
+        Unit::Property if value.fract() == 0.0 => format!("{value}"),
         Unit::Property => format!("{value:.4}"),
     }
 }

@@ -10,6 +10,7 @@ pub(crate) mod events;
 pub(crate) mod inspect;
 pub(crate) mod lift;
 pub(crate) mod merge;
+pub(crate) mod report;
 pub(crate) mod roundtrip;
 pub(crate) mod shard;
 pub(crate) mod train;
@@ -39,6 +40,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Evaluate(args) => evaluate::run(&args, json),
         Command::Merge(args) => merge::run(&args, json),
         Command::Check(args) => return check::run(&args, json).map(Into::into),
+        Command::Report(args) => report::run(&args, json),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => completions::run_man(&args),
     }?;

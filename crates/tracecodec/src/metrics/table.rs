@@ -377,9 +377,10 @@ fn tcp_events(
     let (reference, decoded) = (&evaluation.reference, &evaluation.decoded);
     let (tcp, decoded_tcp) = (reference.protocols.tcp, decoded.protocols.tcp);
     let distance = tcp_event::distance((of(reference), tcp), (of(decoded), decoded_tcp));
+    // Where nothing is left there is no rate, though the formula has one: few events would look better than wrong ones.
     percent(
-        (tcp > 0 || decoded_tcp > 0).then_some(distance),
-        "no TCP packets",
+        (tcp > 0 && decoded_tcp > 0).then_some(distance),
+        "a capture without TCP packets",
     )
 }
 

@@ -17,9 +17,9 @@ impl EventCounts {
         Event::ALL.into_iter().zip(self.0)
     }
 
-    /// Packets by event, in the order of [`Event::ALL`].
-    pub fn counts(&self) -> [u64; Event::ALL.len()] {
-        self.0
+    /// Packets with an event.
+    pub fn count(&self, event: Event) -> u64 {
+        self.0[event as usize]
     }
 
     fn add(&mut self, event: Event) {

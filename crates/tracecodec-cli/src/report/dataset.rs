@@ -1,0 +1,188 @@
+//! Evaluations side by side: those of one dataset, with its reference.
+
+use anyhow::Result;
+use tracecodec::metrics::{Evaluation, Summary};
+
+use super::style::Style;
+use crate::failure::Hint;
+
+/// What was evaluated on one reference.
+pub(crate) struct Dataset {
+    /// Its name.
+    pub(crate) name: String,
+    /// Its name in file names and links, unlike all others.
+    pub(crate) slug: String,
+    /// One evaluation or more, each with a look of its own.
+    pub(super) methods: Vec<(Style, Evaluation)>,
+    /// What makes the comparison doubtful.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// A capture, or many, as figures show it.
+#[derive(Clone, Copy)]
+pub(super) struct Series<'a> {
+    pub(super) name: &'a str,
+    pub(super) style: Style,
+    pub(super) summary: &'a Summary,
+}
+
+impl Dataset {
+    /// Summary of the reference.
+    pub(super) fn reference(&self) -> &Summary {
+        &self.methods[0].1.reference
+    }
+
+    /// The reference, then each method.
+    pub(super) fn series(&self) -> Vec<Series<'_>> {
+        let reference = Series {
+            name: "Reference",
+            style: Style::Reference,
+            summary: self.reference(),
+        };
+        let methods = self.methods.iter().map(|(style, evaluation)| Series {
+            name: &evaluation.label,
+            style: *style,
+            summary: &evaluation.decoded,
+        });
+        std::iter::once(reference).chain(methods).collect()
+    }
+
+    /// Who told the TCP events: all of them, if evaluations differ.
+    pub(super) fn analyzers(&self) -> String {
+        let mut names: Vec<&str> = Vec::new();
+        for (_, evaluation) in &self.methods {
+            if !names.contains(&evaluation.analyzer.as_str()) {
+                names.push(&evaluation.analyzer);
+            }
+        }
+        names.join(" and ")
+    }
+
+    fn warn(&mut self) {
+        let first = &self.methods[0].1;
+        let mut warnings = Vec::new();
+        for (_, other) in &self.methods[1..] {
+            if other.reference != first.reference {
+                warnings.push(format!(
+                    "{} was evaluated on another reference than {}; figures show that of {}",
+                    other.label, first.label, first.label
+                ));
+            }
+            if other.analyzer != first.analyzer {
+                warnings.push(format!(
+                    "TCP events of {} are by {}, but those of {} by {}",
+                    other.label, other.analyzer, first.label, first.analyzer
+                ));
+            }
+        }
+        self.warnings = warnings;
+    }
+}
+
+/// Groups evaluations by dataset. Both stand in the order in which they were named; a label looks the same in all datasets.
+pub(crate) fn datasets(evaluations: Vec<Evaluation>) -> Result<Vec<Dataset>> {
+    let mut datasets: Vec<Dataset> = Vec::new();
+    let mut labels: Vec<String> = Vec::new();
+    for evaluation in evaluations {
+        let known = labels.iter().position(|label| *label == evaluation.label);
+        let style = known.unwrap_or_else(|| {
+            labels.push(evaluation.label.clone());
+            labels.len() - 1
+        });
+        let method = (Style::Method(style), evaluation);
+        let name = &method.1.dataset;
+        match datasets.iter_mut().find(|dataset| dataset.name == *name) {
+            Some(dataset) => dataset.methods.push(method),
+            None => {
+                let slug = slug(name, &datasets);
+                datasets.push(Dataset {
+                    name: name.clone(),
+                    slug,
+                    methods: vec![method],
+                    warnings: Vec::new(),
+                });
+            }
+        }
+    }
+    for dataset in &mut datasets {
+        check_labels(dataset)?;
+        dataset.warn();
+    }
+    Ok(datasets)
+}
+
+fn check_labels(dataset: &Dataset) -> Result<()> {
+    let labels = dataset.methods.iter().map(|(_, method)| &method.label);
+    let mut seen: Vec<&String> = Vec::new();
+    for label in labels {
+        if seen.contains(&label) {
+            return Err(Hint::error(
+                format!("two evaluations of {label} on {}", dataset.name),
+                "name methods apart with `evaluate --label`; `merge` adds up evaluations of parts",
+            ));
+        }
+        seen.push(label);
+    }
+    Ok(())
+}
+
+/// A name for files and links: small letters, digits and hyphens.
+fn slug(name: &str, others: &[Dataset]) -> String {
+    let words = name.split(|c: char| !c.is_ascii_alphanumeric());
+    let words: Vec<_> = words
+        .filter(|word| !word.is_empty())
+        .map(str::to_ascii_lowercase)
+        .collect();
+    let base = if words.is_empty() {
+        "dataset".to_string()
+    } else {
+        words.join("-")
+    };
+    let free = |slug: &String| others.iter().all(|other| other.slug != *slug);
+    let numbered = (2..).map(|n| format!("{base}-{n}"));
+    let mut candidates = std::iter::once(base.clone()).chain(numbered);
+    candidates.find(free).expect("numbers do not end")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn evaluation(dataset: &str, label: &str) -> Evaluation {
+        Evaluation {
+            label: label.to_string(),
+            dataset: dataset.to_string(),
+            ..Evaluation::default()
+        }
+    }
+
+    #[test]
+    fn test_datasets_keep_the_order_and_get_slugs_apart() {
+        let pairs = [("B 1", "x"), ("a", "x"), ("b-1", "y"), ("B 1", "y")];
+        let evaluations = pairs.map(|(dataset, label)| evaluation(dataset, label));
+        let datasets = datasets(evaluations.to_vec()).unwrap();
+        let told = datasets.iter().map(|dataset| {
+            let names: Vec<_> = dataset.series().iter().map(|s| s.name).collect();
+            (dataset.slug.as_str(), names.join(" "))
+        });
+        assert_eq!(
+            told.collect::<Vec<_>>(),
+            [
+                ("b-1", "Reference x y".to_string()),
+                ("a", "Reference x".to_string()),
+                ("b-1-2", "Reference y".to_string())
+            ]
+        );
+    }
+
+    #[test]
+    fn test_one_label_twice_is_refused_and_other_references_are_told() {
+        let twice = vec![evaluation("a", "x"), evaluation("a", "x")];
+        assert!(datasets(twice).is_err());
+        let mut other = evaluation("a", "y");
+        other.reference.packets = 1;
+        other.analyzer = "tshark 4".to_string();
+        let datasets = datasets(vec![evaluation("a", "x"), other]).unwrap();
+        assert_eq!(datasets[0].warnings.len(), 2);
+    }
+}

@@ -1,0 +1,157 @@
+//! A figure: panels side by side, with a legend, as one SVG and as a part of the page.
+
+use std::fmt::Write as _;
+
+use super::dataset::Series;
+use super::panel::Panel;
+use super::style::{INK, PAPER};
+use super::svg::{Anchor, FONTS, Svg, escape, tenth, text_width};
+
+/// A few panels that belong together.
+pub(crate) struct Figure {
+    /// Its name in file names and links.
+    pub(crate) key: &'static str,
+    pub(super) title: String,
+    /// What to see, and what good looks like.
+    pub(super) caption: String,
+    pub(super) panels: Vec<Panel>,
+    /// Panels in a row of the standalone drawing.
+    pub(super) columns: usize,
+    pub(super) legend: Legend,
+}
+
+/// What tells the looks of the series.
+pub(super) struct Legend {
+    /// Its drawing at the width given, and its height.
+    pub(super) svg: Svg,
+    pub(super) height: f64,
+}
+
+/// Space around panels.
+const GAP: f64 = 14.0;
+
+/// Space for the title above.
+const TITLE: f64 = 34.0;
+
+impl Legend {
+    /// Samples of the series' looks, in as many lines as they need.
+    pub(super) fn of_series(series: &[Series<'_>], width: f64) -> Self {
+        let mut svg = Svg::default();
+        let (mut x, mut y) = (8.0, 12.0);
+        for series in series {
+            let advance = 38.0 + text_width(series.name) + 22.0;
+            if x > 8.0 && x + advance > width {
+                (x, y) = (8.0, y + 20.0);
+            }
+            series.style.sample(&mut svg, x, y);
+            svg.text((x + 38.0, y + 4.0), Anchor::Start, series.name);
+            x += advance;
+        }
+        Self {
+            svg,
+            height: y + 14.0,
+        }
+    }
+}
+
+/// Where a panel is in the standalone drawing.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub(super) x: f64,
+    pub(super) y: f64,
+}
+
+impl Figure {
+    /// The panels' numbers by column: each panel goes where most room is, so that columns end at about the same height.
+    pub(super) fn by_column(&self) -> Vec<Vec<usize>> {
+        let mut columns = vec![Vec::new(); self.columns];
+        let mut heights = vec![0.0_f64; self.columns];
+        for (index, panel) in self.panels.iter().enumerate() {
+            let lowest = (0..self.columns).min_by(|&a, &b| heights[a].total_cmp(&heights[b]));
+            let column = lowest.unwrap_or(0);
+            columns[column].push(index);
+            heights[column] += panel.size.1 + GAP;
+        }
+        columns
+    }
+
+    /// Whether the panels are alike: then rows keep their order on any width, and columns need not.
+    pub(super) fn is_grid(&self) -> bool {
+        self.columns > 2
+    }
+
+    /// The panels' numbers in the order in which the page has them.
+    fn order(&self) -> Vec<usize> {
+        if self.is_grid() {
+            (0..self.panels.len()).collect()
+        } else {
+            self.by_column().concat()
+        }
+    }
+
+    /// Where the panels are, and how large the whole is.
+    pub(super) fn layout(&self) -> (Vec<Place>, (f64, f64)) {
+        let mut places = vec![Place { x: 0.0, y: 0.0 }; self.panels.len()];
+        let top = TITLE + self.legend.height + GAP;
+        let (mut x, mut height) = (GAP, top);
+        for column in self.by_column() {
+            let (mut y, mut width) = (top, 0.0_f64);
+            for index in column {
+                places[index] = Place { x, y };
+                let size = self.panels[index].size;
+                (y, width) = (y + size.1 + GAP, width.max(size.0));
+            }
+            x += width + GAP;
+            height = height.max(y);
+        }
+        (places, (x, height))
+    }
+
+    /// Width that [`layout`](Self::layout) makes of panels of one width.
+    pub(super) fn width(columns: usize, panel: f64) -> f64 {
+        columns as f64 * (panel + GAP) - GAP
+    }
+
+    /// What the standalone drawing has above its panels.
+    pub(super) fn head(&self) -> String {
+        let mut svg = Svg::default();
+        let at = (GAP + 8.0, 24.0);
+        svg.styled_text(at, Anchor::Start, &self.title, INK, 15.0, true);
+        let legend = &self.legend.svg.0;
+        format!(
+            r#"{}<g transform="translate({} {})">{legend}</g>"#,
+            svg.0,
+            tenth(GAP),
+            tenth(TITLE)
+        )
+    }
+
+    /// The figure as one SVG file.
+    pub(crate) fn standalone(&self) -> String {
+        let (places, (width, height)) = self.layout();
+        let mut background = Svg::default();
+        background.rect((0.0, 0.0), (width, height), PAPER.light);
+        let mut svg = format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0}\" height=\"{1}\" viewBox=\"0 0 {0} {1}\" font-family=\"{FONTS}\">\
+             <title>{2}</title><desc>{3}</desc>{4}{5}",
+            tenth(width),
+            tenth(height),
+            escape(&self.title),
+            escape(&self.caption),
+            background.0,
+            self.head()
+        );
+        for index in self.order() {
+            let place = places[index];
+            let _ = write!(
+                svg,
+                r#"<g transform="translate({} {})">{}</g>"#,
+                tenth(place.x),
+                tenth(place.y),
+                self.panels[index].svg.0
+            );
+        }
+        svg.push_str("</svg>\n");
+        svg
+    }
+}

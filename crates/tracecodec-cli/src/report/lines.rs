@@ -1,0 +1,120 @@
+//! Panels of curves: the reference as a broad band, the methods as thin lines on it.
+
+use super::curve::{Points, thin};
+use super::dataset::Series;
+use super::panel::{Area, HEAD, Panel, WIDTH};
+use super::scale::Scale;
+use super::style::Style;
+
+/// An axis: its scale, and how its values read.
+pub(super) struct Axis<'a> {
+    pub(super) name: &'a str,
+    pub(super) scale: Scale,
+    /// At a tick.
+    pub(super) tick: fn(f64) -> String,
+    /// At a point.
+    pub(super) value: fn(f64) -> String,
+}
+
+/// A panel of curves, one a series.
+pub(super) struct Lines<'a> {
+    pub(super) title: &'a str,
+    /// What the vertical axis is.
+    pub(super) subtitle: &'a str,
+    pub(super) x: Axis<'a>,
+    pub(super) y: Axis<'a>,
+    /// Whether each value holds up to the next point.
+    pub(super) steps: bool,
+}
+
+const HEIGHT: f64 = 272.0;
+
+/// Width of the columns that curves are thinned by: about what an eye tells apart.
+const COLUMN: f64 = 2.0;
+
+/// Marks on a curve.
+const MARKS: usize = 5;
+
+impl Lines<'_> {
+    pub(super) fn draw(&self, series: &[Series<'_>], curves: &[Points]) -> Panel {
+        let mut panel = Panel::new(self.title, self.subtitle, (WIDTH, HEIGHT), series);
+        let area = Area {
+            left: 56.0,
+            top: HEAD,
+            right: WIDTH - 16.0,
+            bottom: HEIGHT - 46.0,
+        };
+        if curves.iter().all(Vec::is_empty) {
+            panel.nothing(area);
+            return panel;
+        }
+        let x = |value: f64| area.left + self.x.scale.at(value) * (area.right - area.left);
+        let y = |value: f64| area.bottom - self.y.scale.at(value) * (area.bottom - area.top);
+        let ticks = |axis: &Axis<'_>, most, at: &dyn Fn(f64) -> f64| -> Vec<_> {
+            let ticks = axis.scale.ticks(most).into_iter();
+            ticks.map(|tick| (at(tick), (axis.tick)(tick))).collect()
+        };
+        panel.y_axis(area, &ticks(&self.y, 5, &y));
+        panel.x_axis(area, &ticks(&self.x, 6, &x), self.x.name);
+        for (index, (series, curve)) in series.iter().zip(curves).enumerate() {
+            // A logarithmic scale has no zero: what is not above it ends at the frame.
+            let place = |&(px, py): &(f64, f64)| {
+                let finite = |value: f64, low: f64, high: f64| value.max(low).min(high);
+                (
+                    finite(x(px), area.left, area.right),
+                    finite(y(py), area.top, area.bottom),
+                )
+            };
+            let places: Vec<_> = curve.iter().map(place).collect();
+            let kept = thin(&places, COLUMN);
+            let points: Vec<_> = kept.iter().map(|&at| places[at]).collect();
+            self.line(&mut panel, series.style, index, &points);
+            for &at in &kept {
+                let (value_x, value_y) = curve[at];
+                let (at_x, value) = ((self.x.value)(value_x), (self.y.value)(value_y));
+                panel.mark(places[at], index, &at_x, &value);
+            }
+        }
+        panel
+    }
+
+    fn line(&self, panel: &mut Panel, style: Style, index: usize, points: &[(f64, f64)]) {
+        let path = if self.steps {
+            stairs(points)
+        } else {
+            points.to_vec()
+        };
+        panel
+            .svg
+            .polyline(&path, style.colour(), style.stroke_width(), style.dash());
+        // Marks of different series lie apart.
+        for mark in 0..MARKS.min(points.len()) {
+            let at = (mark * 7 + index * 2 + 1) * points.len() / (MARKS * 7 + 2);
+            if let Some(&(x, y)) = points.get(at) {
+                style.mark(&mut panel.svg, x, y);
+            }
+        }
+    }
+}
+
+/// Each height held up to the next point.
+fn stairs(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    let mut path = Vec::with_capacity(2 * points.len());
+    for pair in points.windows(2) {
+        path.extend([pair[0], (pair[1].0, pair[0].1)]);
+    }
+    path.extend(points.last());
+    path.dedup();
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn test_stairs() {
+        let path = stairs(&[(0.0, 1.0), (2.0, 3.0), (4.0, 3.0)]);
+        assert_eq!(path, [(0.0, 1.0), (2.0, 1.0), (2.0, 3.0), (4.0, 3.0)]);
+    }
+}

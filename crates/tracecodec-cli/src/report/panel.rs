@@ -1,0 +1,128 @@
+//! A panel: one drawing of a figure, with what is to be told of it in words.
+
+use super::dataset::Series;
+use super::style::{BAND, GRID, INK, MUTED};
+use super::svg::{Anchor, Svg};
+use super::table::Table;
+
+/// A place in a drawing that has numbers to tell.
+#[derive(Debug, Clone)]
+pub(super) struct Mark {
+    pub(super) x: f64,
+    pub(super) y: f64,
+    /// Number of the series within the panel.
+    pub(super) series: usize,
+    /// Where in the data it is.
+    pub(super) at: String,
+    /// What is there.
+    pub(super) value: String,
+}
+
+/// One drawing.
+#[derive(Debug, Clone)]
+pub(super) struct Panel {
+    pub(super) title: String,
+    pub(super) size: (f64, f64),
+    pub(super) svg: Svg,
+    /// Names of the series that the marks belong to.
+    pub(super) names: Vec<String>,
+    pub(super) marks: Vec<Mark>,
+    /// The numbers that matter, in a sentence: for who does not see the drawing.
+    pub(super) description: String,
+    /// More of the numbers.
+    pub(super) table: Option<Table>,
+}
+
+/// Where a panel's data is drawn.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Area {
+    pub(super) left: f64,
+    pub(super) top: f64,
+    pub(super) right: f64,
+    pub(super) bottom: f64,
+}
+
+/// Width of most panels.
+pub(super) const WIDTH: f64 = 420.0;
+
+/// From a panel's upper edge to its data.
+pub(super) const HEAD: f64 = 50.0;
+
+impl Panel {
+    /// A panel with title and subtitle, and nothing drawn yet.
+    pub(super) fn new(
+        title: &str,
+        subtitle: &str,
+        size: (f64, f64),
+        series: &[Series<'_>],
+    ) -> Self {
+        let mut svg = Svg::default();
+        svg.styled_text((8.0, 18.0), Anchor::Start, title, INK, 13.0, true);
+        svg.muted_text((8.0, 35.0), Anchor::Start, subtitle);
+        Self {
+            title: title.to_string(),
+            size,
+            svg,
+            names: series
+                .iter()
+                .map(|series| series.name.to_string())
+                .collect(),
+            marks: Vec::new(),
+            description: String::new(),
+            table: None,
+        }
+    }
+
+    pub(super) fn mark(&mut self, (x, y): (f64, f64), series: usize, at: &str, value: &str) {
+        self.marks.push(Mark {
+            x,
+            y,
+            series,
+            at: at.to_string(),
+            value: value.to_string(),
+        });
+    }
+
+    /// Says that there is nothing to draw.
+    pub(super) fn nothing(&mut self, area: Area) {
+        let middle = (
+            (area.left + area.right) / 2.0,
+            (area.top + area.bottom) / 2.0,
+        );
+        self.svg
+            .muted_text(middle, Anchor::Middle, "nothing to show");
+        self.description = "Nothing to show.".to_string();
+    }
+
+    /// Draws vertical grid lines with labels below, and the axis' name.
+    pub(super) fn x_axis(&mut self, area: Area, ticks: &[(f64, String)], name: &str) {
+        for (x, label) in ticks {
+            self.svg.line((*x, area.top), (*x, area.bottom), GRID, 1.0);
+            self.svg
+                .muted_text((*x, area.bottom + 15.0), Anchor::Middle, label);
+        }
+        self.svg.line(
+            (area.left, area.bottom),
+            (area.right, area.bottom),
+            MUTED,
+            1.0,
+        );
+        let middle = (area.left + area.right) / 2.0;
+        self.svg
+            .text((middle, area.bottom + 33.0), Anchor::Middle, name);
+    }
+
+    /// Draws horizontal grid lines with labels on the left.
+    pub(super) fn y_axis(&mut self, area: Area, ticks: &[(f64, String)]) {
+        for (y, label) in ticks {
+            self.svg.line((area.left, *y), (area.right, *y), GRID, 1.0);
+            self.svg
+                .muted_text((area.left - 6.0, y + 4.0), Anchor::End, label);
+        }
+    }
+
+    /// Draws the reference as a line from top to bottom that other marks are seen against.
+    pub(super) fn reference_line(&mut self, x: f64, (top, bottom): (f64, f64)) {
+        self.svg.polyline(&[(x, top), (x, bottom)], BAND, 5.0, "");
+    }
+}

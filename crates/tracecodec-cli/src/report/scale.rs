@@ -1,0 +1,137 @@
+//! Scales: from values to pixels, and where ticks go.
+
+/// A scale's kind, with its ends.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Scale {
+    /// Equal distances are equal differences.
+    Linear { low: f64, high: f64 },
+    /// Equal distances are equal ratios. Both ends are above zero.
+    Log { low: f64, high: f64 },
+}
+
+impl Scale {
+    /// From zero to at least `high`, up to a tick; to 1 if there is nothing above zero.
+    pub(super) fn from_zero(high: f64) -> Self {
+        let high = if high > 1e-300 && high < 1e300 {
+            high
+        } else {
+            1.0
+        };
+        let step = tick_step(high, 5);
+        let high = (high / step - 1e-9).ceil().max(1.0) * step;
+        Self::Linear { low: 0.0, high }
+    }
+
+    /// Whole decades around the values above zero; one decade if there are none.
+    pub(super) fn decades(values: impl Iterator<Item = f64>) -> Self {
+        let (mut low, mut high) = (f64::INFINITY, 0.0_f64);
+        for value in values.filter(|value| *value > 0.0 && value.is_finite()) {
+            (low, high) = (low.min(value), high.max(value));
+        }
+        if high == 0.0 {
+            return Self::Log {
+                low: 0.1,
+                high: 1.0,
+            };
+        }
+        let first = (low.log10() + 1e-9).floor();
+        let last = (high.log10() - 1e-9).ceil().max(first + 1.0);
+        Self::Log {
+            low: 10_f64.powf(first),
+            high: 10_f64.powf(last),
+        }
+    }
+
+    /// Where a value lies: 0 at the low end, 1 at the high end.
+    pub(super) fn at(self, value: f64) -> f64 {
+        match self {
+            Self::Linear { low, high } => (value - low) / (high - low),
+            Self::Log { low, high } => (value / low).ln() / (high / low).ln(),
+        }
+    }
+
+    /// Values for ticks, ascending. On a logarithmic scale, of `most` decades each; beyond that, every second, third and so on.
+    pub(super) fn ticks(self, most: usize) -> Vec<f64> {
+        match self {
+            Self::Linear { low, high } => {
+                let step = tick_step(high - low, most);
+                let last = ((high - low) / step + 1e-9).floor() as usize;
+                let first = (low / step - 1e-9).ceil();
+                (0..=last)
+                    .map(|index| (first + index as f64) * step)
+                    .filter(|tick| *tick <= high * (1.0 + 1e-9))
+                    .collect()
+            }
+            Self::Log { low, high } => {
+                let (first, last) = (log_decade(low, f64::ceil), log_decade(high, f64::floor));
+                let decades = (last - first).max(0) as usize;
+                let every =
+                    (decades / most.max(1)) + usize::from(!decades.is_multiple_of(most.max(1)));
+                (first..=last)
+                    .step_by(every.max(1))
+                    .map(|decade| 10_f64.powi(decade))
+                    .collect()
+            }
+        }
+    }
+}
+
+/// The decade at an end of a scale, up or down to the next whole one.
+fn log_decade(value: f64, round: fn(f64) -> f64) -> i32 {
+    let decade = value.log10();
+    if (decade - decade.round()).abs() < 1e-6 {
+        decade.round() as i32
+    } else {
+        round(decade) as i32
+    }
+}
+
+/// 1, 2 or 5 times a power of ten, so that a span has at most about `most` of it.
+pub(super) fn tick_step(span: f64, most: usize) -> f64 {
+    let rough = span / most.max(1) as f64;
+    let power = 10_f64.powf((rough.log10() - 1e-9).floor());
+    let factors = [1.0, 2.0, 5.0, 10.0];
+    let enough = |factor: &f64| factor * power >= rough * (1.0 - 1e-9);
+    factors.into_iter().find(enough).unwrap_or(10.0) * power
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn test_linear_ticks() {
+        let ticks = Scale::Linear {
+            low: 0.0,
+            high: 100.0,
+        }
+        .ticks(5);
+        assert_eq!(ticks, [0.0, 20.0, 40.0, 60.0, 80.0, 100.0]);
+        assert_eq!(
+            Scale::from_zero(87.0),
+            Scale::Linear {
+                low: 0.0,
+                high: 100.0
+            }
+        );
+        assert_eq!(tick_step(0.7, 5), 0.2);
+        let empty = Scale::Linear {
+            low: 0.0,
+            high: 1.0,
+        };
+        assert_eq!(Scale::from_zero(0.0), empty);
+    }
+
+    #[test]
+    fn test_decades() {
+        let scale = Scale::decades([0.0, 0.003, 40.0].into_iter());
+        assert_eq!(scale.ticks(9).len(), 6);
+        assert!((scale.at(0.1) - 0.4).abs() < 1e-12);
+        let every_second = scale.ticks(3);
+        assert_eq!(every_second.len(), 3);
+        // A power of ten is an end, not beyond one.
+        assert_eq!(Scale::decades([1.0, 100.0].into_iter()).ticks(9).len(), 3);
+        assert_eq!(Scale::decades([5.0].into_iter()).ticks(9).len(), 2);
+        assert_eq!(Scale::decades(std::iter::empty()).ticks(9).len(), 2);
+    }
+}

@@ -1,0 +1,202 @@
+//! Writes SVG elements: presentation attributes only, a tenth of a pixel.
+
+use std::fmt::Write as _;
+
+use super::style::{Colour, INK, MUTED, PAPER};
+
+/// Fonts that most machines have.
+pub(super) const FONTS: &str = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif";
+
+/// Where a text's position is within it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Anchor {
+    Start,
+    Middle,
+    End,
+}
+
+/// Elements written so far.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Svg(pub(super) String);
+
+impl Svg {
+    pub(super) fn rect(&mut self, (x, y): (f64, f64), (width, height): (f64, f64), fill: &str) {
+        let [x, y, width, height] = [x, y, width, height].map(tenth);
+        let _ = write!(
+            self.0,
+            r#"<rect x="{x}" y="{y}" width="{width}" height="{height}" fill="{fill}"/>"#
+        );
+    }
+
+    pub(super) fn line(&mut self, from: (f64, f64), to: (f64, f64), stroke: Colour, width: f64) {
+        let [x1, y1, x2, y2] = [from.0, from.1, to.0, to.1].map(tenth);
+        let (stroke, width) = (stroke.light, tenth(width));
+        let _ = write!(
+            self.0,
+            r#"<line x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}" stroke="{stroke}" stroke-width="{width}"/>"#
+        );
+    }
+
+    pub(super) fn polyline(
+        &mut self,
+        points: &[(f64, f64)],
+        stroke: Colour,
+        width: f64,
+        dash: &str,
+    ) {
+        let (stroke, width) = (stroke.light, tenth(width));
+        let _ = write!(
+            self.0,
+            r#"<polyline points="{}" fill="none" stroke="{stroke}" stroke-width="{width}" stroke-linejoin="round""#,
+            list(points)
+        );
+        if !dash.is_empty() {
+            let _ = write!(self.0, r#" stroke-dasharray="{dash}""#);
+        }
+        self.0.push_str("/>");
+    }
+
+    /// A filled shape, with an edge that keeps it apart from what is below.
+    pub(super) fn polygon(&mut self, points: &[(f64, f64)], fill: Colour) {
+        let _ = write!(
+            self.0,
+            r#"<polygon points="{}" fill="{}" stroke="{}" stroke-width="0.8"/>"#,
+            list(points),
+            fill.light,
+            PAPER.light
+        );
+    }
+
+    /// A filled circle, with the same edge.
+    pub(super) fn circle(&mut self, x: f64, y: f64, r: f64, fill: Colour) {
+        let [x, y, r] = [x, y, r].map(tenth);
+        let _ = write!(
+            self.0,
+            r#"<circle cx="{x}" cy="{y}" r="{r}" fill="{}" stroke="{}" stroke-width="0.8"/>"#,
+            fill.light, PAPER.light
+        );
+    }
+
+    pub(super) fn text(&mut self, (x, y): (f64, f64), anchor: Anchor, text: &str) {
+        self.styled_text((x, y), anchor, text, INK, 11.0, false);
+    }
+
+    pub(super) fn muted_text(&mut self, (x, y): (f64, f64), anchor: Anchor, text: &str) {
+        self.styled_text((x, y), anchor, text, MUTED, 11.0, false);
+    }
+
+    /// Text on a halo that keeps what is below from crossing it.
+    pub(super) fn halo_text(&mut self, at: (f64, f64), text: &str, fill: Colour, size: f64) {
+        let halo = format!(
+            r#" stroke="{}" stroke-width="3" stroke-linejoin="round" paint-order="stroke""#,
+            PAPER.light
+        );
+        self.write_text(at, (fill, size), &halo, text);
+    }
+
+    pub(super) fn styled_text(
+        &mut self,
+        at: (f64, f64),
+        anchor: Anchor,
+        text: &str,
+        fill: Colour,
+        size: f64,
+        bold: bool,
+    ) {
+        let anchor = match anchor {
+            Anchor::Start => "",
+            Anchor::Middle => r#" text-anchor="middle""#,
+            Anchor::End => r#" text-anchor="end""#,
+        };
+        let weight = if bold { r#" font-weight="bold""# } else { "" };
+        self.write_text(at, (fill, size), &format!("{anchor}{weight}"), text);
+    }
+
+    fn write_text(
+        &mut self,
+        (x, y): (f64, f64),
+        (fill, size): (Colour, f64),
+        attributes: &str,
+        text: &str,
+    ) {
+        let [x, y, size] = [x, y, size].map(tenth);
+        let _ = write!(
+            self.0,
+            r#"<text x="{x}" y="{y}" font-size="{size}"{attributes} fill="{}">{}</text>"#,
+            fill.light,
+            escape(text)
+        );
+    }
+}
+
+/// Points as `x,y x,y`.
+fn list(points: &[(f64, f64)]) -> String {
+    let points = points
+        .iter()
+        .map(|&(x, y)| format!("{},{}", tenth(x), tenth(y)));
+    points.collect::<Vec<_>>().join(" ")
+}
+
+/// A coordinate to a tenth of a pixel, without what need not be written.
+pub(super) fn tenth(value: f64) -> String {
+    let text = format!("{value:.1}");
+    match text.strip_suffix(".0") {
+        Some("-0") => "0".to_string(),
+        Some(whole) => whole.to_string(),
+        None => text,
+    }
+}
+
+/// About how wide a text of size 11 is: as wide as in the widest of the fonts.
+pub(super) fn text_width(text: &str) -> f64 {
+    text.chars().count() as f64 * 6.9
+}
+
+/// The text, cut with an ellipsis where it would be wider.
+pub(super) fn fit(text: &str, width: f64) -> String {
+    if text_width(text) <= width {
+        return text.to_string();
+    }
+    let room = (width / 6.9) as usize;
+    let cut: String = text.chars().take(room.saturating_sub(1)).collect();
+    format!("{}…", cut.trim_end())
+}
+
+/// Text as XML and HTML have it, in content and in attributes. What XML cannot hold becomes U+FFFD.
+pub(crate) fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            '\n' | '\t' => escaped.push(' '),
+            '\u{fffe}' | '\u{ffff}' => escaped.push('\u{fffd}'),
+            c if c.is_control() => escaped.push('\u{fffd}'),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn test_escape() {
+        assert_eq!(
+            escape("<a b='1'>&\"\u{7}\n"),
+            "&lt;a b=&#39;1&#39;&gt;&amp;&quot;\u{fffd} "
+        );
+    }
+
+    #[test]
+    fn test_numbers_are_short() {
+        assert_eq!([1.0, 1.26, -0.01].map(tenth), ["1", "1.3", "0"]);
+        assert_eq!(fit("abcdefgh", 35.0), "abcd…");
+        assert_eq!(fit("abc", 35.0), "abc");
+    }
+}

@@ -1,0 +1,58 @@
+"""An evaluation made by hand, so that every number on its page is known."""
+
+EVENTS = [
+    "retransmission",
+    "fast_retransmission",
+    "spurious_retransmission",
+    "lost_segment",
+    "ack_lost_segment",
+    "duplicate_ack",
+    "out_of_order",
+    "zero_window",
+]
+
+
+def summary(packets: int, sessions: int, retransmissions: int) -> dict:
+    """TCP packets of 100 bytes, a millisecond apart. All sessions but one have a single packet, and span the whole capture."""
+    events = dict.fromkeys(EVENTS, 0) | {"retransmission": retransmissions}
+    transitions = [[0] * 6 for _ in range(6)]
+    transitions[0][1] = 3
+    transitions[0][0] = 1
+    return {
+        "captures": 1,
+        "packets": packets,
+        "bytes": 100 * packets,
+        "skipped": {},
+        "protocols": {"tcp": packets, "udp": 0, "icmp": 0, "other": 0},
+        "iat": {"ms": [[1, packets - 1]], "log": [[61, packets - 1]]},
+        "sessions": sessions,
+        "session_durations": {"ms": [[0, sessions]], "log": [[0, sessions]]},
+        "packets_per_session": [[1, sessions - 1], [packets - sessions + 1, 1]],
+        "packet_sizes": [[100, packets]],
+        "tcp_events": {"fields": events, "exclusive": events},
+        "tcp_labels": [4, 3, packets - 7, 0, 0, 0],
+        "transitions": transitions,
+        "interleaving": {"adjacent": packets - 1, "switches": 1, "run_lengths": [[1, 1], [packets - 1, 1]]},
+        "timeline": {
+            "width_ns": 1_000_000,
+            "bin": list(range(packets)),
+            "packets": [1] * packets,
+            "bytes": [100] * packets,
+            "starts": [sessions] + [0] * (packets - 1),
+            "ends": [0] * (packets - 1) + [sessions],
+        },
+    }
+
+
+def evaluation(label: str, dataset: str = "by hand", **changes: int) -> dict:
+    reference = {"packets": 200, "sessions": 10, "retransmissions": 20}
+    return {
+        "format": "tracecodec-evaluation",
+        "version": 1,
+        "label": label,
+        "dataset": dataset,
+        "analyzer": "native",
+        "reference": summary(**reference),
+        "decoded": summary(**(reference | changes)),
+        "cases": [],
+    }

@@ -1,0 +1,197 @@
+"""The page of `tracecodec report` in a browser: what it shows, tells, saves, and that it asks for nothing else."""
+
+import json
+import os
+import subprocess
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+from evaluation import evaluation
+from playwright.sync_api import sync_playwright
+
+LABELS = ["Oracle", "TraceCodec", "<script>window.injected = 1</script>"]
+FIGURES = ["fig3-protocol-state", "fig4-transitions", "fig5-interleaving", "fig-e2-temporal"]
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    evaluations = [
+        evaluation(LABELS[0]),
+        evaluation(LABELS[1], packets=190, retransmissions=38),
+        evaluation(LABELS[2], packets=100, sessions=40),
+    ]
+    names = []
+    for index, one in enumerate(evaluations):
+        names.append(f"{index}.json")
+        (folder / names[-1]).write_text(json.dumps(one))
+    line = [os.environ["TRACECODEC"], "report", *names, "-o", "page.html", "--svg", "svg"]
+    subprocess.run(line, cwd=folder, check=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def browser():
+    path = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+
+
+@pytest.fixture
+def open_page(browser, folder):
+    """Opens the page, and after the test checks that nothing went wrong and nothing was asked for."""
+    contexts, wrong, asked = [], [], []
+
+    def open_page(**options):
+        options = {"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce"} | options
+        context = browser.new_context(**options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: wrong.append(message.text))
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto((folder / "page.html").as_uri())
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert wrong == []
+    others = [url for url in asked if not url.startswith(("blob:", "data:"))]
+    assert others == [(folder / "page.html").as_uri()] * len(contexts)
+
+
+def panel(page, title):
+    """A panel of the page, and its SVG in a view of its own."""
+    panel = page.locator(f'.panel:has(svg > title:text-is("{title}"))').first
+    panel.scroll_into_view_if_needed()
+    return panel
+
+
+def tip(page):
+    tip = page.locator("#tip")
+    assert tip.is_visible()
+    return tip.inner_text()
+
+
+def test_every_figure_is_there_with_words(open_page):
+    page = open_page()
+    assert [figure.get_attribute("id") for figure in page.locator("figure").all()] == [
+        f"by-hand-{key}" for key in FIGURES
+    ]
+    drawings = page.locator(".panel svg").all()
+    assert len(drawings) == 5 + 4 + 5 + 8
+    for drawing in drawings:
+        box = drawing.bounding_box()
+        assert box["width"] > 200 and box["height"] > 100
+        title, words = drawing.evaluate(
+            "svg => svg.getAttribute('aria-labelledby').split(' ').map(id => document.getElementById(id).textContent)"
+        )
+        assert drawing.get_attribute("role") == "img" and title and len(words) > 10, title
+
+
+def test_labels_are_text(open_page):
+    page = open_page()
+    assert page.evaluate("window.injected") is None
+    assert LABELS[2] in page.locator("tbody th").all_inner_texts()
+
+
+def test_pointing_tells_the_number_of_a_dot(open_page):
+    page = open_page()
+    dots = panel(page, "TCP event profile")
+    # The first square is TraceCodec's retransmissions: 38 of 190 packets.
+    dots.locator("svg > polygon").first.hover()
+    assert tip(page) == "TraceCodec\nretrans.: 20 %"
+    page.mouse.move(1, 1)
+    assert page.locator("#tip").is_hidden()
+
+
+def test_pointing_tells_the_number_of_a_cell(open_page):
+    page = open_page()
+    panel(page, "TraceCodec").get_by_text("75", exact=True).hover()
+    assert tip(page) == "TraceCodec\nSYN → SYN-ACK: 75 % (3 of 4)"
+
+
+def test_pointing_tells_the_number_of_a_bar(open_page):
+    page = open_page()
+    panel(page, "Packets materialised").get_by_text("190", exact=True).hover()
+    assert tip(page) == "TraceCodec\nPackets materialised: 190"
+
+
+def test_pointing_tells_the_number_of_a_curve(open_page):
+    page = open_page()
+    curve = panel(page, "Packets per flow").locator("svg > polyline").first
+    box = curve.bounding_box()
+    page.mouse.move(box["x"] + box["width"] - 1, box["y"] + box["height"] - 1)
+    # One of the ten sessions has 191 packets.
+    assert tip(page).endswith("191: 10 %")
+
+
+def test_touch_tells_the_number(open_page):
+    page = open_page(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    panel(page, "Packets materialised").get_by_text("190", exact=True).tap()
+    assert tip(page) == "TraceCodec\nPackets materialised: 190"
+
+
+def test_keys_walk_through_the_numbers(open_page):
+    page = open_page()
+    panel(page, "TCP control events").focus()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Tab")
+    assert tip(page) == "Reference\nSYN: 2 %"
+    page.keyboard.press("ArrowRight")
+    assert tip(page) == "Reference\nSYN-ACK: 1.5 %"
+    page.keyboard.press("ArrowDown")
+    assert tip(page) == "Oracle\nSYN-ACK: 1.5 %"
+    page.keyboard.press("Escape")
+    assert page.locator("#tip").is_hidden()
+
+
+@pytest.mark.parametrize("number", range(len(FIGURES)))
+def test_saved_figure_is_the_one_that_the_program_writes(open_page, folder, number):
+    page = open_page(color_scheme="dark")
+    figure = page.locator("figure").nth(number)
+    figure.locator(".panel").first.hover()
+    with page.expect_download() as download:
+        figure.get_by_role("button", name="Save SVG").click()
+    assert download.value.suggested_filename == f"by-hand-{FIGURES[number]}.svg"
+    saved = ElementTree.parse(download.value.path()).getroot()
+    written = ElementTree.parse(folder / "svg" / download.value.suggested_filename).getroot()
+    assert saved.tag == "{http://www.w3.org/2000/svg}svg"
+    shape = lambda root: [(e.tag, e.get("d"), e.get("points"), e.get("x"), e.get("fill"), e.text) for e in root.iter()]
+    assert shape(saved)[1:] == shape(written)[1:]
+
+
+def paper(page):
+    return page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+
+def text_of_drawing(page):
+    return page.locator(".panel svg text").first.evaluate("text => getComputedStyle(text).fill")
+
+
+@pytest.mark.parametrize("system, other", [("light", "dark"), ("dark", "light")])
+def test_button_changes_colours(open_page, system, other):
+    page = open_page(color_scheme=system)
+    before = paper(page), text_of_drawing(page)
+    page.get_by_role("button", name=f"Change to {other} colours").click()
+    after = paper(page), text_of_drawing(page)
+    light, dark = (before, after) if system == "light" else (after, before)
+    assert light == ("rgb(255, 255, 255)", "rgb(27, 31, 36)")
+    assert dark == ("rgb(21, 25, 31)", "rgb(230, 233, 237)")
+
+
+def test_phone_scrolls_no_sideways(open_page):
+    page = open_page(viewport={"width": 390, "height": 844}, is_mobile=True)
+    page.evaluate("document.querySelectorAll('details').forEach(details => details.open = true)")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.evaluate("document.body.scrollWidth") <= 390
+
+
+def test_print_is_light_and_has_the_figures(open_page):
+    page = open_page(color_scheme="dark")
+    page.emulate_media(media="print")
+    assert text_of_drawing(page) == "rgb(27, 31, 36)"
+    assert page.locator(".save").first.is_hidden()
+    assert all(drawing.is_visible() for drawing in page.locator(".panel svg").all())
+    assert len(page.pdf()) > 10_000
