@@ -1,11 +1,14 @@
-//! Bytes as a capture: reading and lifting it never fails but by an error.
+//! Bytes as a capture: reading, lifting, checking and measuring it never fails but by an error, and what was counted adds up.
 #![no_main]
 
 use std::io::Cursor;
 
 use libfuzzer_sys::fuzz_target;
 use tracecodec::action::OptionProfiles;
+use tracecodec::check::Checker;
+use tracecodec::flow::{Conversations, CutOptions};
 use tracecodec::lift::Lifter;
+use tracecodec::metrics::Meter;
 use tracecodec::pcap::Reader;
 
 /// Packets that one input may give: a small compressed file can hold millions.
@@ -16,11 +19,28 @@ fuzz_target!(|bytes: &[u8]| {
         return;
     };
     let mut lifter = Lifter::new(16, OptionProfiles::new());
+    let mut checker = Checker::new();
+    let mut conversations = Conversations::new(CutOptions::Judge);
+    let mut meter = Meter::new(|_, headers, time| conversations.observe(headers, time));
     for _ in 0..MAX_PACKETS {
         match reader.next() {
-            Some(Ok(packet)) => drop(lifter.lift(&packet)),
-            Some(Err(_)) => return assert!(reader.next().is_none()),
-            None => return,
+            Some(Ok(packet)) => {
+                drop(lifter.lift(&packet));
+                checker.observe(&packet);
+                meter.observe(&packet);
+            }
+            Some(Err(_)) => {
+                assert!(reader.next().is_none());
+                break;
+            }
+            None => break,
         }
     }
+    let summary = meter.finish();
+    let sizes = summary.packets_per_session.iter();
+    let in_sessions: u64 = sizes.map(|(packets, sessions)| packets * sessions).sum();
+    assert_eq!(summary.packets, lifter.counts().actions());
+    assert_eq!(summary.packets, summary.packet_sizes.total());
+    assert_eq!(summary.packets, in_sessions);
+    assert_eq!(summary.sessions, summary.session_durations.log.total());
 });
