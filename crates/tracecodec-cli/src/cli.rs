@@ -180,6 +180,14 @@ impl ModelArgs {
     }
 }
 
+/// How packets are encoded.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct RefineArgs {
+    /// Take the encoder's means as they are. By default a mean that does not decode to its packet is moved until it does.
+    #[arg(long)]
+    pub(crate) no_refine: bool,
+}
+
 /// A file to write, or `-` for stdout.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct OutputArg {

@@ -30,12 +30,24 @@ pub(crate) struct LatentManifest {
     pub(crate) dim: usize,
     /// Mean divergence of the posterior from the prior, in nats a packet.
     pub(crate) kl_nats: f64,
+    /// What refinement did; none where the encoder's means were taken as they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) refined: Option<Refinement>,
     /// Time of the first packet in nanoseconds since 1970.
     pub(crate) epoch_ns: Option<i64>,
     /// What was encoded, in the order of reading; empty where it was a file of actions.
     pub(crate) sources: Vec<Source>,
     /// Counts of the lift; none where the source was a file of actions.
     pub(crate) counts: Option<ActionCounts>,
+}
+
+/// Packets whose means were refined.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub(crate) struct Refinement {
+    /// Packets that did not come back from the encoder's mean.
+    pub(crate) moved: u64,
+    /// Those of them that still do not.
+    pub(crate) left: u64,
 }
 
 impl LatentManifest {

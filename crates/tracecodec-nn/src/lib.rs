@@ -34,7 +34,7 @@ pub mod train;
 mod weights;
 
 pub use accuracy::Accuracy;
-pub use codec::{Codec, CodecConfig, EncoderKind, TokenLayout};
+pub use codec::{Codec, CodecConfig, EncoderKind, RefineConfig, Refined, TokenLayout};
 pub use error::Error;
 pub use latents::Latents;
 pub use parallel::default_threads;

@@ -8,7 +8,8 @@ use tracecodec::action::schema::FIELDS;
 use tracecodec::action::{Action, OptionLayout, OptionProfiles, Proto, SCHEMA_VERSION};
 use tracecodec_nn::train::{Data, Report};
 use tracecodec_nn::{
-    Accuracy, Codec, CodecConfig, EncoderKind, Error, Precision, TokenLayout, TrainConfig, train,
+    Accuracy, Codec, CodecConfig, EncoderKind, Error, Precision, RefineConfig, TokenLayout,
+    TrainConfig, train,
 };
 
 /// A few flows that take turns: enough structure to learn in seconds, in all four protocols.
@@ -224,6 +225,73 @@ fn test_embedded_model() {
     let decoded = codec.decode(&codec.encode(&actions).mu);
     let accuracy = Accuracy::new(&actions, &decoded);
     assert!(accuracy.mean() > 0.9, "{accuracy:?}");
+}
+
+/// Ordinary packets, every third of them with values that the embedded model has seldom or never seen.
+fn odd_actions() -> Vec<Action> {
+    let mut actions = actions(90);
+    for (i, action) in actions.iter_mut().enumerate().step_by(3) {
+        action.ttl_res = 201;
+        action.ip_tos = 0x5b;
+        action.tcp_win = 0x9c3f - i as u16;
+        action.tcp_seq_delta = 0xdead;
+        *action = action.without_inactive();
+    }
+    actions
+}
+
+#[test]
+fn test_refinement_brings_odd_packets_back() {
+    let codec = Codec::embedded();
+    let actions = odd_actions();
+    let refined = codec.encode_refined(&actions, RefineConfig::default());
+    assert!(refined.moved >= 10, "{}", refined.moved);
+    assert_eq!(refined.left, 0);
+    assert_eq!(Accuracy::new(&actions, &refined.decoded).exact, 90);
+    assert!(Accuracy::new(&actions, &refined.before).exact < 90);
+    // The latents alone say it.
+    assert_eq!(codec.decode(&refined.latents.mu), refined.decoded);
+    let plain = codec.encode(&actions);
+    assert_eq!(refined.latents.log_var, plain.log_var);
+    assert_eq!(refined.before, codec.decode(&plain.mu));
+    // What came back at once is not touched.
+    let untouched = refined
+        .latents
+        .mu
+        .chunks(plain.dim)
+        .zip(plain.mu.chunks(plain.dim));
+    let untouched = untouched
+        .filter(|(refined, plain)| refined == plain)
+        .count();
+    assert_eq!(untouched as u64, 90 - refined.moved);
+}
+
+#[test]
+fn test_refinement_does_not_depend_on_company_or_threads() {
+    let actions = odd_actions();
+    let config = RefineConfig::default();
+    let codec = Codec::embedded().with_threads(1);
+    let together = codec.encode_refined(&actions, config);
+    let alone = codec.encode_refined(&actions[30..31], config);
+    let dim = together.latents.dim;
+    assert_eq!(alone.latents.mu, together.latents.mu[30 * dim..31 * dim]);
+    let codec = codec.with_threads(3);
+    assert_eq!(codec.encode_refined(&actions, config), together);
+}
+
+#[test]
+fn test_refinement_that_fails_keeps_the_closest() {
+    let codec = Codec::new(&variants()[0], 1).unwrap();
+    let config = RefineConfig {
+        steps: 3,
+        ..RefineConfig::default()
+    };
+    let actions = actions(20);
+    let refined = codec.encode_refined(&actions, config);
+    assert!(refined.left > 0);
+    assert_eq!(codec.decode(&refined.latents.mu), refined.decoded);
+    let accuracy = |decoded: &[Action]| Accuracy::new(&actions, decoded).mean();
+    assert!(accuracy(&refined.decoded) >= accuracy(&refined.before));
 }
 
 /// Saves a fresh codec, spoils one file, and gives back the error of loading it.

@@ -9,12 +9,12 @@ use tracecodec::action::{Action, SCHEMA_VERSION};
 use tracecodec::artifact::ActionsReader;
 use tracecodec::artifact::manifest::ActionCounts;
 use tracecodec::lift::Lifter;
-use tracecodec_nn::{Codec, Latents, latents};
+use tracecodec_nn::{Codec, Latents, RefineConfig, latents};
 
-use crate::cli::{LiftArgs, ModelArgs, ReadArgs};
+use crate::cli::{LiftArgs, ModelArgs, ReadArgs, RefineArgs};
 use crate::failure::Hint;
 use crate::input::{Input, progress_bar};
-use crate::latent_file::LatentManifest;
+use crate::latent_file::{LatentManifest, Refinement};
 use crate::output::{check_distinct, check_file, print_summary};
 
 /// Packets that are encoded at once.
@@ -34,6 +34,8 @@ pub(crate) struct Encode {
     output: PathBuf,
     #[command(flatten)]
     model: ModelArgs,
+    #[command(flatten)]
+    refine: RefineArgs,
     #[command(flatten)]
     read: ReadArgs,
     #[command(flatten)]
@@ -59,6 +61,7 @@ pub(crate) fn run(args: &Encode, json: bool) -> Result<()> {
         packets: 0,
         dim: codec.config().d_latent,
         kl_nats: 0.0,
+        refined: None,
         epoch_ns: None,
         sources: Vec::new(),
         counts: None,
@@ -67,32 +70,50 @@ pub(crate) fn run(args: &Encode, json: bool) -> Result<()> {
         Some("parquet") => read_actions(args, &codec, &mut manifest)?,
         _ => lift(args, &codec, &mut manifest)?,
     };
-    let encoded = encode(&codec, &actions);
+    let encoded = encode(&codec, &actions, args.refine, &mut manifest);
     manifest.packets = actions.len() as u64;
     manifest.kl_nats = encoded.kl();
     latents::write(path, &encoded)?;
     manifest.write(path)?;
     let line = format!(
-        "{}: {} packets, {} dimensions, {:.1} nats a packet",
+        "{}: {} packets, {} dimensions, {:.1} nats a packet{}",
         path.display(),
         manifest.packets,
         manifest.dim,
-        manifest.kl_nats
+        manifest.kl_nats,
+        manifest.refined.map_or_else(String::new, |refined| format!(
+            "; {} refined, {} still wrong",
+            refined.moved, refined.left
+        ))
     );
     print_summary(json, &manifest, &line)
 }
 
 /// Encodes in batches, with progress.
-fn encode(codec: &Codec, actions: &[Action]) -> Latents {
+fn encode(
+    codec: &Codec,
+    actions: &[Action],
+    refine: RefineArgs,
+    manifest: &mut LatentManifest,
+) -> Latents {
     let bar = progress_bar(Some(actions.len() as u64), "packets");
     let mut all = Latents::new(codec.config().d_latent);
+    let mut counts = Refinement::default();
     for batch in actions.chunks(BATCH) {
-        let latents = codec.encode(batch);
+        let latents = if refine.no_refine {
+            codec.encode(batch)
+        } else {
+            let refined = codec.encode_refined(batch, RefineConfig::default());
+            counts.moved += refined.moved;
+            counts.left += refined.left;
+            refined.latents
+        };
         all.mu.extend(latents.mu);
         all.log_var.extend(latents.log_var);
         bar.inc(batch.len() as u64);
     }
     bar.finish_and_clear();
+    manifest.refined = (!refine.no_refine).then_some(counts);
     all
 }
 

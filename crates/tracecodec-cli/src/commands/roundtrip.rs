@@ -14,9 +14,9 @@ use tracecodec::artifact::manifest::ActionCounts;
 use tracecodec::compile::Compiler;
 use tracecodec::lift::Lifter;
 use tracecodec::pcap::Timestamp;
-use tracecodec_nn::{Accuracy, Codec};
+use tracecodec_nn::{Accuracy, Codec, RefineConfig};
 
-use crate::cli::{LiftArgs, ModelArgs, ReadArgs, RealiseArgs};
+use crate::cli::{LiftArgs, ModelArgs, ReadArgs, RealiseArgs, RefineArgs};
 use crate::input::Input;
 use crate::output::{
     CaptureOutput, check_distinct, check_stdout, legalisation_line, legalisations, lift_line,
@@ -37,6 +37,8 @@ pub(crate) struct Roundtrip {
     oracle: bool,
     #[command(flatten)]
     model: ModelArgs,
+    #[command(flatten)]
+    refine: RefineArgs,
     #[command(flatten)]
     read: ReadArgs,
     #[command(flatten)]
@@ -63,6 +65,27 @@ struct Summary {
 #[derive(Debug, Serialize)]
 struct Fidelity {
     model: String,
+    #[serde(flatten)]
+    rates: Rates,
+    /// What refinement did; none with --no-refine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refinement: Option<Refinement>,
+}
+
+/// What refinement of the latents did.
+#[derive(Debug, Serialize)]
+struct Refinement {
+    /// Packets that did not come back from the encoder's mean.
+    moved: u64,
+    /// Those of them that still do not.
+    left: u64,
+    /// The rates of the encoder's means.
+    before: Rates,
+}
+
+/// Accuracy and rate of latents.
+#[derive(Debug, Serialize)]
+struct Rates {
     /// Share of active fields that came back.
     action_accuracy: f64,
     /// Share of packets of which every discrete field came back.
@@ -82,7 +105,7 @@ pub(crate) fn run(args: &Roundtrip, json: bool) -> Result<()> {
 }
 
 /// Actions that go from one thread to the other at once.
-const BATCH: usize = 4096;
+const BATCH: usize = 16384;
 
 /// Batches on their way between the threads.
 const IN_FLIGHT: usize = 4;
@@ -185,8 +208,11 @@ fn run_model(args: &Roundtrip, json: bool) -> Result<()> {
         codec: &codec,
         compiler: Compiler::new(args.realise.config()),
         output: CaptureOutput::create(&args.output, args.realise.us)?,
-        accuracy: Accuracy::new(&[], &[]),
-        nats: 0.0,
+        refine: !args.refine.no_refine,
+        tally: Tally::new(),
+        before: Tally::new(),
+        moved: 0,
+        left: 0,
     };
     let mut actions = Vec::with_capacity(BATCH);
     input.for_each(|packet| {
@@ -206,25 +232,36 @@ fn run_model(args: &Roundtrip, json: bool) -> Result<()> {
     let Learned {
         compiler,
         output,
-        accuracy,
-        nats,
+        refine,
+        tally,
+        before,
+        moved,
+        left,
         ..
     } = learned;
     output.finish()?;
     let counts = lifter.counts();
     let fidelity = Fidelity {
         model: args.model.name(),
-        action_accuracy: accuracy.mean(),
-        exact_packets: accuracy.exact_share(),
-        kl_nats: nats / accuracy.packets.max(1) as f64,
+        rates: tally.rates(),
+        refinement: refine.then(|| Refinement {
+            moved,
+            left,
+            before: before.rates(),
+        }),
+    };
+    let refinement = if refine {
+        format!("; {moved} refined, {left} still wrong")
+    } else {
+        String::new()
     };
     let line = format!(
-        "{}: {}; accuracy {:.3} %, whole packets {:.2} %, {:.0} nats a packet{}",
+        "{}: {}; accuracy {:.3} %, whole packets {:.2} %, {:.0} nats a packet{refinement}{}",
         name(&args.output),
         lift_line(&counts),
-        100.0 * fidelity.action_accuracy,
-        100.0 * fidelity.exact_packets,
-        fidelity.kl_nats,
+        100.0 * fidelity.rates.action_accuracy,
+        100.0 * fidelity.rates.exact_packets,
+        fidelity.rates.kl_nats,
         legalisation_line(compiler.legalisations())
     );
     let summary = Summary {
@@ -243,16 +280,58 @@ struct Learned<'a> {
     codec: &'a Codec,
     compiler: Compiler,
     output: CaptureOutput,
+    refine: bool,
+    tally: Tally,
+    /// The same of the encoder's means, where they are refined.
+    before: Tally,
+    moved: u64,
+    left: u64,
+}
+
+/// Accuracy and rate so far.
+struct Tally {
     accuracy: Accuracy,
     nats: f64,
 }
 
+impl Tally {
+    fn new() -> Self {
+        Self {
+            accuracy: Accuracy::new(&[], &[]),
+            nats: 0.0,
+        }
+    }
+
+    fn add(&mut self, actions: &[Action], decoded: &[Action], kl: f64) {
+        self.accuracy.merge(&Accuracy::new(actions, decoded));
+        self.nats += kl * actions.len() as f64;
+    }
+
+    fn rates(&self) -> Rates {
+        Rates {
+            action_accuracy: self.accuracy.mean(),
+            exact_packets: self.accuracy.exact_share(),
+            kl_nats: self.nats / self.accuracy.packets.max(1) as f64,
+        }
+    }
+}
+
 impl Learned<'_> {
     fn take(&mut self, actions: &mut Vec<Action>) -> Result<()> {
-        let latents = self.codec.encode(actions);
-        let decoded = self.codec.decode(&latents.mu);
-        self.accuracy.merge(&Accuracy::new(actions, &decoded));
-        self.nats += latents.kl() * actions.len() as f64;
+        let decoded = if self.refine {
+            let refined = self.codec.encode_refined(actions, RefineConfig::default());
+            self.tally
+                .add(actions, &refined.decoded, refined.latents.kl());
+            self.before.add(actions, &refined.before, refined.kl_before);
+            self.moved += refined.moved;
+            self.left += refined.left;
+            refined.decoded
+        } else {
+            let latents = self.codec.encode(actions);
+            let decoded = self.codec.decode(&latents.mu);
+            self.tally.add(actions, &decoded, latents.kl());
+            decoded
+        };
         actions.clear();
         decoded.iter().try_for_each(|action| {
             self.output

@@ -13,12 +13,14 @@ mod encoder;
 mod heads;
 pub(crate) mod loss;
 mod network;
+mod refine;
 mod store;
 mod symbols;
 
 pub use batch::Augmentation;
 pub use config::{CodecConfig, EncoderKind, TokenLayout};
 pub(crate) use network::Network;
+pub use refine::{RefineConfig, Refined};
 pub(crate) use symbols::Symbols;
 
 use burn::tensor::{Device, Tensor, TensorData};

@@ -1,0 +1,244 @@
+//! Refinement at encode time: what was encoded is decoded, and where a symbol comes back wrong, the latent is moved until it does not.
+//!
+//! The decoder is differentiable and at hand, so the encoder's mean is only a first guess: a few steps of Adam on the latent alone,
+//! down the decoder's surprise at the packet, find one near it that decodes to the packet. Packets that come back at once, which are most,
+//! are not touched.
+
+use burn::module::Module;
+use burn::tensor::{Tensor, TensorData};
+use tracecodec::action::Action;
+
+use super::batch::Batch;
+use super::{Codec, Network, device};
+use crate::latents::Latents;
+use crate::parallel::ordered;
+
+/// Packets that are refined at a time. Shorter pieces are padded, so that a packet's result never depends on its company.
+const PIECE: usize = 32;
+
+/// Adam's decay rates of the moments.
+const BETAS: [f32; 2] = [0.9, 0.99];
+
+/// Adam's epsilon.
+const EPSILON: f32 = 1e-8;
+
+/// How far refinement goes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RefineConfig {
+    /// Most steps for a packet. Default 100.
+    pub steps: u32,
+    /// Learning rate: a step moves each dimension by about so much. The posterior's standard deviation is a measure of what is
+    /// little. Default 0.1.
+    pub learning_rate: f32,
+}
+
+impl Default for RefineConfig {
+    fn default() -> Self {
+        Self {
+            steps: 100,
+            learning_rate: 0.1,
+        }
+    }
+}
+
+/// Latents after refinement, and what they decode to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Refined {
+    /// The latents: moved means, log-variances as they were.
+    pub latents: Latents,
+    /// What they decode to.
+    pub decoded: Vec<Action>,
+    /// What the encoder's means decode to.
+    pub before: Vec<Action>,
+    /// Divergence of the posterior from the prior before refinement, in nats a packet.
+    pub kl_before: f64,
+    /// Packets that did not come back from the encoder's mean.
+    pub moved: u64,
+    /// Those of them that still do not come back.
+    pub left: u64,
+}
+
+/// A packet on its way.
+struct Row {
+    /// The packet's symbols, and which of them count.
+    values: Vec<u8>,
+    mask: Vec<f32>,
+    z: Vec<f32>,
+    moments: [Vec<f32>; 2],
+    steps: u32,
+    /// The latent that came closest so far, and how many of its symbols are wrong.
+    best: (Vec<f32>, usize),
+}
+
+impl Codec {
+    /// Encodes packets so that they come back: the means are refined until they decode to the packets, as far as that succeeds. All
+    /// symbols count that are active, those of the time to the codec's resolution among them.
+    pub fn encode_refined(&self, actions: &[Action], config: RefineConfig) -> Refined {
+        let mut latents = self.encode(actions);
+        let before = self.decode(&latents.mu);
+        let kl_before = latents.kl();
+        let width = self.config.d_latent;
+        let wrong: Vec<(usize, usize)> = (0..actions.len())
+            .map(|i| (i, self.wrong(&actions[i], &before[i])))
+            .filter(|(_, wrong)| *wrong > 0)
+            .collect();
+        let mut decoded = before.clone();
+        let mut left = 0;
+        // One queue a thread: whoever stands beside a packet, and in which queue, makes no difference to it.
+        let share = wrong.len().div_ceil(self.threads).max(1);
+        let queues: Vec<_> = wrong.chunks(share).collect();
+        let rows = ordered(
+            self.threads,
+            queues.len(),
+            || self.frozen(),
+            |network, queue| {
+                let rows = queues[queue].iter().map(|&(i, wrong)| {
+                    let mu = &latents.mu[i * width..(i + 1) * width];
+                    self.row(&actions[i], mu, wrong)
+                });
+                self.refine(network, rows.collect(), config)
+            },
+        );
+        for (&(i, _), row) in wrong.iter().zip(rows.into_iter().flatten()) {
+            latents.mu[i * width..(i + 1) * width].copy_from_slice(&row.best.0);
+            left += u64::from(row.best.1 > 0);
+        }
+        let again: Vec<f32> = wrong
+            .iter()
+            .flat_map(|&(i, _)| latents.mu[i * width..(i + 1) * width].iter().copied())
+            .collect();
+        for (&(i, _), action) in wrong.iter().zip(self.decode(&again)) {
+            decoded[i] = action;
+        }
+        Refined {
+            moved: wrong.len() as u64,
+            latents,
+            decoded,
+            before,
+            kl_before,
+            left,
+        }
+    }
+
+    /// How many active symbols of a packet came back wrong.
+    fn wrong(&self, action: &Action, decoded: &Action) -> usize {
+        let batch = |action| Batch::new(&self.symbols, std::iter::once(action));
+        let (values, back) = (batch(action), batch(decoded));
+        wrong(&values.values, &values.mask(&self.symbols), &back.values)
+    }
+
+    fn row(&self, action: &Action, mu: &[f32], wrong: usize) -> Row {
+        let batch = Batch::new(&self.symbols, std::iter::once(action));
+        Row {
+            mask: batch.mask(&self.symbols),
+            values: batch.values,
+            z: mu.to_vec(),
+            moments: [vec![0.0; mu.len()], vec![0.0; mu.len()]],
+            steps: 0,
+            best: (mu.to_vec(), wrong),
+        }
+    }
+
+    /// The network where gradients are tracked, but not those of its weights.
+    fn frozen(&self) -> Network {
+        let network = self
+            .weights()
+            .load(self.network.clone(), &device().autodiff());
+        network.no_grad()
+    }
+
+    /// Refines packets side by side: where one is done, the next takes its place.
+    fn refine(&self, network: &Network, rows: Vec<Row>, config: RefineConfig) -> Vec<Row> {
+        let mut waiting = rows.into_iter().enumerate();
+        let (mut places, mut rows) = (Vec::new(), Vec::new());
+        let mut done = Vec::new();
+        loop {
+            for (place, row) in waiting.by_ref().take(PIECE - rows.len()) {
+                places.push(place);
+                rows.push(row);
+            }
+            if rows.is_empty() {
+                break;
+            }
+            let gradient = self.gradient(network, &rows);
+            for (row, gradient) in rows.iter_mut().zip(gradient.chunks(self.config.d_latent)) {
+                row.descend(gradient, config.learning_rate);
+            }
+            self.judge(&mut rows);
+            for at in (0..rows.len()).rev() {
+                if rows[at].best.1 == 0 || rows[at].steps >= config.steps {
+                    done.push((places.swap_remove(at), rows.swap_remove(at)));
+                }
+            }
+        }
+        done.sort_unstable_by_key(|(place, _)| *place);
+        done.into_iter().map(|(_, row)| row).collect()
+    }
+
+    /// Gradients of the decoder's surprise at each packet, with respect to its latent.
+    fn gradient(&self, network: &Network, rows: &[Row]) -> Vec<f32> {
+        let batch = Batch {
+            rows: PIECE,
+            values: padded(rows, |row| &row.values, 0),
+        };
+        let mask = padded(rows, |row| &row.mask, 0.0);
+        let z = self.latents(rows, &device().autodiff()).require_grad();
+        let surprise = network.decoder.surprise(z.clone(), &batch, &mask);
+        let gradients = (surprise.fields + surprise.time).backward();
+        let gradient = z.grad(&gradients).expect("the surprise depends on z");
+        let gradient = gradient.into_data().try_into_vec();
+        gradient.expect("gradients are f32")
+    }
+
+    /// Decodes, and takes note of the latents that come closest.
+    fn judge(&self, rows: &mut [Row]) {
+        let z = self.latents(rows, &device());
+        let back = self.network.decoder.decode(z);
+        for (row, back) in rows.iter_mut().zip(back.chunks(self.symbols.len())) {
+            let wrong = wrong(&row.values, &row.mask, back);
+            if wrong < row.best.1 {
+                row.best = (row.z.clone(), wrong);
+            }
+        }
+    }
+
+    fn latents(&self, rows: &[Row], device: &burn::tensor::Device) -> Tensor<2> {
+        let z = padded(rows, |row| &row.z, 0.0);
+        let shape = [PIECE, self.config.d_latent];
+        Tensor::from_data(TensorData::new(z, shape), device)
+    }
+}
+
+impl Row {
+    /// A step of Adam.
+    fn descend(&mut self, gradient: &[f32], learning_rate: f32) {
+        self.steps += 1;
+        let [first, second] = &mut self.moments;
+        let unbias = BETAS.map(|beta| 1.0 - beta.powi(self.steps as i32));
+        for (i, &slope) in gradient.iter().enumerate() {
+            first[i] += (1.0 - BETAS[0]) * (slope - first[i]);
+            second[i] += (1.0 - BETAS[1]) * (slope * slope - second[i]);
+            let (mean, square) = (first[i] / unbias[0], second[i] / unbias[1]);
+            self.z[i] -= learning_rate * mean / (square.sqrt() + EPSILON);
+        }
+    }
+}
+
+/// How many symbols that count came back wrong.
+fn wrong(values: &[u8], mask: &[f32], back: &[u8]) -> usize {
+    let symbols = values.iter().zip(mask).zip(back);
+    symbols
+        .filter(|((value, mask), back)| **mask != 0.0 && value != back)
+        .count()
+}
+
+/// One part of each row, one after the other, and padding for a whole piece.
+fn padded<T: Copy>(rows: &[Row], part: impl Fn(&Row) -> &Vec<T>, padding: T) -> Vec<T> {
+    let width = rows.first().map_or(0, |row| part(row).len());
+    let mut values: Vec<T> = rows
+        .iter()
+        .flat_map(|row| part(row).iter().copied())
+        .collect();
+    values.resize(PIECE * width, padding);
+    values
+}
