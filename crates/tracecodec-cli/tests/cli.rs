@@ -419,7 +419,7 @@ fn test_model_of_another_schema_version_and_damaged_models() {
         fs::copy(data("default-model").join(file), model.join(file)).unwrap();
     }
     let text = fs::read_to_string(model.join("model.json")).unwrap();
-    let line = "roundtrip example.pcap out.pcap --model model";
+    let line = "roundtrip example.pcap out.pcap --model model --no-refine";
     fs::write(
         model.join("model.json"),
         text.replace("\"schema_version\": 1", "\"schema_version\": 999"),
@@ -462,7 +462,7 @@ fn test_shards_train_encode_decode() {
     succeed(&folder, "train shards -o model --steps 20 --seed 3");
     let encoded = json(&succeed(
         &folder,
-        "encode example.pcap --model model -o z.safetensors --json",
+        "encode example.pcap --model model -o z.safetensors --no-refine --json",
     ));
     assert_eq!(encoded["packets"], 4000);
     succeed(
@@ -476,7 +476,7 @@ fn test_shards_train_encode_decode() {
     succeed(&folder, "compile decoded.parquet -o compiled.pcap");
     succeed(
         &folder,
-        "roundtrip example.pcap roundtrip.pcap --model model",
+        "roundtrip example.pcap roundtrip.pcap --model model --no-refine",
     );
     let read = |name| fs::read(folder.path().join(name)).unwrap();
     assert!(read("decoded.pcap") == read("compiled.pcap"));
@@ -507,7 +507,7 @@ fn test_shards_train_encode_decode() {
     );
     succeed(
         &folder,
-        "encode own.parquet --model model -o own.safetensors",
+        "encode own.parquet --model model --no-refine -o own.safetensors",
     );
     let shard = folder.path().join("shards/train/shard-00000.pcapng");
     let mut bytes = fs::read(&shard).unwrap();
@@ -768,4 +768,47 @@ fn test_report_warns_of_other_references() {
     assert!(told(&output).contains("warning: example: other was evaluated on another reference"));
     let page = fs::read_to_string(folder.path().join("page.html")).unwrap();
     assert!(page.contains("<strong>Warning:</strong> other was evaluated"));
+}
+
+#[test]
+fn test_killed_training_goes_on_to_the_same_bytes() {
+    let folder = TempDir::new().unwrap();
+    let settings = r#"{"codec": {"d_latent": 8, "width": 16, "encoder_blocks": 1},
+        "train": {"batch": 64, "micro_batch": 32, "validations": 40, "validation_packets": 64}}"#;
+    fs::write(folder.path().join("settings.json"), settings).unwrap();
+    let line = "train example.pcap --config settings.json --steps 400 -o";
+    succeed(&folder, &format!("{line} whole"));
+    let mut killed = tracecodec()
+        .current_dir(&folder)
+        .args(format!("{line} parts").split_whitespace())
+        .spawn()
+        .unwrap();
+    let checkpoint = folder.path().join("parts/checkpoint.safetensors");
+    while !checkpoint.exists() {
+        assert!(killed.try_wait().unwrap().is_none(), "it ended early");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+
+    let refused = told(&run(&folder, &format!("{line} parts")));
+    assert!(refused.contains("--resume goes on with it"), "{refused}");
+    succeed(&folder, &format!("{line} parts --resume"));
+    let files = |name: &str| {
+        let mut names: Vec<_> = fs::read_dir(folder.path().join(name))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        names.sort();
+        let file = |path: PathBuf| {
+            (
+                path.file_name().unwrap().to_owned(),
+                fs::read(&path).unwrap(),
+            )
+        };
+        names.into_iter().map(file).collect::<Vec<_>>()
+    };
+    assert_eq!(files("parts"), files("whole"));
+    let ended = told(&run(&folder, &format!("{line} parts --resume")));
+    assert!(ended.contains("no checkpoint there"), "{ended}");
 }

@@ -72,6 +72,14 @@ pub enum Error {
         "no packet actions in the {0} data\nhint: more data, or smaller shards (shard --packets N), so that every split has some"
     )]
     NoData(&'static str),
+    /// The training was stopped, and a checkpoint written.
+    #[error("interrupted after {0} steps\nhint: the same command with --resume goes on")]
+    Interrupted(u64),
+    /// The checkpoint is of another training.
+    #[error(
+        "{0}: a checkpoint of other data or settings\nhint: go on with the command that it was made with, or start anew with --overwrite"
+    )]
+    OtherRun(PathBuf),
     /// The loss is no longer a finite number.
     #[error("the loss is {loss} at step {step}\nhint: lower the learning rate")]
     Diverged {

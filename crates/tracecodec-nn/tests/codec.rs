@@ -2,11 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use tracecodec::action::schema::FIELDS;
 use tracecodec::action::{Action, OptionLayout, OptionProfiles, Proto, SCHEMA_VERSION};
-use tracecodec_nn::train::{Data, Report};
+use tracecodec_nn::train::{Data, Progress, Report};
 use tracecodec_nn::{
     Accuracy, Codec, CodecConfig, EncoderKind, Error, Precision, RefineConfig, TokenLayout,
     TrainConfig, train,
@@ -81,6 +82,10 @@ fn settings() -> TrainConfig {
     }
 }
 
+fn go_on(_: &Progress) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
 fn run(config: &TrainConfig, shape: &CodecConfig, directory: &Path) -> (Codec, Report) {
     let (training, validation) = (actions(100), actions(64));
     let data = Data {
@@ -88,7 +93,7 @@ fn run(config: &TrainConfig, shape: &CodecConfig, directory: &Path) -> (Codec, R
         validation: &validation,
         profiles: &profiles(),
     };
-    train(config, shape, data, directory, |_| {}).unwrap()
+    train(config, shape, data, directory, false, go_on).unwrap()
 }
 
 #[test]
@@ -131,6 +136,93 @@ fn test_packets_do_not_depend_on_their_company_or_on_threads() {
         assert_eq!(codec.decode(&alone.mu), decoded[301..302]);
         assert_eq!(codec.with_threads(3).decode(&together.mu), decoded);
     }
+}
+
+/// Names and bytes of the files in a folder.
+fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut files: Vec<_> = entries
+        .map(|entry| {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap().to_string();
+            (name, std::fs::read(path).unwrap())
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn test_interrupted_training_goes_on_to_the_same_bytes() {
+    let shape = &variants()[0];
+    let config = TrainConfig {
+        steps: 12,
+        validations: 4,
+        ..settings()
+    };
+    let whole = tempfile::tempdir().unwrap();
+    let (_, report) = run(&config, shape, whole.path());
+    let (training, validation) = (actions(100), actions(64));
+    let data = Data {
+        training: &training,
+        validation: &validation,
+        profiles: &profiles(),
+    };
+    // Before the first validation, at one, between two, and at the end.
+    for stops in [vec![1], vec![3], vec![2, 7, 8], vec![12]] {
+        let parts = tempfile::tempdir().unwrap();
+        let mut resume = false;
+        for &stop in &stops {
+            let stopped =
+                train(
+                    &config,
+                    shape,
+                    data,
+                    parts.path(),
+                    resume,
+                    |progress| match progress.step == stop {
+                        true => ControlFlow::Break(()),
+                        false => ControlFlow::Continue(()),
+                    },
+                );
+            assert!(matches!(stopped, Err(Error::Interrupted(step)) if step == stop));
+            resume = true;
+        }
+        let (_, resumed) = train(&config, shape, data, parts.path(), true, go_on).unwrap();
+        assert_eq!(resumed.validations, report.validations);
+        assert_eq!(contents(parts.path()), contents(whole.path()), "{stops:?}");
+    }
+}
+
+#[test]
+fn test_checkpoint_of_another_training_is_refused() {
+    let shape = &variants()[0];
+    let directory = tempfile::tempdir().unwrap();
+    let (training, validation) = (actions(100), actions(64));
+    let data = Data {
+        training: &training,
+        validation: &validation,
+        profiles: &profiles(),
+    };
+    let stop = |_: &Progress| ControlFlow::Break(());
+    train(&settings(), shape, data, directory.path(), false, stop).unwrap_err();
+    let other = TrainConfig {
+        seed: 99,
+        ..settings()
+    };
+    let error = train(&other, shape, data, directory.path(), true, go_on).unwrap_err();
+    assert!(matches!(error, Error::OtherRun(_)), "{error}");
+    let less = Data {
+        training: &training[1..],
+        ..data
+    };
+    let error = train(&settings(), shape, less, directory.path(), true, go_on).unwrap_err();
+    assert!(matches!(error, Error::OtherRun(_)), "{error}");
+    let path = directory.path().join("checkpoint.safetensors");
+    let bytes = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+    let error = train(&settings(), shape, data, directory.path(), true, go_on).unwrap_err();
+    assert!(matches!(error, Error::Format { .. }), "{error}");
 }
 
 #[test]
@@ -356,13 +448,13 @@ fn test_bad_settings_are_clear_errors() {
         profiles: &profiles(),
     };
     let shape = &variants()[0];
-    let error = train(&settings(), shape, data, directory.path(), |_| {}).unwrap_err();
+    let error = train(&settings(), shape, data, directory.path(), false, go_on).unwrap_err();
     assert!(matches!(error, Error::NoData("training")), "{error}");
     let config = TrainConfig {
         micro_batch: 7,
         ..settings()
     };
-    let error = train(&config, shape, data, directory.path(), |_| {}).unwrap_err();
+    let error = train(&config, shape, data, directory.path(), false, go_on).unwrap_err();
     assert!(
         matches!(error, Error::Config { name: "batch", .. }),
         "{error}"

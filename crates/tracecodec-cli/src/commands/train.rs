@@ -1,5 +1,6 @@
 //! `train`: a codec from captures.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -19,13 +20,17 @@ use crate::input::{Input, progress_bar};
 use crate::interrupt;
 use crate::output::print_summary;
 
+/// What an interrupted training leaves.
+const CHECKPOINT: &str = "checkpoint.safetensors";
+
 /// One in so many packets, the last ones of each capture, is for validation where captures are given instead of shards.
 const VALIDATION_SHARE: usize = 10;
 
 /// Train a codec.
 ///
 /// From a folder of shards, it learns from the training split and is chosen by the validation split. From captures, the last
-/// tenth of each is for validation. The folder that is written holds the best weights, their manifest, and history.jsonl.
+/// tenth of each is for validation. The folder that is written holds the best weights, their manifest, and history.jsonl; during the
+/// training also a checkpoint, at most a minute old. Ctrl-C ends the step and writes one; --resume goes on from it.
 #[derive(Debug, Args)]
 pub(crate) struct Train {
     /// Folders of shards, or captures.
@@ -55,6 +60,9 @@ pub(crate) struct Train {
     /// Threads; the result does not depend on them.
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
+    /// Go on with a training of the same data and settings that was interrupted, to the same weights.
+    #[arg(long, conflicts_with = "overwrite")]
+    resume: bool,
     /// Replace a codec that the folder holds.
     #[arg(long)]
     overwrite: bool,
@@ -126,10 +134,8 @@ pub(crate) fn run(args: &Train, json: bool) -> Result<()> {
         &config.codec,
         data,
         &args.output,
+        args.resume,
         |progress| {
-            interrupt::exit_if_interrupted(
-                "the best codec so far, if there was a validation, is in the folder",
-            );
             bar.set_position((1000.0 * progress.share) as u64);
             let exact = progress
                 .validation
@@ -138,6 +144,10 @@ pub(crate) fn run(args: &Train, json: bool) -> Result<()> {
                 "step {}, loss {:.2}{exact}, {:.0} packets/s",
                 progress.step, progress.loss, progress.packets_per_second
             ));
+            match interrupt::check() {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
+            }
         },
     )?;
     bar.finish_and_clear();
@@ -194,10 +204,27 @@ impl Train {
         let holds = |file: &str| self.output.join(file).exists();
         let is_empty =
             std::fs::read_dir(&self.output).map_or(true, |mut entries| entries.next().is_none());
-        if is_empty || (self.overwrite && holds("model.json")) {
+        let is_ours = holds("model.json") || holds(CHECKPOINT);
+        if self.resume && holds(CHECKPOINT) {
             return Ok(());
         }
-        Err(match holds("model.json") {
+        if self.resume {
+            return Err(Hint::error(
+                format!("{name}: no checkpoint there"),
+                "a training that ended leaves none; leave --resume out to begin one",
+            ));
+        }
+        if self.overwrite && is_ours {
+            return remove_if_there(&self.output.join(CHECKPOINT));
+        }
+        if is_empty {
+            return Ok(());
+        }
+        Err(match is_ours {
+            true if holds(CHECKPOINT) => Hint::error(
+                format!("{name}: a training was interrupted there"),
+                "--resume goes on with it, --overwrite begins anew",
+            ),
             true => Hint::error(
                 format!("{name}: the folder holds a codec already"),
                 "--overwrite replaces it",
@@ -287,6 +314,15 @@ fn shards(folder: &Path) -> Result<Vec<(PathBuf, ShardEntry)>> {
         .into_iter()
         .map(|shard| (folder.join(&shard.file), shard))
         .collect())
+}
+
+fn remove_if_there(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", path.display()))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn read_config(path: &Path) -> Result<Config> {

@@ -1,11 +1,12 @@
 //! The variational objective (the paper, section 3.4): reconstruction + λ time + β KL, in nats a packet.
 
 use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
 
 use super::encoder::Posterior;
 
 /// The parts of the objective, each summed over the packets of a batch.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Parts {
     /// Packets.
     pub(crate) packets: f64,

@@ -28,6 +28,20 @@ impl Moments {
             steps: 0,
         }
     }
+
+    /// Moments after so many steps.
+    pub(crate) fn of(first: Vec<f32>, second: Vec<f32>, steps: u64) -> Self {
+        Self {
+            first,
+            second,
+            steps: i32::try_from(steps).unwrap_or(i32::MAX),
+        }
+    }
+
+    /// The first and the second moment.
+    pub(crate) fn parts(&self) -> (&[f32], &[f32]) {
+        (&self.first, &self.second)
+    }
 }
 
 impl AdamW {

@@ -7,6 +7,7 @@ use tracecodec::action::SCHEMA_VERSION;
 
 use super::TrainConfig;
 use super::history::{History, Validation};
+use super::state;
 use crate::codec::{Codec, CodecConfig};
 use crate::error::Error;
 use crate::files;
@@ -34,8 +35,17 @@ pub(super) struct Checkpoints {
     directory: PathBuf,
     precision: Precision,
     history: History,
-    best: Option<(Validation, String)>,
+    validations: Vec<Validation>,
+    best: Option<Best>,
     since_best: u32,
+}
+
+/// The codec to beat.
+struct Best {
+    validation: Validation,
+    /// Digest of its file.
+    digest: String,
+    weights: Vec<f32>,
 }
 
 impl Checkpoints {
@@ -45,25 +55,76 @@ impl Checkpoints {
             directory: directory.to_path_buf(),
             precision,
             history: History::new(&directory.join("history.jsonl")),
+            validations: Vec::new(),
             best: None,
             since_best: 0,
         }
     }
 
-    /// Records a validation, and saves the codec if it is the best one.
-    pub(super) fn record(&mut self, validation: Validation, codec: &Codec) -> Result<(), Error> {
-        self.history.push(&validation)?;
-        self.since_best += 1;
-        let best = self
-            .best
-            .as_ref()
-            .map_or(f64::INFINITY, |(best, _)| best.loss);
-        if validation.loss < best {
-            let digest = codec.save(&self.directory, self.precision)?;
-            self.best = Some((validation, digest));
-            self.since_best = 0;
+    /// Takes the validations of a training that goes on, and its best codec.
+    pub(super) fn restore(
+        &mut self,
+        validations: &[Validation],
+        best: Option<&Codec>,
+    ) -> Result<(), Error> {
+        for &validation in validations {
+            if self.note(validation)? {
+                self.keep(validation, String::new(), Vec::new());
+            }
+        }
+        if let (Some(codec), Some(best)) = (best, &self.best) {
+            self.save(best.validation, codec)?;
         }
         Ok(())
+    }
+
+    /// Records a validation, and saves the codec if it is the best one.
+    pub(super) fn record(&mut self, validation: Validation, codec: &Codec) -> Result<(), Error> {
+        if self.note(validation)? {
+            self.save(validation, codec)?;
+        }
+        Ok(())
+    }
+
+    /// Writes a validation into the history; whether it is the best one.
+    fn note(&mut self, validation: Validation) -> Result<bool, Error> {
+        self.history.push(&validation)?;
+        self.validations.push(validation);
+        self.since_best += 1;
+        let best = self.best.as_ref();
+        let best = best.map_or(f64::INFINITY, |best| best.validation.loss);
+        Ok(validation.loss < best)
+    }
+
+    fn save(&mut self, validation: Validation, codec: &Codec) -> Result<(), Error> {
+        let digest = codec.save(&self.directory, self.precision)?;
+        self.keep(validation, digest, codec.weights().values);
+        Ok(())
+    }
+
+    fn keep(&mut self, validation: Validation, digest: String, weights: Vec<f32>) {
+        if self
+            .best
+            .as_ref()
+            .is_none_or(|best| best.validation != validation)
+        {
+            self.since_best = 0;
+        }
+        self.best = Some(Best {
+            validation,
+            digest,
+            weights,
+        });
+    }
+
+    /// The validations so far.
+    pub(super) fn validations(&self) -> &[Validation] {
+        &self.validations
+    }
+
+    /// Weights of the best codec so far; empty if there is none.
+    pub(super) fn best_weights(&self) -> &[f32] {
+        self.best.as_ref().map_or(&[], |best| &best.weights)
     }
 
     /// Validations since the best one.
@@ -71,7 +132,7 @@ impl Checkpoints {
         self.since_best
     }
 
-    /// Writes the manifest and gives back the best validation.
+    /// Writes the manifest, takes the checkpoint away, and gives back the best validation.
     pub(super) fn finish(
         self,
         config: &TrainConfig,
@@ -79,7 +140,7 @@ impl Checkpoints {
         packets: (usize, usize),
         steps: u64,
     ) -> Result<Validation, Error> {
-        let (best, weights) = self.best.expect("a training ends with a validation");
+        let best = self.best.expect("a training ends with a validation");
         let manifest = Manifest {
             format: "tracecodec.training",
             version: 1,
@@ -91,10 +152,11 @@ impl Checkpoints {
             training_packets: packets.0,
             validation_packets: packets.1,
             steps,
-            best: &best,
-            weights_blake3: &weights,
+            best: &best.validation,
+            weights_blake3: &best.digest,
         };
         files::write_json(&self.directory.join("manifest.json"), &manifest)?;
-        Ok(best)
+        files::remove(&state::path(&self.directory))?;
+        Ok(best.validation)
     }
 }

@@ -9,12 +9,14 @@ mod config;
 mod history;
 mod order;
 mod schedule;
+mod state;
 
 pub use config::TrainConfig;
 pub use history::Validation;
 
+use std::ops::ControlFlow;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use burn::tensor::Tensor;
 use tracecodec::action::{Action, OptionProfiles};
@@ -30,9 +32,13 @@ use crate::weights::{Weights, gradients};
 use adamw::{AdamW, Moments, clip};
 use checkpoint::Checkpoints;
 use order::Order;
+use state::{Standing, State};
 
 /// Packets that a validation computes at a time.
 const PIECE: usize = 256;
+
+/// Longest time between two checkpoints.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
 
 /// What a training reads.
 #[derive(Debug, Clone, Copy)]
@@ -77,14 +83,20 @@ pub struct Report {
 
 /// Trains a codec and leaves the best one in a directory, with `history.jsonl` and `manifest.json`.
 ///
+/// A checkpoint is written at each validation and every minute between; it is gone when the training ends. `progress` is called after each
+/// step, and may stop the training: then a checkpoint is written, too. With `resume` a training goes on from the directory's
+/// checkpoint, to the same weights as if it had never stopped.
+///
 /// # Errors
-/// If a setting is out of its range, there is no data, a file cannot be written, or the loss is no longer finite.
+/// If a setting is out of its range, there is no data, a file cannot be written, the loss is no longer finite, the training was
+/// stopped, or the checkpoint is of other data or settings.
 pub fn train(
     config: &TrainConfig,
     shape: &CodecConfig,
     data: Data<'_>,
     directory: &Path,
-    mut progress: impl FnMut(&Progress),
+    resume: bool,
+    mut progress: impl FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<(Codec, Report), Error> {
     config.check()?;
     for (name, actions) in [("training", data.training), ("validation", data.validation)] {
@@ -94,26 +106,41 @@ pub fn train(
     }
     let mut trainer = Trainer::new(config, shape, data)?;
     let mut checkpoints = Checkpoints::new(directory, config.precision);
-    let mut validations = Vec::new();
-    let mut stopped_early = false;
-    while trainer.share() < 1.0 && !stopped_early {
+    let run = state::run_digest(config, shape, data);
+    if resume {
+        let state = State::read(directory, &run, trainer.weights.values.len())?;
+        checkpoints.restore(&state.standing.validations, trainer.best_of(&state))?;
+        trainer.restore(state);
+    }
+    let mut written = Instant::now();
+    while trainer.share() < 1.0 && checkpoints.since_best() < config.patience {
         let loss = trainer.step()?;
-        let due = (validations.len() + 1) as f64 / f64::from(config.validations.max(1));
-        if trainer.share() >= due.min(1.0) {
+        let due =
+            (checkpoints.validations().len() + 1) as f64 / f64::from(config.validations.max(1));
+        let is_due = trainer.share() >= due.min(1.0);
+        if is_due {
             let validation = trainer.validate();
             checkpoints.record(validation, &trainer.codec)?;
-            validations.push(validation);
-            stopped_early = checkpoints.since_best() >= config.patience;
         }
-        progress(&trainer.progress(loss, validations.last().copied()));
+        let latest = checkpoints.validations().last().copied();
+        let go_on = progress(&trainer.progress(loss, latest));
+        if is_due || go_on.is_break() || written.elapsed() > CHECKPOINT_EVERY {
+            trainer.state(&run, &checkpoints).write(directory)?;
+            written = Instant::now();
+        }
+        if go_on.is_break() {
+            return Err(Error::Interrupted(trainer.steps));
+        }
     }
+    let stopped_early = trainer.share() < 1.0;
     let packets = (data.training.len(), data.validation.len());
+    let validations = checkpoints.validations().to_vec();
     let best = checkpoints.finish(config, &trainer.codec, packets, trainer.steps)?;
     let report = Report {
         steps: trainer.steps,
         validations,
         best,
-        stopped_early: stopped_early && trainer.share() < 1.0,
+        stopped_early,
         packets_per_second: trainer.packets_per_second(),
     };
     Ok((Codec::load(directory)?, report))
@@ -157,6 +184,49 @@ impl<'a> Trainer<'a> {
             running: Parts::default(),
             running_kl_weight: 0.0,
         })
+    }
+
+    /// Goes on from where another left off.
+    fn restore(&mut self, state: State) {
+        let Standing {
+            steps,
+            seconds,
+            running,
+            running_kl_weight,
+            ..
+        } = state.standing;
+        (self.steps, self.seconds) = (steps, seconds);
+        (self.running, self.running_kl_weight) = (running, running_kl_weight);
+        self.weights.values = state.weights;
+        self.moments = state.moments;
+        let taken = steps * self.config.batch as u64;
+        self.order = Order::after(self.config.seed, self.data.training.len(), taken);
+    }
+
+    /// The best codec of a checkpoint, if it had a validation.
+    fn best_of(&mut self, state: &State) -> Option<&Codec> {
+        if state.best.is_empty() {
+            return None;
+        }
+        self.weights.values.clone_from(&state.best);
+        self.codec.set_weights(&self.weights);
+        Some(&self.codec)
+    }
+
+    fn state(&self, run: &str, checkpoints: &Checkpoints) -> State {
+        State {
+            standing: Standing {
+                run: run.to_string(),
+                steps: self.steps,
+                seconds: self.seconds,
+                running: self.running,
+                running_kl_weight: self.running_kl_weight,
+                validations: checkpoints.validations().to_vec(),
+            },
+            weights: self.weights.values.clone(),
+            moments: self.moments.clone(),
+            best: checkpoints.best_weights().to_vec(),
+        }
     }
 
     /// Share of the budget that is used.

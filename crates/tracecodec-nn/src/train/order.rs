@@ -25,6 +25,18 @@ impl Order {
         }
     }
 
+    /// The order after so many packets were taken.
+    pub(super) fn after(seed: u64, packets: usize, taken: u64) -> Self {
+        let (epoch, at) = (taken / packets as u64, taken % packets as u64);
+        Self {
+            epoch,
+            order: permutation(&mut stream(seed, Purpose::Order, epoch), packets),
+            at: at as usize,
+            seed,
+            packets,
+        }
+    }
+
     /// The next packets; there must be at least one packet in all.
     pub(super) fn take(&mut self, count: usize) -> Vec<u32> {
         let mut taken = Vec::with_capacity(count);
@@ -46,6 +58,19 @@ impl Order {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn test_order_goes_on() {
+        for taken in [0, 4, 10, 25, 30] {
+            let mut order = Order::new(3, 10);
+            order.take(taken as usize);
+            assert_eq!(
+                order.take(17),
+                Order::after(3, 10, taken).take(17),
+                "{taken}"
+            );
+        }
+    }
 
     #[test]
     fn test_every_packet_once_an_epoch() {

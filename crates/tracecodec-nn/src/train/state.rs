@@ -1,0 +1,143 @@
+//! Where a training stands, on disk: what it takes to go on as if it had never stopped.
+//!
+//! One safetensors file, which appears whole: the weights, the optimiser's moments, the best weights so far, and the rest as JSON in its
+//! metadata. Random numbers need no state: each stream is named by seed, purpose and step.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
+use tracecodec::action::Action;
+
+use super::adamw::Moments;
+use super::{Data, TrainConfig, Validation};
+use crate::codec::CodecConfig;
+use crate::codec::loss::Parts;
+use crate::error::Error;
+use crate::files;
+use crate::weights::floats;
+
+/// Name of the file.
+pub(super) const FILE: &str = "checkpoint.safetensors";
+
+/// Key of the metadata.
+const KEY: &str = "tracecodec.checkpoint";
+
+/// The numbers of a training.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Standing {
+    /// Digest of configuration, shape and data.
+    pub(super) run: String,
+    pub(super) steps: u64,
+    /// Time spent in steps.
+    pub(super) seconds: f64,
+    /// Sums since the last validation.
+    pub(super) running: Parts,
+    pub(super) running_kl_weight: f64,
+    pub(super) validations: Vec<Validation>,
+}
+
+/// All of it.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) standing: Standing,
+    pub(super) weights: Vec<f32>,
+    pub(super) moments: Moments,
+    /// Weights of the best validation; empty before the first.
+    pub(super) best: Vec<f32>,
+}
+
+/// The file in a directory.
+pub(super) fn path(directory: &Path) -> PathBuf {
+    directory.join(FILE)
+}
+
+/// The digest that tells whether a checkpoint belongs to a training.
+pub(super) fn run_digest(config: &TrainConfig, shape: &CodecConfig, data: Data<'_>) -> String {
+    let mut hasher = blake3::Hasher::new();
+    let settings = serde_json::json!([config, shape, data.profiles.to_hex()]);
+    hasher.update(settings.to_string().as_bytes());
+    for actions in [data.training, data.validation] {
+        hasher.update(&(actions.len() as u64).to_le_bytes());
+        for action in actions {
+            digest_action(action, &mut hasher);
+        }
+    }
+    hasher.finalize().to_hex().to_string()
+}
+
+fn digest_action(action: &Action, hasher: &mut blake3::Hasher) {
+    let mut bytes = [0; 2 * tracecodec::action::schema::FIELD_COUNT];
+    for (bytes, token) in bytes.as_chunks_mut::<2>().0.iter_mut().zip(action.tokens()) {
+        *bytes = token.to_le_bytes();
+    }
+    hasher.update(&bytes);
+    hasher.update(&action.delta_t.to_le_bytes());
+}
+
+impl State {
+    /// Writes the file.
+    pub(super) fn write(&self, directory: &Path) -> Result<(), Error> {
+        let path = path(directory);
+        let standing =
+            serde_json::to_string(&self.standing).map_err(|e| Error::format(&path, e))?;
+        let (first, second) = self.moments.parts();
+        let columns = [
+            ("weights", self.weights.as_slice()),
+            ("first_moment", first),
+            ("second_moment", second),
+            ("best", self.best.as_slice()),
+        ];
+        let columns = columns.map(|(name, values)| {
+            let bytes: Vec<u8> = values.iter().flat_map(|x| x.to_le_bytes()).collect();
+            (name, values.len(), bytes)
+        });
+        let views = columns.iter().map(|(name, len, bytes)| {
+            let view = TensorView::new(Dtype::F32, vec![*len], bytes);
+            (*name, view.expect("the bytes are as many as the floats"))
+        });
+        let metadata = HashMap::from([(KEY.to_string(), standing)]);
+        let file =
+            safetensors::serialize(views, Some(metadata)).map_err(|e| Error::format(&path, e))?;
+        files::write(&path, &file)
+    }
+
+    /// Reads the file, which must belong to this training and hold so many weights.
+    pub(super) fn read(directory: &Path, run: &str, weights: usize) -> Result<Self, Error> {
+        let path = path(directory);
+        let bytes = files::read(&path)?;
+        let bad = |reason: String| Error::format(&path, reason);
+        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| bad(e.to_string()))?;
+        let metadata = header.metadata().as_ref();
+        let standing = metadata.and_then(|metadata| metadata.get(KEY));
+        let standing = standing.ok_or_else(|| bad(format!("no metadata {KEY}")))?;
+        let standing: Standing = serde_json::from_str(standing).map_err(|e| bad(e.to_string()))?;
+        if standing.run != run {
+            return Err(Error::OtherRun(path.clone()));
+        }
+        let file = SafeTensors::deserialize(&bytes).map_err(|e| bad(e.to_string()))?;
+        let column = |name: &str| -> Result<Vec<f32>, Error> {
+            let view = file.tensor(name).map_err(|e| bad(e.to_string()))?;
+            Ok(floats(view.data()).collect())
+        };
+        let state = Self {
+            weights: column("weights")?,
+            moments: Moments::of(
+                column("first_moment")?,
+                column("second_moment")?,
+                standing.steps,
+            ),
+            best: column("best")?,
+            standing,
+        };
+        let is_whole = state.weights.len() == weights
+            && (state.best.is_empty() || state.best.len() == weights)
+            && state.best.is_empty() == state.standing.validations.is_empty();
+        if is_whole {
+            Ok(state)
+        } else {
+            Err(bad("tensors of another length".to_string()))
+        }
+    }
+}
