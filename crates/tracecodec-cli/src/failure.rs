@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Error;
 use tracecodec::artifact::ActionsError;
+use tracecodec::metrics::EvaluationError;
 use tracecodec::pcap::{ReadError, WriteError};
 use tracecodec::shard::ShardError;
 
@@ -66,6 +67,9 @@ fn hint(error: &Error) -> Option<String> {
             cause
                 .downcast_ref::<ShardError>()
                 .and_then(ShardError::hint),
+            cause
+                .downcast_ref::<EvaluationError>()
+                .map(EvaluationError::hint),
         ];
         hints.into_iter().flatten().next().map(str::to_string)
     })

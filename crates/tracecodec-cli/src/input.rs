@@ -146,8 +146,12 @@ pub(crate) fn captures(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
         collect(path, &mut captures)?;
     }
     if captures.is_empty() {
+        let names: Vec<_> = paths
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
         return Err(Hint::error(
-            "no captures there",
+            format!("{}: no captures there", names.join(", ")),
             "name captures, or folders that hold some",
         ));
     }

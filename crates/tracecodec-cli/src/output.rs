@@ -132,6 +132,11 @@ pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
     Ok(output.finish()?)
 }
 
+/// Text from elsewhere for a terminal: without control characters.
+pub(crate) fn printable(text: &str) -> String {
+    text.replace(char::is_control, "\u{fffd}")
+}
+
 /// Prints JSON on stdout.
 pub(crate) fn print_json(value: &impl Serialize) -> Result<()> {
     let mut text = serde_json::to_string_pretty(value)?;

@@ -668,8 +668,19 @@ fn test_folders_merge_to_the_same_in_any_parts() {
 
     fs::remove_file(folder.path().join("decoded/b/2.pcap.zst")).unwrap();
     fs::write(folder.path().join("text.json"), "Dear diary").unwrap();
+    fs::create_dir(folder.path().join("twins")).unwrap();
+    copy("example.pcap", "twins/1.pcap").unwrap();
+    copy("example.pcap", "twins/1.cap").unwrap();
     let bad = [
         "evaluate reference decoded",
+        "evaluate reference twins",
+        "evaluate reference reference -o reference/a/1.pcap",
+        "evaluate example.pcap example.pcap -o ./example.pcap",
+        "evaluate example.pcap example.pcap -o nowhere/e.json",
+        "evaluate - -",
+        "merge a.json b.json -o b.json",
+        "merge a.json a.json",
+        "merge example.pcap",
         "evaluate decoded reference",
         "evaluate example.pcap decoded",
         "merge a.json text.json",
@@ -762,7 +773,7 @@ fn test_report_warns_of_other_references() {
     let text = fs::read(folder.path().join("b.json")).unwrap();
     let mut other: serde_json::Value = serde_json::from_slice(&text).unwrap();
     other["label"] = "other".into();
-    other["reference"]["packets"] = 1.into();
+    other["reference"]["bytes"] = 1.into();
     fs::write(folder.path().join("c.json"), other.to_string()).unwrap();
     let output = succeed(&folder, "report a.json c.json -o page.html");
     assert!(told(&output).contains("warning: example: other was evaluated on another reference"));

@@ -10,18 +10,18 @@ use rayon::prelude::*;
 use tracecodec::artifact::manifest::Source;
 use tracecodec::flow::{Conversations, CutOptions};
 use tracecodec::metrics::{Evaluation, METRICS, Meter, Summary, Unit};
-use tracecodec::pcap::Timestamp;
+use tracecodec::pcap::{Reader, Timestamp};
 use tracecodec::tcp::events::EventSet;
 use tracecodec::wire::Headers;
 
 use crate::cli::ReadArgs;
 use crate::failure::Hint;
 use crate::input::{Input, progress_bar};
-use crate::output::{print, print_json, write_json};
+use crate::output::{check_distinct, print, print_json, printable, write_json};
 use crate::tools::tshark;
 
-/// Ends of the names of captures in a folder.
-const EXTENSIONS: [&str; 3] = ["pcap", "pcapng", "cap"];
+/// Ends of the names of captures.
+const EXTENSIONS: [&str; 4] = ["pcap", "pcapng", "cap", "dmp"];
 
 /// Ends behind those, of compressed captures.
 const COMPRESSIONS: [&str; 2] = ["gz", "zst"];
@@ -29,7 +29,8 @@ const COMPRESSIONS: [&str; 2] = ["gz", "zst"];
 /// Measure how faithful a capture is to its reference.
 ///
 /// Both are read packet by packet; neither actions nor latents are needed, so any tool's output can be measured. Two folders are compared
-/// capture by capture, by their names without what tells format and compression, and the counts are added up.
+/// capture by capture, by their names without what tells format and compression (a/1.pcap is a/1.pcapng.gz), and the counts are added up;
+/// files that are no captures are left out, with a warning.
 ///
 /// docs/metrics.md has every formula. `tracecodec report` draws a page from what --json or --output write.
 #[derive(Debug, Args)]
@@ -47,7 +48,7 @@ pub(crate) struct Evaluate {
     #[arg(long, value_name = "NAME")]
     dataset: Option<String>,
     /// Packets that were asked for in each decoded capture. Default: as many as the reference has.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     requested: Option<u64>,
     /// Write the evaluation as JSON to this file too.
     #[arg(short, long, value_name = "FILE")]
@@ -76,7 +77,16 @@ pub(crate) fn run(args: &Evaluate, json: bool) -> Result<()> {
             tshark::version()?
         }
     };
+    if args.reference == Path::new("-") && args.decoded == Path::new("-") {
+        return Err(Hint::error(
+            "- is stdin, which can be read once",
+            "name a file for one of the two",
+        ));
+    }
     let pairs = pairs(&args.reference, &args.decoded)?;
+    if let Some(output) = &args.output {
+        check_output(output, &pairs)?;
+    }
     let bar = progress_bar(Some(pairs.len() as u64), "captures compared");
     let merged = pairs
         .into_par_iter()
@@ -139,8 +149,8 @@ fn pairs(reference: &Path, decoded: &Path) -> Result<Vec<Pair>> {
 }
 
 fn folder_pairs(reference: &Path, decoded: &Path) -> Result<Vec<Pair>> {
-    let references = captures(reference, Path::new(""))?;
-    let mut rest = captures(decoded, Path::new(""))?;
+    let references = captures(reference)?;
+    let mut rest = captures(decoded)?;
     let mut pairs = Vec::with_capacity(references.len());
     for (name, path) in references {
         let Some(at) = rest.iter().position(|(other, _)| *other == name) else {
@@ -164,14 +174,48 @@ fn folder_pairs(reference: &Path, decoded: &Path) -> Result<Vec<Pair>> {
     if pairs.is_empty() {
         return Err(Hint::error(
             format!("{}: no captures there", reference.display()),
-            "captures end in .pcap, .pcapng or .cap, with .gz or .zst behind it if compressed",
+            "name folders that hold some",
         ));
     }
     Ok(pairs)
 }
 
 /// The captures below a folder: their names within it, without what tells the format, and where they lie.
-fn captures(folder: &Path, within: &Path) -> Result<Vec<(String, PathBuf)>> {
+fn captures(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
+    let (captures, others): (Vec<_>, Vec<_>) = files(folder, Path::new(""))?
+        .into_iter()
+        .partition(|(_, path)| Reader::open(path).is_ok());
+    if let Some((_, first)) = others.first() {
+        let more = match others.len() - 1 {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        eprintln!(
+            "warning: left out, since no capture: {}{more}",
+            first.display()
+        );
+    }
+    let mut captures: Vec<_> = captures
+        .into_iter()
+        .map(|(within, path)| (capture_name(&within), path))
+        .collect();
+    captures.sort();
+    let twins = captures.windows(2).find(|pair| pair[0].0 == pair[1].0);
+    if let Some([(name, one), (_, other)]) = twins {
+        return Err(Hint::error(
+            format!(
+                "{} and {}: both are named {name}",
+                one.display(),
+                other.display()
+            ),
+            "captures are paired by their names without what tells format and compression",
+        ));
+    }
+    Ok(captures)
+}
+
+/// All files below a folder: their paths within it, and where they lie.
+fn files(folder: &Path, within: &Path) -> Result<Vec<(PathBuf, PathBuf)>> {
     let entries =
         fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
     let mut found = Vec::new();
@@ -182,33 +226,47 @@ fn captures(folder: &Path, within: &Path) -> Result<Vec<(String, PathBuf)>> {
         };
         let within = within.join(name);
         if path.is_dir() {
-            found.extend(captures(&path, &within)?);
-        } else if let Some(name) = capture_name(&within) {
-            found.push((name, path));
+            found.extend(files(&path, &within)?);
+        } else {
+            found.push((within, path));
         }
     }
     found.sort();
     Ok(found)
 }
 
-/// A capture's path without what tells format and compression; none for other files.
-fn capture_name(path: &Path) -> Option<String> {
-    let is = |path: &Path, extensions: &[&str]| {
+/// A capture's path without what tells format and compression.
+fn capture_name(path: &Path) -> String {
+    let without = |path: &Path, extensions: &[&str]| {
         let extension = path.extension().and_then(|extension| extension.to_str());
-        extension.is_some_and(|extension| extensions.contains(&extension))
+        match extension.is_some_and(|extension| extensions.contains(&extension)) {
+            true => path.with_extension(""),
+            false => path.to_path_buf(),
+        }
     };
-    let path = if is(path, &COMPRESSIONS) {
-        path.with_extension("")
-    } else {
-        path.to_path_buf()
-    };
-    is(&path, &EXTENSIONS).then(|| path.with_extension("").display().to_string())
+    let path = without(path, &COMPRESSIONS);
+    without(&path, &EXTENSIONS).display().to_string()
+}
+
+/// Refuses an output that would take the place of a capture, or that has no folder.
+fn check_output(output: &Path, pairs: &[Pair]) -> Result<()> {
+    let captures = pairs
+        .iter()
+        .flat_map(|pair| [&pair.reference, &pair.decoded]);
+    let captures: Vec<_> = captures.map(PathBuf::as_path).collect();
+    check_distinct(&captures, output)?;
+    match output.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => Err(Hint::error(
+            format!("{}: no such folder", folder.display()),
+            "make it first",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Name of a capture or folder in reports.
 fn stem(path: &Path) -> String {
-    let name = path.file_name().map_or(path, Path::new);
-    capture_name(name).unwrap_or_else(|| name.display().to_string())
+    capture_name(path.file_name().map_or(path, Path::new))
 }
 
 fn evaluate(pair: Pair, args: &Evaluate) -> Result<Evaluation> {
@@ -259,7 +317,8 @@ fn measure(
 fn render(evaluation: &Evaluation) -> Result<String> {
     let mut text = String::new();
     let (reference, decoded) = (&evaluation.reference, &evaluation.decoded);
-    writeln!(text, "{} against {}", evaluation.label, evaluation.dataset)?;
+    let names = [&evaluation.label, &evaluation.dataset].map(|name| printable(name));
+    writeln!(text, "{} against {}", names[0], names[1])?;
     writeln!(text, "\n{:<34}{:>14}{:>14}", "", "reference", "decoded")?;
     let mut row = |name: &str, of: &dyn Fn(&Summary) -> u64| {
         writeln!(text, "{name:<34}{:>14}{:>14}", of(reference), of(decoded))
@@ -294,25 +353,34 @@ fn render(evaluation: &Evaluation) -> Result<String> {
             )?;
         }
     }
+    let missing = METRICS.iter().filter_map(|metric| {
+        let reason = (metric.measure)(evaluation).err()?;
+        Some(format!("– {}: {reason}", metric.title))
+    });
+    let missing: Vec<_> = missing.collect();
+    if !missing.is_empty() {
+        writeln!(text, "\n{}", missing.join("\n"))?;
+    }
     Ok(text)
 }
 
-/// A metric's number, or why there is none.
+/// A metric's number.
 fn told(evaluation: &Evaluation, key: &str) -> String {
     let metric = METRICS.iter().find(|metric| metric.key == key);
-    metric.map_or_else(String::new, |metric| match (metric.measure)(evaluation) {
-        Ok(value) => number(value, metric.unit),
-        Err(reason) => format!("none: {reason}"),
-    })
+    let value = metric.and_then(|metric| Some(((metric.measure)(evaluation).ok()?, metric.unit)));
+    value.map_or_else(|| "–".to_string(), |(value, unit)| number(value, unit))
 }
 
-/// A number with as many digits as its unit asks for.
+/// A number with four digits behind the point, or two that count where it is smaller.
 fn number(value: f64, unit: Unit) -> String {
-    match unit {
-        Unit::ErrorPercent | Unit::SharePercent => format!("{value:.4} %"),
-        Unit::ErrorPoints => format!("{value:.4} pp"),
-        Unit::Distance => format!("{value:.3e}"),
-        Unit::Property if value.fract() == 0.0 => format!("{value}"),
-        Unit::Property => format!("{value:.4}"),
+    let digits = match value.abs() {
+        0.0 => "0".to_string(),
+        small if small < 1e-3 => format!("{value:.2e}"),
+        _ if unit == Unit::Property && value.fract() == 0.0 => format!("{value}"),
+        _ => format!("{value:.4}"),
+    };
+    match unit.symbol() {
+        "" => digits,
+        symbol => format!("{digits} {symbol}"),
     }
 }

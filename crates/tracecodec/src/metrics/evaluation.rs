@@ -38,6 +38,9 @@ pub enum EvaluationError {
     /// Not JSON, or other keys than an evaluation's.
     #[error("not an evaluation: {0}")]
     Malformed(#[from] serde_json::Error),
+    /// Counts that no captures have.
+    #[error("not an evaluation of captures: {0} does not fit the other counts")]
+    Inconsistent(&'static str),
     /// Something else, or another version.
     #[error("{format} version {version}, but {FORMAT} version {VERSION} is needed")]
     Format {
@@ -66,6 +69,16 @@ struct Document<'a> {
     reasons: BTreeMap<&'static str, &'static str>,
     #[serde(flatten)]
     evaluation: &'a Evaluation,
+}
+
+impl EvaluationError {
+    /// What to try.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Format { .. } => "evaluate the captures again with this version",
+            _ => "an evaluation is what `tracecodec evaluate --output FILE` writes",
+        }
+    }
 }
 
 impl Evaluation {
@@ -129,12 +142,16 @@ impl Evaluation {
     /// From JSON. Its metrics are not read, but measured again.
     ///
     /// # Errors
-    /// If it is not an evaluation of this version.
+    /// If it is not an evaluation of this version, or its counts contradict each other.
     pub fn from_json(text: &str) -> Result<Self, EvaluationError> {
         let Head { format, version } = serde_json::from_str(text)?;
         if format != FORMAT || version != VERSION {
             return Err(EvaluationError::Format { format, version });
         }
-        Ok(serde_json::from_str(text)?)
+        let evaluation: Self = serde_json::from_str(text)?;
+        for summary in [&evaluation.reference, &evaluation.decoded] {
+            summary.check().map_err(EvaluationError::Inconsistent)?;
+        }
+        Ok(evaluation)
     }
 }

@@ -21,10 +21,10 @@ pub struct Case {
     pub valid: u64,
     /// All its packets.
     pub all: u64,
-    /// Whether it has exactly the packets asked for, all of them valid.
-    pub usable: bool,
-    /// Valid packets / requested packets, at most 1.
-    pub coverage: f64,
+    /// Whether it has exactly the packets asked for, all of them valid; none if nothing was asked for.
+    pub usable: Option<bool>,
+    /// Valid packets / requested packets, at most 1; none if nothing was asked for.
+    pub coverage: Option<f64>,
     /// Coverage-adjusted total variations; null where the reference has nothing to compare.
     #[serde(flatten)]
     pub distances: CoverageAdjusted,
@@ -64,9 +64,9 @@ impl Case {
         let requested = requested.unwrap_or(reference.packets);
         let valid = decoded.packets;
         let all = valid + decoded.skipped.values().sum::<u64>();
-        let coverage = (valid as f64 / requested.max(1) as f64).min(1.0);
+        let coverage = (requested > 0).then(|| (valid as f64 / requested as f64).min(1.0));
         let adjusted = |of: fn(&Summary) -> &super::Histogram| {
-            of(reference).coverage_adjusted(of(decoded), coverage)
+            of(reference).coverage_adjusted(of(decoded), coverage?)
         };
         Self {
             name,
@@ -75,7 +75,7 @@ impl Case {
             requested,
             valid,
             all,
-            usable: valid == requested && all == requested,
+            usable: coverage.map(|_| valid == requested && all == requested),
             coverage,
             distances: CoverageAdjusted {
                 iat_ms: adjusted(|summary| &summary.iat.ms),
@@ -120,8 +120,7 @@ mod tests {
         let decoded = summary(3, 1, &[(40, 3)]);
         let case = case(&reference, &decoded, None);
         assert_eq!((case.requested, case.valid, case.all), (4, 3, 4));
-        assert!(!case.usable);
-        assert_eq!(case.coverage, 0.75);
+        assert_eq!((case.usable, case.coverage), (Some(false), Some(0.75)));
         // ½ (|½ − ¾| + |½ − 0| + ¼)
         assert_eq!(case.distances.packet_size, Some(0.5));
         assert_eq!(case.distances.iat_ms, None);
@@ -131,7 +130,10 @@ mod tests {
     fn test_more_than_was_asked_for_is_not_usable() {
         let reference = summary(4, 0, &[(40, 4)]);
         let more = case(&reference, &reference, Some(3));
-        assert_eq!((more.usable, more.coverage), (false, 1.0));
-        assert!(case(&reference, &reference, Some(4)).usable);
+        assert_eq!((more.usable, more.coverage), (Some(false), Some(1.0)));
+        let right = case(&reference, &reference, Some(4));
+        assert_eq!(right.usable, Some(true));
+        let nothing = case(&Summary::default(), &reference, None);
+        assert_eq!((nothing.usable, nothing.coverage), (None, None));
     }
 }

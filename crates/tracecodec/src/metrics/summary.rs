@@ -10,6 +10,9 @@ use super::transition::Transitions;
 use super::{Histogram, TimeHistogram, Timeline};
 use crate::artifact::manifest::ProtocolMix;
 
+/// More packets than any captures hold: so many summaries can be added up without an overflow.
+const MOST_PACKETS: u64 = 1 << 53;
+
 /// A summary of one capture or of several. Its size follows the variety of what it counts, not the number of packets.
 ///
 /// Summaries are a commutative monoid: [`merge`](Self::merge) adds up captures that were summarised apart, in any order and
@@ -49,6 +52,62 @@ pub struct Summary {
 }
 
 impl Summary {
+    /// Whether the counts can be those of captures: each histogram holds what it should.
+    ///
+    /// # Errors
+    /// What does not fit.
+    pub fn check(&self) -> Result<(), &'static str> {
+        let moments = self.timeline.bins().values();
+        let (mut packets, mut starts, mut ends) = (0_u64, 0_u64, 0_u64);
+        for moment in moments {
+            packets = packets.saturating_add(moment.packets);
+            starts = starts.saturating_add(moment.starts);
+            ends = ends.saturating_add(moment.ends);
+        }
+        let labels = self.tcp_labels.iter();
+        let labels = labels.fold(0, |sum: u64, count| sum.saturating_add(*count));
+        let mix = &self.protocols;
+        let protocols = [mix.udp, mix.icmp, mix.other];
+        let protocols = protocols
+            .iter()
+            .fold(mix.tcp, |sum, n| sum.saturating_add(*n));
+        let equal = [
+            ("protocols", protocols, self.packets),
+            ("packet_sizes", self.packet_sizes.total(), self.packets),
+            ("timeline's packets", packets, self.packets),
+            ("timeline's starts", starts, self.sessions),
+            ("timeline's ends", ends, self.sessions),
+            (
+                "packets_per_session",
+                self.packets_per_session.total(),
+                self.sessions,
+            ),
+            (
+                "session_durations",
+                self.session_durations.ms.total(),
+                self.sessions,
+            ),
+            (
+                "session_durations",
+                self.session_durations.log.total(),
+                self.sessions,
+            ),
+            ("iat", self.iat.ms.total(), self.iat.log.total()),
+            ("iat", self.iat.ms.total(), self.interleaving.adjacent),
+            ("tcp_labels", labels, self.protocols.tcp),
+        ];
+        if self.packets > MOST_PACKETS {
+            return Err("packets");
+        }
+        match equal
+            .into_iter()
+            .find(|(_, found, expected)| found != expected)
+        {
+            Some((what, ..)) => Err(what),
+            None => Ok(()),
+        }
+    }
+
     /// Adds another summary.
     pub fn merge(&mut self, other: &Self) {
         self.captures += other.captures;

@@ -136,7 +136,7 @@ pub const METRICS: &[Metric] = &[
         "total variation of the rows of the transition matrix, weighted by the reference's rows",
         |e| {
             let distance = e.reference.transitions.distance(&e.decoded.transitions);
-            distance.ok_or("the reference has no session with two TCP packets")
+            distance.ok_or("a capture without a session of two TCP packets")
         },
     ),
     metric(
@@ -290,14 +290,18 @@ pub const METRICS: &[Metric] = &[
         "Usable suffixes",
         SharePercent,
         "share of pairs whose decoded capture has exactly the packets asked for, all of them valid",
-        |e| over_cases(e, |case| Some(f64::from(u8::from(case.usable)))),
+        |e| {
+            over_cases(e, |case| {
+                case.usable.map(|usable| f64::from(u8::from(usable)))
+            })
+        },
     ),
     metric(
         "valid_coverage_pct",
         "Valid pkt coverage",
         SharePercent,
         "valid packets over packets asked for, mean over the pairs",
-        |e| over_cases(e, |case| Some(case.coverage)),
+        |e| over_cases(e, |case| case.coverage),
     ),
     metric(
         "ca_iat_ms_pct",
@@ -412,7 +416,8 @@ fn dispersion(evaluation: &Evaluation, of: &Summary) -> Result<f64, &'static str
         .into_iter()
         .max();
     let dispersion = width.and_then(|width| of.timeline.dispersion(width));
-    dispersion.ok_or("a capture without packets in scope")
+    let dispersion = dispersion.filter(|_| of.packets > 1);
+    dispersion.ok_or(FEW_PACKETS)
 }
 
 /// The mean over the cases that have a number, in percent.
@@ -421,6 +426,6 @@ fn over_cases(evaluation: &Evaluation, of: fn(&Case) -> Option<f64>) -> Result<f
     let mean = values.iter().sum::<f64>() / values.len() as f64;
     percent(
         (!values.is_empty()).then_some(mean),
-        "no pair of captures that has it",
+        "no pair of captures of which it can be told",
     )
 }

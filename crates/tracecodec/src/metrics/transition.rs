@@ -79,7 +79,7 @@ impl Transitions {
     }
 
     /// Row-wise total variation, weighted by this reference's row mass, from 0 to 1. A row that the other lacks is as far away as
-    /// can be: 1. None without transitions in the reference.
+    /// can be: 1. None without transitions on either side.
     pub fn distance(&self, decoded: &Self) -> Option<f64> {
         let (masses, decoded_masses) = (self.row_totals(), decoded.row_totals());
         let mass: u64 = masses.iter().sum();
@@ -95,7 +95,8 @@ impl Transitions {
             };
             variation * masses[row] as f64
         });
-        (mass > 0).then(|| weighted.sum::<f64>() / mass as f64)
+        let has_any = mass > 0 && decoded_masses.iter().any(|&mass| mass > 0);
+        has_any.then(|| weighted.sum::<f64>() / mass as f64)
     }
 }
 
@@ -123,6 +124,7 @@ mod tests {
         let decoded = transitions(&[(Syn, SynAck, 5), (Fin, Ack, 1)]);
         assert_eq!(reference.distance(&decoded), Some(0.75));
         assert_eq!(Transitions::default().distance(&decoded), None);
+        assert_eq!(reference.distance(&Transitions::default()), None);
     }
 
     #[test]
