@@ -3,6 +3,7 @@
 mod cli;
 mod commands;
 mod failure;
+mod folder;
 mod input;
 mod interrupt;
 mod latent_file;

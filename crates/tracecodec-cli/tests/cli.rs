@@ -823,3 +823,32 @@ fn test_killed_training_goes_on_to_the_same_bytes() {
     let ended = told(&run(&folder, &format!("{line} parts --resume")));
     assert!(ended.contains("no checkpoint there"), "{ended}");
 }
+
+#[test]
+fn test_folders_go_round() {
+    let folder = TempDir::new().unwrap();
+    fs::create_dir_all(folder.path().join("in/a")).unwrap();
+    let copy = |to: &str| fs::copy(data("example.pcap"), folder.path().join(to)).unwrap();
+    copy("in/a/1.pcap");
+    copy("in/2.pcap");
+    fs::write(folder.path().join("in/README"), "captures").unwrap();
+    let told_of = told(&succeed(&folder, "roundtrip --oracle in out"));
+    assert!(
+        told_of.contains("left out, since no capture: in/README"),
+        "{told_of}"
+    );
+    let whole = succeed(&folder, "evaluate in out --json");
+    let evaluation = json(&whole);
+    assert_eq!(evaluation["reference"], evaluation["decoded"]);
+    assert_eq!(evaluation["reference"]["captures"], 2);
+    // Each by itself: the two outputs are those of one capture.
+    succeed(&folder, "roundtrip --oracle example.pcap alone.pcap");
+    for name in ["out/a/1.pcap", "out/2.pcap"] {
+        let read = |name: &str| fs::read(folder.path().join(name)).unwrap();
+        assert!(read(name) == read("alone.pcap"), "{name}");
+    }
+    let again = told(&run(&folder, "roundtrip --oracle in out"));
+    assert!(again.contains("not an empty folder"), "{again}");
+    let listed = json(&succeed(&folder, "roundtrip --oracle in new --json"));
+    assert_eq!(listed["captures"][1]["output"], "new/a/1.pcap");
+}

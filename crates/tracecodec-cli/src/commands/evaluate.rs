@@ -1,30 +1,25 @@
 //! `evaluate`: how faithful captures are to their references.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{Args, ValueEnum};
 use rayon::prelude::*;
 use tracecodec::artifact::manifest::Source;
 use tracecodec::flow::{Conversations, CutOptions};
 use tracecodec::metrics::{Evaluation, METRICS, Meter, Summary, Unit};
-use tracecodec::pcap::{Reader, Timestamp};
+use tracecodec::pcap::Timestamp;
 use tracecodec::tcp::events::EventSet;
 use tracecodec::wire::Headers;
 
 use crate::cli::ReadArgs;
 use crate::failure::Hint;
+use crate::folder;
 use crate::input::{Input, progress_bar};
 use crate::output::{check_distinct, print, print_json, printable, write_json};
 use crate::tools::tshark;
-
-/// Ends of the names of captures.
-const EXTENSIONS: [&str; 4] = ["pcap", "pcapng", "cap", "dmp"];
-
-/// Ends behind those, of compressed captures.
-const COMPRESSIONS: [&str; 2] = ["gz", "zst"];
 
 /// Measure how faithful a capture is to its reference.
 ///
@@ -149,11 +144,11 @@ fn pairs(reference: &Path, decoded: &Path) -> Result<Vec<Pair>> {
 }
 
 fn folder_pairs(reference: &Path, decoded: &Path) -> Result<Vec<Pair>> {
-    let references = captures(reference)?;
-    let mut rest = captures(decoded)?;
+    let references = named(reference)?;
+    let mut rest = named(decoded)?;
     let mut pairs = Vec::with_capacity(references.len());
     for (name, path) in references {
-        let Some(at) = rest.iter().position(|(other, _)| *other == name) else {
+        let Some(path_of_decoded) = rest.remove(&name) else {
             return Err(Hint::error(
                 format!("{}: no capture for {name}", decoded.display()),
                 "each reference needs a decoded capture of the same name, even an empty one",
@@ -162,90 +157,35 @@ fn folder_pairs(reference: &Path, decoded: &Path) -> Result<Vec<Pair>> {
         pairs.push(Pair {
             name,
             reference: path,
-            decoded: rest.remove(at).1,
+            decoded: path_of_decoded,
         });
     }
-    if let Some((name, _)) = rest.first() {
-        return Err(Hint::error(
+    match rest.into_keys().next() {
+        Some(name) => Err(Hint::error(
             format!("{}: no reference for {name}", reference.display()),
             "the folders must hold captures of the same names",
-        ));
+        )),
+        None => Ok(pairs),
     }
-    if pairs.is_empty() {
-        return Err(Hint::error(
-            format!("{}: no captures there", reference.display()),
-            "name folders that hold some",
-        ));
-    }
-    Ok(pairs)
 }
 
-/// The captures below a folder: their names within it, without what tells the format, and where they lie.
-fn captures(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
-    let (captures, others): (Vec<_>, Vec<_>) = files(folder, Path::new(""))?
-        .into_iter()
-        .partition(|(_, path)| Reader::open(path).is_ok());
-    if let Some((_, first)) = others.first() {
-        let more = match others.len() - 1 {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        eprintln!(
-            "warning: left out, since no capture: {}{more}",
-            first.display()
-        );
-    }
-    let mut captures: Vec<_> = captures
-        .into_iter()
-        .map(|(within, path)| (capture_name(&within), path))
-        .collect();
-    captures.sort();
-    let twins = captures.windows(2).find(|pair| pair[0].0 == pair[1].0);
-    if let Some([(name, one), (_, other)]) = twins {
-        return Err(Hint::error(
-            format!(
-                "{} and {}: both are named {name}",
-                one.display(),
-                other.display()
-            ),
-            "captures are paired by their names without what tells format and compression",
-        ));
-    }
-    Ok(captures)
-}
-
-/// All files below a folder: their paths within it, and where they lie.
-fn files(folder: &Path, within: &Path) -> Result<Vec<(PathBuf, PathBuf)>> {
-    let entries =
-        fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
-    let mut found = Vec::new();
-    for entry in entries {
-        let path = entry?.path();
-        let Some(name) = path.file_name() else {
-            continue;
-        };
-        let within = within.join(name);
-        if path.is_dir() {
-            found.extend(files(&path, &within)?);
-        } else {
-            found.push((within, path));
+/// The captures of a folder by their names.
+fn named(folder: &Path) -> Result<BTreeMap<String, PathBuf>> {
+    let mut named = BTreeMap::new();
+    for capture in folder::captures(folder)? {
+        let name = capture.name();
+        if let Some(other) = named.insert(name.clone(), capture.path.clone()) {
+            return Err(Hint::error(
+                format!(
+                    "{} and {}: both are named {name}",
+                    other.display(),
+                    capture.path.display()
+                ),
+                "captures are paired by their names without what tells format and compression",
+            ));
         }
     }
-    found.sort();
-    Ok(found)
-}
-
-/// A capture's path without what tells format and compression.
-fn capture_name(path: &Path) -> String {
-    let without = |path: &Path, extensions: &[&str]| {
-        let extension = path.extension().and_then(|extension| extension.to_str());
-        match extension.is_some_and(|extension| extensions.contains(&extension)) {
-            true => path.with_extension(""),
-            false => path.to_path_buf(),
-        }
-    };
-    let path = without(path, &COMPRESSIONS);
-    without(&path, &EXTENSIONS).display().to_string()
+    Ok(named)
 }
 
 /// Refuses an output that would take the place of a capture, or that has no folder.
@@ -266,7 +206,7 @@ fn check_output(output: &Path, pairs: &[Pair]) -> Result<()> {
 
 /// Name of a capture or folder in reports.
 fn stem(path: &Path) -> String {
-    capture_name(path.file_name().map_or(path, Path::new))
+    folder::name(path.file_name().map_or(path, Path::new))
 }
 
 fn evaluate(pair: Pair, args: &Evaluate) -> Result<Evaluation> {

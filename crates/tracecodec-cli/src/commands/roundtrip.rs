@@ -1,12 +1,14 @@
 //! `roundtrip`: a capture to actions, or to latents, and back.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 use clap::Args;
 use serde::Serialize;
 use tracecodec::action::{Action, OptionProfiles};
@@ -17,19 +19,23 @@ use tracecodec::pcap::Timestamp;
 use tracecodec_nn::{Accuracy, Codec, RefineConfig};
 
 use crate::cli::{LiftArgs, ModelArgs, ReadArgs, RealiseArgs, RefineArgs};
+use crate::failure::Hint;
+use crate::folder;
 use crate::input::Input;
 use crate::output::{
     CaptureOutput, check_distinct, check_stdout, legalisation_line, legalisations, lift_line,
-    print_summary,
+    print_json, print_summary,
 };
 
 /// Take a capture to actions (or latents) and back, in one step.
+///
+/// From a folder, every capture in it is taken, by itself, to a file of the same name in a new folder; `tracecodec evaluate` compares the two.
 #[derive(Debug, Args)]
 pub(crate) struct Roundtrip {
-    /// Capture to read; - is stdin.
+    /// Capture to read, or a folder of captures; - is stdin.
     #[arg(value_name = "IN")]
     input: PathBuf,
-    /// Capture to write; - is stdout.
+    /// Capture to write, or a folder; - is stdout.
     #[arg(value_name = "OUT")]
     output: PathBuf,
     /// Lift and compile only, with nothing learned in between: the output keeps all that the actions hold.
@@ -94,18 +100,64 @@ struct Rates {
     kl_nats: f64,
 }
 
+/// What `--json` prints of a folder.
+#[derive(Debug, Serialize)]
+struct Summaries {
+    captures: Vec<Summary>,
+}
+
 pub(crate) fn run(args: &Roundtrip, json: bool) -> Result<()> {
     check_stdout(json, &args.output)?;
-    check_distinct(&[&args.input], &args.output)?;
-    if args.oracle {
-        run_oracle(args, json)
-    } else {
-        run_model(args, json)
+    let codec = (!args.oracle).then(|| args.model.load()).transpose()?;
+    let take = |input: &Path, output: &Path| match &codec {
+        Some(codec) => run_model(args, codec, input, output),
+        None => run_oracle(args, input, output),
+    };
+    if !args.input.is_dir() {
+        check_distinct(&[&args.input], &args.output)?;
+        let (summary, line) = take(&args.input, &args.output)?;
+        return print_summary(json, &summary, &line);
     }
+    check_new_folder(&args.output)?;
+    let mut captures = Vec::new();
+    for capture in folder::captures(&args.input)? {
+        let output = args.output.join(&capture.within);
+        if let Some(folder) = output.parent() {
+            fs::create_dir_all(folder)
+                .with_context(|| format!("cannot make {}", folder.display()))?;
+        }
+        let (summary, line) = take(&capture.path, &output)?;
+        if !json {
+            eprintln!("{line}");
+        }
+        captures.push(summary);
+    }
+    if json {
+        print_json(&Summaries { captures })?;
+    }
+    Ok(())
+}
+
+/// Refuses a folder that holds something: what is not overwritten would look as if it came out of this run.
+fn check_new_folder(folder: &Path) -> Result<()> {
+    let is_free = match fs::read_dir(folder) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) => error.kind() == ErrorKind::NotFound,
+    };
+    if is_free {
+        return Ok(());
+    }
+    Err(Hint::error(
+        format!("{}: not an empty folder", folder.display()),
+        "choose a new or an empty folder",
+    ))
 }
 
 /// Actions that go from one thread to the other at once.
-const BATCH: usize = 16384;
+const BATCH: usize = 4096;
+
+/// Actions that pass through the codec at once. Refinement works on those of them that need it side by side.
+const MODEL_BATCH: usize = 16_384;
 
 /// Batches on their way between the threads.
 const IN_FLIGHT: usize = 4;
@@ -120,9 +172,10 @@ struct Batch {
 }
 
 /// Lifts on one thread and compiles on another: memory does not grow with the capture, and the output is that of one thread.
-fn run_oracle(args: &Roundtrip, json: bool) -> Result<()> {
-    let mut input = Input::open(&args.input, args.read)?;
-    let output = CaptureOutput::create(&args.output, args.realise.us)?;
+fn run_oracle(args: &Roundtrip, input: &Path, output: &Path) -> Result<(Summary, String)> {
+    let (input_name, output_name) = (name(input), name(output));
+    let mut input = Input::open(input, args.read)?;
+    let output = CaptureOutput::create(output, args.realise.us)?;
     let mut lifter = Lifter::new(args.lift.slots, OptionProfiles::new());
     let mut compiler = Compiler::new(args.realise.config());
     thread::scope(|scope| {
@@ -135,8 +188,8 @@ fn run_oracle(args: &Roundtrip, json: bool) -> Result<()> {
     })?;
     let counts = lifter.counts();
     let summary = Summary {
-        input: name(&args.input),
-        output: name(&args.output),
+        input: input_name,
+        output: output_name,
         salt: args.realise.salt.0,
         counts: ActionCounts::from(&counts),
         legalisations: legalisations(compiler.legalisations()),
@@ -148,7 +201,7 @@ fn run_oracle(args: &Roundtrip, json: bool) -> Result<()> {
         lift_line(&counts),
         legalisation_line(compiler.legalisations())
     );
-    print_summary(json, &summary, &line)
+    Ok((summary, line))
 }
 
 /// Lifts all of the input. Stops early, without an error of its own, if the other end has.
@@ -200,21 +253,26 @@ fn compile_batches(
 }
 
 /// Lifts, encodes, decodes the means and compiles, batch by batch.
-fn run_model(args: &Roundtrip, json: bool) -> Result<()> {
-    let codec = args.model.load()?;
-    let mut input = Input::open(&args.input, args.read)?;
+fn run_model(
+    args: &Roundtrip,
+    codec: &Codec,
+    input: &Path,
+    output: &Path,
+) -> Result<(Summary, String)> {
+    let (input_name, output_name) = (name(input), name(output));
+    let mut input = Input::open(input, args.read)?;
     let mut lifter = Lifter::new(args.lift.slots, codec.option_profiles().clone());
     let mut learned = Learned {
-        codec: &codec,
+        codec,
         compiler: Compiler::new(args.realise.config()),
-        output: CaptureOutput::create(&args.output, args.realise.us)?,
+        output: CaptureOutput::create(output, args.realise.us)?,
         refine: !args.refine.no_refine,
         tally: Tally::new(),
         before: Tally::new(),
         moved: 0,
         left: 0,
     };
-    let mut actions = Vec::with_capacity(BATCH);
+    let mut actions = Vec::with_capacity(MODEL_BATCH);
     input.for_each(|packet| {
         if let Ok(action) = lifter.lift(packet) {
             if actions.is_empty() && learned.output.packets == 0 {
@@ -222,7 +280,7 @@ fn run_model(args: &Roundtrip, json: bool) -> Result<()> {
             }
             actions.push(action);
         }
-        if actions.len() == BATCH {
+        if actions.len() == MODEL_BATCH {
             learned.take(&mut actions)
         } else {
             Ok(())
@@ -257,7 +315,7 @@ fn run_model(args: &Roundtrip, json: bool) -> Result<()> {
     };
     let line = format!(
         "{}: {}; accuracy {:.3} %, whole packets {:.2} %, {:.0} nats a packet{refinement}{}",
-        name(&args.output),
+        output_name,
         lift_line(&counts),
         100.0 * fidelity.rates.action_accuracy,
         100.0 * fidelity.rates.exact_packets,
@@ -265,14 +323,14 @@ fn run_model(args: &Roundtrip, json: bool) -> Result<()> {
         legalisation_line(compiler.legalisations())
     );
     let summary = Summary {
-        input: name(&args.input),
-        output: name(&args.output),
+        input: input_name,
+        output: output_name,
         salt: args.realise.salt.0,
         counts: ActionCounts::from(&counts),
         legalisations: legalisations(compiler.legalisations()),
         codec: Some(fidelity),
     };
-    print_summary(json, &summary, &line)
+    Ok((summary, line))
 }
 
 /// The way of a batch through the codec, and what is measured on it.

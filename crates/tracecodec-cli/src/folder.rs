@@ -1,0 +1,90 @@
+//! Folders of captures: which files are captures, and what they are called.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use tracecodec::pcap::Reader;
+
+use crate::failure::Hint;
+use crate::output::printable;
+
+/// Ends of the names of captures.
+const EXTENSIONS: [&str; 4] = ["pcap", "pcapng", "cap", "dmp"];
+
+/// Ends behind those, of compressed captures.
+const COMPRESSIONS: [&str; 2] = ["gz", "zst"];
+
+/// A capture in a folder.
+pub(crate) struct Capture {
+    /// Where it lies.
+    pub(crate) path: PathBuf,
+    /// The same, from the folder on.
+    pub(crate) within: PathBuf,
+}
+
+impl Capture {
+    /// What it is called: its path from the folder on without what tells format and compression.
+    pub(crate) fn name(&self) -> String {
+        name(&self.within)
+    }
+}
+
+/// The captures below a folder, sorted. Files that are no captures are left out, with a warning.
+///
+/// # Errors
+/// If a folder cannot be read, or there are no captures in it.
+pub(crate) fn captures(folder: &Path) -> Result<Vec<Capture>> {
+    let (captures, others): (Vec<_>, Vec<_>) = files(folder, Path::new(""))?
+        .into_iter()
+        .partition(|file| Reader::open(&file.path).is_ok());
+    if let Some(first) = others.first() {
+        let more = match others.len() - 1 {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let first = printable(&first.path.display().to_string());
+        eprintln!("warning: left out, since no capture: {first}{more}");
+    }
+    if captures.is_empty() {
+        return Err(Hint::error(
+            format!("{}: no captures there", folder.display()),
+            "name a folder that holds some",
+        ));
+    }
+    Ok(captures)
+}
+
+/// All files below a folder.
+fn files(folder: &Path, within: &Path) -> Result<Vec<Capture>> {
+    let entries =
+        fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        let Some(name) = path.file_name() else {
+            continue;
+        };
+        let within = within.join(name);
+        if path.is_dir() {
+            found.extend(files(&path, &within)?);
+        } else {
+            found.push(Capture { path, within });
+        }
+    }
+    found.sort_by(|a, b| a.within.cmp(&b.within));
+    Ok(found)
+}
+
+/// A capture's path without what tells format and compression.
+pub(crate) fn name(path: &Path) -> String {
+    let without = |path: &Path, extensions: &[&str]| {
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        match extension.is_some_and(|extension| extensions.contains(&extension)) {
+            true => path.with_extension(""),
+            false => path.to_path_buf(),
+        }
+    };
+    let path = without(path, &COMPRESSIONS);
+    without(&path, &EXTENSIONS).display().to_string()
+}
