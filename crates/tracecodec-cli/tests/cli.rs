@@ -316,8 +316,68 @@ fn test_check_with_tools() {
             assert_eq!(verdict(&bad), "complaints", "{tool}");
         }
     }
+    let told_of_bad = told(&run(&folder, "check bad.pcap --tools"));
+    assert!(!told_of_bad.contains("1 complaints"), "{told_of_bad}");
+    assert!(!told_of_bad.contains(".\n"), "{told_of_bad}");
     let piped = run(&folder, "check - --tools");
     assert_eq!(piped.status.code(), Some(2), "{}", told(&piped));
+}
+
+#[test]
+fn test_check_of_what_is_no_capture() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("text.pcap"), "Dear diary,\n".repeat(20)).unwrap();
+    fs::write(folder.path().join("snoop.cap"), b"snoop\0\0\0".repeat(4)).unwrap();
+    let mixed = folder.path().join("mixed");
+    fs::create_dir(&mixed).unwrap();
+    fs::copy(data("example.pcap"), mixed.join("a.pcap")).unwrap();
+    fs::copy(folder.path().join("snoop.cap"), mixed.join("b.cap")).unwrap();
+    fs::create_dir(folder.path().join("none")).unwrap();
+    fs::write(folder.path().join("none/text"), "Dear diary,\n").unwrap();
+    let lines = [
+        "check snoop.cap",
+        "check snoop.cap --lenient",
+        "check snoop.cap --json",
+        "check example.pcap text.pcap",
+        "check mixed",
+        "check mixed --lenient",
+        "check mixed mixed/b.cap",
+        "check none",
+        "check text.pcap snoop.cap",
+    ];
+    let told: Vec<_> = lines
+        .map(|line| format!("$ tracecodec {line}\n{}", told(&run(&folder, line))))
+        .into();
+    insta::assert_snapshot!("check_no_capture", told.join("\n"));
+    let checked = json(&run(&folder, "check mixed --json"));
+    assert_eq!(
+        (&checked["clean"], &checked["unreadable"]),
+        (&false.into(), &1.into())
+    );
+    let why = checked["captures"][1]["unreadable"].as_str().unwrap();
+    assert!(why.contains("snoop"), "{why}");
+}
+
+#[test]
+fn test_stdin_is_read_once() {
+    let folder = TempDir::new().unwrap();
+    for command in ["check", "events"] {
+        let twice = run(&folder, &format!("{command} - -"));
+        assert_eq!(twice.status.code(), Some(2), "{}", told(&twice));
+        assert!(told(&twice).contains("- is stdin, and can be named once"));
+    }
+}
+
+#[test]
+fn test_help_tells_tools_exit_codes_and_lines() {
+    let folder = TempDir::new().unwrap();
+    let check = told(&succeed(&folder, "check --help"));
+    for word in ["tshark", "suricata", "Exit codes: 0"] {
+        assert!(check.contains(word), "{check}");
+    }
+    let events = told(&succeed(&folder, "events --help"));
+    assert!(events.contains("frame.number") && events.contains("== FILE"));
+    assert!(!events.contains("[default: 0]"), "{events}");
 }
 
 /// Captures beside the example: one whose first packet has another time to live than its checksum covers, and one cut short.

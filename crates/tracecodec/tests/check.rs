@@ -381,6 +381,47 @@ fn test_frames() {
     assert_eq!(faults(&padded), []);
 }
 
+/// Headers that lead to IP, and the versions that may follow; `tshark` 4.0 calls all others bogus, `tcpdump` invalid.
+#[test]
+fn test_versions_that_contradict_the_link_layer() {
+    let ether = |rest: &[u8]| [&[0; 12], rest].concat();
+    let cooked = |protocol: &[u8]| [&[0; 14], protocol].concat();
+    let labels = ether(&[0x88, 0x47, 0, 0, 1, 0x40]);
+    let links: [(LinkType, Vec<u8>, &[u8]); 14] = [
+        (LinkType::ETHERNET, ether(&[8, 0]), &[4]),
+        (LinkType::ETHERNET, ether(&[0x86, 0xdd]), &[6]),
+        (LinkType::ETHERNET, ether(&[0x81, 0, 0, 7, 8, 0]), &[4]),
+        (
+            LinkType::ETHERNET,
+            ether(&[0x88, 0x64, 0x11, 0, 0, 1, 0, 62, 0, 0x21]),
+            &[4, 6],
+        ),
+        (LinkType::LINUX_SLL, cooked(&[8, 0]), &[4]),
+        (LinkType::LINUX_SLL, cooked(&[0x86, 0xdd]), &[6]),
+        (LinkType::PPP, vec![0xff, 3, 0, 0x21], &[4, 6]),
+        (LinkType::PPP, vec![0xff, 3, 0, 0x57], &[6]),
+        (LinkType::C_HDLC, vec![0x0f, 0, 8, 0], &[4]),
+        (LinkType::NULL, vec![2, 0, 0, 0], &[4, 6]),
+        (LinkType::NULL, vec![30, 0, 0, 0], &[6]),
+        (LinkType::RAW, vec![], &[4, 6]),
+        (LinkType::IPV4, vec![], &[4, 6]),
+        // Labels do not say what they carry.
+        (LinkType::ETHERNET, labels, &[0, 1, 2, 3, 4, 5, 6, 7]),
+    ];
+    for (link, header, legal) in links {
+        for version in 0..8 {
+            let mut packet = [&header[..], &v6(17, &UDP)].concat();
+            packet[header.len()] = version << 4;
+            let packet = Packet {
+                link,
+                ..raw(&packet)
+            };
+            let found = faults(&packet).contains(&Fault::IpVersion);
+            assert_eq!(found, !legal.contains(&version), "{link:?} {version}");
+        }
+    }
+}
+
 #[test]
 fn test_times() {
     let syn = v4(6, &SYN);

@@ -5,14 +5,14 @@ use std::fmt::Write as _;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result};
 use clap::Args;
 use rayon::prelude::*;
 use serde::Serialize;
 use tracecodec::check::{Checker, Cleanliness, Severity};
-use tracecodec::pcap::{self, Compression, Reader};
+use tracecodec::pcap::{self, Compression, ReadError, Reader};
 
-use crate::failure::{FINDING, GOOD};
+use crate::failure::{FINDING, GOOD, Hint};
 use crate::input::{self, progress_bar};
 use crate::interrupt;
 use crate::output::{check_file, print, print_json};
@@ -21,21 +21,26 @@ use crate::tools::{Opinion, TOOLS, Verdict};
 /// Packets between two looks for an interruption.
 const INTERRUPT_STEP: u64 = 4096;
 
+/// What `--help` tells below the options.
+const MORE_HELP: &str = "\
+Every packet is judged: lengths, checksums where all bytes that they cover were captured, headers and options, flags, addresses, and \
+time. An error is what an analyser rejects or calls malformed; a note is legal but unusual. With --tools, other programs judge, too, as \
+far as they are installed: tshark, capinfos, tcpdump, tcpprep (of tcpreplay's suite), zeek, suricata.
+
+Exit codes: 0 no error; 1 an error, a program's complaint, damage in a capture (but for --lenient), or a file within a folder that is no \
+capture; 2 failure: a file that was named is no capture, or nothing could be judged.";
+
 /// Tell what analysers would reject in captures, or wonder at.
-///
-/// Every packet is judged: lengths, checksums where all bytes that they cover were captured, headers and options, flags, addresses,
-/// and time. An error is what an analyser rejects or calls malformed; a note is legal but unusual. With --tools, other programs that
-/// are installed judge, too: tshark, capinfos, tcpdump, tcpprep (of tcpreplay's suite), zeek, suricata. Exit code 1 if there is any
-/// error, a program complains, or a capture is damaged.
 #[derive(Debug, Args)]
+#[command(after_long_help = MORE_HELP)]
 pub(crate) struct Check {
     /// Captures, or folders of captures; - is stdin.
     #[arg(value_name = "CAPTURE", required = true)]
     paths: Vec<PathBuf>,
-    /// Ask other programs, too.
+    /// Ask tshark, capinfos, tcpdump, tcpprep, zeek and suricata, too, as far as they are installed.
     #[arg(long)]
     tools: bool,
-    /// Tell of damage in a capture, but do not count it as an error.
+    /// Tell of damage in a capture, but do not count it as an error; a file that is no capture stays one.
     #[arg(long)]
     lenient: bool,
 }
@@ -43,8 +48,10 @@ pub(crate) struct Check {
 /// What `--json` prints.
 #[derive(Debug, Serialize)]
 struct Checked {
-    /// Whether there is no error, no complaint, and no damage that counts: exit code 0.
+    /// Whether there is no error, no complaint, no damage that counts, and no file that is no capture: exit code 0.
     clean: bool,
+    /// Files that could not be opened as captures.
+    unreadable: u64,
     /// Programs that were asked, with what they tell of their version; none where one is not installed.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     tools: BTreeMap<&'static str, Option<String>>,
@@ -72,9 +79,15 @@ struct Report {
     /// Why the capture could not be read to its end.
     #[serde(skip_serializing_if = "Option::is_none")]
     damage: Option<String>,
+    /// Why it could not be opened as a capture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unreadable: Option<String>,
     /// What other programs say of it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tools: Vec<Opinion>,
+    /// The same as `unreadable`, with its hint.
+    #[serde(skip)]
+    error: Option<ReadError>,
 }
 
 /// All faults of one kind.
@@ -114,7 +127,18 @@ impl Report {
                 .collect(),
             faults: faults.collect(),
             damage,
+            unreadable: None,
             tools: Vec::new(),
+            error: None,
+        }
+    }
+
+    /// Of a file that is no capture.
+    fn unreadable(capture: &Path, error: ReadError) -> Self {
+        Self {
+            unreadable: Some(error.to_string()),
+            error: Some(error),
+            ..Self::new(capture, &Checker::new().finish(), None)
         }
     }
 
@@ -123,21 +147,23 @@ impl Report {
             .tools
             .iter()
             .any(|opinion| opinion.verdict == Verdict::Complaints);
-        self.errors == 0 && !has_complaints && (lenient || self.damage.is_none())
+        let is_whole = self.unreadable.is_none() && (lenient || self.damage.is_none());
+        self.errors == 0 && !has_complaints && is_whole
     }
 }
 
 pub(crate) fn run(args: &Check, json: bool) -> Result<u8> {
-    let captures = input::captures(&args.paths)?;
+    check_stdin(&args.paths)?;
+    let paths = input::captures(&args.paths)?;
     let mut tools = BTreeMap::new();
     if args.tools {
-        captures
+        paths
             .iter()
             .try_for_each(|capture| check_file(capture, "a capture that other programs read"))?;
         tools.extend(TOOLS.iter().map(|tool| (tool.name, tool.version())));
     }
-    let bar = progress_bar(Some(captures.len() as u64), "captures");
-    let reports: Result<Vec<_>> = captures
+    let bar = progress_bar(Some(paths.len() as u64), "captures");
+    let reports: Result<Vec<_>> = paths
         .par_iter()
         .map(|capture| {
             let report = check(capture, &tools);
@@ -146,9 +172,16 @@ pub(crate) fn run(args: &Check, json: bool) -> Result<u8> {
         })
         .collect();
     bar.finish_and_clear();
-    let captures = reports?;
+    let mut captures = reports?;
+    let mut failure = take_failure(&args.paths, &paths, &mut captures);
+    // Of a single file, the error tells all.
+    if let Some(error) = failure.take_if(|_| captures.len() == 1) {
+        return Err(error);
+    }
+    let unreadable = captures.iter().filter(|report| report.unreadable.is_some());
     let checked = Checked {
         clean: captures.iter().all(|report| report.is_clean(args.lenient)),
+        unreadable: unreadable.count() as u64,
         tools,
         captures,
     };
@@ -157,7 +190,33 @@ pub(crate) fn run(args: &Check, json: bool) -> Result<u8> {
     } else {
         print(&render(&checked)?)?;
     }
+    if let Some(error) = failure {
+        return Err(error);
+    }
     Ok(if checked.clean { GOOD } else { FINDING })
+}
+
+/// Refuses to read stdin twice.
+pub(super) fn check_stdin(paths: &[PathBuf]) -> Result<()> {
+    if paths.iter().filter(|path| *path == Path::new("-")).count() > 1 {
+        return Err(Hint::error(
+            "- is stdin, and can be named once",
+            "name files for the others",
+        ));
+    }
+    Ok(())
+}
+
+/// Why the command fails for a file that is no capture: the first that was named itself, or the first if there are only such.
+fn take_failure(named: &[PathBuf], paths: &[PathBuf], reports: &mut [Report]) -> Option<Error> {
+    let has_captures = reports.iter().any(|report| report.error.is_none());
+    let counts = |path: &PathBuf| !has_captures || named.contains(path);
+    let mut errors = paths
+        .iter()
+        .zip(reports)
+        .filter(|(path, _)| counts(path))
+        .filter_map(|(_, report)| report.error.take());
+    errors.next().map(Error::new)
 }
 
 fn check(capture: &Path, tools: &BTreeMap<&'static str, Option<String>>) -> Result<Report> {
@@ -167,7 +226,7 @@ fn check(capture: &Path, tools: &BTreeMap<&'static str, Option<String>>) -> Resu
             let compression = reader.format().compression;
             (compression, observe(&mut reader, &mut checker)?)
         }
-        Err(error) => (Compression::None, Some(error.to_string())),
+        Err(error) => return Ok(Report::unreadable(capture, error)),
     };
     let mut report = Report::new(capture, &checker.finish(), damage);
     if !tools.is_empty() {
@@ -218,6 +277,10 @@ fn render(checked: &Checked) -> Result<String> {
     for report in &checked.captures {
         render_capture(&mut text, report)?;
     }
+    if checked.unreadable > 0 {
+        let (unreadable, all) = (checked.unreadable, checked.captures.len());
+        writeln!(text, "{unreadable} of {all} files are no captures")?;
+    }
     for (tool, version) in &checked.tools {
         let version = version.as_deref().unwrap_or("not installed");
         writeln!(text, "{tool:<10} {version}")?;
@@ -227,6 +290,10 @@ fn render(checked: &Checked) -> Result<String> {
 
 /// A line for the capture, then one for each kind of fault and each program with something to say.
 fn render_capture(text: &mut String, report: &Report) -> Result<()> {
+    if let Some(why) = &report.unreadable {
+        writeln!(text, "{}: no capture\n  unreadable: {why}", report.capture)?;
+        return Ok(());
+    }
     write!(text, "{}: {} packets, ", report.capture, report.packets)?;
     if report.errors + report.notes == 0 && report.damage.is_none() {
         write!(text, "clean")?;
@@ -269,6 +336,7 @@ fn render_capture(text: &mut String, report: &Report) -> Result<()> {
 fn render_opinion(text: &mut String, opinion: &Opinion) -> Result<()> {
     let verdict = match opinion.verdict {
         Verdict::Clean => "clean".to_string(),
+        Verdict::Complaints if opinion.complaints == 1 => "1 complaint".to_string(),
         Verdict::Complaints => format!("{} complaints", opinion.complaints),
         Verdict::CouldNotRun => "could not run".to_string(),
         Verdict::NotInstalled => "not installed".to_string(),

@@ -14,6 +14,7 @@ use tracecodec::pcap::{Packet, Reader};
 use tracecodec::tcp::events::EventSet;
 use tracecodec::wire::{self, Transport};
 
+use super::check::check_stdin;
 use crate::cli::ReadArgs;
 use crate::failure::{FINDING, GOOD};
 use crate::input::{Input, captures, progress_bar};
@@ -21,18 +22,23 @@ use crate::interrupt;
 use crate::output::{print, print_json};
 use crate::tools::tshark;
 
+/// What `--help` tells below the options.
+const MORE_HELP: &str = "\
+The rules are those of tshark 4.0 with its default preferences. One line a packet that has events: its place in the file from 1 (tshark's \
+frame.number), a tab, the events by the names of tshark's fields (tcp.analysis.NAME), sorted and joined by commas. A fast or spurious \
+retransmission is a retransmission too. Of several captures, each that has lines has a line `== FILE` above them.
+
+A TCP packet whose options the capture cut has no events, as in tshark, though later packets are judged by it; --judge-cut gives it the \
+events that it would have uncut.
+
+With `--analyzer both`, the lines are the packets about which the native analyser and tshark differ, and how the packet was read: only \
+packets whose outermost transport is TCP are analysed natively.
+
+Exit codes: 0 good; 1 the analysers differ (--analyzer both); 2 failure.";
+
 /// Tell the TCP events of captures: retransmissions, lost segments and the like.
-///
-/// The rules are those of tshark 4.0 with its default preferences. One line a packet that has events: its number as in
-/// Wireshark, a tab, the events by the names of tshark's fields (tcp.analysis.NAME), sorted. A fast or spurious retransmission is a
-/// retransmission too. Several captures have headings.
-///
-/// A TCP packet whose options the capture cut has no events, as in tshark, though later packets are judged by it; --judge-cut
-/// gives it the events that it would have uncut.
-///
-/// With `--analyzer both`, the lines are the packets about which the native analyser and tshark differ, and how the packet was read:
-/// only packets whose outermost transport is TCP are analysed natively. Exit code 1 if there are any.
 #[derive(Debug, Args)]
+#[command(after_long_help = MORE_HELP)]
 pub(crate) struct Events {
     /// Captures, or folders of captures; - is stdin.
     #[arg(value_name = "CAPTURE", required = true)]
@@ -47,8 +53,8 @@ pub(crate) struct Events {
     /// Judge TCP packets whose options the capture cut, too; tshark gets a copy with NOPs in their place.
     #[arg(long)]
     judge_cut: bool,
-    /// Captures at once.
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    /// Captures at once; 0, the default: as many as there are cores.
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     jobs: usize,
     #[command(flatten)]
     read: ReadArgs,
@@ -152,6 +158,7 @@ struct Findings<'a> {
 }
 
 pub(crate) fn run(args: &Events, json: bool) -> Result<u8> {
+    check_stdin(&args.paths)?;
     let with_tshark = args.analyzer != Analyzer::Native;
     if with_tshark {
         let paths: Vec<_> = args.paths.iter().map(PathBuf::as_path).collect();

@@ -11,7 +11,7 @@ use super::{Complaints, tshark};
 
 /// What `tcpdump -vvv` prints of headers that it finds wrong. Lines of payloads, which start with a tab, do not count; nor does
 /// `[|icmp]`, which it also prints of whole messages whose quote is 129 to 132 bytes long: it looks for extensions behind the 128th.
-const TCPDUMP_COMPLAINTS: [&str; 21] = [
+const TCPDUMP_COMPLAINTS: [&str; 23] = [
     "bad cksum",
     "(incorrect",
     "bad udp cksum",
@@ -33,9 +33,11 @@ const TCPDUMP_COMPLAINTS: [&str; 21] = [
     "unspec-proto",
     "invalid ip header",
     "bad IP version",
+    "unknown ip ",
+    "version error: ",
 ];
 
-/// First line that a program tells of its version; none where it cannot be run.
+/// First line that a program tells of its version, without a full stop; none where it cannot be run.
 pub(crate) fn version(name: &str, argument: &str) -> Option<String> {
     let output = Command::new(name).arg(argument).output().ok()?;
     let said = [output.stdout, output.stderr].concat();
@@ -43,7 +45,8 @@ pub(crate) fn version(name: &str, argument: &str) -> Option<String> {
     // Some warn first of the user who runs them.
     let mut lines = said.lines().filter(|line| !line.trim().is_empty());
     let has_digit = |line: &&str| line.contains(|c: char| c.is_ascii_digit());
-    Some(lines.find(has_digit).unwrap_or_default().to_string())
+    let line = lines.find(has_digit).unwrap_or_default().trim_end();
+    Some(line.strip_suffix('.').unwrap_or(line).to_string())
 }
 
 /// How a program ended, with what it wrote to stderr.
@@ -202,6 +205,9 @@ mod tests {
             "12:00:00.000000 IP (tos 0x0, ttl 64, id 1, offset 0, flags [DF], proto TCP (6), length 44, bad cksum 0 (->5ccd)!)",
             "    192.0.2.1.50000 > 198.51.100.7.443: Flags [S], cksum 0x0102 (incorrect -> 0x6ae0), seq 1, length 0",
             "    192.0.2.1.50000 > 198.51.100.7.53: [bad udp cksum 0x4910 -> 0x4911!] domain [length 2 < 12] (invalid)",
+            "12:00:00.000000 unknown ip 7",
+            "12:00:00.000000 IP6 version error: 4 != 6",
+            "12:00:00.000000 IP7 (invalid)",
         ];
         assert!(!good.into_iter().any(is_tcpdump_complaint));
         assert!(bad.into_iter().all(is_tcpdump_complaint));

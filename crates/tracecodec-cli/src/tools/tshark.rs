@@ -11,7 +11,6 @@ use tracecodec::wire::{self, TcpHeader, Transport};
 
 use crate::cli::ReadArgs;
 use crate::failure::Hint;
-use crate::output::check_file;
 
 /// The TCP option that does nothing.
 const NOP: u8 = 1;
@@ -46,7 +45,7 @@ pub(crate) fn names(set: EventSet) -> Vec<&'static str> {
     names
 }
 
-/// First line of `tshark --version`.
+/// First line of `tshark --version`, without its full stop.
 ///
 /// # Errors
 /// If it cannot be run.
@@ -60,11 +59,9 @@ pub(crate) fn version() -> Result<String> {
                 "install it (Debian: apt-get install tshark)",
             )
         })?;
-    Ok(String::from_utf8_lossy(&output.stdout)
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .to_string())
+    let said = String::from_utf8_lossy(&output.stdout);
+    let line = said.lines().next().unwrap_or_default().trim_end();
+    Ok(line.strip_suffix('.').unwrap_or(line).to_string())
 }
 
 /// The TCP events of a capture, and what `tshark` complains of.
@@ -114,7 +111,12 @@ pub(crate) fn judged_events(capture: &Path) -> Result<BTreeMap<u64, EventSet>> {
 /// Refuses what `tshark` does not do: read a pipe that is read otherwise too, or sort.
 pub(crate) fn check_input(paths: &[&Path], read: ReadArgs) -> Result<()> {
     for path in paths {
-        check_file(path, "input of tshark")?;
+        if *path == Path::new("-") {
+            return Err(Hint::error(
+                "tshark cannot read stdin: it is read otherwise, too, and can be read only once",
+                "name a file",
+            ));
+        }
     }
     if read.sort {
         return Err(Hint::error(

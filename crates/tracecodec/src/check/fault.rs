@@ -30,7 +30,7 @@ pub enum Fault {
     HeaderCut,
     /// A packet ends before its headers do.
     TooShort,
-    /// The IP version contradicts the link layer.
+    /// The link layer says IP, and the version is neither 4 nor 6, or another than the one that it says.
     IpVersion,
     /// The IPv4 header length is below 20 bytes or beyond the packet.
     IpHeaderLength,

@@ -168,10 +168,12 @@ fn judge(packet: &Packet<'_>, faults: &mut Faults) -> Result<(), Stop> {
     };
     let is_beyond = packet.data.len() > packet.wire_len as usize;
     faults.add(Fault::CapturedBeyondWire, is_beyond);
+    let has_wrong_version = link::has_wrong_version(packet.link, packet.data);
+    faults.add(Fault::IpVersion, has_wrong_version);
     let place = link::find_ip(packet.link, packet.data).map_err(|reason| match reason {
         SkipReason::CutHeader if frame.whole().is_some() => Stop::Fault(Fault::TooShort),
         SkipReason::CutHeader => Stop::Fault(Fault::HeaderCut),
-        SkipReason::MalformedHeader => Stop::Fault(Fault::IpVersion),
+        _ if has_wrong_version => Stop::Judged,
         reason => Stop::Skip(reason),
     })?;
     let end = frame.len.saturating_sub(place.trailer);

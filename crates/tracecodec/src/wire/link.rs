@@ -33,12 +33,35 @@ enum Next {
     Ether(u16),
     /// A PPP protocol field follows.
     Ppp,
-    /// IP, whose own version nibble tells the family; also where the link layer says IPv4, as Wireshark reads it.
-    Ip,
-    /// IPv6 and nothing else.
-    Ipv6,
+    /// IP.
+    Ip(Says),
     /// 802.2 LLC follows.
     Llc,
+}
+
+/// What a link layer says of the version of the IP that it carries.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Says {
+    /// It is 4 by EtherType; 6 is read where it stands, as Wireshark does.
+    V4,
+    /// It is 6 and nothing else.
+    V6,
+    /// It is 4 or 6; also where PPP and loopback say IPv4, as Wireshark reads them.
+    Either,
+    /// Nothing: below MPLS labels lies IP only if the nibble is one of IP's.
+    Nothing,
+}
+
+impl Says {
+    /// Whether a version contradicts it.
+    fn is_against(self, version: u8) -> bool {
+        match self {
+            Says::V4 => version != 4,
+            Says::V6 => version != 6,
+            Says::Either => !matches!(version, 4 | 6),
+            Says::Nothing => false,
+        }
+    }
 }
 
 /// Place of the IP packet in a frame.
@@ -58,10 +81,29 @@ pub struct IpPlace {
 /// [`SkipReason::UnsupportedLink`], [`SkipReason::NonIp`], [`SkipReason::CutHeader`] where the capture cut the link
 /// header, or [`SkipReason::MalformedHeader`].
 pub fn find_ip(link: LinkType, data: &[u8]) -> Result<IpPlace, SkipReason> {
+    let (place, says) = locate(link, data)?;
+    match (byte(data, place.offset)? >> 4, says) {
+        (4, Says::V6) => Err(SkipReason::MalformedHeader),
+        (4 | 6, _) => Ok(place),
+        _ => Err(SkipReason::NonIp),
+    }
+}
+
+/// Whether the link layer says IP, and the version nibble behind it contradicts that.
+pub(crate) fn has_wrong_version(link: LinkType, data: &[u8]) -> bool {
+    locate(link, data).is_ok_and(|(place, says)| {
+        byte(data, place.offset).is_ok_and(|first| says.is_against(first >> 4))
+    })
+}
+
+/// Where IP starts by the link layer, and what that says of its version.
+fn locate(link: LinkType, data: &[u8]) -> Result<(IpPlace, Says), SkipReason> {
     let (next, at) = match link {
         LinkType::ETHERNET => ethernet(data, 12)?,
-        LinkType::RAW | LinkType::RAW_BSD | LinkType::RAW_OPENBSD | LinkType::IPV4 => (Next::Ip, 0),
-        LinkType::IPV6 => (Next::Ipv6, 0),
+        LinkType::RAW | LinkType::RAW_BSD | LinkType::RAW_OPENBSD | LinkType::IPV4 => {
+            (Next::Ip(Says::Either), 0)
+        }
+        LinkType::IPV6 => (Next::Ip(Says::V6), 0),
         LinkType::NULL | LinkType::LOOP => (null(data)?, 4),
         LinkType::LINUX_SLL => linux_cooked(data, word(data, 2)?, 14, 16)?,
         LinkType::LINUX_SLL2 => linux_cooked(data, word(data, 8)?, 0, 20)?,
@@ -78,28 +120,22 @@ pub fn find_ip(link: LinkType, data: &[u8]) -> Result<IpPlace, SkipReason> {
 }
 
 /// Follows tags and encapsulations to the IP header.
-fn follow(data: &[u8], mut next: Next, mut at: usize) -> Result<IpPlace, SkipReason> {
+fn follow(data: &[u8], mut next: Next, mut at: usize) -> Result<(IpPlace, Says), SkipReason> {
     let (mut trailer, mut end) = (0, None);
     for _ in 0..MAX_TAGS {
         (next, at) = match next {
-            Next::Ip => {
-                return check_version(data, at, &[4, 6]).map(|offset| IpPlace {
-                    offset,
+            Next::Ip(says) => {
+                let place = IpPlace {
+                    offset: at,
                     trailer,
                     end,
-                });
-            }
-            Next::Ipv6 => {
-                return check_version(data, at, &[6]).map(|offset| IpPlace {
-                    offset,
-                    trailer,
-                    end,
-                });
+                };
+                return Ok((place, says));
             }
             Next::Ppp => ppp(data, at)?,
             Next::Llc => llc(data, at)?,
-            Next::Ether(ethertype::IPV4) => (Next::Ip, at),
-            Next::Ether(ethertype::IPV6) => (Next::Ipv6, at),
+            Next::Ether(ethertype::IPV4) => (Next::Ip(Says::V4), at),
+            Next::Ether(ethertype::IPV6) => (Next::Ip(Says::V6), at),
             Next::Ether(ethertype::VLAN | ethertype::QINQ | ethertype::QINQ_OLD) => {
                 ethernet(data, at + 2)?
             }
@@ -119,15 +155,6 @@ fn follow(data: &[u8], mut next: Next, mut at: usize) -> Result<IpPlace, SkipRea
         };
     }
     Err(SkipReason::NonIp)
-}
-
-/// Checks the version nibble against the versions that may stand there; returns the offset.
-fn check_version(data: &[u8], at: usize, versions: &[u8]) -> Result<usize, SkipReason> {
-    match byte(data, at)? >> 4 {
-        version if versions.contains(&version) => Ok(at),
-        4 | 6 => Err(SkipReason::MalformedHeader),
-        _ => Err(SkipReason::NonIp),
-    }
 }
 
 fn byte(data: &[u8], at: usize) -> Result<u8, SkipReason> {
@@ -157,7 +184,7 @@ fn llc(data: &[u8], at: usize) -> Result<(Next, usize), SkipReason> {
             (0, 0) => Ok((Next::Ether(word(data, at + 6)?), at + 8)),
             _ => Err(SkipReason::NonIp),
         },
-        (0x06, 0x06, 0x03) => Ok((Next::Ip, at + 3)),
+        (0x06, 0x06, 0x03) => Ok((Next::Ip(Says::Either), at + 3)),
         _ => Err(SkipReason::NonIp),
     }
 }
@@ -167,7 +194,7 @@ fn mpls(data: &[u8], mut at: usize) -> Result<(Next, usize), SkipReason> {
     while byte(data, at + 2)? & 1 == 0 {
         at += 4;
     }
-    Ok((Next::Ip, at + 4))
+    Ok((Next::Ip(Says::Nothing), at + 4))
 }
 
 /// The PPP protocol field (RFC 1661), with or without address and control, compressed or not.
@@ -180,8 +207,8 @@ fn ppp(data: &[u8], mut at: usize) -> Result<(Next, usize), SkipReason> {
         _ => (word(data, at)?, at + 2),
     };
     match protocol {
-        0x0021 => Ok((Next::Ip, at)),
-        0x0057 => Ok((Next::Ipv6, at)),
+        0x0021 => Ok((Next::Ip(Says::Either), at)),
+        0x0057 => Ok((Next::Ip(Says::V6), at)),
         0x0281 | 0x0283 => Ok((Next::Ether(ethertype::MPLS), at)),
         _ => Err(SkipReason::NonIp),
     }
@@ -208,8 +235,8 @@ fn null(data: &[u8]) -> Result<Next, SkipReason> {
     };
     match family {
         // AF_INET is the same everywhere; AF_INET6 differs on Linux, NetBSD and OpenBSD, FreeBSD, Darwin.
-        2 => Ok(Next::Ip),
-        10 | 24 | 28 | 30 => Ok(Next::Ipv6),
+        2 => Ok(Next::Ip(Says::Either)),
+        10 | 24 | 28 | 30 => Ok(Next::Ip(Says::V6)),
         _ => Err(SkipReason::NonIp),
     }
 }
