@@ -33,40 +33,24 @@ pub(crate) struct Cli {
     pub(crate) json: bool,
 }
 
-/// The commands, in the order of the data's way.
+/// The commands, in the order of the data's way. What each does is told with its arguments.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Tell what a capture holds, and what of it is in scope.
     Inspect(commands::inspect::Inspect),
-    /// Tell the TCP events of captures: retransmissions, lost segments and the like.
     Events(commands::events::Events),
-    /// Cut captures into session-preserving temporal shards.
     Shard(commands::shard::Shard),
-    /// Lift captures to packet actions.
     Lift(commands::lift::Lift),
-    /// Compile packet actions to a capture.
     Compile(commands::compile::Compile),
-    /// Train a codec.
     Train(commands::train::Train),
-    /// Encode packets to latents.
     Encode(commands::encode::Encode),
-    /// Decode latents to a capture or to packet actions.
     Decode(commands::decode::Decode),
-    /// Take a capture to latents, or to actions only, and back in one step.
     Roundtrip(commands::roundtrip::Roundtrip),
-    /// Prove that lift and compile lose nothing, on any number of captures.
     Verify(commands::verify::Verify),
-    /// Measure how faithful a capture is to its reference.
     Evaluate(commands::evaluate::Evaluate),
-    /// Add up evaluations of parts of a dataset.
     Merge(commands::merge::Merge),
-    /// Tell what analysers would reject in captures, or wonder at.
     Check(commands::check::Check),
-    /// Draw a page from evaluations: tables and figures, as one HTML file that works offline.
     Report(commands::report::Report),
-    /// Print shell completions.
     Completions(commands::completions::Completions),
-    /// Print the manual page.
     Man(commands::completions::Man),
 }
 
