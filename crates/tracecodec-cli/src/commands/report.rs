@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::Args;
 use serde::Serialize;
-use tracecodec::metrics::{Evaluation, EvaluationError};
 use tracecodec::output::Output;
 
 use super::merge;
@@ -50,7 +49,7 @@ struct Made {
 
 pub(crate) fn run(args: &Report, json: bool) -> Result<()> {
     check(args, json)?;
-    let evaluations = args.inputs.iter().map(|path| read(path));
+    let evaluations = args.inputs.iter().map(|path| merge::read(path));
     let evaluations = evaluations.collect::<Result<Vec<_>>>()?;
     let count = evaluations.len();
     let datasets = datasets(evaluations)?;
@@ -116,16 +115,6 @@ fn check_plain(output: &Path) -> Result<()> {
         )),
         _ => Ok(()),
     }
-}
-
-fn read(path: &Path) -> Result<Evaluation> {
-    merge::read(path).map_err(|error| match error.downcast_ref::<EvaluationError>() {
-        Some(cause) => Hint::error(
-            format!("{}: {cause}", path.display()),
-            "name files as this version's `tracecodec evaluate --output` writes them",
-        ),
-        None => error,
-    })
 }
 
 /// Writes all that was asked for: draws it first, and puts page and tables in their places last. Tells how many figures there are.
