@@ -812,6 +812,7 @@ fn test_report_of_what_is_no_evaluation() {
         "later.json",
         "{\"format\": \"tracecodec-evaluation\", \"version\": 99}",
     );
+    fs::write(folder.path().join("bytes.json"), [0xff, 0xfe]).unwrap();
     let lines = [
         "report cut.json -o page.html",
         "report other.json -o page.html",
@@ -820,10 +821,46 @@ fn test_report_of_what_is_no_evaluation() {
         "report a.json -o a.json",
         "report a.json -o - --json",
         "report a.json -o page.html --markdown page.html",
+        "report a.json -o page.html.gz",
+        "report a.json -o page.html --svg svg --latex nowhere/tables.tex",
+        "report bytes.json -o page.html",
     ];
     let told: Vec<_> = lines.map(|line| told(&run(&folder, line))).into();
     insta::assert_snapshot!("report_bad_input", told.join("\n"));
     assert!(!folder.path().join("page.html").exists());
+    assert!(!folder.path().join("svg").exists());
+}
+
+#[test]
+fn test_report_of_names_that_are_long_empty_or_command_terminals() {
+    let folder = TempDir::new().unwrap();
+    evaluations(&folder);
+    let text = fs::read(folder.path().join("b.json")).unwrap();
+    let named = |file: &str, label: &str, dataset: &str| {
+        let mut other: serde_json::Value = serde_json::from_slice(&text).unwrap();
+        other["label"] = label.into();
+        other["dataset"] = dataset.into();
+        other["reference"]["bytes"] = label.len().into();
+        fs::write(folder.path().join(file), other.to_string()).unwrap();
+    };
+    let long = "x".repeat(400);
+    named("c.json", "one", &long);
+    named("d.json", "other", &format!("{long}y"));
+    named("e.json", "\u{1b}[31mred\nline", "");
+    named("f.json", "", "");
+    let made = succeed(
+        &folder,
+        "report c.json d.json e.json f.json -o page.html --svg svg --markdown t.md --latex t.tex",
+    );
+    assert!(told(&made).contains("warning: unnamed: unnamed was evaluated on another reference"));
+    assert_eq!(fs::read_dir(folder.path().join("svg")).unwrap().count(), 12);
+    let name = format!("svg/{}-2-fig4-transitions.svg", "x".repeat(60));
+    assert!(folder.path().join(name).exists());
+    for text in ["page.html", "t.md", "t.tex"] {
+        let text = fs::read_to_string(folder.path().join(text)).unwrap();
+        assert!(text.contains("\u{fffd}[31mred line") || text.contains("\u{fffd}\\[31mred line"));
+        assert!(!text.contains('\u{1b}') && !told(&made).contains('\u{1b}'));
+    }
 }
 
 #[test]

@@ -4,10 +4,16 @@ use super::dataset::Series;
 use super::panel::{Area, HEAD, Panel, WIDTH};
 use super::scale::Scale;
 use super::style::{Colour, INK, Style};
-use super::svg::{Anchor, fit};
+use super::svg::{Anchor, fit, text_width};
 
 /// Height of a bar with its distance to the next one.
 const ROW: f64 = 24.0;
+
+/// Room left of the bars for the names, with the marks before them: as much as they need, within limits.
+const NAMES: (f64, f64) = (100.0, 210.0);
+
+/// Room of the marks and the gaps beside the names.
+const MARKS: f64 = 32.0;
 
 /// Draws a number for each series; none where there is no such number. `say` makes text of it.
 pub(super) fn bars(
@@ -19,8 +25,10 @@ pub(super) fn bars(
 ) -> Panel {
     let height = HEAD + ROW * series.len() as f64 + 12.0;
     let mut panel = Panel::new(title, subtitle, (WIDTH, height), series);
+    let widest = series.iter().map(|series| text_width(series.name));
+    let widest = widest.fold(0.0, f64::max);
     let area = Area {
-        left: 122.0,
+        left: (MARKS + widest).clamp(NAMES.0, NAMES.1),
         top: HEAD,
         right: WIDTH - 74.0,
         bottom: height - 8.0,
@@ -34,13 +42,14 @@ pub(super) fn bars(
         high: if most > 0.0 { most } else { 1.0 },
     };
     let x = |value: f64| area.left + scale.at(value).max(0.0) * (area.right - area.left);
-    if let Some(Some(value)) = values.first() {
-        panel.reference_line(x(*value), (area.top - 2.0, area.bottom));
+    let band = values.first().copied().flatten().map(x);
+    if let Some(band) = band {
+        panel.reference_line(band, (area.top - 2.0, area.bottom));
     }
     let mut told = Vec::new();
     for (index, (series, value)) in series.iter().zip(values).enumerate() {
         let middle = area.top + ROW * (index as f64 + 0.5);
-        let name = fit(series.name, area.left - 34.0);
+        let name = fit(series.name, area.left - MARKS);
         panel
             .svg
             .text((area.left - 8.0, middle + 4.0), Anchor::End, &name);
@@ -54,7 +63,7 @@ pub(super) fn bars(
             .rect((area.left, middle - 7.0), (width, 14.0), colour.light);
         panel
             .svg
-            .halo_text((end + 8.0, middle + 4.0), &text, INK, 11.0);
+            .halo_text((beside(end, &text, band), middle + 4.0), &text, INK, 11.0);
         panel.mark((end, middle), index, title, &text);
         told.push(format!("{} {text}", series.name));
     }
@@ -62,9 +71,31 @@ pub(super) fn bars(
     panel
 }
 
+/// Where a bar's number begins: behind the bar, and behind the reference's line where that would run through it.
+fn beside(end: f64, text: &str, band: Option<f64>) -> f64 {
+    let begin = end + 8.0;
+    match band {
+        Some(band) if band > end && band < begin + text_width(text) + 4.0 => band + 8.0,
+        _ => begin,
+    }
+}
+
 fn fill(style: Style) -> Colour {
     match style {
         Style::Reference => INK,
         Style::Method(_) => style.colour(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn test_no_line_runs_through_a_number() {
+        assert_eq!(beside(100.0, "12", None), 108.0);
+        assert_eq!(beside(100.0, "12", Some(100.0)), 108.0);
+        assert_eq!(beside(100.0, "12", Some(115.0)), 123.0);
+        assert_eq!(beside(100.0, "12", Some(150.0)), 108.0);
     }
 }

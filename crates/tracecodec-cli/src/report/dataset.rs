@@ -83,7 +83,7 @@ impl Dataset {
 pub(crate) fn datasets(evaluations: Vec<Evaluation>) -> Result<Vec<Dataset>> {
     let mut datasets: Vec<Dataset> = Vec::new();
     let mut labels: Vec<String> = Vec::new();
-    for evaluation in evaluations {
+    for evaluation in evaluations.into_iter().map(presentable) {
         let known = labels.iter().position(|label| *label == evaluation.label);
         let style = known.unwrap_or_else(|| {
             labels.push(evaluation.label.clone());
@@ -111,6 +111,37 @@ pub(crate) fn datasets(evaluations: Vec<Evaluation>) -> Result<Vec<Dataset>> {
     Ok(datasets)
 }
 
+/// With names that can be shown anywhere.
+fn presentable(evaluation: Evaluation) -> Evaluation {
+    Evaluation {
+        label: presentable_name(&evaluation.label),
+        dataset: presentable_name(&evaluation.dataset),
+        analyzer: presentable_name(&evaluation.analyzer),
+        ..evaluation
+    }
+}
+
+/// A name in one line, without what commands a terminal or turns the direction of text; "unnamed" if it is empty.
+fn presentable_name(name: &str) -> String {
+    let name: String = name
+        .trim()
+        .chars()
+        .map(|c| match c {
+            c if c.is_whitespace() && c != '\u{a0}' => ' ',
+            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                '\u{fffd}'
+            }
+            c if c.is_control() => '\u{fffd}',
+            c => c,
+        })
+        .collect();
+    if name.is_empty() {
+        "unnamed".to_string()
+    } else {
+        name
+    }
+}
+
 fn check_labels(dataset: &Dataset) -> Result<()> {
     let labels = dataset.methods.iter().map(|(_, method)| &method.label);
     let mut seen: Vec<&String> = Vec::new();
@@ -126,6 +157,9 @@ fn check_labels(dataset: &Dataset) -> Result<()> {
     Ok(())
 }
 
+/// Bytes of a name for files at most, without the number that may follow: far from what file systems allow, as figures add theirs.
+const SLUG: usize = 60;
+
 /// A name for files and links: small letters, digits and hyphens.
 fn slug(name: &str, others: &[Dataset]) -> String {
     let words = name.split(|c: char| !c.is_ascii_alphanumeric());
@@ -136,7 +170,10 @@ fn slug(name: &str, others: &[Dataset]) -> String {
     let base = if words.is_empty() {
         "dataset".to_string()
     } else {
-        words.join("-")
+        // ASCII alone: each character is a byte.
+        let mut base = words.join("-");
+        base.truncate(SLUG);
+        base.trim_end_matches('-').to_string()
     };
     let free = |slug: &String| others.iter().all(|other| other.slug != *slug);
     let numbered = (2..).map(|n| format!("{base}-{n}"));
@@ -173,6 +210,28 @@ mod tests {
                 ("b-1-2", "Reference y".to_string())
             ]
         );
+    }
+
+    #[test]
+    fn test_long_names_get_short_slugs_apart() {
+        let name = |end: &str| format!("{}{end}", "é long".repeat(100));
+        let evaluations = ["a", "b"].map(|end| evaluation(&name(end), "x"));
+        let datasets = datasets(evaluations.to_vec()).unwrap();
+        let slugs: Vec<_> = datasets.iter().map(|dataset| &dataset.slug).collect();
+        assert_eq!(slugs[0].len(), 59, "{slugs:?}");
+        assert_eq!(*slugs[1], format!("{}-2", slugs[0]));
+    }
+
+    #[test]
+    fn test_names_can_be_shown() {
+        let names = ["a\n b", "\u{1b}[31mred", " \t", "", "\u{202e}x"];
+        assert_eq!(
+            names.map(presentable_name),
+            ["a  b", "\u{fffd}[31mred", "unnamed", "unnamed", "\u{fffd}x"]
+        );
+        let datasets = datasets(vec![evaluation("", "")]).unwrap();
+        assert_eq!(datasets[0].name, "unnamed");
+        assert_eq!(datasets[0].series()[1].name, "unnamed");
     }
 
     #[test]

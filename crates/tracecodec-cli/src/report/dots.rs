@@ -23,6 +23,9 @@ const LANE: f64 = 12.5;
 /// Width of the place for zero, left of a logarithmic scale.
 const ZERO: f64 = 34.0;
 
+/// Size of the numbers beside the marks.
+const NUMBER: f64 = 9.5;
+
 impl Dots<'_> {
     /// Draws shares by series and category; none where a series has nothing to take shares of.
     pub(super) fn draw(&self, series: &[Series<'_>], shares: &[Vec<Option<f64>>]) -> Panel {
@@ -78,9 +81,9 @@ impl Dots<'_> {
                 };
                 series.style.mark(&mut panel.svg, x(share), y);
                 let value = percent(share);
-                panel
-                    .svg
-                    .halo_text((x(share) + 9.0, y + 3.5), &value, MUTED, 9.5);
+                let band = shares[0][index].map(x);
+                let begin = beside(x(share), &value, band, area.left);
+                panel.svg.halo_text((begin, y + 3.5), &value, MUTED, NUMBER);
                 panel.mark((x(share), y), number, category, &value);
             }
         }
@@ -110,5 +113,30 @@ impl Dots<'_> {
             format!("{}: {}.", series.name, named.collect::<Vec<_>>().join(", "))
         });
         of_series.collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// Where a mark's number begins: right of it, or left where the reference's line would run through it and there is room.
+fn beside(x: f64, text: &str, band: Option<f64>, left: f64) -> f64 {
+    let width = text_width(text) * NUMBER / 11.0;
+    let (right_of, left_of) = (x + 9.0, x - 9.0 - width);
+    match band {
+        Some(band) if band > x + 5.0 && band < right_of + width + 4.0 && left_of > left => left_of,
+        _ => right_of,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn test_no_line_runs_through_a_number() {
+        let width = text_width("12 %") * NUMBER / 11.0;
+        let begin = |band, left| beside(100.0, "12 %", band, left);
+        assert_eq!(begin(Some(100.0), 0.0), 109.0);
+        assert_eq!(begin(Some(115.0), 0.0), 91.0 - width);
+        assert_eq!(begin(Some(115.0), 90.0), 109.0);
+        assert_eq!(begin(Some(180.0), 0.0), 109.0);
     }
 }

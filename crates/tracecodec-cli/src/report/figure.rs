@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::dataset::Series;
 use super::panel::Panel;
 use super::style::{INK, PAPER};
-use super::svg::{Anchor, FONTS, Svg, escape, tenth, text_width};
+use super::svg::{Anchor, FONTS, Svg, escape, fit, fit_bold, tenth, text_width};
 
 /// A few panels that belong together.
 pub(crate) struct Figure {
@@ -33,18 +33,22 @@ const GAP: f64 = 14.0;
 /// Space for the title above.
 const TITLE: f64 = 34.0;
 
+/// Size of the title's text.
+const TITLE_SIZE: f64 = 15.0;
+
 impl Legend {
     /// Samples of the series' looks, in as many lines as they need.
     pub(super) fn of_series(series: &[Series<'_>], width: f64) -> Self {
         let mut svg = Svg::default();
         let (mut x, mut y) = (8.0, 12.0);
         for series in series {
-            let advance = 38.0 + text_width(series.name) + 22.0;
+            let name = fit(series.name, width - 60.0);
+            let advance = 38.0 + text_width(&name) + 22.0;
             if x > 8.0 && x + advance > width {
                 (x, y) = (8.0, y + 20.0);
             }
             series.style.sample(&mut svg, x, y);
-            svg.text((x + 38.0, y + 4.0), Anchor::Start, series.name);
+            svg.text((x + 38.0, y + 4.0), Anchor::Start, &name);
             x += advance;
         }
         Self {
@@ -116,7 +120,9 @@ impl Figure {
     pub(super) fn head(&self) -> String {
         let mut svg = Svg::default();
         let at = (GAP + 8.0, 24.0);
-        svg.styled_text(at, Anchor::Start, &self.title, INK, 15.0, true);
+        let room = self.layout().1.0 - 2.0 * at.0;
+        let title = fit_bold(&self.title, room, TITLE_SIZE);
+        svg.styled_text(at, Anchor::Start, &title, INK, TITLE_SIZE, true);
         let legend = &self.legend.svg.0;
         format!(
             r#"{}<g transform="translate({} {})">{legend}</g>"#,

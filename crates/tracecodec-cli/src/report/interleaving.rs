@@ -42,7 +42,7 @@ pub(super) fn figure(dataset: &Dataset) -> Figure {
             ),
             one(
                 "Sessions",
-                "bidirectional, cut at FIN, RST and 60 s of silence",
+                "bidirectional; begun anew by a new SYN or after 60 s of silence",
                 |summary| Some(summary.sessions as f64),
                 |value| count(value as u64),
             ),

@@ -23,8 +23,18 @@ pub(super) struct Lines<'a> {
     pub(super) subtitle: &'a str,
     pub(super) x: Axis<'a>,
     pub(super) y: Axis<'a>,
-    /// Whether each value holds up to the next point.
-    pub(super) steps: bool,
+    pub(super) between: Between,
+}
+
+/// What a curve has between its points.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Between {
+    /// A straight line.
+    Line,
+    /// The value of the point before.
+    Before,
+    /// The value of the point after. That of the first point holds from the lower end of the axis on.
+    After,
 }
 
 const HEIGHT: f64 = 272.0;
@@ -68,7 +78,7 @@ impl Lines<'_> {
             let places: Vec<_> = curve.iter().map(place).collect();
             let kept = thin(&places, COLUMN);
             let points: Vec<_> = kept.iter().map(|&at| places[at]).collect();
-            self.line(&mut panel, series.style, index, &points);
+            self.line(&mut panel, series.style, index, &points, area.left);
             for &at in &kept {
                 let (value_x, value_y) = curve[at];
                 let (at_x, value) = ((self.x.value)(value_x), (self.y.value)(value_y));
@@ -78,11 +88,18 @@ impl Lines<'_> {
         panel
     }
 
-    fn line(&self, panel: &mut Panel, style: Style, index: usize, points: &[(f64, f64)]) {
-        let path = if self.steps {
-            stairs(points)
-        } else {
-            points.to_vec()
+    fn line(
+        &self,
+        panel: &mut Panel,
+        style: Style,
+        index: usize,
+        points: &[(f64, f64)],
+        left: f64,
+    ) {
+        let path = match self.between {
+            Between::Line => points.to_vec(),
+            Between::Before => stairs(points),
+            Between::After => stairs_back(points, left),
         };
         panel
             .svg
@@ -108,6 +125,18 @@ fn stairs(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     path
 }
 
+/// Each height held from the point before on; the first from `left` on.
+fn stairs_back(points: &[(f64, f64)], left: f64) -> Vec<(f64, f64)> {
+    let mut path = Vec::with_capacity(2 * points.len());
+    let mut before = left;
+    for &(x, y) in points {
+        path.extend([(before, y), (x, y)]);
+        before = x;
+    }
+    path.dedup();
+    path
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,5 +145,12 @@ mod tests {
     fn test_stairs() {
         let path = stairs(&[(0.0, 1.0), (2.0, 3.0), (4.0, 3.0)]);
         assert_eq!(path, [(0.0, 1.0), (2.0, 1.0), (2.0, 3.0), (4.0, 3.0)]);
+    }
+
+    #[test]
+    fn test_stairs_back() {
+        let path = stairs_back(&[(1.0, 9.0), (4.0, 5.0)], 0.0);
+        assert_eq!(path, [(0.0, 9.0), (1.0, 9.0), (1.0, 5.0), (4.0, 5.0)]);
+        assert!(stairs_back(&[], 0.0).is_empty());
     }
 }

@@ -9,7 +9,7 @@ pub(super) fn short(value: f64) -> String {
         let exponent = size.log10().floor() as i32;
         format!(
             "{}×10{}",
-            trim(format!("{:.1}", value / 10_f64.powi(exponent))),
+            trim(format!("{:.2}", value / 10_f64.powi(exponent))),
             superscript(exponent)
         )
     } else if size < 999.5 {
@@ -90,10 +90,10 @@ mod tests {
 
     #[test]
     fn test_short() {
-        let values = [0.0, 1.0, 12.345, 0.0123456, 999.4, 1234567.0, 0.000037];
+        let values = [0.0, 1.0, 12.345, 0.0123456, 999.4, 1234567.0, 6.58e-6];
         assert_eq!(
             values.map(short),
-            ["0", "1", "12.3", "0.0123", "999", "1,234,567", "3.7×10⁻⁵"]
+            ["0", "1", "12.3", "0.0123", "999", "1,234,567", "6.58×10⁻⁶"]
         );
     }
 

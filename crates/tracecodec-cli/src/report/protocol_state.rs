@@ -7,7 +7,7 @@ use super::curve::{Points, ccdf};
 use super::dataset::{Dataset, Series};
 use super::dots::Dots;
 use super::figure::{Figure, Legend};
-use super::lines::{Axis, Lines};
+use super::lines::{Axis, Between, Lines};
 use super::number::{count, percent, short, si};
 use super::panel::{Panel, WIDTH};
 use super::scale::Scale;
@@ -136,7 +136,7 @@ pub(super) fn tail(
             tick: percent,
             value: percent,
         },
-        steps: false,
+        between: Between::After,
     };
     lines.draw(series, &curves)
 }

@@ -88,7 +88,7 @@ impl Svg {
     /// Text on a halo that keeps what is below from crossing it.
     pub(super) fn halo_text(&mut self, at: (f64, f64), text: &str, fill: Colour, size: f64) {
         let halo = format!(
-            r#" stroke="{}" stroke-width="3" stroke-linejoin="round" paint-order="stroke""#,
+            r#" stroke="{}" stroke-width="4" stroke-linejoin="round" paint-order="stroke""#,
             PAPER.light
         );
         self.write_text(at, (fill, size), &halo, text);
@@ -160,6 +160,11 @@ pub(super) fn fit(text: &str, width: f64) -> String {
     let room = (width / 6.9) as usize;
     let cut: String = text.chars().take(room.saturating_sub(1)).collect();
     format!("{}…", cut.trim_end())
+}
+
+/// The same for bold text of another size.
+pub(super) fn fit_bold(text: &str, width: f64, size: f64) -> String {
+    fit(text, width * 0.9 * 11.0 / size)
 }
 
 /// Text as XML and HTML have it, in content and in attributes. What XML cannot hold becomes U+FFFD.

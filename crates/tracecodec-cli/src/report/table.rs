@@ -51,6 +51,9 @@ pub(crate) struct Table {
     pub(super) caption: String,
 }
 
+/// Characters of a word above which it may break within a column's name.
+const LONG: usize = 14;
+
 impl Table {
     pub(super) fn new(title: &str, head: impl IntoIterator<Item = String>) -> Self {
         Self {
@@ -89,8 +92,8 @@ impl Table {
             "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{0}\"><table><caption>{0}</caption><thead><tr>",
             escape(&self.title)
         );
-        for name in &self.head {
-            let _ = write!(html, "<th scope=\"col\">{}</th>", escape(name));
+        for (index, name) in self.head.iter().enumerate() {
+            html.push_str(&self.html_head(index, name));
         }
         html.push_str("</tr></thead><tbody>\n");
         for row in &self.rows {
@@ -115,6 +118,23 @@ impl Table {
         html
     }
 
+    /// Whether a column has numbers.
+    fn is_number(&self, column: usize) -> bool {
+        self.rows.first().is_some_and(|row| row[column].number)
+    }
+
+    /// A column's name stands as its cells do; one with a word that is long may break anywhere.
+    fn html_head(&self, column: usize, name: &str) -> String {
+        let long = name.split(' ').any(|word| word.chars().count() > LONG);
+        let class = match (self.is_number(column), long) {
+            (true, true) => " class=\"n long\"",
+            (true, false) => " class=\"n\"",
+            (false, true) => " class=\"long\"",
+            (false, false) => "",
+        };
+        format!("<th scope=\"col\"{class}>{}</th>", escape(name))
+    }
+
     fn html_cell(&self, index: usize, cell: &Cell) -> String {
         let text = escape(&cell.text);
         let text = match (cell.note, cell.best) {
@@ -123,9 +143,9 @@ impl Table {
                 escape(&self.notes[note]),
                 Self::letter(note)
             ),
-            (None, true) => format!(
-                "<strong>{text}<span class=\"best\" title=\"best learned\"> ★</span></strong>"
-            ),
+            (None, true) => {
+                format!("<strong>{text}<span class=\"best\" title=\"best\"> ★</span></strong>")
+            }
             (None, false) => text,
         };
         match (index, cell.number) {
@@ -140,9 +160,8 @@ impl Table {
         let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
         let mut text = format!("### {}\n\n", markdown(&self.title));
         text += &line(self.head.iter().map(|name| markdown(name)).collect());
-        let numbers = self.rows.first();
-        let rules = (0..self.head.len()).map(|index| {
-            let number = numbers.is_some_and(|row| row[index].number);
+        let rules = (0..self.head.len()).map(|column| {
+            let number = self.is_number(column);
             if number { "---:" } else { "---" }.to_string()
         });
         text += &line(rules.collect());
@@ -171,10 +190,7 @@ impl Table {
     /// As LaTeX for the package `booktabs`: best numbers in bold.
     pub(crate) fn latex(&self) -> String {
         let columns: String = (0..self.head.len())
-            .map(|index| {
-                let number = self.rows.first().is_some_and(|row| row[index].number);
-                if number { 'r' } else { 'l' }
-            })
+            .map(|column| if self.is_number(column) { 'r' } else { 'l' })
             .collect();
         let line = |cells: Vec<String>| format!("    {} \\\\\n", cells.join(" & "));
         let mut text = format!(

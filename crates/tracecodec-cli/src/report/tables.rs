@@ -135,9 +135,22 @@ fn methods(dataset: &Dataset, title: &str, columns: &[(&str, &str)]) -> Table {
         table.row(std::iter::once(Cell::text(&method.label)).chain(cells));
     }
     if several {
-        table.caption = " Marked: the best of the learned methods, all but Oracle.".to_string();
+        table.caption = marked(dataset);
     }
     table
+}
+
+/// What the mark of the best says.
+fn marked(dataset: &Dataset) -> String {
+    let methods = dataset.methods.iter().map(|(_, method)| method);
+    let references = methods.filter(|method| !is_learned(method));
+    let references: Vec<_> = references.map(|method| method.label.as_str()).collect();
+    if references.is_empty() {
+        " Marked: the best of the methods.".to_string()
+    } else {
+        let references = references.join(" and ");
+        format!(" Marked: the best of the learned methods, all but {references}.")
+    }
 }
 
 fn metric(key: &str) -> Option<&'static Metric> {
@@ -223,5 +236,12 @@ mod tests {
             "{markdown}"
         );
         assert_eq!(markdown.matches("**").count(), 2, "{markdown}");
+        assert!(markdown.contains("Marked: the best of the learned methods, all but the Oracle."));
+        let learned = Dataset {
+            methods: vec![method("x", 9), method("y", 8)],
+            ..dataset
+        };
+        let markdown = main(&learned).markdown();
+        assert!(markdown.contains("Marked: the best of the methods."));
     }
 }

@@ -6,7 +6,7 @@ use super::bars::bars;
 use super::curve::{self, Points};
 use super::dataset::{Dataset, Series};
 use super::figure::{Figure, Legend};
-use super::lines::{Axis, Lines};
+use super::lines::{Axis, Between, Lines};
 use super::number::{percent, seconds, short, si};
 use super::panel::{HEAD, Panel, WIDTH};
 use super::protocol_state::value_quantiles;
@@ -116,7 +116,7 @@ pub(super) fn over_time(
             tick: si,
             value,
         },
-        steps: true,
+        between: Between::Before,
     };
     lines.draw(series, curves)
 }
@@ -220,7 +220,7 @@ fn histogram(
             tick: percent,
             value: percent,
         },
-        steps: true,
+        between: Between::Before,
     };
     let mut panel = lines.draw(series, &curves);
     if cut {
@@ -252,7 +252,7 @@ fn cumulative(
             tick: percent,
             value: percent,
         },
-        steps: false,
+        between: Between::Line,
     };
     let mut panel = lines.draw(series, &curves);
     panel.description = time_quantiles(title, series, of).1;
@@ -317,7 +317,7 @@ fn sizes(series: &[Series<'_>]) -> Panel {
             tick: percent,
             value: percent,
         },
-        steps: true,
+        between: Between::Before,
     };
     let mut panel = lines.draw(series, &curves);
     let histogram = |summary: &Summary| summary.packet_sizes.clone();

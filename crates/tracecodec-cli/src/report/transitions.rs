@@ -7,7 +7,7 @@ use super::figure::{Figure, Legend};
 use super::number::{count, percent, short};
 use super::panel::Panel;
 use super::style::{MUTED, STEPS, on_ramp, ramp, step};
-use super::svg::{Anchor, Svg, fit};
+use super::svg::{Anchor, Svg, fit_bold};
 
 /// Width and height of a cell.
 const CELL: (f64, f64) = (41.0, 34.0);
@@ -48,7 +48,7 @@ pub(super) fn figure(dataset: &Dataset) -> Figure {
 
 fn heatmap(all: &[Series<'_>], index: usize, subtitle: &str) -> Panel {
     let series = all[index];
-    let title = fit(series.name, SIZE.0 - 40.0);
+    let title = fit_bold(series.name, SIZE.0 - 16.0, 13.0);
     let mut panel = Panel::new(&title, subtitle, SIZE, &all[index..=index]);
     let (shares, counts) = (
         series.summary.transitions.normalised(),

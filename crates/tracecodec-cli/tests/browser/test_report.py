@@ -40,9 +40,9 @@ def browser():
 @pytest.fixture
 def open_page(browser, folder):
     """Opens the page, and after the test checks that nothing went wrong and nothing was asked for."""
-    contexts, wrong, asked = [], [], []
+    contexts, wrong, asked, opened = [], [], [], []
 
-    def open_page(**options):
+    def open_page(name="page.html", **options):
         options = {"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce"} | options
         context = browser.new_context(**options)
         contexts.append(context)
@@ -50,7 +50,8 @@ def open_page(browser, folder):
         page.on("console", lambda message: wrong.append(message.text))
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("request", lambda request: asked.append(request.url))
-        page.goto((folder / "page.html").as_uri())
+        page.goto((folder / name).as_uri())
+        opened.append((folder / name).as_uri())
         return page
 
     yield open_page
@@ -58,7 +59,7 @@ def open_page(browser, folder):
         context.close()
     assert wrong == []
     others = [url for url in asked if not url.startswith(("blob:", "data:"))]
-    assert others == [(folder / "page.html").as_uri()] * len(contexts)
+    assert others == opened
 
 
 def panel(page, title):
@@ -186,6 +187,28 @@ def test_phone_scrolls_no_sideways(open_page):
     page.evaluate("document.querySelectorAll('details').forEach(details => details.open = true)")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert page.evaluate("document.body.scrollWidth") <= 390
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_long_names_break(open_page, folder, width):
+    (folder / "long.json").write_text(json.dumps(evaluation("m" * 200, "d" * 400)))
+    line = [os.environ["TRACECODEC"], "report", "long.json", "-o", "long.html", "--svg", "long"]
+    subprocess.run(line, cwd=folder, check=True)
+    page = open_page("long.html", viewport={"width": width, "height": 844})
+    page.evaluate("document.querySelectorAll('details').forEach(details => details.open = true)")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    widths = page.evaluate("[...document.querySelectorAll('table')].map(table => table.offsetWidth)")
+    assert max(widths) <= max(width, 640)
+
+
+def test_columns_stand_as_their_cells_do(open_page):
+    page = open_page()
+    page.evaluate("document.querySelectorAll('details').forEach(details => details.open = true)")
+    for table in page.locator("table").all():
+        aligned = table.evaluate(
+            "table => [table.tHead.rows[0], table.tBodies[0].rows[0]].map(row => [...row.cells].map(cell => getComputedStyle(cell).textAlign))"
+        )
+        assert aligned[0] == aligned[1]
 
 
 def test_print_is_light_and_has_the_figures(open_page):
