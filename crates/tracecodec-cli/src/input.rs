@@ -1,17 +1,16 @@
 //! Captures as the commands read them: one packet after the other, with progress, and damage as asked.
 
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
 use tracecodec::artifact::SourceFile;
 use tracecodec::artifact::manifest::Source;
 use tracecodec::pcap::{Format, Packet, ReadError};
 
 use crate::cli::ReadArgs;
-use crate::failure::Hint;
 use crate::interrupt;
 
 /// Packets between two updates of the progress bar.
@@ -134,49 +133,6 @@ impl Input {
         self.progress
             .set_message(format!("{} {} packets", self.name, self.source.packets()));
     }
-}
-
-/// The captures below the paths, sorted within each folder; `-` is stdin.
-///
-/// # Errors
-/// If a path is not there, or there are none.
-pub(crate) fn captures(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
-    let mut captures = Vec::new();
-    for path in paths {
-        collect(path, &mut captures)?;
-    }
-    if captures.is_empty() {
-        let names: Vec<_> = paths
-            .iter()
-            .map(|path| path.display().to_string())
-            .collect();
-        return Err(Hint::error(
-            format!("{}: no captures there", names.join(", ")),
-            "name captures, or folders that hold some",
-        ));
-    }
-    Ok(captures)
-}
-
-fn collect(path: &Path, captures: &mut Vec<PathBuf>) -> Result<()> {
-    if path == Path::new("-") {
-        captures.push(path.to_path_buf());
-        return Ok(());
-    }
-    if !path.is_dir() {
-        std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
-        captures.push(path.to_path_buf());
-        return Ok(());
-    }
-    let entries =
-        std::fs::read_dir(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let mut entries = entries
-        .map(|entry| Ok(entry?.path()))
-        .collect::<Result<Vec<_>>>()?;
-    entries.sort();
-    entries
-        .iter()
-        .try_for_each(|entry| collect(entry, captures))
 }
 
 /// A bar where the size is known, else a spinner; nothing where stderr is no terminal.

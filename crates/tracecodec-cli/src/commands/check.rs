@@ -13,7 +13,8 @@ use tracecodec::check::{Checker, Cleanliness, Severity};
 use tracecodec::pcap::{self, Compression, ReadError, Reader};
 
 use crate::failure::{FINDING, GOOD, Hint};
-use crate::input::{self, progress_bar};
+use crate::folder;
+use crate::input::progress_bar;
 use crate::interrupt;
 use crate::output::{check_file, print, print_json};
 use crate::tools::{Opinion, TOOLS, Verdict};
@@ -21,18 +22,16 @@ use crate::tools::{Opinion, TOOLS, Verdict};
 /// Packets between two looks for an interruption.
 const INTERRUPT_STEP: u64 = 4096;
 
-/// What `--help` tells below the options.
-const MORE_HELP: &str = "\
-Every packet is judged: lengths, checksums where all bytes that they cover were captured, headers and options, flags, addresses, and \
-time. An error is what an analyser rejects or calls malformed; a note is legal but unusual. With --tools, other programs judge, too, as \
-far as they are installed: tshark, capinfos, tcpdump, tcpprep (of tcpreplay's suite), zeek, suricata.
-
-Exit codes: 0 no error; 1 an error, a program's complaint, damage in a capture (but for --lenient), or a file within a folder that is no \
-capture; 2 failure: a file that was named is no capture, or nothing could be judged.";
-
 /// Tell what analysers would reject in captures, or wonder at.
+///
+/// Every packet is judged: lengths, checksums where all bytes that they cover were captured, headers and options, flags,
+/// addresses, and time. An error is what an analyser rejects or calls malformed; a note is legal but unusual. With --tools,
+/// other programs judge, too, as far as they are installed: tshark, capinfos, tcpdump, tcpprep (of tcpreplay's suite), zeek,
+/// suricata.
+///
+/// Exit codes: 0 no error; 1 an error, a program's complaint, damage in a capture (but for --lenient), or a file within a folder
+/// that is no capture; 2 failure: a file that was named is no capture, or nothing could be judged.
 #[derive(Debug, Args)]
-#[command(after_long_help = MORE_HELP)]
 pub(crate) struct Check {
     /// Captures, or folders of captures; - is stdin.
     #[arg(value_name = "CAPTURE", required = true)]
@@ -154,7 +153,7 @@ impl Report {
 
 pub(crate) fn run(args: &Check, json: bool) -> Result<u8> {
     check_stdin(&args.paths)?;
-    let paths = input::captures(&args.paths)?;
+    let paths = folder::below(&args.paths)?;
     let mut tools = BTreeMap::new();
     if args.tools {
         paths

@@ -17,28 +17,27 @@ use tracecodec::wire::{self, Transport};
 use super::check::check_stdin;
 use crate::cli::ReadArgs;
 use crate::failure::{FINDING, GOOD};
-use crate::input::{Input, captures, progress_bar};
+use crate::folder;
+use crate::input::{Input, progress_bar};
 use crate::interrupt;
 use crate::output::{print, print_json};
 use crate::tools::tshark;
 
-/// What `--help` tells below the options.
-const MORE_HELP: &str = "\
-The rules are those of tshark 4.0 with its default preferences. One line a packet that has events: its place in the file from 1 (tshark's \
-frame.number), a tab, the events by the names of tshark's fields (tcp.analysis.NAME), sorted and joined by commas. A fast or spurious \
-retransmission is a retransmission too. Of several captures, each that has lines has a line `== FILE` above them.
-
-A TCP packet whose options the capture cut has no events, as in tshark, though later packets are judged by it; --judge-cut gives it the \
-events that it would have uncut.
-
-With `--analyzer both`, the lines are the packets about which the native analyser and tshark differ, and how the packet was read: only \
-packets whose outermost transport is TCP are analysed natively.
-
-Exit codes: 0 good; 1 the analysers differ (--analyzer both); 2 failure.";
-
 /// Tell the TCP events of captures: retransmissions, lost segments and the like.
+///
+/// The rules are those of tshark 4.0 with its default preferences. One line a packet that has events: its place in the file from
+/// 1 (tshark's frame.number), a tab, the events by the names of tshark's fields (tcp.analysis.NAME), sorted and joined by
+/// commas. A fast or spurious retransmission is a retransmission too. Of several captures, each that has lines has a line `==
+/// FILE` above them.
+///
+/// A TCP packet whose options the capture cut has no events, as in tshark, though later packets are judged by it; --judge-cut
+/// gives it the events that it would have uncut.
+///
+/// With `--analyzer both`, the lines are the packets about which the native analyser and tshark differ, and how the packet was
+/// read: only packets whose outermost transport is TCP are analysed natively.
+///
+/// Exit codes: 0 good; 1 the analysers differ (--analyzer both); 2 failure.
 #[derive(Debug, Args)]
-#[command(after_long_help = MORE_HELP)]
 pub(crate) struct Events {
     /// Captures, or folders of captures; - is stdin.
     #[arg(value_name = "CAPTURE", required = true)]
@@ -165,7 +164,7 @@ pub(crate) fn run(args: &Events, json: bool) -> Result<u8> {
         tshark::check_input(&paths, args.read)?;
     }
     let tshark = with_tshark.then(tshark::version).transpose()?;
-    let captures = captures(&args.paths)?;
+    let captures = folder::below(&args.paths)?;
     let mut reports = analyse_all(args, &captures)?;
     if json {
         print_json(&Findings {

@@ -13,7 +13,8 @@ use tracecodec::oracle::Proof;
 use tracecodec::pcap::{Container, Format, Reader, Writer};
 
 use crate::failure::{FINDING, GOOD};
-use crate::input::{self, progress_bar};
+use crate::folder;
+use crate::input::progress_bar;
 use crate::interrupt;
 use crate::output::{print, print_json};
 use crate::tools::tshark;
@@ -101,7 +102,7 @@ struct Verification {
 
 pub(crate) fn run(args: &Verify, json: bool) -> Result<u8> {
     let tshark = args.tshark.then(tshark::version).transpose()?;
-    let captures = input::captures(&args.paths)?;
+    let captures = folder::below(&args.paths)?;
     let bar = progress_bar(Some(captures.len() as u64), "captures");
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(args.jobs)
