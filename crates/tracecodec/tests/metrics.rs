@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use tracecodec::artifact::manifest::{ProtocolMix, Source};
 use tracecodec::flow::{Conversations, CutOptions};
-use tracecodec::metrics::{Evaluation, METRICS, Meter, Moment, Summary, TcpLabel};
+use tracecodec::metrics::{Evaluation, EvaluationError, METRICS, Meter, Moment, Summary, TcpLabel};
 use tracecodec::pcap::{LinkType, Timestamp};
 use tracecodec::tcp::flags::{ACK, FIN, SYN};
 
@@ -310,6 +310,40 @@ fn test_evaluations_survive_json() {
         "tracecodec-evaluation version 2, but tracecodec-evaluation version 1 is needed"
     );
     assert!(Evaluation::from_json("{}").is_err());
+}
+
+#[test]
+fn test_counts_that_no_captures_have_are_refused() {
+    let evaluation = evaluate("example", &example(), &example());
+    let document = serde_json::to_value(evaluation.document()).unwrap();
+    let most = u64::MAX;
+    let spoils: [(&str, serde_json::Value); 10] = [
+        ("/decoded/packets", 8.into()),
+        ("/decoded/captures", most.into()),
+        ("/decoded/bytes", most.into()),
+        (
+            "/decoded/skipped",
+            serde_json::json!({"fragment": most, "non_ip": most}),
+        ),
+        ("/decoded/protocols/udp", most.into()),
+        (
+            "/decoded/packet_sizes",
+            serde_json::json!([[40, most], [41, most]]),
+        ),
+        ("/decoded/transitions/0/0", most.into()),
+        ("/decoded/tcp_events/fields/zero_window", 7.into()),
+        ("/decoded/interleaving/switches", 9.into()),
+        ("/decoded/timeline/ends/0", 1.into()),
+    ];
+    for (place, value) in spoils {
+        let mut spoiled = document.clone();
+        *spoiled.pointer_mut(place).unwrap() = value;
+        let error = Evaluation::from_json(&spoiled.to_string()).unwrap_err();
+        assert!(
+            matches!(error, EvaluationError::Inconsistent(_)),
+            "{place}: {error}"
+        );
+    }
 }
 
 /// The evaluations added up, in their order.

@@ -10,8 +10,8 @@ use super::transition::Transitions;
 use super::{Histogram, TimeHistogram, Timeline};
 use crate::artifact::manifest::ProtocolMix;
 
-/// More packets than any captures hold: so many summaries can be added up without an overflow.
-const MOST_PACKETS: u64 = 1 << 53;
+/// More packets or bytes than any captures hold, and few enough that a thousand summaries add up without an overflow.
+const MOST: u64 = 1 << 53;
 
 /// A summary of one capture or of several. Its size follows the variety of what it counts, not the number of packets.
 ///
@@ -96,13 +96,29 @@ impl Summary {
             ("iat", self.iat.ms.total(), self.interleaving.adjacent),
             ("tcp_labels", labels, self.protocols.tcp),
         ];
-        if self.packets > MOST_PACKETS {
-            return Err("packets");
-        }
-        match equal
-            .into_iter()
-            .find(|(_, found, expected)| found != expected)
-        {
+        let skipped = self.skipped.values();
+        let skipped = skipped.fold(0, |sum: u64, count| sum.saturating_add(*count));
+        let transitions = self.transitions.0.iter().flatten();
+        let transitions = transitions.fold(0, |sum: u64, count| sum.saturating_add(*count));
+        let events = [self.tcp_events.fields, self.tcp_events.exclusive];
+        let events = events.map(|counts| counts.named().map(|(_, count)| count).max());
+        let at_most = [
+            ("captures", self.captures, MOST),
+            ("packets", self.packets, MOST),
+            ("bytes", self.bytes, MOST),
+            ("skipped", skipped, MOST),
+            ("transitions", transitions, self.protocols.tcp),
+            ("tcp_events", events[0].unwrap_or(0), self.protocols.tcp),
+            ("tcp_events", events[1].unwrap_or(0), self.protocols.tcp),
+            (
+                "interleaving",
+                self.interleaving.switches,
+                self.interleaving.adjacent,
+            ),
+        ];
+        let unequal = equal.into_iter().find(|(_, found, needed)| found != needed);
+        let beyond = at_most.into_iter().find(|(_, found, most)| found > most);
+        match unequal.or(beyond) {
             Some((what, ..)) => Err(what),
             None => Ok(()),
         }
