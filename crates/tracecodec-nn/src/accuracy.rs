@@ -1,8 +1,9 @@
-//! Reconstruction accuracy: which fields of which packets came back.
+//! Reconstruction accuracy: which fields of which packets came back. The context of a packet is told beside: it is a help to the
+//! decoder, and nothing of it reaches the capture.
 
 use serde::Serialize;
 use tracecodec::action::Action;
-use tracecodec::action::schema::{FIELDS, Group};
+use tracecodec::action::schema::{FIELDS, Group, QUANTITIES, Quantity};
 
 /// Counts of one field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -28,7 +29,7 @@ impl FieldCount {
 pub struct Accuracy {
     /// Packets compared.
     pub packets: u64,
-    /// Packets of which every discrete field came back.
+    /// Packets of which every discrete field came back, context aside.
     pub exact: u64,
     /// Packets whose time came back to the nanosecond.
     pub time_exact: u64,
@@ -59,7 +60,7 @@ impl Accuracy {
                 let correct = tokens[i] == back[i];
                 self.fields[i].active += 1;
                 self.fields[i].correct += u64::from(correct);
-                exact &= correct;
+                exact &= correct || field.quantity().group == Group::Context;
             }
         }
         self.packets += 1;
@@ -78,14 +79,23 @@ impl Accuracy {
         }
     }
 
-    /// Share of active fields that came back, the paper's "action accuracy".
+    /// Share of active fields that came back, context aside: the paper's "action accuracy".
     pub fn mean(&self) -> f64 {
-        self.sum(|_| true).share()
+        self.sum(|quantity| quantity.group != Group::Context)
+            .share()
     }
 
     /// The same over one group of the schema.
     pub fn group(&self, group: Group) -> f64 {
-        self.sum(|i| FIELDS[i].quantity().group == group).share()
+        self.sum(|quantity| quantity.group == group).share()
+    }
+
+    /// Share of each quantity's active fields that came back, by the quantity's name.
+    pub fn quantities(&self) -> impl Iterator<Item = (&'static str, f64)> + '_ {
+        QUANTITIES.iter().map(|quantity| {
+            let share = self.sum(|other| other.name == quantity.name).share();
+            (quantity.name, share)
+        })
     }
 
     /// Share of packets of which every discrete field came back.
@@ -97,9 +107,10 @@ impl Accuracy {
         .share()
     }
 
-    fn sum(&self, keep: impl Fn(usize) -> bool) -> FieldCount {
+    fn sum(&self, keep: impl Fn(&Quantity) -> bool) -> FieldCount {
         let mut sum = FieldCount::default();
-        for (_, count) in self.fields.iter().enumerate().filter(|&(i, _)| keep(i)) {
+        let fields = self.fields.iter().zip(FIELDS);
+        for (count, _) in fields.filter(|(_, field)| keep(field.quantity())) {
             sum.active += count.active;
             sum.correct += count.correct;
         }
@@ -121,7 +132,11 @@ mod tests {
         };
         let wrong = Action { ttl_res: 63, ..udp };
         let accuracy = Accuracy::new(&[udp, udp], &[udp, wrong]);
-        let active: u64 = accuracy.fields.iter().map(|count| count.active).sum();
+        let counts = accuracy.fields.iter().zip(FIELDS);
+        let active: u64 = counts
+            .filter(|(_, field)| field.quantity().group != Group::Context)
+            .map(|(count, _)| count.active)
+            .sum();
         assert_eq!(accuracy.mean(), 1.0 - 1.0 / active as f64);
         assert_eq!(
             (accuracy.packets, accuracy.exact, accuracy.time_exact),

@@ -60,6 +60,7 @@ fn tiny(encoder: EncoderKind, tokens: TokenLayout) -> CodecConfig {
         encoder_blocks: 1,
         decoder_blocks: 1,
         time_digits: 2,
+        ..CodecConfig::default()
     }
 }
 

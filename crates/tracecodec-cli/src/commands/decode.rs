@@ -124,9 +124,10 @@ fn check_latents(
 fn decode(codec: &Codec, mu: &[f32], mut each: impl FnMut(&Action) -> Result<()>) -> Result<()> {
     let dim = codec.config().d_latent;
     let bar = progress_bar(Some((mu.len() / dim) as u64), "packets");
+    let mut decoder = codec.decoder();
     for batch in mu.chunks(BATCH * dim) {
         interrupt::check()?;
-        for action in codec.decode(batch) {
+        for action in decoder.decode(batch) {
             each(&action)?;
         }
         bar.inc((batch.len() / dim) as u64);

@@ -99,11 +99,12 @@ fn encode(
     let bar = progress_bar(Some(actions.len() as u64), "packets");
     let mut all = Latents::new(codec.config().d_latent);
     let mut counts = Refinement::default();
+    let mut encoder = codec.encoder();
     for batch in actions.chunks(BATCH) {
         let latents = if refine.no_refine {
-            codec.encode(batch)
+            encoder.encode(batch)
         } else {
-            let refined = codec.encode_refined(batch, RefineConfig::default());
+            let refined = encoder.encode_refined(batch, RefineConfig::default());
             counts.moved += refined.moved;
             counts.left += refined.left;
             refined.latents

@@ -11,11 +11,13 @@ use std::thread;
 use anyhow::{Context, Result, anyhow};
 use clap::Args;
 use serde::Serialize;
+use tracecodec::action::schema::Group;
 use tracecodec::action::{Action, OptionProfiles};
 use tracecodec::artifact::manifest::ActionCounts;
 use tracecodec::compile::Compiler;
 use tracecodec::lift::Lifter;
 use tracecodec::pcap::Timestamp;
+use tracecodec_nn::codec::{TraceDecoder, TraceEncoder};
 use tracecodec_nn::{Accuracy, Codec, RefineConfig};
 
 use crate::cli::{LiftArgs, ModelArgs, ReadArgs, RealiseArgs, RefineArgs};
@@ -98,6 +100,11 @@ struct Rates {
     exact_packets: f64,
     /// Divergence of the posterior from the prior, in nats a packet.
     kl_nats: f64,
+    /// Share of context fields that came back, and of time steps that did to the nanosecond. Neither is part of the above.
+    context_accuracy: f64,
+    time_exact: f64,
+    /// The accuracy by quantity of the action schema.
+    quantities: BTreeMap<&'static str, f64>,
 }
 
 /// What `--json` prints of a folder.
@@ -263,6 +270,8 @@ fn run_model(
     let mut input = Input::open(input, args.read)?;
     let mut lifter = Lifter::new(args.lift.slots, codec.option_profiles().clone());
     let mut learned = Learned {
+        encoder: codec.encoder(),
+        decoder: codec.decoder(),
         codec,
         compiler: Compiler::new(args.realise.config()),
         output: CaptureOutput::create(output, args.realise.us)?,
@@ -335,6 +344,8 @@ fn run_model(
 
 /// The way of a batch through the codec, and what is measured on it.
 struct Learned<'a> {
+    encoder: TraceEncoder<'a>,
+    decoder: TraceDecoder<'a>,
     codec: &'a Codec,
     compiler: Compiler,
     output: CaptureOutput,
@@ -370,6 +381,9 @@ impl Tally {
             action_accuracy: self.accuracy.mean(),
             exact_packets: self.accuracy.exact_share(),
             kl_nats: self.nats / self.accuracy.packets.max(1) as f64,
+            context_accuracy: self.accuracy.group(Group::Context),
+            time_exact: self.accuracy.time_exact as f64 / self.accuracy.packets.max(1) as f64,
+            quantities: self.accuracy.quantities().collect(),
         }
     }
 }
@@ -377,7 +391,7 @@ impl Tally {
 impl Learned<'_> {
     fn take(&mut self, actions: &mut Vec<Action>) -> Result<()> {
         let decoded = if self.refine {
-            let refined = self.codec.encode_refined(actions, RefineConfig::default());
+            let refined = self.encoder.encode_refined(actions, RefineConfig::default());
             self.tally
                 .add(actions, &refined.decoded, refined.latents.kl());
             self.before.add(actions, &refined.before, refined.kl_before);
@@ -385,8 +399,8 @@ impl Learned<'_> {
             self.left += refined.left;
             refined.decoded
         } else {
-            let latents = self.codec.encode(actions);
-            let decoded = self.codec.decode(&latents.mu);
+            let latents = self.encoder.encode(actions);
+            let decoded = self.decoder.decode(&latents.mu);
             self.tally.add(actions, &decoded, latents.kl());
             decoded
         };

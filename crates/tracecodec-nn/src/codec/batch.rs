@@ -4,7 +4,7 @@ use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 use tracecodec::action::Action;
 
-use super::symbols::{GROUPS, Symbol, Symbols, proto_of};
+use super::symbols::{GROUPS, Stage, Symbol, Symbols, proto_of};
 
 /// Synthetic variety, so that values never seen in training decode too. Shares are probabilities.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -51,17 +51,17 @@ impl Batch {
         Self { rows, values }
     }
 
-    /// 1 where a symbol is active in its packet, 0 elsewhere; `rows` times all symbols.
+    /// 1 where a symbol is decoded and active in its packet, 0 elsewhere; `rows` times all symbols.
     pub(crate) fn mask(&self, symbols: &Symbols) -> Vec<f32> {
         let proto = symbols.proto();
         self.values
             .chunks_exact(symbols.len())
             .flat_map(|row| {
                 let proto = proto_of(row[proto]);
-                symbols
-                    .all()
-                    .iter()
-                    .map(move |symbol| f32::from(u8::from(symbol.active.covers(proto))))
+                symbols.all().iter().map(move |symbol| {
+                    let counts = symbol.stage != Stage::Given && symbol.active.covers(proto);
+                    f32::from(u8::from(counts))
+                })
             })
             .collect()
     }
@@ -83,7 +83,7 @@ impl Batch {
                     draw_group(symbols, group, row, rng);
                 }
             }
-            clear_inactive(symbols, row);
+            symbols.clear_inactive(row);
         }
     }
 }
@@ -99,20 +99,20 @@ fn copy_group(symbols: &Symbols, group: usize, from: &[u8], to: &mut [u8]) {
     }
 }
 
-/// Draws each value of a group anew with even odds: values far from any seen, and values one digit away.
+/// Draws each value of a group anew with even odds: values far from any seen, and values one digit away. Then the leading digits
+/// of a number may become zeros, or all ones as in a number just below a multiple of 2^16 or 2^32.
 fn draw_group(symbols: &Symbols, group: usize, row: &mut [u8], rng: &mut impl Rng) {
     for (i, symbol) in members(symbols, group) {
         if rng.random_bool(0.5) {
             row[i] = symbol.draw(row[i], rng);
         }
     }
-}
-
-fn clear_inactive(symbols: &Symbols, row: &mut [u8]) {
-    let proto = proto_of(row[symbols.proto()]);
-    for (value, symbol) in row.iter_mut().zip(symbols.all()) {
-        if !symbol.active.covers(proto) {
-            *value = 0;
+    let members: Vec<_> = members(symbols, group).collect();
+    for number in members.chunk_by(|(_, a), (_, b)| a.is_digit_beside(b)) {
+        if number.len() > 1 && rng.random_bool(0.25) {
+            let digit = if rng.random_bool(0.5) { 0 } else { 15 };
+            let leading = rng.random_range(1..=number.len());
+            number[..leading].iter().for_each(|(i, _)| row[*i] = digit);
         }
     }
 }
@@ -120,6 +120,7 @@ fn clear_inactive(symbols: &Symbols, row: &mut [u8]) {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::codec::CodecConfig;
     use crate::random::{Purpose, stream};
     use tracecodec::action::schema::FIELDS;
 
@@ -139,7 +140,7 @@ pub(crate) mod tests {
 
     #[test]
     fn test_mask_follows_the_protocol() {
-        let symbols = Symbols::new(3);
+        let symbols = Symbols::new(&CodecConfig::default());
         let actions: Vec<Action> = (0..50).map(action).collect();
         let batch = Batch::new(&symbols, actions.iter());
         let mask = batch.mask(&symbols);
@@ -153,7 +154,7 @@ pub(crate) mod tests {
 
     #[test]
     fn test_augmented_packets_are_legal() {
-        let symbols = Symbols::new(3);
+        let symbols = Symbols::new(&CodecConfig::default());
         let actions: Vec<Action> = (0..64).map(action).collect();
         let mut batch = Batch::new(&symbols, actions.iter());
         let before = batch.values.clone();
@@ -162,7 +163,7 @@ pub(crate) mod tests {
         assert_ne!(batch.values, before);
         for row in batch.values.chunks_exact(symbols.len()) {
             let mut again = row.to_vec();
-            clear_inactive(&symbols, &mut again);
+            symbols.clear_inactive(&mut again);
             assert_eq!(again, row);
             for (value, symbol) in row.iter().zip(symbols.all()) {
                 assert!(usize::from(*value) < symbol.size);

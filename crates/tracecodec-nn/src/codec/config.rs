@@ -1,6 +1,7 @@
 //! The shape of a codec.
 
 use serde::{Deserialize, Serialize};
+use tracecodec::action::schema::QUANTITIES;
 
 use crate::error::Error;
 
@@ -22,6 +23,16 @@ pub enum TokenLayout {
     Field,
     /// One token a group of fields, their embeddings summed.
     Group,
+}
+
+/// Where the flow-local context comes from that details are decoded with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ContextSource {
+    /// The paper's: the latent carries it, and a packet decodes by itself.
+    Latent,
+    /// State-aware decoding: it follows from the packets decoded before, in order, and costs no rate.
+    Flow,
 }
 
 /// The shape of a codec. Everything that decides the names and shapes of its weights.
@@ -48,6 +59,10 @@ pub struct CodecConfig {
     pub decoder_blocks: usize,
     /// Hexadecimal mantissa digits of the time: 3 keep 12 bits, an error below 0.02 %. Default 3, at most 7.
     pub time_digits: u8,
+    /// Where the context comes from. Default `latent`.
+    pub context: ContextSource,
+    /// Names of quantities of the action schema that the codec leaves out: they decode to 0. Default none.
+    pub omit: Vec<String>,
 }
 
 impl Default for CodecConfig {
@@ -63,11 +78,18 @@ impl Default for CodecConfig {
             encoder_blocks: 2,
             decoder_blocks: 1,
             time_digits: 3,
+            context: ContextSource::Latent,
+            omit: Vec::new(),
         }
     }
 }
 
 impl CodecConfig {
+    /// Whether the codec leaves a quantity out.
+    pub(crate) fn omits(&self, quantity: &str) -> bool {
+        self.omit.iter().any(|name| name == quantity)
+    }
+
     /// Whether a codec of this shape can be built.
     ///
     /// # Errors
@@ -95,6 +117,17 @@ impl CodecConfig {
                 name: "heads",
                 value: self.heads.to_string(),
                 reason: "must divide d_model",
+            });
+        }
+        let can_omit = |name: &String| {
+            let mut names = QUANTITIES.iter().map(|quantity| quantity.name);
+            name != "proto" && names.any(|known| known == name)
+        };
+        if let Some(name) = self.omit.iter().find(|name| !can_omit(name)) {
+            return Err(Error::Config {
+                name: "omit",
+                value: name.clone(),
+                reason: "must name quantities of the action schema other than `proto`",
             });
         }
         if self.time_digits > 7 {

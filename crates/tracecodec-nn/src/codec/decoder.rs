@@ -1,5 +1,6 @@
 //! The staged decoder (the paper, section 3.4): coarse fields and context from the latent; details from the latent, the
-//! context and the coarse fields; the time from the latent by a head of its own.
+//! context and the coarse fields; the time from the latent by a head of its own. Context that follows from the flow's past is
+//! given instead, between the two.
 
 use burn::module::{Module, Param};
 use burn::nn::{Linear, RmsNorm, RmsNormConfig};
@@ -31,7 +32,7 @@ impl Trunk {
         device: &Device,
     ) -> Self {
         let width = match stage {
-            Stage::Coarse | Stage::Detail => config.width,
+            Stage::Coarse | Stage::Given | Stage::Detail => config.width,
             Stage::Time => config.width.div_ceil(2),
         };
         Self {
@@ -88,7 +89,7 @@ impl Decoder {
         device: &Device,
     ) -> Self {
         let conditions: Vec<usize> = (0..symbols.len())
-            .filter(|&i| symbols.all()[i].stage == Stage::Coarse)
+            .filter(|&i| matches!(symbols.all()[i].stage, Stage::Coarse | Stage::Given))
             .collect();
         let (offsets, rows) = offsets(conditions.iter().map(|&i| symbols.all()[i].size));
         let scale = 1.0 / (conditions.len() as f32).sqrt();
@@ -117,18 +118,23 @@ impl Decoder {
         }
     }
 
-    /// The most likely symbols, stage by stage, from the latents alone.
-    pub(crate) fn decode(&self, z: Tensor<2>) -> Vec<u8> {
+    /// Rows of all symbols, in which the most likely ones of the first stages stand: coarse fields and time, from the latents alone.
+    pub(crate) fn decode_first(&self, z: Tensor<2>) -> Vec<u8> {
         let [rows, _] = z.dims();
         let mut values = vec![0; rows * self.symbols];
         let coarse = self.coarse.forward(z.clone(), None);
         self.coarse.heads.argmax(coarse, self.symbols, &mut values);
-        let condition = self.condition(&values, rows);
-        let detail = self.detail.forward(z.clone(), Some(condition));
-        self.detail.heads.argmax(detail, self.symbols, &mut values);
         let time = self.time.forward(z, None);
         self.time.heads.argmax(time, self.symbols, &mut values);
         values
+    }
+
+    /// Adds the most likely details, given the coarse fields and the context in the rows.
+    pub(crate) fn decode_details(&self, z: Tensor<2>, values: &mut [u8]) {
+        let [rows, _] = z.dims();
+        let condition = self.condition(values, rows);
+        let detail = self.detail.forward(z, Some(condition));
+        self.detail.heads.argmax(detail, self.symbols, values);
     }
 
     /// `[rows, width]`: the summed embeddings of the coarse fields and the context.

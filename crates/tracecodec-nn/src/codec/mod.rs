@@ -16,14 +16,17 @@ mod network;
 mod refine;
 mod store;
 mod symbols;
+mod trace;
 
 pub use batch::Augmentation;
-pub use config::{CodecConfig, EncoderKind, TokenLayout};
+pub use config::{CodecConfig, ContextSource, EncoderKind, TokenLayout};
 pub(crate) use network::Network;
 pub use refine::{RefineConfig, Refined};
 pub(crate) use symbols::Symbols;
+pub use trace::{TraceDecoder, TraceEncoder};
 
 use burn::tensor::{Device, Tensor, TensorData};
+use tracecodec::action::context::Context;
 use tracecodec::action::{Action, OptionProfiles};
 
 use crate::error::Error;
@@ -54,7 +57,7 @@ impl Codec {
     /// If the configuration is out of range.
     pub fn new(config: &CodecConfig, seed: u64) -> Result<Self, Error> {
         config.check()?;
-        let symbols = Symbols::new(config.time_digits);
+        let symbols = Symbols::new(config);
         let mut rng = stream(seed, Purpose::Weights, 0);
         Ok(Self {
             network: Network::new(config, &symbols, &mut rng, &device()),
@@ -108,8 +111,29 @@ impl Codec {
         self.network = weights.load(self.network.clone(), &device());
     }
 
-    /// The posterior of every packet.
+    /// Encodes a trace in order, piece by piece.
+    pub fn encoder(&self) -> TraceEncoder<'_> {
+        TraceEncoder::new(self)
+    }
+
+    /// Decodes a trace in order, piece by piece.
+    pub fn decoder(&self) -> TraceDecoder<'_> {
+        TraceDecoder::new(self)
+    }
+
+    /// The posterior of every packet of a whole trace.
     pub fn encode(&self, actions: &[Action]) -> Latents {
+        self.encoder().encode(actions)
+    }
+
+    /// The most likely packet of every latent of a whole trace; `z` holds rows of `d_latent` numbers, and a last row that is cut
+    /// short is ignored. Total: any numbers decode to some action.
+    pub fn decode(&self, z: &[f32]) -> Vec<Action> {
+        self.decoder().decode(z)
+    }
+
+    /// The posterior of every packet as it is.
+    pub(crate) fn posterior(&self, actions: &[Action]) -> Latents {
         let pieces = ordered(
             self.threads,
             actions.len().div_ceil(PIECE),
@@ -145,33 +169,64 @@ impl Codec {
         }
     }
 
-    /// The most likely packet of every latent; `z` holds rows of `d_latent` numbers, and a last row that is cut short is
-    /// ignored. Total: any numbers decode to some action.
-    pub fn decode(&self, z: &[f32]) -> Vec<Action> {
-        let rows = z.len() / self.config.d_latent;
-        let width = self.config.d_latent;
-        ordered(
-            self.threads,
-            rows.div_ceil(PIECE),
-            || (),
-            |(), i| self.decode_piece(&z[i * PIECE * width..rows.min((i + 1) * PIECE) * width]),
-        )
-        .concat()
-    }
-
-    fn decode_piece(&self, z: &[f32]) -> Vec<Action> {
-        let width = self.config.d_latent;
-        let mut padded = z.to_vec();
-        padded.resize(PIECE * width, 0.0);
-        let z_tensor = Tensor::from_data(TensorData::new(padded, [PIECE, width]), &device());
-        self.network
-            .decoder
-            .decode(z_tensor)
-            .chunks_exact(self.symbols.len())
-            .take(z.len() / width)
+    /// The most likely packet of every latent. Where the codec takes the context from the flow's past, `context` gives it: a function
+    /// of what the first stages wrote, called packet by packet, in order.
+    pub(crate) fn decode_with(
+        &self,
+        z: &[f32],
+        mut context: impl FnMut(usize, &Action) -> Context,
+    ) -> Vec<Action> {
+        let mut rows = self.in_pieces(z, Vec::new(), |z, _| self.network.decoder.decode_first(z));
+        let first = rows.chunks_exact_mut(self.symbols.len());
+        for (i, row) in first.enumerate() {
+            self.symbols.clear_inactive(row);
+            if self.config.context == ContextSource::Flow {
+                let mut action = self.symbols.action(row);
+                action.context = context(i, &action);
+                self.symbols.give(&action, row);
+            }
+        }
+        let rows = self.in_pieces(z, rows, |z, rows| {
+            let mut rows = rows.to_vec();
+            self.network.decoder.decode_details(z, &mut rows);
+            rows
+        });
+        rows.chunks_exact(self.symbols.len())
             .map(|row| self.symbols.action(row))
             .collect()
     }
+
+    /// A stage of decoding, on pieces of a fixed size: latents and the rows so far to new rows.
+    fn in_pieces(
+        &self,
+        z: &[f32],
+        rows: Vec<u8>,
+        stage: impl Fn(Tensor<2>, &[u8]) -> Vec<u8> + Sync,
+    ) -> Vec<u8> {
+        let (d_latent, symbols) = (self.config.d_latent, self.symbols.len());
+        let packets = z.len() / d_latent;
+        let piece = |i: usize| {
+            let (from, to) = (i * PIECE, packets.min((i + 1) * PIECE));
+            let z = padded(&z[from * d_latent..to * d_latent], d_latent);
+            let rows = match rows.is_empty() {
+                true => Vec::new(),
+                false => padded(&rows[from * symbols..to * symbols], symbols),
+            };
+            let z = Tensor::from_data(TensorData::new(z, [PIECE, d_latent]), &device());
+            let mut rows = stage(z, &rows);
+            rows.truncate((to - from) * symbols);
+            rows
+        };
+        let pieces = packets.div_ceil(PIECE);
+        ordered(self.threads, pieces, || (), |(), i| piece(i)).concat()
+    }
+}
+
+/// Rows of this width, with rows of zeros up to a whole piece.
+fn padded<T: Copy + Default>(rows: &[T], width: usize) -> Vec<T> {
+    let mut padded = rows.to_vec();
+    padded.resize(PIECE * width, T::default());
+    padded
 }
 
 /// The device of inference.

@@ -88,12 +88,13 @@ mod tests {
             encoder_blocks: 1,
             decoder_blocks: 1,
             time_digits: 1,
+            ..CodecConfig::default()
         }
     }
 
     /// Fields, time, KL, the gradient's norm and its product with cos(0), cos(1), … at weights 0.3 sin(1.3 k + 0.5).
     fn measure(encoder: EncoderKind) -> [f64; 5] {
-        let symbols = Symbols::new(1);
+        let symbols = Symbols::new(&shape(encoder));
         let device = device().autodiff();
         let mut rng = stream(0, Purpose::Weights, 0);
         let network = Network::new(&shape(encoder), &symbols, &mut rng, &device);

@@ -9,7 +9,7 @@ use burn::tensor::{Tensor, TensorData};
 use tracecodec::action::Action;
 
 use super::batch::Batch;
-use super::{Codec, Network, device};
+use super::{Codec, Network, TraceEncoder, device};
 use crate::latents::Latents;
 use crate::parallel::ordered;
 
@@ -70,20 +70,47 @@ struct Row {
     best: (Vec<f32>, usize),
 }
 
-impl Codec {
-    /// Encodes packets so that they come back: the means are refined until they decode to the packets, as far as that succeeds. All
-    /// symbols count that are active, those of the time to the codec's resolution among them.
-    pub fn encode_refined(&self, actions: &[Action], config: RefineConfig) -> Refined {
-        let mut latents = self.encode(actions);
-        let before = self.decode(&latents.mu);
+impl TraceEncoder<'_> {
+    /// Encodes the next packets so that they come back: the means are refined until they decode to the packets, as far as that
+    /// succeeds. All symbols count that are active, those of the time to the codec's resolution among them.
+    pub fn encode_refined(&mut self, actions: &[Action], config: RefineConfig) -> Refined {
+        let codec = self.codec;
+        let codable = self.codable(actions);
+        let mut latents = codec.posterior(&codable);
         let kl_before = latents.kl();
+        let [means, refined] = &mut self.decoders;
+        let before = means.decode(&latents.mu);
+        let moved = codec.refine_means(&codable, &mut latents.mu, config);
+        let decoded = refined.decode(&latents.mu);
+        let left = codable
+            .iter()
+            .zip(&decoded)
+            .filter(|(action, decoded)| codec.wrong(action, decoded) > 0);
+        Refined {
+            moved,
+            left: left.count() as u64,
+            latents,
+            decoded,
+            before,
+            kl_before,
+        }
+    }
+}
+
+impl Codec {
+    /// Encodes a whole trace so that its packets come back, see [`TraceEncoder::encode_refined`].
+    pub fn encode_refined(&self, actions: &[Action], config: RefineConfig) -> Refined {
+        self.encoder().encode_refined(actions, config)
+    }
+
+    /// Moves the means that do not decode to their packet, in its true context, and counts them.
+    fn refine_means(&self, actions: &[Action], mu: &mut [f32], config: RefineConfig) -> u64 {
         let width = self.config.d_latent;
+        let decoded = self.decode_with(mu, |i, _| actions[i].context);
         let wrong: Vec<(usize, usize)> = (0..actions.len())
-            .map(|i| (i, self.wrong(&actions[i], &before[i])))
+            .map(|i| (i, self.wrong(&actions[i], &decoded[i])))
             .filter(|(_, wrong)| *wrong > 0)
             .collect();
-        let mut decoded = before.clone();
-        let mut left = 0;
         // One queue a thread: whoever stands beside a packet, and in which queue, makes no difference to it.
         let share = wrong.len().div_ceil(self.threads).max(1);
         let queues: Vec<_> = wrong.chunks(share).collect();
@@ -93,31 +120,15 @@ impl Codec {
             || self.frozen(),
             |network, queue| {
                 let rows = queues[queue].iter().map(|&(i, wrong)| {
-                    let mu = &latents.mu[i * width..(i + 1) * width];
-                    self.row(&actions[i], mu, wrong)
+                    self.row(&actions[i], &mu[i * width..(i + 1) * width], wrong)
                 });
                 self.refine(network, rows.collect(), config)
             },
         );
         for (&(i, _), row) in wrong.iter().zip(rows.into_iter().flatten()) {
-            latents.mu[i * width..(i + 1) * width].copy_from_slice(&row.best.0);
-            left += u64::from(row.best.1 > 0);
+            mu[i * width..(i + 1) * width].copy_from_slice(&row.best.0);
         }
-        let again: Vec<f32> = wrong
-            .iter()
-            .flat_map(|&(i, _)| latents.mu[i * width..(i + 1) * width].iter().copied())
-            .collect();
-        for (&(i, _), action) in wrong.iter().zip(self.decode(&again)) {
-            decoded[i] = action;
-        }
-        Refined {
-            moved: wrong.len() as u64,
-            latents,
-            decoded,
-            before,
-            kl_before,
-            left,
-        }
+        wrong.len() as u64
     }
 
     /// How many active symbols of a packet came back wrong.
@@ -193,7 +204,13 @@ impl Codec {
     /// Decodes, and takes note of the latents that come closest.
     fn judge(&self, rows: &mut [Row]) {
         let z = self.latents(rows, &device());
-        let back = self.network.decoder.decode(z);
+        let mut back = self.network.decoder.decode_first(z.clone());
+        let given = back.chunks_mut(self.symbols.len());
+        for (back, row) in given.zip(rows.iter()) {
+            self.symbols.clear_inactive(back);
+            self.symbols.copy_given(&row.values, back);
+        }
+        self.network.decoder.decode_details(z, &mut back);
         for (row, back) in rows.iter_mut().zip(back.chunks(self.symbols.len())) {
             let wrong = wrong(&row.values, &row.mask, back);
             if wrong < row.best.1 {

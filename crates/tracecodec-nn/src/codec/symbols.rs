@@ -5,16 +5,18 @@
 
 use rand::{Rng, RngExt};
 use tracecodec::action::float::{EXPONENT_CLASSES, TimeCode};
-use tracecodec::action::schema::{Active, FIELDS, Group, Tokens};
+use tracecodec::action::schema::{Active, FIELDS, Group, Quantity, Tokens};
 use tracecodec::action::{Action, Proto};
 
-use super::TokenLayout;
+use super::{CodecConfig, ContextSource, TokenLayout};
 
 /// The stage of the staged decoder that writes a symbol (the paper, section 3.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// Coarse fields and context, from the latent alone.
+    /// Coarse fields, and context that the latent carries, from the latent alone.
     Coarse,
+    /// Not written: context that follows from the packets before.
+    Given,
     /// TCP and packet details, from the latent, the context and the coarse fields.
     Detail,
     /// The time, from the latent by a head of its own.
@@ -81,9 +83,13 @@ pub(crate) struct Symbols {
 }
 
 impl Symbols {
-    /// The symbols of the schema with this many mantissa digits of the time.
-    pub(crate) fn new(time_digits: u8) -> Self {
-        let mut symbols: Vec<Symbol> = (0..FIELDS.len()).flat_map(field_symbols).collect();
+    /// The symbols of the schema that a codec of this shape carries.
+    pub(crate) fn new(config: &CodecConfig) -> Self {
+        let time_digits = config.time_digits;
+        let mut symbols: Vec<Symbol> = (0..FIELDS.len())
+            .filter(|&field| !config.omits(FIELDS[field].quantity().name))
+            .flat_map(|field| field_symbols(field, config.context))
+            .collect();
         let time = |source, size| Symbol {
             source,
             size,
@@ -149,6 +155,32 @@ impl Symbols {
         Action::from_tokens(&tokens, time.decode(self.time_digits))
     }
 
+    /// Writes the symbols that are given, those of the action's context, over the ones in a row.
+    pub(crate) fn give(&self, action: &Action, row: &mut [u8]) {
+        let mut values = Vec::with_capacity(self.len());
+        self.read(action, &mut values);
+        self.copy_given(&values, row);
+    }
+
+    /// Copies the symbols that are given from one row to another.
+    pub(crate) fn copy_given(&self, from: &[u8], to: &mut [u8]) {
+        for ((symbol, from), to) in self.symbols.iter().zip(from).zip(to) {
+            if symbol.stage == Stage::Given {
+                *to = *from;
+            }
+        }
+    }
+
+    /// Sets the symbols to 0 that have no meaning in the row's packet.
+    pub(crate) fn clear_inactive(&self, row: &mut [u8]) {
+        let proto = proto_of(row[self.proto()]);
+        for (value, symbol) in row.iter_mut().zip(&self.symbols) {
+            if !symbol.active.covers(proto) {
+                *value = 0;
+            }
+        }
+    }
+
     /// Index of the `proto` symbol, on which activity depends.
     pub(crate) fn proto(&self) -> usize {
         self.symbols
@@ -166,6 +198,12 @@ impl Symbol {
             Source::Exponent => draw_exponent(value, rng),
             _ => rng.random_range(0..self.size as u8),
         }
+    }
+
+    /// Whether both are hexadecimal digits of one quantity.
+    pub(crate) fn is_digit_beside(&self, other: &Self) -> bool {
+        let digit = |symbol: &Self| symbol.size == 16 && symbol.field().is_some();
+        digit(self) && digit(other) && self.name() == other.name()
     }
 
     fn field(&self) -> Option<usize> {
@@ -199,15 +237,12 @@ pub(crate) fn proto_of(value: u8) -> Proto {
     [Proto::Tcp, Proto::Udp, Proto::Icmp, Proto::Other][usize::from(value.min(3))]
 }
 
-fn field_symbols(field: usize) -> Vec<Symbol> {
+fn field_symbols(field: usize, context: ContextSource) -> Vec<Symbol> {
     let quantity = FIELDS[field].quantity();
     let symbol = |source, size| Symbol {
         source,
         size,
-        stage: match quantity.group {
-            Group::Coarse | Group::Context => Stage::Coarse,
-            Group::Tcp | Group::Packet => Stage::Detail,
-        },
+        stage: stage(quantity, context),
         active: quantity.active,
         group: GROUPS
             .iter()
@@ -223,6 +258,16 @@ fn field_symbols(field: usize) -> Vec<Symbol> {
     }
 }
 
+/// The stage that writes a quantity. What the context of later packets follows from must not depend on it.
+fn stage(quantity: &Quantity, context: ContextSource) -> Stage {
+    match (quantity.group, context) {
+        (Group::Context, ContextSource::Flow) => Stage::Given,
+        (Group::Packet, ContextSource::Flow) if quantity.name == "l4_payload_len" => Stage::Coarse,
+        (Group::Coarse | Group::Context, _) => Stage::Coarse,
+        (Group::Tcp | Group::Packet, _) => Stage::Detail,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -230,7 +275,7 @@ mod tests {
 
     #[test]
     fn test_groups_are_runs_of_the_schema() {
-        let symbols = Symbols::new(3);
+        let symbols = Symbols::new(&CodecConfig::default());
         assert_eq!(symbols.runs(TokenLayout::Group).len(), GROUPS.len());
         assert_eq!(
             symbols.runs(TokenLayout::Field).len(),
@@ -241,7 +286,7 @@ mod tests {
 
     #[test]
     fn test_symbols_fit_their_vocabulary() {
-        let symbols = Symbols::new(7);
+        let symbols = Symbols::new(&CodecConfig { time_digits: 7, ..CodecConfig::default() });
         let mut values = Vec::new();
         symbols.read(&action(3), &mut values);
         for (symbol, value) in symbols.all().iter().zip(values) {
@@ -252,7 +297,7 @@ mod tests {
 
     #[test]
     fn test_actions_survive_symbols() {
-        let symbols = Symbols::new(7);
+        let symbols = Symbols::new(&CodecConfig { time_digits: 7, ..CodecConfig::default() });
         for seed in 0..200 {
             let mut values = Vec::new();
             symbols.read(&action(seed), &mut values);

@@ -348,8 +348,11 @@ impl<'a> Trainer<'a> {
     fn validate(&mut self) -> Validation {
         self.codec.set_weights(&self.weights);
         let actions = spread(self.data.validation, self.config.validation_packets);
-        let latents = self.codec.encode(&actions);
-        let accuracy = Accuracy::new(&actions, &self.codec.decode(&latents.mu));
+        let latents = self.codec.posterior(&actions);
+        let decoded = self
+            .codec
+            .decode_with(&latents.mu, |i, _| actions[i].context);
+        let accuracy = Accuracy::new(&actions, &decoded);
         let parts = self.validation_parts(&actions);
         let training_loss = self.objective(&self.running, self.running_kl_weight);
         self.running = Parts::default();

@@ -1,6 +1,6 @@
 //! The local flow context of an action: buckets of the flow's recent history (the paper, section 3.2).
 
-use super::Direction;
+use super::{Action, Direction, FlowEvent};
 
 /// What happened in the flow just before the packet, in buckets. All zero for a flow's first packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -68,6 +68,36 @@ impl History {
             _ => 0,
         };
         self.last_dir = dir;
+    }
+}
+
+/// The contexts of a trace, read off its actions in order: what the flow in each slot did before.
+#[derive(Debug, Clone, Default)]
+pub struct Contexts {
+    time: i64,
+    slots: Vec<History>,
+}
+
+impl Contexts {
+    /// The context of the next action, which is then part of its flow's past. The action's own `context` is not read.
+    pub fn next(&mut self, action: &Action) -> Context {
+        self.time = self.time.wrapping_add(action.delta_t);
+        let slot = usize::from(action.flow_token);
+        if self.slots.len() <= slot {
+            self.slots.resize_with(slot + 1, History::default);
+        }
+        let history = &mut self.slots[slot];
+        if action.flow_evt != FlowEvent::Continue {
+            *history = History::default();
+        }
+        // Who reopens a flow is its opener from there on.
+        let dir = match action.flow_evt {
+            FlowEvent::Reopen => Direction::Orig,
+            FlowEvent::Continue | FlowEvent::Open => action.dir,
+        };
+        let context = history.context(self.time);
+        history.record(self.time, action.l4_payload_len, dir);
+        context
     }
 }
 

@@ -55,11 +55,49 @@ impl TimeCode {
         sign * ((scaled + half) >> bits).min(i64::MAX as u128) as i64
     }
 
+    /// The code of the largest time step that is no longer than this one.
+    pub fn truncate(delta_t: i64, digits: u8) -> Self {
+        let bits = 4 * u32::from(digits);
+        let magnitude = delta_t.unsigned_abs().min(i64::MAX as u64);
+        let Some(exponent) = magnitude.checked_ilog2() else {
+            return Self::default();
+        };
+        let fraction = u128::from(magnitude - (1 << exponent)) << bits;
+        Self {
+            exponent: (exponent + if delta_t > 0 { 1 } else { 64 }) as u16,
+            mantissa: (fraction >> exponent) as u32,
+        }
+    }
+
     /// The mantissa's digits, most significant first.
     pub fn mantissa_digits(self, digits: u8) -> impl Iterator<Item = u16> {
         (0..digits)
             .rev()
             .map(move |digit| (self.mantissa >> (4 * digit) & 0xf) as u16)
+    }
+}
+
+/// Codes the time steps of a trace so that errors do not add up: what the codes left out so far is made good by the next steps,
+/// each of which grows by at most 1/256 for it. The decoded clock is never ahead of the true one.
+#[derive(Debug, Clone, Copy)]
+pub struct StepCoder {
+    digits: u8,
+    /// How far the decoded clock is behind, in nanoseconds.
+    behind: i64,
+}
+
+impl StepCoder {
+    /// A coder at the start of a trace, with this many hexadecimal mantissa digits.
+    pub fn new(digits: u8) -> Self {
+        Self { digits, behind: 0 }
+    }
+
+    /// The next step as its code gives it back, for a true step of `delta_t` nanoseconds.
+    pub fn next(&mut self, delta_t: i64) -> i64 {
+        let due = delta_t.saturating_add(self.behind.min(delta_t.max(0) >> 8));
+        let step = TimeCode::truncate(due, self.digits).decode(self.digits);
+        self.behind = self.behind.saturating_add(delta_t.saturating_sub(step));
+        step
     }
 }
 
