@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 use tracecodec::action::Action;
-use tracecodec::action::schema::{FIELDS, Group, QUANTITIES, Quantity};
+use tracecodec::action::schema::{FIELD_COUNT, FIELDS, Group, QUANTITIES, Quantity};
 
 /// Counts of one field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -33,30 +33,42 @@ pub struct Accuracy {
     pub exact: u64,
     /// Packets whose time came back to the nanosecond.
     pub time_exact: u64,
-    /// Counts by field, in the order of the schema.
+    /// Counts by field, in the order of the schema. Fields that the codec leaves out are never active.
     pub fields: Vec<FieldCount>,
+    carried: [bool; FIELD_COUNT],
 }
 
 impl Accuracy {
-    /// Compares packet by packet. Packets that one side lacks are not counted.
-    pub fn new(original: &[Action], decoded: &[Action]) -> Self {
-        let mut accuracy = Self {
+    /// No packets yet, of a codec that leaves these quantities out.
+    pub fn without(omitted: &[String]) -> Self {
+        Self {
             packets: 0,
             exact: 0,
             time_exact: 0,
-            fields: vec![FieldCount::default(); FIELDS.len()],
-        };
-        for (original, decoded) in original.iter().zip(decoded) {
-            accuracy.record(original, decoded);
+            fields: vec![FieldCount::default(); FIELD_COUNT],
+            carried: FIELDS.map(|field| omitted.iter().all(|name| name != field.quantity().name)),
         }
+    }
+
+    /// Compares packet by packet.
+    pub fn new(original: &[Action], decoded: &[Action]) -> Self {
+        let mut accuracy = Self::without(&[]);
+        accuracy.add(original, decoded);
         accuracy
+    }
+
+    /// Compares more packets, one by one. Packets that one side lacks are not counted.
+    pub fn add(&mut self, original: &[Action], decoded: &[Action]) {
+        for (original, decoded) in original.iter().zip(decoded) {
+            self.record(original, decoded);
+        }
     }
 
     fn record(&mut self, original: &Action, decoded: &Action) {
         let (tokens, back) = (original.tokens(), decoded.tokens());
         let mut exact = true;
         for (i, field) in FIELDS.iter().enumerate() {
-            if field.quantity().active.covers(original.proto) {
+            if self.carried[i] && field.quantity().active.covers(original.proto) {
                 let correct = tokens[i] == back[i];
                 self.fields[i].active += 1;
                 self.fields[i].correct += u64::from(correct);
@@ -66,17 +78,6 @@ impl Accuracy {
         self.packets += 1;
         self.exact += u64::from(exact);
         self.time_exact += u64::from(original.delta_t == decoded.delta_t);
-    }
-
-    /// Adds the counts of other packets.
-    pub fn merge(&mut self, other: &Self) {
-        self.packets += other.packets;
-        self.exact += other.exact;
-        self.time_exact += other.time_exact;
-        for (field, other) in self.fields.iter_mut().zip(&other.fields) {
-            field.active += other.active;
-            field.correct += other.correct;
-        }
     }
 
     /// Share of active fields that came back, context aside: the paper's "action accuracy".
@@ -144,5 +145,8 @@ mod tests {
         );
         assert_eq!(accuracy.group(Group::Tcp), 1.0);
         assert!(accuracy.group(Group::Packet) < 1.0);
+        let mut without = Accuracy::without(&["ttl_res".to_string()]);
+        without.add(&[udp, udp], &[udp, wrong]);
+        assert_eq!((without.mean(), without.exact), (1.0, 2));
     }
 }

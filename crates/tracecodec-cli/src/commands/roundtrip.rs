@@ -276,8 +276,8 @@ fn run_model(
         compiler: Compiler::new(args.realise.config()),
         output: CaptureOutput::create(output, args.realise.us)?,
         refine: !args.refine.no_refine,
-        tally: Tally::new(),
-        before: Tally::new(),
+        tally: Tally::new(codec),
+        before: Tally::new(codec),
         moved: 0,
         left: 0,
     };
@@ -364,15 +364,15 @@ struct Tally {
 }
 
 impl Tally {
-    fn new() -> Self {
+    fn new(codec: &Codec) -> Self {
         Self {
-            accuracy: Accuracy::new(&[], &[]),
+            accuracy: Accuracy::without(&codec.config().omit),
             nats: 0.0,
         }
     }
 
     fn add(&mut self, actions: &[Action], decoded: &[Action], kl: f64) {
-        self.accuracy.merge(&Accuracy::new(actions, decoded));
+        self.accuracy.add(actions, decoded);
         self.nats += kl * actions.len() as f64;
     }
 
@@ -391,7 +391,9 @@ impl Tally {
 impl Learned<'_> {
     fn take(&mut self, actions: &mut Vec<Action>) -> Result<()> {
         let decoded = if self.refine {
-            let refined = self.encoder.encode_refined(actions, RefineConfig::default());
+            let refined = self
+                .encoder
+                .encode_refined(actions, RefineConfig::default());
             self.tally
                 .add(actions, &refined.decoded, refined.latents.kl());
             self.before.add(actions, &refined.before, refined.kl_before);

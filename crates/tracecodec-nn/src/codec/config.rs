@@ -35,6 +35,16 @@ pub enum ContextSource {
     Flow,
 }
 
+/// What an acknowledgment number is told relative to, in the quantity `tcp_ack_adv`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AckBase {
+    /// The peer's next expected number, as in the action schema: how much is still outstanding.
+    PeerNext,
+    /// The last acknowledgment of the same direction: how much it advances.
+    LastAck,
+}
+
 /// The shape of a codec. Everything that decides the names and shapes of its weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -61,6 +71,8 @@ pub struct CodecConfig {
     pub time_digits: u8,
     /// Where the context comes from. Default `latent`.
     pub context: ContextSource,
+    /// What acknowledgment numbers are told relative to. Default `peer-next`.
+    pub ack: AckBase,
     /// Names of quantities of the action schema that the codec leaves out: they decode to 0. Default none.
     pub omit: Vec<String>,
 }
@@ -79,6 +91,7 @@ impl Default for CodecConfig {
             decoder_blocks: 1,
             time_digits: 3,
             context: ContextSource::Latent,
+            ack: AckBase::PeerNext,
             omit: Vec::new(),
         }
     }

@@ -6,6 +6,7 @@
 //! Action ← symbols ← coarse, context → details; time
 //! ```
 
+mod acknowledgment;
 pub(crate) mod batch;
 mod config;
 mod decoder;
@@ -19,7 +20,7 @@ mod symbols;
 mod trace;
 
 pub use batch::Augmentation;
-pub use config::{CodecConfig, ContextSource, EncoderKind, TokenLayout};
+pub use config::{AckBase, CodecConfig, ContextSource, EncoderKind, TokenLayout};
 pub(crate) use network::Network;
 pub use refine::{RefineConfig, Refined};
 pub(crate) use symbols::Symbols;

@@ -81,16 +81,17 @@ impl TraceEncoder<'_> {
         let [means, refined] = &mut self.decoders;
         let before = means.decode(&latents.mu);
         let moved = codec.refine_means(&codable, &mut latents.mu, config);
-        let decoded = refined.decode(&latents.mu);
+        let decoded = refined.codable(&latents.mu);
         let left = codable
             .iter()
             .zip(&decoded)
-            .filter(|(action, decoded)| codec.wrong(action, decoded) > 0);
+            .filter(|(action, decoded)| codec.wrong(action, decoded) > 0)
+            .count();
         Refined {
             moved,
-            left: left.count() as u64,
+            left: left as u64,
             latents,
-            decoded,
+            decoded: refined.actions(decoded),
             before,
             kl_before,
         }

@@ -286,7 +286,10 @@ mod tests {
 
     #[test]
     fn test_symbols_fit_their_vocabulary() {
-        let symbols = Symbols::new(&CodecConfig { time_digits: 7, ..CodecConfig::default() });
+        let symbols = Symbols::new(&CodecConfig {
+            time_digits: 7,
+            ..CodecConfig::default()
+        });
         let mut values = Vec::new();
         symbols.read(&action(3), &mut values);
         for (symbol, value) in symbols.all().iter().zip(values) {
@@ -297,7 +300,10 @@ mod tests {
 
     #[test]
     fn test_actions_survive_symbols() {
-        let symbols = Symbols::new(&CodecConfig { time_digits: 7, ..CodecConfig::default() });
+        let symbols = Symbols::new(&CodecConfig {
+            time_digits: 7,
+            ..CodecConfig::default()
+        });
         for seed in 0..200 {
             let mut values = Vec::new();
             symbols.read(&action(seed), &mut values);

@@ -4,15 +4,15 @@ use tracecodec::action::Action;
 use tracecodec::action::context::Contexts;
 use tracecodec::action::float::StepCoder;
 
-use super::{Codec, ContextSource};
+use super::acknowledgment::Acknowledgments;
+use super::{AckBase, Codec, CodecConfig, ContextSource};
 use crate::latents::Latents;
 
 /// Encodes a trace in order. How it is cut into pieces makes no difference.
 #[derive(Debug, Clone)]
 pub struct TraceEncoder<'a> {
     pub(super) codec: &'a Codec,
-    steps: StepCoder,
-    contexts: Contexts,
+    past: Past,
     /// What the encoder's means decode to, and what the refined latents do.
     pub(super) decoders: [TraceDecoder<'a>; 2],
 }
@@ -22,6 +22,44 @@ pub struct TraceEncoder<'a> {
 pub struct TraceDecoder<'a> {
     codec: &'a Codec,
     contexts: Contexts,
+    acknowledgments: Acknowledgments,
+}
+
+/// What the encoder keeps in mind of the packets so far.
+#[derive(Debug, Clone)]
+pub(crate) struct Past {
+    steps: StepCoder,
+    context: ContextSource,
+    contexts: Contexts,
+    ack: AckBase,
+    acknowledgments: Acknowledgments,
+}
+
+impl Past {
+    /// The start of a trace.
+    pub(crate) fn new(config: &CodecConfig) -> Self {
+        Self {
+            steps: StepCoder::new(config.time_digits),
+            context: config.context,
+            contexts: Contexts::default(),
+            ack: config.ack,
+            acknowledgments: Acknowledgments::default(),
+        }
+    }
+
+    /// The next packet as the network reads it, and as a perfect decoder would give it back: its time step to the codec's resolution,
+    /// without errors that add up; the context that follows from such steps; its acknowledgment relative to what the codec takes.
+    pub(crate) fn codable(&mut self, action: &Action) -> Action {
+        let mut codable = *action;
+        codable.delta_t = self.steps.next(action.delta_t);
+        if self.context == ContextSource::Flow {
+            codable.context = self.contexts.next(&codable);
+        }
+        match self.ack {
+            AckBase::PeerNext => codable,
+            AckBase::LastAck => self.acknowledgments.after_last(&codable),
+        }
+    }
 }
 
 impl<'a> TraceEncoder<'a> {
@@ -29,8 +67,7 @@ impl<'a> TraceEncoder<'a> {
     pub(super) fn new(codec: &'a Codec) -> Self {
         Self {
             codec,
-            steps: StepCoder::new(codec.config.time_digits),
-            contexts: Contexts::default(),
+            past: Past::new(&codec.config),
             decoders: [codec.decoder(), codec.decoder()],
         }
     }
@@ -41,18 +78,11 @@ impl<'a> TraceEncoder<'a> {
         self.codec.posterior(&codable)
     }
 
-    /// The next packets as a perfect decoder would give them back: time steps to the codec's resolution, without errors that add up,
-    /// and the context that follows from them.
     pub(super) fn codable(&mut self, actions: &[Action]) -> Vec<Action> {
-        let codable = actions.iter().map(|action| {
-            let delta_t = self.steps.next(action.delta_t);
-            let mut action = Action { delta_t, ..*action };
-            if self.codec.config.context == ContextSource::Flow {
-                action.context = self.contexts.next(&action);
-            }
-            action
-        });
-        codable.collect()
+        actions
+            .iter()
+            .map(|action| self.past.codable(action))
+            .collect()
     }
 }
 
@@ -62,13 +92,30 @@ impl<'a> TraceDecoder<'a> {
         Self {
             codec,
             contexts: Contexts::default(),
+            acknowledgments: Acknowledgments::default(),
         }
     }
 
     /// The most likely packet of each of the next latents; `z` holds rows of `d_latent` numbers, and a last row that is cut short is
     /// ignored. Total: any numbers decode to some action.
     pub fn decode(&mut self, z: &[f32]) -> Vec<Action> {
+        let codable = self.codable(z);
+        self.actions(codable)
+    }
+
+    /// The same as the network writes it.
+    pub(super) fn codable(&mut self, z: &[f32]) -> Vec<Action> {
         let contexts = &mut self.contexts;
         self.codec.decode_with(z, |_, action| contexts.next(action))
+    }
+
+    /// Packet actions of what the network wrote.
+    pub(super) fn actions(&mut self, mut codable: Vec<Action>) -> Vec<Action> {
+        if self.codec.config.ack == AckBase::LastAck {
+            for action in &mut codable {
+                *action = self.acknowledgments.before_peer_next(action);
+            }
+        }
+        codable
     }
 }

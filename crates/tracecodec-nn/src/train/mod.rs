@@ -352,7 +352,8 @@ impl<'a> Trainer<'a> {
         let decoded = self
             .codec
             .decode_with(&latents.mu, |i, _| actions[i].context);
-        let accuracy = Accuracy::new(&actions, &decoded);
+        let mut accuracy = Accuracy::without(&self.codec.config().omit);
+        accuracy.add(&actions, &decoded);
         let parts = self.validation_parts(&actions);
         let training_loss = self.objective(&self.running, self.running_kl_weight);
         self.running = Parts::default();

@@ -3,7 +3,7 @@
 use super::flow::{Flow, Kind, role};
 use super::tcp;
 use crate::action::{Action, Direction, Family, FlowEvent, OptionProfiles, Proto};
-use crate::tcp::{Connection, flags};
+use crate::tcp::{Connection, References, flags};
 use crate::wire::{icmp, ip_proto};
 
 /// What contradicted the state, or the protocol, and what was done about it.
@@ -224,7 +224,7 @@ fn legalise_numbers(action: &mut Action, held: Option<&Flow>, counts: &mut Legal
         (FlowEvent::Continue, Some(held)) => &held.connection,
         _ => &fresh,
     };
-    let given = tcp::references(action);
+    let given = References::of(action);
     let mut legal = connection.legal(role(action), given);
     counts.add(Legalisation::References, legal != given);
     if is_opening(action) {

@@ -43,16 +43,6 @@ pub(super) fn flag_bits(action: &Action) -> u16 {
     flags::join(action.tcp_ctrl, action.tcp_flag_bits)
 }
 
-/// Sequence and acknowledgment references of a TCP action.
-pub(super) fn references(action: &Action) -> References {
-    References {
-        seq_sign: action.tcp_seq_delta_sign,
-        seq_delta: action.tcp_seq_delta,
-        ack_unseen: action.tcp_ack_unseen,
-        ack_adv: action.tcp_ack_adv,
-    }
-}
-
 /// Writes the header, the checksum as 0. Returns the sequence number of the first payload byte.
 pub(super) fn emit(
     action: &Action,
@@ -67,7 +57,7 @@ pub(super) fn emit(
     let isns = [flow.isn(Direction::Orig), flow.isn(Direction::Resp)];
     let numbers = flow
         .connection
-        .decode(dir, segment_flags, len, references(action), |dir| {
+        .decode(dir, segment_flags, len, References::of(action), |dir| {
             isns[dir as usize]
         });
     let data_offset = (header.len() / 4) as u16;

@@ -6,7 +6,7 @@
 //! follows the numbers on the wire, so that one wrong value does not shift the packets after it.
 
 use super::{SeqNumber, State, flags};
-use crate::action::{AckReference, Direction, SeqReference};
+use crate::action::{AckReference, Action, Direction, SeqReference};
 
 /// No window reaches farther (RFC 7323 section 2.3: 2^30). A number beyond it belongs to no live stream, and the stream
 /// takes it as its new position.
@@ -107,6 +107,18 @@ pub struct References {
     pub ack_unseen: AckReference,
     /// `tcp_ack_adv`.
     pub ack_adv: u32,
+}
+
+impl References {
+    /// Those of a TCP action.
+    pub fn of(action: &Action) -> Self {
+        Self {
+            seq_sign: action.tcp_seq_delta_sign,
+            seq_delta: action.tcp_seq_delta,
+            ack_unseen: action.tcp_ack_unseen,
+            ack_adv: action.tcp_ack_adv,
+        }
+    }
 }
 
 /// One connection as seen from the tap: both halves' positions and the state of the handshake.
