@@ -48,6 +48,10 @@ fn profiles() -> OptionProfiles {
     profiles.freeze()
 }
 
+fn data() -> Data {
+    Data::new(actions(100), actions(64), profiles())
+}
+
 fn tiny(encoder: EncoderKind, tokens: TokenLayout) -> CodecConfig {
     CodecConfig {
         d_latent: 8,
@@ -87,13 +91,7 @@ fn go_on(_: &Progress) -> ControlFlow<()> {
 }
 
 fn run(config: &TrainConfig, shape: &CodecConfig, directory: &Path) -> (Codec, Report) {
-    let (training, validation) = (actions(100), actions(64));
-    let data = Data {
-        training: &training,
-        validation: &validation,
-        profiles: &profiles(),
-    };
-    train(config, shape, data, directory, false, go_on).unwrap()
+    train(config, shape, &data(), directory, false, go_on).unwrap()
 }
 
 #[test]
@@ -162,12 +160,7 @@ fn test_interrupted_training_goes_on_to_the_same_bytes() {
     };
     let whole = tempfile::tempdir().unwrap();
     let (_, report) = run(&config, shape, whole.path());
-    let (training, validation) = (actions(100), actions(64));
-    let data = Data {
-        training: &training,
-        validation: &validation,
-        profiles: &profiles(),
-    };
+    let data = data();
     // Before the first validation, at one, between two, and at the end.
     for stops in [vec![1], vec![3], vec![2, 7, 8], vec![12]] {
         let parts = tempfile::tempdir().unwrap();
@@ -177,7 +170,7 @@ fn test_interrupted_training_goes_on_to_the_same_bytes() {
                 train(
                     &config,
                     shape,
-                    data,
+                    &data,
                     parts.path(),
                     resume,
                     |progress| match progress.step == stop {
@@ -188,7 +181,7 @@ fn test_interrupted_training_goes_on_to_the_same_bytes() {
             assert!(matches!(stopped, Err(Error::Interrupted(step)) if step == stop));
             resume = true;
         }
-        let (_, resumed) = train(&config, shape, data, parts.path(), true, go_on).unwrap();
+        let (_, resumed) = train(&config, shape, &data, parts.path(), true, go_on).unwrap();
         assert_eq!(resumed.validations, report.validations);
         assert_eq!(contents(parts.path()), contents(whole.path()), "{stops:?}");
     }
@@ -198,30 +191,22 @@ fn test_interrupted_training_goes_on_to_the_same_bytes() {
 fn test_checkpoint_of_another_training_is_refused() {
     let shape = &variants()[0];
     let directory = tempfile::tempdir().unwrap();
-    let (training, validation) = (actions(100), actions(64));
-    let data = Data {
-        training: &training,
-        validation: &validation,
-        profiles: &profiles(),
-    };
+    let data = data();
     let stop = |_: &Progress| ControlFlow::Break(());
-    train(&settings(), shape, data, directory.path(), false, stop).unwrap_err();
+    train(&settings(), shape, &data, directory.path(), false, stop).unwrap_err();
     let other = TrainConfig {
         seed: 99,
         ..settings()
     };
-    let error = train(&other, shape, data, directory.path(), true, go_on).unwrap_err();
+    let error = train(&other, shape, &data, directory.path(), true, go_on).unwrap_err();
     assert!(matches!(error, Error::OtherRun(_)), "{error}");
-    let less = Data {
-        training: &training[1..],
-        ..data
-    };
-    let error = train(&settings(), shape, less, directory.path(), true, go_on).unwrap_err();
+    let less = Data::new(actions(99), actions(64), profiles());
+    let error = train(&settings(), shape, &less, directory.path(), true, go_on).unwrap_err();
     assert!(matches!(error, Error::OtherRun(_)), "{error}");
     let path = directory.path().join("checkpoint.safetensors");
     let bytes = std::fs::read(&path).unwrap();
     std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
-    let error = train(&settings(), shape, data, directory.path(), true, go_on).unwrap_err();
+    let error = train(&settings(), shape, &data, directory.path(), true, go_on).unwrap_err();
     assert!(matches!(error, Error::Format { .. }), "{error}");
 }
 
@@ -442,19 +427,15 @@ fn test_bad_checkpoints_are_clear_errors() {
 #[test]
 fn test_bad_settings_are_clear_errors() {
     let directory = tempfile::tempdir().unwrap();
-    let data = Data {
-        training: &[],
-        validation: &[],
-        profiles: &profiles(),
-    };
+    let data = Data::new(Vec::new(), actions(64), profiles());
     let shape = &variants()[0];
-    let error = train(&settings(), shape, data, directory.path(), false, go_on).unwrap_err();
+    let error = train(&settings(), shape, &data, directory.path(), false, go_on).unwrap_err();
     assert!(matches!(error, Error::NoData("training")), "{error}");
     let config = TrainConfig {
         micro_batch: 7,
         ..settings()
     };
-    let error = train(&config, shape, data, directory.path(), false, go_on).unwrap_err();
+    let error = train(&config, shape, &data, directory.path(), false, go_on).unwrap_err();
     assert!(
         matches!(error, Error::Config { name: "batch", .. }),
         "{error}"

@@ -21,6 +21,8 @@ pub struct TrainConfig {
     pub batch: usize,
     /// Packets of a step that are computed at a time; it divides `batch`. Default 128.
     pub micro_batch: usize,
+    /// Packets that are shuffled together and kept in memory, in chunks of 2,048; a pool more is read ahead. Default 131,072.
+    pub shuffle_pool: usize,
     /// Peak learning rate. Default 3e-3.
     pub learning_rate: f64,
     /// Share of the training over which the learning rate rises. Default 0.05.
@@ -62,6 +64,7 @@ impl Default for TrainConfig {
             minutes: None,
             batch: 256,
             micro_batch: 128,
+            shuffle_pool: 131_072,
             learning_rate: 3e-3,
             warm_up: 0.05,
             betas: (0.9, 0.99),
@@ -95,6 +98,7 @@ impl TrainConfig {
                 reason: "must be a positive multiple of micro_batch",
             });
         }
+        positive("shuffle_pool", self.shuffle_pool as f64)?;
         positive("steps", self.steps as f64)?;
         positive("minutes", self.minutes.unwrap_or(1.0))?;
         positive("learning_rate", self.learning_rate)?;
