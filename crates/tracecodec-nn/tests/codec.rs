@@ -3,11 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tracecodec::action::schema::FIELDS;
 use tracecodec::action::{Action, OptionLayout, OptionProfiles, Proto, SCHEMA_VERSION};
-use tracecodec_nn::train::{Data, Progress, Report};
+use tracecodec::artifact::ActionsWriter;
+use tracecodec::lift::LiftCounts;
+use tracecodec_nn::train::{Data, Progress, Report, Rows};
 use tracecodec_nn::{
     Accuracy, Codec, CodecConfig, EncoderKind, Error, Precision, RefineConfig, TokenLayout,
     TrainConfig, train,
@@ -185,6 +187,64 @@ fn test_interrupted_training_goes_on_to_the_same_bytes() {
         assert_eq!(resumed.validations, report.validations);
         assert_eq!(contents(parts.path()), contents(whole.path()), "{stops:?}");
     }
+}
+
+/// Writes actions into a file of their own.
+fn file(path: PathBuf, actions: &[Action]) -> Rows {
+    let mut writer = ActionsWriter::create(&path).unwrap();
+    for action in actions {
+        writer.write(action).unwrap();
+    }
+    let counts = LiftCounts::default();
+    writer.finish(None, &profiles(), &counts).unwrap();
+    Rows::all(path).unwrap()
+}
+
+#[test]
+fn test_files_and_memory_give_the_same_bytes() {
+    let shape = &variants()[0];
+    let config = TrainConfig {
+        steps: 200,
+        shuffle_pool: 4096,
+        ..settings()
+    };
+    let all = actions(5000);
+    let (training, validation) = all.split_at(4600);
+    let folder = tempfile::tempdir().unwrap();
+    let files = [&all[..2300], &all[2300..]].map(<[Action]>::to_vec);
+    let first = file(folder.path().join("first"), &files[0]);
+    let (second, last) = file(folder.path().join("second"), &files[1]).split_last(400);
+    let sources = [
+        Data::new(training.to_vec(), validation.to_vec(), profiles()),
+        Data::open(&[first, second], &[last]).unwrap(),
+    ];
+    let [memory, files] = sources.map(|data| {
+        let directory = tempfile::tempdir().unwrap();
+        train(&config, shape, &data, directory.path(), false, go_on).unwrap();
+        contents(directory.path())
+    });
+    assert_eq!(memory, files);
+}
+
+#[test]
+fn test_file_that_vanishes_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("actions");
+    let rows = file(path.clone(), &actions(5000));
+    let (training, validation) = rows.split_last(10);
+    let data = Data::open(&[training], &[validation]).unwrap();
+    let config = TrainConfig {
+        steps: 1000,
+        shuffle_pool: 1,
+        ..settings()
+    };
+    let remove = |_: &Progress| {
+        let _ = std::fs::remove_file(&path);
+        ControlFlow::Continue(())
+    };
+    let error = train(&config, &variants()[0], &data, folder.path(), false, remove).unwrap_err();
+    assert!(matches!(error, Error::Actions(_)), "{error}");
+    assert!(error.to_string().contains("actions"), "{error}");
 }
 
 #[test]
@@ -440,4 +500,10 @@ fn test_bad_settings_are_clear_errors() {
         matches!(error, Error::Config { name: "batch", .. }),
         "{error}"
     );
+    let config = TrainConfig {
+        shuffle_pool: 0,
+        ..settings()
+    };
+    let error = train(&config, shape, &data, directory.path(), false, go_on).unwrap_err();
+    assert!(error.to_string().contains("shuffle_pool = 0"), "{error}");
 }
