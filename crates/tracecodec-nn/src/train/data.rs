@@ -348,15 +348,20 @@ mod tests {
         let rows = file(path.clone(), &[1, 2, 3]);
         let data = Data::open(std::slice::from_ref(&rows), &[]).unwrap();
         file(path, &[1]);
-        let error = data.training.read(&[0..3]).unwrap_err().to_string();
+        let error = data
+            .training
+            .read(std::slice::from_ref(&rows.rows))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("fewer than 3 rows"), "{error}");
         assert!(Data::open(&[rows], &[]).is_err());
     }
 
     #[test]
     fn test_spread_is_even_and_bounded() {
-        assert_eq!(spread(100, 64), [0..64]);
-        assert_eq!(spread(64, 100), [0..64]);
+        for (packets, count) in [(100, 64), (64, 100)] {
+            assert_eq!(spread(packets, count), vec![Range { start: 0, end: 64 }]);
+        }
         assert_eq!(spread(10_000, 512), [0..256, 9_744..10_000]);
         assert_eq!(spread(10_000, 600), [0..200, 4_900..5_100, 9_800..10_000]);
         assert_eq!(spread(600, 600), [0..200, 200..400, 400..600]);
