@@ -10,6 +10,7 @@ mod latent_file;
 mod output;
 mod report;
 mod tools;
+mod training_data;
 
 use std::process::ExitCode;
 

@@ -578,6 +578,41 @@ fn test_shards_train_encode_decode() {
         changed.starts_with("exit 2") && changed.contains("shard-00000"),
         "{changed}"
     );
+    assert!(!folder.path().join("other").exists());
+}
+
+#[test]
+fn test_train_on_any_mix() {
+    let folder = TempDir::new().unwrap();
+    let settings = r#"{"codec": {"d_latent": 8, "width": 16, "encoder_blocks": 1},
+        "train": {"batch": 64, "micro_batch": 32, "validations": 1, "shuffle_pool": 2048}}"#;
+    fs::write(folder.path().join("settings.json"), settings).unwrap();
+    succeed(&folder, "lift example.pcap -o lifted.parquet");
+    succeed(&folder, "shard example.pcap -o shards --packets 400");
+    let train = |data: &str, output: &str| {
+        let line = format!("train {data} --config settings.json --steps 70 --json -o {output}");
+        let summary = json(&succeed(&folder, &line));
+        let packets = ["training_packets", "validation_packets"];
+        packets.map(|name| summary[name].as_u64().unwrap())
+    };
+    // What a killed lift left behind is in nobody's way.
+    fs::create_dir_all(folder.path().join("a/actions.part/left")).unwrap();
+    assert_eq!(train("example.pcap", "a"), [3600, 400]);
+    assert_eq!(train("lifted.parquet", "b"), [3600, 400]);
+    let weights = |name: &str| fs::read(folder.path().join(name).join("weights.safetensors"));
+    assert!(weights("a").unwrap() == weights("b").unwrap());
+    let shards = train("shards", "c");
+    let mix = train("lifted.parquet shards example.pcap", "d");
+    assert_eq!(mix, [7200 + shards[0], 800 + shards[1]]);
+    assert!(!folder.path().join("d/actions.part").exists());
+
+    fs::write(folder.path().join("bad.parquet"), "no actions").unwrap();
+    let refused = told(&run(&folder, "train example.pcap bad.parquet -o e"));
+    assert!(
+        refused.contains("bad.parquet: not a Parquet file") && refused.contains("hint:"),
+        "{refused}"
+    );
+    assert!(!folder.path().join("e").exists());
 }
 
 #[test]
@@ -898,6 +933,7 @@ fn test_killed_training_goes_on_to_the_same_bytes() {
     }
     killed.kill().unwrap();
     killed.wait().unwrap();
+    assert!(folder.path().join("parts/actions.part").exists());
 
     let refused = told(&run(&folder, &format!("{line} parts")));
     assert!(refused.contains("--resume goes on with it"), "{refused}");

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use tracecodec::artifact::ActionsError;
+
 /// An error of the learned path. Each names the file or setting, and says what to try.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -13,6 +15,9 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// An actions file cannot be read.
+    #[error("{0}")]
+    Actions(#[from] ActionsError),
     /// A file is not what its name says, or was cut short.
     #[error("{path}: {reason}\nhint: the file is damaged or of another kind; write it again")]
     Format {

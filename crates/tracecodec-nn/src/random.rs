@@ -8,13 +8,15 @@ use rand_chacha::ChaCha8Rng;
 pub(crate) enum Purpose {
     /// Initial weights.
     Weights = 1,
-    /// Order of the training packets.
+    /// Order of the chunks of the training packets.
     Order = 2,
     /// Augmentation and posterior noise of one micro-batch.
     Batch = 3,
+    /// Order of the packets of one pool.
+    Pool = 4,
 }
 
-/// The stream of a seed, a purpose and a place within it (an epoch, a micro-batch).
+/// The stream of a seed, a purpose and a place within it (an epoch, a pool, a micro-batch).
 pub(crate) fn stream(seed: u64, purpose: Purpose, place: u64) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(place << 8 | purpose as u64);
@@ -33,13 +35,11 @@ pub(crate) fn normals(rng: &mut impl Rng, count: usize) -> Vec<f32> {
     normals
 }
 
-/// A permutation of `0..count` (Fisher and Yates).
-pub(crate) fn permutation(rng: &mut impl Rng, count: usize) -> Vec<u32> {
-    let mut order: Vec<u32> = (0..count as u32).collect();
-    for last in (1..count).rev() {
-        order.swap(last, rng.random_range(0..=last));
+/// Puts items into an order in which each is as likely as any other (Fisher and Yates).
+pub(crate) fn shuffle<T>(rng: &mut impl Rng, items: &mut [T]) {
+    for last in (1..items.len()).rev() {
+        items.swap(last, rng.random_range(0..=last));
     }
-    order
 }
 
 #[cfg(test)]
@@ -66,10 +66,11 @@ mod tests {
     }
 
     #[test]
-    fn test_permutation_holds_every_number() {
-        let mut order = permutation(&mut stream(0, Purpose::Order, 0), 100);
-        assert_ne!(order[..10], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
-        order.sort_unstable();
-        assert!(order.into_iter().eq(0..100));
+    fn test_shuffle_keeps_every_item() {
+        let mut items: Vec<u32> = (0..100).collect();
+        shuffle(&mut stream(0, Purpose::Order, 0), &mut items);
+        assert_ne!(items[..10], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+        items.sort_unstable();
+        assert!(items.into_iter().eq(0..100));
     }
 }

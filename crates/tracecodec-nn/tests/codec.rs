@@ -3,11 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tracecodec::action::schema::FIELDS;
 use tracecodec::action::{Action, OptionLayout, OptionProfiles, Proto, SCHEMA_VERSION};
-use tracecodec_nn::train::{Data, Progress, Report};
+use tracecodec::artifact::ActionsWriter;
+use tracecodec::lift::LiftCounts;
+use tracecodec_nn::train::{Data, Progress, Report, Rows};
 use tracecodec_nn::{
     Accuracy, Codec, CodecConfig, EncoderKind, Error, Precision, RefineConfig, TokenLayout,
     TrainConfig, train,
@@ -46,6 +48,10 @@ fn profiles() -> OptionProfiles {
     let mut profiles = OptionProfiles::new();
     profiles.intern(OptionLayout::of(&[2, 4, 5, 180]));
     profiles.freeze()
+}
+
+fn data() -> Data {
+    Data::new(actions(100), actions(64), profiles())
 }
 
 fn tiny(encoder: EncoderKind, tokens: TokenLayout) -> CodecConfig {
@@ -88,13 +94,7 @@ fn go_on(_: &Progress) -> ControlFlow<()> {
 }
 
 fn run(config: &TrainConfig, shape: &CodecConfig, directory: &Path) -> (Codec, Report) {
-    let (training, validation) = (actions(100), actions(64));
-    let data = Data {
-        training: &training,
-        validation: &validation,
-        profiles: &profiles(),
-    };
-    train(config, shape, data, directory, false, go_on).unwrap()
+    train(config, shape, &data(), directory, false, go_on).unwrap()
 }
 
 #[test]
@@ -163,12 +163,7 @@ fn test_interrupted_training_goes_on_to_the_same_bytes() {
     };
     let whole = tempfile::tempdir().unwrap();
     let (_, report) = run(&config, shape, whole.path());
-    let (training, validation) = (actions(100), actions(64));
-    let data = Data {
-        training: &training,
-        validation: &validation,
-        profiles: &profiles(),
-    };
+    let data = data();
     // Before the first validation, at one, between two, and at the end.
     for stops in [vec![1], vec![3], vec![2, 7, 8], vec![12]] {
         let parts = tempfile::tempdir().unwrap();
@@ -178,7 +173,7 @@ fn test_interrupted_training_goes_on_to_the_same_bytes() {
                 train(
                     &config,
                     shape,
-                    data,
+                    &data,
                     parts.path(),
                     resume,
                     |progress| match progress.step == stop {
@@ -189,40 +184,90 @@ fn test_interrupted_training_goes_on_to_the_same_bytes() {
             assert!(matches!(stopped, Err(Error::Interrupted(step)) if step == stop));
             resume = true;
         }
-        let (_, resumed) = train(&config, shape, data, parts.path(), true, go_on).unwrap();
+        let (_, resumed) = train(&config, shape, &data, parts.path(), true, go_on).unwrap();
         assert_eq!(resumed.validations, report.validations);
         assert_eq!(contents(parts.path()), contents(whole.path()), "{stops:?}");
     }
+}
+
+/// Writes actions into a file of their own.
+fn file(path: PathBuf, actions: &[Action]) -> Rows {
+    let mut writer = ActionsWriter::create(&path).unwrap();
+    for action in actions {
+        writer.write(action).unwrap();
+    }
+    let counts = LiftCounts::default();
+    writer.finish(None, &profiles(), &counts).unwrap();
+    Rows::all(path).unwrap()
+}
+
+#[test]
+fn test_files_and_memory_give_the_same_bytes() {
+    let shape = &variants()[0];
+    let config = TrainConfig {
+        steps: 200,
+        shuffle_pool: 4096,
+        ..settings()
+    };
+    let all = actions(5000);
+    let (training, validation) = all.split_at(4600);
+    let folder = tempfile::tempdir().unwrap();
+    let files = [&all[..2300], &all[2300..]].map(<[Action]>::to_vec);
+    let first = file(folder.path().join("first"), &files[0]);
+    let (second, last) = file(folder.path().join("second"), &files[1]).split_last(400);
+    let sources = [
+        Data::new(training.to_vec(), validation.to_vec(), profiles()),
+        Data::open(&[first, second], &[last]).unwrap(),
+    ];
+    let [memory, files] = sources.map(|data| {
+        let directory = tempfile::tempdir().unwrap();
+        train(&config, shape, &data, directory.path(), false, go_on).unwrap();
+        contents(directory.path())
+    });
+    assert_eq!(memory, files);
+}
+
+#[test]
+fn test_file_that_vanishes_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("actions");
+    let rows = file(path.clone(), &actions(5000));
+    let (training, validation) = rows.split_last(10);
+    let data = Data::open(&[training], &[validation]).unwrap();
+    let config = TrainConfig {
+        steps: 1000,
+        shuffle_pool: 1,
+        ..settings()
+    };
+    let remove = |_: &Progress| {
+        let _ = std::fs::remove_file(&path);
+        ControlFlow::Continue(())
+    };
+    let error = train(&config, &variants()[0], &data, folder.path(), false, remove).unwrap_err();
+    assert!(matches!(error, Error::Actions(_)), "{error}");
+    assert!(error.to_string().contains("actions"), "{error}");
 }
 
 #[test]
 fn test_checkpoint_of_another_training_is_refused() {
     let shape = &variants()[0];
     let directory = tempfile::tempdir().unwrap();
-    let (training, validation) = (actions(100), actions(64));
-    let data = Data {
-        training: &training,
-        validation: &validation,
-        profiles: &profiles(),
-    };
+    let data = data();
     let stop = |_: &Progress| ControlFlow::Break(());
-    train(&settings(), shape, data, directory.path(), false, stop).unwrap_err();
+    train(&settings(), shape, &data, directory.path(), false, stop).unwrap_err();
     let other = TrainConfig {
         seed: 99,
         ..settings()
     };
-    let error = train(&other, shape, data, directory.path(), true, go_on).unwrap_err();
+    let error = train(&other, shape, &data, directory.path(), true, go_on).unwrap_err();
     assert!(matches!(error, Error::OtherRun(_)), "{error}");
-    let less = Data {
-        training: &training[1..],
-        ..data
-    };
-    let error = train(&settings(), shape, less, directory.path(), true, go_on).unwrap_err();
+    let less = Data::new(actions(99), actions(64), profiles());
+    let error = train(&settings(), shape, &less, directory.path(), true, go_on).unwrap_err();
     assert!(matches!(error, Error::OtherRun(_)), "{error}");
     let path = directory.path().join("checkpoint.safetensors");
     let bytes = std::fs::read(&path).unwrap();
     std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
-    let error = train(&settings(), shape, data, directory.path(), true, go_on).unwrap_err();
+    let error = train(&settings(), shape, &data, directory.path(), true, go_on).unwrap_err();
     assert!(matches!(error, Error::Format { .. }), "{error}");
 }
 
@@ -443,21 +488,23 @@ fn test_bad_checkpoints_are_clear_errors() {
 #[test]
 fn test_bad_settings_are_clear_errors() {
     let directory = tempfile::tempdir().unwrap();
-    let data = Data {
-        training: &[],
-        validation: &[],
-        profiles: &profiles(),
-    };
+    let data = Data::new(Vec::new(), actions(64), profiles());
     let shape = &variants()[0];
-    let error = train(&settings(), shape, data, directory.path(), false, go_on).unwrap_err();
+    let error = train(&settings(), shape, &data, directory.path(), false, go_on).unwrap_err();
     assert!(matches!(error, Error::NoData("training")), "{error}");
     let config = TrainConfig {
         micro_batch: 7,
         ..settings()
     };
-    let error = train(&config, shape, data, directory.path(), false, go_on).unwrap_err();
+    let error = train(&config, shape, &data, directory.path(), false, go_on).unwrap_err();
     assert!(
         matches!(error, Error::Config { name: "batch", .. }),
         "{error}"
     );
+    let config = TrainConfig {
+        shuffle_pool: 0,
+        ..settings()
+    };
+    let error = train(&config, shape, &data, directory.path(), false, go_on).unwrap_err();
+    assert!(error.to_string().contains("shuffle_pool = 0"), "{error}");
 }

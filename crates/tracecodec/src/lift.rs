@@ -52,6 +52,22 @@ impl LiftCounts {
     pub fn actions(&self) -> u64 {
         self.lifted.iter().sum()
     }
+
+    /// Adds those of another lift.
+    pub fn merge(&mut self, more: &Self) {
+        self.packets += more.packets;
+        for (lifted, more) in self.lifted.iter_mut().zip(more.lifted) {
+            *lifted += more;
+        }
+        for (&reason, count) in &more.skipped {
+            *self.skipped.entry(reason).or_default() += count;
+        }
+        self.flows += more.flows;
+        self.evictions += more.evictions;
+        self.peak_slots = self.peak_slots.max(more.peak_slots);
+        self.steps_back += more.steps_back;
+        self.unknown_layouts += more.unknown_layouts;
+    }
 }
 
 /// Lifts packets one by one. Memory grows with live flows, not with packets.

@@ -1,39 +1,37 @@
-//! `train`: a codec from captures.
+//! `train`: a codec from captures or their actions.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
+use indicatif::ProgressBar;
 use serde::Serialize;
-use tracecodec::action::{Action, OptionProfiles};
-use tracecodec::artifact::Manifest;
-use tracecodec::artifact::manifest::{ShardEntry, Split};
-use tracecodec::flow::FlowTable;
-use tracecodec::lift::Lifter;
-use tracecodec_nn::train::Data;
+use tracecodec_nn::train::Progress;
 use tracecodec_nn::{CodecConfig, EncoderKind, Precision, TokenLayout, TrainConfig};
 
 use crate::cli::ReadArgs;
 use crate::failure::Hint;
-use crate::input::{Input, progress_bar};
+use crate::input::progress_bar;
 use crate::interrupt;
 use crate::output::print_summary;
+use crate::training_data::{self, TrainingData};
 
 /// What an interrupted training leaves.
 const CHECKPOINT: &str = "checkpoint.safetensors";
 
-/// One in so many packets, the last ones of each capture, is for validation where captures are given instead of shards.
-const VALIDATION_SHARE: usize = 10;
+/// Length of the progress bar: fine enough that even a long training moves on with each step, which its time left is told by.
+const BAR: u64 = 1_000_000;
 
 /// Train a codec.
 ///
-/// From a folder of shards, it learns from the training split and is chosen by the validation split. From captures, the last
-/// tenth of each is for validation. The folder that is written holds the best weights, their manifest, and history.jsonl; during the
+/// From a folder of shards, it learns from the training split and is chosen by the validation split. Of captures and actions files, the
+/// last tenth of each is for validation. Memory does not grow with the data: captures are lifted first, to about ten bytes a
+/// packet in the output folder, which are removed at the end (--resume lifts them again). The folder that is written holds the best weights, their manifest, and history.jsonl; during the
 /// training also a checkpoint, at most a minute old. Ctrl-C ends the step and writes one; --resume goes on from it.
 #[derive(Debug, Args)]
 pub(crate) struct Train {
-    /// Folders of shards, or captures.
+    /// Folders of shards, captures, and actions (.parquet), in any mix.
     #[arg(value_name = "DATA", required = true)]
     data: Vec<PathBuf>,
     /// Folder to write.
@@ -99,20 +97,12 @@ struct Config {
     codec: CodecConfig,
 }
 
-/// What is learned from.
-#[derive(Default)]
-struct Dataset {
-    training: Vec<Action>,
-    validation: Vec<Action>,
-    profiles: OptionProfiles,
-}
-
 /// The summary of a training.
 #[derive(Debug, Serialize)]
 struct Summary {
     output: String,
-    training_packets: usize,
-    validation_packets: usize,
+    training_packets: u64,
+    validation_packets: u64,
     steps: u64,
     stopped_early: bool,
     packets_per_second: f64,
@@ -122,13 +112,9 @@ struct Summary {
 pub(crate) fn run(args: &Train, json: bool) -> Result<()> {
     let config = args.settings()?;
     args.check_output()?;
-    let dataset = args.dataset()?;
-    let data = Data {
-        training: &dataset.training,
-        validation: &dataset.validation,
-        profiles: &dataset.profiles,
-    };
-    let bar = progress_bar(Some(1000), "training");
+    let training = TrainingData::lift(&args.data, &args.output, args.read, &config.codec)?;
+    let data = &training.data;
+    let bar = progress_bar(Some(BAR), "training");
     let (_, report) = tracecodec_nn::train(
         &config.train,
         &config.codec,
@@ -136,14 +122,7 @@ pub(crate) fn run(args: &Train, json: bool) -> Result<()> {
         &args.output,
         args.resume,
         |progress| {
-            bar.set_position((1000.0 * progress.share) as u64);
-            let exact = progress
-                .validation
-                .map_or(String::new(), |v| format!(", {v}"));
-            bar.set_message(format!(
-                "step {}, loss {:.2}{exact}, {:.0} packets/s",
-                progress.step, progress.loss, progress.packets_per_second
-            ));
+            show(progress, &bar);
             match interrupt::check() {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(_) => ControlFlow::Break(()),
@@ -153,8 +132,8 @@ pub(crate) fn run(args: &Train, json: bool) -> Result<()> {
     bar.finish_and_clear();
     let summary = Summary {
         output: args.output.display().to_string(),
-        training_packets: dataset.training.len(),
-        validation_packets: dataset.validation.len(),
+        training_packets: data.training_packets(),
+        validation_packets: data.validation_packets(),
         steps: report.steps,
         stopped_early: report.stopped_early,
         packets_per_second: report.packets_per_second,
@@ -169,6 +148,22 @@ pub(crate) fn run(args: &Train, json: bool) -> Result<()> {
         report.best
     );
     print_summary(json, &summary, &line)
+}
+
+fn show(progress: &Progress, bar: &ProgressBar) {
+    let is_first = bar.position() == 0;
+    bar.set_position((BAR as f64 * progress.share) as u64);
+    if is_first {
+        // What a resumed training has behind it says nothing of its speed.
+        bar.reset_eta();
+    }
+    let validation = progress
+        .validation
+        .map_or(String::new(), |v| format!(", {v}"));
+    bar.set_message(format!(
+        "step {}, loss {:.2}{validation}, {:.0} packets/s",
+        progress.step, progress.loss, progress.packets_per_second
+    ));
 }
 
 impl Train {
@@ -202,8 +197,12 @@ impl Train {
     fn check_output(&self) -> Result<()> {
         let name = self.output.display();
         let holds = |file: &str| self.output.join(file).exists();
-        let is_empty =
-            std::fs::read_dir(&self.output).map_or(true, |mut entries| entries.next().is_none());
+        // What was being lifted when a training was killed is no loss.
+        let is_empty = std::fs::read_dir(&self.output).map_or(true, |entries| {
+            entries
+                .flatten()
+                .all(|entry| entry.file_name() == training_data::FOLDER)
+        });
         let is_ours = holds("model.json") || holds(CHECKPOINT);
         if self.resume && holds(CHECKPOINT) {
             return Ok(());
@@ -235,85 +234,6 @@ impl Train {
             ),
         })
     }
-
-    fn dataset(&self) -> Result<Dataset> {
-        let (folders, captures): (Vec<_>, Vec<_>) =
-            self.data.iter().partition(|path| path.is_dir());
-        let shards: Vec<_> = folders
-            .into_iter()
-            .map(|folder| shards(folder))
-            .collect::<Result<_>>()?;
-        let of = |split| {
-            shards
-                .iter()
-                .flatten()
-                .filter(move |(_, shard)| shard.split == split)
-        };
-        let mut dataset = Dataset::default();
-        // The dictionary is learned from all of the training data before any of the validation data is lifted.
-        for (path, shard) in of(Split::Train) {
-            dataset
-                .training
-                .extend(self.lift(path, Some(shard), &mut dataset.profiles)?);
-        }
-        for capture in captures {
-            let mut actions = self.lift(capture, None, &mut dataset.profiles)?;
-            let validation = actions.split_off(actions.len() - actions.len() / VALIDATION_SHARE);
-            dataset.training.extend(actions);
-            dataset.validation.extend(validation);
-        }
-        dataset.profiles = dataset.profiles.freeze();
-        for (path, shard) in of(Split::Validation) {
-            dataset
-                .validation
-                .extend(self.lift(path, Some(shard), &mut dataset.profiles)?);
-        }
-        Ok(dataset)
-    }
-
-    /// Lifts a capture of its own: flows do not go on from one shard to the next. A shard must be what its manifest says.
-    fn lift(
-        &self,
-        path: &Path,
-        shard: Option<&ShardEntry>,
-        profiles: &mut OptionProfiles,
-    ) -> Result<Vec<Action>> {
-        let mut lifter = Lifter::new(FlowTable::<()>::MAX_CAPACITY, std::mem::take(profiles));
-        let mut actions = Vec::new();
-        let mut input = Input::open(path, self.read)?;
-        input.for_each(|packet| {
-            actions.extend(lifter.lift(packet));
-            Ok(())
-        })?;
-        *profiles = lifter.into_profiles();
-        let source = input.finish()?;
-        if shard.is_some_and(|shard| shard.blake3 != source.blake3) {
-            return Err(Hint::error(
-                format!(
-                    "{}: not the shard that the manifest describes",
-                    path.display()
-                ),
-                "shard the capture again",
-            ));
-        }
-        Ok(actions)
-    }
-}
-
-/// The shards of a folder, by their manifest.
-fn shards(folder: &Path) -> Result<Vec<(PathBuf, ShardEntry)>> {
-    let path = folder.join("manifest.json");
-    if !path.is_file() {
-        return Err(Hint::error(
-            format!("{}: no shards there", folder.display()),
-            "name a folder that `tracecodec shard` wrote, or captures",
-        ));
-    }
-    let shards = Manifest::read(&path)?.shards;
-    Ok(shards
-        .into_iter()
-        .map(|shard| (folder.join(&shard.file), shard))
-        .collect())
 }
 
 fn remove_if_there(path: &Path) -> Result<()> {

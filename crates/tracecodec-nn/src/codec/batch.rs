@@ -10,7 +10,7 @@ use super::symbols::{GROUPS, Stage, Symbol, Symbols, proto_of};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Augmentation {
-    /// Share of packets that are augmented; the rest stay as captured. Default 0.9.
+    /// Share of packets that are augmented; the rest stay as captured. Default 0.8.
     pub packets: f64,
     /// In an augmented packet, share of field groups taken from another packet of the batch. Default 0.3.
     pub mix: f64,
@@ -21,7 +21,7 @@ pub struct Augmentation {
 impl Default for Augmentation {
     fn default() -> Self {
         Self {
-            packets: 0.9,
+            packets: 0.8,
             mix: 0.3,
             random: 0.2,
         }

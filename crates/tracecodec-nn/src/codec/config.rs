@@ -67,9 +67,9 @@ pub struct CodecConfig {
     pub encoder_blocks: usize,
     /// Residual blocks of each of the decoder's trunks. Default 1.
     pub decoder_blocks: usize,
-    /// Hexadecimal mantissa digits of the time: 3 keep 12 bits, an error below 0.02 %. Default 3, at most 7.
+    /// Hexadecimal mantissa digits of the time: 3 keep 12 bits, an error below 0.03 %. Default 4, at most 7.
     pub time_digits: u8,
-    /// Where the context comes from. Default `latent`.
+    /// Where the context comes from. Default `flow`.
     pub context: ContextSource,
     /// What acknowledgment numbers are told relative to. Default `peer-next`.
     pub ack: AckBase,
@@ -89,8 +89,8 @@ impl Default for CodecConfig {
             width: 256,
             encoder_blocks: 2,
             decoder_blocks: 1,
-            time_digits: 3,
-            context: ContextSource::Latent,
+            time_digits: 4,
+            context: ContextSource::Flow,
             ack: AckBase::PeerNext,
             omit: Vec::new(),
         }

@@ -24,7 +24,7 @@ pub use config::{AckBase, CodecConfig, ContextSource, EncoderKind, TokenLayout};
 pub(crate) use network::Network;
 pub use refine::{RefineConfig, Refined};
 pub(crate) use symbols::Symbols;
-pub use trace::{TraceDecoder, TraceEncoder};
+pub use trace::{Past, TraceDecoder, TraceEncoder};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use tracecodec::action::context::Context;

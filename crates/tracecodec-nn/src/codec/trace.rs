@@ -27,7 +27,7 @@ pub struct TraceDecoder<'a> {
 
 /// What the encoder keeps in mind of the packets so far.
 #[derive(Debug, Clone)]
-pub(crate) struct Past {
+pub struct Past {
     steps: StepCoder,
     context: ContextSource,
     contexts: Contexts,
@@ -37,7 +37,7 @@ pub(crate) struct Past {
 
 impl Past {
     /// The start of a trace.
-    pub(crate) fn new(config: &CodecConfig) -> Self {
+    pub fn new(config: &CodecConfig) -> Self {
         Self {
             steps: StepCoder::new(config.time_digits),
             context: config.context,
@@ -49,7 +49,7 @@ impl Past {
 
     /// The next packet as the network reads it, and as a perfect decoder would give it back: its time step to the codec's resolution,
     /// without errors that add up; the context that follows from such steps; its acknowledgment relative to what the codec takes.
-    pub(crate) fn codable(&mut self, action: &Action) -> Action {
+    pub fn codable(&mut self, action: &Action) -> Action {
         let mut codable = *action;
         codable.delta_t = self.steps.next(action.delta_t);
         if self.context == ContextSource::Flow {

@@ -23,8 +23,8 @@ struct Manifest<'a> {
     codec: &'a CodecConfig,
     training: &'a TrainConfig,
     option_profiles: Vec<String>,
-    training_packets: usize,
-    validation_packets: usize,
+    training_packets: u64,
+    validation_packets: u64,
     steps: u64,
     best: &'a Validation,
     weights_blake3: &'a str,
@@ -137,7 +137,7 @@ impl Checkpoints {
         self,
         config: &TrainConfig,
         codec: &Codec,
-        packets: (usize, usize),
+        packets: (u64, u64),
         steps: u64,
     ) -> Result<Validation, Error> {
         let best = self.best.expect("a training ends with a validation");

@@ -21,6 +21,8 @@ pub struct TrainConfig {
     pub batch: usize,
     /// Packets of a step that are computed at a time; it divides `batch`. Default 128.
     pub micro_batch: usize,
+    /// Packets that are shuffled together and kept in memory, in chunks of 2,048; a pool more is read ahead. Default 131,072.
+    pub shuffle_pool: usize,
     /// Peak learning rate. Default 3e-3.
     pub learning_rate: f64,
     /// Share of the training over which the learning rate rises. Default 0.05.
@@ -33,7 +35,7 @@ pub struct TrainConfig {
     pub weight_decay: f32,
     /// Largest norm of the gradient. Default 1.
     pub clip: f32,
-    /// Weight of the divergence, against nats of reconstruction a packet. Default 0.01.
+    /// Weight of the divergence, against nats of reconstruction a packet. Default 0.02.
     pub beta: f64,
     /// Share of the training over which β rises from 0. Default 0.2.
     pub beta_warm_up: f64,
@@ -62,13 +64,14 @@ impl Default for TrainConfig {
             minutes: None,
             batch: 256,
             micro_batch: 128,
+            shuffle_pool: 131_072,
             learning_rate: 3e-3,
             warm_up: 0.05,
             betas: (0.9, 0.99),
             epsilon: 1e-8,
             weight_decay: 0.01,
             clip: 1.0,
-            beta: 0.01,
+            beta: 0.02,
             beta_warm_up: 0.2,
             lambda_time: 1.0,
             augmentation: Augmentation::default(),
@@ -95,6 +98,7 @@ impl TrainConfig {
                 reason: "must be a positive multiple of micro_batch",
             });
         }
+        positive("shuffle_pool", self.shuffle_pool as f64)?;
         positive("steps", self.steps as f64)?;
         positive("minutes", self.minutes.unwrap_or(1.0))?;
         positive("learning_rate", self.learning_rate)?;

@@ -6,12 +6,14 @@
 mod adamw;
 mod checkpoint;
 mod config;
+mod data;
 mod history;
 mod order;
 mod schedule;
 mod state;
 
 pub use config::TrainConfig;
+pub use data::{Data, Rows};
 pub use history::Validation;
 
 use std::ops::ControlFlow;
@@ -19,7 +21,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use burn::tensor::Tensor;
-use tracecodec::action::{Action, OptionProfiles};
+use tracecodec::action::Action;
 
 use crate::accuracy::Accuracy;
 use crate::codec::batch::Batch;
@@ -39,17 +41,6 @@ const PIECE: usize = 256;
 
 /// Longest time between two checkpoints.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
-
-/// What a training reads.
-#[derive(Debug, Clone, Copy)]
-pub struct Data<'a> {
-    /// Packets to train on.
-    pub training: &'a [Action],
-    /// Packets to select the best weights with.
-    pub validation: &'a [Action],
-    /// The dictionary that gives `tcp_opt_profile` its meaning in both.
-    pub profiles: &'a OptionProfiles,
-}
 
 /// Where a training stands.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -88,33 +79,36 @@ pub struct Report {
 /// checkpoint, to the same weights as if it had never stopped.
 ///
 /// # Errors
-/// If a setting is out of its range, there is no data, a file cannot be written, the loss is no longer finite, the training was
+/// If a setting is out of its range, there is no data, a file cannot be read or written, the loss is no longer finite, the training was
 /// stopped, or the checkpoint is of other data or settings.
 pub fn train(
     config: &TrainConfig,
     shape: &CodecConfig,
-    data: Data<'_>,
+    data: &Data,
     directory: &Path,
     resume: bool,
     mut progress: impl FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<(Codec, Report), Error> {
     config.check()?;
-    for (name, actions) in [("training", data.training), ("validation", data.validation)] {
-        if actions.is_empty() {
+    let packets = (data.training_packets(), data.validation_packets());
+    for (name, packets) in [("training", packets.0), ("validation", packets.1)] {
+        if packets == 0 {
             return Err(Error::NoData(name));
         }
     }
     let mut trainer = Trainer::new(config, shape, data)?;
     let mut checkpoints = Checkpoints::new(directory, config.precision);
-    let run = state::run_digest(config, shape, data);
+    let run = state::run_digest(config, shape, data)?;
     if resume {
         let state = State::read(directory, &run, trainer.weights.values.len())?;
         checkpoints.restore(&state.standing.validations, trainer.best_of(&state))?;
         trainer.restore(state);
     }
+    let taken = trainer.steps * config.batch as u64;
+    let mut order = Order::after(taken, &data.training, config.seed, config.shuffle_pool);
     let mut written = Instant::now();
     while trainer.share() < 1.0 && checkpoints.since_best() < config.patience {
-        let loss = trainer.step()?;
+        let loss = trainer.step(&mut order)?;
         let due =
             (checkpoints.validations().len() + 1) as f64 / f64::from(config.validations.max(1));
         let is_due = trainer.share() >= due.min(1.0);
@@ -133,7 +127,6 @@ pub fn train(
         }
     }
     let stopped_early = trainer.share() < 1.0;
-    let packets = (data.training.len(), data.validation.len());
     let validations = checkpoints.validations().to_vec();
     let best = checkpoints.finish(config, &trainer.codec, packets, trainer.steps)?;
     let report = Report {
@@ -148,13 +141,13 @@ pub fn train(
 
 struct Trainer<'a> {
     config: &'a TrainConfig,
-    data: Data<'a>,
+    /// The packets of every validation.
+    validation: Vec<Action>,
     codec: Codec,
     symbols: Symbols,
     template: Network,
     weights: Weights,
     moments: Moments,
-    order: Order,
     threads: usize,
     steps: u64,
     seconds: f64,
@@ -163,7 +156,7 @@ struct Trainer<'a> {
 }
 
 impl<'a> Trainer<'a> {
-    fn new(config: &'a TrainConfig, shape: &CodecConfig, data: Data<'a>) -> Result<Self, Error> {
+    fn new(config: &'a TrainConfig, shape: &CodecConfig, data: &Data) -> Result<Self, Error> {
         let threads = config.threads.unwrap_or_else(default_threads);
         let codec = Codec::new(shape, config.seed)?
             .with_profiles(data.profiles.clone())
@@ -171,11 +164,10 @@ impl<'a> Trainer<'a> {
         let weights = codec.weights();
         Ok(Self {
             config,
-            data,
+            validation: data.validation.spread(config.validation_packets)?,
             symbols: codec.symbols().clone(),
             template: codec.network().clone(),
             moments: Moments::new(weights.values.len()),
-            order: Order::new(config.seed, data.training.len()),
             codec,
             weights,
             threads,
@@ -199,8 +191,6 @@ impl<'a> Trainer<'a> {
         (self.running, self.running_kl_weight) = (running, running_kl_weight);
         self.weights.values = state.weights;
         self.moments = state.moments;
-        let taken = steps * self.config.batch as u64;
-        self.order = Order::after(self.config.seed, self.data.training.len(), taken);
     }
 
     /// The best codec of a checkpoint, if it had a validation.
@@ -251,12 +241,12 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    /// One optimiser step; gives back the objective a packet.
-    fn step(&mut self) -> Result<f64, Error> {
+    /// One optimiser step on the next packets; gives back the objective a packet.
+    fn step(&mut self, order: &mut Order) -> Result<f64, Error> {
         let start = Instant::now();
         let share = self.share();
         let beta = self.config.beta * schedule::beta(share, self.config.beta_warm_up);
-        let packets = self.order.take(self.config.batch);
+        let packets = order.take(self.config.batch)?;
         let (parts, mut gradient) = self.gradient(&packets, beta);
         let loss = self.objective(&parts, beta);
         if !loss.is_finite() {
@@ -295,9 +285,9 @@ impl<'a> Trainer<'a> {
     }
 
     /// The mean gradient of a batch, summed over its micro-batches in order.
-    fn gradient(&self, packets: &[u32], beta: f64) -> (Parts, Vec<f32>) {
+    fn gradient(&self, packets: &[Action], beta: f64) -> (Parts, Vec<f32>) {
         let device = inference_device().autodiff();
-        let pieces: Vec<&[u32]> = packets.chunks(self.config.micro_batch).collect();
+        let pieces: Vec<&[Action]> = packets.chunks(self.config.micro_batch).collect();
         let results = ordered(
             self.threads,
             pieces.len(),
@@ -319,14 +309,13 @@ impl<'a> Trainer<'a> {
     fn micro_batch(
         &self,
         network: &Network,
-        packets: &[u32],
+        packets: &[Action],
         place: u64,
         beta: f64,
         total: usize,
     ) -> (Parts, Vec<f32>) {
         let mut rng = stream(self.config.seed, Purpose::Batch, place);
-        let actions = packets.iter().map(|&i| &self.data.training[i as usize]);
-        let mut batch = Batch::new(&self.symbols, actions);
+        let mut batch = Batch::new(&self.symbols, packets.iter());
         batch.augment(&self.symbols, &self.config.augmentation, &mut rng);
         let mask = batch.mask(&self.symbols);
         let noise = normals(&mut rng, packets.len() * self.codec.config().d_latent);
@@ -347,14 +336,14 @@ impl<'a> Trainer<'a> {
     /// Puts the weights into the codec and measures it on the validation packets.
     fn validate(&mut self) -> Validation {
         self.codec.set_weights(&self.weights);
-        let actions = spread(self.data.validation, self.config.validation_packets);
-        let latents = self.codec.posterior(&actions);
+        let actions = &self.validation;
+        let latents = self.codec.posterior(actions);
         let decoded = self
             .codec
             .decode_with(&latents.mu, |i, _| actions[i].context);
         let mut accuracy = Accuracy::without(&self.codec.config().omit);
-        accuracy.add(&actions, &decoded);
-        let parts = self.validation_parts(&actions);
+        accuracy.add(actions, &decoded);
+        let parts = self.validation_parts();
         let training_loss = self.objective(&self.running, self.running_kl_weight);
         self.running = Parts::default();
         Validation {
@@ -369,8 +358,8 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    fn validation_parts(&self, actions: &[Action]) -> Parts {
-        let pieces: Vec<&[Action]> = actions.chunks(PIECE).collect();
+    fn validation_parts(&self) -> Parts {
+        let pieces: Vec<&[Action]> = self.validation.chunks(PIECE).collect();
         let network = self.codec.network();
         let parts = ordered(
             self.threads,
@@ -394,21 +383,4 @@ impl<'a> Trainer<'a> {
 /// The value of a scalar tensor.
 fn number(scalar: &Tensor<1>) -> f64 {
     f64::from(scalar.clone().into_scalar::<f32>())
-}
-
-/// At most `count` actions, in runs spread evenly over all of them.
-fn spread(actions: &[Action], count: usize) -> Vec<Action> {
-    let runs = actions
-        .len()
-        .div_ceil(PIECE)
-        .min(count.div_ceil(PIECE))
-        .max(1);
-    let length = count.min(actions.len()) / runs;
-    (0..runs)
-        .flat_map(|run| {
-            let first = run * (actions.len() - length) / runs.saturating_sub(1).max(1);
-            &actions[first..first + length]
-        })
-        .copied()
-        .collect()
 }

@@ -1,86 +1,236 @@
-//! The order of the training packets: a fresh permutation every epoch.
+//! The order of the training packets.
+//!
+//! An epoch permutes the chunks of the data, takes a pool of them at a time, and permutes the packets of the pool. So it reads
+//! files in runs and holds no more than a pool, while packets of all files meet in every pool.
 
-use crate::random::{Purpose, permutation, stream};
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread;
 
-/// An endless sequence of packet numbers in which every packet comes once an epoch.
+use tracecodec::action::Action;
+
+use super::data::Packets;
+use crate::error::Error;
+use crate::random::{Purpose, shuffle, stream};
+
+/// Packets of a chunk; the last one of the data may have fewer.
+const CHUNK: u64 = 2_048;
+
+/// An endless sequence of packets in which every packet comes once an epoch. A thread of its own reads the next pool
+/// while one is used.
 #[derive(Debug)]
 pub(super) struct Order {
-    seed: u64,
-    packets: usize,
-    epoch: u64,
-    order: Vec<u32>,
-    at: usize,
+    pools: Receiver<Result<Vec<Action>, Error>>,
+    pool: std::vec::IntoIter<Action>,
 }
 
 impl Order {
-    /// The order of this many packets under a seed.
-    pub(super) fn new(seed: u64, packets: usize) -> Self {
-        let order = permutation(&mut stream(seed, Purpose::Order, 0), packets);
-        Self {
-            seed,
-            packets,
-            epoch: 0,
-            order,
-            at: 0,
-        }
-    }
-
-    /// The order after so many packets were taken.
-    pub(super) fn after(seed: u64, packets: usize, taken: u64) -> Self {
-        let (epoch, at) = (taken / packets as u64, taken % packets as u64);
-        Self {
-            epoch,
-            order: permutation(&mut stream(seed, Purpose::Order, epoch), packets),
-            at: at as usize,
-            seed,
-            packets,
-        }
-    }
-
-    /// The next packets; there must be at least one packet in all.
-    pub(super) fn take(&mut self, count: usize) -> Vec<u32> {
-        let mut taken = Vec::with_capacity(count);
-        while taken.len() < count {
-            if self.at == self.order.len() {
-                self.epoch += 1;
-                let mut rng = stream(self.seed, Purpose::Order, self.epoch);
-                self.order = permutation(&mut rng, self.packets);
-                self.at = 0;
+    /// The order under a seed, with pools of at least so many packets, after `taken` packets; there must be packets.
+    pub(super) fn after(
+        taken: u64,
+        packets: &Arc<Packets>,
+        seed: u64,
+        shuffle_pool: usize,
+    ) -> Self {
+        let packets = Arc::clone(packets);
+        // Without room in the channel, a pool that is ready waits in the thread: one is in use, and one is ahead.
+        let (sender, pools) = sync_channel(0);
+        thread::spawn(move || {
+            let (mut pools, used) = Pools::after(taken, &packets, seed, shuffle_pool);
+            let first = pools.read().map(|mut pool| pool.split_off(used));
+            let mut sent = sender.send(first);
+            while sent.is_ok() {
+                sent = sender.send(pools.read());
             }
-            let end = self.order.len().min(self.at + count - taken.len());
-            taken.extend(&self.order[self.at..end]);
-            self.at = end;
-        }
-        taken
+        });
+        let pool = Vec::new().into_iter();
+        Self { pools, pool }
     }
+
+    /// The next packets.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub(super) fn take(&mut self, count: usize) -> Result<Vec<Action>, Error> {
+        let mut taken = Vec::with_capacity(count);
+        loop {
+            taken.extend(self.pool.by_ref().take(count - taken.len()));
+            if taken.len() == count {
+                return Ok(taken);
+            }
+            let pool = self.pools.recv();
+            self.pool = pool
+                .expect("the thread reads until its receiver is gone")?
+                .into_iter();
+        }
+    }
+}
+
+/// The pools of all epochs. Each is a function of seed, epoch and its number.
+struct Pools<'a> {
+    packets: &'a Packets,
+    seed: u64,
+    epoch: u64,
+    /// Chunks of a pool.
+    size: usize,
+    /// The chunks in the order of the epoch.
+    chunks: Vec<u32>,
+    /// Pools of the epoch that were read.
+    at: usize,
+}
+
+impl<'a> Pools<'a> {
+    /// The pools after so many packets, and how many packets of the first one are among those.
+    fn after(taken: u64, packets: &'a Packets, seed: u64, shuffle_pool: usize) -> (Self, usize) {
+        let mut pools = Self {
+            packets,
+            seed,
+            epoch: taken / packets.len(),
+            size: shuffle_pool.div_ceil(CHUNK as usize),
+            chunks: Vec::new(),
+            at: 0,
+        };
+        pools.permute_chunks();
+        let mut used = taken % packets.len();
+        let mut next = length(&pools.runs());
+        while used >= next {
+            used -= next;
+            pools.at += 1;
+            next = length(&pools.runs());
+        }
+        (pools, used as usize)
+    }
+
+    fn permute_chunks(&mut self) {
+        self.chunks = (0..self.packets.len().div_ceil(CHUNK) as u32).collect();
+        let mut rng = stream(self.seed, Purpose::Order, self.epoch);
+        shuffle(&mut rng, &mut self.chunks);
+        self.at = 0;
+    }
+
+    /// Pools of an epoch.
+    fn count(&self) -> usize {
+        self.chunks.len().div_ceil(self.size)
+    }
+
+    /// Where the packets of the next pool lie, ascending.
+    fn runs(&self) -> Vec<Range<u64>> {
+        let chunks = self.chunks.chunks(self.size).nth(self.at);
+        let mut chunks = chunks.unwrap_or_default().to_vec();
+        chunks.sort_unstable();
+        let first = chunks.into_iter().map(|chunk| u64::from(chunk) * CHUNK);
+        first
+            .map(|first| first..self.packets.len().min(first + CHUNK))
+            .collect()
+    }
+
+    /// The packets of the next pool.
+    fn read(&mut self) -> Result<Vec<Action>, Error> {
+        if self.at == self.count() {
+            self.epoch += 1;
+            self.permute_chunks();
+        }
+        let place = self.epoch * self.count() as u64 + self.at as u64;
+        let mut pool = self.packets.read(&self.runs())?;
+        shuffle(&mut stream(self.seed, Purpose::Pool, place), &mut pool);
+        self.at += 1;
+        Ok(pool)
+    }
+}
+
+/// Packets of some runs.
+fn length(runs: &[Range<u64>]) -> u64 {
+    runs.iter().map(|run| run.end - run.start).sum()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// Three chunks and a part of one: pools of two chunks and of one and a part.
+    const PACKETS: usize = 3 * CHUNK as usize + 10;
+    const POOL: usize = 2 * CHUNK as usize;
+
+    /// Packets that are told apart by their payload.
+    fn packets(count: usize) -> Arc<Packets> {
+        let action = |i| Action {
+            l4_payload_len: i as u16,
+            ..Action::default()
+        };
+        Arc::new(Packets::Memory((0..count).map(action).collect()))
+    }
+
+    fn after(taken: usize, count: usize) -> Vec<u16> {
+        let mut order = Order::after(taken as u64, &packets(PACKETS), 3, POOL);
+        numbers(&order.take(count).unwrap())
+    }
+
+    fn numbers(actions: &[Action]) -> Vec<u16> {
+        actions.iter().map(|action| action.l4_payload_len).collect()
+    }
+
     #[test]
     fn test_order_goes_on() {
-        for taken in [0, 4, 10, 25, 30] {
-            let mut order = Order::new(3, 10);
-            order.take(taken as usize);
-            assert_eq!(
-                order.take(17),
-                Order::after(3, 10, taken).take(17),
-                "{taken}"
-            );
+        let all = after(0, 2 * PACKETS + 100);
+        for taken in [
+            1,
+            100,
+            POOL - 1,
+            POOL,
+            POOL + 1,
+            PACKETS - 1,
+            PACKETS,
+            2 * PACKETS,
+        ] {
+            let more = after(taken, 90);
+            assert_eq!(more, all[taken..taken + 90], "{taken}");
         }
     }
 
     #[test]
+    fn test_steps_do_not_matter() {
+        let mut order = Order::after(0, &packets(PACKETS), 3, POOL);
+        let steps: Vec<_> = (0..100)
+            .flat_map(|_| numbers(&order.take(123).unwrap()))
+            .collect();
+        assert_eq!(steps, after(0, 12_300));
+    }
+
+    #[test]
     fn test_every_packet_once_an_epoch() {
-        let mut order = Order::new(3, 10);
-        let mut drawn = [order.take(4), order.take(13), order.take(3)].concat();
-        let second = drawn.split_off(10);
-        assert_ne!(drawn, second);
-        for mut epoch in [drawn, second] {
+        let mut first = after(0, 2 * PACKETS);
+        let second = first.split_off(PACKETS);
+        assert_ne!(first, second);
+        for mut epoch in [first, second] {
+            assert!(!epoch.is_sorted());
             epoch.sort_unstable();
-            assert!(epoch.into_iter().eq(0..10));
+            assert!(epoch.into_iter().eq(0..PACKETS as u16));
+        }
+    }
+
+    #[test]
+    fn test_pool_is_of_whole_chunks() {
+        let all = after(0, PACKETS);
+        let mut of_pool: Vec<_> = all[..POOL].iter().map(|i| i / CHUNK as u16).collect();
+        of_pool.sort_unstable();
+        of_pool.dedup();
+        assert!(of_pool.len() <= 3, "{of_pool:?}");
+        assert_eq!(
+            after(0, 10),
+            Order::after(0, &packets(PACKETS), 3, POOL - 1)
+                .take(10)
+                .map(|a| numbers(&a))
+                .unwrap()
+        );
+    }
+
+    #[test]
+    fn test_small_data_are_shuffled_whole() {
+        let mut order = Order::after(0, &packets(PACKETS), 3, 131_072);
+        let early = numbers(&order.take(100).unwrap());
+        for chunk in 0..3 {
+            assert!(early.iter().any(|i| i / CHUNK as u16 == chunk), "{early:?}");
         }
     }
 }

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
-use tracecodec::action::Action;
 
 use super::adamw::Moments;
 use super::{Data, TrainConfig, Validation};
@@ -54,26 +53,17 @@ pub(super) fn path(directory: &Path) -> PathBuf {
 }
 
 /// The digest that tells whether a checkpoint belongs to a training.
-pub(super) fn run_digest(config: &TrainConfig, shape: &CodecConfig, data: Data<'_>) -> String {
+pub(super) fn run_digest(
+    config: &TrainConfig,
+    shape: &CodecConfig,
+    data: &Data,
+) -> Result<String, Error> {
     let mut hasher = blake3::Hasher::new();
     let settings = serde_json::json!([config, shape, data.profiles.to_hex()]);
     hasher.update(settings.to_string().as_bytes());
-    for actions in [data.training, data.validation] {
-        hasher.update(&(actions.len() as u64).to_le_bytes());
-        for action in actions {
-            digest_action(action, &mut hasher);
-        }
-    }
-    hasher.finalize().to_hex().to_string()
-}
-
-fn digest_action(action: &Action, hasher: &mut blake3::Hasher) {
-    let mut bytes = [0; 2 * tracecodec::action::schema::FIELD_COUNT];
-    for (bytes, token) in bytes.as_chunks_mut::<2>().0.iter_mut().zip(action.tokens()) {
-        *bytes = token.to_le_bytes();
-    }
-    hasher.update(&bytes);
-    hasher.update(&action.delta_t.to_le_bytes());
+    data.training.digest(&mut hasher)?;
+    data.validation.digest(&mut hasher)?;
+    Ok(hasher.finalize().to_hex().to_string())
 }
 
 impl State {

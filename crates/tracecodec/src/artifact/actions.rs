@@ -485,6 +485,46 @@ impl ActionsReader {
         u64::try_from(rows).unwrap_or(0)
     }
 
+    /// Goes on at a row, counted from 0; at the end if there are fewer. Pages before it are skipped undecoded.
+    ///
+    /// # Errors
+    /// If the file is damaged there.
+    pub fn seek(&mut self, row: u64) -> Result<(), ActionsError> {
+        let sought = self.go_to(row);
+        self.ended = sought.is_err();
+        sought.map_err(|kind| ActionsError {
+            path: self.path.clone(),
+            kind,
+        })
+    }
+
+    fn go_to(&mut self, row: u64) -> Result<(), ActionsErrorKind> {
+        (self.group, self.next_group) = (None, 0);
+        self.batch.clear();
+        (self.at, self.batch_start) = (0, row);
+        let groups = self.file.metadata().row_groups().iter();
+        let mut before = row;
+        for rows in groups.map(|group| u64::try_from(group.num_rows()).unwrap_or(0)) {
+            if before < rows {
+                return self.open_group(before as usize);
+            }
+            before -= rows;
+            self.next_group += 1;
+        }
+        Ok(())
+    }
+
+    /// Opens the next row group and skips so many of its rows.
+    fn open_group(&mut self, skipped: usize) -> Result<(), ActionsErrorKind> {
+        let row = self.batch_start;
+        let group = guarded(|| open_group(&self.file, self.next_group, &self.places));
+        let mut group = group.map_err(|error| damaged(row, error))?;
+        group.skip(skipped, row)?;
+        self.group = Some(group);
+        self.next_group += 1;
+        Ok(())
+    }
+
     /// The next action; none after the last one, or after an error.
     fn read(&mut self) -> Result<Option<Action>, ActionsErrorKind> {
         while self.at == self.batch.len() {
@@ -518,9 +558,7 @@ impl ActionsReader {
             if self.next_group == self.file.num_row_groups() {
                 return Ok(false);
             }
-            let group = guarded(|| open_group(&self.file, self.next_group, &self.places));
-            self.group = Some(group.map_err(|error| damaged(row, error))?);
-            self.next_group += 1;
+            self.open_group(0)?;
         }
         if let Some(group) = &mut self.group {
             group.read(&mut self.batch, row)?;
@@ -574,6 +612,16 @@ fn open_group(
 }
 
 impl Group {
+    /// Leaves out the next rows of every column; the row after them is number `row`.
+    fn skip(&mut self, count: usize, row: u64) -> Result<(), ActionsErrorKind> {
+        for (reader, quantity) in self.quantities.iter_mut().zip(QUANTITIES) {
+            skip_column(reader, count, row, quantity.name)?;
+        }
+        skip_column(&mut self.delta_t, count, row, DELTA_T)?;
+        self.rows_left -= count;
+        Ok(())
+    }
+
     /// Reads the next rows of every column. `row` is the number of the first, for errors.
     fn read(&mut self, batch: &mut Columns, row: u64) -> Result<(), ActionsErrorKind> {
         let count = self.rows_left.min(BATCH);
@@ -606,11 +654,28 @@ fn read_column<T: DataType>(
             return Err(ActionsErrorKind::Null { row, column });
         }
         if records == 0 {
-            let cause = format!("column {column} ends early");
-            return Err(ActionsErrorKind::Damaged { row, cause });
+            return Err(ends_early(row, column));
         }
     }
     Ok(())
+}
+
+fn skip_column<T: DataType>(
+    reader: &mut ColumnReaderImpl<T>,
+    count: usize,
+    row: u64,
+    column: &'static str,
+) -> Result<(), ActionsErrorKind> {
+    let skipped = guarded(|| reader.skip_records(count)).map_err(|error| damaged(row, error))?;
+    if skipped < count {
+        return Err(ends_early(row, column));
+    }
+    Ok(())
+}
+
+fn ends_early(row: u64, column: &'static str) -> ActionsErrorKind {
+    let cause = format!("column {column} ends early");
+    ActionsErrorKind::Damaged { row, cause }
 }
 
 /// Runs a step of the Parquet library, which panics on some damaged files where it should say so.
@@ -823,6 +888,23 @@ mod tests {
     }
 
     #[test]
+    fn test_seek() {
+        let (_folder, path, actions) = sample(ROW_GROUP as u32 + 30_000);
+        let mut reader = ActionsReader::open(&path).unwrap();
+        let rows = [150_000, 20_000, 0, 19_999, 8_191, ROW_GROUP - 1, ROW_GROUP];
+        for row in rows.into_iter().chain([actions.len() - 1, 60_001]) {
+            reader.seek(row as u64).unwrap();
+            let read: Vec<_> = reader.by_ref().take(9_000).map(Result::unwrap).collect();
+            assert!(read == actions[row..][..read.len()], "{row}");
+            assert_eq!(read.len(), 9_000.min(actions.len() - row));
+        }
+        for beyond in [actions.len() as u64, u64::MAX] {
+            reader.seek(beyond).unwrap();
+            assert!(reader.next().is_none());
+        }
+    }
+
+    #[test]
     fn test_no_actions() {
         let (_folder, path, _) = sample(0);
         assert_eq!(read(&path).unwrap(), []);
@@ -918,6 +1000,7 @@ mod tests {
         writer.finish(None, &profiles(), &counts).unwrap();
         let mut reader = ActionsReader::open(&path).unwrap();
         assert_eq!(reader.next().unwrap().unwrap(), Action::default());
+        reader.seek(1).unwrap();
         let error = reader.next().unwrap().unwrap_err().kind.to_string();
         assert_eq!(error, "row 1: flow_evt is 3, but at most 2 is allowed");
         assert!(reader.next().is_none());

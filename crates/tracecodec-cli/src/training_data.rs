@@ -1,0 +1,200 @@
+//! Training data as `train` is given them, folders of shards, captures and actions files: all of them as actions files.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use tracecodec::action::OptionProfiles;
+use tracecodec::artifact::manifest::{Source, Split};
+use tracecodec::artifact::{ActionsWriter, Manifest};
+use tracecodec::flow::FlowTable;
+use tracecodec::lift::{LiftCounts, Lifter};
+use tracecodec_nn::CodecConfig;
+use tracecodec_nn::codec::{AckBase, Past};
+use tracecodec_nn::train::{Data, Rows};
+
+use crate::cli::ReadArgs;
+use crate::failure::Hint;
+use crate::input::Input;
+use crate::interrupt;
+
+/// Folder of what is lifted, within the folder of the training. A killed training leaves it behind.
+pub(crate) const FOLDER: &str = "actions.part";
+
+/// One in so many packets, the last ones of each capture and actions file, is for validation; shards have a split for it.
+const VALIDATION_SHARE: u64 = 10;
+
+/// Training data on disk. What had to be lifted is removed with it.
+pub(crate) struct TrainingData {
+    /// The training and the validation packets.
+    pub(crate) data: Data,
+    _lifted: LiftedFolder,
+}
+
+impl TrainingData {
+    /// Lifts what is no actions file yet into a folder within `output`, as a codec of this shape reads it.
+    pub(crate) fn lift(
+        paths: &[PathBuf],
+        output: &Path,
+        read: ReadArgs,
+        codec: &CodecConfig,
+    ) -> Result<Self> {
+        let (folders, files): (Vec<_>, Vec<_>) = paths.iter().partition(|path| path.is_dir());
+        let shards = Shards::read(&folders)?;
+        let folder = LiftedFolder::create(output, codec)?;
+        let mut training = vec![folder.lift("training", &shards.of(Split::Train), read)?];
+        let mut validation = Vec::new();
+        for (i, path) in files.into_iter().enumerate() {
+            let rows = match path.extension().and_then(OsStr::to_str) {
+                Some("parquet") if codec.ack == AckBase::PeerNext => Rows::all(path)?,
+                Some("parquet") => {
+                    return Err(Hint::error(
+                        format!(
+                            "{}: its acknowledgments are told from the peer's next number",
+                            path.display()
+                        ),
+                        "a codec that tells them from the last one trains from captures",
+                    ));
+                }
+                _ => folder.lift(&format!("capture-{i}"), &[Capture::of(path)], read)?,
+            };
+            let validated = rows.rows.end / VALIDATION_SHARE;
+            let (most, last) = rows.split_last(validated);
+            training.push(most);
+            validation.push(last);
+        }
+        validation.push(folder.lift("validation", &shards.of(Split::Validation), read)?);
+        Ok(Self {
+            data: Data::open(&training, &validation)?,
+            _lifted: folder,
+        })
+    }
+}
+
+/// Folders of shards and their manifests.
+struct Shards<'a>(Vec<(&'a Path, Manifest)>);
+
+impl<'a> Shards<'a> {
+    fn read(folders: &[&'a PathBuf]) -> Result<Self> {
+        let shards = folders.iter().map(|folder| {
+            let path = folder.join("manifest.json");
+            if !path.is_file() {
+                return Err(Hint::error(
+                    format!("{}: no shards there", folder.display()),
+                    "name a folder that `tracecodec shard` wrote, captures, or actions files",
+                ));
+            }
+            Ok((folder.as_path(), Manifest::read(&path)?))
+        });
+        Ok(Self(shards.collect::<Result<_>>()?))
+    }
+
+    /// The shards of a split, of all folders.
+    fn of(&self, split: Split) -> Vec<Capture> {
+        let shards = self.0.iter().flat_map(|(folder, manifest)| {
+            manifest.of_split(split).map(|shard| Capture {
+                path: folder.join(&shard.file),
+                blake3: Some(shard.blake3.clone()),
+            })
+        });
+        shards.collect()
+    }
+}
+
+/// A capture to lift.
+struct Capture {
+    path: PathBuf,
+    /// Digest that it must have: that of its manifest, if it is a shard.
+    blake3: Option<String>,
+}
+
+impl Capture {
+    fn of(path: &Path) -> Self {
+        Self {
+            path: path.to_path_buf(),
+            blake3: None,
+        }
+    }
+
+    /// Refuses a shard that is not what its manifest says.
+    fn check(&self, source: &Source) -> Result<()> {
+        match &self.blake3 {
+            Some(blake3) if *blake3 != source.blake3 => Err(Hint::error(
+                format!(
+                    "{}: not the shard that the manifest describes",
+                    self.path.display()
+                ),
+                "shard the capture again",
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The folder of what is lifted. Dropped, it is removed with all that is in it.
+struct LiftedFolder {
+    path: PathBuf,
+    /// The folder around it, if that was made for it.
+    made: Option<PathBuf>,
+    /// Shape of the codec.
+    codec: CodecConfig,
+}
+
+impl LiftedFolder {
+    /// Makes an empty folder within `output`, in the place of one that was left behind.
+    fn create(output: &Path, codec: &CodecConfig) -> Result<Self> {
+        let path = output.join(FOLDER);
+        let made = (!output.exists()).then(|| output.to_path_buf());
+        match fs::remove_dir_all(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => fs::create_dir_all(&path),
+        }
+        .with_context(|| format!("cannot make the folder {}", path.display()))?;
+        Ok(Self {
+            path,
+            made,
+            codec: codec.clone(),
+        })
+    }
+
+    /// Lifts captures into one actions file, each by itself: flows do not go on from one to the next.
+    fn lift(&self, name: &str, captures: &[Capture], read: ReadArgs) -> Result<Rows> {
+        let path = self.path.join(name).with_extension("parquet");
+        let mut writer = ActionsWriter::create(&path)?;
+        let mut profiles = OptionProfiles::new();
+        let mut counts = LiftCounts::default();
+        let mut epoch = None;
+        for capture in captures {
+            interrupt::check()?;
+            let mut lifter = Lifter::new(FlowTable::<()>::MAX_CAPACITY, profiles);
+            let mut past = Past::new(&self.codec);
+            let mut input = Input::open(&capture.path, read)?;
+            input.for_each(|packet| {
+                // Out of scope is no error: lift counts it.
+                lifter
+                    .lift(packet)
+                    .map_or(Ok(()), |action| Ok(writer.write(&past.codable(&action))?))
+            })?;
+            capture.check(&input.finish()?)?;
+            counts.merge(&lifter.counts());
+            epoch = epoch.or(lifter.epoch());
+            profiles = lifter.into_profiles();
+        }
+        writer.finish(epoch, &profiles, &counts)?;
+        let rows = 0..counts.actions();
+        Ok(Rows { path, rows })
+    }
+}
+
+impl Drop for LiftedFolder {
+    fn drop(&mut self) {
+        // Nothing can be done about a folder that cannot be removed; the next training tries again.
+        let _ = fs::remove_dir_all(&self.path);
+        if let Some(made) = &self.made {
+            // Only an empty one goes: a training that wrote nothing leaves nothing.
+            let _ = fs::remove_dir(made);
+        }
+    }
+}
