@@ -14,7 +14,7 @@ use tracecodec::lift::Lifter;
 use tracecodec_nn::train::Data;
 use tracecodec_nn::{CodecConfig, EncoderKind, Precision, TokenLayout, TrainConfig};
 
-use crate::cli::ReadArgs;
+use crate::cli::{DeviceArg, ReadArgs};
 use crate::failure::Hint;
 use crate::input::{Input, progress_bar};
 use crate::interrupt;
@@ -57,9 +57,11 @@ pub(crate) struct Train {
     /// Settings as JSON, an object with `train` and `codec`; the options above win over it.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Threads; the result does not depend on them.
+    /// Threads on the CPU; the result does not depend on them.
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
+    #[command(flatten)]
+    device: DeviceArg,
     /// Go on with a training of the same data and settings that was interrupted, to the same weights.
     #[arg(long, conflicts_with = "overwrite")]
     resume: bool,
@@ -122,6 +124,7 @@ struct Summary {
 pub(crate) fn run(args: &Train, json: bool) -> Result<()> {
     let config = args.settings()?;
     args.check_output()?;
+    config.train.device.check()?;
     let dataset = args.dataset()?;
     let data = Data {
         training: &dataset.training,
@@ -192,6 +195,7 @@ impl Train {
         config.train.steps = self.steps.unwrap_or(config.train.steps);
         config.train.minutes = self.minutes.or(config.train.minutes);
         config.train.threads = self.threads;
+        config.train.device = self.device.device();
         if self.half {
             config.train.precision = Precision::Half;
         }

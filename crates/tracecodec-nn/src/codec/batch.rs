@@ -51,6 +51,12 @@ impl Batch {
         Self { rows, values }
     }
 
+    /// Adds the packets of another batch after its own.
+    pub(crate) fn append(&mut self, other: Self) {
+        self.rows += other.rows;
+        self.values.extend(other.values);
+    }
+
     /// 1 where a symbol is active in its packet, 0 elsewhere; `rows` times all symbols.
     pub(crate) fn mask(&self, symbols: &Symbols) -> Vec<f32> {
         let proto = symbols.proto();

@@ -23,9 +23,10 @@ pub(crate) use network::Network;
 pub use refine::{RefineConfig, Refined};
 pub(crate) use symbols::Symbols;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device as Tensors, Tensor, TensorData};
 use tracecodec::action::{Action, OptionProfiles};
 
+use crate::device::Device;
 use crate::error::Error;
 use crate::latents::Latents;
 use crate::parallel::{default_threads, ordered};
@@ -33,7 +34,7 @@ use crate::random::{Purpose, stream};
 use crate::weights::Weights;
 use batch::Batch;
 
-/// Packets that pass through the network at a time. Shorter pieces are padded, so that a packet's result never depends on
+/// Packets that pass through the network at a time, on the CPU. Shorter pieces are padded, so that a packet's result never depends on
 /// its company.
 const PIECE: usize = 256;
 
@@ -45,6 +46,8 @@ pub struct Codec {
     network: Network,
     profiles: OptionProfiles,
     threads: usize,
+    device: Device,
+    tensors: Tensors,
 }
 
 impl Codec {
@@ -56,12 +59,16 @@ impl Codec {
         config.check()?;
         let symbols = Symbols::new(config.time_digits);
         let mut rng = stream(seed, Purpose::Weights, 0);
+        let device = Device::default();
+        let tensors = device.open()?;
         Ok(Self {
-            network: Network::new(config, &symbols, &mut rng, &device()),
+            network: Network::new(config, &symbols, &mut rng, &tensors),
             config: config.clone(),
             symbols,
             profiles: OptionProfiles::new().freeze(),
             threads: default_threads(),
+            device,
+            tensors,
         })
     }
 
@@ -71,10 +78,22 @@ impl Codec {
         self
     }
 
-    /// The same codec on so many threads. Results do not depend on it.
+    /// The same codec on so many threads of the CPU. Results do not depend on it.
     pub fn with_threads(mut self, threads: usize) -> Self {
         self.threads = threads;
         self
+    }
+
+    /// The same codec on another device.
+    ///
+    /// # Errors
+    /// If this build lacks the device's feature, or the machine has no such device.
+    pub fn with_device(mut self, device: Device) -> Result<Self, Error> {
+        let weights = self.weights();
+        self.device = device;
+        self.tensors = device.open()?;
+        self.set_weights(&weights);
+        Ok(self)
     }
 
     /// The codec's shape.
@@ -105,16 +124,32 @@ impl Codec {
     }
 
     pub(crate) fn set_weights(&mut self, weights: &Weights) {
-        self.network = weights.load(self.network.clone(), &device());
+        self.network = weights.load(self.network.clone(), &self.tensors);
+    }
+
+    /// The tensor library's device.
+    pub(crate) fn tensors(&self) -> &Tensors {
+        &self.tensors
+    }
+
+    /// Packets to compute at once, where the CPU takes pieces of `packets`.
+    pub(crate) fn piece(&self, packets: usize) -> usize {
+        self.device.piece(packets)
+    }
+
+    /// Threads to work on.
+    pub(crate) fn threads(&self) -> usize {
+        self.device.threads(self.threads)
     }
 
     /// The posterior of every packet.
     pub fn encode(&self, actions: &[Action]) -> Latents {
+        let size = self.piece(PIECE);
         let pieces = ordered(
-            self.threads,
-            actions.len().div_ceil(PIECE),
+            self.threads(),
+            actions.len().div_ceil(size),
             || (),
-            |(), i| self.encode_piece(&actions[i * PIECE..actions.len().min((i + 1) * PIECE)]),
+            |(), i| self.encode_piece(&actions[i * size..actions.len().min((i + 1) * size)]),
         );
         let mut latents = Latents::new(self.config.d_latent);
         for piece in pieces {
@@ -129,7 +164,7 @@ impl Codec {
         let rows: Vec<&Action> = actions
             .iter()
             .chain(std::iter::repeat(&padding))
-            .take(PIECE)
+            .take(self.piece(PIECE))
             .collect();
         let batch = Batch::new(&self.symbols, rows.into_iter());
         let posterior = self.network.encoder.forward(&batch);
@@ -150,20 +185,22 @@ impl Codec {
     pub fn decode(&self, z: &[f32]) -> Vec<Action> {
         let rows = z.len() / self.config.d_latent;
         let width = self.config.d_latent;
+        let size = self.piece(PIECE);
         ordered(
-            self.threads,
-            rows.div_ceil(PIECE),
+            self.threads(),
+            rows.div_ceil(size),
             || (),
-            |(), i| self.decode_piece(&z[i * PIECE * width..rows.min((i + 1) * PIECE) * width]),
+            |(), i| self.decode_piece(&z[i * size * width..rows.min((i + 1) * size) * width]),
         )
         .concat()
     }
 
     fn decode_piece(&self, z: &[f32]) -> Vec<Action> {
         let width = self.config.d_latent;
+        let rows = self.piece(PIECE);
         let mut padded = z.to_vec();
-        padded.resize(PIECE * width, 0.0);
-        let z_tensor = Tensor::from_data(TensorData::new(padded, [PIECE, width]), &device());
+        padded.resize(rows * width, 0.0);
+        let z_tensor = Tensor::from_data(TensorData::new(padded, [rows, width]), &self.tensors);
         self.network
             .decoder
             .decode(z_tensor)
@@ -172,9 +209,4 @@ impl Codec {
             .map(|row| self.symbols.action(row))
             .collect()
     }
-}
-
-/// The device of inference.
-pub(crate) fn device() -> Device {
-    Device::flex()
 }

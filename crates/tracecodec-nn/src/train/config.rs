@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::codec::Augmentation;
+use crate::device::Device;
 use crate::error::Error;
 use crate::weights::Precision;
 
@@ -19,7 +20,7 @@ pub struct TrainConfig {
     pub minutes: Option<f64>,
     /// Packets a step. Default 256.
     pub batch: usize,
-    /// Packets of a step that are computed at a time; it divides `batch`. Default 128.
+    /// Packets of a step that are computed at a time; it divides `batch`. A GPU computes all of a step at once. Default 128.
     pub micro_batch: usize,
     /// Peak learning rate. Default 3e-3.
     pub learning_rate: f64,
@@ -49,9 +50,12 @@ pub struct TrainConfig {
     pub patience: u32,
     /// How many bits of a weight are stored. Default 32.
     pub precision: Precision,
-    /// Threads; the result does not depend on them. Default: all of the machine's.
+    /// Threads on the CPU; the result does not depend on them. Default: all of the machine's.
     #[serde(skip)]
     pub threads: Option<usize>,
+    /// Where the network computes. Default: the CPU.
+    #[serde(skip)]
+    pub device: Device,
 }
 
 impl Default for TrainConfig {
@@ -77,6 +81,7 @@ impl Default for TrainConfig {
             patience: 6,
             precision: Precision::default(),
             threads: None,
+            device: Device::default(),
         }
     }
 }
