@@ -30,10 +30,10 @@ fn actions(count: u64) -> Vec<Action> {
     (0..count).map(action).collect()
 }
 
-fn tiny(encoder: EncoderKind) -> CodecConfig {
+fn tiny() -> CodecConfig {
     CodecConfig {
         d_latent: 16,
-        encoder,
+        encoder: EncoderKind::ResidualMlp,
         tokens: TokenLayout::Group,
         d_model: 8,
         layers: 1,
@@ -45,7 +45,7 @@ fn tiny(encoder: EncoderKind) -> CodecConfig {
     }
 }
 
-fn trained(device: Device, encoder: EncoderKind, steps: u64) -> (Codec, Report) {
+fn trained(device: Device, steps: u64) -> (Codec, Report) {
     let actions = actions(100);
     let data = Data {
         training: &actions,
@@ -57,21 +57,13 @@ fn trained(device: Device, encoder: EncoderKind, steps: u64) -> (Codec, Report) 
         batch: 32,
         micro_batch: 8,
         learning_rate: 1e-2,
-        validations: 4,
+        validations: 2,
         device,
         ..TrainConfig::default()
     };
     let directory = tempfile::tempdir().unwrap();
     let go_on = |_: &_| ControlFlow::Continue(());
-    train(
-        &config,
-        &tiny(encoder),
-        data,
-        directory.path(),
-        false,
-        go_on,
-    )
-    .unwrap()
+    train(&config, &tiny(), data, directory.path(), false, go_on).unwrap()
 }
 
 fn farthest(a: &[f32], b: &[f32]) -> f32 {
@@ -82,15 +74,13 @@ fn farthest(a: &[f32], b: &[f32]) -> f32 {
 
 #[test]
 fn test_device_trains_to_the_same_losses() {
-    for encoder in [EncoderKind::ResidualMlp, EncoderKind::Transformer] {
-        let (_, cpu) = trained(Device::Cpu, encoder, 20);
-        let (_, gpu) = trained(Device::Wgpu, encoder, 20);
-        assert_eq!(cpu.validations.len(), gpu.validations.len());
-        assert!(cpu.validations[3].loss < 0.8 * cpu.validations[0].loss);
-        for (cpu, gpu) in cpu.validations.iter().zip(&gpu.validations) {
-            for (cpu, gpu) in [(cpu.loss, gpu.loss), (cpu.training_loss, gpu.training_loss)] {
-                assert!((cpu - gpu).abs() < 1e-3 * cpu, "{encoder:?}: {cpu} {gpu}");
-            }
+    let (_, cpu) = trained(Device::Cpu, 20);
+    let (_, gpu) = trained(Device::Wgpu, 20);
+    assert_eq!(cpu.validations.len(), gpu.validations.len());
+    assert!(cpu.validations[1].loss < cpu.validations[0].loss);
+    for (cpu, gpu) in cpu.validations.iter().zip(&gpu.validations) {
+        for (cpu, gpu) in [(cpu.loss, gpu.loss), (cpu.training_loss, gpu.training_loss)] {
+            assert!((cpu - gpu).abs() < 1e-3 * cpu, "{cpu} {gpu}");
         }
     }
 }
@@ -98,7 +88,7 @@ fn test_device_trains_to_the_same_losses() {
 #[test]
 fn test_device_encodes_and_decodes_alike() {
     let actions = actions(100);
-    let (cpu, _) = trained(Device::Cpu, EncoderKind::ResidualMlp, 150);
+    let (cpu, _) = trained(Device::Cpu, 150);
     let latents = cpu.encode(&actions);
     let decoded = cpu.decode(&latents.mu);
     assert!(Accuracy::new(&actions, &decoded).mean() > 0.9);
@@ -115,7 +105,11 @@ fn test_device_encodes_and_decodes_alike() {
 #[test]
 fn test_device_refines() {
     let mut actions = actions(20);
-    actions[3].ttl_res = 201;
+    // Values that the model has seldom or never seen.
+    for action in actions.iter_mut().step_by(3) {
+        (action.ttl_res, action.ip_tos, action.tcp_seq_delta) = (201, 0x5b, 0xdead);
+        *action = action.without_inactive();
+    }
     let gpu = Codec::embedded().with_device(Device::Wgpu).unwrap();
     let refined = gpu.encode_refined(&actions, RefineConfig::default());
     assert!(refined.moved > 0);
