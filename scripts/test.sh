@@ -41,7 +41,6 @@ step 'tests'
 cargo nextest run --release --workspace
 
 step 'the device wgpu, on software Vulkan'
-cargo clippy --release -p tracecodec-cli -p tracecodec-nn --features wgpu --all-targets -- -D warnings
 cargo nextest run --release -p tracecodec-nn --features wgpu device
 
 step 'the page of report in a browser'

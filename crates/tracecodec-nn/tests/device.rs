@@ -57,7 +57,7 @@ fn trained(device: Device, steps: u64) -> (Codec, Report) {
         batch: 32,
         micro_batch: 8,
         learning_rate: 1e-2,
-        validations: 2,
+        validations: 4,
         device,
         ..TrainConfig::default()
     };
@@ -77,7 +77,7 @@ fn test_device_trains_to_the_same_losses() {
     let (_, cpu) = trained(Device::Cpu, 20);
     let (_, gpu) = trained(Device::Wgpu, 20);
     assert_eq!(cpu.validations.len(), gpu.validations.len());
-    assert!(cpu.validations[1].loss < cpu.validations[0].loss);
+    assert!(cpu.validations[3].loss < 0.8 * cpu.validations[0].loss);
     for (cpu, gpu) in cpu.validations.iter().zip(&gpu.validations) {
         for (cpu, gpu) in [(cpu.loss, gpu.loss), (cpu.training_loss, gpu.training_loss)] {
             assert!((cpu - gpu).abs() < 1e-3 * cpu, "{cpu} {gpu}");
