@@ -15,6 +15,7 @@ command -v cc >/dev/null && command -v c++ >/dev/null || packages+=(build-essent
 command -v tshark >/dev/null || packages+=(tshark)
 command -v capinfos >/dev/null || packages+=(wireshark-common)
 command -v tcpdump >/dev/null || packages+=(tcpdump)
+compgen -G '/usr/share/vulkan/icd.d/lvp_icd*' >/dev/null || packages+=(mesa-vulkan-drivers)
 command -v tcpprep >/dev/null || packages+=(tcpreplay)
 if [ ${#packages[@]} -gt 0 ]; then
     root=$([ "$(id -u)" = 0 ] || echo sudo)
@@ -38,6 +39,9 @@ fi
 
 step 'tests'
 cargo nextest run --release --workspace
+
+step 'the device wgpu, on software Vulkan'
+cargo nextest run --release -p tracecodec-nn --features wgpu device
 
 step 'the page of report in a browser'
 crates/tracecodec-cli/tests/browser/run.sh

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use tracecodec::compile::{CompileConfig, Link, PayloadPolicy, Salt};
 use tracecodec::flow::FlowTable;
-use tracecodec_nn::Codec;
+use tracecodec_nn::{Codec, Device};
 
 use crate::commands;
 
@@ -144,15 +144,18 @@ pub(crate) struct ModelArgs {
     /// Folder of a trained codec; without it, the small one that is built in.
     #[arg(long, value_name = "DIR")]
     pub(crate) model: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) device: DeviceArg,
 }
 
 impl ModelArgs {
     /// Loads the codec.
     pub(crate) fn load(&self) -> Result<Codec, tracecodec_nn::Error> {
-        match &self.model {
-            Some(folder) => Codec::load(folder),
-            None => Ok(Codec::embedded()),
-        }
+        let codec = match &self.model {
+            Some(folder) => Codec::load(folder)?,
+            None => Codec::embedded(),
+        };
+        codec.with_device(self.device.device())
     }
 
     /// Its name in summaries.
@@ -161,6 +164,36 @@ impl ModelArgs {
             || "built in".to_string(),
             |folder| folder.display().to_string(),
         )
+    }
+}
+
+/// Where a network computes.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct DeviceArg {
+    /// Where the network computes. GPUs need a build with the Cargo feature of that name.
+    #[arg(long, value_enum, value_name = "DEVICE", default_value_t = DeviceName::Cpu)]
+    device: DeviceName,
+}
+
+/// Devices.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum DeviceName {
+    /// The CPU: the same bytes from run to run.
+    Cpu,
+    /// A GPU by Vulkan, Metal or DirectX 12.
+    Wgpu,
+    /// An NVIDIA GPU by CUDA; unverified.
+    Cuda,
+}
+
+impl DeviceArg {
+    /// The device.
+    pub(crate) fn device(self) -> Device {
+        match self.device {
+            DeviceName::Cpu => Device::Cpu,
+            DeviceName::Wgpu => Device::Wgpu,
+            DeviceName::Cuda => Device::Cuda,
+        }
     }
 }
 

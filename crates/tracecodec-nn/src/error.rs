@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use tracecodec::artifact::ActionsError;
 
+use crate::device::Device;
+
 /// An error of the learned path. Each names the file or setting, and says what to try.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -85,6 +87,21 @@ pub enum Error {
         "{0}: a checkpoint of other data or settings\nhint: go on with the command that it was made with, or start anew with --overwrite"
     )]
     OtherRun(PathBuf),
+    /// The program was built without the device.
+    #[error(
+        "device {0}: this program was built without it\nhint: cargo build --release -p tracecodec-cli --features {0}"
+    )]
+    NotBuilt(Device),
+    /// The machine lacks the device.
+    #[error(
+        "device {device}: {reason}\nhint: install the driver of the GPU, or compute with --device cpu"
+    )]
+    NoDevice {
+        /// The device.
+        device: Device,
+        /// What was looked for.
+        reason: String,
+    },
     /// The loss is no longer a finite number.
     #[error("the loss is {loss} at step {step}\nhint: lower the learning rate")]
     Diverged {

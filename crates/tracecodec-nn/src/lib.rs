@@ -5,11 +5,13 @@
 //!  └ codec    Action → Batch → encoder → Gaussian latent z → staged decoder → Action
 //!     └ train the one training loop: schedule, AdamW, validation, checkpoint, history
 //! latents     the artifact that holds μ and log σ²
+//! device      CPU or GPU
 //! accuracy    reconstruction accuracy under the activity masks of the action schema
 //! ```
 //!
-//! Every result depends on data, configuration and seed alone, not on the number of threads: work is cut into pieces
-//! of a fixed size, and the pieces' results are joined in order.
+//! On the CPU every result depends on data, configuration and seed alone, not on the number of threads: work is cut into pieces
+//! of a fixed size, and the pieces' results are joined in order. A GPU computes the same up to rounding, which may differ from
+//! device to device and from run to run.
 //!
 //! ```
 //! use tracecodec::action::{Action, Proto};
@@ -24,6 +26,7 @@
 
 pub mod accuracy;
 pub mod codec;
+mod device;
 pub mod error;
 mod files;
 pub mod latents;
@@ -35,6 +38,7 @@ mod weights;
 
 pub use accuracy::Accuracy;
 pub use codec::{Codec, CodecConfig, EncoderKind, RefineConfig, Refined, TokenLayout};
+pub use device::Device;
 pub use error::Error;
 pub use latents::Latents;
 pub use parallel::default_threads;

@@ -146,13 +146,13 @@ pub(crate) fn floats(bytes: &[u8]) -> impl Iterator<Item = f32> + '_ {
 
 /// The gradients of a module's weights, flat, in the order of [`Weights`]. A weight that the loss does not depend on has
 /// gradient 0.
-pub(crate) fn gradients(module: &impl Module, gradients: Gradients, count: usize) -> Vec<f32> {
+pub(crate) fn gradients(module: &impl Module, gradients: Gradients) -> Vec<f32> {
     let mut reader = GradientReader {
         gradients,
-        values: Vec::with_capacity(count),
+        tensors: Vec::new(),
     };
     module.visit(&mut reader);
-    reader.values
+    values(Tensor::cat(reader.tensors, 0))
 }
 
 fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
@@ -204,19 +204,18 @@ impl ModuleMapper for Writer<'_> {
     }
 }
 
+/// Collects the gradients on their device, to be read at once: each read of a GPU waits for it.
 struct GradientReader {
     gradients: Gradients,
-    values: Vec<f32>,
+    tensors: Vec<Tensor<1>>,
 }
 
 impl ModuleVisitor for GradientReader {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let weight = param.val();
-        match weight.grad_remove(&mut self.gradients) {
-            Some(gradient) => self.values.extend(values(gradient)),
-            None => self
-                .values
-                .extend(std::iter::repeat_n(0.0, weight.shape().num_elements())),
-        }
+        let gradient = weight.grad_remove(&mut self.gradients);
+        let gradient = gradient
+            .unwrap_or_else(|| Tensor::zeros(weight.shape(), &weight.device().without_autodiff()));
+        self.tensors.push(gradient.flatten(0, D - 1));
     }
 }

@@ -41,7 +41,7 @@ pub(crate) struct Roundtrip {
     #[arg(value_name = "OUT")]
     output: PathBuf,
     /// Lift and compile only, with nothing learned in between: the output keeps all that the actions hold.
-    #[arg(long, conflicts_with = "model")]
+    #[arg(long, conflicts_with_all = ["model", "device"])]
     oracle: bool,
     #[command(flatten)]
     model: ModelArgs,

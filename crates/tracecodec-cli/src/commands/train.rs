@@ -10,7 +10,7 @@ use serde::Serialize;
 use tracecodec_nn::train::Progress;
 use tracecodec_nn::{CodecConfig, EncoderKind, Precision, TokenLayout, TrainConfig};
 
-use crate::cli::ReadArgs;
+use crate::cli::{DeviceArg, ReadArgs};
 use crate::failure::Hint;
 use crate::input::progress_bar;
 use crate::interrupt;
@@ -55,9 +55,11 @@ pub(crate) struct Train {
     /// Settings as JSON, an object with `train` and `codec`; the options above win over it.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Threads; the result does not depend on them.
+    /// Threads on the CPU; the result does not depend on them.
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
+    #[command(flatten)]
+    device: DeviceArg,
     /// Go on with a training of the same data and settings that was interrupted, to the same weights.
     #[arg(long, conflicts_with = "overwrite")]
     resume: bool,
@@ -112,6 +114,7 @@ struct Summary {
 pub(crate) fn run(args: &Train, json: bool) -> Result<()> {
     let config = args.settings()?;
     args.check_output()?;
+    config.train.device.check()?;
     let training = TrainingData::lift(&args.data, &args.output, args.read, &config.codec)?;
     let data = &training.data;
     let bar = progress_bar(Some(BAR), "training");
@@ -187,6 +190,7 @@ impl Train {
         config.train.steps = self.steps.unwrap_or(config.train.steps);
         config.train.minutes = self.minutes.or(config.train.minutes);
         config.train.threads = self.threads;
+        config.train.device = self.device.device();
         if self.half {
             config.train.precision = Precision::Half;
         }

@@ -51,6 +51,12 @@ impl Batch {
         Self { rows, values }
     }
 
+    /// Adds the packets of another batch after its own.
+    pub(crate) fn append(&mut self, other: Self) {
+        self.rows += other.rows;
+        self.values.extend(other.values);
+    }
+
     /// 1 where a symbol is decoded and active in its packet, 0 elsewhere; `rows` times all symbols.
     pub(crate) fn mask(&self, symbols: &Symbols) -> Vec<f32> {
         let proto = symbols.proto();
@@ -146,8 +152,7 @@ pub(crate) mod tests {
         let mask = batch.mask(&symbols);
         for (i, action) in actions.iter().enumerate() {
             for (j, symbol) in symbols.all().iter().enumerate() {
-                let expected =
-                    symbol.stage != Stage::Given && symbol.active.covers(action.proto);
+                let expected = symbol.stage != Stage::Given && symbol.active.covers(action.proto);
                 assert_eq!(mask[i * symbols.len() + j] == 1.0, expected);
             }
         }

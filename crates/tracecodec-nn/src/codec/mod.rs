@@ -26,10 +26,11 @@ pub use refine::{RefineConfig, Refined};
 pub(crate) use symbols::Symbols;
 pub use trace::{Past, TraceDecoder, TraceEncoder};
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device as Tensors, Tensor, TensorData};
 use tracecodec::action::context::Context;
 use tracecodec::action::{Action, OptionProfiles};
 
+use crate::device::Device;
 use crate::error::Error;
 use crate::latents::Latents;
 use crate::parallel::{default_threads, ordered};
@@ -37,7 +38,7 @@ use crate::random::{Purpose, stream};
 use crate::weights::Weights;
 use batch::Batch;
 
-/// Packets that pass through the network at a time. Shorter pieces are padded, so that a packet's result never depends on
+/// Packets that pass through the network at a time, on the CPU. Shorter pieces are padded, so that a packet's result never depends on
 /// its company.
 const PIECE: usize = 256;
 
@@ -49,6 +50,8 @@ pub struct Codec {
     network: Network,
     profiles: OptionProfiles,
     threads: usize,
+    device: Device,
+    tensors: Tensors,
 }
 
 impl Codec {
@@ -60,12 +63,16 @@ impl Codec {
         config.check()?;
         let symbols = Symbols::new(config);
         let mut rng = stream(seed, Purpose::Weights, 0);
+        let device = Device::default();
+        let tensors = device.open()?;
         Ok(Self {
-            network: Network::new(config, &symbols, &mut rng, &device()),
+            network: Network::new(config, &symbols, &mut rng, &tensors),
             config: config.clone(),
             symbols,
             profiles: OptionProfiles::new().freeze(),
             threads: default_threads(),
+            device,
+            tensors,
         })
     }
 
@@ -75,10 +82,22 @@ impl Codec {
         self
     }
 
-    /// The same codec on so many threads. Results do not depend on it.
+    /// The same codec on so many threads of the CPU. Results do not depend on it.
     pub fn with_threads(mut self, threads: usize) -> Self {
         self.threads = threads;
         self
+    }
+
+    /// The same codec on another device.
+    ///
+    /// # Errors
+    /// If this build lacks the device's feature, or the machine has no such device.
+    pub fn with_device(mut self, device: Device) -> Result<Self, Error> {
+        let weights = self.weights();
+        self.device = device;
+        self.tensors = device.open()?;
+        self.set_weights(&weights);
+        Ok(self)
     }
 
     /// The codec's shape.
@@ -109,7 +128,22 @@ impl Codec {
     }
 
     pub(crate) fn set_weights(&mut self, weights: &Weights) {
-        self.network = weights.load(self.network.clone(), &device());
+        self.network = weights.load(self.network.clone(), &self.tensors);
+    }
+
+    /// The tensor library's device.
+    pub(crate) fn tensors(&self) -> &Tensors {
+        &self.tensors
+    }
+
+    /// Packets to compute at once, where the CPU takes pieces of `packets`.
+    pub(crate) fn piece(&self, packets: usize) -> usize {
+        self.device.piece(packets)
+    }
+
+    /// Threads to work on.
+    pub(crate) fn threads(&self) -> usize {
+        self.device.threads(self.threads)
     }
 
     /// Encodes a trace in order, piece by piece.
@@ -135,11 +169,12 @@ impl Codec {
 
     /// The posterior of every packet as it is.
     pub(crate) fn posterior(&self, actions: &[Action]) -> Latents {
+        let size = self.piece(PIECE);
         let pieces = ordered(
-            self.threads,
-            actions.len().div_ceil(PIECE),
+            self.threads(),
+            actions.len().div_ceil(size),
             || (),
-            |(), i| self.encode_piece(&actions[i * PIECE..actions.len().min((i + 1) * PIECE)]),
+            |(), i| self.encode_piece(&actions[i * size..actions.len().min((i + 1) * size)]),
         );
         let mut latents = Latents::new(self.config.d_latent);
         for piece in pieces {
@@ -154,7 +189,7 @@ impl Codec {
         let rows: Vec<&Action> = actions
             .iter()
             .chain(std::iter::repeat(&padding))
-            .take(PIECE)
+            .take(self.piece(PIECE))
             .collect();
         let batch = Batch::new(&self.symbols, rows.into_iter());
         let posterior = self.network.encoder.forward(&batch);
@@ -206,31 +241,27 @@ impl Codec {
     ) -> Vec<u8> {
         let (d_latent, symbols) = (self.config.d_latent, self.symbols.len());
         let packets = z.len() / d_latent;
+        let size = self.piece(PIECE);
         let piece = |i: usize| {
-            let (from, to) = (i * PIECE, packets.min((i + 1) * PIECE));
-            let z = padded(&z[from * d_latent..to * d_latent], d_latent);
+            let (from, to) = (i * size, packets.min((i + 1) * size));
+            let z = padded(&z[from * d_latent..to * d_latent], size * d_latent);
             let rows = match rows.is_empty() {
                 true => Vec::new(),
-                false => padded(&rows[from * symbols..to * symbols], symbols),
+                false => padded(&rows[from * symbols..to * symbols], size * symbols),
             };
-            let z = Tensor::from_data(TensorData::new(z, [PIECE, d_latent]), &device());
+            let z = Tensor::from_data(TensorData::new(z, [size, d_latent]), &self.tensors);
             let mut rows = stage(z, &rows);
             rows.truncate((to - from) * symbols);
             rows
         };
-        let pieces = packets.div_ceil(PIECE);
-        ordered(self.threads, pieces, || (), |(), i| piece(i)).concat()
+        let pieces = packets.div_ceil(size);
+        ordered(self.threads(), pieces, || (), |(), i| piece(i)).concat()
     }
 }
 
-/// Rows of this width, with rows of zeros up to a whole piece.
-fn padded<T: Copy + Default>(rows: &[T], width: usize) -> Vec<T> {
-    let mut padded = rows.to_vec();
-    padded.resize(PIECE * width, T::default());
+/// Values, and zeros up to this length.
+fn padded<T: Copy + Default>(values: &[T], length: usize) -> Vec<T> {
+    let mut padded = values.to_vec();
+    padded.resize(length, T::default());
     padded
-}
-
-/// The device of inference.
-pub(crate) fn device() -> Device {
-    Device::flex()
 }

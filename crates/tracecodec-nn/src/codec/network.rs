@@ -70,7 +70,8 @@ impl Network {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::{EncoderKind, TokenLayout, device};
+    use crate::codec::{EncoderKind, TokenLayout};
+    use crate::device;
     use crate::random::{Purpose, stream};
     use crate::weights::{Weights, gradients};
 
@@ -93,9 +94,9 @@ mod tests {
     }
 
     /// Fields, time, KL, the gradient's norm and its product with cos(0), cos(1), … at weights 0.3 sin(1.3 k + 0.5).
-    fn measure(encoder: EncoderKind) -> [f64; 5] {
+    fn measure(encoder: EncoderKind, device: device::Device) -> [f64; 5] {
         let symbols = Symbols::new(&shape(encoder));
-        let device = device().autodiff();
+        let device = device.open().unwrap().autodiff();
         let mut rng = stream(0, Purpose::Weights, 0);
         let network = Network::new(&shape(encoder), &symbols, &mut rng, &device);
         let mut weights = Weights::of(&network);
@@ -129,7 +130,7 @@ mod tests {
         let parts = [&objective.fields, &objective.time, &objective.kl]
             .map(|part| f64::from(part.clone().into_scalar::<f32>()));
         let backward = (objective.fields + objective.time + objective.kl).backward();
-        let gradient = gradients(&network, backward, weights.values.len());
+        let gradient = gradients(&network, backward);
         let square: f64 = gradient.iter().map(|&g| f64::from(g).powi(2)).sum();
         let product = gradient
             .iter()
@@ -139,8 +140,7 @@ mod tests {
     }
 
     /// The numbers are those of an implementation in JAX, `tests/reference.py`.
-    #[test]
-    fn test_objective_and_gradients_against_jax() {
+    fn check_against_jax(device: device::Device) {
         for (encoder, expected) in [
             (
                 EncoderKind::ResidualMlp,
@@ -151,7 +151,7 @@ mod tests {
                 [359.6125, 14.8472, 0.6645, 15.7387, 12.3703],
             ),
         ] {
-            for (found, expected) in measure(encoder).into_iter().zip(expected) {
+            for (found, expected) in measure(encoder, device).into_iter().zip(expected) {
                 let tolerance = 1e-4 * f64::max(1.0, f64::abs(expected));
                 assert!(
                     (found - expected).abs() < tolerance,
@@ -159,5 +159,16 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn test_objective_and_gradients_against_jax() {
+        check_against_jax(device::Device::Cpu);
+    }
+
+    #[test]
+    #[cfg(feature = "wgpu")]
+    fn test_device_wgpu_against_jax() {
+        check_against_jax(device::Device::Wgpu);
     }
 }

@@ -5,15 +5,15 @@
 //! are not touched.
 
 use burn::module::Module;
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use tracecodec::action::Action;
 
 use super::batch::Batch;
-use super::{Codec, Network, TraceEncoder, device};
+use super::{Codec, Network, TraceEncoder};
 use crate::latents::Latents;
 use crate::parallel::ordered;
 
-/// Packets that are refined at a time. Shorter pieces are padded, so that a packet's result never depends on its company.
+/// Packets that are refined at a time, on the CPU. Shorter pieces are padded, so that a packet's result never depends on its company.
 const PIECE: usize = 32;
 
 /// Adam's decay rates of the moments.
@@ -113,10 +113,10 @@ impl Codec {
             .filter(|(_, wrong)| *wrong > 0)
             .collect();
         // One queue a thread: whoever stands beside a packet, and in which queue, makes no difference to it.
-        let share = wrong.len().div_ceil(self.threads).max(1);
+        let share = wrong.len().div_ceil(self.threads()).max(1);
         let queues: Vec<_> = wrong.chunks(share).collect();
         let rows = ordered(
-            self.threads,
+            self.threads(),
             queues.len(),
             || self.frozen(),
             |network, queue| {
@@ -153,10 +153,8 @@ impl Codec {
 
     /// The network where gradients are tracked, but not those of its weights.
     fn frozen(&self) -> Network {
-        let network = self
-            .weights()
-            .load(self.network.clone(), &device().autodiff());
-        network.no_grad()
+        let device = self.tensors.clone().autodiff();
+        self.weights().load(self.network.clone(), &device).no_grad()
     }
 
     /// Refines packets side by side: where one is done, the next takes its place.
@@ -165,7 +163,7 @@ impl Codec {
         let (mut places, mut rows) = (Vec::new(), Vec::new());
         let mut done = Vec::new();
         loop {
-            for (place, row) in waiting.by_ref().take(PIECE - rows.len()) {
+            for (place, row) in waiting.by_ref().take(self.piece(PIECE) - rows.len()) {
                 places.push(place);
                 rows.push(row);
             }
@@ -190,11 +188,12 @@ impl Codec {
     /// Gradients of the decoder's surprise at each packet, with respect to its latent.
     fn gradient(&self, network: &Network, rows: &[Row]) -> Vec<f32> {
         let batch = Batch {
-            rows: PIECE,
-            values: padded(rows, |row| &row.values, 0),
+            rows: self.piece(PIECE),
+            values: self.padded(rows, |row| &row.values, 0),
         };
-        let mask = padded(rows, |row| &row.mask, 0.0);
-        let z = self.latents(rows, &device().autodiff()).require_grad();
+        let mask = self.padded(rows, |row| &row.mask, 0.0);
+        let device = self.tensors.clone().autodiff();
+        let z = self.latents(rows, &device).require_grad();
         let surprise = network.decoder.surprise(z.clone(), &batch, &mask);
         let gradients = (surprise.fields + surprise.time).backward();
         let gradient = z.grad(&gradients).expect("the surprise depends on z");
@@ -204,7 +203,7 @@ impl Codec {
 
     /// Decodes, and takes note of the latents that come closest.
     fn judge(&self, rows: &mut [Row]) {
-        let z = self.latents(rows, &device());
+        let z = self.latents(rows, &self.tensors);
         let mut back = self.network.decoder.decode_first(z.clone());
         let given = back.chunks_mut(self.symbols.len());
         for (back, row) in given.zip(rows.iter()) {
@@ -220,10 +219,21 @@ impl Codec {
         }
     }
 
-    fn latents(&self, rows: &[Row], device: &burn::tensor::Device) -> Tensor<2> {
-        let z = padded(rows, |row| &row.z, 0.0);
-        let shape = [PIECE, self.config.d_latent];
+    fn latents(&self, rows: &[Row], device: &Device) -> Tensor<2> {
+        let z = self.padded(rows, |row| &row.z, 0.0);
+        let shape = [self.piece(PIECE), self.config.d_latent];
         Tensor::from_data(TensorData::new(z, shape), device)
+    }
+
+    /// One part of each row, one after the other, and padding for a whole piece.
+    fn padded<T: Copy>(&self, rows: &[Row], part: impl Fn(&Row) -> &Vec<T>, padding: T) -> Vec<T> {
+        let width = rows.first().map_or(0, |row| part(row).len());
+        let mut values: Vec<T> = rows
+            .iter()
+            .flat_map(|row| part(row).iter().copied())
+            .collect();
+        values.resize(self.piece(PIECE) * width, padding);
+        values
     }
 }
 
@@ -248,15 +258,4 @@ fn wrong(values: &[u8], mask: &[f32], back: &[u8]) -> usize {
     symbols
         .filter(|((value, mask), back)| **mask != 0.0 && value != back)
         .count()
-}
-
-/// One part of each row, one after the other, and padding for a whole piece.
-fn padded<T: Copy>(rows: &[Row], part: impl Fn(&Row) -> &Vec<T>, padding: T) -> Vec<T> {
-    let width = rows.first().map_or(0, |row| part(row).len());
-    let mut values: Vec<T> = rows
-        .iter()
-        .flat_map(|row| part(row).iter().copied())
-        .collect();
-    values.resize(PIECE * width, padding);
-    values
 }

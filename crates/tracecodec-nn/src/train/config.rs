@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::codec::Augmentation;
+use crate::device::Device;
 use crate::error::Error;
 use crate::weights::Precision;
 
@@ -19,11 +20,11 @@ pub struct TrainConfig {
     pub minutes: Option<f64>,
     /// Packets a step. Default 256.
     pub batch: usize,
-    /// Packets of a step that are computed at a time; it divides `batch`. Default 128.
+    /// Packets of a step that are computed at a time; it divides `batch`. A GPU computes all of a step at once. Default 128.
     pub micro_batch: usize,
     /// Packets that are shuffled together and kept in memory, in chunks of 2,048; a pool more is read ahead. Default 131,072.
     pub shuffle_pool: usize,
-    /// Peak learning rate. Default 3e-3.
+    /// Peak learning rate. Default 6e-3.
     pub learning_rate: f64,
     /// Share of the training over which the learning rate rises. Default 0.05.
     pub warm_up: f64,
@@ -51,9 +52,12 @@ pub struct TrainConfig {
     pub patience: u32,
     /// How many bits of a weight are stored. Default 32.
     pub precision: Precision,
-    /// Threads; the result does not depend on them. Default: all of the machine's.
+    /// Threads on the CPU; the result does not depend on them. Default: all of the machine's.
     #[serde(skip)]
     pub threads: Option<usize>,
+    /// Where the network computes. Default: the CPU.
+    #[serde(skip)]
+    pub device: Device,
 }
 
 impl Default for TrainConfig {
@@ -65,7 +69,7 @@ impl Default for TrainConfig {
             batch: 256,
             micro_batch: 128,
             shuffle_pool: 131_072,
-            learning_rate: 3e-3,
+            learning_rate: 6e-3,
             warm_up: 0.05,
             betas: (0.9, 0.99),
             epsilon: 1e-8,
@@ -80,6 +84,7 @@ impl Default for TrainConfig {
             patience: 6,
             precision: Precision::default(),
             threads: None,
+            device: Device::default(),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The one training loop.
 //!
 //! A step takes a batch, cut into micro-batches of a fixed size. Each is computed on a network of its own thread, the
-//! gradients are summed in order, clipped and handed to AdamW: the weights do not depend on the number of threads.
+//! gradients are summed in order, clipped and handed to AdamW: the weights do not depend on the number of threads. A GPU
+//! computes the same micro-batches as one.
 
 mod adamw;
 mod checkpoint;
@@ -26,7 +27,7 @@ use tracecodec::action::Action;
 use crate::accuracy::Accuracy;
 use crate::codec::batch::Batch;
 use crate::codec::loss::Parts;
-use crate::codec::{Codec, CodecConfig, Network, Symbols, device as inference_device};
+use crate::codec::{Codec, CodecConfig, Network, Symbols};
 use crate::error::Error;
 use crate::parallel::{default_threads, ordered};
 use crate::random::{Purpose, normals, stream};
@@ -36,7 +37,7 @@ use checkpoint::Checkpoints;
 use order::Order;
 use state::{Standing, State};
 
-/// Packets that a validation computes at a time.
+/// Packets that a validation computes at a time, on the CPU.
 const PIECE: usize = 256;
 
 /// Longest time between two checkpoints.
@@ -136,7 +137,7 @@ pub fn train(
         stopped_early,
         packets_per_second: trainer.packets_per_second(),
     };
-    Ok((Codec::load(directory)?, report))
+    Ok((Codec::load(directory)?.with_device(config.device)?, report))
 }
 
 struct Trainer<'a> {
@@ -160,7 +161,8 @@ impl<'a> Trainer<'a> {
         let threads = config.threads.unwrap_or_else(default_threads);
         let codec = Codec::new(shape, config.seed)?
             .with_profiles(data.profiles.clone())
-            .with_threads(threads);
+            .with_threads(threads)
+            .with_device(config.device)?;
         let weights = codec.weights();
         Ok(Self {
             config,
@@ -168,9 +170,9 @@ impl<'a> Trainer<'a> {
             symbols: codec.symbols().clone(),
             template: codec.network().clone(),
             moments: Moments::new(weights.values.len()),
+            threads: codec.threads(),
             codec,
             weights,
-            threads,
             steps: 0,
             seconds: 0.0,
             running: Parts::default(),
@@ -286,15 +288,17 @@ impl<'a> Trainer<'a> {
 
     /// The mean gradient of a batch, summed over its micro-batches in order.
     fn gradient(&self, packets: &[Action], beta: f64) -> (Parts, Vec<f32>) {
-        let device = inference_device().autodiff();
-        let pieces: Vec<&[Action]> = packets.chunks(self.config.micro_batch).collect();
+        let device = self.codec.tensors().clone().autodiff();
+        let size = self.codec.piece(self.config.micro_batch);
+        let pieces: Vec<&[Action]> = packets.chunks(size).collect();
+        let before = self.steps as usize * packets.len();
         let results = ordered(
             self.threads,
             pieces.len(),
             || self.weights.load(self.template.clone(), &device),
             |network, piece| {
-                let place = self.steps * pieces.len() as u64 + piece as u64;
-                self.micro_batch(network, pieces[piece], place, beta, packets.len())
+                let place = (before + piece * size) / self.config.micro_batch;
+                self.piece(network, pieces[piece], place as u64, beta, packets.len())
             },
         );
         results
@@ -306,7 +310,8 @@ impl<'a> Trainer<'a> {
             .expect("a batch has micro-batches")
     }
 
-    fn micro_batch(
+    /// Micro-batches that are computed at once; `place` is that of the first.
+    fn piece(
         &self,
         network: &Network,
         packets: &[Action],
@@ -314,11 +319,12 @@ impl<'a> Trainer<'a> {
         beta: f64,
         total: usize,
     ) -> (Parts, Vec<f32>) {
-        let mut rng = stream(self.config.seed, Purpose::Batch, place);
-        let mut batch = Batch::new(&self.symbols, packets.iter());
-        batch.augment(&self.symbols, &self.config.augmentation, &mut rng);
+        let mut noise = Vec::new();
+        let mut batch = Batch::new(&self.symbols, std::iter::empty());
+        for (packets, place) in packets.chunks(self.config.micro_batch).zip(place..) {
+            batch.append(self.micro_batch(packets, place, &mut noise));
+        }
         let mask = batch.mask(&self.symbols);
-        let noise = normals(&mut rng, packets.len() * self.codec.config().d_latent);
         let objective = network.objective(&batch, &mask, Some(noise));
         let parts = Parts {
             packets: packets.len() as f64,
@@ -329,8 +335,19 @@ impl<'a> Trainer<'a> {
         let loss =
             objective.fields + objective.time * self.config.lambda_time + objective.kl * beta;
         let backward = (loss / total as f64).backward();
-        let gradient = gradients(network, backward, self.weights.values.len());
+        let gradient = gradients(network, backward);
         (parts, gradient)
+    }
+
+    /// One micro-batch, augmented; the noise of its latents is appended. Its random numbers are its own, so that every device draws the
+    /// same.
+    fn micro_batch(&self, packets: &[Action], place: u64, noise: &mut Vec<f32>) -> Batch {
+        let mut rng = stream(self.config.seed, Purpose::Batch, place);
+        let mut batch = Batch::new(&self.symbols, packets.iter());
+        batch.augment(&self.symbols, &self.config.augmentation, &mut rng);
+        let count = packets.len() * self.codec.config().d_latent;
+        noise.extend(normals(&mut rng, count));
+        batch
     }
 
     /// Puts the weights into the codec and measures it on the validation packets.
@@ -359,7 +376,7 @@ impl<'a> Trainer<'a> {
     }
 
     fn validation_parts(&self) -> Parts {
-        let pieces: Vec<&[Action]> = self.validation.chunks(PIECE).collect();
+        let pieces: Vec<&[Action]> = self.validation.chunks(self.codec.piece(PIECE)).collect();
         let network = self.codec.network();
         let parts = ordered(
             self.threads,

@@ -1,0 +1,128 @@
+//! Where networks compute: on the CPU, or on a GPU.
+
+use std::fmt;
+
+use burn::tensor::Device as Tensors;
+
+use crate::error::Error;
+
+/// How many times as many packets a GPU computes at once.
+const GPU_FACTOR: usize = 16;
+
+/// Where a network computes. Weights, latents and files are the same everywhere; results are the same bytes from run to run on
+/// the CPU alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Device {
+    /// The CPU, small pieces on several threads.
+    #[default]
+    Cpu,
+    /// A GPU by Vulkan, Metal or DirectX 12, large pieces one after the other. Needs the Cargo feature `wgpu`.
+    Wgpu,
+    /// An NVIDIA GPU by CUDA. Needs the Cargo feature `cuda`. Unverified.
+    Cuda,
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Cpu => "cpu",
+            Self::Wgpu => "wgpu",
+            Self::Cuda => "cuda",
+        })
+    }
+}
+
+impl Device {
+    /// Whether networks can compute there.
+    ///
+    /// # Errors
+    /// If this build lacks the device's feature, or the machine has no such device.
+    pub fn check(self) -> Result<(), Error> {
+        self.open().map(|_| ())
+    }
+
+    /// The tensor library's device.
+    pub(crate) fn open(self) -> Result<Tensors, Error> {
+        match self {
+            Self::Cpu => Ok(Tensors::flex()),
+            Self::Wgpu => wgpu(),
+            Self::Cuda => cuda(),
+        }
+    }
+
+    /// Packets to compute at once, where the CPU takes pieces of `packets`.
+    pub(crate) fn piece(self, packets: usize) -> usize {
+        match self {
+            Self::Cpu => packets,
+            Self::Wgpu | Self::Cuda => GPU_FACTOR * packets,
+        }
+    }
+
+    /// Threads to work on, of as many as there may be.
+    pub(crate) fn threads(self, threads: usize) -> usize {
+        match self {
+            Self::Cpu => threads,
+            Self::Wgpu | Self::Cuda => 1,
+        }
+    }
+}
+
+/// The GPU that the graphics drivers prefer. It is opened once, for as long as the program runs.
+#[cfg(feature = "wgpu")]
+fn wgpu() -> Result<Tensors, Error> {
+    use std::sync::OnceLock;
+
+    static OPENED: OnceLock<Result<Tensors, String>> = OnceLock::new();
+    let open = || {
+        let opened = Tensors::wgpu_options().init();
+        opened.map_err(|e| format!("no adapter that can be used: {e}"))
+    };
+    OPENED
+        .get_or_init(open)
+        .clone()
+        .map_err(|reason| Error::NoDevice {
+            device: Device::Wgpu,
+            reason,
+        })
+}
+
+#[cfg(not(feature = "wgpu"))]
+fn wgpu() -> Result<Tensors, Error> {
+    Err(Error::NotBuilt(Device::Wgpu))
+}
+
+/// The first GPU that the CUDA driver lists.
+#[cfg(feature = "cuda")]
+fn cuda() -> Result<Tensors, Error> {
+    use burn::tensor::DeviceType;
+
+    let first = Tensors::enumerate(DeviceType::Cuda).into_iter().next();
+    first.ok_or_else(|| Error::NoDevice {
+        device: Device::Cuda,
+        reason: "the CUDA driver is not installed or lists no GPU".to_string(),
+    })
+}
+
+#[cfg(not(feature = "cuda"))]
+fn cuda() -> Result<Tensors, Error> {
+    Err(Error::NotBuilt(Device::Cuda))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(not(feature = "wgpu"))]
+    fn test_device_without_its_feature() {
+        let error = Device::Wgpu.check().unwrap_err().to_string();
+        assert!(error.contains("--features wgpu"), "{error}");
+    }
+
+    #[test]
+    fn test_device_sets_piece_and_threads() {
+        let of = |device: Device| (device.piece(256), device.threads(4));
+        assert_eq!(of(Device::Cpu), (256, 4));
+        assert_eq!(of(Device::Wgpu), (4096, 1));
+    }
+}

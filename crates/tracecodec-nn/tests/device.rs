@@ -1,0 +1,140 @@
+//! A GPU against the CPU: tiny networks, any adapter that wgpu finds, software Vulkan among them.
+
+#![cfg(feature = "wgpu")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::ops::ControlFlow;
+use std::process::Command;
+
+use tracecodec::action::{Action, OptionProfiles, Proto};
+use tracecodec_nn::train::{Data, Report};
+use tracecodec_nn::{
+    Accuracy, Codec, CodecConfig, Device, EncoderKind, RefineConfig, TokenLayout, TrainConfig,
+    train,
+};
+
+/// A few flows that take turns.
+fn actions(count: u64) -> Vec<Action> {
+    let action = |i| {
+        Action {
+            flow_token: (i % 7) as u16,
+            proto: [Proto::Tcp, Proto::Udp][(i % 2) as usize],
+            tcp_win: 0x100 * (1 + i % 7) as u16,
+            ttl_res: 64 - (i % 5) as u8,
+            l4_payload_len: 100 * (i % 3) as u16,
+            delta_t: 1000i64 << (i % 5),
+            ..Action::default()
+        }
+        .without_inactive()
+    };
+    (0..count).map(action).collect()
+}
+
+fn tiny() -> CodecConfig {
+    CodecConfig {
+        d_latent: 16,
+        encoder: EncoderKind::ResidualMlp,
+        tokens: TokenLayout::Group,
+        d_model: 8,
+        layers: 1,
+        heads: 2,
+        width: 64,
+        encoder_blocks: 1,
+        decoder_blocks: 1,
+        time_digits: 2,
+    }
+}
+
+fn trained(device: Device, steps: u64) -> (Codec, Report) {
+    let actions = actions(100);
+    let data = Data {
+        training: &actions,
+        validation: &actions,
+        profiles: &OptionProfiles::new().freeze(),
+    };
+    let config = TrainConfig {
+        steps,
+        batch: 32,
+        micro_batch: 8,
+        learning_rate: 1e-2,
+        validations: 4,
+        device,
+        ..TrainConfig::default()
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let go_on = |_: &_| ControlFlow::Continue(());
+    train(&config, &tiny(), data, directory.path(), false, go_on).unwrap()
+}
+
+fn farthest(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    let distances = a.iter().zip(b).map(|(a, b)| (a - b).abs());
+    distances.fold(0.0, f32::max)
+}
+
+#[test]
+fn test_device_trains_to_the_same_losses() {
+    let (_, cpu) = trained(Device::Cpu, 20);
+    let (_, gpu) = trained(Device::Wgpu, 20);
+    assert_eq!(cpu.validations.len(), gpu.validations.len());
+    assert!(cpu.validations[3].loss < 0.8 * cpu.validations[0].loss);
+    for (cpu, gpu) in cpu.validations.iter().zip(&gpu.validations) {
+        for (cpu, gpu) in [(cpu.loss, gpu.loss), (cpu.training_loss, gpu.training_loss)] {
+            assert!((cpu - gpu).abs() < 1e-3 * cpu, "{cpu} {gpu}");
+        }
+    }
+}
+
+#[test]
+fn test_device_encodes_and_decodes_alike() {
+    let actions = actions(100);
+    let (cpu, _) = trained(Device::Cpu, 150);
+    let latents = cpu.encode(&actions);
+    let decoded = cpu.decode(&latents.mu);
+    assert!(Accuracy::new(&actions, &decoded).mean() > 0.9);
+    let digest = cpu.digest();
+    let gpu = cpu.with_device(Device::Wgpu).unwrap();
+    assert_eq!(gpu.digest(), digest);
+    let own = gpu.encode(&actions);
+    assert!(farthest(&own.mu, &latents.mu) < 1e-3);
+    assert!(farthest(&own.log_var, &latents.log_var) < 1e-3);
+    assert_eq!(gpu.decode(&latents.mu), decoded);
+    assert_eq!(gpu.decode(&[]), []);
+}
+
+#[test]
+fn test_device_refines() {
+    let mut actions = actions(20);
+    // Values that the model has seldom or never seen.
+    for action in actions.iter_mut().step_by(3) {
+        (action.ttl_res, action.ip_tos, action.tcp_seq_delta) = (201, 0x5b, 0xdead);
+        *action = action.without_inactive();
+    }
+    let gpu = Codec::embedded().with_device(Device::Wgpu).unwrap();
+    let refined = gpu.encode_refined(&actions, RefineConfig::default());
+    assert!(refined.moved > 0);
+    assert_eq!(refined.left, 0);
+    assert_eq!(refined.decoded, actions);
+    assert_eq!(gpu.decode(&refined.latents.mu), actions);
+}
+
+/// Set in the process that finds no adapter.
+const CHILD: &str = "TRACECODEC_TEST_NO_ADAPTER";
+
+#[test]
+fn test_device_without_an_adapter() {
+    if std::env::var_os(CHILD).is_some() {
+        let error = Device::Wgpu.check().unwrap_err().to_string();
+        assert!(error.starts_with("device wgpu: no adapter"), "{error}");
+        assert!(error.contains("--device cpu"), "{error}");
+        return;
+    }
+    let status = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "test_device_without_an_adapter"])
+        .env(CHILD, "1")
+        .env("VK_DRIVER_FILES", "/dev/null")
+        .env("VK_ICD_FILENAMES", "/dev/null")
+        .env("__EGL_VENDOR_LIBRARY_FILENAMES", "/dev/null")
+        .status();
+    assert!(status.unwrap().success());
+}
