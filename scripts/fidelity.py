@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PROGRAM = ROOT / "target/release/tracecodec"
+PROGRAM = Path(os.environ.get("TRACECODEC", ROOT / "target/release/tracecodec"))
 SHARED = Path(os.environ.get("TRACECODEC_DATA", ROOT / "../shared/data"))
 
 # Key, heading, factor, and how many decimals.

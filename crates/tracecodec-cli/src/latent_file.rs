@@ -39,6 +39,9 @@ pub(crate) struct LatentManifest {
     pub(crate) sources: Vec<Source>,
     /// Counts of the lift; none where the source was a file of actions.
     pub(crate) counts: Option<ActionCounts>,
+    /// Dictionary of TCP option layouts as hexadecimal options areas: the codec's, and after it what else occurs.
+    #[serde(default)]
+    pub(crate) option_profiles: Vec<String>,
 }
 
 /// Packets whose means were refined.

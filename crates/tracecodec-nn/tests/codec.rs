@@ -5,10 +5,12 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use tracecodec::action::context::Contexts;
 use tracecodec::action::schema::FIELDS;
 use tracecodec::action::{Action, OptionLayout, OptionProfiles, Proto, SCHEMA_VERSION};
 use tracecodec::artifact::ActionsWriter;
 use tracecodec::lift::LiftCounts;
+use tracecodec_nn::codec::{AckBase, ContextSource};
 use tracecodec_nn::train::{Data, Progress, Report, Rows};
 use tracecodec_nn::{
     Accuracy, Codec, CodecConfig, EncoderKind, Error, Precision, RefineConfig, TokenLayout,
@@ -17,6 +19,7 @@ use tracecodec_nn::{
 
 /// A few flows that take turns: enough structure to learn in seconds, in all four protocols.
 fn actions(count: u64) -> Vec<Action> {
+    let mut contexts = Contexts::default();
     (0..count)
         .map(|i| {
             let flow = i * i % 7;
@@ -40,6 +43,10 @@ fn actions(count: u64) -> Vec<Action> {
                 ..Action::default()
             }
             .without_inactive()
+        })
+        .map(|action| Action {
+            context: contexts.next(&action),
+            ..action
         })
         .collect()
 }
@@ -70,9 +77,19 @@ fn tiny(encoder: EncoderKind, tokens: TokenLayout) -> CodecConfig {
     }
 }
 
-fn variants() -> [CodecConfig; 3] {
+fn variants() -> [CodecConfig; 5] {
+    let plain = tiny(EncoderKind::ResidualMlp, TokenLayout::Group);
     [
-        tiny(EncoderKind::ResidualMlp, TokenLayout::Group),
+        CodecConfig {
+            context: ContextSource::Latent,
+            omit: ["tcp_win", "ctx_gap_b"].map(String::from).to_vec(),
+            ..plain.clone()
+        },
+        CodecConfig {
+            ack: AckBase::LastAck,
+            ..plain.clone()
+        },
+        plain,
         tiny(EncoderKind::Transformer, TokenLayout::Group),
         tiny(EncoderKind::Transformer, TokenLayout::Field),
     ]
@@ -124,19 +141,36 @@ fn test_any_latent_decodes_to_a_legal_action() {
 }
 
 #[test]
-fn test_packets_do_not_depend_on_their_company_or_on_threads() {
+fn test_results_do_not_depend_on_pieces_or_threads() {
     let actions = actions(600);
     for shape in variants() {
         let codec = Codec::new(&shape, 1).unwrap().with_threads(2);
-        let together = codec.encode(&actions);
+        let whole = codec.encode(&actions);
+        let decoded = codec.decode(&whole.mu);
+        let codec = codec.with_threads(3);
+        assert_eq!(codec.decode(&whole.mu), decoded);
         let codec = codec.with_threads(1);
-        let alone = codec.encode(&actions[301..302]);
-        assert_eq!(alone.mu, together.mu[301 * 8..302 * 8]);
-        assert_eq!(alone.log_var, together.log_var[301 * 8..302 * 8]);
-        let decoded = codec.decode(&together.mu);
-        assert_eq!(codec.decode(&alone.mu), decoded[301..302]);
-        assert_eq!(codec.with_threads(3).decode(&together.mu), decoded);
+        let (mut encoder, mut decoder) = (codec.encoder(), codec.decoder());
+        let (mut mu, mut pieces) = (Vec::new(), Vec::new());
+        for piece in actions.chunks(7) {
+            let latents = encoder.encode(piece);
+            pieces.extend(decoder.decode(&latents.mu));
+            mu.extend(latents.mu);
+        }
+        assert_eq!((mu, pieces), (whole.mu, decoded), "{shape:?}");
     }
+}
+
+#[test]
+fn test_context_of_the_latent_needs_no_company() {
+    let shape = CodecConfig {
+        context: ContextSource::Latent,
+        ..tiny(EncoderKind::ResidualMlp, TokenLayout::Group)
+    };
+    let codec = Codec::new(&shape, 1).unwrap();
+    let latents = codec.encode(&actions(600));
+    let one = &latents.mu[301 * 8..302 * 8];
+    assert_eq!(codec.decode(one), codec.decode(&latents.mu)[301..302]);
 }
 
 /// Names and bytes of the files in a folder.
@@ -310,7 +344,7 @@ fn test_training_learns() {
     let shape = CodecConfig {
         d_latent: 16,
         width: 64,
-        ..variants()[0].clone()
+        ..tiny(EncoderKind::ResidualMlp, TokenLayout::Group)
     };
     let (codec, report) = run(&config, &shape, directory.path());
     let actions = actions(64);

@@ -1,4 +1,4 @@
-"""Reference numbers for `codec::network::tests`: objective and gradients of two tiny codecs, computed by JAX in float64.
+"""Reference numbers for `codec::network::tests`: objective and gradients of three tiny codecs, computed by JAX in float64.
 
     pip install "jax[cpu]" && python reference.py
 """
@@ -16,8 +16,13 @@ CONTEXT = [32, 16, 17, 8, 3]
 TIME = [127, 16]
 SIZES = COARSE + DETAIL + CONTEXT + TIME
 FIRST_CONTEXT = len(COARSE) + len(DETAIL)
-IN_COARSE = list(range(9)) + list(range(FIRST_CONTEXT, FIRST_CONTEXT + 5))
-IN_DETAIL = list(range(9, FIRST_CONTEXT))
+IN_CONTEXT = list(range(FIRST_CONTEXT, FIRST_CONTEXT + 5))
+IN_LENGTH = list(range(FIRST_CONTEXT - 4, FIRST_CONTEXT))
+# What the first stage writes, what the details are conditioned on, and the details, by where the context comes from.
+STAGES = {
+    "latent": (list(range(9)) + IN_CONTEXT, list(range(9)) + IN_CONTEXT, list(range(9, FIRST_CONTEXT))),
+    "flow": (list(range(9)) + IN_LENGTH, list(range(9)) + IN_LENGTH + IN_CONTEXT, list(range(9, FIRST_CONTEXT - 4))),
+}
 IN_TIME = [len(SIZES) - 2, len(SIZES) - 1]
 # Symbols of each token group.
 GROUPS = [5, 4, 6, 4, 9, 9, 8, 4, 4, 5, 2]
@@ -85,7 +90,7 @@ def embed(w, symbols, width):
     return w.take(sum(sizes), width)[values[:, symbols] + offsets]
 
 
-def objective(flat, kind):
+def objective(flat, kind, context):
     w = Reader(flat)
     everything = list(range(len(SIZES)))
     if kind == "residual-mlp":
@@ -100,22 +105,24 @@ def objective(flat, kind):
     mu, log_var = packed[:, :LATENT], jnp.clip(packed[:, LATENT:], -20, 10)
     kl = 0.5 * (mu * mu + jnp.exp(log_var) - log_var - 1).sum()
     z = mu + jnp.exp(0.5 * log_var) * noise
-    fields = cross_entropy(trunk(w, z, WIDTH, 16 * 12 + 32 * 2), IN_COARSE)
-    condition = embed(w, IN_COARSE, WIDTH).sum(1)
-    fields += cross_entropy(trunk(w, z, WIDTH, 16 * len(DETAIL), lambda: condition), IN_DETAIL)
+    coarse, conditions, detail = STAGES[context]
+    columns = {"latent": 16 * 12 + 32 * 2, "flow": 16 * 13}[context]
+    fields = cross_entropy(trunk(w, z, WIDTH, columns), coarse)
+    condition = embed(w, conditions, WIDTH).sum(1)
+    fields += cross_entropy(trunk(w, z, WIDTH, 16 * len(detail), lambda: condition), detail)
     time = cross_entropy(trunk(w, z, WIDTH // 2, 16 + 128), IN_TIME)
     assert w.at == flat.size, (w.at, flat.size)
     return fields + time + kl, (fields, time, kl)
 
 
-for kind in ["residual-mlp", "transformer"]:
+for kind, context in [("residual-mlp", "latent"), ("residual-mlp", "flow"), ("transformer", "latent")]:
     try:
-        objective(np.zeros(1_000_000), kind)
+        objective(np.zeros(1_000_000), kind, context)
     except AssertionError as surplus:
         count, _ = surplus.args[0]
     k = np.arange(count)
     flat = jnp.array(0.3 * np.sin(1.3 * k + 0.5))
-    (_, parts), gradient = jax.value_and_grad(objective, has_aux=True)(flat, kind)
-    print(kind, count, "weights; fields, time, kl:", [round(float(part), 4) for part in parts])
+    (_, parts), gradient = jax.value_and_grad(objective, has_aux=True)(flat, kind, context)
+    print(kind, context, count, "weights; fields, time, kl:", [round(float(part), 4) for part in parts])
     print("    |gradient|:", round(float(jnp.linalg.norm(gradient)), 4))
     print("    gradient · cos:", round(float(gradient @ np.cos(k)), 4))

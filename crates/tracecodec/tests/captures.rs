@@ -5,6 +5,9 @@ mod common;
 use std::fs;
 use std::path::Path;
 
+use tracecodec::action::OptionProfiles;
+use tracecodec::action::context::Contexts;
+use tracecodec::lift::Lifter;
 use tracecodec::pcap::{ReadError, Reader};
 
 /// Packets of a file, and the error that ended it.
@@ -79,4 +82,20 @@ fn test_catalog() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn test_contexts_follow_from_the_actions() {
+    let mut lifter = Lifter::new(1 << 16, OptionProfiles::new());
+    let mut contexts = Contexts::default();
+    let mut packets = 0;
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/example.pcap");
+    let mut reader = Reader::open(&path).unwrap();
+    while let Some(packet) = reader.next() {
+        if let Ok(action) = lifter.lift(&packet.unwrap()) {
+            assert_eq!(contexts.next(&action), action.context, "packet {packets}");
+            packets += 1;
+        }
+    }
+    assert_eq!(packets, 4_000);
 }

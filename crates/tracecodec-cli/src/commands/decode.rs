@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args;
 use serde::Serialize;
-use tracecodec::action::Action;
+use tracecodec::action::{Action, OptionProfiles};
 use tracecodec::artifact::ActionsWriter;
 use tracecodec::compile::Compiler;
 use tracecodec::lift::LiftCounts;
@@ -21,7 +21,7 @@ use crate::interrupt;
 use crate::latent_file::LatentManifest;
 use crate::output::{
     CaptureOutput, check_distinct, check_file, check_stdout, legalisation_line, legalisations,
-    print_summary,
+    manifest_path, print_summary,
 };
 
 /// Packets that are decoded at once.
@@ -65,10 +65,15 @@ pub(crate) fn run(args: &Decode, json: bool) -> Result<()> {
     let means = latents::read_means(&args.input)?;
     let manifest = LatentManifest::find(&args.input)?;
     check_latents(args, &codec, &means, manifest.as_ref())?;
-    let epoch = Timestamp(manifest.and_then(|manifest| manifest.epoch_ns).unwrap_or(0));
+    let trace = Trace {
+        codec: &codec,
+        mu: &means.mu,
+        profiles: profiles(args, &codec, manifest.as_ref())?,
+        epoch: Timestamp(manifest.and_then(|manifest| manifest.epoch_ns).unwrap_or(0)),
+    };
     let compiler = match path.extension().and_then(OsStr::to_str) {
-        Some("parquet") => write_actions(args, &codec, &means.mu, epoch)?,
-        _ => write_capture(args, &codec, &means.mu, epoch)?,
+        Some("parquet") => trace.write_actions(args)?,
+        _ => trace.write_capture(args)?,
     };
     let summary = Summary {
         input: args.input.display().to_string(),
@@ -120,41 +125,74 @@ fn check_latents(
     Ok(())
 }
 
-/// Decodes in batches, and hands over every action.
-fn decode(codec: &Codec, mu: &[f32], mut each: impl FnMut(&Action) -> Result<()>) -> Result<()> {
-    let dim = codec.config().d_latent;
-    let bar = progress_bar(Some((mu.len() / dim) as u64), "packets");
-    let mut decoder = codec.decoder();
-    for batch in mu.chunks(BATCH * dim) {
-        interrupt::check()?;
-        for action in decoder.decode(batch) {
-            each(&action)?;
-        }
-        bar.inc((batch.len() / dim) as u64);
+/// The dictionary of the latents, which goes on from the codec's.
+fn profiles(
+    args: &Decode,
+    codec: &Codec,
+    manifest: Option<&LatentManifest>,
+) -> Result<OptionProfiles> {
+    let own = codec.option_profiles();
+    let Some(manifest) = manifest.filter(|manifest| !manifest.option_profiles.is_empty()) else {
+        return Ok(own.clone());
+    };
+    let name = manifest_path(&args.input);
+    let profiles = OptionProfiles::from_hex(&manifest.option_profiles)
+        .with_context(|| format!("{}: option_profiles", name.display()))?;
+    if profiles.extends(own) {
+        return Ok(profiles);
     }
-    bar.finish_and_clear();
-    Ok(())
+    Err(Hint::error(
+        format!(
+            "{}: option_profiles do not go on from the codec's",
+            name.display()
+        ),
+        "leave the manifest as `tracecodec encode` wrote it",
+    ))
 }
 
-fn write_capture(args: &Decode, codec: &Codec, mu: &[f32], epoch: Timestamp) -> Result<Compiler> {
-    let mut output = CaptureOutput::create(&args.output.output, args.realise.us)?;
-    let mut compiler = Compiler::new(args.realise.config());
-    compiler.start_at(epoch);
-    decode(codec, mu, |action| {
-        output.write(&compiler.compile(action, codec.option_profiles()))
-    })?;
-    output.finish()?;
-    Ok(compiler)
+/// Latents that become actions again.
+struct Trace<'a> {
+    codec: &'a Codec,
+    mu: &'a [f32],
+    profiles: OptionProfiles,
+    epoch: Timestamp,
 }
 
-fn write_actions(args: &Decode, codec: &Codec, mu: &[f32], epoch: Timestamp) -> Result<Compiler> {
-    let mut writer = ActionsWriter::create(&args.output.output)?;
-    let mut counts = LiftCounts::default();
-    decode(codec, mu, |action| {
-        counts.lifted[action.proto as usize] += 1;
-        Ok(writer.write(action)?)
-    })?;
-    counts.packets = counts.actions();
-    writer.finish(Some(epoch), codec.option_profiles(), &counts)?;
-    Ok(Compiler::new(args.realise.config()))
+impl Trace<'_> {
+    /// Decodes in batches, and hands over every action.
+    fn decode(&self, mut each: impl FnMut(&Action) -> Result<()>) -> Result<()> {
+        let dim = self.codec.config().d_latent;
+        let bar = progress_bar(Some((self.mu.len() / dim) as u64), "packets");
+        let mut decoder = self.codec.decoder();
+        for batch in self.mu.chunks(BATCH * dim) {
+            interrupt::check()?;
+            for action in decoder.decode(batch) {
+                each(&action)?;
+            }
+            bar.inc((batch.len() / dim) as u64);
+        }
+        bar.finish_and_clear();
+        Ok(())
+    }
+
+    fn write_capture(&self, args: &Decode) -> Result<Compiler> {
+        let mut output = CaptureOutput::create(&args.output.output, args.realise.us)?;
+        let mut compiler = Compiler::new(args.realise.config());
+        compiler.start_at(self.epoch);
+        self.decode(|action| output.write(&compiler.compile(action, &self.profiles)))?;
+        output.finish()?;
+        Ok(compiler)
+    }
+
+    fn write_actions(&self, args: &Decode) -> Result<Compiler> {
+        let mut writer = ActionsWriter::create(&args.output.output)?;
+        let mut counts = LiftCounts::default();
+        self.decode(|action| {
+            counts.lifted[action.proto as usize] += 1;
+            Ok(writer.write(action)?)
+        })?;
+        counts.packets = counts.actions();
+        writer.finish(Some(self.epoch), &self.profiles, &counts)?;
+        Ok(Compiler::new(args.realise.config()))
+    }
 }

@@ -65,6 +65,7 @@ pub(crate) fn run(args: &Encode, json: bool) -> Result<()> {
         epoch_ns: None,
         sources: Vec::new(),
         counts: None,
+        option_profiles: Vec::new(),
     };
     let actions = match args.input.extension().and_then(OsStr::to_str) {
         Some("parquet") => read_actions(args, &codec, &mut manifest)?,
@@ -119,7 +120,7 @@ fn encode(
 }
 
 fn lift(args: &Encode, codec: &Codec, manifest: &mut LatentManifest) -> Result<Vec<Action>> {
-    let mut lifter = Lifter::new(args.lift.slots, codec.option_profiles().clone());
+    let mut lifter = Lifter::new(args.lift.slots, codec.option_profiles().clone().thaw());
     let mut actions = Vec::new();
     let mut input = Input::open(&args.input, args.read)?;
     input.for_each(|packet| {
@@ -127,6 +128,7 @@ fn lift(args: &Encode, codec: &Codec, manifest: &mut LatentManifest) -> Result<V
         Ok(())
     })?;
     manifest.epoch_ns = lifter.epoch().map(|epoch| epoch.0);
+    manifest.option_profiles = lifter.profiles().to_hex();
     manifest.counts = Some(ActionCounts::from(&lifter.counts()));
     manifest.sources.push(input.finish()?);
     Ok(actions)
@@ -138,15 +140,16 @@ fn read_actions(
     manifest: &mut LatentManifest,
 ) -> Result<Vec<Action>> {
     let reader = ActionsReader::open(&args.input)?;
-    if reader.profiles().to_hex() != codec.option_profiles().to_hex() {
+    if !reader.profiles().extends(codec.option_profiles()) {
         return Err(Hint::error(
             format!(
-                "{}: its TCP option dictionary is not the codec's",
+                "{}: its TCP option dictionary does not go on from the codec's",
                 args.input.display()
             ),
             "encode the capture itself, or lift it with --profiles-of MODEL",
         ));
     }
     manifest.epoch_ns = reader.epoch().map(|epoch| epoch.0);
+    manifest.option_profiles = reader.profiles().to_hex();
     Ok(reader.collect::<Result<_, _>>()?)
 }

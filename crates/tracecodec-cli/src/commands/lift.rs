@@ -24,8 +24,8 @@ pub(crate) struct Lift {
     /// File to write (Parquet).
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
-    /// Take the dictionary of TCP option layouts from this actions file, or from the codec in this folder, instead of learning one.
-    /// Actions that are to be encoded must have the codec's.
+    /// Go on from the dictionary of TCP option layouts in this actions file, or of the codec in this folder. Actions that are to be
+    /// encoded must go on from the codec's.
     #[arg(long, value_name = "ACTIONS|MODEL")]
     profiles_of: Option<PathBuf>,
     #[command(flatten)]
@@ -43,7 +43,8 @@ pub(crate) fn run(args: &Lift, json: bool) -> Result<()> {
         Some(model) if model.is_dir() => Codec::load(model)?.option_profiles().clone(),
         Some(actions) => ActionsReader::open(actions)?.profiles().clone(),
         None => OptionProfiles::new(),
-    };
+    }
+    .thaw();
     let mut lifter = Lifter::new(args.lift.slots, profiles);
     let mut writer = ActionsWriter::create(path)?;
     let mut sources = Vec::new();

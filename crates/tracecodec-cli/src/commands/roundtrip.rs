@@ -268,11 +268,10 @@ fn run_model(
 ) -> Result<(Summary, String)> {
     let (input_name, output_name) = (name(input), name(output));
     let mut input = Input::open(input, args.read)?;
-    let mut lifter = Lifter::new(args.lift.slots, codec.option_profiles().clone());
+    let mut lifter = Lifter::new(args.lift.slots, codec.option_profiles().clone().thaw());
     let mut learned = Learned {
         encoder: codec.encoder(),
         decoder: codec.decoder(),
-        codec,
         compiler: Compiler::new(args.realise.config()),
         output: CaptureOutput::create(output, args.realise.us)?,
         refine: !args.refine.no_refine,
@@ -290,12 +289,12 @@ fn run_model(
             actions.push(action);
         }
         if actions.len() == MODEL_BATCH {
-            learned.take(&mut actions)
+            learned.take(&mut actions, lifter.profiles())
         } else {
             Ok(())
         }
     })?;
-    learned.take(&mut actions)?;
+    learned.take(&mut actions, lifter.profiles())?;
     let Learned {
         compiler,
         output,
@@ -346,7 +345,6 @@ fn run_model(
 struct Learned<'a> {
     encoder: TraceEncoder<'a>,
     decoder: TraceDecoder<'a>,
-    codec: &'a Codec,
     compiler: Compiler,
     output: CaptureOutput,
     refine: bool,
@@ -389,7 +387,7 @@ impl Tally {
 }
 
 impl Learned<'_> {
-    fn take(&mut self, actions: &mut Vec<Action>) -> Result<()> {
+    fn take(&mut self, actions: &mut Vec<Action>, profiles: &OptionProfiles) -> Result<()> {
         let decoded = if self.refine {
             let refined = self
                 .encoder
@@ -407,10 +405,9 @@ impl Learned<'_> {
             decoded
         };
         actions.clear();
-        decoded.iter().try_for_each(|action| {
-            self.output
-                .write(&self.compiler.compile(action, self.codec.option_profiles()))
-        })
+        decoded
+            .iter()
+            .try_for_each(|action| self.output.write(&self.compiler.compile(action, profiles)))
     }
 }
 

@@ -70,17 +70,18 @@ impl Network {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::{EncoderKind, TokenLayout};
+    use crate::codec::{ContextSource, EncoderKind, TokenLayout};
     use crate::device;
     use crate::random::{Purpose, stream};
     use crate::weights::{Weights, gradients};
 
     const ROWS: usize = 3;
 
-    fn shape(encoder: EncoderKind) -> CodecConfig {
+    fn shape(encoder: EncoderKind, context: ContextSource) -> CodecConfig {
         CodecConfig {
             d_latent: 2,
             encoder,
+            context,
             tokens: TokenLayout::Group,
             d_model: 4,
             layers: 1,
@@ -94,11 +95,11 @@ mod tests {
     }
 
     /// Fields, time, KL, the gradient's norm and its product with cos(0), cos(1), … at weights 0.3 sin(1.3 k + 0.5).
-    fn measure(encoder: EncoderKind, device: device::Device) -> [f64; 5] {
-        let symbols = Symbols::new(&shape(encoder));
+    fn measure(shape: &CodecConfig, device: device::Device) -> [f64; 5] {
+        let symbols = Symbols::new(shape);
         let device = device.open().unwrap().autodiff();
         let mut rng = stream(0, Purpose::Weights, 0);
-        let network = Network::new(&shape(encoder), &symbols, &mut rng, &device);
+        let network = Network::new(shape, &symbols, &mut rng, &device);
         let mut weights = Weights::of(&network);
         for (k, weight) in weights.values.iter_mut().enumerate() {
             *weight = (0.3 * (1.3 * k as f64 + 0.5).sin()) as f32;
@@ -141,21 +142,29 @@ mod tests {
 
     /// The numbers are those of an implementation in JAX, `tests/reference.py`.
     fn check_against_jax(device: device::Device) {
-        for (encoder, expected) in [
+        for (encoder, context, expected) in [
             (
                 EncoderKind::ResidualMlp,
+                ContextSource::Latent,
                 [358.7408, 14.7486, 0.1762, 13.9008, -9.0131],
             ),
             (
+                EncoderKind::ResidualMlp,
+                ContextSource::Flow,
+                [332.1921, 15.0859, 0.1762, 12.7509, 2.5171],
+            ),
+            (
                 EncoderKind::Transformer,
+                ContextSource::Latent,
                 [359.6125, 14.8472, 0.6645, 15.7387, 12.3703],
             ),
         ] {
-            for (found, expected) in measure(encoder, device).into_iter().zip(expected) {
+            let shape = shape(encoder, context);
+            for (found, expected) in measure(&shape, device).into_iter().zip(expected) {
                 let tolerance = 1e-4 * f64::max(1.0, f64::abs(expected));
                 assert!(
                     (found - expected).abs() < tolerance,
-                    "{encoder:?}: {found} {expected}"
+                    "{shape:?}: {found} {expected}"
                 );
             }
         }

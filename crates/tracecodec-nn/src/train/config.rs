@@ -14,7 +14,7 @@ use crate::weights::Precision;
 pub struct TrainConfig {
     /// Names all random numbers. Default 0.
     pub seed: u64,
-    /// Optimiser steps. Default 6,000.
+    /// Optimiser steps. Default 12,000.
     pub steps: u64,
     /// Budget in minutes instead of steps. Default none.
     pub minutes: Option<f64>,
@@ -64,7 +64,7 @@ impl Default for TrainConfig {
     fn default() -> Self {
         Self {
             seed: 0,
-            steps: 6_000,
+            steps: 12_000,
             minutes: None,
             batch: 256,
             micro_batch: 128,

@@ -140,4 +140,41 @@ mod tests {
             Context::PAYLOAD_BUCKETS - 1
         );
     }
+
+    #[test]
+    fn test_contexts_of_slots() {
+        let packet = |flow_token, flow_evt, dir, payload, delta_t| Action {
+            flow_token,
+            flow_evt,
+            dir,
+            l4_payload_len: payload,
+            delta_t,
+            ..Action::default()
+        };
+        use Direction::{Orig, Resp};
+        use FlowEvent::{Continue, Open, Reopen};
+        let mut contexts = Contexts::default();
+        assert_eq!(
+            contexts.next(&packet(3, Open, Orig, 100, 0)),
+            Context::default()
+        );
+        assert_eq!(
+            contexts.next(&packet(0, Open, Orig, 0, 500)),
+            Context::default()
+        );
+        let context = contexts.next(&packet(3, Continue, Resp, 0, 1_500));
+        assert_eq!(
+            (context.gap_b, context.last_payload_b, context.last_dir),
+            (2, 7, 1)
+        );
+        assert_eq!(
+            contexts.next(&packet(3, Reopen, Resp, 0, 0)),
+            Context::default()
+        );
+        let context = contexts.next(&packet(3, Continue, Resp, 0, 0));
+        assert_eq!(
+            (context.pkt_count_b, context.ack_streak_b, context.last_dir),
+            (1, 1, 1)
+        );
+    }
 }

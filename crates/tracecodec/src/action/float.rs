@@ -126,6 +126,27 @@ mod tests {
 
     proptest! {
         #[test]
+        fn test_errors_of_steps_do_not_add_up(
+            steps in prop::collection::vec((0i64..1 << 40, 0u32..40), 1..300),
+            digits in 2u8..=7,
+        ) {
+            let mut coder = StepCoder::new(digits);
+            let (mut time, mut clock, mut longest) = (0i64, 0i64, 0i64);
+            for (step, shift) in steps {
+                let step = step >> shift;
+                time += step;
+                longest = longest.max(step);
+                let coded = coder.next(step);
+                clock += coded;
+                prop_assert_eq!(TimeCode::encode(coded, digits).decode(digits), coded);
+                prop_assert!(clock <= time);
+                // Two units of the last place of the longest step, however many steps there were.
+                prop_assert!(time - clock <= 2 * (longest >> (4 * digits)) + 2, "{}", time - clock);
+                prop_assert!((coded - step).abs() <= (step >> 8) + (step >> (4 * digits)) + 1);
+            }
+        }
+
+        #[test]
         fn test_relative_error_is_bounded(delta_t in any::<i64>(), digits in 0u8..=7) {
             let back = TimeCode::encode(delta_t, digits).decode(digits);
             let error = (i128::from(back) - i128::from(delta_t)).unsigned_abs();

@@ -228,6 +228,17 @@ impl OptionProfiles {
         self
     }
 
+    /// Learns again: unknown layouts get the numbers after those that are known.
+    pub fn thaw(mut self) -> Self {
+        self.frozen = false;
+        self
+    }
+
+    /// Whether every profile of another dictionary means the same in this one.
+    pub fn extends(&self, other: &Self) -> bool {
+        self.layouts.starts_with(&other.layouts)
+    }
+
     fn push(&mut self, layout: OptionLayout) -> u16 {
         let profile = self.layouts.len() as u16;
         self.layouts.push(layout);
