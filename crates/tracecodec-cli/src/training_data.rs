@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use tracecodec::action::OptionProfiles;
 use tracecodec::artifact::manifest::{Source, Split};
-use tracecodec::artifact::{ActionsWriter, Manifest};
+use tracecodec::artifact::{ActionsReader, ActionsWriter, Manifest};
 use tracecodec::flow::FlowTable;
 use tracecodec::lift::{LiftCounts, Lifter};
 use tracecodec_nn::CodecConfig;
-use tracecodec_nn::codec::{AckBase, Past};
+use tracecodec_nn::codec::Past;
 use tracecodec_nn::train::{Data, Rows};
 
 use crate::cli::ReadArgs;
@@ -20,13 +20,13 @@ use crate::failure::Hint;
 use crate::input::Input;
 use crate::interrupt;
 
-/// Folder of what is lifted, within the folder of the training. A killed training leaves it behind.
+/// Folder of the actions files, within the folder of the training. A killed training leaves it behind.
 pub(crate) const FOLDER: &str = "actions.part";
 
 /// One in so many packets, the last ones of each capture and actions file, is for validation; shards have a split for it.
 const VALIDATION_SHARE: u64 = 10;
 
-/// Training data on disk. What had to be lifted is removed with it.
+/// Training data on disk, which is removed with it.
 pub(crate) struct TrainingData {
     /// The training and the validation packets.
     pub(crate) data: Data,
@@ -34,7 +34,7 @@ pub(crate) struct TrainingData {
 }
 
 impl TrainingData {
-    /// Lifts what is no actions file yet into a folder within `output`, as a codec of this shape reads it.
+    /// Takes everything into actions files in a folder within `output`, as a codec of this shape reads packets.
     pub(crate) fn lift(
         paths: &[PathBuf],
         output: &Path,
@@ -48,16 +48,7 @@ impl TrainingData {
         let mut validation = Vec::new();
         for (i, path) in files.into_iter().enumerate() {
             let rows = match path.extension().and_then(OsStr::to_str) {
-                Some("parquet") if codec.ack == AckBase::PeerNext => Rows::all(path)?,
-                Some("parquet") => {
-                    return Err(Hint::error(
-                        format!(
-                            "{}: its acknowledgments are told from the peer's next number",
-                            path.display()
-                        ),
-                        "a codec that tells them from the last one trains from captures",
-                    ));
-                }
+                Some("parquet") => folder.take_actions(&format!("actions-{i}"), path)?,
                 _ => folder.lift(&format!("capture-{i}"), &[Capture::of(path)], read)?,
             };
             let validated = rows.rows.end / VALIDATION_SHARE;
@@ -182,6 +173,25 @@ impl LiftedFolder {
             epoch = epoch.or(lifter.epoch());
             profiles = lifter.into_profiles();
         }
+        writer.finish(epoch, &profiles, &counts)?;
+        let rows = 0..counts.actions();
+        Ok(Rows { path, rows })
+    }
+
+    /// Takes the actions of an actions file over into another one.
+    fn take_actions(&self, name: &str, actions: &Path) -> Result<Rows> {
+        let path = self.path.join(name).with_extension("parquet");
+        let reader = ActionsReader::open(actions)?;
+        let (epoch, profiles) = (reader.epoch(), reader.profiles().clone());
+        let mut writer = ActionsWriter::create(&path)?;
+        let mut past = Past::new(&self.codec);
+        let mut counts = LiftCounts::default();
+        for action in reader {
+            let action = action?;
+            counts.lifted[action.proto as usize] += 1;
+            writer.write(&past.codable(&action))?;
+        }
+        interrupt::check()?;
         writer.finish(epoch, &profiles, &counts)?;
         let rows = 0..counts.actions();
         Ok(Rows { path, rows })
