@@ -27,7 +27,6 @@ pub(crate) use symbols::Symbols;
 pub use trace::{Past, TraceDecoder, TraceEncoder};
 
 use burn::tensor::{Device as Tensors, Tensor, TensorData};
-use tracecodec::action::context::Context;
 use tracecodec::action::{Action, OptionProfiles};
 
 use crate::device::Device;
@@ -205,31 +204,36 @@ impl Codec {
         }
     }
 
-    /// The most likely packet of every latent. Where the codec takes the context from the flow's past, `context` gives it: a function
-    /// of what the first stages wrote, called packet by packet, in order.
-    pub(crate) fn decode_with(
-        &self,
-        z: &[f32],
-        mut context: impl FnMut(usize, &Action) -> Context,
-    ) -> Vec<Action> {
-        let mut rows = self.in_pieces(z, Vec::new(), |z, _| self.network.decoder.decode_first(z));
-        let first = rows.chunks_exact_mut(self.symbols.len());
-        for (i, row) in first.enumerate() {
-            self.symbols.clear_inactive(row);
-            if self.config.context == ContextSource::Flow {
-                let mut action = self.symbols.action(row);
-                action.context = context(i, &action);
-                self.symbols.give(&action, row);
-            }
+    /// The most likely packet of every latent, each in the context of its own packet of `actions`.
+    pub(crate) fn decode_in_context(&self, z: &[f32], actions: &[Action]) -> Vec<Action> {
+        let rows = self.rows_in_context(z, actions);
+        self.symbols.actions(&rows).collect()
+    }
+
+    /// The same as rows of symbols.
+    fn rows_in_context(&self, z: &[f32], actions: &[Action]) -> Vec<u8> {
+        let mut rows = self.first_stages(z);
+        for (row, action) in rows.chunks_exact_mut(self.symbols.len()).zip(actions) {
+            self.symbols.give(action, row);
         }
-        let rows = self.in_pieces(z, rows, |z, rows| {
+        self.details(z, rows)
+    }
+
+    /// Rows of symbols, in which coarse fields and time stand.
+    fn first_stages(&self, z: &[f32]) -> Vec<u8> {
+        let mut rows = self.in_pieces(z, Vec::new(), |z, _| self.network.decoder.decode_first(z));
+        rows.chunks_exact_mut(self.symbols.len())
+            .for_each(|row| self.symbols.clear_inactive(row));
+        rows
+    }
+
+    /// The same rows with the details, which follow from the coarse fields and the context in them.
+    fn details(&self, z: &[f32], rows: Vec<u8>) -> Vec<u8> {
+        self.in_pieces(z, rows, |z, rows| {
             let mut rows = rows.to_vec();
             self.network.decoder.decode_details(z, &mut rows);
             rows
-        });
-        rows.chunks_exact(self.symbols.len())
-            .map(|row| self.symbols.action(row))
-            .collect()
+        })
     }
 
     /// A stage of decoding, on pieces of a fixed size: latents and the rows so far to new rows.

@@ -78,21 +78,17 @@ impl TraceEncoder<'_> {
         let codable = self.codable(actions);
         let mut latents = codec.posterior(&codable);
         let kl_before = latents.kl();
+        let rows = codec.rows_in_context(&latents.mu, &codable);
         let [means, refined] = &mut self.decoders;
-        let before = means.decode(&latents.mu);
-        let moved = codec.refine_means(&codable, &mut latents.mu, config);
-        let decoded = refined.codable(&latents.mu);
-        let left = codable
-            .iter()
-            .zip(&decoded)
-            .filter(|(action, decoded)| codec.wrong(action, decoded) > 0)
-            .count();
+        let before = means.codable_again(&latents.mu, &rows, Vec::new());
+        let moved = codec.refine_means(&codable, &rows, &mut latents.mu, config);
+        let decoded = refined.codable_again(&latents.mu, &rows, moved.clone());
         Refined {
-            moved,
-            left: left as u64,
+            moved: moved.len() as u64,
+            left: codec.wrong(&codable, &decoded).len() as u64,
             latents,
             decoded: refined.actions(decoded),
-            before,
+            before: means.actions(before),
             kl_before,
         }
     }
@@ -104,18 +100,21 @@ impl Codec {
         self.encoder().encode_refined(actions, config)
     }
 
-    /// Moves the means that do not decode to their packet, in its true context, and counts them.
-    fn refine_means(&self, actions: &[Action], mu: &mut [f32], config: RefineConfig) -> u64 {
+    /// Moves the means that do not decode to their packet; `rows` are what they decode to in its true context. Tells which were moved.
+    fn refine_means(
+        &self,
+        actions: &[Action],
+        rows: &[u8],
+        mu: &mut [f32],
+        config: RefineConfig,
+    ) -> Vec<usize> {
         let width = self.config.d_latent;
-        let decoded = self.decode_with(mu, |i, _| actions[i].context);
-        let wrong: Vec<(usize, usize)> = (0..actions.len())
-            .map(|i| (i, self.wrong(&actions[i], &decoded[i])))
-            .filter(|(_, wrong)| *wrong > 0)
-            .collect();
+        let decoded: Vec<Action> = self.symbols.actions(rows).collect();
+        let wrong = self.wrong(actions, &decoded);
         // One queue a thread: whoever stands beside a packet, and in which queue, makes no difference to it.
         let share = wrong.len().div_ceil(self.threads()).max(1);
         let queues: Vec<_> = wrong.chunks(share).collect();
-        let rows = ordered(
+        let refined = ordered(
             self.threads(),
             queues.len(),
             || self.frozen(),
@@ -126,17 +125,25 @@ impl Codec {
                 self.refine(network, rows.collect(), config)
             },
         );
-        for (&(i, _), row) in wrong.iter().zip(rows.into_iter().flatten()) {
+        for (&(i, _), row) in wrong.iter().zip(refined.into_iter().flatten()) {
             mu[i * width..(i + 1) * width].copy_from_slice(&row.best.0);
         }
-        wrong.len() as u64
+        wrong.into_iter().map(|(i, _)| i).collect()
     }
 
-    /// How many active symbols of a packet came back wrong.
-    fn wrong(&self, action: &Action, decoded: &Action) -> usize {
-        let batch = |action| Batch::new(&self.symbols, std::iter::once(action));
-        let (values, back) = (batch(action), batch(decoded));
-        wrong(&values.values, &values.mask(&self.symbols), &back.values)
+    /// Packets that came back wrong, and in how many symbols.
+    fn wrong(&self, actions: &[Action], decoded: &[Action]) -> Vec<(usize, usize)> {
+        let packets = actions.iter().zip(decoded).enumerate();
+        packets
+            .filter(|(_, (action, decoded))| action != decoded)
+            .map(|(i, (action, decoded))| {
+                let batch = |action| Batch::new(&self.symbols, std::iter::once(action));
+                let (values, back) = (batch(action), batch(decoded));
+                let mask = values.mask(&self.symbols);
+                (i, wrong(&values.values, &mask, &back.values))
+            })
+            .filter(|(_, wrong)| *wrong > 0)
+            .collect()
     }
 
     fn row(&self, action: &Action, mu: &[f32], wrong: usize) -> Row {

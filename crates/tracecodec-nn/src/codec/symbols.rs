@@ -181,6 +181,11 @@ impl Symbols {
         }
     }
 
+    /// The actions of rows of symbols.
+    pub(crate) fn actions(&self, rows: &[u8]) -> impl Iterator<Item = Action> {
+        rows.chunks_exact(self.len()).map(|row| self.action(row))
+    }
+
     /// Index of the `proto` symbol, on which activity depends.
     pub(crate) fn proto(&self) -> usize {
         self.symbols
@@ -219,15 +224,15 @@ impl Symbol {
     }
 }
 
-/// An exponent class within a factor of 16 of a positive time step; now and then its negative twin, or zero.
+/// An exponent class within a factor of 16 of a positive time step; now and then its negative twin, zero, or any class.
 fn draw_exponent(class: u8, rng: &mut impl Rng) -> u8 {
     const LARGEST: u8 = 63;
-    if !(1..=LARGEST).contains(&class) {
-        return class;
-    }
+    let any = EXPONENT_CLASSES as u8;
     match rng.random_range(0..16) {
         0 => 0,
-        1 => class + LARGEST,
+        1 => rng.random_range(0..any),
+        _ if !(1..=LARGEST).contains(&class) => class,
+        2 => class + LARGEST,
         _ => rng.random_range(class.saturating_sub(4).max(1)..=(class + 4).min(LARGEST)),
     }
 }

@@ -104,9 +104,54 @@ impl<'a> TraceDecoder<'a> {
     }
 
     /// The same as the network writes it.
-    pub(super) fn codable(&mut self, z: &[f32]) -> Vec<Action> {
-        let contexts = &mut self.contexts;
-        self.codec.decode_with(z, |_, action| contexts.next(action))
+    fn codable(&mut self, z: &[f32]) -> Vec<Action> {
+        let mut rows = self.codec.first_stages(z);
+        self.follow(&mut rows);
+        let rows = self.codec.details(z, rows);
+        self.codec.symbols.actions(&rows).collect()
+    }
+
+    /// The same, where the rows of most latents are known already: as they are in their true context. Those in `stale` are of other
+    /// latents.
+    pub(super) fn codable_again(
+        &mut self,
+        z: &[f32],
+        rows: &[u8],
+        mut stale: Vec<usize>,
+    ) -> Vec<Action> {
+        let (d_latent, width) = (self.codec.config.d_latent, self.codec.symbols.len());
+        let mut rows = rows.to_vec();
+        scatter(
+            &self.codec.first_stages(&gather(z, d_latent, &stale)),
+            width,
+            &stale,
+            &mut rows,
+        );
+        stale.extend(self.follow(&mut rows));
+        stale.sort_unstable();
+        stale.dedup();
+        let known = gather(&rows, width, &stale);
+        let details = self.codec.details(&gather(z, d_latent, &stale), known);
+        scatter(&details, width, &stale, &mut rows);
+        self.codec.symbols.actions(&rows).collect()
+    }
+
+    /// Writes the context into rows that the first stages wrote, and tells where it was another.
+    fn follow(&mut self, rows: &mut [u8]) -> Vec<usize> {
+        let mut changed = Vec::new();
+        if self.codec.config.context == ContextSource::Flow {
+            let symbols = &self.codec.symbols;
+            for (i, row) in rows.chunks_exact_mut(symbols.len()).enumerate() {
+                let mut action = symbols.action(row);
+                let context = self.contexts.next(&action);
+                if context != action.context {
+                    action.context = context;
+                    symbols.give(&action, row);
+                    changed.push(i);
+                }
+            }
+        }
+        changed
     }
 
     /// Packet actions of what the network wrote.
@@ -117,5 +162,20 @@ impl<'a> TraceDecoder<'a> {
             }
         }
         codable
+    }
+}
+
+/// Some rows of a matrix of this width.
+fn gather<T: Copy>(matrix: &[T], width: usize, rows: &[usize]) -> Vec<T> {
+    rows.iter()
+        .flat_map(|row| &matrix[row * width..(row + 1) * width])
+        .copied()
+        .collect()
+}
+
+/// Writes rows into their places in a matrix of this width.
+fn scatter<T: Copy>(from: &[T], width: usize, rows: &[usize], matrix: &mut [T]) {
+    for (from, row) in from.chunks_exact(width).zip(rows) {
+        matrix[row * width..(row + 1) * width].copy_from_slice(from);
     }
 }

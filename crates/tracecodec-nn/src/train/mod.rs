@@ -355,9 +355,7 @@ impl<'a> Trainer<'a> {
         self.codec.set_weights(&self.weights);
         let actions = &self.validation;
         let latents = self.codec.posterior(actions);
-        let decoded = self
-            .codec
-            .decode_with(&latents.mu, |i, _| actions[i].context);
+        let decoded = self.codec.decode_in_context(&latents.mu, actions);
         let mut accuracy = Accuracy::without(&self.codec.config().omit);
         accuracy.add(actions, &decoded);
         let parts = self.validation_parts();
