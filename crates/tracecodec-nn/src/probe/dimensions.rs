@@ -37,6 +37,16 @@ pub struct Move {
     pub changed: BTreeMap<&'static str, f64>,
 }
 
+impl Move {
+    /// What changes at all, and how often: the most often first, by name among equals.
+    pub fn most(&self) -> Vec<(&'static str, f64)> {
+        let changed = self.changed.iter().map(|(&name, &share)| (name, share));
+        let mut most: Vec<_> = changed.filter(|(_, share)| *share > 0.0).collect();
+        most.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+        most
+    }
+}
+
 pub(super) fn measure(probed: &Probed<'_>, mut each: impl FnMut()) -> Vec<Dimension> {
     let latents = &probed.latents;
     let still = probed.decode(&latents.mu);

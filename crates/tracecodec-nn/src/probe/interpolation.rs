@@ -7,7 +7,7 @@ use serde::Serialize;
 use tracecodec::action::Action;
 use tracecodec::action::schema::{FIELD_COUNT, FIELDS, Group};
 
-use super::{Ordered, Probed, Tally};
+use super::{Ordered, Probed, Tally, mean_distance};
 use crate::random::{Purpose, stream};
 
 /// Steps from one end to the other.
@@ -101,36 +101,36 @@ pub(super) fn measure(probed: &Probed<'_>, pairs: &[(usize, usize)]) -> Interpol
         .map(|quantity| (quantity.name, between(&ways, quantity)));
     Interpolation {
         pairs: pairs.len(),
-        distance: distance(probed, pairs),
+        distance: mean_distance(
+            &latents(probed, pairs, 0),
+            &latents(probed, pairs, STEPS),
+            probed.latents.dim,
+        ),
         points: points.collect(),
         changes: changes(&ways, &carried),
         between: between.collect(),
     }
 }
 
-/// What the latents of all pairs decode to at one step.
-fn decode(probed: &Probed<'_>, pairs: &[(usize, usize)], step: usize) -> Vec<Action> {
+/// The latents of all pairs at one step, row-major.
+fn latents(probed: &Probed<'_>, pairs: &[(usize, usize)], step: usize) -> Vec<f32> {
     let t = step as f32 / STEPS as f32;
     let mut z = Vec::with_capacity(pairs.len() * probed.latents.dim);
     for &(a, b) in pairs {
         let ends = probed.mean(a).iter().zip(probed.mean(b));
         z.extend(ends.map(|(a, b)| (1.0 - t) * a + t * b));
     }
+    z
+}
+
+/// What they decode to.
+fn decode(probed: &Probed<'_>, pairs: &[(usize, usize)], step: usize) -> Vec<Action> {
+    let z = latents(probed, pairs, step);
     probed.codec.decode_with(&z, |i, _| {
         let (a, b) = pairs[i];
         let nearer = if 2 * step < STEPS { a } else { b };
         probed.actions[nearer].context
     })
-}
-
-fn distance(probed: &Probed<'_>, pairs: &[(usize, usize)]) -> Option<f64> {
-    let distance = |&(a, b): &(usize, usize)| -> f64 {
-        let dimensions = probed.mean(a).iter().zip(probed.mean(b));
-        let square: f64 = dimensions.map(|(a, b)| f64::from(b - a).powi(2)).sum();
-        square.sqrt()
-    };
-    let sum: f64 = pairs.iter().map(distance).sum();
-    (!pairs.is_empty()).then(|| sum / pairs.len() as f64)
 }
 
 fn point(ways: &[Vec<Action>], carried: &[usize], step: usize) -> Point {

@@ -187,6 +187,18 @@ const ORDERED: [Ordered; 4] = [
     },
 ];
 
+/// Mean Euclidean distance between the rows of two matrices with so many columns; none without rows.
+fn mean_distance(from: &[f32], to: &[f32], dim: usize) -> Option<f64> {
+    let distance = |(from, to): (&[f32], &[f32])| -> f64 {
+        let columns = from.iter().zip(to);
+        let square: f64 = columns.map(|(a, b)| f64::from(b - a).powi(2)).sum();
+        square.sqrt()
+    };
+    let rows = from.chunks_exact(dim).zip(to.chunks_exact(dim));
+    let sum: f64 = rows.map(distance).sum();
+    (!from.is_empty()).then(|| sum / (from.len() / dim) as f64)
+}
+
 /// How often something was so.
 #[derive(Debug, Clone, Copy, Default)]
 struct Tally {
@@ -209,6 +221,13 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn test_mean_distance() {
+        let distance = mean_distance(&[0.0, 0.0, 1.0, 1.0], &[3.0, 4.0, 1.0, 2.0], 2);
+        assert_eq!(distance, Some(3.0));
+        assert_eq!(mean_distance(&[], &[], 2), None);
+    }
 
     #[test]
     fn test_runs_are_spread_and_do_not_overlap() {

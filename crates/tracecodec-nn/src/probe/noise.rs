@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Ordered, Probed, Tally};
+use super::{Ordered, Probed, Tally, mean_distance};
 use crate::accuracy::Accuracy;
 use crate::random::{Purpose, normals, stream};
 use tracecodec::action::Action;
@@ -17,6 +17,8 @@ const SCALES: [f32; 5] = [0.0, 0.25, 0.5, 1.0, 2.0];
 pub struct Noise {
     /// In units of the posterior's standard deviation.
     pub scale: f32,
+    /// Mean length of the way from mu, in standard deviations of the prior; none without packets.
+    pub distance: Option<f64>,
     /// Share of active fields that come back, context aside.
     pub fields: f64,
     /// Share of packets of which every discrete field comes back, context aside.
@@ -39,7 +41,8 @@ pub(super) fn measure(probed: &Probed<'_>, seed: u64) -> Vec<Noise> {
     let mut rng = stream(seed, Purpose::Probe, 0);
     let noise = normals(&mut rng, probed.latents.mu.len());
     let at = |scale| {
-        let decoded = probed.decode(&probed.latents.displaced(&noise, scale));
+        let z = probed.latents.displaced(&noise, scale);
+        let decoded = probed.decode(&z);
         let mut accuracy = Accuracy::without(&probed.codec.config().omit);
         accuracy.add(&probed.actions, &decoded);
         let wrong = probed
@@ -47,6 +50,7 @@ pub(super) fn measure(probed: &Probed<'_>, seed: u64) -> Vec<Noise> {
             .map(|quantity| (quantity.name, wrong(quantity, &probed.actions, &decoded)));
         Noise {
             scale,
+            distance: mean_distance(&probed.latents.mu, &z, probed.latents.dim),
             fields: accuracy.mean(),
             packets: accuracy.exact_share(),
             wrong: wrong.collect(),
