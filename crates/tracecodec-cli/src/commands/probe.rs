@@ -224,9 +224,11 @@ fn render_way(text: &mut String, of: &str, way: &Interpolation) -> Result<()> {
 
 /// The ten dimensions with most divergence, and the three quantities that each changes most.
 fn render_dimensions(text: &mut String, dimensions: &[Dimension]) -> Result<()> {
+    let step = dimensions.first().and_then(|first| first.moves.last());
+    let step = step.map_or(0.0, |moved| moved.step);
     writeln!(
         text,
-        "\n{:<12}{:>8}{:>10}{:>10}  a step of 1 changes",
+        "\n{:<12}{:>8}{:>10}{:>10}  a step of {step} changes",
         "dimension", "nats", "of all", "spread"
     )?;
     for dimension in dimensions.iter().take(10) {

@@ -33,16 +33,13 @@ pub(crate) fn figure(probe: &Probe, model: &str) -> Figure {
         key: "latent-dimensions",
         title: format!("What the dimensions of a latent change ({model})"),
         caption: format!(
-            "Share of {} packets in which a quantity decodes to another value when one dimension of the latent's mean moves. Bars: \
-             the dimension's divergence from the prior, of {} nats in all.",
-            probe.packets,
+            "Share of the packets in which a quantity is active and decodes to another value when one dimension of the latent's mean \
+             moves. Bars: the dimension's divergence from the prior, of {} nats in all.",
             short(probe.kl_nats)
         ),
         panels: (0..steps).map(|step| panel(dimensions, step)).collect(),
         columns: 1,
-        legend: Legend::of_shares(
-            "of the packets in which the quantity is active; no cells: active in none",
-        ),
+        legend: Legend::of_shares("of the largest share, which each panel tells"),
     }
 }
 
@@ -59,8 +56,12 @@ fn panel(dimensions: &[Dimension], step: usize) -> Panel {
     );
     let by = dimensions[0].moves[step].step;
     let title = format!("Moved by ±{by} standard deviations of the prior");
-    let subtitle = "dimensions from left to right by their divergence from the prior (bars)";
-    let mut panel = Panel::new(&title, subtitle, size, &[]);
+    let largest = largest(dimensions, step);
+    let subtitle = format!(
+        "dimensions by their divergence from the prior (bars); darkest: another value in {} of the packets",
+        percent(largest)
+    );
+    let mut panel = Panel::new(&title, &subtitle, size, &[]);
     bars(&mut panel.svg, dimensions);
     for (row, name) in names.iter().enumerate() {
         let y = TOP + row as f64 * CELL.1;
@@ -69,11 +70,19 @@ fn panel(dimensions: &[Dimension], step: usize) -> Panel {
             .text((LEFT - 8.0, y + CELL.1 - 4.0), Anchor::End, name);
         for (column, dimension) in dimensions.iter().enumerate() {
             let share = dimension.moves[step].changed.get(name);
-            cell(&mut panel.svg, (column_x(column), y), share.copied());
+            let share = share.map(|share| share / largest.max(f64::MIN_POSITIVE));
+            cell(&mut panel.svg, (column_x(column), y), share);
         }
     }
     panel.description = description(dimensions, step);
     panel
+}
+
+fn largest(dimensions: &[Dimension], step: usize) -> f64 {
+    let moves = dimensions.iter().map(|dimension| &dimension.moves[step]);
+    moves
+        .flat_map(|moved| moved.changed.values().copied())
+        .fold(0.0, f64::max)
 }
 
 fn column_x(column: usize) -> f64 {

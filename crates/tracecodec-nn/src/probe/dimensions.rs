@@ -10,7 +10,7 @@ use super::{Probed, Tally};
 use crate::latents::divergence;
 
 /// How far a latent is moved, in standard deviations of the prior.
-const STEPS: [f32; 2] = [0.5, 1.0];
+const STEPS: [f32; 3] = [0.5, 1.0, 2.0];
 
 /// One dimension of the latent.
 #[derive(Debug, Clone, PartialEq, Serialize)]
