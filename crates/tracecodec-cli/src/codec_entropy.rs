@@ -30,9 +30,9 @@ impl CodecEntropy {
             past: Past::new(config),
             entropy: Entropy::new(
                 |quantity| {
-                    let follows = config.context == ContextSource::Flow;
-                    let omitted = config.omit.iter().any(|name| name == quantity.name);
-                    !omitted && !(follows && quantity.group == Group::Context)
+                    let follows =
+                        config.context == ContextSource::Flow && quantity.group == Group::Context;
+                    !follows && config.omit.iter().all(|name| name != quantity.name)
                 },
                 config.time_digits,
             ),

@@ -38,7 +38,7 @@ pub(crate) struct Encode {
     /// Write a draw from each posterior too, as the tensor `sample`, with noise from this seed.
     #[arg(long, value_name = "SEED")]
     sample: Option<u64>,
-    /// Tell what the packets cost without a model of the traffic, too: takes about half a kilobyte of memory a packet.
+    /// Tell what the packets cost without a model of the traffic, too: takes about 200 bytes of memory a packet.
     #[arg(long)]
     entropy: bool,
     #[command(flatten)]

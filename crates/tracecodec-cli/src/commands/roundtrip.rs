@@ -44,7 +44,7 @@ pub(crate) struct Roundtrip {
     /// Lift and compile only, with nothing learned in between: the output keeps all that the actions hold.
     #[arg(long, conflicts_with_all = ["model", "device"])]
     oracle: bool,
-    /// Tell what the packets cost without a model of the traffic, too: takes about half a kilobyte of memory a packet.
+    /// Tell what the packets cost without a model of the traffic, too: takes about 200 bytes of memory a packet.
     #[arg(long, conflicts_with = "oracle")]
     entropy: bool,
     #[command(flatten)]

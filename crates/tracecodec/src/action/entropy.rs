@@ -36,8 +36,8 @@ struct Context {
 /// One packet's carried and active quantities in the order in which they are coded, and its time.
 type Record = (Vec<u32>, TimeCode);
 
-/// Plug-in entropy and code length of packet actions, read one by one. Memory grows with the distinct records, by about half a
-/// kilobyte each.
+/// Plug-in entropy and code length of packet actions, read one by one. Memory grows with the distinct records, by about 200
+/// bytes each.
 #[derive(Debug, Clone)]
 pub struct Entropy {
     /// Indices of the carried quantities, [`FIRST`] first.
