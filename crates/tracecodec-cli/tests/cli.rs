@@ -679,8 +679,10 @@ fn test_entropy_beside_the_rate() {
 #[test]
 fn test_probe() {
     let folder = TempDir::new().unwrap();
-    let line = "probe example.pcap --packets 64 --seed 3";
-    let probe = json(&succeed(&folder, &format!("{line} --svg dims.svg --json")));
+    let probe = json(&succeed(
+        &folder,
+        "probe example.pcap --packets 64 --seed 3 --svg dims.svg --json",
+    ));
     assert_eq!((&probe["packets"], &probe["seed"]), (&64.into(), &3.into()));
     assert_eq!(probe["noise"].as_array().unwrap().len(), 5);
     assert_eq!(probe["dimensions"].as_array().unwrap().len(), 64);
@@ -689,6 +691,13 @@ fn test_probe() {
     let drawing = fs::read_to_string(folder.path().join("dims.svg")).unwrap();
     assert!(drawing.starts_with("<svg") && drawing.contains(">l4_payload_len</text>"));
 
+    let settings = r#"{"codec": {"d_latent": 4, "width": 16, "encoder_blocks": 1}}"#;
+    fs::write(folder.path().join("settings.json"), settings).unwrap();
+    succeed(
+        &folder,
+        "train example.pcap --config settings.json --steps 2 -o model",
+    );
+    let line = "probe example.pcap --model model --packets 64";
     let text = told(&succeed(&folder, line));
     for part in [
         "noise (sigma)",

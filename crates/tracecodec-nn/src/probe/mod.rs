@@ -235,10 +235,14 @@ mod tests {
 
     #[test]
     fn test_runs_are_spread_and_do_not_overlap() {
-        assert_eq!(runs(10, 10), [0..10]);
-        assert_eq!(runs(100, 10), [0..10]);
-        assert_eq!(runs(300, 200), [0..64, 118..182, 236..300]);
-        assert!(runs(10, 0).is_empty());
+        let ends = |trace, packets| -> Vec<(usize, usize)> {
+            let runs = runs(trace, packets).into_iter();
+            runs.map(|run| (run.start, run.end)).collect()
+        };
+        assert_eq!(ends(10, 10), [(0, 10)]);
+        assert_eq!(ends(100, 10), [(0, 10)]);
+        assert_eq!(ends(300, 200), [(0, 64), (118, 182), (236, 300)]);
+        assert_eq!(ends(10, 0), []);
         for trace in [4097, 5000, 1 << 20] {
             let runs = runs(trace, 4096);
             assert_eq!((runs.len(), runs[63].end), (64, trace));
