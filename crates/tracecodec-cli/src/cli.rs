@@ -45,6 +45,7 @@ pub(crate) enum Command {
     Encode(commands::encode::Encode),
     Decode(commands::decode::Decode),
     Roundtrip(commands::roundtrip::Roundtrip),
+    Probe(commands::probe::Probe),
     Verify(commands::verify::Verify),
     Evaluate(commands::evaluate::Evaluate),
     Merge(commands::merge::Merge),

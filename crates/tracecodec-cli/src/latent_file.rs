@@ -8,6 +8,7 @@ use tracecodec::action::SCHEMA_VERSION;
 use tracecodec::artifact::manifest::{ActionCounts, Source};
 use tracecodec::output::Output;
 
+use crate::codec_entropy::EntropyNats;
 use crate::failure::Hint;
 use crate::output::manifest_path;
 
@@ -30,9 +31,15 @@ pub(crate) struct LatentManifest {
     pub(crate) dim: usize,
     /// Mean divergence of the posterior from the prior, in nats a packet.
     pub(crate) kl_nats: f64,
+    /// What the packets cost without a model of the traffic; none where it was not asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) entropy: Option<EntropyNats>,
     /// What refinement did; none where the encoder's means were taken as they were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) refined: Option<Refinement>,
+    /// Seed of the tensor `sample`; none where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sample_seed: Option<u64>,
     /// Time of the first packet in nanoseconds since 1970.
     pub(crate) epoch_ns: Option<i64>,
     /// What was encoded, in the order of reading; empty where it was a file of actions.

@@ -1,6 +1,7 @@
 //! The binary `tracecodec`: one file a command.
 
 mod cli;
+mod codec_entropy;
 mod commands;
 mod failure;
 mod folder;

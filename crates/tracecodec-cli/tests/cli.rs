@@ -631,6 +631,89 @@ fn test_built_in_model_brings_the_example_back() {
 }
 
 #[test]
+fn test_sample_of_the_latents() {
+    let folder = TempDir::new().unwrap();
+    for (name, seed) in [("a", 7), ("b", 7), ("c", 8)] {
+        let line = format!("encode example.pcap --no-refine -o {name}.safetensors --sample {seed}");
+        succeed(&folder, &line);
+        succeed(
+            &folder,
+            &format!("decode {name}.safetensors --sample -o {name}.pcap"),
+        );
+    }
+    succeed(&folder, "decode a.safetensors -o means.pcap");
+    let read = |name| fs::read(folder.path().join(name)).unwrap();
+    assert!(read("a.safetensors") == read("b.safetensors"));
+    assert!(read("a.safetensors") != read("c.safetensors"));
+    assert!(read("a.pcap") == read("b.pcap") && read("a.pcap") != read("means.pcap"));
+    let manifest: serde_json::Value = serde_json::from_slice(&read("c.safetensors.json")).unwrap();
+    assert_eq!(manifest["sample_seed"], 8);
+    assert_eq!(manifest["entropy"], serde_json::Value::Null);
+
+    succeed(&folder, "encode example.pcap --no-refine -o d.safetensors");
+    let refused = told(&run(&folder, "decode d.safetensors --sample -o d.pcap"));
+    assert!(
+        refused.contains("no tensor `sample`") && refused.contains("hint:"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn test_entropy_beside_the_rate() {
+    let folder = TempDir::new().unwrap();
+    let trip = json(&succeed(
+        &folder,
+        "roundtrip example.pcap out.pcap --no-refine --entropy --json",
+    ));
+    let encoded = json(&succeed(
+        &folder,
+        "encode example.pcap --no-refine -o z.safetensors --entropy --json",
+    ));
+    assert_eq!(trip["codec"]["entropy"], encoded["entropy"]);
+    let nats = |key| encoded["entropy"][key].as_f64().unwrap();
+    let most = 4000.0_f64.ln();
+    assert!(nats("plug_in") > most - 1.0 && nats("plug_in") <= most);
+    assert!(nats("code_length") > nats("plug_in") && nats("code_length") < 50.0);
+}
+
+#[test]
+fn test_probe() {
+    let folder = TempDir::new().unwrap();
+    let probe = json(&succeed(
+        &folder,
+        "probe example.pcap --packets 64 --seed 3 --svg dims.svg --json",
+    ));
+    assert_eq!((&probe["packets"], &probe["seed"]), (&64.into(), &3.into()));
+    assert_eq!(probe["noise"].as_array().unwrap().len(), 5);
+    assert_eq!(probe["dimensions"].as_array().unwrap().len(), 64);
+    let changed = &probe["dimensions"][0]["moves"][2]["changed"];
+    assert!(changed["delta_t"].is_f64(), "{changed}");
+    let drawing = fs::read_to_string(folder.path().join("dims.svg")).unwrap();
+    assert!(drawing.starts_with("<svg") && drawing.contains(">l4_payload_len</text>"));
+
+    let settings = r#"{"codec": {"d_latent": 4, "width": 16, "encoder_blocks": 1}}"#;
+    fs::write(folder.path().join("settings.json"), settings).unwrap();
+    succeed(
+        &folder,
+        "train example.pcap --config settings.json --steps 2 -o model",
+    );
+    let line = "probe example.pcap --model model --packets 64";
+    let text = told(&succeed(&folder, line));
+    for part in [
+        "noise (sigma)",
+        "from a packet to any other: 64 pairs",
+        "a step of 2 changes",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let refused = told(&run(&folder, "probe example.pcap --packets 1"));
+    assert!(
+        refused.contains("too few packets") && refused.contains("hint:"),
+        "{refused}"
+    );
+}
+
+#[test]
 fn test_times_out_of_range_do_not_stop_the_output() {
     let folder = TempDir::new().unwrap();
     let mut capture = fs::read(data("example.pcap")).unwrap();

@@ -28,6 +28,9 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// The latents were written without a draw from the posteriors.
+    #[error("{0}: no tensor `sample`\nhint: encode with --sample SEED, or decode the means")]
+    NoSample(PathBuf),
     /// The model was trained on another version of the action schema.
     #[error(
         "{path}: trained on action schema {found}, this version reads {expected}\nhint: train the model again from lifted captures"

@@ -5,6 +5,7 @@
 //!  └ codec    Action → Batch → encoder → Gaussian latent z → staged decoder → Action
 //!     └ train the one training loop: schedule, AdamW, validation, checkpoint, history
 //! latents     the artifact that holds μ and log σ²
+//! probe       what near latents decode to
 //! device      CPU or GPU
 //! accuracy    reconstruction accuracy under the activity masks of the action schema
 //! ```
@@ -32,6 +33,7 @@ mod files;
 pub mod latents;
 mod layers;
 mod parallel;
+pub mod probe;
 mod random;
 pub mod train;
 mod weights;
@@ -42,5 +44,6 @@ pub use device::Device;
 pub use error::Error;
 pub use latents::Latents;
 pub use parallel::default_threads;
+pub use probe::{Probe, ProbeConfig, probe};
 pub use train::{TrainConfig, train};
 pub use weights::Precision;

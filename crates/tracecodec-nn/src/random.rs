@@ -14,6 +14,10 @@ pub(crate) enum Purpose {
     Batch = 3,
     /// Order of the packets of one pool.
     Pool = 4,
+    /// A draw from the posterior of every packet.
+    Sample = 5,
+    /// Noise and pairs of packets that a probe of the latents takes.
+    Probe = 6,
 }
 
 /// The stream of a seed, a purpose and a place within it (an epoch, a pool, a micro-batch).

@@ -13,8 +13,8 @@ use tracecodec::lift::LiftCounts;
 use tracecodec_nn::codec::{AckBase, ContextSource};
 use tracecodec_nn::train::{Data, Progress, Report, Rows};
 use tracecodec_nn::{
-    Accuracy, Codec, CodecConfig, EncoderKind, Error, Precision, RefineConfig, TokenLayout,
-    TrainConfig, train,
+    Accuracy, Codec, CodecConfig, EncoderKind, Error, Precision, ProbeConfig, RefineConfig,
+    TokenLayout, TrainConfig, probe, train,
 };
 
 /// A few flows that take turns: enough structure to learn in seconds, in all four protocols.
@@ -541,4 +541,63 @@ fn test_bad_settings_are_clear_errors() {
     };
     let error = train(&config, shape, &data, directory.path(), false, go_on).unwrap_err();
     assert!(error.to_string().contains("shuffle_pool = 0"), "{error}");
+}
+
+#[test]
+fn test_probe_of_the_embedded_model() {
+    let codec = Codec::embedded();
+    let config = ProbeConfig {
+        packets: 128,
+        seed: 1,
+    };
+    let trace = actions(400);
+    let mut dimensions = 0;
+    let found = probe(&codec, &trace, config, || dimensions += 1);
+    assert_eq!((found.packets, dimensions), (128, codec.config().d_latent));
+
+    // Without noise the packets come back as they do from the means; noise takes fields away.
+    let fields: Vec<f64> = found.noise.iter().map(|noise| noise.fields).collect();
+    assert!(fields[0] > 0.9 && fields[4] < fields[0], "{fields:?}");
+
+    for pairs in [&found.neighbours, &found.random_pairs] {
+        let [first, middle, last] = [0, 4, 8].map(|i| pairs.points[i]);
+        assert_eq!((first.packets, last.packets), (Some(1.0), Some(1.0)));
+        assert!(middle.fields < Some(1.0) && middle.fields > Some(0.3));
+        assert!(pairs.changes >= Some(1.0) && pairs.changes <= Some(8.0));
+    }
+    assert!(found.neighbours.distance < found.random_pairs.distance);
+
+    let nats: f64 = found.dimensions.iter().map(|d| d.kl_nats).sum();
+    assert!((nats - found.kl_nats).abs() < 1e-6 * nats);
+    assert!(found.dimensions[0].kl_nats >= found.dimensions[1].kl_nats);
+    let changes = |step: usize| -> f64 {
+        let moves = found.dimensions.iter().map(|d| &d.moves[step]);
+        moves.flat_map(|moved| moved.changed.values()).sum()
+    };
+    assert!(0.0 < changes(0) && changes(0) < changes(1));
+}
+
+#[test]
+fn test_probe_does_not_depend_on_threads_but_on_the_seed() {
+    for shape in variants() {
+        let trace = actions(150);
+        let measure = |threads, seed| {
+            let codec = Codec::new(&shape, 3).unwrap().with_threads(threads);
+            let config = ProbeConfig { packets: 70, seed };
+            probe(&codec, &trace, config, || ())
+        };
+        assert_eq!(measure(1, 5), measure(3, 5));
+        assert_ne!(measure(1, 5).random_pairs, measure(1, 6).random_pairs);
+    }
+}
+
+#[test]
+fn test_probe_of_too_little() {
+    for packets in 0..2 {
+        let config = ProbeConfig { packets, seed: 0 };
+        let codec = Codec::new(&variants()[0], 0).unwrap();
+        let found = probe(&codec, &actions(3), config, || ());
+        assert_eq!((found.packets, found.neighbours.pairs), (packets, 0));
+        assert_eq!(found.random_pairs.changes, None);
+    }
 }

@@ -12,7 +12,8 @@ use tracecodec::artifact::ActionsWriter;
 use tracecodec::compile::Compiler;
 use tracecodec::lift::LiftCounts;
 use tracecodec::pcap::Timestamp;
-use tracecodec_nn::{Codec, Latents, latents};
+use tracecodec_nn::Codec;
+use tracecodec_nn::latents::{self, Points};
 
 use crate::cli::{ModelArgs, OutputArg, RealiseArgs};
 use crate::failure::Hint;
@@ -29,7 +30,7 @@ const BATCH: usize = 8192;
 
 /// Decode latents to a capture, or to packet actions.
 ///
-/// Reads the tensor `mu`, one row a packet, and the manifest beside the file for the time of the first packet; without a manifest,
+/// Reads the tensor `mu` (or `sample`), one row a packet, and the manifest beside the file for the time of the first packet; without a manifest,
 /// as where a model of your own made the latents, the trace starts in 1970. An output named .parquet gets the actions; any other
 /// name gets a capture.
 #[derive(Debug, Args)]
@@ -37,6 +38,9 @@ pub(crate) struct Decode {
     /// Latents to read (safetensors).
     #[arg(value_name = "LATENTS")]
     input: PathBuf,
+    /// Decode the tensor `sample`, a draw from each posterior, instead of the means.
+    #[arg(long)]
+    sample: bool,
     #[command(flatten)]
     output: OutputArg,
     #[command(flatten)]
@@ -62,12 +66,16 @@ pub(crate) fn run(args: &Decode, json: bool) -> Result<()> {
     check_file(&args.input, "latents")?;
     check_distinct(&[&args.input], path)?;
     let codec = args.model.load()?;
-    let means = latents::read_means(&args.input)?;
+    let points = match args.sample {
+        true => Points::Sample,
+        false => Points::Means,
+    };
+    let (dim, z) = latents::read_points(&args.input, points)?;
     let manifest = LatentManifest::find(&args.input)?;
-    check_latents(args, &codec, &means, manifest.as_ref())?;
+    check_latents(args, &codec, (dim, &z), manifest.as_ref())?;
     let trace = Trace {
         codec: &codec,
-        mu: &means.mu,
+        z: &z,
         profiles: profiles(args, &codec, manifest.as_ref())?,
         epoch: Timestamp(manifest.and_then(|manifest| manifest.epoch_ns).unwrap_or(0)),
     };
@@ -80,7 +88,7 @@ pub(crate) fn run(args: &Decode, json: bool) -> Result<()> {
         output: path.display().to_string(),
         model: args.model.name(),
         salt: args.realise.salt.0,
-        packets: means.packets() as u64,
+        packets: (z.len() / dim) as u64,
         legalisations: legalisations(compiler.legalisations()),
     };
     let line = format!(
@@ -96,7 +104,7 @@ pub(crate) fn run(args: &Decode, json: bool) -> Result<()> {
 fn check_latents(
     args: &Decode,
     codec: &Codec,
-    means: &Latents,
+    (dim, z): (usize, &[f32]),
     manifest: Option<&LatentManifest>,
 ) -> Result<()> {
     let name = args.input.display();
@@ -108,15 +116,15 @@ fn check_latents(
             hint,
         ));
     }
-    if means.dim != codec.config().d_latent {
-        let (dim, own) = (means.dim, codec.config().d_latent);
+    let own = codec.config().d_latent;
+    if dim != own {
         return Err(Hint::error(
             format!("{name}: {dim} dimensions, but the codec has {own}"),
             hint,
         ));
     }
-    if let Some(at) = means.mu.iter().position(|value| !value.is_finite()) {
-        let row = at / means.dim;
+    if let Some(at) = z.iter().position(|value| !value.is_finite()) {
+        let row = at / dim;
         return Err(Hint::error(
             format!("{name}: row {row} holds a value that is no number"),
             "look for a division by zero, or for training that diverged, in what made the latents",
@@ -153,7 +161,7 @@ fn profiles(
 /// Latents that become actions again.
 struct Trace<'a> {
     codec: &'a Codec,
-    mu: &'a [f32],
+    z: &'a [f32],
     profiles: OptionProfiles,
     epoch: Timestamp,
 }
@@ -162,9 +170,9 @@ impl Trace<'_> {
     /// Decodes in batches, and hands over every action.
     fn decode(&self, mut each: impl FnMut(&Action) -> Result<()>) -> Result<()> {
         let dim = self.codec.config().d_latent;
-        let bar = progress_bar(Some((self.mu.len() / dim) as u64), "packets");
+        let bar = progress_bar(Some((self.z.len() / dim) as u64), "packets");
         let mut decoder = self.codec.decoder();
-        for batch in self.mu.chunks(BATCH * dim) {
+        for batch in self.z.chunks(BATCH * dim) {
             interrupt::check()?;
             for action in decoder.decode(batch) {
                 each(&action)?;

@@ -12,6 +12,7 @@ use tracecodec::lift::Lifter;
 use tracecodec_nn::{Codec, Latents, RefineConfig, latents};
 
 use crate::cli::{LiftArgs, ModelArgs, ReadArgs, RefineArgs};
+use crate::codec_entropy::{CodecEntropy, EntropyNats};
 use crate::failure::Hint;
 use crate::input::{Input, progress_bar};
 use crate::latent_file::{LatentManifest, Refinement};
@@ -22,8 +23,8 @@ const BATCH: usize = 8192;
 
 /// Encode packets to latents, as safetensors.
 ///
-/// The file holds the tensors `mu` and `log_var`, one row a packet; a manifest is written beside it. Latents are kept in memory
-/// until they are written: about 512 bytes a packet.
+/// The file holds the tensors `mu` and `log_var`, one row a packet, and with --sample a draw from each posterior; a manifest is
+/// written beside it. Latents are kept in memory until they are written: about 512 bytes a packet.
 #[derive(Debug, Args)]
 pub(crate) struct Encode {
     /// Capture, or actions (.parquet) that were lifted with the dictionary of this codec; - is a capture on stdin.
@@ -34,6 +35,12 @@ pub(crate) struct Encode {
     output: PathBuf,
     #[command(flatten)]
     model: ModelArgs,
+    /// Write a draw from each posterior too, as the tensor `sample`, with noise from this seed.
+    #[arg(long, value_name = "SEED")]
+    sample: Option<u64>,
+    /// Tell what the packets cost without a model of the traffic, too: takes about 200 bytes of memory a packet.
+    #[arg(long)]
+    entropy: bool,
     #[command(flatten)]
     refine: RefineArgs,
     #[command(flatten)]
@@ -61,7 +68,9 @@ pub(crate) fn run(args: &Encode, json: bool) -> Result<()> {
         packets: 0,
         dim: codec.config().d_latent,
         kl_nats: 0.0,
+        entropy: None,
         refined: None,
+        sample_seed: args.sample,
         epoch_ns: None,
         sources: Vec::new(),
         counts: None,
@@ -74,14 +83,21 @@ pub(crate) fn run(args: &Encode, json: bool) -> Result<()> {
     let encoded = encode(&codec, &actions, args.refine, &mut manifest);
     manifest.packets = actions.len() as u64;
     manifest.kl_nats = encoded.kl();
-    latents::write(path, &encoded)?;
+    manifest.entropy = args.entropy.then(|| {
+        let mut entropy = CodecEntropy::new(&codec);
+        entropy.add(&actions);
+        entropy.nats()
+    });
+    let sample = args.sample.map(|seed| encoded.sample(seed));
+    latents::write(path, &encoded, sample.as_deref())?;
     manifest.write(path)?;
     let line = format!(
-        "{}: {} packets, {} dimensions, {:.1} nats a packet{}",
+        "{}: {} packets, {} dimensions, {:.1} nats a packet{}{}",
         path.display(),
         manifest.packets,
         manifest.dim,
         manifest.kl_nats,
+        manifest.entropy.map_or_else(String::new, EntropyNats::text),
         manifest.refined.map_or_else(String::new, |refined| format!(
             "; {} refined, {} still wrong",
             refined.moved, refined.left

@@ -10,6 +10,7 @@ pub(crate) mod events;
 pub(crate) mod inspect;
 pub(crate) mod lift;
 pub(crate) mod merge;
+pub(crate) mod probe;
 pub(crate) mod report;
 pub(crate) mod roundtrip;
 pub(crate) mod shard;
@@ -36,6 +37,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Encode(args) => encode::run(&args, json),
         Command::Decode(args) => decode::run(&args, json),
         Command::Roundtrip(args) => roundtrip::run(&args, json),
+        Command::Probe(args) => probe::run(&args, json),
         Command::Verify(args) => return verify::run(&args, json).map(Into::into),
         Command::Evaluate(args) => evaluate::run(&args, json),
         Command::Merge(args) => merge::run(&args, json),

@@ -21,6 +21,7 @@ use tracecodec_nn::codec::{TraceDecoder, TraceEncoder};
 use tracecodec_nn::{Accuracy, Codec, RefineConfig};
 
 use crate::cli::{LiftArgs, ModelArgs, ReadArgs, RealiseArgs, RefineArgs};
+use crate::codec_entropy::{CodecEntropy, EntropyNats};
 use crate::failure::Hint;
 use crate::folder;
 use crate::input::Input;
@@ -43,6 +44,9 @@ pub(crate) struct Roundtrip {
     /// Lift and compile only, with nothing learned in between: the output keeps all that the actions hold.
     #[arg(long, conflicts_with_all = ["model", "device"])]
     oracle: bool,
+    /// Tell what the packets cost without a model of the traffic, too: takes about 200 bytes of memory a packet.
+    #[arg(long, conflicts_with = "oracle")]
+    entropy: bool,
     #[command(flatten)]
     model: ModelArgs,
     #[command(flatten)]
@@ -75,6 +79,9 @@ struct Fidelity {
     model: String,
     #[serde(flatten)]
     rates: Rates,
+    /// What the packets cost without a model of the traffic; none without --entropy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entropy: Option<EntropyNats>,
     /// What refinement did; none with --no-refine.
     #[serde(skip_serializing_if = "Option::is_none")]
     refinement: Option<Refinement>,
@@ -275,6 +282,7 @@ fn run_model(
         compiler: Compiler::new(args.realise.config()),
         output: CaptureOutput::create(output, args.realise.us)?,
         refine: !args.refine.no_refine,
+        entropy: args.entropy.then(|| CodecEntropy::new(codec)),
         tally: Tally::new(codec),
         before: Tally::new(codec),
         moved: 0,
@@ -299,6 +307,7 @@ fn run_model(
         compiler,
         output,
         refine,
+        entropy,
         tally,
         before,
         moved,
@@ -310,6 +319,7 @@ fn run_model(
     let fidelity = Fidelity {
         model: args.model.name(),
         rates: tally.rates(),
+        entropy: entropy.as_ref().map(CodecEntropy::nats),
         refinement: refine.then(|| Refinement {
             moved,
             left,
@@ -322,12 +332,13 @@ fn run_model(
         String::new()
     };
     let line = format!(
-        "{}: {}; accuracy {:.3} %, whole packets {:.2} %, {:.0} nats a packet{refinement}{}",
+        "{}: {}; accuracy {:.3} %, whole packets {:.2} %, {:.0} nats a packet{}{refinement}{}",
         output_name,
         lift_line(&counts),
         100.0 * fidelity.rates.action_accuracy,
         100.0 * fidelity.rates.exact_packets,
         fidelity.rates.kl_nats,
+        fidelity.entropy.map_or_else(String::new, EntropyNats::text),
         legalisation_line(compiler.legalisations())
     );
     let summary = Summary {
@@ -348,6 +359,7 @@ struct Learned<'a> {
     compiler: Compiler,
     output: CaptureOutput,
     refine: bool,
+    entropy: Option<CodecEntropy>,
     tally: Tally,
     /// The same of the encoder's means, where they are refined.
     before: Tally,
@@ -388,6 +400,9 @@ impl Tally {
 
 impl Learned<'_> {
     fn take(&mut self, actions: &mut Vec<Action>, profiles: &OptionProfiles) -> Result<()> {
+        if let Some(entropy) = &mut self.entropy {
+            entropy.add(actions);
+        }
         let decoded = if self.refine {
             let refined = self
                 .encoder

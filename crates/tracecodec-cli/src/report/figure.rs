@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::dataset::Series;
 use super::panel::Panel;
-use super::style::{INK, PAPER};
+use super::style::{INK, PAPER, STEPS, ramp};
 use super::svg::{Anchor, FONTS, Svg, escape, fit, fit_bold, tenth, text_width};
 
 /// A few panels that belong together.
@@ -55,6 +55,19 @@ impl Legend {
             svg,
             height: y + 14.0,
         }
+    }
+
+    /// The colours of shares, from 0 to 100 % of something.
+    pub(super) fn of_shares(of: &str) -> Self {
+        let mut svg = Svg::default();
+        svg.muted_text((8.0, 16.0), Anchor::Start, "0 %");
+        for step in 0..STEPS {
+            let x = 36.0 + 10.0 * step as f64;
+            svg.rect((x, 6.0), (10.0, 12.0), &ramp(step)[0]);
+        }
+        let end = 36.0 + 10.0 * STEPS as f64 + 8.0;
+        svg.muted_text((end, 16.0), Anchor::Start, &format!("100 % {of}"));
+        Self { svg, height: 26.0 }
     }
 }
 

@@ -1,4 +1,5 @@
-//! What `report` makes of evaluations: tables, figures after the paper's figures 3 to 8, and the page that holds them.
+//! What `report` makes of evaluations: tables, figures after the paper's figures 3 to 8, and the page that holds them. `probe` draws its
+//! figure in the same way.
 //!
 //! A figure is a few panels; one file makes each. A panel is drawn once, in light colours, as SVG without anything but
 //! presentation attributes: that is what a paper gets. The page colours the same SVG anew in the dark, and lays its own marks over it.
@@ -11,6 +12,7 @@ mod curve;
 mod dataset;
 mod dots;
 mod figure;
+mod geometry;
 mod interleaving;
 mod lines;
 mod number;
@@ -27,6 +29,7 @@ mod transitions;
 
 pub(crate) use dataset::{Dataset, datasets};
 pub(crate) use figure::Figure;
+pub(crate) use geometry::figure as geometry;
 pub(crate) use page::page;
 pub(crate) use table::Table;
 

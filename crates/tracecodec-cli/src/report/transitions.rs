@@ -6,7 +6,7 @@ use super::dataset::{Dataset, Series};
 use super::figure::{Figure, Legend};
 use super::number::{count, percent, short};
 use super::panel::Panel;
-use super::style::{MUTED, STEPS, on_ramp, ramp, step};
+use super::style::{MUTED, on_ramp, ramp, step};
 use super::svg::{Anchor, Svg, fit_bold};
 
 /// Width and height of a cell.
@@ -42,7 +42,7 @@ pub(super) fn figure(dataset: &Dataset) -> Figure {
         ),
         panels,
         columns: 3,
-        legend: scale(),
+        legend: Legend::of_shares("of the row; empty: never"),
     }
 }
 
@@ -116,17 +116,4 @@ fn cell(svg: &mut Svg, (x, y): (f64, f64), share: f64, number: u64) {
     };
     let middle = (x + CELL.0 / 2.0 - 0.5, y + CELL.1 / 2.0 + 3.5);
     svg.styled_text(middle, Anchor::Middle, &text, on_ramp(step), 11.0, false);
-}
-
-/// The colours, from 0 to 100 %.
-fn scale() -> Legend {
-    let mut svg = Svg::default();
-    svg.muted_text((8.0, 16.0), Anchor::Start, "0 %");
-    for step in 0..STEPS {
-        let x = 36.0 + 10.0 * step as f64;
-        svg.rect((x, 6.0), (10.0, 12.0), &ramp(step)[0]);
-    }
-    let end = 36.0 + 10.0 * STEPS as f64 + 8.0;
-    svg.muted_text((end, 16.0), Anchor::Start, "100 % of the row; empty: never");
-    Legend { svg, height: 26.0 }
 }

@@ -8,7 +8,7 @@ pub const EXPONENT_CLASSES: u16 = 127;
 ///
 /// Class 0 is zero. Class `1 + e` holds `2^e ≤ Δt < 2^(e+1)` ns, class `64 + e` the same with a minus sign. The mantissa
 /// is the fraction above the leading bit, in hexadecimal digits, rounded to nearest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub struct TimeCode {
     /// Sign and exponent, below [`EXPONENT_CLASSES`].
     pub exponent: u16,

@@ -1,0 +1,252 @@
+//! Probes of a codec's latents: whether near latents decode to near packets, which is what interpolation and any sequence model on
+//! latents count on (the paper, section 3.4, "latent interface").
+//!
+//! ```text
+//! noise          mu + s · sigma · noise: how much of the packet stands when the latent is off
+//! interpolation  (1 - t) mu_a + t mu_b: what lies between two packets
+//! dimensions     mu ± step along one axis: what that axis is for
+//! ```
+//!
+//! Every latent is decoded by itself, with the true context of its packet where the codec takes the context from the flow's past.
+//! Everything is compared as the network reads and writes it: time steps to the codec's resolution, acknowledgments as it tells them.
+
+mod dimensions;
+mod interpolation;
+mod noise;
+
+use std::ops::Range;
+
+use serde::Serialize;
+use tracecodec::action::Action;
+use tracecodec::action::schema::{Active, Group, Quantity};
+
+pub use dimensions::{Dimension, Move};
+pub use interpolation::{Between, Interpolation, Point};
+pub use noise::{Noise, Wrong};
+
+use crate::codec::{Codec, ContextSource, Past};
+use crate::latents::Latents;
+
+/// Packets in a row that are probed: pairs of neighbours are found within.
+const RUN: usize = 64;
+
+/// Most packets whose dimensions are moved: each of them is decoded six times a dimension.
+const MOVED: usize = 1024;
+
+/// What is probed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProbeConfig {
+    /// Most packets, in runs of 64 that are spread evenly over the trace. Default 4,096.
+    pub packets: usize,
+    /// Seed of the noise and of the random pairs. Default 0.
+    pub seed: u64,
+}
+
+impl Default for ProbeConfig {
+    fn default() -> Self {
+        Self {
+            packets: 4096,
+            seed: 0,
+        }
+    }
+}
+
+/// The local geometry of a codec's latents on one trace.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Probe {
+    /// Packets probed.
+    pub packets: usize,
+    /// Their mean divergence of the posterior from the prior, in nats.
+    pub kl_nats: f64,
+    /// Noise, from none to twice the posterior's.
+    pub noise: Vec<Noise>,
+    /// Pairs of a packet and the next one of its run with the same protocol and direction.
+    pub neighbours: Interpolation,
+    /// Pairs of a packet and any other.
+    pub random_pairs: Interpolation,
+    /// The latent's dimensions, those with most divergence first; measured on at most 1,024 packets, spread likewise.
+    pub dimensions: Vec<Dimension>,
+}
+
+/// Probes the latents of a whole trace. The result depends on codec, trace and configuration alone. `each_dimension` is called before
+/// each dimension of the latent is moved, which takes most of the time.
+pub fn probe(
+    codec: &Codec,
+    actions: &[Action],
+    config: ProbeConfig,
+    each_dimension: impl FnMut(),
+) -> Probe {
+    let probed = Probed::new(codec, actions, config.packets);
+    let moved = Probed::new(codec, actions, config.packets.min(MOVED));
+    Probe {
+        packets: probed.actions.len(),
+        kl_nats: probed.latents.kl(),
+        noise: noise::measure(&probed, config.seed),
+        neighbours: interpolation::measure(&probed, &probed.neighbours()),
+        random_pairs: interpolation::measure(&probed, &probed.random_pairs(config.seed)),
+        dimensions: dimensions::measure(&moved, each_dimension),
+    }
+}
+
+/// The packets that are probed, as the network reads them, and their posteriors.
+struct Probed<'a> {
+    codec: &'a Codec,
+    actions: Vec<Action>,
+    latents: Latents,
+    /// Those that follow each other in the trace.
+    runs: Vec<Range<usize>>,
+}
+
+impl<'a> Probed<'a> {
+    fn new(codec: &'a Codec, trace: &[Action], packets: usize) -> Self {
+        let mut past = Past::new(codec.config());
+        let codable: Vec<Action> = trace.iter().map(|action| past.codable(action)).collect();
+        let mut probed = Self {
+            codec,
+            actions: Vec::new(),
+            latents: Latents::default(),
+            runs: Vec::new(),
+        };
+        for run in runs(codable.len(), packets) {
+            let from = probed.actions.len();
+            probed.actions.extend_from_slice(&codable[run]);
+            probed.runs.push(from..probed.actions.len());
+        }
+        probed.latents = codec.posterior(&probed.actions);
+        probed
+    }
+
+    /// Decodes one latent a packet.
+    fn decode(&self, z: &[f32]) -> Vec<Action> {
+        self.codec.decode_in_context(z, &self.actions)
+    }
+
+    /// The mean of a packet's posterior.
+    fn mean(&self, packet: usize) -> &[f32] {
+        let dim = self.latents.dim;
+        &self.latents.mu[packet * dim..(packet + 1) * dim]
+    }
+
+    /// Whether the network decodes a quantity, so that there is something to compare.
+    fn decodes(&self, quantity: &Quantity) -> bool {
+        let config = self.codec.config();
+        let given = quantity.group == Group::Context && config.context == ContextSource::Flow;
+        !given && !config.omits(quantity.name)
+    }
+
+    /// The ordered quantities that the codec carries.
+    fn ordered(&self) -> impl Iterator<Item = &'static Ordered> {
+        let config = self.codec.config();
+        let carried = |quantity: &&Ordered| !config.omits(quantity.name);
+        ORDERED.iter().filter(carried)
+    }
+}
+
+/// Runs of packets, spread evenly from the trace's first to its last.
+fn runs(trace: usize, packets: usize) -> Vec<Range<usize>> {
+    if trace <= packets {
+        return std::iter::once(0..trace).collect();
+    }
+    let length = RUN.min(packets);
+    let runs = packets.checked_div(length).unwrap_or(0);
+    (0..runs)
+        .map(|run| run * (trace - length) / (runs - 1).max(1))
+        .map(|start| start..start + length)
+        .collect()
+}
+
+/// A quantity with an order: values can lie between two others, and be more or less wrong.
+struct Ordered {
+    name: &'static str,
+    active: Active,
+    get: fn(&Action) -> i64,
+    /// Whether an error is told in parts of the value.
+    relative: bool,
+}
+
+const ORDERED: [Ordered; 4] = [
+    Ordered {
+        name: "delta_t",
+        active: Active::Always,
+        get: |action| action.delta_t,
+        relative: true,
+    },
+    Ordered {
+        name: "l4_payload_len",
+        active: Active::Always,
+        get: |action| action.l4_payload_len.into(),
+        relative: false,
+    },
+    Ordered {
+        name: "tcp_win",
+        active: Active::Tcp,
+        get: |action| action.tcp_win.into(),
+        relative: false,
+    },
+    Ordered {
+        name: "tcp_ack_adv",
+        active: Active::Tcp,
+        get: |action| action.tcp_ack_adv.into(),
+        relative: false,
+    },
+];
+
+/// Mean Euclidean distance between the rows of two matrices with so many columns; none without rows.
+fn mean_distance(from: &[f32], to: &[f32], dim: usize) -> Option<f64> {
+    let distance = |(from, to): (&[f32], &[f32])| -> f64 {
+        let columns = from.iter().zip(to);
+        let square: f64 = columns.map(|(a, b)| f64::from(b - a).powi(2)).sum();
+        square.sqrt()
+    };
+    let rows = from.chunks_exact(dim).zip(to.chunks_exact(dim));
+    let sum: f64 = rows.map(distance).sum();
+    (!from.is_empty()).then(|| sum / (from.len() / dim) as f64)
+}
+
+/// How often something was so.
+#[derive(Debug, Clone, Copy, Default)]
+struct Tally {
+    all: u64,
+    hits: u64,
+}
+
+impl Tally {
+    fn add(&mut self, hit: bool) {
+        self.all += 1;
+        self.hits += u64::from(hit);
+    }
+
+    /// None where nothing was counted.
+    fn share(self) -> Option<f64> {
+        (self.all > 0).then(|| self.hits as f64 / self.all as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn test_mean_distance() {
+        let distance = mean_distance(&[0.0, 0.0, 1.0, 1.0], &[3.0, 4.0, 1.0, 2.0], 2);
+        assert_eq!(distance, Some(3.0));
+        assert_eq!(mean_distance(&[], &[], 2), None);
+    }
+
+    #[test]
+    fn test_runs_are_spread_and_do_not_overlap() {
+        let ends = |trace, packets| -> Vec<(usize, usize)> {
+            let runs = runs(trace, packets).into_iter();
+            runs.map(|run| (run.start, run.end)).collect()
+        };
+        assert_eq!(ends(10, 10), [(0, 10)]);
+        assert_eq!(ends(100, 10), [(0, 10)]);
+        assert_eq!(ends(300, 200), [(0, 64), (118, 182), (236, 300)]);
+        assert_eq!(ends(10, 0), []);
+        for trace in [4097, 5000, 1 << 20] {
+            let runs = runs(trace, 4096);
+            assert_eq!((runs.len(), runs[63].end), (64, trace));
+            assert!(runs.windows(2).all(|pair| pair[0].end <= pair[1].start));
+        }
+    }
+}
