@@ -3,11 +3,12 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
+use std::mem;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use tracecodec::action::OptionProfiles;
-use tracecodec::artifact::manifest::{Source, Split};
+use tracecodec::artifact::manifest::{self, Source, Split};
 use tracecodec::artifact::{ActionsWriter, Manifest};
 use tracecodec::flow::FlowTable;
 use tracecodec::lift::{LiftCounts, Lifter};
@@ -43,12 +44,12 @@ impl TrainingData {
     ) -> Result<Self> {
         let (folders, files): (Vec<_>, Vec<_>) = paths.iter().partition(|path| path.is_dir());
         let shards = Shards::read(&folders)?;
-        let folder = LiftedFolder::create(output, codec)?;
+        let mut folder = LiftedFolder::create(output, codec)?;
         let mut training = vec![folder.lift("training", &shards.of(Split::Train), read)?];
         let mut validation = Vec::new();
         for (i, path) in files.into_iter().enumerate() {
             let rows = match path.extension().and_then(OsStr::to_str) {
-                Some("parquet") if codec.ack == AckBase::PeerNext => Rows::all(path)?,
+                Some("parquet") if codec.ack == AckBase::PeerNext => folder.take(path)?,
                 Some("parquet") => {
                     return Err(Hint::error(
                         format!(
@@ -67,7 +68,7 @@ impl TrainingData {
         }
         validation.push(folder.lift("validation", &shards.of(Split::Validation), read)?);
         Ok(Self {
-            data: Data::open(&training, &validation)?,
+            data: Data::open(&training, &validation)?.with_sources(mem::take(&mut folder.sources)),
             _lifted: folder,
         })
     }
@@ -140,6 +141,8 @@ struct LiftedFolder {
     made: Option<PathBuf>,
     /// Shape of the codec.
     codec: CodecConfig,
+    /// Files read so far.
+    sources: Vec<Source>,
 }
 
 impl LiftedFolder {
@@ -156,11 +159,27 @@ impl LiftedFolder {
             path,
             made,
             codec: codec.clone(),
+            sources: Vec::new(),
         })
     }
 
+    /// An actions file as it is.
+    fn take(&mut self, path: &Path) -> Result<Rows> {
+        let rows = Rows::all(path)?;
+        let name = path.file_name().unwrap_or(path.as_os_str());
+        let bytes = fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
+        self.sources.push(Source {
+            name: name.to_string_lossy().into_owned(),
+            blake3: manifest::digest(path)?,
+            bytes: bytes.len(),
+            packets: rows.rows.end,
+            damage: None,
+        });
+        Ok(rows)
+    }
+
     /// Lifts captures into one actions file, each by itself: flows do not go on from one to the next.
-    fn lift(&self, name: &str, captures: &[Capture], read: ReadArgs) -> Result<Rows> {
+    fn lift(&mut self, name: &str, captures: &[Capture], read: ReadArgs) -> Result<Rows> {
         let path = self.path.join(name).with_extension("parquet");
         let mut writer = ActionsWriter::create(&path)?;
         let mut profiles = OptionProfiles::new();
@@ -177,7 +196,9 @@ impl LiftedFolder {
                     .lift(packet)
                     .map_or(Ok(()), |action| Ok(writer.write(&past.codable(&action))?))
             })?;
-            capture.check(&input.finish()?)?;
+            let source = input.finish()?;
+            capture.check(&source)?;
+            self.sources.push(source);
             counts.merge(&lifter.counts());
             epoch = epoch.or(lifter.epoch());
             profiles = lifter.into_profiles();
