@@ -167,7 +167,8 @@ impl LiftedFolder {
     fn take(&mut self, path: &Path) -> Result<Rows> {
         let rows = Rows::all(path)?;
         let name = path.file_name().unwrap_or(path.as_os_str());
-        let bytes = fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let bytes =
+            fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
         self.sources.push(Source {
             name: name.to_string_lossy().into_owned(),
             blake3: manifest::digest(path)?,

@@ -47,12 +47,12 @@ pub(super) fn figure(dataset: &Dataset) -> Figure {
 }
 
 fn heatmap(all: &[Series<'_>], index: usize, subtitle: &str) -> Panel {
-    let series = all[index];
+    let series = &all[index];
     let title = fit_bold(series.name, SIZE.0 - 16.0, 13.0);
     let mut panel = Panel::new(&title, subtitle, SIZE, &all[index..=index]);
     let (shares, counts) = (
-        series.summary.transitions.normalised(),
-        series.summary.transitions.0,
+        series.data.transitions.normalised(),
+        series.data.transitions.0,
     );
     panel.svg.styled_text(
         (8.0, TOP - 8.0),
@@ -128,5 +128,9 @@ fn scale() -> Legend {
     }
     let end = 36.0 + 10.0 * STEPS as f64 + 8.0;
     svg.muted_text((end, 16.0), Anchor::Start, "100 % of the row; empty: never");
-    Legend { svg, height: 26.0 }
+    Legend {
+        samples: Vec::new(),
+        svg,
+        height: 26.0,
+    }
 }

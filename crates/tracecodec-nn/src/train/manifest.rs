@@ -97,10 +97,7 @@ impl Manifest {
         let bad = |e: serde_json::Error| Error::format(&path, e);
         let head: Head = serde_json::from_slice(&bytes).map_err(bad)?;
         if head.format != FORMAT || head.version != 1 {
-            return Err(Error::format(
-                &path,
-                format!("not a {FORMAT} of version 1"),
-            ));
+            return Err(Error::format(&path, format!("not a {FORMAT} of version 1")));
         }
         serde_json::from_slice(&bytes).map_err(bad)
     }
