@@ -42,27 +42,21 @@ impl Scale {
         }
     }
 
-    /// From 1, 2 or 5 times a power of ten to another, around the values above zero: closer to them than [`decades`](Self::decades).
-    pub(super) fn ratios(values: impl Iterator<Item = f64> + Clone) -> Self {
-        let whole = Self::decades(values.clone());
-        let Self::Log { low, high } = whole else {
+    /// From 1, 2 or 5 times a power of ten to another, around the values above zero: closer than [`decades`](Self::decades), which it is
+    /// if there are none.
+    pub(super) fn ratios(values: impl Iterator<Item = f64>) -> Self {
+        let values: Vec<f64> = values
+            .filter(|value| *value > 0.0 && value.is_finite())
+            .collect();
+        let whole = Self::decades(values.iter().copied());
+        let (Self::Log { low, high }, false) = (whole, values.is_empty()) else {
             return whole;
         };
-        let values = || {
-            values
-                .clone()
-                .filter(|value| *value > 0.0 && value.is_finite())
-        };
-        let ends = steps(low, high);
-        let below = |end: &f64| values().all(|value| *end <= value * (1.0 + 1e-9));
-        let above = |end: &f64| values().all(|value| *end >= value * (1.0 - 1e-9));
-        let low = ends.iter().copied().rfind(below).unwrap_or(low);
-        let high = ends
-            .iter()
-            .copied()
-            .filter(|end| *end > low)
-            .find(above)
-            .unwrap_or(high);
+        let ends = steps(low, high).into_iter();
+        let below = |end: &f64| values.iter().all(|value| *end <= value * (1.0 + 1e-9));
+        let above = |end: &f64| values.iter().all(|value| *end >= value * (1.0 - 1e-9));
+        let low = ends.clone().take_while(below).last().unwrap_or(low);
+        let high = ends.filter(|end| *end > low).find(above).unwrap_or(high);
         Self::Log { low, high }
     }
 
@@ -177,8 +171,8 @@ mod tests {
         let scale = |values: &[f64]| Scale::ratios(values.iter().copied());
         assert_eq!(scale(&[3.76, 0.0, 1.07]).ticks(5), [1.0, 2.0, 5.0]);
         assert_eq!(scale(&[2.0, 2.0]).ticks(5), [2.0, 5.0]);
-        assert_eq!(scale(&[0.002, 0.3]).ticks(5).len(), 3);
+        assert_eq!(scale(&[0.002, 0.3]).ticks(5).len(), 2);
         assert_eq!(scale(&[0.0]), Scale::decades(std::iter::empty()));
-        assert_eq!(scale(&[f64::NAN, 10.0]).at(10.0), 1.0);
+        assert_eq!(scale(&[f64::NAN, 10.0]).ticks(5), [10.0, 20.0]);
     }
 }
