@@ -8,6 +8,7 @@ mod folder;
 mod input;
 mod interrupt;
 mod latent_file;
+mod model_card;
 mod output;
 mod report;
 mod tools;

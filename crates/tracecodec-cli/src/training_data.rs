@@ -3,11 +3,12 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
+use std::mem;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use tracecodec::action::OptionProfiles;
-use tracecodec::artifact::manifest::{Source, Split};
+use tracecodec::artifact::manifest::{self, Source, Split};
 use tracecodec::artifact::{ActionsReader, ActionsWriter, Manifest};
 use tracecodec::flow::FlowTable;
 use tracecodec::lift::{LiftCounts, Lifter};
@@ -43,7 +44,7 @@ impl TrainingData {
     ) -> Result<Self> {
         let (folders, files): (Vec<_>, Vec<_>) = paths.iter().partition(|path| path.is_dir());
         let shards = Shards::read(&folders)?;
-        let folder = LiftedFolder::create(output, codec)?;
+        let mut folder = LiftedFolder::create(output, codec)?;
         let mut training = vec![folder.lift("training", &shards.of(Split::Train), read)?];
         let mut validation = Vec::new();
         for (i, path) in files.into_iter().enumerate() {
@@ -58,7 +59,7 @@ impl TrainingData {
         }
         validation.push(folder.lift("validation", &shards.of(Split::Validation), read)?);
         Ok(Self {
-            data: Data::open(&training, &validation)?,
+            data: Data::open(&training, &validation)?.with_sources(mem::take(&mut folder.sources)),
             _lifted: folder,
         })
     }
@@ -131,6 +132,8 @@ struct LiftedFolder {
     made: Option<PathBuf>,
     /// Shape of the codec.
     codec: CodecConfig,
+    /// Files read so far.
+    sources: Vec<Source>,
 }
 
 impl LiftedFolder {
@@ -147,11 +150,12 @@ impl LiftedFolder {
             path,
             made,
             codec: codec.clone(),
+            sources: Vec::new(),
         })
     }
 
     /// Lifts captures into one actions file, each by itself: flows do not go on from one to the next.
-    fn lift(&self, name: &str, captures: &[Capture], read: ReadArgs) -> Result<Rows> {
+    fn lift(&mut self, name: &str, captures: &[Capture], read: ReadArgs) -> Result<Rows> {
         let path = self.path.join(name).with_extension("parquet");
         let mut writer = ActionsWriter::create(&path)?;
         let mut profiles = OptionProfiles::new();
@@ -168,7 +172,9 @@ impl LiftedFolder {
                     .lift(packet)
                     .map_or(Ok(()), |action| Ok(writer.write(&past.codable(&action))?))
             })?;
-            capture.check(&input.finish()?)?;
+            let source = input.finish()?;
+            capture.check(&source)?;
+            self.sources.push(source);
             counts.merge(&lifter.counts());
             epoch = epoch.or(lifter.epoch());
             profiles = lifter.into_profiles();
@@ -179,7 +185,7 @@ impl LiftedFolder {
     }
 
     /// Takes the actions of an actions file over into another one.
-    fn take_actions(&self, name: &str, actions: &Path) -> Result<Rows> {
+    fn take_actions(&mut self, name: &str, actions: &Path) -> Result<Rows> {
         let path = self.path.join(name).with_extension("parquet");
         let reader = ActionsReader::open(actions)?;
         let (epoch, profiles) = (reader.epoch(), reader.profiles().clone());
@@ -192,6 +198,19 @@ impl LiftedFolder {
             writer.write(&past.codable(&action))?;
         }
         interrupt::check()?;
+        let bytes =
+            fs::metadata(actions).with_context(|| format!("cannot read {}", actions.display()))?;
+        self.sources.push(Source {
+            name: actions
+                .file_name()
+                .unwrap_or(actions.as_os_str())
+                .to_string_lossy()
+                .into_owned(),
+            blake3: manifest::digest(actions)?,
+            bytes: bytes.len(),
+            packets: counts.actions(),
+            damage: None,
+        });
         writer.finish(epoch, &profiles, &counts)?;
         let rows = 0..counts.actions();
         Ok(Rows { path, rows })

@@ -949,6 +949,99 @@ fn test_report_of_what_is_no_evaluation() {
     assert!(!folder.path().join("svg").exists());
 }
 
+/// Folders of two trainings that never were, in the folder: `models/long` with twelve validations, `models/a_b&c` with three.
+fn trainings(folder: &TempDir) {
+    for (name, validations) in [("models/long", 12), ("models/a_b&c", 3)] {
+        let path = folder.path().join(name);
+        fs::create_dir_all(&path).unwrap();
+        let validation = |number: u32| {
+            let rest = 0.5_f64.powi(number as i32);
+            serde_json::json!({
+                "step": 100 * number, "loss": 1.0 + 8.0 * rest, "fields": 8.0 * rest, "time": 0.01 * rest, "kl": 100.0 + 64.0 * rest,
+                "accuracy": 1.0 - 0.1 * rest, "exact": 1.0 - rest, "training_loss": 2.0 + 16.0 * rest,
+            })
+        };
+        let lines = (1..=validations).map(|number| format!("{}\n", validation(number)));
+        fs::write(path.join("history.jsonl"), lines.collect::<String>()).unwrap();
+        let manifest = serde_json::json!({
+            "format": "tracecodec.training", "version": 1, "tool": "tracecodec", "schema_version": 1,
+            "codec": {}, "training": {"batch": 256}, "option_profiles": [], "training_packets": 90_000, "validation_packets": 10_000,
+            "steps": 100 * validations, "best": validation(validations), "weights_blake3": "",
+        });
+        fs::write(path.join("manifest.json"), manifest.to_string()).unwrap();
+    }
+}
+
+#[test]
+fn test_report_of_trainings() {
+    let folder = TempDir::new().unwrap();
+    trainings(&folder);
+    let line =
+        "report --training models/long models/a_b&c/ -o page.html --svg svg --markdown tables.md";
+    let made = run(&folder, line);
+    assert_eq!(
+        told(&made),
+        "exit 0\n--\npage.html: 2 trainings, 1 figure\n"
+    );
+    let text = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+    let page = text("page.html");
+    assert!(page.contains("<title>TraceCodec: Training</title>") && !page.contains("{{"));
+    assert!(page.contains("models/a_b&amp;c: from 5 nats to 2 nats"));
+    assert!(text("svg/training-learning-curves.svg").contains("models/a_b&amp;c"));
+    insta::assert_snapshot!("report_of_trainings_markdown", text("tables.md"));
+    // Behind evaluations, in a section of its own.
+    evaluations(&folder);
+    let line = "report a.json --training models/long -o both.html --json";
+    let both = json(&succeed(&folder, line));
+    assert_eq!(
+        (&both["evaluations"], &both["trainings"]),
+        (&1.into(), &1.into())
+    );
+    let page = text("both.html");
+    assert!(page.find("<section id=\"example\">") < page.find("<section id=\"training\">"));
+}
+
+#[test]
+fn test_report_of_what_is_no_training() {
+    let folder = TempDir::new().unwrap();
+    trainings(&folder);
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    for name in ["empty", "unfinished", "cut", "other"] {
+        fs::create_dir(folder.path().join(name)).unwrap();
+    }
+    let copy = |file: &str, to: &str| {
+        let models = folder.path().join("models/long");
+        fs::copy(models.join(file), folder.path().join(to).join(file)).unwrap()
+    };
+    copy("history.jsonl", "unfinished");
+    copy("history.jsonl", "other");
+    copy("manifest.json", "cut");
+    write(
+        "other/manifest.json",
+        "{\"format\": \"tracecodec-shards\", \"version\": 1}",
+    );
+    write("cut/history.jsonl", "{\"step\": 800, \"lo");
+    let lines = [
+        "example.pcap",
+        "nowhere",
+        "empty",
+        "unfinished",
+        "other",
+        "cut",
+        "models/long models/long/",
+    ];
+    let told: Vec<_> = lines
+        .map(|line| {
+            told(&run(
+                &folder,
+                &format!("report -o page.html --training {line}"),
+            ))
+        })
+        .into();
+    insta::assert_snapshot!("report_bad_training", told.join("\n"));
+    assert!(!folder.path().join("page.html").exists());
+}
+
 #[test]
 fn test_report_of_names_that_are_long_empty_or_command_terminals() {
     let folder = TempDir::new().unwrap();
@@ -1036,6 +1129,8 @@ fn test_killed_training_goes_on_to_the_same_bytes() {
         names.into_iter().map(file).collect::<Vec<_>>()
     };
     assert_eq!(files("parts"), files("whole"));
+    let card = fs::read_to_string(folder.path().join("whole/MODEL_CARD.md")).unwrap();
+    assert!(card.contains("| example.pcap | 4,000 |"), "{card}");
     let ended = told(&run(&folder, &format!("{line} parts --resume")));
     assert!(ended.contains("no checkpoint there"), "{ended}");
 }

@@ -1,4 +1,4 @@
-//! `report`: evaluations to a page, to figures and to tables.
+//! `report`: evaluations and trainings to a page, to figures and to tables.
 
 use std::fs;
 use std::io::Write;
@@ -12,22 +12,26 @@ use tracecodec::output::Output;
 use super::merge;
 use crate::failure::Hint;
 use crate::output::{check_distinct, check_stdout, print_summary};
-use crate::report::{Dataset, Table, all_tables, datasets, figures, page};
+use crate::report::{Section, Table, datasets, page, training};
 
-/// Draw a page from evaluations: tables and figures, as one HTML file that works offline.
+/// Draw a page from evaluations and trainings: tables and figures, as one HTML file that works offline.
 ///
 /// Evaluations of one dataset stand side by side: its reference once, then each method by its label, in the order named. The page has
 /// light and dark colours, tells the numbers behind each point of a figure, and saves each figure as SVG. The best number of each
-/// column is marked; a method whose label contains "oracle" is taken for a reference that learns nothing, and is never marked.
+/// column is marked; a method whose label contains "oracle" is taken for a reference that learns nothing, and is never marked. Trained codecs
+/// get learning curves against the training packets seen, one line a codec.
 #[derive(Debug, Args)]
 pub(crate) struct Report {
     /// Evaluations as `evaluate --output` writes them. One whose label contains "oracle" is a reference, never marked as best.
-    #[arg(value_name = "EVALUATION", required = true)]
+    #[arg(value_name = "EVALUATION", required_unless_present = "training")]
     inputs: Vec<PathBuf>,
+    /// Folders of codecs as `train` writes them, to draw learning curves of. They stand behind the evaluations.
+    #[arg(long, value_name = "MODEL_DIR", num_args = 1..)]
+    training: Vec<PathBuf>,
     /// HTML file to write, not compressed; - is stdout.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
-    /// Write each figure as an SVG file into this folder too, named DATASET-FIGURE.svg; of a long name the beginning.
+    /// Write each figure as an SVG file into this folder too, named DATASET-FIGURE.svg or training-FIGURE.svg; of a long name the beginning.
     #[arg(long, value_name = "DIR")]
     svg: Option<PathBuf>,
     /// Write the tables as Markdown to this file too.
@@ -43,6 +47,7 @@ pub(crate) struct Report {
 struct Made {
     datasets: usize,
     evaluations: usize,
+    trainings: usize,
     figures: usize,
     warnings: Vec<String>,
 }
@@ -53,29 +58,45 @@ pub(crate) fn run(args: &Report, json: bool) -> Result<()> {
     let evaluations = evaluations.collect::<Result<Vec<_>>>()?;
     let count = evaluations.len();
     let datasets = datasets(evaluations)?;
-    for dataset in &datasets {
-        for warning in &dataset.warnings {
-            eprintln!("warning: {}: {warning}", dataset.name);
+    let training = training(&args.training, &datasets)?;
+    let evaluated = datasets.len();
+    let sections = datasets.into_iter().map(Section::from).chain(training);
+    let sections: Vec<_> = sections.collect();
+    for section in &sections {
+        for warning in &section.warnings {
+            eprintln!("warning: {}: {warning}", section.name);
         }
     }
-    let figures = write(args, &datasets)?;
     let made = Made {
-        datasets: datasets.len(),
+        datasets: evaluated,
         evaluations: count,
-        figures,
-        warnings: datasets
+        trainings: args.training.len(),
+        figures: write(args, &sections)?,
+        warnings: sections
             .iter()
-            .flat_map(|dataset| dataset.warnings.clone())
+            .flat_map(|section| section.warnings.clone())
             .collect(),
     };
-    let line = format!(
-        "{}: {} of {}, {} figures",
-        args.output.display(),
-        number(count, "evaluation"),
-        number(made.datasets, "dataset"),
-        made.figures
-    );
+    let line = format!("{}: {}", args.output.display(), made.line());
     print_summary(json, &made, &line)
+}
+
+impl Made {
+    /// What the page holds, in words.
+    fn line(&self) -> String {
+        let evaluations = format!(
+            "{} of {}",
+            number(self.evaluations, "evaluation"),
+            number(self.datasets, "dataset")
+        );
+        let parts = [
+            (self.evaluations, evaluations),
+            (self.trainings, number(self.trainings, "training")),
+            (self.figures, number(self.figures, "figure")),
+        ];
+        let parts = parts.into_iter().filter(|(count, _)| *count > 0);
+        parts.map(|(_, text)| text).collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// A number of things.
@@ -118,14 +139,14 @@ fn check_plain(output: &Path) -> Result<()> {
 }
 
 /// Writes all that was asked for: draws it first, and puts page and tables in their places last. Tells how many figures there are.
-fn write(args: &Report, datasets: &[Dataset]) -> Result<usize> {
-    let figures = drawings(datasets);
-    let mut texts = vec![(&args.output, page(datasets))];
+fn write(args: &Report, sections: &[Section]) -> Result<usize> {
+    let figures = drawings(sections);
+    let mut texts = vec![(&args.output, page(sections))];
     if let Some(path) = &args.markdown {
-        texts.push((path, tables(datasets, Table::markdown)));
+        texts.push((path, tables(sections, Table::markdown)));
     }
     if let Some(path) = &args.latex {
-        texts.push((path, tables(datasets, Table::latex)));
+        texts.push((path, tables(sections, Table::latex)));
     }
     let outputs = texts.iter().map(|(path, _)| Output::create(path));
     let mut outputs = outputs.collect::<Result<Vec<_>, _>>()?;
@@ -141,16 +162,16 @@ fn write(args: &Report, datasets: &[Dataset]) -> Result<usize> {
     Ok(figures.len())
 }
 
-/// The figures of all datasets as SVG, by file name.
-fn drawings(datasets: &[Dataset]) -> Vec<(String, String)> {
-    let of_dataset = |dataset: &Dataset| {
-        let named = figures(dataset).into_iter().map(|figure| {
-            let name = format!("{}-{}.svg", dataset.slug, figure.key);
+/// The figures of all sections as SVG, by file name.
+fn drawings(sections: &[Section]) -> Vec<(String, String)> {
+    let of_section = |section: &Section| {
+        let named = section.figures.iter().map(|figure| {
+            let name = format!("{}-{}.svg", section.slug, figure.key);
             (name, figure.standalone())
         });
         named.collect::<Vec<_>>()
     };
-    datasets.iter().flat_map(of_dataset).collect()
+    sections.iter().flat_map(of_section).collect()
 }
 
 fn write_figures(folder: &Path, figures: &[(String, String)]) -> Result<()> {
@@ -163,10 +184,7 @@ fn write_figures(folder: &Path, figures: &[(String, String)]) -> Result<()> {
     Ok(())
 }
 
-fn tables(datasets: &[Dataset], as_text: fn(&Table) -> String) -> String {
-    let tables = datasets.iter().flat_map(all_tables);
-    tables
-        .map(|table| as_text(&table))
-        .collect::<Vec<_>>()
-        .join("\n")
+fn tables(sections: &[Section], as_text: fn(&Table) -> String) -> String {
+    let tables = sections.iter().flat_map(Section::all_tables);
+    tables.map(as_text).collect::<Vec<_>>().join("\n")
 }

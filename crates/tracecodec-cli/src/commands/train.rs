@@ -1,5 +1,6 @@
 //! `train`: a codec from captures or their actions.
 
+use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -7,13 +8,15 @@ use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use indicatif::ProgressBar;
 use serde::Serialize;
-use tracecodec_nn::train::Progress;
+use tracecodec::output::Output;
+use tracecodec_nn::train::{Manifest, Progress};
 use tracecodec_nn::{CodecConfig, EncoderKind, Precision, TokenLayout, TrainConfig};
 
 use crate::cli::{DeviceArg, ReadArgs};
 use crate::failure::Hint;
 use crate::input::progress_bar;
 use crate::interrupt;
+use crate::model_card::{self, model_card};
 use crate::output::print_summary;
 use crate::training_data::{self, TrainingData};
 
@@ -27,7 +30,7 @@ const BAR: u64 = 1_000_000;
 ///
 /// From a folder of shards, it learns from the training split and is chosen by the validation split. Of captures and actions files, the
 /// last tenth of each is for validation. Memory does not grow with the data: captures are lifted first, to about ten bytes a
-/// packet in the output folder, which are removed at the end (--resume lifts them again). The folder that is written holds the best weights, their manifest, and history.jsonl; during the
+/// packet in the output folder, which are removed at the end (--resume lifts them again). The folder that is written holds the best weights, their manifest, history.jsonl, and MODEL_CARD.md, which tells all of it in words; during the
 /// training also a checkpoint, at most a minute old. Ctrl-C ends the step and writes one; --resume goes on from it.
 #[derive(Debug, Args)]
 pub(crate) struct Train {
@@ -133,6 +136,7 @@ pub(crate) fn run(args: &Train, json: bool) -> Result<()> {
         },
     )?;
     bar.finish_and_clear();
+    write_card(&args.output)?;
     let summary = Summary {
         output: args.output.display().to_string(),
         training_packets: data.training_packets(),
@@ -151,6 +155,14 @@ pub(crate) fn run(args: &Train, json: bool) -> Result<()> {
         report.best
     );
     print_summary(json, &summary, &line)
+}
+
+/// Writes the model card beside the manifest.
+fn write_card(folder: &Path) -> Result<()> {
+    let card = model_card(&Manifest::read(folder)?);
+    let mut output = Output::create(folder.join(model_card::FILE))?;
+    output.write_all(card.as_bytes())?;
+    Ok(output.finish()?)
 }
 
 fn show(progress: &Progress, bar: &ProgressBar) {

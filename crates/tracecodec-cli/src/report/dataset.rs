@@ -18,12 +18,11 @@ pub(crate) struct Dataset {
     pub(crate) warnings: Vec<String>,
 }
 
-/// A capture, or many, as figures show it.
-#[derive(Clone, Copy)]
-pub(super) struct Series<'a> {
+/// What figures show beside others of its kind: captures, unless told otherwise.
+pub(super) struct Series<'a, T = Summary> {
     pub(super) name: &'a str,
     pub(super) style: Style,
-    pub(super) summary: &'a Summary,
+    pub(super) data: &'a T,
 }
 
 impl Dataset {
@@ -37,12 +36,12 @@ impl Dataset {
         let reference = Series {
             name: "Reference",
             style: Style::Reference,
-            summary: self.reference(),
+            data: self.reference(),
         };
         let methods = self.methods.iter().map(|(style, evaluation)| Series {
             name: &evaluation.label,
             style: *style,
-            summary: &evaluation.decoded,
+            data: &evaluation.decoded,
         });
         std::iter::once(reference).chain(methods).collect()
     }
@@ -122,7 +121,7 @@ fn presentable(evaluation: Evaluation) -> Evaluation {
 }
 
 /// A name in one line, without what commands a terminal or turns the direction of text; "unnamed" if it is empty.
-fn presentable_name(name: &str) -> String {
+pub(super) fn presentable_name(name: &str) -> String {
     let name: String = name
         .trim()
         .chars()
@@ -160,8 +159,8 @@ fn check_labels(dataset: &Dataset) -> Result<()> {
 /// Bytes of a name for files at most, without the number that may follow: far from what file systems allow, as figures add theirs.
 const SLUG: usize = 60;
 
-/// A name for files and links: small letters, digits and hyphens.
-fn slug(name: &str, others: &[Dataset]) -> String {
+/// A name for files and links, unlike the others': small letters, digits and hyphens.
+pub(super) fn slug(name: &str, others: &[Dataset]) -> String {
     let words = name.split(|c: char| !c.is_ascii_alphanumeric());
     let words: Vec<_> = words
         .filter(|word| !word.is_empty())

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::dataset::Series;
 use super::panel::Panel;
-use super::style::{INK, PAPER, STEPS, ramp};
+use super::style::{INK, PAPER, STEPS, Style, ramp};
 use super::svg::{Anchor, FONTS, Svg, escape, fit, fit_bold, tenth, text_width};
 
 /// A few panels that belong together.
@@ -22,6 +22,8 @@ pub(crate) struct Figure {
 
 /// What tells the looks of the series.
 pub(super) struct Legend {
+    /// Names and looks of the series; none where a scale of colours is drawn instead.
+    pub(super) samples: Vec<(String, Style)>,
     /// Its drawing at the width given, and its height.
     pub(super) svg: Svg,
     pub(super) height: f64,
@@ -38,7 +40,7 @@ const TITLE_SIZE: f64 = 15.0;
 
 impl Legend {
     /// Samples of the series' looks, in as many lines as they need.
-    pub(super) fn of_series(series: &[Series<'_>], width: f64) -> Self {
+    pub(super) fn of_series<T>(series: &[Series<'_, T>], width: f64) -> Self {
         let mut svg = Svg::default();
         let (mut x, mut y) = (8.0, 12.0);
         for series in series {
@@ -51,7 +53,11 @@ impl Legend {
             svg.text((x + 38.0, y + 4.0), Anchor::Start, &name);
             x += advance;
         }
+        let samples = series
+            .iter()
+            .map(|series| (series.name.to_string(), series.style));
         Self {
+            samples: samples.collect(),
             svg,
             height: y + 14.0,
         }
@@ -67,7 +73,11 @@ impl Legend {
         }
         let end = 36.0 + 10.0 * STEPS as f64 + 8.0;
         svg.muted_text((end, 16.0), Anchor::Start, &format!("100 % {of}"));
-        Self { svg, height: 26.0 }
+        Self {
+            samples: Vec::new(),
+            svg,
+            height: 26.0,
+        }
     }
 }
 

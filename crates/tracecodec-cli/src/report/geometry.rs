@@ -61,7 +61,7 @@ fn panel(dimensions: &[Dimension], step: usize) -> Panel {
         "dimensions by their divergence from the prior (bars); darkest: another value in {} of the packets",
         percent(largest)
     );
-    let mut panel = Panel::new(&title, &subtitle, size, &[]);
+    let mut panel = Panel::new::<()>(&title, &subtitle, size, &[]);
     bars(&mut panel.svg, dimensions);
     for (row, name) in names.iter().enumerate() {
         let y = TOP + row as f64 * CELL.1;

@@ -15,7 +15,7 @@ use super::temporal::over_time;
 pub(super) fn figure(dataset: &Dataset) -> Figure {
     let series = dataset.series();
     let one = |title, subtitle, of: fn(&Summary) -> Option<f64>, say| {
-        let values: Vec<_> = series.iter().map(|series| of(series.summary)).collect();
+        let values: Vec<_> = series.iter().map(|series| of(series.data)).collect();
         bars(title, subtitle, &series, &values, say)
     };
     Figure {
@@ -55,7 +55,7 @@ pub(super) fn figure(dataset: &Dataset) -> Figure {
 fn sessions(series: &[Series<'_>]) -> Panel {
     let curves: Vec<_> = series
         .iter()
-        .map(|series| active(&series.summary.timeline))
+        .map(|series| active(&series.data.timeline))
         .collect();
     let mut panel = over_time(
         "Active flows",
@@ -67,7 +67,7 @@ fn sessions(series: &[Series<'_>]) -> Panel {
     let mut table = Table::new("Active flows", ["", "mean", "most"].map(String::from));
     let mut told = Vec::new();
     for series in series {
-        let timeline = &series.summary.timeline;
+        let timeline = &series.data.timeline;
         let mean = timeline
             .mean_active_sessions()
             .map_or("–".to_string(), short);

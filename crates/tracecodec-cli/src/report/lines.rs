@@ -46,7 +46,7 @@ const COLUMN: f64 = 2.0;
 const MARKS: usize = 5;
 
 impl Lines<'_> {
-    pub(super) fn draw(&self, series: &[Series<'_>], curves: &[Points]) -> Panel {
+    pub(super) fn draw<T>(&self, series: &[Series<'_, T>], curves: &[Points]) -> Panel {
         let mut panel = Panel::new(self.title, self.subtitle, (WIDTH, HEIGHT), series);
         let area = Area {
             left: 56.0,

@@ -1,7 +1,7 @@
 //! Numbers as people read them.
 
 /// Three significant digits, thousands apart; powers of ten where there would be many zeros.
-pub(super) fn short(value: f64) -> String {
+pub(crate) fn short(value: f64) -> String {
     let size = value.abs();
     if value == 0.0 {
         "0".to_string()
@@ -38,7 +38,7 @@ pub(super) fn thousands(value: i64) -> String {
 }
 
 /// A count, thousands apart.
-pub(super) fn count(value: u64) -> String {
+pub(crate) fn count(value: u64) -> String {
     thousands(i64::try_from(value).unwrap_or(i64::MAX))
 }
 

@@ -4,25 +4,25 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use super::dataset::{Dataset, Series};
 use super::figure::{Figure, Legend, Place};
 use super::panel::{Panel, WIDTH};
-use super::style::style_sheet;
+use super::section::Section;
+use super::style::{Style, style_sheet};
 use super::svg::{FONTS, Svg, escape, tenth};
-use super::{figures, tables};
+use super::table::Table;
 
 const TEMPLATE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
-/// The page of all datasets.
-pub(crate) fn page(datasets: &[Dataset]) -> String {
-    let names: Vec<_> = datasets
+/// The page of all sections.
+pub(crate) fn page(sections: &[Section]) -> String {
+    let names: Vec<_> = sections
         .iter()
-        .map(|dataset| dataset.name.as_str())
+        .map(|section| section.name.as_str())
         .collect();
-    let contents = datasets.iter().map(contents).collect::<String>();
-    let body = datasets.iter().map(section).collect::<String>();
+    let contents = sections.iter().map(contents).collect::<String>();
+    let body = sections.iter().map(section_html).collect::<String>();
     // The body comes last: nothing in it is taken for a place to fill.
     TEMPLATE
         .replace("{{style}}", &format!("{STYLE}\n{}", style_sheet()))
@@ -37,18 +37,18 @@ pub(crate) fn page(datasets: &[Dataset]) -> String {
         .replacen("{{body}}", &body, 1)
 }
 
-fn contents(dataset: &Dataset) -> String {
+fn contents(section: &Section) -> String {
     let mut html = format!(
         "<li><a href=\"#{0}\">{1}</a><ul><li><a href=\"#{0}-table\">Table</a></li>",
-        dataset.slug,
-        escape(&dataset.name)
+        section.slug,
+        escape(&section.name)
     );
-    for figure in figures(dataset) {
+    for figure in &section.figures {
         let short = figure.title.split(" on ").next().unwrap_or(&figure.title);
         let _ = write!(
             html,
             "<li><a href=\"#{}-{}\">{}</a></li>",
-            dataset.slug,
+            section.slug,
             figure.key,
             escape(short)
         );
@@ -56,40 +56,35 @@ fn contents(dataset: &Dataset) -> String {
     html + "</ul></li>\n"
 }
 
-fn section(dataset: &Dataset) -> String {
-    let slug = &dataset.slug;
+fn section_html(section: &Section) -> String {
+    let slug = &section.slug;
     let mut html = format!(
         "<section id=\"{slug}\"><h2>{}</h2>\n",
-        escape(&dataset.name)
+        escape(&section.name)
     );
-    for warning in &dataset.warnings {
+    for warning in &section.warnings {
         let _ = writeln!(
             html,
             "<p class=\"warning\" role=\"note\"><strong>Warning:</strong> {}.</p>",
             escape(warning)
         );
     }
+    let tables: String = section.tables.iter().map(Table::html).collect();
+    let _ = writeln!(html, "<div id=\"{slug}-table\">{tables}</div>");
     let _ = writeln!(
         html,
-        "<div id=\"{slug}-table\">{}</div>",
-        tables::main(dataset).html()
+        "<details><summary>{}</summary>{}</details>",
+        section.complete.name,
+        section.complete.table.html()
     );
-    if let Some(table) = tables::latent_interface(dataset) {
-        html += &table.html();
-    }
-    let _ = writeln!(
-        html,
-        "<details><summary>All metrics</summary>{}</details>",
-        tables::complete(dataset).html()
-    );
-    for figure in figures(dataset) {
-        html += &figure_html(dataset, &figure);
+    for figure in &section.figures {
+        html += &figure_html(slug, figure);
     }
     html + "</section>\n"
 }
 
-fn figure_html(dataset: &Dataset, figure: &Figure) -> String {
-    let id = format!("{}-{}", dataset.slug, figure.key);
+fn figure_html(slug: &str, figure: &Figure) -> String {
+    let id = format!("{slug}-{}", figure.key);
     let (places, (width, height)) = figure.layout();
     let mut html = format!(
         "<figure id=\"{id}\" data-width=\"{}\" data-height=\"{}\"><div class=\"head\"><h3>{}</h3>\
@@ -99,7 +94,7 @@ fn figure_html(dataset: &Dataset, figure: &Figure) -> String {
         tenth(height),
         escape(&figure.title),
         escape(&figure.caption),
-        legend_html(dataset, figure),
+        legend_html(&figure.legend),
         wrap("", "", (width, height), &figure.head()),
     );
     let drawn = figure.panels.iter().zip(&places).enumerate();
@@ -130,24 +125,23 @@ fn figure_html(dataset: &Dataset, figure: &Figure) -> String {
 }
 
 /// The legend: of the series, as a list that wraps; of a scale of colours, as it is drawn.
-fn legend_html(dataset: &Dataset, figure: &Figure) -> String {
-    if figure.is_grid() {
-        let Legend { svg, height } = &figure.legend;
+fn legend_html(legend: &Legend) -> String {
+    if legend.samples.is_empty() {
         let svg = wrap(
             "class=\"scale\" aria-hidden=\"true\"",
             "",
-            (460.0, *height),
-            &svg.0,
+            (460.0, legend.height),
+            &legend.svg.0,
         );
         return format!("<div class=\"legend\">{svg}</div>\n");
     }
-    let item = |series: Series<'_>| {
+    let item = |(name, style): &(String, Style)| {
         let mut sample = Svg::default();
-        series.style.sample(&mut sample, 2.0, 8.0);
+        style.sample(&mut sample, 2.0, 8.0);
         let sample = wrap("aria-hidden=\"true\"", "", (34.0, 16.0), &sample.0);
-        format!("<li>{sample}{}</li>", escape(series.name))
+        format!("<li>{sample}{}</li>", escape(name))
     };
-    let items: String = dataset.series().into_iter().map(item).collect();
+    let items: String = legend.samples.iter().map(item).collect();
     format!("<ul class=\"legend\">{items}</ul>\n")
 }
 

@@ -50,11 +50,11 @@ pub(super) const HEAD: f64 = 50.0;
 
 impl Panel {
     /// A panel with title and subtitle, and nothing drawn yet.
-    pub(super) fn new(
+    pub(super) fn new<T>(
         title: &str,
         subtitle: &str,
         size: (f64, f64),
-        series: &[Series<'_>],
+        series: &[Series<'_, T>],
     ) -> Self {
         let mut svg = Svg::default();
         svg.styled_text((8.0, 18.0), Anchor::Start, title, INK, 13.0, true);

@@ -40,7 +40,7 @@ fn shares(
     of: impl Fn(&Summary) -> (Vec<u64>, u64),
 ) -> Vec<Vec<Option<f64>>> {
     let shares = series.iter().map(|series| {
-        let (counts, total) = of(series.summary);
+        let (counts, total) = of(series.data);
         let share = |count: u64| (total > 0).then(|| count as f64 / total as f64);
         counts.into_iter().map(share).collect()
     });
@@ -67,7 +67,7 @@ fn events(series: &[Series<'_>]) -> Panel {
         let counts = counts.map(|(_, count)| count).collect();
         (counts, summary.protocols.tcp)
     });
-    let named = series[0].summary.tcp_events.fields.named();
+    let named = series[0].data.tcp_events.fields.named();
     let categories = named.map(|(event, _)| {
         let name = event.name().replace('_', " ");
         name.replace("retransmission", "retrans.")
@@ -119,7 +119,7 @@ pub(super) fn tail(
     series: &[Series<'_>],
     of: impl Fn(&Summary) -> Points,
 ) -> Panel {
-    let curves: Vec<_> = series.iter().map(|series| of(series.summary)).collect();
+    let curves: Vec<_> = series.iter().map(|series| of(series.data)).collect();
     let points = || curves.iter().flatten();
     let lines = Lines {
         title,
@@ -151,7 +151,7 @@ pub(super) fn value_quantiles(
     let mut table = Table::new(title, head);
     let mut told = Vec::new();
     for series in series {
-        let histogram = of(series.summary);
+        let histogram = of(series.data);
         let quantile = |q| histogram.quantile(q).map_or("–".to_string(), count);
         let mean = histogram.mean().map_or("–".to_string(), short);
         let cells = [
@@ -172,9 +172,7 @@ pub(super) fn value_quantiles(
 }
 
 fn packets(series: &[Series<'_>]) -> Panel {
-    let values = series
-        .iter()
-        .map(|series| Some(series.summary.packets as f64));
+    let values = series.iter().map(|series| Some(series.data.packets as f64));
     bars(
         "Packets materialised",
         "packets in scope",

@@ -42,6 +42,24 @@ impl Scale {
         }
     }
 
+    /// From 1, 2 or 5 times a power of ten to another, around the values above zero: closer than [`decades`](Self::decades), which it is
+    /// if there are none.
+    pub(super) fn ratios(values: impl Iterator<Item = f64>) -> Self {
+        let values: Vec<f64> = values
+            .filter(|value| *value > 0.0 && value.is_finite())
+            .collect();
+        let whole = Self::decades(values.iter().copied());
+        let (Self::Log { low, high }, false) = (whole, values.is_empty()) else {
+            return whole;
+        };
+        let ends = steps(low, high).into_iter();
+        let below = |end: &f64| values.iter().all(|value| *end <= value * (1.0 + 1e-9));
+        let above = |end: &f64| values.iter().all(|value| *end >= value * (1.0 - 1e-9));
+        let low = ends.clone().take_while(below).last().unwrap_or(low);
+        let high = ends.filter(|end| *end > low).find(above).unwrap_or(high);
+        Self::Log { low, high }
+    }
+
     /// Where a value lies: 0 at the low end, 1 at the high end.
     pub(super) fn at(self, value: f64) -> f64 {
         match self {
@@ -50,7 +68,8 @@ impl Scale {
         }
     }
 
-    /// Values for ticks, ascending. On a logarithmic scale, of `most` decades each; beyond that, every second, third and so on.
+    /// Values for ticks, ascending. On a logarithmic scale, of `most` decades each; beyond that, every second, third and so on. Within
+    /// less than two decades, 1, 2 and 5 times each.
     pub(super) fn ticks(self, most: usize) -> Vec<f64> {
         match self {
             Self::Linear { low, high } => {
@@ -62,6 +81,7 @@ impl Scale {
                     .filter(|tick| *tick <= high * (1.0 + 1e-9))
                     .collect()
             }
+            Self::Log { low, high } if high < 99.0 * low => steps(low, high),
             Self::Log { low, high } => {
                 let (first, last) = (log_decade(low, f64::ceil), log_decade(high, f64::floor));
                 let decades = (last - first).max(0) as usize;
@@ -74,6 +94,16 @@ impl Scale {
             }
         }
     }
+}
+
+/// 1, 2 and 5 times each power of ten from `low` to `high`.
+fn steps(low: f64, high: f64) -> Vec<f64> {
+    let decades = log_decade(low, f64::floor)..=log_decade(high, f64::ceil);
+    let steps =
+        decades.flat_map(|decade| [1.0, 2.0, 5.0].map(|factor| factor * 10_f64.powi(decade)));
+    steps
+        .filter(|step| *step >= low * (1.0 - 1e-9) && *step <= high * (1.0 + 1e-9))
+        .collect()
 }
 
 /// The decade at an end of a scale, up or down to the next whole one.
@@ -131,7 +161,18 @@ mod tests {
         assert_eq!(every_second.len(), 3);
         // A power of ten is an end, not beyond one.
         assert_eq!(Scale::decades([1.0, 100.0].into_iter()).ticks(9).len(), 3);
-        assert_eq!(Scale::decades([5.0].into_iter()).ticks(9).len(), 2);
-        assert_eq!(Scale::decades(std::iter::empty()).ticks(9).len(), 2);
+        // A single decade has more.
+        assert_eq!(Scale::decades([5.0].into_iter()).ticks(9).len(), 4);
+        assert_eq!(Scale::decades(std::iter::empty()).ticks(9).len(), 4);
+    }
+
+    #[test]
+    fn test_ratios() {
+        let scale = |values: &[f64]| Scale::ratios(values.iter().copied());
+        assert_eq!(scale(&[3.76, 0.0, 1.07]).ticks(5), [1.0, 2.0, 5.0]);
+        assert_eq!(scale(&[2.0, 2.0]).ticks(5), [2.0, 5.0]);
+        assert_eq!(scale(&[0.002, 0.3]).ticks(5).len(), 2);
+        assert_eq!(scale(&[0.0]), Scale::decades(std::iter::empty()));
+        assert_eq!(scale(&[f64::NAN, 10.0]).ticks(5), [10.0, 20.0]);
     }
 }

@@ -19,7 +19,7 @@ const WINDOWS: i128 = 120;
 
 pub(super) fn figure(dataset: &Dataset) -> Figure {
     let series = dataset.series();
-    let timelines = || series.iter().map(|series| &series.summary.timeline);
+    let timelines = || series.iter().map(|series| &series.data.timeline);
     let width = timelines().map(|timeline| timeline.width_ns()).max();
     let width = width.unwrap_or(1);
     let span = timelines().map(curve::span_ns).max().unwrap_or(0);
@@ -128,7 +128,7 @@ fn rate(
     subtitle: &str,
     of: fn(&Moment) -> u64,
 ) -> Panel {
-    let timelines = series.iter().map(|series| &series.summary.timeline);
+    let timelines = series.iter().map(|series| &series.data.timeline);
     let curves: Vec<_> = timelines
         .map(|timeline| curve::rates(timeline, window, of))
         .collect();
@@ -187,7 +187,7 @@ fn histogram(
 ) -> Panel {
     let curves: Vec<_> = series
         .iter()
-        .map(|series| curve::density(&of(series.summary).log))
+        .map(|series| curve::density(&of(series.data).log))
         .collect();
     // The leftmost step would press down all others: it may end at the frame.
     let (mut shortest, mut highest) = (0.0_f64, 0.0_f64);
@@ -240,7 +240,7 @@ fn cumulative(
 ) -> Panel {
     let curves: Vec<_> = series
         .iter()
-        .map(|series| curve::time_cdf(&of(series.summary).log))
+        .map(|series| curve::time_cdf(&of(series.data).log))
         .collect();
     let lines = Lines {
         title,
@@ -275,7 +275,7 @@ fn time_quantiles(
     let mut table = Table::new(title, head.map(String::from));
     let mut told = Vec::new();
     for series in series {
-        let log: &Histogram = &of(series.summary).log;
+        let log: &Histogram = &of(series.data).log;
         let quantile = |q| match curve::time_quantile(log, q) {
             None => "–".to_string(),
             Some(time) if time.is_infinite() => "more".to_string(),
@@ -295,7 +295,7 @@ fn time_quantiles(
 fn sizes(series: &[Series<'_>]) -> Panel {
     let curves: Vec<_> = series
         .iter()
-        .map(|series| curve::cdf(&series.summary.packet_sizes))
+        .map(|series| curve::cdf(&series.data.packet_sizes))
         .collect();
     let most = curves
         .iter()
@@ -328,7 +328,7 @@ fn sizes(series: &[Series<'_>]) -> Panel {
 fn dispersion(series: &[Series<'_>], width_ns: i64) -> Panel {
     let values: Vec<_> = series
         .iter()
-        .map(|series| series.summary.timeline.dispersion(width_ns))
+        .map(|series| series.data.timeline.dispersion(width_ns))
         .collect();
     let subtitle = format!(
         "variance / mean of packets in {}; Poisson: 1",

@@ -47,12 +47,12 @@ pub(super) fn figure(dataset: &Dataset) -> Figure {
 }
 
 fn heatmap(all: &[Series<'_>], index: usize, subtitle: &str) -> Panel {
-    let series = all[index];
+    let series = &all[index];
     let title = fit_bold(series.name, SIZE.0 - 16.0, 13.0);
     let mut panel = Panel::new(&title, subtitle, SIZE, &all[index..=index]);
     let (shares, counts) = (
-        series.summary.transitions.normalised(),
-        series.summary.transitions.0,
+        series.data.transitions.normalised(),
+        series.data.transitions.0,
     );
     panel.svg.styled_text(
         (8.0, TOP - 8.0),

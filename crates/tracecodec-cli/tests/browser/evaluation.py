@@ -1,4 +1,6 @@
-"""An evaluation made by hand, so that every number on its page is known."""
+"""An evaluation and a training made by hand, so that every number on their page is known."""
+
+import json
 
 EVENTS = [
     "retransmission",
@@ -56,3 +58,30 @@ def evaluation(label: str, dataset: str = "by hand", **changes: int) -> dict:
         "decoded": summary(**(reference | changes)),
         "cases": [],
     }
+
+
+def training(validations: int) -> dict[str, str]:
+    """Files of a training: at each of the validations, 100 steps apart, half as many packets are wrong as at the one before."""
+
+    def validation(number: int) -> dict:
+        wrong = 0.5**number
+        loss = {"loss": 1 + wrong, "fields": wrong, "time": wrong, "training_loss": 2 + wrong}
+        return {"step": 100 * number, **loss, "kl": 100, "accuracy": 1 - wrong, "exact": 1 - wrong}
+
+    history = [validation(number + 1) for number in range(validations)]
+    manifest = {
+        "format": "tracecodec.training",
+        "version": 1,
+        "tool": "tracecodec",
+        "schema_version": 1,
+        "codec": {},
+        "training": {"batch": 256},
+        "option_profiles": [],
+        "training_packets": 90_000,
+        "validation_packets": 10_000,
+        "steps": 100 * validations,
+        "best": history[-1],
+        "weights_blake3": "",
+    }
+    lines = "".join(json.dumps(line) + "\n" for line in history)
+    return {"history.jsonl": lines, "manifest.json": json.dumps(manifest)}

@@ -6,11 +6,13 @@ import subprocess
 import xml.etree.ElementTree as ElementTree
 
 import pytest
-from evaluation import evaluation
+from evaluation import evaluation, training
 from playwright.sync_api import sync_playwright
 
 LABELS = ["Oracle", "TraceCodec", "<script>window.injected = 1</script>"]
 FIGURES = ["fig3-protocol-state", "fig4-transitions", "fig5-interleaving", "fig-e2-temporal"]
+FIGURES = [f"by-hand-{key}" for key in FIGURES] + ["training-learning-curves"]
+TRAININGS = ["codec", "other <b>codec"]
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +27,13 @@ def folder(tmp_path_factory):
     for index, one in enumerate(evaluations):
         names.append(f"{index}.json")
         (folder / names[-1]).write_text(json.dumps(one))
-    line = [os.environ["TRACECODEC"], "report", *names, "-o", "page.html", "--svg", "svg"]
+    for name, validations in zip(TRAININGS, [20, 1]):
+        (folder / name).mkdir()
+        for file, text in training(validations).items():
+            (folder / name / file).write_text(text)
+    line = [os.environ["TRACECODEC"], "report", *names, "--training", *TRAININGS, "-o", "page.html", "--svg", "svg"]
+    subprocess.run(line, cwd=folder, check=True)
+    line = [os.environ["TRACECODEC"], "report", "--training", *TRAININGS, "-o", "training.html"]
     subprocess.run(line, cwd=folder, check=True)
     return folder
 
@@ -77,11 +85,9 @@ def tip(page):
 
 def test_every_figure_is_there_with_words(open_page):
     page = open_page()
-    assert [figure.get_attribute("id") for figure in page.locator("figure").all()] == [
-        f"by-hand-{key}" for key in FIGURES
-    ]
+    assert [figure.get_attribute("id") for figure in page.locator("figure").all()] == FIGURES
     drawings = page.locator(".panel svg").all()
-    assert len(drawings) == 5 + 4 + 5 + 8
+    assert len(drawings) == 5 + 4 + 5 + 8 + 4
     for drawing in drawings:
         box = drawing.bounding_box()
         assert box["width"] > 200 and box["height"] > 100
@@ -128,6 +134,27 @@ def test_pointing_tells_the_number_of_a_curve(open_page):
     assert tip(page).endswith("191: 10 %")
 
 
+def test_keys_tell_the_numbers_of_a_learning_curve(open_page):
+    page = open_page()
+    panel(page, "Packets not whole").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowLeft")
+    # 100 steps of 256 packets, after which half of the packets come back.
+    assert tip(page) == "codec\n25,600 packets: 50 %"
+    page.keyboard.press("ArrowDown")
+    assert tip(page) == f"{TRAININGS[1]}\n25,600 packets: 50 %"
+
+
+def test_trainings_alone_are_a_page(open_page):
+    page = open_page("training.html")
+    assert page.title() == "TraceCodec: Training"
+    assert page.locator("figure").count() == 1
+    assert page.locator(".panel svg").count() == 4
+    table = page.get_by_role("region", name="Trained codecs")
+    assert table.locator("tbody th").all_inner_texts() == TRAININGS
+    assert table.locator("tbody tr").first.locator("td").nth(1).inner_text() == "512,000"
+
+
 def test_touch_tells_the_number(open_page):
     page = open_page(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     panel(page, "Packets materialised").get_by_text("190", exact=True).tap()
@@ -155,7 +182,7 @@ def test_saved_figure_is_the_one_that_the_program_writes(open_page, folder, numb
     figure.locator(".panel").first.hover()
     with page.expect_download() as download:
         figure.get_by_role("button", name="Save SVG").click()
-    assert download.value.suggested_filename == f"by-hand-{FIGURES[number]}.svg"
+    assert download.value.suggested_filename == f"{FIGURES[number]}.svg"
     saved = ElementTree.parse(download.value.path()).getroot()
     written = ElementTree.parse(folder / "svg" / download.value.suggested_filename).getroot()
     assert saved.tag == "{http://www.w3.org/2000/svg}svg"

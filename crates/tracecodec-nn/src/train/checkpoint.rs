@@ -2,33 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
-use tracecodec::action::SCHEMA_VERSION;
-
-use super::TrainConfig;
 use super::history::{History, Validation};
-use super::state;
-use crate::codec::{Codec, CodecConfig};
+use super::manifest::Manifest;
+use super::{Data, TrainConfig, state};
+use crate::codec::Codec;
 use crate::error::Error;
 use crate::files;
 use crate::weights::Precision;
-
-/// `manifest.json`: what the weights depend on, and which weights they are.
-#[derive(Debug, Serialize)]
-struct Manifest<'a> {
-    format: &'static str,
-    version: u32,
-    tool: &'static str,
-    schema_version: u32,
-    codec: &'a CodecConfig,
-    training: &'a TrainConfig,
-    option_profiles: Vec<String>,
-    training_packets: u64,
-    validation_packets: u64,
-    steps: u64,
-    best: &'a Validation,
-    weights_blake3: &'a str,
-}
 
 /// The directory of a training, and the best codec so far.
 pub(super) struct Checkpoints {
@@ -54,7 +34,7 @@ impl Checkpoints {
         Self {
             directory: directory.to_path_buf(),
             precision,
-            history: History::new(&directory.join("history.jsonl")),
+            history: History::new(directory),
             validations: Vec::new(),
             best: None,
             since_best: 0,
@@ -137,25 +117,12 @@ impl Checkpoints {
         self,
         config: &TrainConfig,
         codec: &Codec,
-        packets: (u64, u64),
+        data: &Data,
         steps: u64,
     ) -> Result<Validation, Error> {
         let best = self.best.expect("a training ends with a validation");
-        let manifest = Manifest {
-            format: "tracecodec.training",
-            version: 1,
-            tool: concat!("tracecodec ", env!("CARGO_PKG_VERSION")),
-            schema_version: SCHEMA_VERSION,
-            codec: codec.config(),
-            training: config,
-            option_profiles: codec.option_profiles().to_hex(),
-            training_packets: packets.0,
-            validation_packets: packets.1,
-            steps,
-            best: &best.validation,
-            weights_blake3: &best.digest,
-        };
-        files::write_json(&self.directory.join("manifest.json"), &manifest)?;
+        let manifest = Manifest::new(config, codec, data, steps, best.validation, &best.digest);
+        manifest.write(&self.directory)?;
         files::remove(&state::path(&self.directory))?;
         Ok(best.validation)
     }

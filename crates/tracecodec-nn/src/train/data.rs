@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tracecodec::action::schema::FIELD_COUNT;
 use tracecodec::action::{Action, OptionProfiles};
 use tracecodec::artifact::ActionsReader;
+use tracecodec::artifact::manifest::Source;
 
 use crate::error::Error;
 
@@ -20,6 +21,7 @@ pub struct Data {
     pub(super) training: Arc<Packets>,
     pub(super) validation: Packets,
     pub(super) profiles: OptionProfiles,
+    pub(super) sources: Vec<Source>,
 }
 
 /// Consecutive rows of an actions file.
@@ -61,6 +63,7 @@ impl Data {
             training: Arc::new(Packets::Memory(training)),
             validation: Packets::Memory(validation),
             profiles,
+            sources: Vec::new(),
         }
     }
 
@@ -79,7 +82,14 @@ impl Data {
             training: Arc::new(training),
             validation: Packets::open(validation, &mut profiles)?,
             profiles,
+            sources: Vec::new(),
         })
+    }
+
+    /// The same data, and the files that they came from: for the manifest alone.
+    pub fn with_sources(mut self, sources: Vec<Source>) -> Self {
+        self.sources = sources;
+        self
     }
 
     /// Packets to train on.

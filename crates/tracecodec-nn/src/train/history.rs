@@ -41,6 +41,28 @@ impl fmt::Display for Validation {
     }
 }
 
+/// Name of the file in the directory of a training.
+const FILE: &str = "history.jsonl";
+
+/// Reads the validations of a training from its directory.
+///
+/// # Errors
+/// If the file is missing, holds none, or a line of it is no validation.
+pub fn read_history(directory: &Path) -> Result<Vec<Validation>, Error> {
+    let path = directory.join(FILE);
+    let bytes = files::read(&path)?;
+    let text = std::str::from_utf8(&bytes).map_err(|e| Error::format(&path, e))?;
+    let validations = text.lines().enumerate().map(|(index, line)| {
+        serde_json::from_str(line)
+            .map_err(|e| Error::format(&path, format!("line {}: {e}", index + 1)))
+    });
+    let validations: Vec<Validation> = validations.collect::<Result<_, _>>()?;
+    if validations.is_empty() {
+        return Err(Error::format(&path, "no validation in it"));
+    }
+    Ok(validations)
+}
+
 /// `history.jsonl`, rewritten whole at each validation.
 #[derive(Debug)]
 pub(super) struct History {
@@ -49,10 +71,10 @@ pub(super) struct History {
 }
 
 impl History {
-    /// A history that goes to this file.
-    pub(super) fn new(path: &Path) -> Self {
+    /// A history in this directory.
+    pub(super) fn new(directory: &Path) -> Self {
         Self {
-            path: path.to_path_buf(),
+            path: directory.join(FILE),
             lines: Vec::new(),
         }
     }

@@ -9,13 +9,15 @@ mod checkpoint;
 mod config;
 mod data;
 mod history;
+mod manifest;
 mod order;
 mod schedule;
 mod state;
 
 pub use config::TrainConfig;
 pub use data::{Data, Rows};
-pub use history::Validation;
+pub use history::{Validation, read_history};
+pub use manifest::Manifest;
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -129,7 +131,7 @@ pub fn train(
     }
     let stopped_early = trainer.share() < 1.0;
     let validations = checkpoints.validations().to_vec();
-    let best = checkpoints.finish(config, &trainer.codec, packets, trainer.steps)?;
+    let best = checkpoints.finish(config, &trainer.codec, data, trainer.steps)?;
     let report = Report {
         steps: trainer.steps,
         validations,

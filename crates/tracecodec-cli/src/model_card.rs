@@ -1,0 +1,269 @@
+//! `MODEL_CARD.md`: what a trained codec is, in a page for people. All of it follows from the manifest of its training.
+
+use std::fmt::Write as _;
+
+use tracecodec_nn::codec::ContextSource;
+use tracecodec_nn::train::Manifest;
+use tracecodec_nn::{CodecConfig, EncoderKind, Precision, TokenLayout};
+
+use crate::report::number::{count, short};
+
+/// Name of the file, in the folder of the codec.
+pub(crate) const FILE: &str = "MODEL_CARD.md";
+
+/// Files that are listed; a training may have thousands.
+const FILES: usize = 20;
+
+/// The card, as Markdown.
+pub(crate) fn model_card(manifest: &Manifest) -> String {
+    [
+        about(manifest),
+        shape(manifest),
+        data(manifest),
+        training(manifest),
+        validation(manifest),
+        USE.to_string(),
+        limits(manifest),
+    ]
+    .join("\n")
+}
+
+fn about(manifest: &Manifest) -> String {
+    format!(
+        "# A codec of packet actions\n\n\
+         It maps each packet of a capture, as a *packet action*, to a continuous latent of {} numbers, and latents back to packet actions, \
+         from which a legal capture between synthetic endpoints is compiled. Trained by {} on version {} of the action schema.\n",
+        manifest.codec.d_latent, manifest.tool, manifest.schema_version
+    )
+}
+
+fn shape(manifest: &Manifest) -> String {
+    let codec = &manifest.codec;
+    let precision = match manifest.training.precision {
+        Precision::Full => "32 bits each",
+        Precision::Half => "16 bits each",
+    };
+    table(
+        "Shape",
+        &[
+            ("Encoder", encoder(codec)),
+            (
+                "Decoder",
+                format!(
+                    "trunks of residual blocks for coarse fields, details and time; blocks: {}, width: {}, half of it for time",
+                    codec.decoder_blocks, codec.width
+                ),
+            ),
+            ("Latent", format!("{} numbers a packet", codec.d_latent)),
+            ("Context", context(codec).to_string()),
+            (
+                "Weights",
+                format!("{}, {precision}", count(manifest.weight_count as u64)),
+            ),
+            ("BLAKE3 of the weights", manifest.weights_blake3.clone()),
+        ],
+    )
+}
+
+fn encoder(codec: &CodecConfig) -> String {
+    match codec.encoder {
+        EncoderKind::ResidualMlp => format!(
+            "residual MLP; blocks: {}, width: {}",
+            codec.encoder_blocks, codec.width
+        ),
+        EncoderKind::Transformer => format!(
+            "Transformer; blocks: {}, heads: {}, width: {}, one token a {}",
+            codec.layers,
+            codec.heads,
+            codec.d_model,
+            match codec.tokens {
+                TokenLayout::Field => "field",
+                TokenLayout::Group => "group of fields",
+            }
+        ),
+    }
+}
+
+fn context(codec: &CodecConfig) -> &'static str {
+    match codec.context {
+        ContextSource::Latent => "carried by the latent: each packet decodes by itself",
+        ContextSource::Flow => "follows from the packets before: a trace decodes in order",
+    }
+}
+
+fn data(manifest: &Manifest) -> String {
+    let mut text = format!(
+        "## Data\n\n{} packets of training, {} of validation, from:\n\n| File | Packets read | BLAKE3 |\n| --- | ---: | --- |\n",
+        count(manifest.training_packets),
+        count(manifest.validation_packets)
+    );
+    for source in manifest.sources.iter().take(FILES) {
+        let (name, packets) = (cell(&source.name), count(source.packets));
+        let _ = writeln!(text, "| {name} | {packets} | {} |", source.blake3);
+    }
+    if let Some(more) = manifest.sources.len().checked_sub(FILES + 1) {
+        let _ = writeln!(
+            text,
+            "\nand {} more, which `manifest.json` lists.",
+            count(more as u64 + 1)
+        );
+    }
+    text
+}
+
+fn training(manifest: &Manifest) -> String {
+    let training = &manifest.training;
+    let seen = manifest.steps.saturating_mul(training.batch as u64);
+    let passes = seen as f64 / manifest.training_packets.max(1) as f64;
+    let augmentation = &training.augmentation;
+    table(
+        "Training",
+        &[
+            (
+                "Steps",
+                format!(
+                    "{} of {} packets: {} passes over the data",
+                    count(manifest.steps),
+                    count(training.batch as u64),
+                    short(passes)
+                ),
+            ),
+            (
+                "Optimiser",
+                format!(
+                    "AdamW, learning rate up to {}, weight decay {}, gradients clipped to {}",
+                    training.learning_rate, training.weight_decay, training.clip
+                ),
+            ),
+            (
+                "Objective",
+                format!(
+                    "cross-entropy of fields + {} × of time + {} × KL divergence",
+                    training.lambda_time, training.beta
+                ),
+            ),
+            (
+                "Augmentation",
+                format!(
+                    "{} of packets; of their groups of fields {} mixed, {} drawn at random",
+                    augmentation.packets, augmentation.mix, augmentation.random
+                ),
+            ),
+            ("Seed", training.seed.to_string()),
+        ],
+    )
+}
+
+fn validation(manifest: &Manifest) -> String {
+    let best = &manifest.best;
+    let packets = manifest
+        .validation_packets
+        .min(manifest.training.validation_packets as u64);
+    let title = format!(
+        "Validation\n\nOn {} packets that were not trained on, means of the posterior, not refined, after step {}",
+        count(packets),
+        count(best.step)
+    );
+    table(
+        &title,
+        &[
+            (
+                "Active fields right",
+                format!("{:.3} %", 100.0 * best.accuracy),
+            ),
+            (
+                "Whole packets right, time aside",
+                format!("{:.3} %", 100.0 * best.exact),
+            ),
+            ("Rate", format!("{} nats a packet", short(best.kl))),
+            (
+                "Surprise at fields",
+                format!("{} nats a packet", short(best.fields)),
+            ),
+            (
+                "Surprise at time",
+                format!("{} nats a packet", short(best.time)),
+            ),
+            ("Objective", format!("{} nats a packet", short(best.loss))),
+        ],
+    )
+}
+
+const USE: &str = "## Use
+
+In the place of `MODEL` the folder of this file:
+
+    tracecodec encode in.pcap --model MODEL -o z.safetensors
+    tracecodec decode z.safetensors --model MODEL -o out.pcap
+    tracecodec roundtrip in.pcap out.pcap --model MODEL
+    tracecodec evaluate in.pcap out.pcap
+";
+
+fn limits(manifest: &Manifest) -> String {
+    let mut text = format!(
+        "## Limits\n\n\
+         - TCP option layouts outside its dictionary of {} keep their length alone.\n\
+         - Traffic unlike its data may come back worse than the figures above: measure on your own captures.\n\
+         - Times are kept with {} hexadecimal digits, not exactly.\n",
+        count(manifest.option_profiles.len() as u64),
+        manifest.codec.time_digits
+    );
+    if !manifest.codec.omit.is_empty() {
+        let names = manifest.codec.omit.join("`, `");
+        let _ = writeln!(text, "- It leaves out `{names}`: they decode to 0.");
+    }
+    text + "- It is no anonymisation in the sense of a law: endpoints and payloads do not survive, but timing, lengths and behaviour do, and \
+            can tell much about whoever is behind them.\n"
+}
+
+/// A heading, and names with their values.
+fn table(title: &str, rows: &[(&str, String)]) -> String {
+    let mut text = format!("## {title}\n\n| | |\n| --- | --- |\n");
+    for (name, value) in rows {
+        let _ = writeln!(text, "| {name} | {} |", cell(value));
+    }
+    text
+}
+
+/// Text in one cell of a table, in one line.
+fn cell(text: &str) -> String {
+    let plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    plain.collect::<String>().replace('|', "\\|")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The manifest of a training with as many sources.
+    fn manifest(sources: usize) -> Manifest {
+        let source =
+            serde_json::json!({"name": "a|b.pcap", "blake3": "ab12", "bytes": 9, "packets": 1200});
+        serde_json::from_value(serde_json::json!({
+            "format": "tracecodec.training", "version": 1, "tool": "tracecodec 0.1.0", "schema_version": 1,
+            "codec": {"omit": ["ip_tos", "tcp_win"]},
+            "training": {"steps": 6000},
+            "option_profiles": ["020405b4", "0101"],
+            "sources": vec![source; sources],
+            "training_packets": 128000, "validation_packets": 300, "steps": 1000,
+            "best": {"step": 900, "loss": 1.5, "fields": 0.25, "time": 0.001, "kl": 105.2, "accuracy": 0.9995, "exact": 0.98,
+                "training_loss": 2.5},
+            "weight_count": 1757840, "weights_blake3": "cd34",
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn test_model_card() {
+        insta::assert_snapshot!(model_card(&manifest(1)));
+    }
+
+    #[test]
+    fn test_long_lists_of_files_are_cut() {
+        let card = model_card(&manifest(FILES));
+        assert!(!card.contains("more, which"), "{card}");
+        let card = model_card(&manifest(FILES + 3));
+        assert!(card.contains("\nand 3 more, which `manifest.json` lists."));
+        assert_eq!(card.matches("a\\|b.pcap").count(), FILES);
+    }
+}

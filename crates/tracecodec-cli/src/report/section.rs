@@ -1,0 +1,60 @@
+//! A section of the page: tables and figures of one dataset, or of all trainings.
+
+use super::dataset::Dataset;
+use super::figure::Figure;
+use super::table::Table;
+use super::{interleaving, protocol_state, tables, temporal, transitions};
+
+/// What the page, the folder of figures and the files of tables are made from.
+pub(crate) struct Section {
+    pub(crate) name: String,
+    /// Its name in file names and links, unlike all others.
+    pub(crate) slug: String,
+    /// What makes the comparison doubtful.
+    pub(crate) warnings: Vec<String>,
+    /// The main table first.
+    pub(super) tables: Vec<Table>,
+    /// What the page has folded.
+    pub(super) complete: Complete,
+    /// In the order of the page.
+    pub(crate) figures: Vec<Figure>,
+}
+
+/// A table of everything.
+pub(super) struct Complete {
+    /// What to press for it.
+    pub(super) name: &'static str,
+    pub(super) table: Table,
+}
+
+impl Section {
+    /// All tables, the main one first.
+    pub(crate) fn all_tables(&self) -> impl Iterator<Item = &Table> {
+        self.tables.iter().chain([&self.complete.table])
+    }
+}
+
+impl From<Dataset> for Section {
+    fn from(dataset: Dataset) -> Self {
+        let latent_interface = tables::latent_interface(&dataset);
+        Self {
+            tables: [tables::main(&dataset)]
+                .into_iter()
+                .chain(latent_interface)
+                .collect(),
+            complete: Complete {
+                name: "All metrics",
+                table: tables::complete(&dataset),
+            },
+            figures: vec![
+                protocol_state::figure(&dataset),
+                transitions::figure(&dataset),
+                interleaving::figure(&dataset),
+                temporal::figure(&dataset),
+            ],
+            name: dataset.name,
+            slug: dataset.slug,
+            warnings: dataset.warnings,
+        }
+    }
+}
