@@ -439,16 +439,21 @@ fn test_refinement_brings_odd_packets_back() {
 }
 
 #[test]
-fn test_refinement_does_not_depend_on_company_or_threads() {
+fn test_refinement_does_not_depend_on_pieces_or_threads() {
     let actions = odd_actions();
     let config = RefineConfig::default();
     let codec = Codec::embedded().with_threads(1);
-    let together = codec.encode_refined(&actions, config);
-    let alone = codec.encode_refined(&actions[30..31], config);
-    let dim = together.latents.dim;
-    assert_eq!(alone.latents.mu, together.latents.mu[30 * dim..31 * dim]);
+    let whole = codec.encode_refined(&actions, config);
+    let mut encoder = codec.encoder();
+    let (mut mu, mut decoded) = (Vec::new(), Vec::new());
+    for piece in actions.chunks(7) {
+        let refined = encoder.encode_refined(piece, config);
+        mu.extend(refined.latents.mu);
+        decoded.extend(refined.decoded);
+    }
+    assert_eq!((&mu, &decoded), (&whole.latents.mu, &whole.decoded));
     let codec = codec.with_threads(3);
-    assert_eq!(codec.encode_refined(&actions, config), together);
+    assert_eq!(codec.encode_refined(&actions, config), whole);
 }
 
 #[test]
