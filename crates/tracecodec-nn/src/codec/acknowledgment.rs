@@ -68,12 +68,7 @@ impl Acknowledgments {
         if action.flow_evt != FlowEvent::Continue {
             *flow = Flow::default();
         }
-        // Who reopens a flow is its opener from there on.
-        let dir = match action.flow_evt {
-            FlowEvent::Reopen => Direction::Orig,
-            FlowEvent::Continue | FlowEvent::Open => action.dir,
-        };
-        (action.proto == Proto::Tcp).then_some((flow, dir))
+        (action.proto == Proto::Tcp).then_some((flow, action.role()))
     }
 }
 

@@ -90,13 +90,8 @@ impl Contexts {
         if action.flow_evt != FlowEvent::Continue {
             *history = History::default();
         }
-        // Who reopens a flow is its opener from there on.
-        let dir = match action.flow_evt {
-            FlowEvent::Reopen => Direction::Orig,
-            FlowEvent::Continue | FlowEvent::Open => action.dir,
-        };
         let context = history.context(self.time);
-        history.record(self.time, action.l4_payload_len, dir);
+        history.record(self.time, action.l4_payload_len, action.role());
         context
     }
 }

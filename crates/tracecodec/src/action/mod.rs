@@ -168,3 +168,13 @@ pub struct Action {
     /// Time since the previous packet of the sequence, in nanoseconds; negative where the capture steps back.
     pub delta_t: i64,
 }
+
+impl Action {
+    /// Who sent the packet in the flow as it is after it: who reopens a flow is its opener from there on.
+    pub fn role(&self) -> Direction {
+        match self.flow_evt {
+            FlowEvent::Reopen => Direction::Orig,
+            FlowEvent::Continue | FlowEvent::Open => self.dir,
+        }
+    }
+}

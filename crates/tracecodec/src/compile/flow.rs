@@ -129,7 +129,7 @@ impl Flow {
     }
 
     pub(super) fn emit_ethernet(&self, action: &Action, frame: &mut Vec<u8>) {
-        let dir = role(action);
+        let dir = action.role();
         frame.extend(mac(self.ends[dir.reverse() as usize].host));
         frame.extend(mac(self.ends[dir as usize].host));
         frame.extend(match action.ip_family {
@@ -139,17 +139,9 @@ impl Flow {
     }
 
     pub(super) fn emit_udp(&self, action: &Action, header: &mut [u8]) {
-        let dir = role(action);
+        let dir = action.role();
         header[0..2].copy_from_slice(&self.port(dir).to_be_bytes());
         header[2..4].copy_from_slice(&self.port(dir.reverse()).to_be_bytes());
         header[4..6].copy_from_slice(&(8 + action.l4_payload_len).to_be_bytes());
-    }
-}
-
-/// The direction of a packet in the flow as it is after it: who reopens a flow is its opener.
-pub(super) fn role(action: &Action) -> Direction {
-    match action.flow_evt {
-        FlowEvent::Reopen => Direction::Orig,
-        _ => action.dir,
     }
 }

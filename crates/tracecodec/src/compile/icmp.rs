@@ -1,6 +1,6 @@
 //! ICMP and ICMPv6 messages of the output.
 
-use super::flow::{Flow, role};
+use super::flow::Flow;
 use super::payload::Source;
 use crate::action::{Action, Direction, Family};
 use crate::wire::{checksum, icmp, ip_proto};
@@ -28,7 +28,7 @@ pub(super) fn emit(action: &Action, flow: &mut Flow, header: &mut [u8]) -> (Sour
 
 /// A UDP datagram, without data, from the receiver of the error to its sender.
 fn quote(action: &Action, flow: &Flow) -> Source {
-    let dir = role(action);
+    let dir = action.role();
     let (source, destination) = (flow.address(dir.reverse()), flow.address(dir));
     let mut bytes = [0; 48];
     let header_len = match action.ip_family {

@@ -1,6 +1,6 @@
 //! IP headers of the output.
 
-use super::flow::{Flow, role};
+use super::flow::Flow;
 use crate::action::{Action, Family};
 use crate::wire::{checksum, ip_proto};
 
@@ -26,7 +26,7 @@ fn emit_v4(action: &Action, flow: &Flow, id: u16, payload_len: usize, frame: &mu
     let start = frame.len();
     let words = 5 + action.ip_ext;
     let total_len = 4 * usize::from(words) + payload_len;
-    let dir = role(action);
+    let dir = action.role();
     frame.extend([0x40 | words, action.ip_tos]);
     frame.extend((total_len as u16).to_be_bytes());
     frame.extend(id.to_be_bytes());
@@ -41,7 +41,7 @@ fn emit_v4(action: &Action, flow: &Flow, id: u16, payload_len: usize, frame: &mu
 
 fn emit_v6(action: &Action, flow: &Flow, payload_len: usize, frame: &mut Vec<u8>) {
     let ext_len = 4 * usize::from(action.ip_ext);
-    let dir = role(action);
+    let dir = action.role();
     frame.extend((6 << 28 | u32::from(action.ip_tos) << 20).to_be_bytes());
     frame.extend(((ext_len + payload_len) as u16).to_be_bytes());
     let next = if ext_len > 0 {

@@ -1,6 +1,6 @@
 //! Legality: the nearest legal action to one that contradicts the state or itself.
 
-use super::flow::{Flow, Kind, role};
+use super::flow::{Flow, Kind};
 use super::tcp;
 use crate::action::{Action, Direction, Family, FlowEvent, OptionProfiles, Proto};
 use crate::tcp::{Connection, References, flags};
@@ -225,15 +225,15 @@ fn legalise_numbers(action: &mut Action, held: Option<&Flow>, counts: &mut Legal
         _ => &fresh,
     };
     let given = References::of(action);
-    let mut legal = connection.legal(role(action), given);
+    let mut legal = connection.legal(action.role(), given);
     counts.add(Legalisation::References, legal != given);
     if is_opening(action) {
-        let based = connection.at_base(role(action), legal);
+        let based = connection.at_base(action.role(), legal);
         counts.add(Legalisation::AnotherSyn, based != Some(legal));
         if based.is_none() {
             action.flow_evt = FlowEvent::Reopen;
         }
-        legal = based.unwrap_or_else(|| fresh.legal(role(action), legal));
+        legal = based.unwrap_or_else(|| fresh.legal(action.role(), legal));
     }
     action.tcp_seq_delta_sign = legal.seq_sign;
     action.tcp_seq_delta = legal.seq_delta;

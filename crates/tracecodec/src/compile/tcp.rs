@@ -1,6 +1,6 @@
 //! TCP headers of the output: numbers from the connection's state, options from their layout.
 
-use super::flow::{Flow, role};
+use super::flow::Flow;
 use crate::action::options::TcpOption;
 use crate::action::{Action, Direction, OptionLayout, OptionProfiles};
 use crate::pcap::Timestamp;
@@ -51,7 +51,7 @@ pub(super) fn emit(
     now: Timestamp,
     header: &mut [u8],
 ) -> SeqNumber {
-    let dir = role(action);
+    let dir = action.role();
     let segment_flags = flag_bits(action);
     let len = u32::from(action.l4_payload_len);
     let isns = [flow.isn(Direction::Orig), flow.isn(Direction::Resp)];
