@@ -6,6 +6,7 @@
 use std::ops::ControlFlow;
 use std::process::Command;
 
+use tracecodec::action::context::Contexts;
 use tracecodec::action::{Action, OptionProfiles, Proto};
 use tracecodec_nn::train::{Data, Report};
 use tracecodec_nn::{
@@ -27,7 +28,14 @@ fn actions(count: u64) -> Vec<Action> {
         }
         .without_inactive()
     };
-    (0..count).map(action).collect()
+    let mut contexts = Contexts::default();
+    (0..count)
+        .map(action)
+        .map(|action| Action {
+            context: contexts.next(&action),
+            ..action
+        })
+        .collect()
 }
 
 fn tiny() -> CodecConfig {
@@ -42,16 +50,13 @@ fn tiny() -> CodecConfig {
         encoder_blocks: 1,
         decoder_blocks: 1,
         time_digits: 2,
+        ..CodecConfig::default()
     }
 }
 
 fn trained(device: Device, steps: u64) -> (Codec, Report) {
     let actions = actions(100);
-    let data = Data {
-        training: &actions,
-        validation: &actions,
-        profiles: &OptionProfiles::new().freeze(),
-    };
+    let data = Data::new(actions.clone(), actions, OptionProfiles::new().freeze());
     let config = TrainConfig {
         steps,
         batch: 32,
@@ -63,7 +68,7 @@ fn trained(device: Device, steps: u64) -> (Codec, Report) {
     };
     let directory = tempfile::tempdir().unwrap();
     let go_on = |_: &_| ControlFlow::Continue(());
-    train(&config, &tiny(), data, directory.path(), false, go_on).unwrap()
+    train(&config, &tiny(), &data, directory.path(), false, go_on).unwrap()
 }
 
 fn farthest(a: &[f32], b: &[f32]) -> f32 {
