@@ -1,0 +1,163 @@
+//! Writing an actions file.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::data_type::{Int32Type, Int64Type};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::ColumnPath;
+
+use super::columns::{Columns, parquet_schema};
+use super::{ActionsError, ActionsErrorKind, DELTA_T, ROW_GROUP, key};
+use crate::action::{Action, OptionProfiles, SCHEMA_VERSION};
+use crate::artifact::TOOL;
+use crate::artifact::manifest::ActionCounts;
+use crate::lift::LiftCounts;
+use crate::output::Output;
+use crate::pcap::Timestamp;
+/// Dictionaries make the file a fifth smaller; statistics by page would make it larger and slower for no one's good.
+fn properties() -> WriterProperties {
+    let delta_t = ColumnPath::from(DELTA_T);
+    WriterProperties::builder()
+        .set_created_by(TOOL.to_string())
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_column_dictionary_enabled(delta_t.clone(), false)
+        .set_column_encoding(delta_t, Encoding::DELTA_BINARY_PACKED)
+        .build()
+}
+
+/// An actions file being written. Holds at most [`ROW_GROUP`] actions in memory. The same actions give the same bytes.
+///
+/// The file appears in [`finish`](ActionsWriter::finish); dropped before that, nothing is left of it.
+pub struct ActionsWriter {
+    path: PathBuf,
+    file: SerializedFileWriter<Output>,
+    pub(super) columns: Columns,
+}
+
+impl ActionsWriter {
+    /// Begins an actions file at a path; `-` is standard output.
+    ///
+    /// # Errors
+    /// If the output cannot be opened.
+    pub fn create(path: impl AsRef<Path>) -> Result<Self, ActionsError> {
+        let path = path.as_ref().to_path_buf();
+        let opened = Output::create(&path)
+            .map_err(ActionsErrorKind::from)
+            .and_then(|output| {
+                let properties = Arc::new(properties());
+                SerializedFileWriter::new(output, parquet_schema(), properties).map_err(output_kind)
+            });
+        match opened {
+            Ok(file) => Ok(Self {
+                path,
+                file,
+                columns: Columns::new(),
+            }),
+            Err(kind) => Err(ActionsError { path, kind }),
+        }
+    }
+
+    /// Writes one action. Inactive quantities become 0; what exceeds its vocabulary saturates.
+    ///
+    /// # Errors
+    /// If the output fails.
+    #[inline]
+    pub fn write(&mut self, action: &Action) -> Result<(), ActionsError> {
+        self.columns.push(action);
+        match self.columns.len() {
+            ROW_GROUP => self.write_group(),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes what is left and the metadata, and puts the file in its place. `epoch` is the time of the first action.
+    ///
+    /// # Errors
+    /// If the output fails; the file then does not appear.
+    pub fn finish(
+        mut self,
+        epoch: Option<Timestamp>,
+        profiles: &OptionProfiles,
+        counts: &LiftCounts,
+    ) -> Result<(), ActionsError> {
+        if self.columns.len() > 0 {
+            self.write_group()?;
+        }
+        for (key, value) in metadata(epoch, profiles, counts) {
+            self.file
+                .append_key_value_metadata(KeyValue::new(key.to_string(), value));
+        }
+        let output = self.file.into_inner().map_err(output_kind);
+        output
+            .and_then(|output| Ok(output.finish()?))
+            .map_err(|kind| ActionsError {
+                path: self.path,
+                kind,
+            })
+    }
+
+    fn write_group(&mut self) -> Result<(), ActionsError> {
+        let written = write_columns(&mut self.file, &self.columns);
+        self.columns.clear();
+        written.map_err(|error| ActionsError {
+            path: self.path.clone(),
+            kind: output_kind(error),
+        })
+    }
+}
+
+fn metadata(
+    epoch: Option<Timestamp>,
+    profiles: &OptionProfiles,
+    counts: &LiftCounts,
+) -> Vec<(&'static str, String)> {
+    let json = |value: serde_json::Result<String>| value.expect("strings and numbers are JSON");
+    let mut metadata = vec![
+        (key::SCHEMA_VERSION, SCHEMA_VERSION.to_string()),
+        (
+            key::OPTION_PROFILES,
+            json(serde_json::to_string(&profiles.to_hex())),
+        ),
+        (
+            key::COUNTS,
+            json(serde_json::to_string(&ActionCounts::from(counts))),
+        ),
+    ];
+    metadata.extend(epoch.map(|epoch| (key::EPOCH, epoch.0.to_string())));
+    metadata
+}
+
+fn write_columns(
+    file: &mut SerializedFileWriter<Output>,
+    columns: &Columns,
+) -> Result<(), ParquetError> {
+    let mut group = file.next_row_group()?;
+    let mut quantities = columns.quantities.iter();
+    while let Some(mut column) = group.next_column()? {
+        match quantities.next() {
+            Some(values) => column.typed::<Int32Type>().write_batch(values, None, None),
+            None => column
+                .typed::<Int64Type>()
+                .write_batch(&columns.delta_t, None, None),
+        }?;
+        column.close()?;
+    }
+    group.close().map(drop)
+}
+
+fn output_kind(error: ParquetError) -> ActionsErrorKind {
+    ActionsErrorKind::Io(match error {
+        ParquetError::External(cause) => match cause.downcast::<io::Error>() {
+            Ok(error) => *error,
+            Err(cause) => io::Error::other(cause),
+        },
+        error => io::Error::other(error),
+    })
+}
