@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use tracecodec::compile::{CompileConfig, Link, PayloadPolicy, Salt};
 use tracecodec::flow::FlowTable;
+use tracecodec::lift::Lifter;
 use tracecodec_nn::{Codec, Device};
 
 use crate::commands;
@@ -72,6 +73,13 @@ pub(crate) struct LiftArgs {
     /// Slots for live flows; when all are taken, the flow that was silent longest loses its slot.
     #[arg(long, value_name = "N", default_value_t = FlowTable::<()>::MAX_CAPACITY, value_parser = slots)]
     pub(crate) slots: usize,
+}
+
+impl LiftArgs {
+    /// A lifter for a codec: layouts of TCP options that its dictionary lacks get numbers after its own.
+    pub(crate) fn lifter_for(self, codec: &Codec) -> Lifter {
+        Lifter::new(self.slots, codec.option_profiles().clone().thaw())
+    }
 }
 
 fn slots(text: &str) -> Result<usize, String> {

@@ -202,7 +202,7 @@ In the place of `MODEL` the folder of this file:
 fn limits(manifest: &Manifest) -> String {
     let mut text = format!(
         "## Limits\n\n\
-         - TCP option layouts outside its dictionary of {} keep their length alone.\n\
+         - Its dictionary has {} layouts of TCP options. Others come back with the dictionary that the manifest of the latents carries.\n\
          - Traffic unlike its data may come back worse than the figures above: measure on your own captures.\n\
          - Times are kept with {} hexadecimal digits, not exactly.\n",
         count(manifest.option_profiles.len() as u64),
@@ -256,6 +256,20 @@ mod tests {
     #[test]
     fn test_model_card() {
         insta::assert_snapshot!(model_card(&manifest(1)));
+    }
+
+    /// Run with `UPDATE_DOCS=1` to write it anew.
+    #[test]
+    fn test_card_of_the_shipped_model_follows_from_its_manifest() {
+        let folder = std::path::Path::new(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../data/default-model"
+        ));
+        let card = model_card(&Manifest::read(folder).unwrap());
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(folder.join(FILE), &card).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(folder.join(FILE)).unwrap(), card);
     }
 
     #[test]

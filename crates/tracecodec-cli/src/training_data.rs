@@ -31,12 +31,12 @@ const VALIDATION_SHARE: u64 = 10;
 pub(crate) struct TrainingData {
     /// The training and the validation packets.
     pub(crate) data: Data,
-    _lifted: LiftedFolder,
+    _folder: ActionsFolder,
 }
 
 impl TrainingData {
     /// Takes everything into actions files in a folder within `output`, as a codec of this shape reads packets.
-    pub(crate) fn lift(
+    pub(crate) fn prepare(
         paths: &[PathBuf],
         output: &Path,
         read: ReadArgs,
@@ -44,7 +44,7 @@ impl TrainingData {
     ) -> Result<Self> {
         let (folders, files): (Vec<_>, Vec<_>) = paths.iter().partition(|path| path.is_dir());
         let shards = Shards::read(&folders)?;
-        let mut folder = LiftedFolder::create(output, codec)?;
+        let mut folder = ActionsFolder::create(output, codec)?;
         let mut training = vec![folder.lift("training", &shards.of(Split::Train), read)?];
         let mut validation = Vec::new();
         for (i, path) in files.into_iter().enumerate() {
@@ -60,7 +60,7 @@ impl TrainingData {
         validation.push(folder.lift("validation", &shards.of(Split::Validation), read)?);
         Ok(Self {
             data: Data::open(&training, &validation)?.with_sources(mem::take(&mut folder.sources)),
-            _lifted: folder,
+            _folder: folder,
         })
     }
 }
@@ -125,8 +125,8 @@ impl Capture {
     }
 }
 
-/// The folder of what is lifted. Dropped, it is removed with all that is in it.
-struct LiftedFolder {
+/// The folder of actions files. Dropped, it is removed with all that is in it.
+struct ActionsFolder {
     path: PathBuf,
     /// The folder around it, if that was made for it.
     made: Option<PathBuf>,
@@ -136,7 +136,7 @@ struct LiftedFolder {
     sources: Vec<Source>,
 }
 
-impl LiftedFolder {
+impl ActionsFolder {
     /// Makes an empty folder within `output`, in the place of one that was left behind.
     fn create(output: &Path, codec: &CodecConfig) -> Result<Self> {
         let path = output.join(FOLDER);
@@ -198,26 +198,28 @@ impl LiftedFolder {
             writer.write(&past.codable(&action))?;
         }
         interrupt::check()?;
-        let bytes =
-            fs::metadata(actions).with_context(|| format!("cannot read {}", actions.display()))?;
-        self.sources.push(Source {
-            name: actions
-                .file_name()
-                .unwrap_or(actions.as_os_str())
-                .to_string_lossy()
-                .into_owned(),
-            blake3: manifest::digest(actions)?,
-            bytes: bytes.len(),
-            packets: counts.actions(),
-            damage: None,
-        });
+        self.sources.push(source(actions, counts.actions())?);
         writer.finish(epoch, &profiles, &counts)?;
         let rows = 0..counts.actions();
         Ok(Rows { path, rows })
     }
 }
 
-impl Drop for LiftedFolder {
+/// An actions file as a manifest names what was read.
+fn source(actions: &Path, packets: u64) -> Result<Source> {
+    let metadata =
+        fs::metadata(actions).with_context(|| format!("cannot read {}", actions.display()))?;
+    let name = actions.file_name().unwrap_or(actions.as_os_str());
+    Ok(Source {
+        name: name.to_string_lossy().into_owned(),
+        blake3: manifest::digest(actions)?,
+        bytes: metadata.len(),
+        packets,
+        damage: None,
+    })
+}
+
+impl Drop for ActionsFolder {
     fn drop(&mut self) {
         // Nothing can be done about a folder that cannot be removed; the next training tries again.
         let _ = fs::remove_dir_all(&self.path);

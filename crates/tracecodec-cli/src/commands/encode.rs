@@ -8,7 +8,6 @@ use clap::Args;
 use tracecodec::action::{Action, SCHEMA_VERSION};
 use tracecodec::artifact::ActionsReader;
 use tracecodec::artifact::manifest::ActionCounts;
-use tracecodec::lift::Lifter;
 use tracecodec_nn::{Codec, Latents, RefineConfig, latents};
 
 use crate::cli::{LiftArgs, ModelArgs, ReadArgs, RefineArgs};
@@ -27,7 +26,7 @@ const BATCH: usize = 8192;
 /// written beside it. Latents are kept in memory until they are written: about 512 bytes a packet.
 #[derive(Debug, Args)]
 pub(crate) struct Encode {
-    /// Capture, or actions (.parquet) that were lifted with the dictionary of this codec; - is a capture on stdin.
+    /// Capture, or actions (.parquet) that were lifted with --profiles-of this codec; - is a capture on stdin.
     #[arg(value_name = "IN")]
     input: PathBuf,
     /// File to write (safetensors).
@@ -136,7 +135,7 @@ fn encode(
 }
 
 fn lift(args: &Encode, codec: &Codec, manifest: &mut LatentManifest) -> Result<Vec<Action>> {
-    let mut lifter = Lifter::new(args.lift.slots, codec.option_profiles().clone().thaw());
+    let mut lifter = args.lift.lifter_for(codec);
     let mut actions = Vec::new();
     let mut input = Input::open(&args.input, args.read)?;
     input.for_each(|packet| {

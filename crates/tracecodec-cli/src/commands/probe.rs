@@ -8,7 +8,6 @@ use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
 use tracecodec::action::Action;
-use tracecodec::lift::Lifter;
 use tracecodec::output::Output;
 use tracecodec_nn::probe::{Between, Dimension, Interpolation, Noise};
 use tracecodec_nn::{Codec, Probe as Probed, ProbeConfig, probe};
@@ -80,7 +79,7 @@ pub(crate) fn run(args: &Probe, json: bool) -> Result<()> {
 
 /// The packet actions of the whole capture: what a packet's latent tells depends on those before it.
 fn lift(args: &Probe, codec: &Codec) -> Result<Vec<Action>> {
-    let mut lifter = Lifter::new(args.lift.slots, codec.option_profiles().clone());
+    let mut lifter = args.lift.lifter_for(codec);
     let mut actions = Vec::new();
     Input::open(&args.input, args.read)?.for_each(|packet| {
         actions.extend(lifter.lift(packet));

@@ -275,7 +275,7 @@ fn run_model(
 ) -> Result<(Summary, String)> {
     let (input_name, output_name) = (name(input), name(output));
     let mut input = Input::open(input, args.read)?;
-    let mut lifter = Lifter::new(args.lift.slots, codec.option_profiles().clone().thaw());
+    let mut lifter = args.lift.lifter_for(codec);
     let mut learned = Learned {
         encoder: codec.encoder(),
         decoder: codec.decoder(),

@@ -29,9 +29,11 @@ const BAR: u64 = 1_000_000;
 /// Train a codec.
 ///
 /// From a folder of shards, it learns from the training split and is chosen by the validation split. Of captures and actions files, the
-/// last tenth of each is for validation. Memory does not grow with the data: captures are lifted first, to about ten bytes a
-/// packet in the output folder, which are removed at the end (--resume lifts them again). The folder that is written holds the best weights, their manifest, history.jsonl, and MODEL_CARD.md, which tells all of it in words; during the
-/// training also a checkpoint, at most a minute old. Ctrl-C ends the step and writes one; --resume goes on from it.
+/// last tenth of each is for validation. Memory does not grow with the data: all of it is lifted first, to about ten bytes a packet in the
+/// output folder, which are removed at the end (--resume lifts again).
+///
+/// The folder that is written holds the best weights, their manifest, history.jsonl, and MODEL_CARD.md, which tells all of it in words;
+/// during the training also a checkpoint, at most a minute old. Ctrl-C ends the step and writes one; --resume goes on from it.
 #[derive(Debug, Args)]
 pub(crate) struct Train {
     /// Folders of shards, captures, and actions (.parquet), in any mix.
@@ -46,15 +48,15 @@ pub(crate) struct Train {
     /// Train for so many minutes; the result then depends on the machine.
     #[arg(long, value_name = "M")]
     minutes: Option<f64>,
-    /// Names all random numbers.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    seed: u64,
-    /// Encoder of the codec.
-    #[arg(long, value_enum, default_value_t = EncoderArg::Mlp)]
-    encoder: EncoderArg,
-    /// Tokens of the Transformer.
-    #[arg(long, value_enum, default_value_t = TokensArg::Group)]
-    tokens: TokensArg,
+    /// Names all random numbers [default: 0].
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Encoder of the codec [default: mlp].
+    #[arg(long, value_enum)]
+    encoder: Option<EncoderArg>,
+    /// Tokens of the Transformer [default: group].
+    #[arg(long, value_enum)]
+    tokens: Option<TokensArg>,
     /// Settings as JSON, an object with `train` and `codec`; the options above win over it.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -118,7 +120,7 @@ pub(crate) fn run(args: &Train, json: bool) -> Result<()> {
     let config = args.settings()?;
     args.check_output()?;
     config.train.device.check()?;
-    let training = TrainingData::lift(&args.data, &args.output, args.read, &config.codec)?;
+    let training = TrainingData::prepare(&args.data, &args.output, args.read, &config.codec)?;
     let data = &training.data;
     let bar = progress_bar(Some(BAR), "training");
     let (_, report) = tracecodec_nn::train(
@@ -185,21 +187,24 @@ impl Train {
     fn settings(&self) -> Result<Config> {
         let mut config = match &self.config {
             Some(path) => read_config(path)?,
-            None => {
-                let mut config = Config::default();
-                config.codec.encoder = match self.encoder {
-                    EncoderArg::Mlp => EncoderKind::ResidualMlp,
-                    EncoderArg::Transformer => EncoderKind::Transformer,
-                };
-                config.codec.tokens = match self.tokens {
-                    TokensArg::Group => TokenLayout::Group,
-                    TokensArg::Field => TokenLayout::Field,
-                };
-                config
-            }
+            None => Config::default(),
         };
-        config.train.seed = self.seed;
-        config.train.steps = self.steps.unwrap_or(config.train.steps);
+        if let Some(encoder) = self.encoder {
+            config.codec.encoder = match encoder {
+                EncoderArg::Mlp => EncoderKind::ResidualMlp,
+                EncoderArg::Transformer => EncoderKind::Transformer,
+            };
+        }
+        if let Some(tokens) = self.tokens {
+            config.codec.tokens = match tokens {
+                TokensArg::Group => TokenLayout::Group,
+                TokensArg::Field => TokenLayout::Field,
+            };
+        }
+        config.train.seed = self.seed.unwrap_or(config.train.seed);
+        if let Some(steps) = self.steps {
+            (config.train.steps, config.train.minutes) = (steps, None);
+        }
         config.train.minutes = self.minutes.or(config.train.minutes);
         config.train.threads = self.threads;
         config.train.device = self.device.device();

@@ -5,6 +5,9 @@
 //!                                z = μ ↓
 //! Action ← symbols ← coarse, context → details; time
 //! ```
+//!
+//! A [`TraceEncoder`] and a [`TraceDecoder`] go through a trace in order: they keep the clock and, by default, derive the context from the
+//! packets before.
 
 mod acknowledgment;
 pub(crate) mod batch;
