@@ -118,10 +118,10 @@ def judge(folder, shards, options):
         shutil.rmtree(decoded, ignore_errors=True)
         test = shards / "test"
         start = time.monotonic()
-        done = run(PROGRAM, "roundtrip", test, decoded, "--json", *options, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        done = run(PROGRAM, "roundtrip", test, decoded, "--json", *options, stdout=subprocess.PIPE, text=True)
         seconds = time.monotonic() - start
         captures = json.loads(done.stdout)["captures"]
-        run(PROGRAM, "evaluate", test, decoded, "-o", evaluation, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        run(PROGRAM, "evaluate", test, decoded, "-o", evaluation, stdout=subprocess.DEVNULL)
         shutil.rmtree(decoded)
         found = {"packets": sum(capture["actions"] for capture in captures), "seconds": seconds}
         found.update(codec_figures(captures))
