@@ -123,8 +123,8 @@ fn figure(trainings: &[Training]) -> Figure {
     Figure {
         key: "learning-curves",
         title: "Learning curves".to_string(),
-        caption: "What a codec can do against the packets that it has learned from, each pass over the data counted. Good: low curves that \
-                  still fall at their end are worth more steps; flat ones are not. Curves compare where trainings have the same validation \
+        caption: "What a codec can do against the packets that it has learned from, each pass over the data counted. Low is good. \
+                  A curve that still falls at its end is worth more steps, a flat one is not. Curves compare where trainings have the same validation \
                   packets; losses, where they have the same β, too."
             .to_string(),
         panels: vec![
