@@ -26,7 +26,7 @@ LATENT = 64
 class Default:
     """A residual MLP over summed embeddings; the context follows from the flow's past and is given."""
 
-    sizes = COARSE + DETAIL + CONTEXT + [127] + [16] * 4
+    sizes = COARSE + DETAIL + CONTEXT + [3, 4, 16] + [16] * 4
     details = range(len(COARSE), len(COARSE) + len(DETAIL) - PAYLOAD)
     given = range(len(COARSE) + len(DETAIL), len(COARSE) + len(DETAIL) + len(CONTEXT))
     times = range(len(COARSE) + len(DETAIL) + len(CONTEXT), len(sizes))
@@ -36,7 +36,7 @@ class Default:
 class Paper:
     """A Transformer over one token a field; the latent carries the context."""
 
-    sizes = COARSE + DETAIL + CONTEXT + [127] + [16] * 3
+    sizes = COARSE + DETAIL + CONTEXT + [3, 4, 16] + [16] * 3
     details = range(len(COARSE), len(COARSE) + len(DETAIL))
     given = range(0)
     times = range(len(COARSE) + len(DETAIL) + len(CONTEXT), len(sizes))
@@ -115,12 +115,12 @@ class TransformerEncoder(nn.Module):
 
 
 class Stage(nn.Module):
-    """A trunk, and the heads of one stage in one matrix: padded to 16, 32 or 128 classes and sorted by that size."""
+    """A trunk, and the heads of one stage in one matrix: padded to 16 or 32 classes and sorted by that size."""
 
     def __init__(self, sizes, symbols, width):
         super().__init__()
         self.runs, penalty, column = [], [], 0
-        for smaller, size in [(0, 16), (16, 32), (32, 128)]:
+        for smaller, size in [(0, 16), (16, 32)]:
             members = [i for i in symbols if smaller < sizes[i] <= size]
             if members:
                 self.runs.append((column, size, torch.tensor(members)))

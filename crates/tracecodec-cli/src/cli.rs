@@ -214,6 +214,15 @@ pub(crate) struct RefineArgs {
     pub(crate) no_refine: bool,
 }
 
+/// How latents are decoded.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct ConstraintArgs {
+    /// Take packets as they decode, whether their flows are open or not. By default the likeliest packet is taken that agrees with the
+    /// flows that are open; latents that start in the middle of a trace need this option.
+    #[arg(long)]
+    pub(crate) unconstrained: bool,
+}
+
 /// A file to write, or `-` for stdout.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct OutputArg {

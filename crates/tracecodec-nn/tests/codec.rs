@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use tracecodec::action::context::Contexts;
 use tracecodec::action::schema::FIELDS;
-use tracecodec::action::{Action, OptionLayout, OptionProfiles, Proto, SCHEMA_VERSION};
+use tracecodec::action::{
+    Action, Direction, FlowEvent, OptionLayout, OptionProfiles, Proto, SCHEMA_VERSION,
+};
 use tracecodec::artifact::ActionsWriter;
 use tracecodec::lift::LiftCounts;
 use tracecodec_nn::codec::{AckBase, ContextSource};
@@ -33,6 +35,10 @@ fn actions(count: u64) -> Vec<Action> {
             let proto = proto[(flow % 5) as usize];
             Action {
                 flow_token: flow as u16,
+                flow_evt: match (0..i).any(|j| j * j % 7 == flow) {
+                    true => FlowEvent::Continue,
+                    false => FlowEvent::Open,
+                },
                 proto,
                 tcp_win: 0x100 * (1 + flow as u16),
                 ttl_res: 64 - flow as u8,
@@ -138,6 +144,29 @@ fn test_any_latent_decodes_to_a_legal_action() {
             action
         );
     }
+}
+
+#[test]
+fn test_decoded_packets_belong_to_flows_that_are_open() {
+    let codec = Codec::new(&tiny(EncoderKind::ResidualMlp, TokenLayout::Group), 1).unwrap();
+    let z: Vec<f32> = (0..8 * 2_000).map(|i| 40.0 * (i as f32).sin()).collect();
+    let mut open = std::collections::HashMap::new();
+    let (mut continued, mut opened) = (0, 0);
+    for action in codec.decode(&z) {
+        let kind = (action.proto, action.ip_family);
+        match action.flow_evt {
+            FlowEvent::Open => {
+                assert_eq!(action.dir, Direction::Orig);
+                open.insert(action.flow_token, kind);
+                opened += 1;
+            }
+            FlowEvent::Continue | FlowEvent::Reopen => {
+                assert_eq!(open.get(&action.flow_token), Some(&kind), "{action:?}");
+                continued += 1;
+            }
+        }
+    }
+    assert!(continued > 100 && opened > 3, "{continued} {opened}");
 }
 
 #[test]

@@ -13,7 +13,7 @@ jax.config.update("jax_enable_x64", True)
 COARSE = [16, 16, 16, 16, 3, 4, 2, 2, 9]
 DETAIL = [16] * 10 + [3] + [16] * 8 + [3] + [16] * 24
 CONTEXT = [32, 16, 17, 8, 3]
-TIME = [127, 16]
+TIME = [3, 4, 16, 16]
 SIZES = COARSE + DETAIL + CONTEXT + TIME
 FIRST_CONTEXT = len(COARSE) + len(DETAIL)
 IN_CONTEXT = list(range(FIRST_CONTEXT, FIRST_CONTEXT + 5))
@@ -23,9 +23,9 @@ STAGES = {
     "latent": (list(range(9)) + IN_CONTEXT, list(range(9)) + IN_CONTEXT, list(range(9, FIRST_CONTEXT))),
     "flow": (list(range(9)) + IN_LENGTH, list(range(9)) + IN_LENGTH + IN_CONTEXT, list(range(9, FIRST_CONTEXT - 4))),
 }
-IN_TIME = [len(SIZES) - 2, len(SIZES) - 1]
+IN_TIME = [len(SIZES) - 4 + i for i in range(4)]
 # Symbols of each token group.
-GROUPS = [5, 4, 6, 4, 9, 9, 8, 4, 4, 5, 2]
+GROUPS = [5, 4, 6, 4, 9, 9, 8, 4, 4, 5, 4]
 LATENT, WIDTH, MODEL, HEADS, ROWS = 2, 4, 4, 2, 3
 
 values = np.array([[(7 * i + 3 * row) % size for i, size in enumerate(SIZES)] for row in range(ROWS)])
@@ -67,8 +67,8 @@ def transformer(w, x):
 
 
 def cross_entropy(logits, symbols):
-    """Heads are sorted by padded size: up to 16, 32, 128 columns."""
-    padded = lambda i: 16 if SIZES[i] <= 16 else 32 if SIZES[i] <= 32 else 128
+    """Heads are sorted by padded size: up to 16 or 32 columns."""
+    padded = lambda i: 16 if SIZES[i] <= 16 else 32
     total, column = 0.0, 0
     for i in sorted(symbols, key=padded):
         log_p = jax.nn.log_softmax(logits[:, column : column + SIZES[i]])
@@ -110,7 +110,7 @@ def objective(flat, kind, context):
     fields = cross_entropy(trunk(w, z, WIDTH, columns), coarse)
     condition = embed(w, conditions, WIDTH).sum(1)
     fields += cross_entropy(trunk(w, z, WIDTH, 16 * len(detail), lambda: condition), detail)
-    time = cross_entropy(trunk(w, z, WIDTH // 2, 16 + 128), IN_TIME)
+    time = cross_entropy(trunk(w, z, WIDTH // 2, 16 * len(IN_TIME)), IN_TIME)
     assert w.at == flat.size, (w.at, flat.size)
     return fields + time + kl, (fields, time, kl)
 

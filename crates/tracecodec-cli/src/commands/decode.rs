@@ -15,7 +15,7 @@ use tracecodec::pcap::Timestamp;
 use tracecodec_nn::Codec;
 use tracecodec_nn::latents::{self, Points};
 
-use crate::cli::{ModelArgs, OutputArg, RealiseArgs};
+use crate::cli::{ConstraintArgs, ModelArgs, OutputArg, RealiseArgs};
 use crate::failure::Hint;
 use crate::input::progress_bar;
 use crate::interrupt;
@@ -46,6 +46,8 @@ pub(crate) struct Decode {
     #[command(flatten)]
     model: ModelArgs,
     #[command(flatten)]
+    constraints: ConstraintArgs,
+    #[command(flatten)]
     realise: RealiseArgs,
 }
 
@@ -57,6 +59,8 @@ struct Summary {
     model: String,
     salt: u64,
     packets: u64,
+    /// Packets that were made to agree with the flows that are open.
+    settled: u64,
     legalisations: BTreeMap<&'static str, u64>,
 }
 
@@ -66,6 +70,7 @@ pub(crate) fn run(args: &Decode, json: bool) -> Result<()> {
     check_file(&args.input, "latents")?;
     check_distinct(&[&args.input], path)?;
     let codec = args.model.load()?;
+    let codec = codec.with_constraints(!args.constraints.unconstrained);
     let points = match args.sample {
         true => Points::Sample,
         false => Points::Means,
@@ -79,7 +84,7 @@ pub(crate) fn run(args: &Decode, json: bool) -> Result<()> {
         profiles: profiles(args, &codec, manifest.as_ref())?,
         epoch: Timestamp(manifest.and_then(|manifest| manifest.epoch_ns).unwrap_or(0)),
     };
-    let compiler = match path.extension().and_then(OsStr::to_str) {
+    let (compiler, settled) = match path.extension().and_then(OsStr::to_str) {
         Some("parquet") => trace.write_actions(args)?,
         _ => trace.write_capture(args)?,
     };
@@ -89,12 +94,17 @@ pub(crate) fn run(args: &Decode, json: bool) -> Result<()> {
         model: args.model.name(),
         salt: args.realise.salt.0,
         packets: (z.len() / dim) as u64,
+        settled,
         legalisations: legalisations(compiler.legalisations()),
     };
     let line = format!(
-        "{}: {} packets{}",
+        "{}: {} packets{}{}",
         summary.output,
         summary.packets,
+        match settled {
+            0 => String::new(),
+            settled => format!("; {settled} made to agree with the open flows"),
+        },
         legalisation_line(compiler.legalisations())
     );
     print_summary(json, &summary, &line)
@@ -167,8 +177,8 @@ struct Trace<'a> {
 }
 
 impl Trace<'_> {
-    /// Decodes in batches, and hands over every action.
-    fn decode(&self, mut each: impl FnMut(&Action) -> Result<()>) -> Result<()> {
+    /// Decodes in batches, and hands over every action. Tells how many were made to agree with the open flows.
+    fn decode(&self, mut each: impl FnMut(&Action) -> Result<()>) -> Result<u64> {
         let dim = self.codec.config().d_latent;
         let bar = progress_bar(Some((self.z.len() / dim) as u64), "packets");
         let mut decoder = self.codec.decoder();
@@ -180,27 +190,27 @@ impl Trace<'_> {
             bar.inc((batch.len() / dim) as u64);
         }
         bar.finish_and_clear();
-        Ok(())
+        Ok(decoder.settled())
     }
 
-    fn write_capture(&self, args: &Decode) -> Result<Compiler> {
+    fn write_capture(&self, args: &Decode) -> Result<(Compiler, u64)> {
         let mut output = CaptureOutput::create(&args.output.output, args.realise.us)?;
         let mut compiler = Compiler::new(args.realise.config());
         compiler.start_at(self.epoch);
-        self.decode(|action| output.write(&compiler.compile(action, &self.profiles)))?;
+        let settled = self.decode(|action| output.write(&compiler.compile(action, &self.profiles)))?;
         output.finish()?;
-        Ok(compiler)
+        Ok((compiler, settled))
     }
 
-    fn write_actions(&self, args: &Decode) -> Result<Compiler> {
+    fn write_actions(&self, args: &Decode) -> Result<(Compiler, u64)> {
         let mut writer = ActionsWriter::create(&args.output.output)?;
         let mut counts = LiftCounts::default();
-        self.decode(|action| {
+        let settled = self.decode(|action| {
             counts.lifted[action.proto as usize] += 1;
             Ok(writer.write(action)?)
         })?;
         counts.packets = counts.actions();
         writer.finish(Some(self.epoch), &self.profiles, &counts)?;
-        Ok(Compiler::new(args.realise.config()))
+        Ok((Compiler::new(args.realise.config()), settled))
     }
 }

@@ -20,7 +20,7 @@ use tracecodec::pcap::Timestamp;
 use tracecodec_nn::codec::{TraceDecoder, TraceEncoder};
 use tracecodec_nn::{Accuracy, Codec, RefineConfig};
 
-use crate::cli::{LiftArgs, ModelArgs, ReadArgs, RealiseArgs, RefineArgs};
+use crate::cli::{ConstraintArgs, LiftArgs, ModelArgs, ReadArgs, RealiseArgs, RefineArgs};
 use crate::codec_entropy::{CodecEntropy, EntropyNats};
 use crate::failure::Hint;
 use crate::folder;
@@ -52,6 +52,8 @@ pub(crate) struct Roundtrip {
     #[command(flatten)]
     refine: RefineArgs,
     #[command(flatten)]
+    constraints: ConstraintArgs,
+    #[command(flatten)]
     read: ReadArgs,
     #[command(flatten)]
     lift: LiftArgs,
@@ -79,6 +81,8 @@ struct Fidelity {
     model: String,
     #[serde(flatten)]
     rates: Rates,
+    /// Packets whose latent had to be made to agree with the flows that were open.
+    settled: u64,
     /// What the packets cost without a model of the traffic; none without --entropy.
     #[serde(skip_serializing_if = "Option::is_none")]
     entropy: Option<EntropyNats>,
@@ -123,6 +127,7 @@ struct Summaries {
 pub(crate) fn run(args: &Roundtrip, json: bool) -> Result<()> {
     check_stdout(json, &args.output)?;
     let codec = (!args.oracle).then(|| args.model.load()).transpose()?;
+    let codec = codec.map(|codec| codec.with_constraints(!args.constraints.unconstrained));
     let take = |input: &Path, output: &Path| match &codec {
         Some(codec) => run_model(args, codec, input, output),
         None => run_oracle(args, input, output),
@@ -304,6 +309,8 @@ fn run_model(
     })?;
     learned.take(&mut actions, lifter.profiles())?;
     let Learned {
+        encoder,
+        decoder,
         compiler,
         output,
         refine,
@@ -312,13 +319,16 @@ fn run_model(
         before,
         moved,
         left,
-        ..
     } = learned;
     output.finish()?;
     let counts = lifter.counts();
     let fidelity = Fidelity {
         model: args.model.name(),
         rates: tally.rates(),
+        settled: match refine {
+            true => encoder.settled(),
+            false => decoder.settled(),
+        },
         entropy: entropy.as_ref().map(CodecEntropy::nats),
         refinement: refine.then(|| Refinement {
             moved,

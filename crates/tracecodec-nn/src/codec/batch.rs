@@ -109,11 +109,14 @@ fn copy_group(symbols: &Symbols, group: usize, from: &[u8], to: &mut [u8]) {
 /// of a number may become zeros, or all ones as in a number just below a multiple of 2^16 or 2^32.
 fn draw_group(symbols: &Symbols, group: usize, row: &mut [u8], rng: &mut impl Rng) {
     for (i, symbol) in members(symbols, group) {
-        if rng.random_bool(0.5) {
-            row[i] = symbol.draw(row[i], rng);
+        if !symbol.is_magnitude() && rng.random_bool(0.5) {
+            row[i] = symbol.draw(rng);
         }
     }
     let members: Vec<_> = members(symbols, group).collect();
+    if members.iter().any(|(_, symbol)| symbol.is_magnitude()) && rng.random_bool(0.5) {
+        symbols.draw_magnitude(row, rng);
+    }
     for number in members.chunk_by(|(_, a), (_, b)| a.is_digit_beside(b)) {
         if number.len() > 1 && rng.random_bool(0.25) {
             let digit = if rng.random_bool(0.5) { 0 } else { 15 };

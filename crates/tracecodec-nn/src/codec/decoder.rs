@@ -65,6 +65,15 @@ pub(crate) struct Surprise {
     pub(crate) time: Tensor<1>,
 }
 
+/// What the first stages write, from the latents alone.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct FirstStages {
+    /// Rows of all symbols, in which the most likely coarse fields and times stand.
+    pub(crate) rows: Vec<u8>,
+    /// Rows of the logits of the coarse fields.
+    pub(crate) logits: Vec<f32>,
+}
+
 /// The decoder.
 #[derive(Module, Debug)]
 pub(crate) struct Decoder {
@@ -118,15 +127,23 @@ impl Decoder {
         }
     }
 
-    /// Rows of all symbols, in which the most likely ones of the first stages stand: coarse fields and time, from the latents alone.
-    pub(crate) fn decode_first(&self, z: Tensor<2>) -> Vec<u8> {
+    /// Coarse fields and time, from the latents alone.
+    pub(crate) fn decode_first(&self, z: Tensor<2>) -> FirstStages {
         let [rows, _] = z.dims();
         let mut values = vec![0; rows * self.symbols];
         let coarse = self.coarse.forward(z.clone(), None);
-        self.coarse.heads.argmax(coarse, self.symbols, &mut values);
+        let logits = self.coarse.heads.argmax(coarse, self.symbols, &mut values);
         let time = self.time.forward(z, None);
         self.time.heads.argmax(time, self.symbols, &mut values);
-        values
+        FirstStages {
+            rows: values,
+            logits,
+        }
+    }
+
+    /// The heads of the coarse fields.
+    pub(crate) fn coarse_heads(&self) -> &Heads {
+        &self.coarse.heads
     }
 
     /// Adds the most likely details, given the coarse fields and the context in the rows.

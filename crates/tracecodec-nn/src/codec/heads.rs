@@ -1,5 +1,7 @@
 //! All heads of one decoder stage in one matrix, and the cross-entropy over its segments.
 
+use std::ops::Range;
+
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -22,7 +24,7 @@ struct Run {
     symbols: Vec<usize>,
 }
 
-/// The columns of a stage's head matrix: heads are padded to 16, 32 or 128 classes and sorted by that size.
+/// The columns of a stage's head matrix: heads are padded to 16 or 32 classes and sorted by that size.
 #[derive(Debug, Clone, PartialEq)]
 struct Columns {
     runs: Vec<Run>,
@@ -36,7 +38,7 @@ impl Columns {
             runs: Vec::new(),
             padding: Vec::new(),
         };
-        for (smaller, size) in [(0, 16), (16, 32), (32, 128)] {
+        for (smaller, size) in [(0, 16), (16, 32)] {
             let members = (0..symbols.len()).filter(|&i| {
                 let symbol = &symbols.all()[i];
                 symbol.stage == stage && smaller < symbol.size && symbol.size <= size
@@ -44,6 +46,15 @@ impl Columns {
             columns.push(symbols, size, members.collect());
         }
         columns
+    }
+
+    /// The columns of a symbol's head, padding left out.
+    fn of(&self, symbols: &Symbols, symbol: usize) -> Option<Range<usize>> {
+        self.runs.iter().find_map(|run| {
+            let head = run.symbols.iter().position(|&i| i == symbol)?;
+            let first = run.column + head * run.size;
+            Some(first..first + symbols.all()[symbol].size)
+        })
     }
 
     fn push(&mut self, symbols: &Symbols, size: usize, members: Vec<usize>) {
@@ -123,19 +134,35 @@ impl Heads {
         sums.reduce(|a, b| a + b).expect("a stage has symbols")
     }
 
-    /// The most likely value of every symbol of the stage, written into rows of all symbols.
-    pub(crate) fn argmax(&self, logits: Tensor<2>, symbols: usize, values: &mut [u8]) {
+    /// The most likely value of every symbol of the stage, written into rows of all symbols; and the logits.
+    pub(crate) fn argmax(&self, logits: Tensor<2>, symbols: usize, values: &mut [u8]) -> Vec<f32> {
         let [rows, columns] = logits.dims();
         let logits: Vec<f32> = logits.into_data().try_into_vec().expect("logits are f32");
         for row in 0..rows {
             let logits = &logits[row * columns..(row + 1) * columns];
-            for run in &self.columns.runs {
-                for (head, &symbol) in run.symbols.iter().enumerate() {
-                    let first = run.column + head * run.size;
-                    values[row * symbols + symbol] = largest(&logits[first..first + run.size]);
-                }
+            self.most_likely(logits, &mut values[row * symbols..(row + 1) * symbols]);
+        }
+        logits
+    }
+
+    /// The same for the logits of one row.
+    pub(crate) fn most_likely(&self, logits: &[f32], values: &mut [u8]) {
+        for run in &self.columns.runs {
+            for (head, &symbol) in run.symbols.iter().enumerate() {
+                let first = run.column + head * run.size;
+                values[symbol] = largest(&logits[first..first + run.size]);
             }
         }
+    }
+
+    /// The columns of a symbol's logits, one for each of its values.
+    pub(crate) fn columns_of(&self, symbols: &Symbols, symbol: usize) -> Option<Range<usize>> {
+        self.columns.of(symbols, symbol)
+    }
+
+    /// Number of columns.
+    pub(crate) fn width(&self) -> usize {
+        self.columns.padding.len()
     }
 }
 

@@ -17,6 +17,7 @@ mod encoder;
 mod heads;
 pub(crate) mod loss;
 mod network;
+mod open_flows;
 mod refine;
 mod store;
 mod symbols;
@@ -29,6 +30,8 @@ pub use refine::{RefineConfig, Refined};
 pub(crate) use symbols::Symbols;
 pub use trace::{Past, TraceDecoder, TraceEncoder};
 
+use std::ops::Range;
+
 use burn::tensor::{Device as Tensors, Tensor, TensorData};
 use tracecodec::action::{Action, OptionProfiles};
 
@@ -39,6 +42,7 @@ use crate::parallel::{default_threads, ordered};
 use crate::random::{Purpose, stream};
 use crate::weights::Weights;
 use batch::Batch;
+use decoder::FirstStages;
 
 /// Packets that pass through the network at a time, on the CPU. Shorter pieces are padded, so that a packet's result never depends on
 /// its company.
@@ -51,6 +55,7 @@ pub struct Codec {
     symbols: Symbols,
     network: Network,
     profiles: OptionProfiles,
+    constrained: bool,
     threads: usize,
     device: Device,
     tensors: Tensors,
@@ -72,6 +77,7 @@ impl Codec {
             config: config.clone(),
             symbols,
             profiles: OptionProfiles::new().freeze(),
+            constrained: true,
             threads: default_threads(),
             device,
             tensors,
@@ -81,6 +87,13 @@ impl Codec {
     /// The same codec with the dictionary that gives `tcp_opt_profile` its meaning.
     pub fn with_profiles(mut self, profiles: OptionProfiles) -> Self {
         self.profiles = profiles.freeze();
+        self
+    }
+
+    /// The same codec, whose decoders make packets agree with the flows that are open (default), or take them as they come, as is right for
+    /// latents from the middle of a trace. Only a codec that takes context from the flow ([`ContextSource::Flow`]) constrains at all.
+    pub fn with_constraints(mut self, constrained: bool) -> Self {
+        self.constrained = constrained;
         self
     }
 
@@ -209,60 +222,80 @@ impl Codec {
 
     /// The most likely packet of every latent, each in the context of its own packet of `actions`.
     pub(crate) fn decode_in_context(&self, z: &[f32], actions: &[Action]) -> Vec<Action> {
-        let rows = self.rows_in_context(z, actions);
+        let rows = self.stages_in_context(z, actions).rows;
         self.symbols.actions(&rows).collect()
     }
 
-    /// The same as rows of symbols.
-    fn rows_in_context(&self, z: &[f32], actions: &[Action]) -> Vec<u8> {
-        let mut rows = self.first_stages(z);
-        for (row, action) in rows.chunks_exact_mut(self.symbols.len()).zip(actions) {
+    /// All stages, in that context.
+    fn stages_in_context(&self, z: &[f32], actions: &[Action]) -> FirstStages {
+        let mut stages = self.first_stages(z);
+        let rows = stages.rows.chunks_exact_mut(self.symbols.len());
+        for (row, action) in rows.zip(actions) {
             self.symbols.give(action, row);
         }
-        self.details(z, rows)
+        stages.rows = self.details(z, &stages.rows);
+        stages
     }
 
-    /// Rows of symbols, in which coarse fields and time stand.
-    fn first_stages(&self, z: &[f32]) -> Vec<u8> {
-        let mut rows = self.in_pieces(z, Vec::new(), |z, _| self.network.decoder.decode_first(z));
-        rows.chunks_exact_mut(self.symbols.len())
-            .for_each(|row| self.symbols.clear_inactive(row));
-        rows
+    /// Coarse fields and time.
+    fn first_stages(&self, z: &[f32]) -> FirstStages {
+        let mut stages = FirstStages::default();
+        let pieces = self.in_pieces(z, |z, _| self.network.decoder.decode_first(z));
+        for (packets, piece) in pieces {
+            let rows = &piece.rows[..packets * self.symbols.len()];
+            let logits = &piece.logits[..packets * self.logits()];
+            stages.rows.extend(rows);
+            stages.logits.extend(logits);
+        }
+        let rows = stages.rows.chunks_exact_mut(self.symbols.len());
+        rows.for_each(|row| self.symbols.clear_inactive(row));
+        stages
+    }
+
+    /// Logits of the coarse fields of a packet.
+    fn logits(&self) -> usize {
+        self.network.decoder.coarse_heads().width()
     }
 
     /// The same rows with the details, which follow from the coarse fields and the context in them.
-    fn details(&self, z: &[f32], rows: Vec<u8>) -> Vec<u8> {
-        self.in_pieces(z, rows, |z, rows| {
-            let mut rows = rows.to_vec();
+    fn details(&self, z: &[f32], rows: &[u8]) -> Vec<u8> {
+        let width = self.symbols.len();
+        let pieces = self.in_pieces(z, |z, packets| {
+            let [size, _] = z.dims();
+            let mut rows = padded(
+                &rows[packets.start * width..packets.end * width],
+                size * width,
+            );
             self.network.decoder.decode_details(z, &mut rows);
             rows
-        })
+        });
+        let mut rows = Vec::with_capacity(rows.len());
+        for (packets, piece) in pieces {
+            rows.extend(&piece[..packets * width]);
+        }
+        rows
     }
 
-    /// A stage of decoding, on pieces of a fixed size: latents and the rows so far to new rows.
-    fn in_pieces(
+    /// A stage of decoding on pieces of a fixed size, and how many packets there are in each; the stage is told which.
+    fn in_pieces<T: Send>(
         &self,
         z: &[f32],
-        rows: Vec<u8>,
-        stage: impl Fn(Tensor<2>, &[u8]) -> Vec<u8> + Sync,
-    ) -> Vec<u8> {
-        let (d_latent, symbols) = (self.config.d_latent, self.symbols.len());
+        stage: impl Fn(Tensor<2>, Range<usize>) -> T + Sync,
+    ) -> Vec<(usize, T)> {
+        let d_latent = self.config.d_latent;
         let packets = z.len() / d_latent;
         let size = self.piece(PIECE);
         let piece = |i: usize| {
-            let (from, to) = (i * size, packets.min((i + 1) * size));
-            let z = padded(&z[from * d_latent..to * d_latent], size * d_latent);
-            let rows = match rows.is_empty() {
-                true => Vec::new(),
-                false => padded(&rows[from * symbols..to * symbols], size * symbols),
-            };
+            let piece = i * size..packets.min((i + 1) * size);
+            let z = padded(
+                &z[piece.start * d_latent..piece.end * d_latent],
+                size * d_latent,
+            );
             let z = Tensor::from_data(TensorData::new(z, [size, d_latent]), &self.tensors);
-            let mut rows = stage(z, &rows);
-            rows.truncate((to - from) * symbols);
-            rows
+            (piece.len(), stage(z, piece))
         };
         let pieces = packets.div_ceil(size);
-        ordered(self.threads(), pieces, || (), |(), i| piece(i)).concat()
+        ordered(self.threads(), pieces, || (), |(), i| piece(i))
     }
 }
 

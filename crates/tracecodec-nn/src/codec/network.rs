@@ -146,17 +146,17 @@ mod tests {
             (
                 EncoderKind::ResidualMlp,
                 ContextSource::Latent,
-                [358.7408, 14.7486, 0.1762, 13.9008, -9.0131],
+                [358.1864, 20.0552, 0.1751, 14.3227, 6.8474],
             ),
             (
                 EncoderKind::ResidualMlp,
                 ContextSource::Flow,
-                [332.1921, 15.0859, 0.1762, 12.7509, 2.5171],
+                [332.3567, 19.9397, 0.1751, 14.2552, 4.3773],
             ),
             (
                 EncoderKind::Transformer,
                 ContextSource::Latent,
-                [359.6125, 14.8472, 0.6645, 15.7387, 12.3703],
+                [358.268, 20.119, 0.4047, 18.2475, 2.1245],
             ),
         ] {
             let shape = shape(encoder, context);

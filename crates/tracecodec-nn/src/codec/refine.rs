@@ -78,11 +78,11 @@ impl TraceEncoder<'_> {
         let codable = self.codable(actions);
         let mut latents = codec.posterior(&codable);
         let kl_before = latents.kl();
-        let rows = codec.rows_in_context(&latents.mu, &codable);
+        let first = codec.stages_in_context(&latents.mu, &codable);
         let [means, refined] = &mut self.decoders;
-        let before = means.codable_again(&latents.mu, &rows, Vec::new());
-        let moved = codec.refine_means(&codable, &rows, &mut latents.mu, config);
-        let decoded = refined.codable_again(&latents.mu, &rows, moved.clone());
+        let before = means.codable_again(&latents.mu, first.clone(), Vec::new());
+        let moved = codec.refine_means(&codable, &first.rows, &mut latents.mu, config);
+        let decoded = refined.codable_again(&latents.mu, first, moved.clone());
         Refined {
             moved: moved.len() as u64,
             left: codec.wrong(&codable, &decoded).len() as u64,
@@ -211,7 +211,7 @@ impl Codec {
     /// Decodes, and takes note of the latents that come closest.
     fn judge(&self, rows: &mut [Row]) {
         let z = self.latents(rows, &self.tensors);
-        let mut back = self.network.decoder.decode_first(z.clone());
+        let mut back = self.network.decoder.decode_first(z.clone()).rows;
         let given = back.chunks_mut(self.symbols.len());
         for (back, row) in given.zip(rows.iter()) {
             self.symbols.clear_inactive(back);

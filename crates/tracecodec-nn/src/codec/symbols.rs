@@ -1,10 +1,11 @@
-//! What the model reads and writes: the fields of the action schema and the time, cut into *symbols* of at most 128 values.
+//! What the model reads and writes: the fields of the action schema and the time, cut into *symbols* of at most 32 values.
 //!
 //! A digit or small class of the schema is one symbol. A class of 256 values (`ttl_res`) is two hexadecimal digits. The
-//! time is the exponent class of its [`TimeCode`] and so many mantissa digits.
+//! time is the sign of its [`TimeCode`], two hexadecimal digits of the binary exponent and so many of the mantissa: digits that occur in common
+//! steps make up the rare ones.
 
 use rand::{Rng, RngExt};
-use tracecodec::action::float::{EXPONENT_CLASSES, TimeCode};
+use tracecodec::action::float::TimeCode;
 use tracecodec::action::schema::{Active, FIELDS, Group, Quantity, Tokens};
 use tracecodec::action::{Action, Proto};
 
@@ -30,8 +31,10 @@ enum Source {
     Field(usize),
     /// The bits of a field of 256 values above this shift.
     Nibble(usize, u8),
-    /// The exponent class of the time.
-    Exponent,
+    /// The sign of the time step: 0 where it is zero, 1 forwards, 2 backwards.
+    Sign,
+    /// The bits of the time's binary exponent above this shift.
+    Exponent(u8),
     /// A mantissa digit of the time, most significant first.
     Mantissa(u8),
 }
@@ -75,6 +78,12 @@ pub(crate) const GROUPS: &[(&str, &[&str])] = &[
     ("time", &[]),
 ];
 
+/// Symbols of the time's sign and binary exponent.
+const MAGNITUDE: usize = 3;
+
+/// The largest binary exponent of a time step.
+const LARGEST_EXPONENT: u8 = 62;
+
 /// All symbols in the order of the schema, then the time.
 #[derive(Debug, Clone)]
 pub(crate) struct Symbols {
@@ -97,7 +106,9 @@ impl Symbols {
             active: Active::Always,
             group: GROUPS.len() - 1,
         };
-        symbols.push(time(Source::Exponent, EXPONENT_CLASSES.into()));
+        symbols.push(time(Source::Sign, 3));
+        symbols.push(time(Source::Exponent(4), 4));
+        symbols.push(time(Source::Exponent(0), 16));
         symbols.extend((0..time_digits).map(|digit| time(Source::Mantissa(digit), 16)));
         Self {
             symbols,
@@ -133,7 +144,8 @@ impl Symbols {
         into.extend(self.symbols.iter().map(|symbol| match symbol.source {
             Source::Field(field) => tokens[field] as u8,
             Source::Nibble(field, shift) => (tokens[field] >> shift & 0xf) as u8,
-            Source::Exponent => time.exponent as u8,
+            Source::Sign => time.sign().rem_euclid(3) as u8,
+            Source::Exponent(shift) => time.binary_exponent() >> shift & 0xf,
             Source::Mantissa(digit) => {
                 (time.mantissa >> (4 * (self.time_digits - 1 - digit)) & 0xf) as u8
             }
@@ -143,15 +155,17 @@ impl Symbols {
     /// The action that these symbols spell.
     pub(crate) fn action(&self, values: &[u8]) -> Action {
         let mut tokens: Tokens = [0; FIELDS.len()];
-        let mut time = TimeCode::default();
+        let (mut sign, mut exponent, mut mantissa) = (0, 0, 0);
         for (symbol, &value) in self.symbols.iter().zip(values) {
             match symbol.source {
                 Source::Field(field) => tokens[field] = value.into(),
                 Source::Nibble(field, shift) => tokens[field] |= u16::from(value) << shift,
-                Source::Exponent => time.exponent = value.into(),
-                Source::Mantissa(_) => time.mantissa = time.mantissa << 4 | u32::from(value),
+                Source::Sign => sign = [0, 1, -1][usize::from(value.min(2))],
+                Source::Exponent(shift) => exponent |= value << shift,
+                Source::Mantissa(_) => mantissa = mantissa << 4 | u32::from(value),
             }
         }
+        let time = TimeCode::of(sign, exponent, mantissa);
         Action::from_tokens(&tokens, time.decode(self.time_digits))
     }
 
@@ -186,23 +200,54 @@ impl Symbols {
         rows.chunks_exact(self.len()).map(|row| self.action(row))
     }
 
+    /// Draws another sign and exponent of the time, mostly near the ones in the row: what is seldom trained is seldom decoded by
+    /// mistake, and a wrong exponent moves the whole clock. Now and then it is the negative of the step, zero, or any.
+    pub(crate) fn draw_magnitude(&self, row: &mut [u8], rng: &mut impl Rng) {
+        let first = self.len() - usize::from(self.time_digits) - MAGNITUDE;
+        let [sign, high, low] = &mut row[first..][..MAGNITUDE] else {
+            return;
+        };
+        let mut exponent = *high << 4 | *low;
+        match rng.random_range(0..16) {
+            0 => *sign = 0,
+            1 => {
+                *sign = rng.random_range(1..=2);
+                exponent = rng.random_range(0..=LARGEST_EXPONENT);
+            }
+            2 => *sign = 2,
+            _ => {
+                let near = exponent.saturating_sub(4)..=(exponent + 4).min(LARGEST_EXPONENT);
+                exponent = rng.random_range(near);
+            }
+        }
+        if *sign == 0 {
+            exponent = 0;
+        }
+        (*high, *low) = (exponent >> 4, exponent & 0xf);
+    }
+
+    /// The symbols of a quantity, most significant first; none where the codec leaves it out.
+    pub(crate) fn of(&self, quantity: &str) -> impl Iterator<Item = usize> {
+        let all = self.symbols.iter().enumerate();
+        all.filter(move |(_, symbol)| symbol.name() == quantity)
+            .map(|(i, _)| i)
+    }
+
     /// Index of the `proto` symbol, on which activity depends.
     pub(crate) fn proto(&self) -> usize {
-        self.symbols
-            .iter()
-            .position(|symbol| symbol.name() == "proto")
-            .expect("the schema has the field `proto`")
+        self.of("proto").next().expect("`proto` cannot be left out")
     }
 }
 
 impl Symbol {
-    /// Another value of the symbol. Any class is as likely as any other, but the time stays near: a class that is never
-    /// trained is never decoded by mistake, and a wrong exponent moves the whole clock.
-    pub(crate) fn draw(&self, value: u8, rng: &mut impl Rng) -> u8 {
-        match self.source {
-            Source::Exponent => draw_exponent(value, rng),
-            _ => rng.random_range(0..self.size as u8),
-        }
+    /// Another value of the symbol, any as likely as any other.
+    pub(crate) fn draw(&self, rng: &mut impl Rng) -> u8 {
+        rng.random_range(0..self.size as u8)
+    }
+
+    /// Whether it is part of the time's sign or binary exponent, which are drawn together.
+    pub(crate) fn is_magnitude(&self) -> bool {
+        matches!(self.source, Source::Sign | Source::Exponent(_))
     }
 
     /// Whether both are hexadecimal digits of one quantity.
@@ -214,26 +259,13 @@ impl Symbol {
     fn field(&self) -> Option<usize> {
         match self.source {
             Source::Field(field) | Source::Nibble(field, _) => Some(field),
-            Source::Exponent | Source::Mantissa(_) => None,
+            Source::Sign | Source::Exponent(_) | Source::Mantissa(_) => None,
         }
     }
 
     fn name(&self) -> &'static str {
         self.field()
             .map_or("delta_t", |field| FIELDS[field].quantity().name)
-    }
-}
-
-/// An exponent class within a factor of 16 of a positive time step; now and then its negative twin, zero, or any class.
-fn draw_exponent(class: u8, rng: &mut impl Rng) -> u8 {
-    const LARGEST: u8 = 63;
-    let any = EXPONENT_CLASSES as u8;
-    match rng.random_range(0..16) {
-        0 => 0,
-        1 => rng.random_range(0..any),
-        _ if !(1..=LARGEST).contains(&class) => class,
-        2 => class + LARGEST,
-        _ => rng.random_range(class.saturating_sub(4).max(1)..=(class + 4).min(LARGEST)),
     }
 }
 
@@ -299,7 +331,7 @@ mod tests {
         symbols.read(&action(3), &mut values);
         for (symbol, value) in symbols.all().iter().zip(values) {
             assert!(usize::from(value) < symbol.size, "{symbol:?}");
-            assert!(symbol.size <= 128);
+            assert!(symbol.size <= 32);
         }
     }
 

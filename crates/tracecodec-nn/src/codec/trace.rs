@@ -5,6 +5,8 @@ use tracecodec::action::context::Contexts;
 use tracecodec::action::float::StepCoder;
 
 use super::acknowledgment::Acknowledgments;
+use super::decoder::FirstStages;
+use super::open_flows::OpenFlows;
 use super::{AckBase, Codec, CodecConfig, ContextSource};
 use crate::latents::Latents;
 
@@ -22,6 +24,8 @@ pub struct TraceEncoder<'a> {
 pub struct TraceDecoder<'a> {
     codec: &'a Codec,
     contexts: Contexts,
+    open_flows: Option<OpenFlows>,
+    settled: u64,
     acknowledgments: Acknowledgments,
 }
 
@@ -78,6 +82,11 @@ impl<'a> TraceEncoder<'a> {
         self.codec.posterior(&codable)
     }
 
+    /// Packets so far of which the latent, refined if it was, had to be made to agree with the flows that were open.
+    pub fn settled(&self) -> u64 {
+        self.decoders[1].settled()
+    }
+
     pub(super) fn codable(&mut self, actions: &[Action]) -> Vec<Action> {
         actions
             .iter()
@@ -89,9 +98,16 @@ impl<'a> TraceEncoder<'a> {
 impl<'a> TraceDecoder<'a> {
     /// A decoder at the start of a trace.
     pub(super) fn new(codec: &'a Codec) -> Self {
+        let heads = codec.network.decoder.coarse_heads();
+        let constrained = codec.constrained && codec.config.context == ContextSource::Flow;
+        let open_flows = constrained
+            .then(|| OpenFlows::new(&codec.symbols, heads))
+            .flatten();
         Self {
             codec,
             contexts: Contexts::default(),
+            open_flows,
+            settled: 0,
             acknowledgments: Acknowledgments::default(),
         }
     }
@@ -103,52 +119,67 @@ impl<'a> TraceDecoder<'a> {
         self.actions(codable)
     }
 
-    /// The same as the network writes it.
+    /// Packets so far that had to be made to agree with the flows that were open.
+    pub fn settled(&self) -> u64 {
+        self.settled
+    }
+
+    /// The packets of the next latents, as the network writes them.
     fn codable(&mut self, z: &[f32]) -> Vec<Action> {
-        let mut rows = self.codec.first_stages(z);
-        self.follow(&mut rows);
-        let rows = self.codec.details(z, rows);
+        let mut stages = self.codec.first_stages(z);
+        self.follow(&mut stages);
+        let rows = self.codec.details(z, &stages.rows);
         self.codec.symbols.actions(&rows).collect()
     }
 
-    /// The same, where the rows of most latents are known already: as they are in their true context. Those in `stale` are of other
-    /// latents.
+    /// The same, where what most latents decode to in their true context is known already. Those in `stale` are of other latents.
     pub(super) fn codable_again(
         &mut self,
         z: &[f32],
-        rows: &[u8],
+        mut stages: FirstStages,
         mut stale: Vec<usize>,
     ) -> Vec<Action> {
-        let (d_latent, width) = (self.codec.config.d_latent, self.codec.symbols.len());
-        let mut rows = rows.to_vec();
-        scatter(
-            &self.codec.first_stages(&gather(z, d_latent, &stale)),
-            width,
-            &stale,
-            &mut rows,
-        );
-        stale.extend(self.follow(&mut rows));
+        let codec = self.codec;
+        let (d_latent, width) = (codec.config.d_latent, codec.symbols.len());
+        let again = codec.first_stages(&gather(z, d_latent, &stale));
+        scatter(&again.rows, width, &stale, &mut stages.rows);
+        scatter(&again.logits, codec.logits(), &stale, &mut stages.logits);
+        stale.extend(self.follow(&mut stages));
         stale.sort_unstable();
         stale.dedup();
-        let known = gather(&rows, width, &stale);
-        let details = self.codec.details(&gather(z, d_latent, &stale), known);
-        scatter(&details, width, &stale, &mut rows);
-        self.codec.symbols.actions(&rows).collect()
+        let known = gather(&stages.rows, width, &stale);
+        let details = codec.details(&gather(z, d_latent, &stale), &known);
+        scatter(&details, width, &stale, &mut stages.rows);
+        codec.symbols.actions(&stages.rows).collect()
     }
 
-    /// Writes the context into rows that the first stages wrote, and tells where it was another.
-    fn follow(&mut self, rows: &mut [u8]) -> Vec<usize> {
+    /// Makes rows that the first stages wrote agree with the flows that are open, writes the context into them, and tells which of
+    /// them changed.
+    fn follow(&mut self, stages: &mut FirstStages) -> Vec<usize> {
         let mut changed = Vec::new();
-        if self.codec.config.context == ContextSource::Flow {
-            let symbols = &self.codec.symbols;
-            for (i, row) in rows.chunks_exact_mut(symbols.len()).enumerate() {
-                let mut action = symbols.action(row);
-                let context = self.contexts.next(&action);
-                if context != action.context {
-                    action.context = context;
-                    symbols.give(&action, row);
-                    changed.push(i);
-                }
+        if self.codec.config.context == ContextSource::Latent {
+            return changed;
+        }
+        let symbols = &self.codec.symbols;
+        let heads = self.codec.network.decoder.coarse_heads();
+        let rows = stages.rows.chunks_exact_mut(symbols.len());
+        let logits = stages.logits.chunks_exact(heads.width());
+        for (i, (row, logits)) in rows.zip(logits).enumerate() {
+            let delta_t = symbols.action(row).delta_t;
+            let settled = self
+                .open_flows
+                .as_mut()
+                .is_some_and(|flows| flows.next(row, delta_t, logits, heads));
+            if settled {
+                self.settled += 1;
+                symbols.clear_inactive(row);
+            }
+            let mut action = symbols.action(row);
+            let context = self.contexts.next(&action);
+            if settled || context != action.context {
+                action.context = context;
+                symbols.give(&action, row);
+                changed.push(i);
             }
         }
         changed

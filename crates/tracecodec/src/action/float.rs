@@ -69,6 +69,36 @@ impl TimeCode {
         }
     }
 
+    /// The code of this sign (-1, 0 or 1) and binary exponent; an exponent out of range saturates.
+    pub fn of(sign: i8, exponent: u8, mantissa: u32) -> Self {
+        let exponent = u16::from(exponent.min(62));
+        match sign {
+            0 => Self::default(),
+            sign => Self {
+                exponent: exponent + if sign > 0 { 1 } else { 64 },
+                mantissa,
+            },
+        }
+    }
+
+    /// The sign: -1, 0 or 1.
+    pub fn sign(self) -> i8 {
+        match self.exponent {
+            0 => 0,
+            1..=63 => 1,
+            _ => -1,
+        }
+    }
+
+    /// The binary exponent `e` of `2^e ≤ |Δt| < 2^(e+1)` ns; 0 where the step is.
+    pub fn binary_exponent(self) -> u8 {
+        match self.exponent {
+            0 => 0,
+            class @ 1..=63 => class as u8 - 1,
+            class => (class - 64).min(62) as u8,
+        }
+    }
+
     /// The mantissa's digits, most significant first.
     pub fn mantissa_digits(self, digits: u8) -> impl Iterator<Item = u16> {
         (0..digits)
@@ -125,6 +155,12 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn test_parts_make_the_code(delta_t in any::<i64>(), shift in 0u32..63) {
+            let code = TimeCode::encode(delta_t >> shift, 3);
+            prop_assert_eq!(TimeCode::of(code.sign(), code.binary_exponent(), code.mantissa), code);
+        }
+
         #[test]
         fn test_errors_of_steps_do_not_add_up(
             steps in prop::collection::vec((0i64..1 << 40, 0u32..40), 1..300),

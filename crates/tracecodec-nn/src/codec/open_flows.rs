@@ -1,0 +1,245 @@
+//! State-aware decoding of the flow: a packet of a flow that is not there is read as the likeliest packet that can be.
+//!
+//! One wrong digit of a slot's number sends a packet to a slot where no flow is open, or one of another protocol, and the compiler would
+//! have to open a flow for it that the trace never had. The decoder knows which flows are open, as a grammar knows which words may
+//! follow: among the choices of slot, event, protocol and family that agree with them it takes the one of the largest joint likelihood.
+//!
+//! A packet that continues or reopens a flow agrees if its slot holds a flow of its protocol and family. One that opens a flow
+//! agrees if it comes from the opener and takes a slot that the [flow table](tracecodec::flow::FlowTable) can have given: the next
+//! that was never taken, one that has long been silent, or the one that has been silent longest. Every trace that was lifted from its start agrees throughout.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::ops::Range;
+
+use tracecodec::action::{Direction, FlowEvent, Proto};
+use tracecodec::flow::{FlowTable, Lifetime, session};
+
+use super::heads::Heads;
+use super::symbols::Symbols;
+
+/// A protocol and an address family, as their symbols.
+type Kind = [u8; 2];
+
+/// Silence after which a slot may have been given back: the flow table's shortest but for a minute, since decoded time steps are rounded.
+const IDLE: i64 = Lifetime::Passing.idle() - session::IDLE;
+
+/// The flows that a trace holds open so far.
+#[derive(Debug, Clone)]
+pub(super) struct OpenFlows {
+    fields: Fields,
+    clock: i64,
+    packets: u64,
+    /// The flow in each slot that was ever taken.
+    slots: Vec<OpenFlow>,
+    /// Each slot once, by a packet of it: where that is not the latest, the slot stands too early.
+    longest_silent: BinaryHeap<Reverse<(u64, usize)>>,
+}
+
+#[derive(Debug, Clone)]
+struct OpenFlow {
+    kind: Kind,
+    /// Clock at the latest packet, and its number.
+    last_seen: i64,
+    last_packet: u64,
+}
+
+/// The symbols that tell a packet's flow.
+#[derive(Debug, Clone)]
+struct Fields {
+    digits: Vec<Field>,
+    event: Field,
+    kind: [Field; 2],
+    direction: Field,
+}
+
+/// A symbol, and the columns of its logits.
+#[derive(Debug, Clone)]
+struct Field {
+    symbol: usize,
+    columns: Range<usize>,
+}
+
+impl Field {
+    fn value(&self, row: &[u8]) -> u8 {
+        row[self.symbol]
+    }
+
+    fn set(&self, row: &mut [u8], value: u8) {
+        row[self.symbol] = value;
+    }
+
+    fn logit(&self, logits: &[f32], value: u8) -> f32 {
+        logits[self.columns.start + usize::from(value)]
+    }
+}
+
+impl Fields {
+    /// None where the codec leaves one of them out.
+    fn new(symbols: &Symbols, heads: &Heads) -> Option<Self> {
+        let fields = |name| -> Option<Vec<Field>> {
+            let field = |symbol| {
+                heads
+                    .columns_of(symbols, symbol)
+                    .map(|columns| Field { symbol, columns })
+            };
+            symbols.of(name).map(field).collect()
+        };
+        let field = |name| fields(name)?.pop();
+        Some(Self {
+            digits: fields("flow_token").filter(|digits| !digits.is_empty())?,
+            event: field("flow_evt")?,
+            kind: [field("proto")?, field("ip_family")?],
+            direction: field("dir")?,
+        })
+    }
+
+    fn slot(&self, row: &[u8]) -> usize {
+        let digits = self.digits.iter();
+        digits.fold(0, |slot, digit| slot << 4 | usize::from(digit.value(row)))
+    }
+
+    fn kind(&self, row: &[u8]) -> Kind {
+        self.kind.each_ref().map(|field| field.value(row))
+    }
+
+    fn write(&self, row: &mut [u8], slot: usize, event: FlowEvent, kind: Kind) {
+        for (i, digit) in self.digits.iter().rev().enumerate() {
+            digit.set(row, (slot >> (4 * i) & 0xf) as u8);
+        }
+        for (field, value) in self.kind.iter().zip(kind) {
+            field.set(row, value);
+        }
+        self.event.set(row, event as u8);
+        if event == FlowEvent::Open {
+            self.direction.set(row, Direction::Orig as u8);
+        }
+    }
+
+    fn slot_logit(&self, logits: &[f32], slot: usize) -> f32 {
+        let digits = self.digits.iter().rev().enumerate();
+        digits
+            .map(|(i, digit)| digit.logit(logits, (slot >> (4 * i) & 0xf) as u8))
+            .sum()
+    }
+
+    fn kind_logit(&self, logits: &[f32], kind: Kind) -> f32 {
+        let fields = self.kind.iter().zip(kind);
+        fields
+            .map(|(field, value)| field.logit(logits, value))
+            .sum()
+    }
+}
+
+impl OpenFlows {
+    /// No flow yet. None where the codec leaves out what tells flows.
+    pub(super) fn new(symbols: &Symbols, heads: &Heads) -> Option<Self> {
+        Some(Self {
+            fields: Fields::new(symbols, heads)?,
+            clock: 0,
+            packets: 0,
+            slots: Vec::new(),
+            longest_silent: BinaryHeap::new(),
+        })
+    }
+
+    /// Takes the next packet into account, after `delta_t` nanoseconds, and makes it agree with the open flows where it does not. Tells
+    /// whether that changed it.
+    pub(super) fn next(
+        &mut self,
+        row: &mut [u8],
+        delta_t: i64,
+        logits: &[f32],
+        heads: &Heads,
+    ) -> bool {
+        self.clock += delta_t.clamp(0, session::IDLE);
+        self.packets += 1;
+        let agrees = self.agrees(row);
+        if !agrees {
+            self.settle(row, logits, heads);
+        }
+        self.take(row);
+        !agrees
+    }
+
+    fn take(&mut self, row: &[u8]) {
+        let (slot, kind) = (self.fields.slot(row), self.fields.kind(row));
+        let flow = OpenFlow {
+            kind,
+            last_seen: self.clock,
+            last_packet: self.packets,
+        };
+        match self.slots.get_mut(slot) {
+            Some(held) => *held = flow,
+            None => {
+                self.slots.push(flow);
+                self.longest_silent.push(Reverse((self.packets, slot)));
+            }
+        }
+    }
+
+    fn agrees(&mut self, row: &[u8]) -> bool {
+        let slot = self.fields.slot(row);
+        if self.fields.event.value(row) == FlowEvent::Open as u8 {
+            return self.fields.direction.value(row) == Direction::Orig as u8
+                && (self.can_open(slot) || self.longest_silent() == Some(slot));
+        }
+        let held = self.slots.get(slot);
+        held.is_some_and(|held| held.kind == self.fields.kind(row))
+    }
+
+    /// Whether a slot was never taken and is the next, or has long been silent.
+    fn can_open(&self, slot: usize) -> bool {
+        match self.slots.get(slot) {
+            Some(held) => self.clock - held.last_seen > IDLE,
+            None => slot == self.slots.len(),
+        }
+    }
+
+    fn longest_silent(&mut self) -> Option<usize> {
+        loop {
+            let Reverse((packet, slot)) = *self.longest_silent.peek()?;
+            let latest = self.slots[slot].last_packet;
+            if packet == latest {
+                return Some(slot);
+            }
+            self.longest_silent.pop();
+            self.longest_silent.push(Reverse((latest, slot)));
+        }
+    }
+
+    /// Writes the likeliest packet that agrees.
+    fn settle(&mut self, row: &mut [u8], logits: &[f32], heads: &Heads) {
+        heads.most_likely(logits, row);
+        let longest_silent = self.longest_silent();
+        let fields = &self.fields;
+        let event = |event: FlowEvent| fields.event.logit(logits, event as u8);
+        let direction = |dir: Direction| fields.direction.logit(logits, dir as u8);
+        let opened = fields.kind(row);
+        let opens =
+            fields.kind_logit(logits, opened) + event(FlowEvent::Open) + direction(Direction::Orig);
+        let either_way = direction(Direction::Orig).max(direction(Direction::Resp));
+        let mut best = (f32::NEG_INFINITY, 0, FlowEvent::Open, opened);
+        for slot in 0..(self.slots.len() + 1).min(FlowTable::<()>::MAX_CAPACITY) {
+            let named = fields.slot_logit(logits, slot);
+            if (self.can_open(slot) || longest_silent == Some(slot)) && named + opens > best.0 {
+                best = (named + opens, slot, FlowEvent::Open, opened);
+            }
+            let Some(OpenFlow { kind, .. }) = self.slots.get(slot) else {
+                continue;
+            };
+            let reopens = kind[0] == Proto::Tcp as u8
+                && event(FlowEvent::Reopen) > event(FlowEvent::Continue);
+            let goes_on = match reopens {
+                true => FlowEvent::Reopen,
+                false => FlowEvent::Continue,
+            };
+            let logit = named + fields.kind_logit(logits, *kind) + event(goes_on) + either_way;
+            if logit > best.0 {
+                best = (logit, slot, goes_on, *kind);
+            }
+        }
+        let (_, slot, event, kind) = best;
+        fields.write(row, slot, event, kind);
+    }
+}
