@@ -197,7 +197,8 @@ impl Trace<'_> {
         let mut output = CaptureOutput::create(&args.output.output, args.realise.us)?;
         let mut compiler = Compiler::new(args.realise.config());
         compiler.start_at(self.epoch);
-        let settled = self.decode(|action| output.write(&compiler.compile(action, &self.profiles)))?;
+        let settled =
+            self.decode(|action| output.write(&compiler.compile(action, &self.profiles)))?;
         output.finish()?;
         Ok((compiler, settled))
     }
