@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use tracecodec::action::SCHEMA_VERSION;
+use tracecodec::action::float::Tick;
 use tracecodec::artifact::manifest::{ActionCounts, Source};
 use tracecodec::output::Output;
 
@@ -42,6 +43,9 @@ pub(crate) struct LatentManifest {
     pub(crate) sample_seed: Option<u64>,
     /// Time of the first packet in nanoseconds since 1970.
     pub(crate) epoch_ns: Option<i64>,
+    /// What all times are multiples of.
+    #[serde(default)]
+    pub(crate) tick: Tick,
     /// What was encoded, in the order of reading; empty where it was a file of actions.
     pub(crate) sources: Vec<Source>,
     /// Counts of the lift; none where the source was a file of actions.

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use clap::Args;
 use serde::Serialize;
+use tracecodec::action::float::Tick;
 use tracecodec::action::{Action, OptionProfiles};
 use tracecodec::artifact::ActionsWriter;
 use tracecodec::compile::Compiler;
@@ -82,6 +83,10 @@ pub(crate) fn run(args: &Decode, json: bool) -> Result<()> {
         codec: &codec,
         z: &z,
         profiles: profiles(args, &codec, manifest.as_ref())?,
+        tick: manifest
+            .as_ref()
+            .map(|manifest| manifest.tick)
+            .unwrap_or_default(),
         epoch: Timestamp(manifest.and_then(|manifest| manifest.epoch_ns).unwrap_or(0)),
     };
     let (compiler, settled) = match path.extension().and_then(OsStr::to_str) {
@@ -173,6 +178,7 @@ struct Trace<'a> {
     codec: &'a Codec,
     z: &'a [f32],
     profiles: OptionProfiles,
+    tick: Tick,
     epoch: Timestamp,
 }
 
@@ -181,7 +187,7 @@ impl Trace<'_> {
     fn decode(&self, mut each: impl FnMut(&Action) -> Result<()>) -> Result<u64> {
         let dim = self.codec.config().d_latent;
         let bar = progress_bar(Some((self.z.len() / dim) as u64), "packets");
-        let mut decoder = self.codec.decoder();
+        let mut decoder = self.codec.decoder().with_tick(self.tick);
         for batch in self.z.chunks(BATCH * dim) {
             interrupt::check()?;
             for action in decoder.decode(batch) {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
+use tracecodec::action::float::Tick;
 use tracecodec::action::{Action, SCHEMA_VERSION};
 use tracecodec::artifact::ActionsReader;
 use tracecodec::artifact::manifest::ActionCounts;
@@ -71,6 +72,7 @@ pub(crate) fn run(args: &Encode, json: bool) -> Result<()> {
         refined: None,
         sample_seed: args.sample,
         epoch_ns: None,
+        tick: Tick::default(),
         sources: Vec::new(),
         counts: None,
         option_profiles: Vec::new(),
@@ -115,7 +117,8 @@ fn encode(
     let bar = progress_bar(Some(actions.len() as u64), "packets");
     let mut all = Latents::new(codec.config().d_latent);
     let mut counts = Refinement::default();
-    let mut encoder = codec.encoder();
+    manifest.tick = Tick::of(actions.iter().map(|action| action.delta_t));
+    let mut encoder = codec.encoder().with_tick(manifest.tick);
     for batch in actions.chunks(BATCH) {
         let latents = if refine.no_refine {
             encoder.encode(batch)

@@ -11,6 +11,7 @@ use std::thread;
 use anyhow::{Context, Result, anyhow};
 use clap::Args;
 use serde::Serialize;
+use tracecodec::action::float::Tick;
 use tracecodec::action::schema::Group;
 use tracecodec::action::{Action, OptionProfiles};
 use tracecodec::artifact::manifest::ActionCounts;
@@ -282,6 +283,7 @@ fn run_model(
     let mut input = Input::open(input, args.read)?;
     let mut lifter = args.lift.lifter_for(codec);
     let mut learned = Learned {
+        tick: None,
         encoder: codec.encoder(),
         decoder: codec.decoder(),
         compiler: Compiler::new(args.realise.config()),
@@ -319,6 +321,7 @@ fn run_model(
         before,
         moved,
         left,
+        ..
     } = learned;
     output.finish()?;
     let counts = lifter.counts();
@@ -364,6 +367,8 @@ fn run_model(
 
 /// The way of a batch through the codec, and what is measured on it.
 struct Learned<'a> {
+    /// What all times are multiples of; none before the first batch.
+    tick: Option<Tick>,
     encoder: TraceEncoder<'a>,
     decoder: TraceDecoder<'a>,
     compiler: Compiler,
@@ -412,6 +417,12 @@ impl Learned<'_> {
     fn take(&mut self, actions: &mut Vec<Action>, profiles: &OptionProfiles) -> Result<()> {
         if let Some(entropy) = &mut self.entropy {
             entropy.add(actions);
+        }
+        if self.tick.is_none() {
+            let tick = Tick::of(actions.iter().map(|action| action.delta_t));
+            self.encoder = self.encoder.clone().with_tick(tick);
+            self.decoder = self.decoder.clone().with_tick(tick);
+            self.tick = Some(tick);
         }
         let decoded = if self.refine {
             let refined = self

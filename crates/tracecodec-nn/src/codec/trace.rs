@@ -2,7 +2,7 @@
 
 use tracecodec::action::Action;
 use tracecodec::action::context::Contexts;
-use tracecodec::action::float::StepCoder;
+use tracecodec::action::float::{StepCoder, Tick};
 
 use super::acknowledgment::Acknowledgments;
 use super::decoder::FirstStages;
@@ -25,6 +25,7 @@ pub struct TraceDecoder<'a> {
     codec: &'a Codec,
     contexts: Contexts,
     open_flows: Option<OpenFlows>,
+    tick: Tick,
     settled: u64,
     acknowledgments: Acknowledgments,
 }
@@ -43,7 +44,7 @@ impl Past {
     /// The start of a trace.
     pub fn new(config: &CodecConfig) -> Self {
         Self {
-            steps: StepCoder::new(config.time_digits),
+            steps: StepCoder::new(config.time_digits, Tick::default()),
             context: config.context,
             contexts: Contexts::default(),
             ack: config.ack,
@@ -74,6 +75,13 @@ impl<'a> TraceEncoder<'a> {
             past: Past::new(&codec.config),
             decoders: [codec.decoder(), codec.decoder()],
         }
+    }
+
+    /// The same at the start of a trace whose times are multiples of this tick; the decoder must be told, too.
+    pub fn with_tick(mut self, tick: Tick) -> Self {
+        self.past.steps = StepCoder::new(self.codec.config.time_digits, tick);
+        self.decoders = self.decoders.map(|decoder| decoder.with_tick(tick));
+        self
     }
 
     /// The posterior of each of the next packets.
@@ -107,9 +115,16 @@ impl<'a> TraceDecoder<'a> {
             codec,
             contexts: Contexts::default(),
             open_flows,
+            tick: Tick::default(),
             settled: 0,
             acknowledgments: Acknowledgments::default(),
         }
+    }
+
+    /// The same for a trace whose times are multiples of this tick.
+    pub fn with_tick(mut self, tick: Tick) -> Self {
+        self.tick = tick;
+        self
     }
 
     /// The most likely packet of each of the next latents; `z` holds rows of `d_latent` numbers, and a last row that is cut short is
@@ -187,6 +202,9 @@ impl<'a> TraceDecoder<'a> {
 
     /// Packet actions of what the network wrote.
     pub(super) fn actions(&mut self, mut codable: Vec<Action>) -> Vec<Action> {
+        for action in &mut codable {
+            action.delta_t = self.tick.ceil(action.delta_t);
+        }
         if self.codec.config.ack == AckBase::LastAck {
             for action in &mut codable {
                 *action = self.acknowledgments.before_peer_next(action);

@@ -1,6 +1,8 @@
 //! Time steps as small floating-point classes, for models: relative precision is the same at every scale, and each
 //! part is a bounded class.
 
+use serde::{Deserialize, Serialize};
+
 /// Number of exponent classes: zero, and 63 binary exponents of either sign.
 pub const EXPONENT_CLASSES: u16 = 127;
 
@@ -108,26 +110,82 @@ impl TimeCode {
 }
 
 /// Codes the time steps of a trace so that errors do not add up: what the codes left out so far is made good by the next steps,
-/// each of which grows by at most 1/256 for it. The decoded clock is never ahead of the true one.
+/// each of which grows by at most 1/256 for it. The decoded clock is never ahead of the true one, or where true steps are no multiples of the
+/// tick, by less than a tick.
 #[derive(Debug, Clone, Copy)]
 pub struct StepCoder {
     digits: u8,
+    tick: Tick,
     /// How far the decoded clock is behind, in nanoseconds.
     behind: i64,
 }
 
 impl StepCoder {
     /// A coder at the start of a trace, with this many hexadecimal mantissa digits.
-    pub fn new(digits: u8) -> Self {
-        Self { digits, behind: 0 }
+    pub fn new(digits: u8, tick: Tick) -> Self {
+        Self {
+            digits,
+            tick,
+            behind: 0,
+        }
     }
 
-    /// The next step as its code gives it back, for a true step of `delta_t` nanoseconds.
+    /// The next step as its code gives it back, for a true step of `delta_t` nanoseconds. The decoder's is the [next
+    /// tick](Tick::ceil) from it.
     pub fn next(&mut self, delta_t: i64) -> i64 {
-        let due = delta_t.saturating_add(self.behind.min(delta_t.max(0) >> 8));
+        let ahead = delta_t.max(0);
+        let due = delta_t.saturating_add(self.tick.floor(self.behind.clamp(-ahead, ahead >> 8)));
         let step = TimeCode::truncate(due, self.digits).decode(self.digits);
-        self.behind = self.behind.saturating_add(delta_t.saturating_sub(step));
+        let left = delta_t.saturating_sub(self.tick.ceil(step));
+        self.behind = self.behind.saturating_add(left);
         step
+    }
+}
+
+/// What the times of a trace are multiples of. A step of whole microseconds needs far fewer digits than one of nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tick {
+    /// A nanosecond.
+    #[default]
+    Nanosecond,
+    /// A microsecond: the resolution of most captures.
+    Microsecond,
+}
+
+impl Tick {
+    /// Steps at the start of a trace that tell its tick.
+    const JUDGED: usize = 8192;
+
+    /// The tick of a trace with these steps, in nanoseconds; the first few thousand decide.
+    pub fn of(steps: impl IntoIterator<Item = i64>) -> Self {
+        let steps = steps.into_iter().take(Self::JUDGED);
+        let mut steps = steps.filter(|step| *step != 0).peekable();
+        let is_coarse = steps.peek().is_some() && steps.all(|step| step % 1_000 == 0);
+        match is_coarse {
+            true => Tick::Microsecond,
+            false => Tick::Nanosecond,
+        }
+    }
+
+    fn nanoseconds(self) -> i64 {
+        match self {
+            Tick::Nanosecond => 1,
+            Tick::Microsecond => 1_000,
+        }
+    }
+
+    fn floor(self, nanoseconds: i64) -> i64 {
+        nanoseconds - nanoseconds.rem_euclid(self.nanoseconds())
+    }
+
+    /// The nearest multiple that is at least as far from 0.
+    pub fn ceil(self, nanoseconds: i64) -> i64 {
+        let over = nanoseconds % self.nanoseconds();
+        match over {
+            0 => nanoseconds,
+            _ => nanoseconds.saturating_add(over.signum() * self.nanoseconds() - over),
+        }
     }
 }
 
@@ -166,7 +224,7 @@ mod tests {
             steps in prop::collection::vec((0i64..1 << 40, 0u32..40), 1..300),
             digits in 2u8..=7,
         ) {
-            let mut coder = StepCoder::new(digits);
+            let mut coder = StepCoder::new(digits, Tick::Nanosecond);
             let (mut time, mut clock, mut longest) = (0i64, 0i64, 0i64);
             for (step, shift) in steps {
                 let step = step >> shift;
@@ -179,6 +237,35 @@ mod tests {
                 // Two units of the last place of the longest step, however many steps there were.
                 prop_assert!(time - clock <= 2 * (longest >> (4 * digits)) + 2, "{}", time - clock);
                 prop_assert!((coded - step).abs() <= (step >> 8) + (step >> (4 * digits)) + 1);
+            }
+        }
+
+        #[test]
+        fn test_short_steps_of_whole_microseconds_are_exact(
+            steps in prop::collection::vec(0i64..67_000, 1..100),
+        ) {
+            let steps: Vec<i64> = steps.into_iter().map(|step| 1_000 * step).collect();
+            let tick = Tick::of(steps.iter().copied());
+            let mut coder = StepCoder::new(4, tick);
+            for step in steps {
+                prop_assert_eq!(tick.ceil(coder.next(step)), step);
+            }
+        }
+
+        #[test]
+        fn test_steps_between_ticks_do_not_run_ahead(
+            steps in prop::collection::vec((0i64..1 << 40, 0u32..40), 1..300),
+        ) {
+            let tick = Tick::Microsecond;
+            let mut coder = StepCoder::new(4, tick);
+            let (mut time, mut clock, mut longest) = (0i64, 0i64, 0i64);
+            for (step, shift) in steps {
+                let step = step >> shift;
+                time += step;
+                longest = longest.max(step);
+                clock += tick.ceil(coder.next(step));
+                prop_assert!(clock < time + 1_000);
+                prop_assert!(time - clock <= 2 * (longest >> 16) + 2_000, "{}", time - clock);
             }
         }
 
