@@ -109,9 +109,13 @@ impl TimeCode {
     }
 }
 
+/// A step as long as this (69 seconds), or back as far, is a hole, and what its code leaves out is not made good: it would stretch the steps
+/// of a whole capture that follows on years of silence.
+const HOLE: u64 = 1 << 36;
+
 /// Codes the time steps of a trace so that errors do not add up: what the codes left out so far is made good by the next steps,
-/// each of which grows by at most 1/256 for it. The decoded clock is never ahead of the true one, or where true steps are no multiples of the
-/// tick, by less than a tick.
+/// each of which grows by at most 1/256 for it. As long as no step goes back the decoded clock is never ahead of the true one, or
+/// where true steps are no multiples of the tick, by less than a tick.
 #[derive(Debug, Clone, Copy)]
 pub struct StepCoder {
     digits: u8,
@@ -133,12 +137,20 @@ impl StepCoder {
     /// The next step as its code gives it back, for a true step of `delta_t` nanoseconds. The decoder's is the [next
     /// tick](Tick::ceil) from it.
     pub fn next(&mut self, delta_t: i64) -> i64 {
-        let ahead = delta_t.max(0);
-        let due = delta_t.saturating_add(self.tick.floor(self.behind.clamp(-ahead, ahead >> 8)));
+        if delta_t.unsigned_abs() >= HOLE {
+            return TimeCode::truncate(delta_t, self.digits).decode(self.digits);
+        }
+        let due = delta_t + self.tick.floor(self.correction(delta_t.max(0)));
         let step = TimeCode::truncate(due, self.digits).decode(self.digits);
-        let left = delta_t.saturating_sub(self.tick.ceil(step));
-        self.behind = self.behind.saturating_add(left);
+        self.behind += delta_t - self.tick.ceil(step);
         step
+    }
+
+    /// What a step of this length makes good: 1/256 of it at most, but a tick that the clock is ahead at once.
+    fn correction(self, step: i64) -> i64 {
+        let most = step >> 8;
+        let within_tick = self.tick.nanoseconds() - 1;
+        self.behind.clamp(-most.max(within_tick).min(step), most)
     }
 }
 
@@ -221,7 +233,7 @@ mod tests {
 
         #[test]
         fn test_errors_of_steps_do_not_add_up(
-            steps in prop::collection::vec((0i64..1 << 40, 0u32..40), 1..300),
+            steps in prop::collection::vec((0i64..HOLE as i64, 0u32..36), 1..300),
             digits in 2u8..=7,
         ) {
             let mut coder = StepCoder::new(digits, Tick::Nanosecond);
@@ -241,6 +253,19 @@ mod tests {
         }
 
         #[test]
+        fn test_steps_after_a_hole_are_not_stretched(years in 1i64..100, digits in 4u8..=7) {
+            let mut coder = StepCoder::new(digits, Tick::Nanosecond);
+            coder.next(years * 31_556_952_000_000_000 + 1);
+            coder.next(-years * 31_556_952_000_000_001);
+            let (mut time, mut clock) = (0, 0);
+            for _ in 0..2_000 {
+                time += 500_000_000;
+                clock += coder.next(500_000_000);
+            }
+            prop_assert_eq!(clock, time);
+        }
+
+        #[test]
         fn test_short_steps_of_whole_microseconds_are_exact(
             steps in prop::collection::vec(0i64..67_000, 1..100),
         ) {
@@ -254,7 +279,7 @@ mod tests {
 
         #[test]
         fn test_steps_between_ticks_do_not_run_ahead(
-            steps in prop::collection::vec((0i64..1 << 40, 0u32..40), 1..300),
+            steps in prop::collection::vec((0i64..HOLE as i64, 0u32..36), 1..300),
         ) {
             let tick = Tick::Microsecond;
             let mut coder = StepCoder::new(4, tick);
