@@ -2,9 +2,9 @@
 //!
 //! Takes each capture through the table and the restricted renderer, and prints the metrics that tell the result from its
 //! source: a line for each capture in which one is not 0, then all captures together. `--output` keeps the results.
-#![expect(clippy::print_stdout, reason = "what the example is for")]
 
 use std::error::Error;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use tracecodec::artifact::SourceFile;
@@ -75,16 +75,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     if paths.is_empty() {
         return Err("usage: raw_oracle [--output FOLDER] CAPTURE…".into());
     }
-    let mut all = Evaluation::default();
-    let (mut damaged, mut rows, mut extensions, mut layouts, mut differing) = (0, 0, 0, 0, 0);
+    let mut out = io::stdout().lock();
+    let (mut all, mut counts) = (Evaluation::default(), RowCounts::default());
+    let (mut failed, mut differing) = (0, 0);
     for (number, path) in paths.iter().enumerate() {
         let rendered = output
             .as_ref()
             .map(|folder| folder.join(format!("{number}.pcap")));
-        let (evaluation, counts) = match evaluate(path, rendered.as_deref()) {
+        let (evaluation, more) = match evaluate(path, rendered.as_deref()) {
             Ok(evaluated) => evaluated,
             Err(error) => {
-                damaged += 1;
+                failed += 1;
                 eprintln!("{}: {error}", path.display());
                 continue;
             }
@@ -92,23 +93,26 @@ fn main() -> Result<(), Box<dyn Error>> {
         let errors = errors(&evaluation);
         if !errors.is_empty() {
             differing += 1;
-            println!("{}: {}", path.display(), errors.join(", "));
+            writeln!(out, "{}: {}", path.display(), errors.join(", "))?;
         }
-        rows += counts.rows();
-        extensions += counts.lost_extensions;
-        layouts += counts.unknown_layouts;
+        counts.merge(&more);
         all.merge(evaluation);
     }
-    println!(
-        "{} captures, {damaged} of them not read, {rows} rows, {differing} captures differ",
-        paths.len()
-    );
-    println!(
-        "{extensions} packets lose options or extension headers, {layouts} a TCP option layout"
-    );
+    let captures = paths.len();
+    writeln!(
+        out,
+        "{captures} captures, {failed} failed, {differing} differ"
+    )?;
+    writeln!(
+        out,
+        "{} rows; {} lose IPv4 options or extension headers, {} the layout of TCP options",
+        counts.rows(),
+        counts.lost_extensions,
+        counts.unknown_layouts
+    )?;
     for metric in METRICS {
         if let Ok(value) = (metric.measure)(&all) {
-            println!("{:24} {value:.6}", metric.key);
+            writeln!(out, "{:24} {value:.6}", metric.key)?;
         }
     }
     Ok(())

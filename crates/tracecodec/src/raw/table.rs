@@ -25,6 +25,16 @@ impl RowCounts {
     pub fn rows(&self) -> u64 {
         self.packets - self.skipped.values().sum::<u64>()
     }
+
+    /// Adds those of another trace.
+    pub fn merge(&mut self, more: &Self) {
+        self.packets += more.packets;
+        for (&reason, count) in &more.skipped {
+            *self.skipped.entry(reason).or_default() += count;
+        }
+        self.unknown_layouts += more.unknown_layouts;
+        self.lost_extensions += more.lost_extensions;
+    }
 }
 
 /// Reads rows off packets, one by one. It remembers the time of the latest packet and nothing else.
@@ -194,6 +204,8 @@ mod tests {
         let rows = times.map(|(time, data)| reader.read(&packet(time, data)));
         let steps = rows.map(|row| row.map(|row| row.delta_t));
         assert_eq!(steps, [Ok(0), Err(SkipReason::Fragment), Ok(15), Ok(-2)]);
-        assert_eq!((reader.counts().packets, reader.counts().rows()), (4, 3));
+        let mut counts = reader.counts().clone();
+        counts.merge(reader.counts());
+        assert_eq!((counts.packets, counts.rows()), (8, 6));
     }
 }
