@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::categorical;
-use super::contract::Category;
+use super::contract::{Candidate, Category};
 use super::schema::{CATEGORICAL, Column, Kind, RawRow, Value};
 
 /// Which values a vocabulary keeps.
@@ -76,6 +76,12 @@ pub struct Vocabulary {
     codes: HashMap<Value, u32>,
 }
 
+/// Code of [`Category::NotApplicable`].
+const NOT_APPLICABLE: u32 = 0;
+
+/// Code of [`Category::Rare`].
+const RARE: u32 = 1;
+
 /// Codes before the first value's.
 const RESERVED: u32 = 2;
 
@@ -110,17 +116,17 @@ impl Vocabulary {
     /// The code of a category; an unknown value's is that of [`Category::Rare`].
     pub fn encode(&self, category: Category) -> u32 {
         match category {
-            Category::NotApplicable => 0,
-            Category::Rare => 1,
-            Category::Value(value) => self.codes.get(&value).copied().unwrap_or(1),
+            Category::NotApplicable => NOT_APPLICABLE,
+            Category::Rare => RARE,
+            Category::Value(value) => self.codes.get(&value).copied().unwrap_or(RARE),
         }
     }
 
     /// The category of a code; none beyond [`size`](Self::size).
     pub fn decode(&self, code: u32) -> Option<Category> {
         match code {
-            0 => Some(Category::NotApplicable),
-            1 => Some(Category::Rare),
+            NOT_APPLICABLE => Some(Category::NotApplicable),
+            RARE => Some(Category::Rare),
             code => {
                 let value = self.values.get((code - RESERVED) as usize)?;
                 Some(Category::Value(*value))
@@ -192,6 +198,12 @@ impl Vocabularies {
         Some(categories)
     }
 
+    /// Whether all values of a row are known. The share of other rows is the least share of invalid ones that a model can have.
+    pub fn covers(&self, row: &RawRow) -> bool {
+        let codes = self.encode(&Candidate::of(row).categories);
+        !codes.contains(&RARE)
+    }
+
     /// Share of the counted rows whose value is known, by column, in the table's order; none where the column is active in no row.
     pub fn coverage(
         &self,
@@ -243,7 +255,6 @@ fn twice(values: &[Value]) -> Option<&Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::raw::Candidate;
     use crate::wire::ip_proto;
 
     /// A UDP datagram from this host and to this port.
@@ -315,6 +326,7 @@ mod tests {
             .unwrap();
         assert_eq!(vocabularies.decode(&unknown).unwrap()[at], Category::Rare);
         assert_eq!(vocabularies.decode(&[3; CATEGORICAL]), None);
+        assert!(vocabularies.covers(&row(1, 53)) && !vocabularies.covers(&row(2, 53)));
     }
 
     #[test]
