@@ -47,6 +47,7 @@
 //!  │   │                                                │
 //!  │   └──────── wire (Headers: where IP starts, what the headers say) ────────┐
 //!  │              ├─ check (parse cleanliness: what analysers would reject)      │
+//!  │              ├─ raw (captures → rows of header fields → captures)           │
 //!  │              │                                                            │
 //!  │             flow (FlowKey, FlowTable, Conversations, the session rule)    │
 //!  │              │                                                            │
@@ -73,6 +74,7 @@ pub mod metrics;
 pub mod oracle;
 pub mod output;
 pub mod pcap;
+pub mod raw;
 pub mod shard;
 pub mod tcp;
 pub mod wire;

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 /// Each stage and what it may use. Every arrow points to a row above.
 ///
-/// Lift and compile never see each other: what they must agree on lives once, in `tcp` and `action`.
+/// Lift and compile never see each other: what they must agree on lives once, in `tcp` and `action`. The raw packet table sees
+/// neither flows nor connections nor the compiler, so that its renderer cannot repair a row by any state (the paper, C.3).
 const ARROWS: &[(&str, &[&str])] = &[
     ("output", &[]),
     ("action", &[]),
@@ -14,6 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tcp", &["action"]),
     ("wire", &["action", "pcap", "tcp"]),
     ("check", &["action", "pcap", "tcp", "wire"]),
+    ("raw", &["action", "pcap", "wire"]),
     ("flow", &["action", "pcap", "tcp", "wire"]),
     ("lift", &["action", "flow", "pcap", "tcp", "wire"]),
     ("compile", &["action", "pcap", "tcp", "wire"]),

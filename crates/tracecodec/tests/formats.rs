@@ -9,6 +9,7 @@ use tracecodec::action::{Action, Family, OptionProfiles};
 use tracecodec::compile::{CompileConfig, Compiler, Legalisation};
 use tracecodec::lift::Lifter;
 use tracecodec::pcap::{LinkType, Packet, Timestamp};
+use tracecodec::raw::{self, CATEGORICAL, COLUMNS, NUMERIC};
 use tracecodec::tcp::flags::{ACK, FIN, PSH, SYN};
 use tracecodec::wire::{self, SkipReason, TcpHeader, Transport, checksum, icmp, ip_proto};
 
@@ -23,6 +24,7 @@ fn test_derived_blocks() {
         ("smallest-headers", smallest_headers()),
         ("smallest-bodies", smallest_bodies()),
         ("example", example()),
+        ("raw-columns", raw_columns()),
     ];
     for (name, expected) in blocks {
         let (start, end) = place(&text, name);
@@ -55,7 +57,8 @@ fn test_every_counted_kind_is_described() {
     let text = fs::read_to_string(DOCUMENT).unwrap();
     let skips = SkipReason::ALL.map(SkipReason::name);
     let legalisations = Legalisation::ALL.map(Legalisation::name);
-    for name in skips.iter().chain(&legalisations) {
+    let reasons = raw::Reason::ALL.map(raw::Reason::name);
+    for name in skips.iter().chain(&legalisations).chain(&reasons) {
         assert!(text.contains(&format!("| `{name}` |")), "{name}");
     }
 }
@@ -91,6 +94,34 @@ fn schema() -> String {
     }
     let quantities = QUANTITIES.len();
     table + &format!("\n{quantities} quantities, {FIELD_COUNT} fields.\n")
+}
+
+/// The columns of the raw packet table.
+fn raw_columns() -> String {
+    let mut table =
+        String::from("| Name | Kind | Range | Active for | Meaning |\n|---|---|---|---|---|\n");
+    for column in COLUMNS {
+        let kind = if column.is_categorical() {
+            "categorical"
+        } else {
+            "numeric"
+        };
+        let range = match column.range {
+            None => "addresses".to_string(),
+            Some((i64::MIN, _)) => "64 bits, signed".to_string(),
+            Some((least, most)) => format!("{least} to {most}"),
+        };
+        let active = match column.active {
+            raw::Active::Always => "all",
+            raw::Active::Tcp => "TCP",
+            raw::Active::Udp => "UDP",
+            raw::Active::Icmp => "ICMP",
+        };
+        let (name, doc) = (column.name, column.doc);
+        let row = writeln!(table, "| `{name}` | {kind} | {range} | {active} | {doc} |");
+        row.expect("a string takes everything");
+    }
+    table + &format!("\n{NUMERIC} numeric and {CATEGORICAL} categorical columns.\n")
 }
 
 /// Protocol numbers by their smallest header.

@@ -52,6 +52,6 @@ fn quote(action: &Action, flow: &Flow) -> Source {
     udp[2..4].copy_from_slice(&flow.port(dir).to_be_bytes());
     udp[5] = 8;
     let pseudo = checksum::sum(source) + checksum::sum(destination) + u32::from(ip_proto::UDP) + 8;
-    super::put_checksum(udp, 6, pseudo + checksum::sum(udp));
+    checksum::put(udp, 6, pseudo + checksum::sum(udp));
     Source::Quote(bytes, header_len + 8)
 }

@@ -172,9 +172,9 @@ impl Body<'_> {
         };
         let sum = pseudo + checksum::sum(header) + payload.sum(payload_len);
         match action.proto {
-            Proto::Tcp => put_checksum(header, 16, sum),
-            Proto::Udp => put_checksum(header, 6, sum),
-            Proto::Icmp => put_checksum(header, 2, sum),
+            Proto::Tcp => checksum::put(header, 16, sum),
+            Proto::Udp => checksum::put(header, 6, sum),
+            Proto::Icmp => checksum::put(header, 2, sum),
             Proto::Other => {}
         }
         if self.payload == PayloadPolicy::Synthetic || action.proto == Proto::Icmp {
@@ -190,14 +190,4 @@ impl Body<'_> {
             Proto::Other => 0,
         }
     }
-}
-
-/// Writes a checksum field. A UDP checksum of 0 means "none", so that it becomes all ones (RFC 768); for the others both are the
-/// same number.
-fn put_checksum(header: &mut [u8], at: usize, sum: u32) {
-    let field = match (checksum::finish(sum), at) {
-        (0, 6) => 0xffff,
-        (field, _) => field,
-    };
-    header[at..at + 2].copy_from_slice(&field.to_be_bytes());
 }

@@ -275,6 +275,7 @@ mod tests {
             destination,
             ttl: 64,
             tos: 0,
+            ip_flags: 0,
             ip_ext: 0,
             transport: Transport::Other(99),
             payload_len: 0,

@@ -26,6 +26,16 @@ pub fn finish(sum: u32) -> u16 {
     !(fold(sum.into()) as u16)
 }
 
+/// Writes the checksum field at `at` of a transport header. A UDP checksum (`at` 6) of 0 means "none", so that it becomes all
+/// ones (RFC 768); for the others both are the same number.
+pub fn put(header: &mut [u8], at: usize, sum: u32) {
+    let field = match (finish(sum), at) {
+        (0, 6) => 0xffff,
+        (field, _) => field,
+    };
+    header[at..at + 2].copy_from_slice(&field.to_be_bytes());
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,6 +14,8 @@ pub(super) struct IpPacket<'a> {
     pub(super) destination: IpAddr,
     pub(super) ttl: u8,
     pub(super) tos: u8,
+    /// The three flag bits of IPv4, the reserved one first; 0 in IPv6.
+    pub(super) flags: u8,
     /// Options or extension headers, in units of four bytes.
     pub(super) ext: u8,
     /// Protocol after the last extension header.
@@ -55,6 +57,7 @@ fn parse_v4(data: &[u8], wire_len: usize) -> Result<IpPacket<'_>, SkipReason> {
         destination: header.destination_addr().into(),
         ttl: header.ttl(),
         tos: header.dcp().value() << 2 | header.ecn().value(),
+        flags: header.slice()[6] >> 5,
         ext: ((header_len - 20) / 4) as u8,
         proto: header.protocol().0,
         len,
@@ -76,6 +79,7 @@ fn parse_v6(data: &[u8], wire_len: usize) -> Result<IpPacket<'_>, SkipReason> {
         destination: header.destination_addr().into(),
         ttl: header.hop_limit(),
         tos: header.traffic_class(),
+        flags: 0,
         ext: u8::try_from((header_len - 40) / 4).map_err(|_| SkipReason::TooLong)?,
         proto,
         len,

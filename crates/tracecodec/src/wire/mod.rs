@@ -46,6 +46,14 @@ pub mod ip_proto {
         }
     }
 
+    /// Whether this number in IPv6 names an extension header that is followed, and no protocol.
+    pub fn is_extension(number: u8) -> bool {
+        matches!(
+            number,
+            HOP_BY_HOP | ROUTING | FRAGMENT | DESTINATION_OPTIONS
+        )
+    }
+
     /// Length of the smallest header of protocols other than TCP, UDP, ICMP; 0 where none is known. A shorter packet is
     /// malformed.
     pub fn smallest_header(proto: u8) -> u16 {
@@ -131,6 +139,8 @@ pub struct Headers<'a> {
     pub ttl: u8,
     /// Type of service or traffic class.
     pub tos: u8,
+    /// The three flag bits of IPv4: 4 reserved, 2 don't fragment, 1 more fragments (never set in scope). 0 in IPv6.
+    pub ip_flags: u8,
     /// IPv4 options or IPv6 extension headers, in units of four bytes.
     pub ip_ext: u8,
     /// The transport header.
@@ -169,6 +179,7 @@ pub fn parse<'a>(packet: &Packet<'a>) -> Result<Headers<'a>, SkipReason> {
         destination: ip.destination,
         ttl: ip.ttl,
         tos: ip.tos,
+        ip_flags: ip.flags,
         ip_ext: ip.ext,
         transport,
         payload_len: u16::try_from(payload_len).map_err(|_| SkipReason::TooLong)?,

@@ -1,0 +1,533 @@
+//! The contract of the table: which decoded rows are packets. The others are counted, never repaired (the paper, C.1 and C.3).
+
+use std::fmt;
+
+use super::schema::{Active, CATEGORICAL, COLUMNS, Column, Kind, NUMERIC, RawRow, Value};
+use super::{categorical, numeric, render};
+use crate::action::{Family, OptionProfiles, Proto};
+use crate::wire::ip_proto;
+
+/// What a model says of a categorical column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Category {
+    /// The column is not active in this packet.
+    NotApplicable,
+    /// A value that the vocabulary lacks.
+    Rare,
+    /// A value.
+    Value(Value),
+}
+
+/// A row as a model decodes it: one cell a column, each by itself.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Candidate {
+    /// Cells of the categorical columns, in the table's order.
+    pub categories: [Category; CATEGORICAL],
+    /// Cells of the numeric columns, in the table's order and the field's units; rounded to the nearest integer when they are read.
+    pub numbers: [f64; NUMERIC],
+}
+
+/// Why a row is no packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reason {
+    /// The column is active in this packet, but said not to be applicable.
+    NotApplicable,
+    /// The value is one that the vocabulary lacks.
+    Rare,
+    /// The number is infinite or none.
+    NotFinite,
+    /// The header's field cannot hold the value.
+    OutOfRange,
+    /// The address is not of the row's IP version.
+    AddressFamily,
+    /// The dictionary of option layouts lacks the profile.
+    UnknownProfile,
+    /// The headers and the payload exceed what the IP header's length field can tell.
+    TooLong,
+}
+
+impl Reason {
+    /// All reasons, in the order of reports.
+    pub const ALL: [Reason; 7] = [
+        Reason::NotApplicable,
+        Reason::Rare,
+        Reason::NotFinite,
+        Reason::OutOfRange,
+        Reason::AddressFamily,
+        Reason::UnknownProfile,
+        Reason::TooLong,
+    ];
+
+    /// Name in manifests and JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Reason::NotApplicable => "not_applicable",
+            Reason::Rare => "rare",
+            Reason::NotFinite => "not_finite",
+            Reason::OutOfRange => "out_of_range",
+            Reason::AddressFamily => "address_family",
+            Reason::UnknownProfile => "unknown_profile",
+            Reason::TooLong => "packet_too_long",
+        }
+    }
+}
+
+/// What is wrong with one cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fault {
+    /// Why.
+    pub reason: Reason,
+    /// Name of the column.
+    pub column: &'static str,
+}
+
+/// A row that is no packet, with all that is wrong with it: at most one fault a column.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct InvalidRow(pub Vec<Fault>);
+
+impl fmt::Display for InvalidRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not a packet:")?;
+        for (i, Fault { reason, column }) in self.0.iter().enumerate() {
+            let comma = if i > 0 { "," } else { "" };
+            write!(f, "{comma} {column} {}", reason.name())?;
+        }
+        Ok(())
+    }
+}
+
+/// A cell of a candidate.
+#[derive(Clone, Copy)]
+enum Cell {
+    Category(Category),
+    Number(f64),
+}
+
+impl Cell {
+    /// Writes the cell into a row.
+    fn put(self, column: &Column, row: &mut RawRow) -> Result<(), Reason> {
+        let value = match self {
+            Cell::Category(Category::NotApplicable) => return Err(Reason::NotApplicable),
+            Cell::Category(Category::Rare) => return Err(Reason::Rare),
+            Cell::Category(Category::Value(value)) => value,
+            Cell::Number(number) if !number.is_finite() => return Err(Reason::NotFinite),
+            Cell::Number(number) => Value::Number(integer(number)?),
+        };
+        match column.set(row, value) {
+            true => Ok(()),
+            false => Err(Reason::OutOfRange),
+        }
+    }
+}
+
+/// The nearest integer, halves away from 0.
+fn integer(number: f64) -> Result<i64, Reason> {
+    // Saturates, far beyond any field.
+    i64::try_from(number.round() as i128).map_err(|_| Reason::OutOfRange)
+}
+
+impl Candidate {
+    /// What a model that loses nothing decodes.
+    pub fn of(row: &RawRow) -> Self {
+        let block = row.block();
+        let mut categories = [Category::NotApplicable; CATEGORICAL];
+        for (cell, column) in categories.iter_mut().zip(categorical()) {
+            if column.active.covers(block) {
+                *cell = Category::Value(column.get(row));
+            }
+        }
+        let mut numbers = [0.0; NUMERIC];
+        for (cell, column) in numbers.iter_mut().zip(numeric()) {
+            if let (true, Value::Number(number)) = (column.active.covers(block), column.get(row)) {
+                *cell = number as f64;
+            }
+        }
+        Self {
+            categories,
+            numbers,
+        }
+    }
+
+    /// The row of a candidate that is a packet.
+    ///
+    /// `ip_version` and `proto` select the columns that are active. What the others hold is not looked at: it cannot change the
+    /// packet, and nothing is imputed by that. ([`InvalidRows`] counts such leaks.)
+    ///
+    /// # Errors
+    /// If it is none, with all faults. Where `ip_version` or `proto` is at fault, no one knows which block is active, and none is
+    /// judged.
+    pub fn validate(&self, profiles: &OptionProfiles) -> Result<RawRow, InvalidRow> {
+        let mut row = RawRow::default();
+        let mut faults: Vec<Fault> = Vec::new();
+        for (column, cell) in self.cells() {
+            let is_active = match column.active {
+                Active::Always => true,
+                active => has_block(&faults) && active.covers(row.block()),
+            };
+            if is_active && let Err(reason) = cell.put(column, &mut row) {
+                faults.push(Fault {
+                    reason,
+                    column: column.name,
+                });
+            }
+        }
+        if has_block(&faults) {
+            let further = row.faults(profiles).into_iter();
+            let is_new = |fault: &Fault| faults.iter().all(|known| known.column != fault.column);
+            let further: Vec<Fault> = further.filter(is_new).collect();
+            faults.extend(further);
+        }
+        match faults.is_empty() {
+            true => Ok(row),
+            false => Err(InvalidRow(faults)),
+        }
+    }
+
+    /// Whether a categorical column that is inactive in this packet holds a value all the same.
+    pub fn leaks(&self, block: Proto) -> bool {
+        let cells = self.categories.iter().zip(categorical());
+        let mut inactive = cells.filter(|(_, column)| !column.active.covers(block));
+        inactive.any(|(cell, _)| *cell != Category::NotApplicable)
+    }
+
+    /// The cells of all columns, in order.
+    fn cells(&self) -> impl Iterator<Item = (&'static Column, Cell)> {
+        let (mut categories, mut numbers) = (self.categories.into_iter(), self.numbers.into_iter());
+        COLUMNS.iter().filter_map(move |column| {
+            let cell = match column.kind {
+                Kind::Numeric => numbers.next().map(Cell::Number),
+                Kind::Address | Kind::Port | Kind::Class => categories.next().map(Cell::Category),
+            };
+            Some((column, cell?))
+        })
+    }
+}
+
+/// Whether `ip_version` and `proto` are sound, and so tell the row's block.
+fn has_block(faults: &[Fault]) -> bool {
+    let mut columns = faults.iter().map(|fault| fault.column);
+    !columns.any(|column| matches!(column, "ip_version" | "proto"))
+}
+
+impl RawRow {
+    /// Whether the row is a packet.
+    ///
+    /// # Errors
+    /// If it is none, with all faults.
+    pub fn check(&self, profiles: &OptionProfiles) -> Result<(), InvalidRow> {
+        match self.faults(profiles) {
+            faults if faults.is_empty() => Ok(()),
+            faults => Err(InvalidRow(faults)),
+        }
+    }
+
+    fn faults(&self, profiles: &OptionProfiles) -> Vec<Fault> {
+        let block = self.block();
+        let active = COLUMNS.iter().filter(|column| column.active.covers(block));
+        active
+            .filter_map(|column| {
+                let reason = self.fault_of(column, profiles)?;
+                Some(Fault {
+                    reason,
+                    column: column.name,
+                })
+            })
+            .collect()
+    }
+
+    /// What is wrong with an active column.
+    fn fault_of(&self, column: &Column, profiles: &OptionProfiles) -> Option<Reason> {
+        let is_v6 = self.ip_version == Family::V6;
+        let (reason, is_wrong) = match (column.name, column.get(self)) {
+            (_, Value::Address(address)) => (Reason::AddressFamily, address.is_ipv6() != is_v6),
+            (_, Value::Number(number)) if !column.has_room_for(number) => {
+                (Reason::OutOfRange, true)
+            }
+            // IPv6 has no field for them.
+            ("ip_flags" | "ip_frag_off", Value::Number(number)) => {
+                (Reason::OutOfRange, is_v6 && number != 0)
+            }
+            // An extension header is no protocol, and the table has no column for what it says.
+            ("proto", _) => (
+                Reason::OutOfRange,
+                is_v6 && ip_proto::is_extension(self.proto),
+            ),
+            ("tcp_opt_profile", _) => (
+                Reason::UnknownProfile,
+                profiles.layout(self.tcp_opt_profile).is_none(),
+            ),
+            ("payload_len", _) => (Reason::TooLong, self.is_too_long(profiles)),
+            _ => return None,
+        };
+        is_wrong.then_some(reason)
+    }
+
+    fn is_too_long(&self, profiles: &OptionProfiles) -> bool {
+        let counted = match self.ip_version {
+            Family::V4 => render::IPV4_HEADER,
+            Family::V6 => 0,
+        };
+        let len = render::header_len(self, profiles) + usize::from(self.payload_len);
+        counted + len > usize::from(u16::MAX)
+    }
+}
+
+/// Counts of a validation. A row counts once for each reason and for each column that it fails by.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct InvalidRows {
+    /// Rows judged.
+    pub rows: u64,
+    /// Those of them that are no packets.
+    pub invalid: u64,
+    /// Valid rows in which an inactive categorical column holds a value.
+    pub leaks: u64,
+    reasons: [u64; Reason::ALL.len()],
+    columns: [u64; COLUMNS.len()],
+}
+
+impl InvalidRows {
+    /// Validates a candidate and counts it. None if it is no packet.
+    pub fn validate(&mut self, candidate: &Candidate, profiles: &OptionProfiles) -> Option<RawRow> {
+        self.rows += 1;
+        match candidate.validate(profiles) {
+            Ok(row) => {
+                self.leaks += u64::from(candidate.leaks(row.block()));
+                Some(row)
+            }
+            Err(InvalidRow(faults)) => {
+                self.count_faults(&faults);
+                None
+            }
+        }
+    }
+
+    fn count_faults(&mut self, faults: &[Fault]) {
+        self.invalid += 1;
+        for (count, reason) in self.reasons.iter_mut().zip(Reason::ALL) {
+            *count += u64::from(faults.iter().any(|fault| fault.reason == reason));
+        }
+        for (count, column) in self.columns.iter_mut().zip(COLUMNS) {
+            *count += u64::from(faults.iter().any(|fault| fault.column == column.name));
+        }
+    }
+
+    /// Adds the counts of other rows.
+    pub fn merge(&mut self, other: &Self) {
+        self.rows += other.rows;
+        self.invalid += other.invalid;
+        self.leaks += other.leaks;
+        for (count, more) in self.reasons.iter_mut().zip(other.reasons) {
+            *count += more;
+        }
+        for (count, more) in self.columns.iter_mut().zip(other.columns) {
+            *count += more;
+        }
+    }
+
+    /// Share of rows that are no packets; none without rows.
+    pub fn rate(&self) -> Option<f64> {
+        (self.rows > 0).then(|| self.invalid as f64 / self.rows as f64)
+    }
+
+    /// Rows by reason, in the order of reports.
+    pub fn by_reason(&self) -> impl Iterator<Item = (Reason, u64)> {
+        Reason::ALL.into_iter().zip(self.reasons)
+    }
+
+    /// Rows by the column that is at fault, in the table's order.
+    pub fn by_column(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        COLUMNS.iter().map(|column| column.name).zip(self.columns)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv6Addr;
+
+    fn udp() -> RawRow {
+        RawRow {
+            delta_t: -5,
+            proto: ip_proto::UDP,
+            ttl: 64,
+            payload_len: 12,
+            udp_sport: 53,
+            udp_dport: 40_000,
+            ..RawRow::default()
+        }
+    }
+
+    fn tcp() -> RawRow {
+        RawRow {
+            proto: ip_proto::TCP,
+            tcp_seq: u32::MAX,
+            ..RawRow::default()
+        }
+    }
+
+    fn cell<'a>(candidate: &'a mut Candidate, name: &str) -> &'a mut Category {
+        let at = categorical()
+            .position(|column| column.name == name)
+            .unwrap();
+        &mut candidate.categories[at]
+    }
+
+    fn number<'a>(candidate: &'a mut Candidate, name: &str) -> &'a mut f64 {
+        let at = numeric().position(|column| column.name == name).unwrap();
+        &mut candidate.numbers[at]
+    }
+
+    fn faults(candidate: &Candidate) -> Vec<(Reason, &'static str)> {
+        let faults = match candidate.validate(&OptionProfiles::new()) {
+            Ok(_) => Vec::new(),
+            Err(InvalidRow(faults)) => faults,
+        };
+        faults
+            .iter()
+            .map(|fault| (fault.reason, fault.column))
+            .collect()
+    }
+
+    #[test]
+    fn test_what_loses_nothing_is_valid() {
+        for row in [udp(), tcp()] {
+            let candidate = Candidate::of(&row);
+            assert_eq!(candidate.validate(&OptionProfiles::new()), Ok(row));
+            assert!(!candidate.leaks(row.block()));
+        }
+        assert_eq!(
+            *cell(&mut Candidate::of(&udp()), "tcp_sport"),
+            Category::NotApplicable
+        );
+    }
+
+    #[test]
+    fn test_each_cell_by_itself() {
+        let mut candidate = Candidate::of(&udp());
+        *cell(&mut candidate, "udp_sport") = Category::NotApplicable;
+        *cell(&mut candidate, "udp_dport") = Category::Rare;
+        *cell(&mut candidate, "dscp") = Category::Value(Value::Number(64));
+        *cell(&mut candidate, "src_ip") = Category::Value(Value::Number(1));
+        *number(&mut candidate, "payload_len") = f64::NAN;
+        *number(&mut candidate, "delta_t") = 1e30;
+        let expected = [
+            (Reason::OutOfRange, "delta_t"),
+            (Reason::OutOfRange, "src_ip"),
+            (Reason::OutOfRange, "dscp"),
+            (Reason::NotFinite, "payload_len"),
+            (Reason::NotApplicable, "udp_sport"),
+            (Reason::Rare, "udp_dport"),
+        ];
+        assert_eq!(faults(&candidate), expected);
+    }
+
+    #[test]
+    fn test_numbers_are_rounded_but_not_clamped() {
+        let mut candidate = Candidate::of(&tcp());
+        *number(&mut candidate, "payload_len") = -0.4;
+        *number(&mut candidate, "tcp_window") = 65_535.4;
+        assert_eq!(faults(&candidate), []);
+        *number(&mut candidate, "payload_len") = -0.6;
+        *number(&mut candidate, "tcp_seq") = 4_294_967_296.0;
+        let expected = [
+            (Reason::OutOfRange, "payload_len"),
+            (Reason::OutOfRange, "tcp_seq"),
+        ];
+        assert_eq!(faults(&candidate), expected);
+    }
+
+    #[test]
+    fn test_inactive_columns_are_not_looked_at() {
+        let mut candidate = Candidate::of(&udp());
+        *cell(&mut candidate, "tcp_sport") = Category::Value(Value::Number(80));
+        *cell(&mut candidate, "icmp_type") = Category::Rare;
+        *number(&mut candidate, "tcp_seq") = f64::NAN;
+        let mut counts = InvalidRows::default();
+        assert_eq!(
+            counts.validate(&candidate, &OptionProfiles::new()),
+            Some(udp())
+        );
+        assert_eq!((counts.rows, counts.invalid, counts.leaks), (1, 0, 1));
+    }
+
+    #[test]
+    fn test_addresses_are_of_the_version() {
+        let mut candidate = Candidate::of(&udp());
+        *cell(&mut candidate, "dst_ip") =
+            Category::Value(Value::Address(Ipv6Addr::LOCALHOST.into()));
+        assert_eq!(faults(&candidate), [(Reason::AddressFamily, "dst_ip")]);
+        *cell(&mut candidate, "ip_version") = Category::Value(Value::Number(6));
+        assert_eq!(faults(&candidate), [(Reason::AddressFamily, "src_ip")]);
+    }
+
+    #[test]
+    fn test_without_a_block_none_is_judged() {
+        let mut candidate = Candidate::of(&udp());
+        *cell(&mut candidate, "proto") = Category::Rare;
+        *cell(&mut candidate, "udp_sport") = Category::Rare;
+        assert_eq!(faults(&candidate), [(Reason::Rare, "proto")]);
+    }
+
+    #[test]
+    fn test_what_only_the_whole_row_tells() {
+        let v6 = |row: RawRow| RawRow {
+            ip_version: Family::V6,
+            src_ip: Ipv6Addr::LOCALHOST.into(),
+            dst_ip: Ipv6Addr::LOCALHOST.into(),
+            ..row
+        };
+        let check = |row: RawRow| {
+            row.check(&OptionProfiles::new())
+                .map_err(|error| error.to_string())
+        };
+        let flags = RawRow {
+            ip_flags: 2,
+            ..udp()
+        };
+        assert_eq!(check(flags), Ok(()));
+        let no_field = Err("not a packet: ip_flags out_of_range".to_string());
+        assert_eq!(check(v6(flags)), no_field);
+        let extension = RawRow {
+            proto: ip_proto::HOP_BY_HOP,
+            ..udp()
+        };
+        assert_eq!(check(extension), Ok(()));
+        assert!(check(v6(extension)).is_err());
+        let longest = RawRow {
+            payload_len: 65_535 - 28,
+            ..udp()
+        };
+        assert_eq!(check(longest), Ok(()));
+        let longer = RawRow {
+            payload_len: 65_535 - 27,
+            ..udp()
+        };
+        let too_long = Err("not a packet: payload_len packet_too_long".to_string());
+        assert_eq!(check(longer), too_long);
+        assert_eq!(check(v6(longer)), Ok(()));
+        let options = RawRow {
+            tcp_opt_profile: 11,
+            ..tcp()
+        };
+        let unknown = Err("not a packet: tcp_opt_profile unknown_profile".to_string());
+        assert_eq!(check(options), unknown);
+    }
+
+    #[test]
+    fn test_counts_add_up() {
+        let mut candidate = Candidate::of(&udp());
+        *cell(&mut candidate, "src_ip") = Category::Rare;
+        *cell(&mut candidate, "dst_ip") = Category::Rare;
+        let mut counts = InvalidRows::default();
+        assert_eq!(counts.rate(), None);
+        assert_eq!(counts.validate(&candidate, &OptionProfiles::new()), None);
+        let mut sum = counts.clone();
+        sum.merge(&counts);
+        assert_eq!((sum.rows, sum.invalid, sum.rate()), (2, 2, Some(1.0)));
+        // A row of two rare cells is one row.
+        let by_reason: Vec<(Reason, u64)> = sum.by_reason().filter(|(_, n)| *n > 0).collect();
+        assert_eq!(by_reason, [(Reason::Rare, 2)]);
+        let by_column: Vec<(&str, u64)> = sum.by_column().filter(|(_, n)| *n > 0).collect();
+        assert_eq!(by_column, [("src_ip", 2), ("dst_ip", 2)]);
+    }
+}

@@ -1,0 +1,43 @@
+//! The raw packet table: concrete header fields, one row a packet, and the renderer that makes packets of rows (the paper,
+//! Appendix C). Codecs of generic tables are measured on it.
+//!
+//! A row knows its packet alone. So nothing here knows flows, connections or the compiler: a row is rendered as it is, or it is
+//! invalid and counted, and no state repairs it.
+//!
+//! ```
+//! use tracecodec::pcap::{LinkType, Packet, Timestamp};
+//! use tracecodec::raw::{Payload, Renderer, RowReader};
+//!
+//! // A SYN from 192.0.2.1 to port 443 of 198.51.100.7: an IPv4 header, then a TCP header.
+//! let bytes = [
+//!     0x45, 0, 0, 40, 0, 1, 0x40, 0, 57, 6, 0, 0, 192, 0, 2, 1, 198, 51, 100, 7,
+//!     0xc7, 0x38, 0x01, 0xbb, 1, 2, 3, 4, 0, 0, 0, 0, 0x50, 0x02, 0xfa, 0xf0, 0, 0, 0, 0,
+//! ];
+//! let time = Timestamp::new(1_700_000_000, 0);
+//! let packet = Packet { time, link: LinkType::RAW, wire_len: 40, data: &bytes };
+//!
+//! let mut reader = RowReader::default();
+//! let row = reader.read(&packet).expect("TCP over IPv4 is in scope");
+//! assert_eq!((row.tcp_dport, row.tcp_seq, row.ttl), (443, 0x01020304, 57));
+//!
+//! let mut renderer = Renderer::new(Payload::Zeros);
+//! renderer.start_at(time);
+//! let rendered = renderer.render(&row, reader.profiles()).expect("a row of a packet is valid");
+//! assert_eq!(rendered.data[26..30], [192, 0, 2, 1]);
+//! ```
+
+mod contract;
+mod oracle;
+mod render;
+mod schema;
+mod table;
+mod vocabulary;
+
+pub use contract::{Candidate, Category, Fault, InvalidRow, InvalidRows, Reason};
+pub use oracle::RawOracle;
+pub use render::{Payload, Renderer};
+pub use schema::{
+    Active, CATEGORICAL, COLUMNS, Column, Kind, NUMERIC, RawRow, Value, categorical, numeric,
+};
+pub use table::{RowCounts, RowReader};
+pub use vocabulary::{ValueCounts, Vocabularies, Vocabulary, VocabularyError, VocabularyPolicy};
