@@ -24,20 +24,14 @@ fn actions(count: u64) -> Vec<Action> {
     let mut contexts = Contexts::default();
     (0..count)
         .map(|i| {
-            let flow = i * i % 7;
-            let proto = [
-                Proto::Tcp,
-                Proto::Tcp,
-                Proto::Udp,
-                Proto::Icmp,
-                Proto::Other,
-            ];
-            let proto = proto[(flow % 5) as usize];
+            let flow = [0, 1, 2, 3, 3, 2, 1][(i % 7) as usize];
+            let proto = [Proto::Tcp, Proto::Udp, Proto::Icmp, Proto::Other];
+            let proto = proto[flow];
             Action {
                 flow_token: flow as u16,
-                flow_evt: match (0..i).any(|j| j * j % 7 == flow) {
-                    true => FlowEvent::Continue,
-                    false => FlowEvent::Open,
+                flow_evt: match i < 4 {
+                    true => FlowEvent::Open,
+                    false => FlowEvent::Continue,
                 },
                 proto,
                 tcp_win: 0x100 * (1 + flow as u16),
@@ -435,7 +429,8 @@ fn odd_actions() -> Vec<Action> {
         action.ttl_res = 201;
         action.ip_tos = 0x5b;
         action.tcp_win = 0x9c3f - i as u16;
-        action.tcp_seq_delta = 0xdead;
+        action.tcp_seq_delta = 0xdead_0000 + i as u32;
+        action.tcp_ack_adv = 0x9876;
         *action = action.without_inactive();
     }
     actions

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use std::process::Command;
 
 use tracecodec::action::context::Contexts;
-use tracecodec::action::{Action, OptionProfiles, Proto};
+use tracecodec::action::{Action, FlowEvent, OptionProfiles, Proto};
 use tracecodec_nn::train::{Data, Report};
 use tracecodec_nn::{
     Accuracy, Codec, CodecConfig, Device, EncoderKind, RefineConfig, TokenLayout, TrainConfig,
@@ -18,7 +18,11 @@ use tracecodec_nn::{
 fn actions(count: u64) -> Vec<Action> {
     let action = |i| {
         Action {
-            flow_token: (i % 7) as u16,
+            flow_token: (i % 8) as u16,
+            flow_evt: match i < 8 {
+                true => FlowEvent::Open,
+                false => FlowEvent::Continue,
+            },
             proto: [Proto::Tcp, Proto::Udp][(i % 2) as usize],
             tcp_win: 0x100 * (1 + i % 7) as u16,
             ttl_res: 64 - (i % 5) as u8,
