@@ -429,8 +429,7 @@ fn odd_actions() -> Vec<Action> {
         action.ttl_res = 201;
         action.ip_tos = 0x5b;
         action.tcp_win = 0x9c3f - i as u16;
-        action.tcp_seq_delta = 0xdead_0000 + i as u32;
-        action.tcp_ack_adv = 0x9876;
+        action.tcp_seq_delta = 0xdead;
         *action = action.without_inactive();
     }
     actions
@@ -441,7 +440,7 @@ fn test_refinement_brings_odd_packets_back() {
     let codec = Codec::embedded();
     let actions = odd_actions();
     let refined = codec.encode_refined(&actions, RefineConfig::default());
-    assert!(refined.moved >= 10, "{}", refined.moved);
+    assert!(refined.moved >= 3, "{}", refined.moved);
     assert_eq!(refined.left, 0);
     assert_eq!(Accuracy::new(&actions, &refined.decoded).exact, 90);
     assert!(Accuracy::new(&actions, &refined.before).exact < 90);
