@@ -422,6 +422,24 @@ fn test_embedded_model() {
     assert!(accuracy.mean() > 0.9, "{accuracy:?}");
 }
 
+#[test]
+fn test_one_wrong_latent_does_not_put_off_those_after_it() {
+    let codec = Codec::embedded();
+    let clean = codec.encode(&actions(400)).mu;
+    let right = codec.decode(&clean);
+    let dim = codec.config().d_latent;
+    for row in 0..40 {
+        let mut z = clean.clone();
+        for (i, value) in z[row * dim..(row + 1) * dim].iter_mut().enumerate() {
+            *value = ((7 * row + i) as f32).sin();
+        }
+        let decoded = codec.decode(&z);
+        let flow = |action: &Action| (action.flow_token, action.proto);
+        let wrong = (right.iter().zip(&decoded)).filter(|(a, b)| flow(a) != flow(b));
+        assert!(wrong.count() < 40, "row {row}");
+    }
+}
+
 /// Ordinary packets, every third of them with values that the embedded model has seldom or never seen.
 fn odd_actions() -> Vec<Action> {
     let mut actions = actions(90);

@@ -6,7 +6,11 @@
 //!
 //! A packet that continues or reopens a flow agrees if its slot holds a flow of its protocol and family. One that opens a flow
 //! agrees if it comes from the opener and takes a slot that the [flow table](tracecodec::flow::FlowTable) can have given: the next
-//! that was never taken, one that has long been silent, or the one that has been silent longest. Every trace that was lifted from its start agrees throughout.
+//! that was never taken, one that has long been silent, or the one that has been silent longest. Every trace that was lifted from its start
+//! agrees throughout.
+//!
+//! One wrong latent must not put off all that follow: an opening may leave out a few slots, whose own openings were missed, and the first packet
+//! of such a slot opens it.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -24,14 +28,17 @@ type Kind = [u8; 2];
 /// Silence after which a slot may have been given back: the flow table's shortest but for a minute, since decoded time steps are rounded.
 const IDLE: i64 = Lifetime::Passing.idle() - session::IDLE;
 
+/// Slots that an opening may leave out, as if the packets that opened them had been missed.
+const MISSED: usize = 4;
+
 /// The flows that a trace holds open so far.
 #[derive(Debug, Clone)]
 pub(super) struct OpenFlows {
     fields: Fields,
     clock: i64,
     packets: u64,
-    /// The flow in each slot that was ever taken.
-    slots: Vec<OpenFlow>,
+    /// The flow in each slot; none where its opening was missed.
+    slots: Vec<Option<OpenFlow>>,
     /// Each slot once, by a packet of it: where that is not the latest, the slot stands too early.
     longest_silent: BinaryHeap<Reverse<(u64, usize)>>,
 }
@@ -169,12 +176,11 @@ impl OpenFlows {
             last_seen: self.clock,
             last_packet: self.packets,
         };
-        match self.slots.get_mut(slot) {
-            Some(held) => *held = flow,
-            None => {
-                self.slots.push(flow);
-                self.longest_silent.push(Reverse((self.packets, slot)));
-            }
+        if self.slots.len() <= slot {
+            self.slots.resize(slot + 1, None);
+        }
+        if self.slots[slot].replace(flow).is_none() {
+            self.longest_silent.push(Reverse((self.packets, slot)));
         }
     }
 
@@ -184,22 +190,27 @@ impl OpenFlows {
             return self.fields.direction.value(row) == Direction::Orig as u8
                 && (self.can_open(slot) || self.longest_silent() == Some(slot));
         }
-        let held = self.slots.get(slot);
-        held.is_some_and(|held| held.kind == self.fields.kind(row))
+        self.held(slot)
+            .is_some_and(|held| held.kind == self.fields.kind(row))
     }
 
-    /// Whether a slot was never taken and is the next, or has long been silent.
+    /// The flow in a slot.
+    fn held(&self, slot: usize) -> Option<&OpenFlow> {
+        self.slots.get(slot)?.as_ref()
+    }
+
+    /// Whether a slot is among the next that were never taken, or has long been silent.
     fn can_open(&self, slot: usize) -> bool {
-        match self.slots.get(slot) {
+        match self.held(slot) {
             Some(held) => self.clock - held.last_seen > IDLE,
-            None => slot == self.slots.len(),
+            None => slot <= self.slots.len() + MISSED,
         }
     }
 
     fn longest_silent(&mut self) -> Option<usize> {
         loop {
             let Reverse((packet, slot)) = *self.longest_silent.peek()?;
-            let latest = self.slots[slot].last_packet;
+            let latest = self.held(slot)?.last_packet;
             if packet == latest {
                 return Some(slot);
             }
@@ -208,8 +219,13 @@ impl OpenFlows {
         }
     }
 
-    /// Writes the likeliest packet that agrees.
+    /// Writes the likeliest packet that agrees, or one that opens its slot, where that must have been opened and was not.
     fn settle(&mut self, row: &mut [u8], logits: &[f32], heads: &Heads) {
+        let named = self.fields.slot(row);
+        if self.slots.get(named).is_some_and(Option::is_none) {
+            let kind = self.fields.kind(row);
+            return self.fields.write(row, named, FlowEvent::Open, kind);
+        }
         heads.most_likely(logits, row);
         let longest_silent = self.longest_silent();
         let fields = &self.fields;
@@ -220,12 +236,12 @@ impl OpenFlows {
             fields.kind_logit(logits, opened) + event(FlowEvent::Open) + direction(Direction::Orig);
         let either_way = direction(Direction::Orig).max(direction(Direction::Resp));
         let mut best = (f32::NEG_INFINITY, 0, FlowEvent::Open, opened);
-        for slot in 0..(self.slots.len() + 1).min(FlowTable::<()>::MAX_CAPACITY) {
+        for slot in 0..(self.slots.len() + 1 + MISSED).min(FlowTable::<()>::MAX_CAPACITY) {
             let named = fields.slot_logit(logits, slot);
             if (self.can_open(slot) || longest_silent == Some(slot)) && named + opens > best.0 {
                 best = (named + opens, slot, FlowEvent::Open, opened);
             }
-            let Some(OpenFlow { kind, .. }) = self.slots.get(slot) else {
+            let Some(OpenFlow { kind, .. }) = self.held(slot) else {
                 continue;
             };
             let reopens = kind[0] == Proto::Tcp as u8
