@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::action::context::History;
 use crate::action::{Action, Direction, FlowEvent, OptionProfiles, Proto};
 use crate::flow::{FlowKey, FlowTable, Lifetime};
-use crate::pcap::{Packet, Timestamp};
+use crate::pcap::{Packet, Steps, Timestamp};
 use crate::tcp::{Connection, flags};
 use crate::wire::{self, Headers, SkipReason, TcpHeader, Transport};
 
@@ -74,8 +74,7 @@ impl LiftCounts {
 pub struct Lifter {
     flows: FlowTable<Flow>,
     profiles: OptionProfiles,
-    epoch: Option<Timestamp>,
-    last_time: Timestamp,
+    steps: Steps,
     counts: LiftCounts,
 }
 
@@ -85,8 +84,7 @@ impl Lifter {
         Self {
             flows: FlowTable::new(capacity),
             profiles,
-            epoch: None,
-            last_time: Timestamp(0),
+            steps: Steps::default(),
             counts: LiftCounts::default(),
         }
     }
@@ -108,7 +106,7 @@ impl Lifter {
 
     /// Time of the first action.
     pub fn epoch(&self) -> Option<Timestamp> {
-        self.epoch
+        self.steps.epoch()
     }
 
     /// The dictionary as it is now.
@@ -131,7 +129,8 @@ impl Lifter {
     }
 
     fn lift_headers(&mut self, headers: &Headers<'_>, time: Timestamp) -> Action {
-        let delta_t = self.tick(time);
+        let delta_t = self.steps.next(time);
+        self.counts.steps_back += u64::from(delta_t < 0);
         let (key, from) = FlowKey::of(headers);
         let placement = self
             .flows
@@ -183,17 +182,6 @@ impl Lifter {
         self.counts.lifted[action.proto as usize] += 1;
         self.counts.flows += u64::from(action.flow_evt != FlowEvent::Continue);
         action
-    }
-
-    /// Time since the previous action; 0 for the first, whose time becomes the epoch.
-    fn tick(&mut self, time: Timestamp) -> i64 {
-        if self.epoch.is_none() {
-            (self.epoch, self.last_time) = (Some(time), time);
-        }
-        let delta_t = time.0.wrapping_sub(self.last_time.0);
-        self.last_time = time;
-        self.counts.steps_back += u64::from(delta_t < 0);
-        delta_t
     }
 }
 

@@ -106,13 +106,21 @@ pub(crate) fn run(args: &Decode, json: bool) -> Result<()> {
         "{}: {} packets{}{}",
         summary.output,
         summary.packets,
-        match settled {
-            0 => String::new(),
-            settled => format!("; {settled} made to agree with the open flows"),
-        },
+        settled_line(settled, summary.packets),
         legalisation_line(compiler.legalisations())
     );
     print_summary(json, &summary, &line)
+}
+
+/// How many packets were made to agree with the open flows, in words. Where they are many, the trace may not start with them.
+fn settled_line(settled: u64, packets: u64) -> String {
+    match settled {
+        0 => String::new(),
+        settled if settled > packets / 10 => format!(
+            "; {settled} made to agree with the open flows: latents from the middle of a trace need --unconstrained"
+        ),
+        settled => format!("; {settled} made to agree with the open flows"),
+    }
 }
 
 /// Refuses latents that this codec did not make, as far as can be told.
@@ -129,6 +137,16 @@ fn check_latents(
         return Err(Hint::error(
             format!("{name}: encoded by another codec"),
             hint,
+        ));
+    }
+    if let Some(manifest) = manifest.filter(|manifest| manifest.packets != (z.len() / dim) as u64) {
+        return Err(Hint::error(
+            format!(
+                "{name}: {} packets, but its manifest tells {}",
+                z.len() / dim,
+                manifest.packets
+            ),
+            "a part of the latents is a trace of its own: leave the manifest away, and decode with --unconstrained if it starts in the middle",
         ));
     }
     let own = codec.config().d_latent;
@@ -187,7 +205,8 @@ impl Trace<'_> {
     fn decode(&self, mut each: impl FnMut(&Action) -> Result<()>) -> Result<u64> {
         let dim = self.codec.config().d_latent;
         let bar = progress_bar(Some((self.z.len() / dim) as u64), "packets");
-        let mut decoder = self.codec.decoder().with_tick(self.tick);
+        let mut decoder = self.codec.decoder();
+        decoder.set_tick(self.tick);
         for batch in self.z.chunks(BATCH * dim) {
             interrupt::check()?;
             for action in decoder.decode(batch) {

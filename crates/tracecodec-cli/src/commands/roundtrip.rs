@@ -283,7 +283,6 @@ fn run_model(
     let mut input = Input::open(input, args.read)?;
     let mut lifter = args.lift.lifter_for(codec);
     let mut learned = Learned {
-        tick: None,
         encoder: codec.encoder(),
         decoder: codec.decoder(),
         compiler: Compiler::new(args.realise.config()),
@@ -321,7 +320,6 @@ fn run_model(
         before,
         moved,
         left,
-        ..
     } = learned;
     output.finish()?;
     let counts = lifter.counts();
@@ -367,8 +365,6 @@ fn run_model(
 
 /// The way of a batch through the codec, and what is measured on it.
 struct Learned<'a> {
-    /// What all times are multiples of; none before the first batch.
-    tick: Option<Tick>,
     encoder: TraceEncoder<'a>,
     decoder: TraceDecoder<'a>,
     compiler: Compiler,
@@ -418,11 +414,10 @@ impl Learned<'_> {
         if let Some(entropy) = &mut self.entropy {
             entropy.add(actions);
         }
-        if self.tick.is_none() {
+        if self.output.packets == 0 {
             let tick = Tick::of(actions.iter().map(|action| action.delta_t));
-            self.encoder = self.encoder.clone().with_tick(tick);
-            self.decoder = self.decoder.clone().with_tick(tick);
-            self.tick = Some(tick);
+            self.encoder.set_tick(tick);
+            self.decoder.set_tick(tick);
         }
         let decoded = if self.refine {
             let refined = self

@@ -149,9 +149,13 @@ pub(crate) fn run(args: &Train, json: bool) -> Result<()> {
         best: report.best,
     };
     let line = format!(
-        "{}: {} steps over {} packets at {:.0} packets/s; {}",
+        "{}: {} steps{} over {} packets at {:.0} packets/s; {}",
         summary.output,
         report.steps,
+        match report.stopped_early {
+            true => " (stopped early: validation got no better)",
+            false => "",
+        },
         summary.training_packets,
         report.packets_per_second,
         report.best

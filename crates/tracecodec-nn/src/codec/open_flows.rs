@@ -41,6 +41,7 @@ pub(super) struct OpenFlows {
     slots: Vec<Option<OpenFlow>>,
     /// Each slot once, by a packet of it: where that is not the latest, the slot stands too early.
     longest_silent: BinaryHeap<Reverse<(u64, usize)>>,
+    settled: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -147,7 +148,13 @@ impl OpenFlows {
             packets: 0,
             slots: Vec::new(),
             longest_silent: BinaryHeap::new(),
+            settled: 0,
         })
+    }
+
+    /// Packets that had to be made to agree.
+    pub(super) fn settled(&self) -> u64 {
+        self.settled
     }
 
     /// Takes the next packet into account, after `delta_t` nanoseconds, and makes it agree with the open flows where it does not. Tells
@@ -221,41 +228,49 @@ impl OpenFlows {
 
     /// Writes the likeliest packet that agrees, or one that opens its slot, where that must have been opened and was not.
     fn settle(&mut self, row: &mut [u8], logits: &[f32], heads: &Heads) {
-        let named = self.fields.slot(row);
-        if self.slots.get(named).is_some_and(Option::is_none) {
+        self.settled += 1;
+        let slot = self.fields.slot(row);
+        if self.slots.get(slot).is_some_and(Option::is_none) {
             let kind = self.fields.kind(row);
-            return self.fields.write(row, named, FlowEvent::Open, kind);
+            return self.fields.write(row, slot, FlowEvent::Open, kind);
         }
         heads.most_likely(logits, row);
+        let (slot, event, kind) = self.likeliest(self.fields.kind(row), logits);
+        self.fields.write(row, slot, event, kind);
+    }
+
+    /// The slot, event and kind of the largest joint logit among those that agree; a flow that is opened is of the kind `opened`.
+    fn likeliest(&mut self, opened: Kind, logits: &[f32]) -> (usize, FlowEvent, Kind) {
         let longest_silent = self.longest_silent();
         let fields = &self.fields;
         let event = |event: FlowEvent| fields.event.logit(logits, event as u8);
         let direction = |dir: Direction| fields.direction.logit(logits, dir as u8);
-        let opened = fields.kind(row);
         let opens =
             fields.kind_logit(logits, opened) + event(FlowEvent::Open) + direction(Direction::Orig);
         let either_way = direction(Direction::Orig).max(direction(Direction::Resp));
-        let mut best = (f32::NEG_INFINITY, 0, FlowEvent::Open, opened);
-        for slot in 0..(self.slots.len() + 1 + MISSED).min(FlowTable::<()>::MAX_CAPACITY) {
-            let named = fields.slot_logit(logits, slot);
-            if (self.can_open(slot) || longest_silent == Some(slot)) && named + opens > best.0 {
-                best = (named + opens, slot, FlowEvent::Open, opened);
-            }
-            let Some(OpenFlow { kind, .. }) = self.held(slot) else {
-                continue;
-            };
-            let reopens = kind[0] == Proto::Tcp as u8
-                && event(FlowEvent::Reopen) > event(FlowEvent::Continue);
-            let goes_on = match reopens {
+        let goes_on = |kind: Kind| {
+            let can_reopen = kind[0] == Proto::Tcp as u8;
+            match can_reopen && event(FlowEvent::Reopen) > event(FlowEvent::Continue) {
                 true => FlowEvent::Reopen,
                 false => FlowEvent::Continue,
-            };
-            let logit = named + fields.kind_logit(logits, *kind) + event(goes_on) + either_way;
+            }
+        };
+        let mut best = (f32::NEG_INFINITY, (0, FlowEvent::Open, opened));
+        let mut take = |logit: f32, choice| {
             if logit > best.0 {
-                best = (logit, slot, goes_on, *kind);
+                best = (logit, choice);
+            }
+        };
+        for slot in 0..(self.slots.len() + 1 + MISSED).min(FlowTable::<()>::MAX_CAPACITY) {
+            let named = fields.slot_logit(logits, slot);
+            if self.can_open(slot) || longest_silent == Some(slot) {
+                take(named + opens, (slot, FlowEvent::Open, opened));
+            }
+            if let Some(&OpenFlow { kind, .. }) = self.held(slot) {
+                let continues = fields.kind_logit(logits, kind) + event(goes_on(kind)) + either_way;
+                take(named + continues, (slot, goes_on(kind), kind));
             }
         }
-        let (_, slot, event, kind) = best;
-        fields.write(row, slot, event, kind);
+        best.1
     }
 }

@@ -26,7 +26,6 @@ pub struct TraceDecoder<'a> {
     contexts: Contexts,
     open_flows: Option<OpenFlows>,
     tick: Tick,
-    settled: u64,
     acknowledgments: Acknowledgments,
 }
 
@@ -77,11 +76,12 @@ impl<'a> TraceEncoder<'a> {
         }
     }
 
-    /// The same at the start of a trace whose times are multiples of this tick; the decoder must be told, too.
-    pub fn with_tick(mut self, tick: Tick) -> Self {
+    /// Tells, before the first packet, what the trace's times are multiples of. The decoder must be told, too.
+    pub fn set_tick(&mut self, tick: Tick) {
         self.past.steps = StepCoder::new(self.codec.config.time_digits, tick);
-        self.decoders = self.decoders.map(|decoder| decoder.with_tick(tick));
-        self
+        self.decoders
+            .iter_mut()
+            .for_each(|decoder| decoder.set_tick(tick));
     }
 
     /// The posterior of each of the next packets.
@@ -116,15 +116,13 @@ impl<'a> TraceDecoder<'a> {
             contexts: Contexts::default(),
             open_flows,
             tick: Tick::default(),
-            settled: 0,
             acknowledgments: Acknowledgments::default(),
         }
     }
 
-    /// The same for a trace whose times are multiples of this tick.
-    pub fn with_tick(mut self, tick: Tick) -> Self {
+    /// Tells what the trace's times are multiples of.
+    pub fn set_tick(&mut self, tick: Tick) {
         self.tick = tick;
-        self
     }
 
     /// The most likely packet of each of the next latents; `z` holds rows of `d_latent` numbers, and a last row that is cut short is
@@ -136,7 +134,7 @@ impl<'a> TraceDecoder<'a> {
 
     /// Packets so far that had to be made to agree with the flows that were open.
     pub fn settled(&self) -> u64 {
-        self.settled
+        self.open_flows.as_ref().map_or(0, OpenFlows::settled)
     }
 
     /// The packets of the next latents, as the network writes them.
@@ -186,7 +184,6 @@ impl<'a> TraceDecoder<'a> {
                 .as_mut()
                 .is_some_and(|flows| flows.next(row, delta_t, logits, heads));
             if settled {
-                self.settled += 1;
                 symbols.clear_inactive(row);
             }
             let mut action = symbols.action(row);

@@ -37,7 +37,7 @@ pub use format::{Compression, Container, Format, Precision};
 pub use link::{LINK_TYPES, LinkType};
 pub use reader::Reader;
 pub use source::decompress;
-pub use timestamp::Timestamp;
+pub use timestamp::{Steps, Timestamp};
 pub use writer::{PcapNgEncoder, Writer};
 
 /// One captured packet. Its bytes lie in the reader's buffer.

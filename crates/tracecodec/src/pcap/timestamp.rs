@@ -37,6 +37,30 @@ impl Timestamp {
     }
 }
 
+/// The times of a trace as steps from packet to packet.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Steps {
+    first: Option<Timestamp>,
+    last: Timestamp,
+}
+
+impl Steps {
+    /// Time of the first packet.
+    pub fn epoch(&self) -> Option<Timestamp> {
+        self.first
+    }
+
+    /// Nanoseconds since the previous packet, which wrap around at the ends of time, so that their sum never saturates; 0 for the first.
+    pub fn next(&mut self, time: Timestamp) -> i64 {
+        if self.first.is_none() {
+            (self.first, self.last) = (Some(time), time);
+        }
+        let step = time.0.wrapping_sub(self.last.0);
+        self.last = time;
+        step
+    }
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.0 < 0 { "-" } else { "" };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::schema::RawRow;
 use crate::action::OptionProfiles;
-use crate::pcap::{Packet, Timestamp};
+use crate::pcap::{Packet, Steps, Timestamp};
 use crate::wire::{self, Headers, SkipReason, TcpHeader, Transport, ip_proto};
 
 /// Counts of a reading.
@@ -41,8 +41,7 @@ impl RowCounts {
 #[derive(Debug, Default)]
 pub struct RowReader {
     profiles: OptionProfiles,
-    epoch: Option<Timestamp>,
-    last_time: Timestamp,
+    steps: Steps,
     counts: RowCounts,
 }
 
@@ -72,7 +71,7 @@ impl RowReader {
 
     /// Time of the first row.
     pub fn epoch(&self) -> Option<Timestamp> {
-        self.epoch
+        self.steps.epoch()
     }
 
     /// The dictionary as it is now.
@@ -92,7 +91,7 @@ impl RowReader {
 
     fn row(&mut self, headers: &Headers<'_>, time: Timestamp) -> RawRow {
         let mut row = RawRow {
-            delta_t: self.tick(time),
+            delta_t: self.steps.next(time),
             ip_version: headers.family,
             src_ip: headers.source,
             dst_ip: headers.destination,
@@ -133,16 +132,6 @@ impl RowReader {
         row.tcp_opt_profile = self.profiles.intern(layout);
         let is_known = self.profiles.layout(row.tcp_opt_profile) == Some(&layout);
         self.counts.unknown_layouts += u64::from(!is_known);
-    }
-
-    /// Time since the previous row; 0 for the first, whose time becomes the epoch.
-    fn tick(&mut self, time: Timestamp) -> i64 {
-        if self.epoch.is_none() {
-            (self.epoch, self.last_time) = (Some(time), time);
-        }
-        let delta_t = time.0.wrapping_sub(self.last_time.0);
-        self.last_time = time;
-        delta_t
     }
 }
 
