@@ -26,6 +26,7 @@
 //! ```
 
 pub mod accuracy;
+mod baseline;
 pub mod codec;
 mod device;
 pub mod error;

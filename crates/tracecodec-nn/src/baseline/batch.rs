@@ -1,0 +1,34 @@
+//! Encoded rows of a table, as the networks of the baselines read and write them.
+
+/// How wide the encoded rows of a table are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Shape {
+    /// Modes of each numeric column; 0 where the encoding of numbers has none.
+    pub(crate) modes: Vec<usize>,
+    /// Codes of each categorical column.
+    pub(crate) codes: Vec<usize>,
+}
+
+/// Encoded rows, row-major: what a network reads, and what it decodes.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Batch {
+    /// Number of rows.
+    pub(crate) rows: usize,
+    /// `[rows, numeric columns]`: the numbers on the scale of the encoding.
+    pub(crate) numbers: Vec<f32>,
+    /// `[rows, numeric columns]`: the mode that each number is told in; empty where the encoding has none.
+    pub(crate) modes: Vec<u32>,
+    /// `[rows, categorical columns]`.
+    pub(crate) codes: Vec<u32>,
+}
+
+/// Where in a training an objective is computed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Moment {
+    /// Rows of the whole optimiser step, of which a batch may be a part.
+    pub(crate) total: usize,
+    /// Optimiser steps so far.
+    pub(crate) step: u64,
+    /// Weight of the divergence, where a model has a schedule for it.
+    pub(crate) beta: f64,
+}
