@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use tracecodec_nn::codec::ContextSource;
-use tracecodec_nn::train::Manifest;
+use tracecodec_nn::codec::training::Manifest;
 use tracecodec_nn::{CodecConfig, EncoderKind, Precision, TokenLayout};
 
 use crate::report::number::{count, short};

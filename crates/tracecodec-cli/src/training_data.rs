@@ -14,7 +14,7 @@ use tracecodec::flow::FlowTable;
 use tracecodec::lift::{LiftCounts, Lifter};
 use tracecodec_nn::CodecConfig;
 use tracecodec_nn::codec::Past;
-use tracecodec_nn::train::{Data, Rows};
+use tracecodec_nn::codec::training::{Data, Rows};
 
 use crate::cli::ReadArgs;
 use crate::failure::Hint;

@@ -40,11 +40,12 @@ pub mod train;
 mod weights;
 
 pub use accuracy::Accuracy;
+pub use codec::training::{TrainConfig, train};
 pub use codec::{Codec, CodecConfig, EncoderKind, RefineConfig, Refined, TokenLayout};
 pub use device::Device;
 pub use error::Error;
 pub use latents::Latents;
 pub use parallel::default_threads;
 pub use probe::{Probe, ProbeConfig, probe};
-pub use train::{TrainConfig, train};
+
 pub use weights::Precision;

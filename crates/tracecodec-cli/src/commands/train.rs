@@ -9,7 +9,8 @@ use clap::{Args, ValueEnum};
 use indicatif::ProgressBar;
 use serde::Serialize;
 use tracecodec::output::Output;
-use tracecodec_nn::train::{Manifest, Progress};
+use tracecodec_nn::codec::training::{Manifest, Validation};
+use tracecodec_nn::train::Progress;
 use tracecodec_nn::{CodecConfig, EncoderKind, Precision, TokenLayout, TrainConfig};
 
 use crate::cli::{DeviceArg, ReadArgs};
@@ -113,7 +114,7 @@ struct Summary {
     steps: u64,
     stopped_early: bool,
     packets_per_second: f64,
-    best: tracecodec_nn::train::Validation,
+    best: Validation,
 }
 
 pub(crate) fn run(args: &Train, json: bool) -> Result<()> {
@@ -145,7 +146,7 @@ pub(crate) fn run(args: &Train, json: bool) -> Result<()> {
         validation_packets: data.validation_packets(),
         steps: report.steps,
         stopped_early: report.stopped_early,
-        packets_per_second: report.packets_per_second,
+        packets_per_second: report.examples_per_second,
         best: report.best,
     };
     let line = format!(
@@ -157,7 +158,7 @@ pub(crate) fn run(args: &Train, json: bool) -> Result<()> {
             false => "",
         },
         summary.training_packets,
-        report.packets_per_second,
+        report.examples_per_second,
         report.best
     );
     print_summary(json, &summary, &line)
@@ -171,7 +172,7 @@ fn write_card(folder: &Path) -> Result<()> {
     Ok(output.finish()?)
 }
 
-fn show(progress: &Progress, bar: &ProgressBar) {
+fn show(progress: &Progress<'_, Validation>, bar: &ProgressBar) {
     let is_first = bar.position() == 0;
     bar.set_position((BAR as f64 * progress.share) as u64);
     if is_first {
@@ -183,7 +184,7 @@ fn show(progress: &Progress, bar: &ProgressBar) {
         .map_or(String::new(), |v| format!(", {v}"));
     bar.set_message(format!(
         "step {}, loss {:.2}{validation}, {:.0} packets/s",
-        progress.step, progress.loss, progress.packets_per_second
+        progress.step, progress.loss, progress.examples_per_second
     ));
 }
 

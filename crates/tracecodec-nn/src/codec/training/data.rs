@@ -11,6 +11,7 @@ use tracecodec::artifact::ActionsReader;
 use tracecodec::artifact::manifest::Source;
 
 use crate::error::Error;
+use crate::train::Examples;
 
 /// Packets of a run of validation packets.
 const RUN: u64 = 256;
@@ -135,26 +136,6 @@ impl Packets {
         Ok(Self::Files(parts))
     }
 
-    /// Number of packets.
-    pub(super) fn len(&self) -> u64 {
-        match self {
-            Self::Memory(actions) => actions.len() as u64,
-            Self::Files(parts) => parts.last().map_or(0, Part::end),
-        }
-    }
-
-    /// The packets of some runs; quickest if the runs ascend.
-    pub(super) fn read(&self, runs: &[Range<u64>]) -> Result<Vec<Action>, Error> {
-        match self {
-            Self::Memory(actions) => Ok(runs
-                .iter()
-                .flat_map(|run| &actions[run.start as usize..run.end as usize])
-                .copied()
-                .collect()),
-            Self::Files(parts) => read_parts(parts, runs),
-        }
-    }
-
     /// At most `count` packets, in runs spread evenly over all of them.
     pub(super) fn spread(&self, count: usize) -> Result<Vec<Action>, Error> {
         self.read(&spread(self.len(), count as u64))
@@ -178,6 +159,28 @@ impl Packets {
             }
         }
         Ok(())
+    }
+}
+
+impl Examples for Packets {
+    type Example = Action;
+
+    fn len(&self) -> u64 {
+        match self {
+            Self::Memory(actions) => actions.len() as u64,
+            Self::Files(parts) => parts.last().map_or(0, Part::end),
+        }
+    }
+
+    fn read(&self, runs: &[Range<u64>]) -> Result<Vec<Action>, Error> {
+        match self {
+            Self::Memory(actions) => Ok(runs
+                .iter()
+                .flat_map(|run| &actions[run.start as usize..run.end as usize])
+                .copied()
+                .collect()),
+            Self::Files(parts) => read_parts(parts, runs),
+        }
     }
 }
 
