@@ -28,6 +28,7 @@
 
 mod bits;
 mod contract;
+mod diagnostics;
 mod oracle;
 mod render;
 mod schema;
@@ -36,6 +37,7 @@ mod vocabulary;
 
 pub use bits::{BITS, Bit, BitRow, SEGMENTS, Segment};
 pub use contract::{Candidate, Category, Fault, InvalidRow, InvalidRows, Reason};
+pub use diagnostics::{Deviations, Diagnostics, Matches};
 pub use oracle::{RawOracle, Schema};
 pub use render::{Payload, Renderer};
 pub use schema::{
