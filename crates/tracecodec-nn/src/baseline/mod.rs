@@ -5,3 +5,5 @@
 //! ```
 
 pub(crate) mod batch;
+#[allow(dead_code, unused_imports)]
+pub(crate) mod encoding;
