@@ -5,3 +5,7 @@
 //! ```
 
 pub(crate) mod batch;
+mod one_hot;
+mod post_norm;
+pub(crate) mod ttvae;
+pub(crate) mod tvae;
