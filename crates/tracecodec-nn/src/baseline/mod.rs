@@ -7,5 +7,6 @@
 pub(crate) mod batch;
 mod one_hot;
 mod post_norm;
+mod surprise;
 pub(crate) mod ttvae;
 pub(crate) mod tvae;

@@ -132,7 +132,8 @@ impl Ttvae {
         self.encode(batch, &mut Dropout::off()).1.mu
     }
 
-    /// The rows as decoded from their own μ, and from what the encoder made of them.
+    /// The rows as decoded from their own μ, and from what the encoder made of them. As published, they depend on the batch: it
+    /// should be as large as in training.
     pub(crate) fn reconstruct(&self, batch: &Batch) -> Batch {
         let mut dropout = Dropout::off();
         let (memory, posterior) = self.encode(batch, &mut dropout);
