@@ -26,6 +26,7 @@
 //! ```
 
 pub mod accuracy;
+#[allow(dead_code)]
 mod baseline;
 pub mod codec;
 mod device;
@@ -37,6 +38,7 @@ mod parallel;
 pub mod probe;
 mod random;
 pub mod train;
+#[allow(dead_code)]
 mod weights;
 
 pub use accuracy::Accuracy;

@@ -1,6 +1,7 @@
 //! A module's weights as one flat vector, the form in which they are summed, stepped, compared and stored.
 
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 use std::path::Path;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
@@ -34,6 +35,16 @@ impl Weights {
             entries: reader.entries,
             values: reader.values,
         }
+    }
+
+    /// Where the values of a tensor stand, by its path of field names; none if the module has no such tensor.
+    pub(crate) fn range(&self, name: &str) -> Option<Range<usize>> {
+        let mut end = 0;
+        self.entries.iter().find_map(|entry| {
+            let start = end;
+            end += entry.shape.iter().product::<usize>();
+            (entry.name == name).then_some(start..end)
+        })
     }
 
     /// The module with these weights, as leaves of a fresh graph where the device tracks gradients.
@@ -217,5 +228,23 @@ impl ModuleVisitor for GradientReader {
         let gradient = gradient
             .unwrap_or_else(|| Tensor::zeros(weight.shape(), &weight.device().without_autodiff()));
         self.tensors.push(gradient.flatten(0, D - 1));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layers::ResidualBlock;
+    use crate::random::{Purpose, stream};
+
+    #[test]
+    fn test_range_of_a_tensor() {
+        let mut rng = stream(0, Purpose::Weights, 0);
+        let block = ResidualBlock::new(2, 3, &mut rng, &Device::flex());
+        let weights = Weights::of(&block);
+        assert_eq!(weights.range("norm.gamma"), Some(0..2));
+        assert_eq!(weights.range("up.bias"), Some(8..11));
+        assert_eq!(weights.range("down.bias"), Some(17..19));
+        assert_eq!(weights.range("up"), None);
     }
 }
