@@ -5,3 +5,9 @@
 //! ```
 
 pub(crate) mod batch;
+#[allow(dead_code)]
+pub(crate) mod goggle;
+#[allow(dead_code)]
+pub(crate) mod plateau;
+#[allow(dead_code)]
+pub(crate) mod tabsyn;
