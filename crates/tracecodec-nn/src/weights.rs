@@ -37,22 +37,29 @@ impl Weights {
         }
     }
 
-    /// Where the values of a tensor stand, by its path of field names; none if the module has no such tensor.
-    pub(crate) fn range(&self, name: &str) -> Option<Range<usize>> {
-        let mut end = 0;
-        self.entries.iter().find_map(|entry| {
-            let start = end;
-            end += entry.shape.iter().product::<usize>();
-            (entry.name == name).then_some(start..end)
-        })
-    }
-
     /// The module with these weights, as leaves of a fresh graph where the device tracks gradients.
     pub(crate) fn load<M: Module>(&self, module: M, device: &Device) -> M {
         module.map(&mut Writer {
             values: &self.values,
             device,
         })
+    }
+
+    /// Where the values of a part of the module lie: of the tensor or of all tensors below the field of this name.
+    pub(crate) fn range(&self, name: &str) -> Option<Range<usize>> {
+        let mut end = 0;
+        let ranges = self.entries.iter().map(|entry| {
+            let start = end;
+            end += entry.shape.iter().product::<usize>();
+            (&entry.name, start..end)
+        });
+        ranges
+            .filter(|(full, _)| {
+                let below = full.strip_prefix(name);
+                below.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            })
+            .map(|(_, range)| range)
+            .reduce(|first, last| first.start..last.end)
     }
 
     /// The weights as a safetensors file.
@@ -234,17 +241,25 @@ impl ModuleVisitor for GradientReader {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layers::ResidualBlock;
-    use crate::random::{Purpose, stream};
 
     #[test]
-    fn test_range_of_a_tensor() {
-        let mut rng = stream(0, Purpose::Weights, 0);
-        let block = ResidualBlock::new(2, 3, &mut rng, &Device::flex());
-        let weights = Weights::of(&block);
-        assert_eq!(weights.range("norm.gamma"), Some(0..2));
-        assert_eq!(weights.range("up.bias"), Some(8..11));
-        assert_eq!(weights.range("down.bias"), Some(17..19));
-        assert_eq!(weights.range("up"), None);
+    fn test_range_of_a_part() {
+        let entry = |name: &str, shape: &[usize]| Entry {
+            name: name.to_string(),
+            shape: shape.to_vec(),
+        };
+        let weights = Weights {
+            entries: vec![
+                entry("graph", &[2, 2]),
+                entry("graphs.first", &[3]),
+                entry("graphs.second.bias", &[5]),
+                entry("last", &[1]),
+            ],
+            values: vec![0.0; 13],
+        };
+        assert_eq!(weights.range("graph"), Some(0..4));
+        assert_eq!(weights.range("graphs"), Some(4..12));
+        assert_eq!(weights.range("graphs.second"), Some(7..12));
+        assert_eq!(weights.range("las"), None);
     }
 }
