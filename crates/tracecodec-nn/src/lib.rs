@@ -3,7 +3,8 @@
 //! ```text
 //! layers      residual block, Transformer encoder block, initial weights
 //!  └ codec    Action → Batch → encoder → Gaussian latent z → staged decoder → Action
-//!     └ train the one training loop: schedule, AdamW, validation, checkpoint, history
+//! train       the one training loop: schedule, Adam, validation, checkpoint, history
+//! baseline    raw rows → Batch → a published network → Batch → raw rows
 //! latents     the artifact that holds μ and log σ²
 //! probe       what near latents decode to
 //! device      CPU or GPU
@@ -26,8 +27,7 @@
 //! ```
 
 pub mod accuracy;
-#[allow(dead_code)]
-mod baseline;
+pub mod baseline;
 pub mod codec;
 mod device;
 pub mod error;
@@ -38,7 +38,6 @@ mod parallel;
 pub mod probe;
 mod random;
 pub mod train;
-#[allow(dead_code)]
 mod weights;
 
 pub use accuracy::Accuracy;
@@ -49,5 +48,4 @@ pub use error::Error;
 pub use latents::Latents;
 pub use parallel::default_threads;
 pub use probe::{Probe, ProbeConfig, probe};
-
 pub use weights::Precision;

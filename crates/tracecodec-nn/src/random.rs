@@ -18,6 +18,10 @@ pub(crate) enum Purpose {
     Sample = 5,
     /// Noise and pairs of packets that a probe of the latents takes.
     Probe = 6,
+    /// Samples that an encoding is fitted to.
+    Fit = 7,
+    /// Modes that numbers are told in, outside a training.
+    Modes = 8,
 }
 
 /// The stream of a seed, a purpose and a place within it (an epoch, a pool, a micro-batch).

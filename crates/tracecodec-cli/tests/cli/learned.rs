@@ -346,3 +346,58 @@ fn test_folders_go_round() {
     let listed = json(&succeed(&folder, "roundtrip --oracle in new --json"));
     assert_eq!(listed["captures"][1]["output"], "new/a/1.pcap");
 }
+
+#[test]
+fn test_baselines_from_shards_to_captures() {
+    let folder = TempDir::new().unwrap();
+    succeed(&folder, "shard example.pcap -o shards --packets 400");
+    let train = "baseline train shards -m tvae -o model --steps 40 --seed 3";
+    succeed(&folder, train);
+    assert_eq!(
+        files(&folder.path().join("model")),
+        [
+            "baseline.json",
+            "history.jsonl",
+            "manifest.json",
+            "weights.safetensors"
+        ]
+    );
+    assert!(told(&run(&folder, train)).contains("--overwrite"));
+    let summary = json(&succeed(
+        &folder,
+        "baseline reconstruct shards/test decoded -m model --json",
+    ));
+    let captures = summary["captures"].as_array().unwrap();
+    assert!(!captures.is_empty());
+    for capture in captures {
+        let rows = &capture["diagnostics"]["rows"];
+        let valid = rows["rows"].as_u64().unwrap() - rows["invalid"].as_u64().unwrap();
+        let output = capture["output"].as_str().unwrap();
+        let inspected = json(&succeed(&folder, &format!("inspect {output} --json")));
+        assert_eq!(inspected["packets"].as_u64(), Some(valid), "{output}");
+    }
+    let told_of_rows = told(&succeed(&folder, "baseline diagnose shards/test -m model"));
+    for column in ["invalid rows", "tcp_dport", "delta_t"] {
+        assert!(told_of_rows.contains(column), "{told_of_rows}");
+    }
+    let outside = told(&run(&folder, "baseline diagnose example.pcap -m shards"));
+    assert!(outside.contains("baseline.json"), "{outside}");
+}
+
+#[test]
+fn test_raw_oracle_keeps_the_example() {
+    let folder = TempDir::new().unwrap();
+    for schema in ["columns", "bits"] {
+        let out = format!("{schema}.pcap");
+        succeed(
+            &folder,
+            &format!("baseline oracle example.pcap {out} --schema {schema}"),
+        );
+        let evaluation = json(&succeed(
+            &folder,
+            &format!("evaluate example.pcap {out} --json"),
+        ));
+        assert_eq!(evaluation["metrics"]["tcp_event_pp"], 0.0, "{schema}");
+        assert_eq!(evaluation["metrics"]["iat_log_pct"], 0.0, "{schema}");
+    }
+}

@@ -207,6 +207,15 @@ impl Goggle {
         }
     }
 
+    /// Squared error at the means of the latents, averaged over columns and summed over rows: by its mean over rows the published code
+    /// selects the best model.
+    pub(crate) fn surprise(&self, batch: &Batch) -> f64 {
+        let error = self.columns(self.latent(batch), &self.graph(true)) - self.numbers(batch);
+        let [_, columns] = error.dims();
+        let squares: f32 = error.powi_scalar(2).sum().into_scalar();
+        f64::from(squares) / columns as f64
+    }
+
     /// The rows as their latents keep them.
     pub(crate) fn reconstruct(&self, batch: &Batch) -> Batch {
         self.decode(self.latent(batch))

@@ -127,11 +127,6 @@ impl Ttvae {
         surprise + discrepancy(compared, tensor(noise.prior))
     }
 
-    /// `[rows, 32]`: μ.
-    pub(crate) fn latent(&self, batch: &Batch) -> Tensor<2> {
-        self.encode(batch, &mut Dropout::off()).1.mu
-    }
-
     /// The rows as decoded from their own μ, and from what the encoder made of them. As published, they depend on the batch: it
     /// should be as large as in training.
     pub(crate) fn reconstruct(&self, batch: &Batch) -> Batch {
@@ -139,6 +134,15 @@ impl Ttvae {
         let (memory, posterior) = self.encode(batch, &mut dropout);
         let features = self.features(posterior.mu, memory, &mut dropout);
         self.output.decode(features)
+    }
+
+    /// The reconstruction part of the objective at μ, summed over the rows.
+    pub(crate) fn surprise(&self, batch: &Batch) -> f64 {
+        let mut dropout = Dropout::off();
+        let (memory, posterior) = self.encode(batch, &mut dropout);
+        let features = self.features(posterior.mu, memory, &mut dropout);
+        let surprise = self.output.surprise(features, batch) * FACTOR;
+        surprise.into_scalar::<f32>().into()
     }
 
     /// What the decoder attends to, and the latents' posterior.
@@ -232,8 +236,12 @@ mod tests {
         let device = Device::flex();
         let distance = |variant| {
             let network = network(&mixed(), variant, &device);
-            let alone = network.latent(&rows(&mixed(), 1));
-            let among = network.latent(&rows(&mixed(), 3)).narrow(0, 0, 1);
+            let alone = network.encode(&rows(&mixed(), 1), &mut Dropout::off()).1.mu;
+            let among = network
+                .encode(&rows(&mixed(), 3), &mut Dropout::off())
+                .1
+                .mu
+                .narrow(0, 0, 1);
             (alone - among).abs().max().into_scalar::<f32>()
         };
         assert!(distance(Variant::Published) > 1e-2);
@@ -267,7 +275,10 @@ mod tests {
             let network = network(&mixed(), variant, &device);
             let batch = rows(&mixed(), 3);
             let decoded = network.reconstruct(&batch);
-            assert_eq!(network.latent(&batch).dims(), [3, D_LATENT]);
+            assert_eq!(
+                network.encode(&batch, &mut Dropout::off()).1.mu.dims(),
+                [3, D_LATENT]
+            );
             assert_eq!(decoded, network.reconstruct(&batch));
             assert_eq!((decoded.rows, decoded.numbers.len()), (3, 6));
             assert_eq!((decoded.modes.len(), decoded.codes.len()), (6, 12));

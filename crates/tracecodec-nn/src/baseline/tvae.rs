@@ -75,6 +75,13 @@ impl Tvae {
         self.decode(self.latent(batch))
     }
 
+    /// The reconstruction part of the objective at μ, summed over the rows.
+    pub(crate) fn surprise(&self, batch: &Batch) -> f64 {
+        let features = self.features(self.latent(batch));
+        let surprise = self.output.surprise(features, batch) * FACTOR;
+        surprise.into_scalar::<f32>().into()
+    }
+
     fn posterior(&self, batch: &Batch) -> Posterior {
         let hidden = self.hidden(batch);
         Posterior {

@@ -49,17 +49,3 @@ pub(crate) fn table(
         .collect();
     Param::from_data(TensorData::new(values, [rows, d_model]), device)
 }
-
-/// A matrix; entries uniform in ±`bound`.
-pub(crate) fn uniform(
-    shape: [usize; 2],
-    bound: f32,
-    rng: &mut impl Rng,
-    device: &Device,
-) -> Param<Tensor<2>> {
-    let count = shape[0] * shape[1];
-    let values: Vec<f32> = (0..count)
-        .map(|_| rng.random_range(-bound..=bound))
-        .collect();
-    Param::from_data(TensorData::new(values, shape), device)
-}

@@ -20,6 +20,7 @@ pub use budget::Budget;
 pub(crate) use budget::{positive, rule};
 pub use history::read_history;
 pub(crate) use optimiser::{Decay, Update};
+pub(crate) use order::spread;
 pub(crate) use task::{Examples, Judged, Moment, Task};
 
 use std::ops::ControlFlow;

@@ -70,8 +70,9 @@ impl Update {
             Decay::Coupled(share) => (1.0, share),
         };
         let rate = self.rate / correction_1;
-        let all = vec![0..weights.len()];
-        for range in self.weights.as_ref().unwrap_or(&all) {
+        let all = 0..weights.len();
+        let ranges = self.weights.as_deref();
+        for range in ranges.unwrap_or(std::slice::from_ref(&all)) {
             let weights = &mut weights[range.clone()];
             let moment = moments.first[range.clone()]
                 .iter_mut()

@@ -15,6 +15,9 @@ use crate::random::{Purpose, shuffle, stream};
 /// Examples of a chunk; the last one of the data may have fewer.
 const CHUNK: u64 = 2_048;
 
+/// Examples of a run of validation examples.
+const RUN: u64 = 256;
+
 /// An endless sequence of examples in which every example comes once an epoch. A thread of its own reads the next pool
 /// while one is used.
 #[derive(Debug)]
@@ -142,6 +145,16 @@ fn length(runs: &[Range<u64>]) -> u64 {
     runs.iter().map(|run| run.end - run.start).sum()
 }
 
+/// Runs of at most `count` examples in all, spread evenly over this many.
+pub(crate) fn spread(examples: u64, count: u64) -> Vec<Range<u64>> {
+    let runs = examples.div_ceil(RUN).min(count.div_ceil(RUN)).max(1);
+    let length = count.min(examples) / runs;
+    (0..runs)
+        .map(|run| run * (examples - length) / runs.saturating_sub(1).max(1))
+        .map(|first| first..first + length)
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -228,5 +241,15 @@ mod tests {
         for chunk in 0..3 {
             assert!(early.iter().any(|i| i / CHUNK == chunk), "{early:?}");
         }
+    }
+
+    #[test]
+    fn test_spread_is_even_and_bounded() {
+        for (packets, count) in [(100, 64), (64, 100)] {
+            assert_eq!(spread(packets, count), vec![Range { start: 0, end: 64 }]);
+        }
+        assert_eq!(spread(10_000, 512), [0..256, 9_744..10_000]);
+        assert_eq!(spread(10_000, 600), [0..200, 4_900..5_100, 9_800..10_000]);
+        assert_eq!(spread(600, 600), [0..200, 200..400, 400..600]);
     }
 }

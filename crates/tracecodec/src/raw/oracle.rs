@@ -1,5 +1,7 @@
 //! The oracle of the raw packet tables: rows, and packets of them, with nothing learned in between (the paper, C.5).
 
+use serde::{Deserialize, Serialize};
+
 use super::bits::BitRow;
 use super::render::{Payload, Renderer};
 use super::table::{RowCounts, RowReader};
@@ -7,7 +9,8 @@ use crate::action::OptionProfiles;
 use crate::pcap::Packet;
 
 /// As what a row is held between reading and rendering.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Schema {
     /// Header fields, a column each.
     #[default]
