@@ -1,5 +1,7 @@
 //! The raw-field baselines and their training as a user meets them, on the rows of the example capture.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::ops::ControlFlow;
 use std::path::Path;
 

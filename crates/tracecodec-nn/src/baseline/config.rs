@@ -65,7 +65,7 @@ impl Model {
     fn micro_batch(self) -> usize {
         match self {
             Self::Tvae => 250,
-            Self::TabsynVae => 512,
+            Self::TabsynVae => 256,
             model => model.batch(),
         }
     }
