@@ -6,13 +6,16 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
+use serde_json::Value;
 use tracecodec::output::Output;
 use tracecodec_nn::codec::training::{Manifest, Validation};
-use tracecodec_nn::{CodecConfig, EncoderKind, Precision, TokenLayout, TrainConfig};
+use tracecodec_nn::{Codec, CodecConfig, EncoderKind, Precision, TokenLayout, TrainConfig};
 
 use crate::cli::{DeviceArg, ReadArgs};
+use crate::failure::Hint;
 use crate::model_card::{self, model_card};
 use crate::output::print_summary;
+use crate::report::number::short;
 use crate::training_data::{self, TrainingData};
 use crate::training_run::{TrainingArgs, TrainingBar, stopped_early};
 
@@ -85,6 +88,9 @@ struct Summary {
     stopped_early: bool,
     packets_per_second: f64,
     best: Validation,
+    /// Why the codec is of no use; none if it may be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<String>,
 }
 
 pub(crate) fn run(args: &Train, json: bool) -> Result<()> {
@@ -96,7 +102,7 @@ pub(crate) fn run(args: &Train, json: bool) -> Result<()> {
     let training = TrainingData::prepare(&args.data, output, args.read, &config.codec)?;
     let data = &training.data;
     let bar = TrainingBar::new("packets");
-    let (_, report) = tracecodec_nn::train(
+    let (codec, report) = tracecodec_nn::train(
         &config.train,
         &config.codec,
         data,
@@ -105,7 +111,15 @@ pub(crate) fn run(args: &Train, json: bool) -> Result<()> {
         |progress| bar.show(progress),
     )?;
     bar.finish();
-    write_card(output)?;
+    write_card(output, &codec)?;
+    let warning = uselessness(&config, &report.best);
+    if let Some(warning) = &warning {
+        eprintln!("warning: {warning}");
+        eprintln!(
+            "hint: lower learning_rate ({}), or train for longer",
+            config.train.learning_rate
+        );
+    }
     let summary = Summary {
         output: output.display().to_string(),
         training_packets: data.training_packets(),
@@ -114,6 +128,7 @@ pub(crate) fn run(args: &Train, json: bool) -> Result<()> {
         stopped_early: report.stopped_early,
         packets_per_second: report.examples_per_second,
         best: report.best,
+        warning,
     };
     let line = format!(
         "{}: {} steps{} over {} packets at {:.0} packets/s; {}",
@@ -127,9 +142,21 @@ pub(crate) fn run(args: &Train, json: bool) -> Result<()> {
     print_summary(json, &summary, &line)
 }
 
+/// Why a codec with this validation is of no use: it learned nothing, or diverged.
+fn uselessness(config: &Config, best: &Validation) -> Option<String> {
+    let guessing = config.codec.guessing_nats(config.train.lambda_time);
+    if best.loss >= guessing {
+        return Some(format!(
+            "the best validation has a loss of {} nats a packet, and guessing {guessing:.0}: the training diverged, or had hardly begun",
+            short(best.loss)
+        ));
+    }
+    (best.exact == 0.0).then(|| "not one packet of the best validation came back whole".to_string())
+}
+
 /// Writes the model card beside the manifest.
-fn write_card(folder: &Path) -> Result<()> {
-    let card = model_card(&Manifest::read(folder)?);
+fn write_card(folder: &Path, codec: &Codec) -> Result<()> {
+    let card = model_card(&Manifest::read(folder)?, &codec.digest());
     let mut output = Output::create(folder.join(model_card::FILE))?;
     output.write_all(card.as_bytes())?;
     Ok(output.finish()?)
@@ -170,6 +197,54 @@ impl Train {
 fn read_config(path: &Path) -> Result<Config> {
     let text =
         std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    serde_json::from_str(&text)
-        .with_context(|| format!("{}: not a training configuration", path.display()))
+    let bad = || format!("{}: not a training configuration", path.display());
+    let value: Value = serde_json::from_str(&text).with_context(bad)?;
+    // Settings would be read from an array, too, by their order.
+    for place in ["", "/train", "/codec", "/train/augmentation"] {
+        if value.pointer(place).is_some_and(|part| !part.is_object()) {
+            return Err(Hint::error(
+                format!(
+                    "{}: {} is no JSON object",
+                    bad(),
+                    if place.is_empty() { "it" } else { place }
+                ),
+                r#"settings go by their names, as in {"train": {"seed": 1}, "codec": {"d_latent": 32}}"#,
+            ));
+        }
+    }
+    serde_json::from_str(&text).with_context(bad)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn test_useless_codecs_are_told() {
+        let config = Config::default();
+        let told = |loss, exact| {
+            let validation = Validation {
+                step: 20,
+                loss,
+                fields: 0.02,
+                time: 0.0,
+                kl: 78.0,
+                accuracy: 0.86,
+                exact,
+                training_loss: loss,
+            };
+            uselessness(&config, &validation).unwrap_or_default()
+        };
+        assert_eq!(told(1.6, 0.99), "");
+        assert_eq!(told(134.0, 0.01), "");
+        assert!(told(34.0, 0.0).contains("not one packet"));
+        for loss in [136.0, 2e11] {
+            assert!(
+                told(loss, 0.0).contains("and guessing 136"),
+                "{}",
+                told(loss, 0.0)
+            );
+            assert!(told(loss, 0.5).contains("diverged"));
+        }
+    }
 }

@@ -1,8 +1,8 @@
 //! Refinement at encode time: what was encoded is decoded, and where a symbol comes back wrong, the latent is moved until it does not.
 //!
 //! The decoder is differentiable and at hand, so the encoder's mean is only a first guess: a few steps of Adam on the latent alone,
-//! down the decoder's surprise at the packet, find one near it that decodes to the packet. Packets that come back at once, which are most,
-//! are not touched.
+//! down the decoder's surprise at the packet, find one near it that decodes to the packet. Where a sum of surprises gives up a symbol for the
+//! others, that symbol counts more with each step. Packets that come back at once, which are most, are not touched.
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -21,6 +21,15 @@ const BETAS: [f32; 2] = [0.9, 0.99];
 
 /// Adam's epsilon.
 const EPSILON: f32 = 1e-8;
+
+/// Steps in which all symbols count alike: most packets need no more.
+const EVEN_STEPS: u32 = 30;
+
+/// What a symbol's surprise counts more after each later step that left it wrong.
+const EMPHASIS: f32 = 0.5;
+
+/// The same of a far-reaching symbol.
+const FAR_EMPHASIS: f32 = 4.0;
 
 /// How far refinement goes.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -58,16 +67,26 @@ pub struct Refined {
     pub left: u64,
 }
 
+/// How many symbols came back wrong. Of two latents the lesser is closer to the packet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Wrong {
+    /// Those that put off more than their packet.
+    far_reaching: usize,
+    all: usize,
+}
+
 /// A packet on its way.
 struct Row {
     /// The packet's symbols, and which of them count.
     values: Vec<u8>,
     mask: Vec<f32>,
+    /// What the surprise at each symbol counts.
+    weights: Vec<f32>,
     z: Vec<f32>,
     moments: [Vec<f32>; 2],
     steps: u32,
-    /// The latent that came closest so far, and how many of its symbols are wrong.
-    best: (Vec<f32>, usize),
+    /// The latent that came closest so far, and what is wrong with it.
+    best: (Vec<f32>, Wrong),
 }
 
 impl TraceEncoder<'_> {
@@ -131,8 +150,8 @@ impl Codec {
         wrong.into_iter().map(|(i, _)| i).collect()
     }
 
-    /// Packets that came back wrong, and in how many symbols.
-    fn wrong(&self, actions: &[Action], decoded: &[Action]) -> Vec<(usize, usize)> {
+    /// Packets that came back wrong, and how wrong.
+    fn wrong(&self, actions: &[Action], decoded: &[Action]) -> Vec<(usize, Wrong)> {
         let packets = actions.iter().zip(decoded).enumerate();
         packets
             .filter(|(_, (action, decoded))| action != decoded)
@@ -140,16 +159,30 @@ impl Codec {
                 let batch = |action| Batch::new(&self.symbols, std::iter::once(action));
                 let (values, back) = (batch(action), batch(decoded));
                 let mask = values.mask(&self.symbols);
-                (i, wrong(&values.values, &mask, &back.values))
+                (i, self.count(&wrong(&values.values, &mask, &back.values)))
             })
-            .filter(|(_, wrong)| *wrong > 0)
+            .filter(|(_, wrong)| wrong.all > 0)
             .collect()
     }
 
-    fn row(&self, action: &Action, mu: &[f32], wrong: usize) -> Row {
+    fn count(&self, wrong: &[usize]) -> Wrong {
+        let far_reaching = wrong.iter().filter(|&&i| self.is_far_reaching(i));
+        Wrong {
+            far_reaching: far_reaching.count(),
+            all: wrong.len(),
+        }
+    }
+
+    fn is_far_reaching(&self, symbol: usize) -> bool {
+        self.symbols.all()[symbol].is_far_reaching()
+    }
+
+    fn row(&self, action: &Action, mu: &[f32], wrong: Wrong) -> Row {
         let batch = Batch::new(&self.symbols, std::iter::once(action));
+        let mask = batch.mask(&self.symbols);
         Row {
-            mask: batch.mask(&self.symbols),
+            weights: mask.clone(),
+            mask,
             values: batch.values,
             z: mu.to_vec(),
             moments: [vec![0.0; mu.len()], vec![0.0; mu.len()]],
@@ -183,7 +216,7 @@ impl Codec {
             }
             self.judge(&mut rows);
             for at in (0..rows.len()).rev() {
-                if rows[at].best.1 == 0 || rows[at].steps >= config.steps {
+                if rows[at].best.1.all == 0 || rows[at].steps >= config.steps {
                     done.push((places.swap_remove(at), rows.swap_remove(at)));
                 }
             }
@@ -192,23 +225,23 @@ impl Codec {
         done.into_iter().map(|(_, row)| row).collect()
     }
 
-    /// Gradients of the decoder's surprise at each packet, with respect to its latent.
+    /// Gradients of the decoder's weighted surprise at each packet, with respect to its latent.
     fn gradient(&self, network: &Network, rows: &[Row]) -> Vec<f32> {
         let batch = Batch {
             rows: self.piece(PIECE),
             values: self.padded(rows, |row| &row.values, 0),
         };
-        let mask = self.padded(rows, |row| &row.mask, 0.0);
+        let weights = self.padded(rows, |row| &row.weights, 0.0);
         let device = self.tensors.clone().autodiff();
         let z = self.latents(rows, &device).require_grad();
-        let surprise = network.decoder.surprise(z.clone(), &batch, &mask);
+        let surprise = network.decoder.surprise(z.clone(), &batch, &weights);
         let gradients = (surprise.fields + surprise.time).backward();
         let gradient = z.grad(&gradients).expect("the surprise depends on z");
         let gradient = gradient.into_data().try_into_vec();
         gradient.expect("gradients are f32")
     }
 
-    /// Decodes, and takes note of the latents that come closest.
+    /// Decodes, and takes note of the latents that come closest and of what is still wrong.
     fn judge(&self, rows: &mut [Row]) {
         let z = self.latents(rows, &self.tensors);
         let mut back = self.network.decoder.decode_first(z.clone()).rows;
@@ -220,8 +253,17 @@ impl Codec {
         self.network.decoder.decode_details(z, &mut back);
         for (row, back) in rows.iter_mut().zip(back.chunks(self.symbols.len())) {
             let wrong = wrong(&row.values, &row.mask, back);
-            if wrong < row.best.1 {
-                row.best = (row.z.clone(), wrong);
+            if row.steps >= EVEN_STEPS {
+                for &i in &wrong {
+                    row.weights[i] += match self.is_far_reaching(i) {
+                        true => FAR_EMPHASIS,
+                        false => EMPHASIS,
+                    };
+                }
+            }
+            let count = self.count(&wrong);
+            if count < row.best.1 {
+                row.best = (row.z.clone(), count);
             }
         }
     }
@@ -259,10 +301,8 @@ impl Row {
     }
 }
 
-/// How many symbols that count came back wrong.
-fn wrong(values: &[u8], mask: &[f32], back: &[u8]) -> usize {
-    let symbols = values.iter().zip(mask).zip(back);
-    symbols
-        .filter(|((value, mask), back)| **mask != 0.0 && value != back)
-        .count()
+/// Symbols that count and came back wrong.
+fn wrong(values: &[u8], mask: &[f32], back: &[u8]) -> Vec<usize> {
+    let is_wrong = |&i: &usize| mask[i] != 0.0 && values[i] != back[i];
+    (0..values.len()).filter(is_wrong).collect()
 }

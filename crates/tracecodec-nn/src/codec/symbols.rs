@@ -250,6 +250,11 @@ impl Symbol {
         matches!(self.source, Source::Sign | Source::Exponent(_))
     }
 
+    /// Whether a wrong value puts off more than its packet: flows and contexts follow from coarse fields, the clock from the size of a step.
+    pub(crate) fn is_far_reaching(&self) -> bool {
+        self.stage == Stage::Coarse || self.is_magnitude()
+    }
+
     /// Whether both are hexadecimal digits of one quantity.
     pub(crate) fn is_digit_beside(&self, other: &Self) -> bool {
         let digit = |symbol: &Self| symbol.size == 16 && symbol.field().is_some();
