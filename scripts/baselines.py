@@ -18,7 +18,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from fidelity import CAPTURE, PROGRAM, SHARED, judge, run, shard, spread, train
+from fidelity import CAPTURE, PROGRAM, SHARED, figures_of, judge, run, shard, spread, train
 
 # Optimiser steps by model, which take one or two minutes on a core of a laptop, and the paper's. The last is TVAE on the bit table.
 BUDGETS = {
@@ -115,21 +115,7 @@ def raw_oracle(folder, shards, schema):
 
 def judge_rows(folder, shards, command):
     """The figures of one round trip of the test shards through rows."""
-    figures = folder / "figures.json"
-    if not figures.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        decoded, evaluation = folder / "decoded", folder / "evaluation.json"
-        shutil.rmtree(decoded, ignore_errors=True)
-        test = shards / "test"
-        start = time.monotonic()
-        done = run(PROGRAM, "baseline", *command, test, decoded, "--json", stdout=subprocess.PIPE, text=True)
-        found = {"seconds": time.monotonic() - start}
-        run(PROGRAM, "evaluate", test, decoded, "-o", evaluation, stdout=subprocess.DEVNULL)
-        shutil.rmtree(decoded)
-        found.update(row_figures(json.loads(done.stdout)["captures"]))
-        found.update(json.loads(evaluation.read_text())["metrics"])
-        figures.write_text(json.dumps(found, indent=2))
-    return json.loads(figures.read_text())
+    return figures_of(folder, shards, ["baseline", *command], row_figures)
 
 
 def row_figures(captures):

@@ -22,7 +22,7 @@ impl<'a> Shards<'a> {
             if !path.is_file() {
                 return Err(Hint::error(
                     format!("{}: no shards there", folder.display()),
-                    "name a folder that `tracecodec shard` wrote, captures, or actions files",
+                    "name a folder that `tracecodec shard` wrote",
                 ));
             }
             Ok((folder.as_path(), Manifest::read(&path)?))
