@@ -79,7 +79,7 @@ pub enum Error {
     },
     /// There is nothing to train on, or nothing to validate with.
     #[error(
-        "no packet actions in the {0} data\nhint: more data, or smaller shards (shard --packets N), so that every split has some"
+        "no packets in the {0} data\nhint: more data, or smaller shards (shard --packets N), so that every split has some"
     )]
     NoData(&'static str),
     /// The training was stopped, and a checkpoint written.
@@ -106,7 +106,9 @@ pub enum Error {
         reason: String,
     },
     /// The loss is no longer a finite number.
-    #[error("the loss is {loss} at step {step}\nhint: lower the learning rate")]
+    #[error(
+        "the loss is {loss} at step {step}\nhint: lower the learning rate, or try another seed"
+    )]
     Diverged {
         /// The step.
         step: u64,

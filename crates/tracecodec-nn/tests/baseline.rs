@@ -151,4 +151,10 @@ fn test_what_cannot_be_is_refused() {
     std::fs::write(folder.path().join("baseline.json"), "{}").unwrap();
     let error = Baseline::load(folder.path()).unwrap_err().to_string();
     assert!(error.contains("baseline.json"), "{error}");
+    run(&settings(Model::Goggle, Schema::Columns), folder.path());
+    let path = folder.path().join("baseline.json");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("\"goggle\"", "\"tabsyn-vae\"")).unwrap();
+    let error = Baseline::load(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("encoding of another model"), "{error}");
 }

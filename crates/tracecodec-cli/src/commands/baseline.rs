@@ -11,7 +11,9 @@ use tracecodec::pcap::Timestamp;
 use tracecodec::raw::{
     Diagnostics, Payload, RawOracle, RawRow, Renderer, RowReader, Schema, ValueCounts,
 };
-use tracecodec_nn::baseline::{self, Baseline, BaselineConfig, Model, RawData, Validation};
+use tracecodec_nn::baseline::{
+    self, Baseline, BaselineConfig, Model, RawData, Validation, VocabularyRows,
+};
 
 use crate::cli::ReadArgs;
 use crate::folder;
@@ -181,6 +183,15 @@ enum VocabularyArg {
     Training,
 }
 
+impl VocabularyArg {
+    fn rows(self) -> VocabularyRows {
+        match self {
+            Self::All => VocabularyRows::All,
+            Self::Training => VocabularyRows::Training,
+        }
+    }
+}
+
 pub(crate) fn run(args: &BaselineArgs, json: bool) -> Result<()> {
     match &args.command {
         BaselineCommand::Train(args) => train(args, json),
@@ -210,6 +221,8 @@ fn train(args: &Train, json: bool) -> Result<()> {
     config.seed = training.seed.unwrap_or(config.seed);
     config.steps = training.steps.unwrap_or(config.steps);
     (config.minutes, config.threads) = (training.minutes, training.threads);
+    config.vocabulary_rows = args.vocabulary.rows();
+    config.check()?;
     training.check_output("baseline.json", None)?;
     let data = read_data(&args.shards, args.vocabulary, args.read)?;
     let bar = TrainingBar::new("rows");

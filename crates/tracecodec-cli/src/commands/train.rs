@@ -95,6 +95,7 @@ struct Summary {
 
 pub(crate) fn run(args: &Train, json: bool) -> Result<()> {
     let config = args.settings()?;
+    config.train.check()?;
     let output = &args.training.output;
     args.training
         .check_output("model.json", Some(training_data::FOLDER))?;

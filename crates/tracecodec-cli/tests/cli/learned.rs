@@ -374,7 +374,7 @@ fn test_baselines_from_shards_to_captures() {
         let valid = rows["rows"].as_u64().unwrap() - rows["invalid"].as_u64().unwrap();
         let output = capture["output"].as_str().unwrap();
         let inspected = json(&succeed(&folder, &format!("inspect {output} --json")));
-        assert_eq!(inspected["packets"].as_u64(), Some(valid), "{output}");
+        assert_eq!(inspected["packets_read"].as_u64(), Some(valid), "{output}");
     }
     let told_of_rows = told(&succeed(&folder, "baseline diagnose shards/test -m model"));
     for column in ["invalid rows", "tcp_dport", "delta_t"] {

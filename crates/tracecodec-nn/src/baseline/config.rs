@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tracecodec::raw::{Schema, VocabularyPolicy};
 
 use crate::error::Error;
-use crate::train::Budget;
+use crate::train::{Budget, positive};
 
 /// The published models. Where the published code has a defect, there is a variant of the model as its paper intends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,11 +47,6 @@ impl Model {
         }
     }
 
-    /// Whether a row's latent alone decodes to the row: TTVAE's decoder reads the encoder's memory of the row, too.
-    pub fn decodes_latents(self) -> bool {
-        !matches!(self, Self::Ttvae | Self::TtvaeIntended)
-    }
-
     /// Rows of an optimiser step, as published.
     fn batch(self) -> usize {
         match self {
@@ -79,6 +74,17 @@ impl Model {
     }
 }
 
+/// Rows whose values vocabularies are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum VocabularyRows {
+    /// Those of all splits.
+    #[default]
+    All,
+    /// The training rows alone.
+    Training,
+}
+
 /// Settings of a baseline and its training. The optimiser's are those of the published code.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BaselineConfig {
@@ -88,6 +94,8 @@ pub struct BaselineConfig {
     pub schema: Schema,
     /// Which values its vocabularies keep. The bit table has none.
     pub vocabulary: VocabularyPolicy,
+    /// Rows whose values the vocabularies are made of: for the record, since [`RawData`](super::RawData) comes with the values counted.
+    pub vocabulary_rows: VocabularyRows,
     /// Names all random numbers. Default 0.
     pub seed: u64,
     /// Optimiser steps. Default: the paper's budget, 100,000, or 15,000 for TabSyn-VAE.
@@ -113,6 +121,7 @@ impl BaselineConfig {
             model,
             schema,
             vocabulary: VocabularyPolicy::default(),
+            vocabulary_rows: VocabularyRows::default(),
             seed: 0,
             steps,
             minutes: None,
@@ -126,8 +135,8 @@ impl BaselineConfig {
     /// Whether the settings go together.
     ///
     /// # Errors
-    /// If GOGGLE, whose graph has a node a column, is to read the bit table.
-    pub(super) fn check(&self) -> Result<(), Error> {
+    /// If one is out of its range, or if GOGGLE, whose graph has a node a column, is to read the bit table.
+    pub fn check(&self) -> Result<(), Error> {
         let is_graph = matches!(self.model, Model::Goggle | Model::GoggleIntended);
         if is_graph && self.schema == Schema::Bits {
             return Err(Error::Config {
@@ -136,6 +145,7 @@ impl BaselineConfig {
                 reason: "GOGGLE has a node for each column, which a thousand bits are too many for",
             });
         }
+        positive("validation_rows", self.validation_rows as f64)?;
         self.budget().check()
     }
 

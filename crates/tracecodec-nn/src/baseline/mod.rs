@@ -24,7 +24,7 @@ mod training;
 mod ttvae;
 mod tvae;
 
-pub use config::{BaselineConfig, Model};
+pub use config::{BaselineConfig, Model, VocabularyRows};
 pub use table::Decoded;
 pub use training::{RawData, TrainingManifest, Validation, train};
 

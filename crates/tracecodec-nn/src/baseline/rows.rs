@@ -92,6 +92,23 @@ impl Encoding {
         Self { table, scale }
     }
 
+    /// Whether it is a whole encoding of this model: one from a damaged file may not be.
+    pub(super) fn is_sound(&self, model: Model) -> bool {
+        let numbers = self.table.numbers();
+        match (model, &self.scale) {
+            (Model::Tvae | Model::Ttvae | Model::TtvaeIntended, Scale::Modes(columns)) => {
+                columns.len() == numbers && columns.iter().all(ModeNormalizer::is_sound)
+            }
+            (Model::TabsynVae, Scale::Quantiles(columns)) => {
+                columns.len() == numbers && columns.iter().all(QuantileTransformer::is_sound)
+            }
+            (Model::Goggle | Model::GoggleIntended, Scale::Standard(columns)) => {
+                columns.len() == numbers + self.table.codes().len()
+            }
+            _ => false,
+        }
+    }
+
     /// How wide its batches are.
     pub(super) fn shape(&self) -> Shape {
         let codes = self.table.codes();

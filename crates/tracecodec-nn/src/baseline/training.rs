@@ -158,7 +158,8 @@ pub struct TrainingManifest {
     pub training_rows: u64,
     /// Rows to select the best weights with, as many as there are.
     pub validation_rows: u64,
-    /// Share of the training's cells whose value each categorical column's vocabulary has; none where the column is active in no row.
+    /// Share of the training rows whose value each categorical column's vocabulary has; none where the column is active in no row. Empty for
+    /// the bit table.
     pub coverage: Vec<(String, Option<f64>)>,
     /// Optimiser steps.
     pub steps: u64,
@@ -195,13 +196,16 @@ pub fn train(
         }
     }
     let vocabularies = Vocabularies::of(&data.values, &config.vocabulary);
-    let coverage = vocabularies
-        .coverage(&data.values)
-        .map(|(column, share)| (column.name.to_string(), share))
-        .collect();
-    let table = match config.schema {
-        Schema::Columns => Table::Columns(vocabularies),
-        Schema::Bits => Table::Bits,
+    let (table, coverage) = match config.schema {
+        Schema::Columns => {
+            let mut training = ValueCounts::default();
+            data.training().iter().for_each(|row| training.add(row));
+            let coverage = vocabularies.coverage(&training);
+            let coverage = coverage.map(|(column, share)| (column.name.to_string(), share));
+            let coverage = coverage.collect();
+            (Table::Columns(vocabularies), coverage)
+        }
+        Schema::Bits => (Table::Bits, Vec::new()),
     };
     let mut rng = stream(config.seed, Purpose::Fit, 0);
     let rows = data.training();

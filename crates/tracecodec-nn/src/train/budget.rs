@@ -1,31 +1,28 @@
 //! How long a training lasts, and in what portions.
 
-use serde::{Deserialize, Serialize};
-
 use crate::error::Error;
 
 /// What the loop needs to know of a training, whatever is trained.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Budget {
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Budget {
     /// Names all random numbers.
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// Optimiser steps.
-    pub steps: u64,
+    pub(crate) steps: u64,
     /// Minutes instead of steps.
-    pub minutes: Option<f64>,
+    pub(crate) minutes: Option<f64>,
     /// Examples a step.
-    pub batch: usize,
+    pub(crate) batch: usize,
     /// Examples of a step that are computed at a time; it divides `batch`. A GPU computes all of a step at once.
-    pub micro_batch: usize,
+    pub(crate) micro_batch: usize,
     /// Examples that are shuffled together and kept in memory, in chunks of 2,048; a pool more is read ahead.
-    pub shuffle_pool: usize,
+    pub(crate) shuffle_pool: usize,
     /// Validations in the course of the training.
-    pub validations: u32,
+    pub(crate) validations: u32,
     /// Validations without an improvement after which the training stops.
-    pub patience: u32,
+    pub(crate) patience: u32,
     /// Threads on the CPU; the result does not depend on them. Default: all of the machine's.
-    #[serde(skip)]
-    pub threads: Option<usize>,
+    pub(crate) threads: Option<usize>,
 }
 
 impl Budget {
@@ -44,6 +41,7 @@ impl Budget {
         }
         positive("shuffle_pool", self.shuffle_pool as f64)?;
         positive("steps", self.steps as f64)?;
+        positive("patience", self.patience.into())?;
         positive("minutes", self.minutes.unwrap_or(1.0))
     }
 }

@@ -113,14 +113,14 @@ impl<V: Judged> Checkpoints<V> {
         self.since_best
     }
 
-    /// The best model; none if no validation had a finite loss.
-    pub(super) fn finish(self) -> Option<Finished<V>> {
-        let best = self.best?;
-        Some(Finished {
+    /// The best model of a training, which ends with a validation.
+    pub(super) fn finish(self) -> Finished<V> {
+        let best = self.best.expect("a finite loss is less than none");
+        Finished {
             validations: self.validations,
             best: best.validation,
             digest: best.digest,
             checkpoint: state::path(&self.directory),
-        })
+        }
     }
 }

@@ -16,8 +16,7 @@ pub(crate) mod schedule;
 mod state;
 mod task;
 
-pub use budget::Budget;
-pub(crate) use budget::{positive, rule};
+pub(crate) use budget::{Budget, positive, rule};
 pub use history::read_history;
 pub(crate) use optimiser::{Decay, Update};
 pub(crate) use order::spread;
@@ -146,12 +145,10 @@ where
             return Err(Error::Interrupted(trainer.steps));
         }
     }
-    let loss = f64::NAN;
-    let step = trainer.steps;
-    let finished = checkpoints.finish().ok_or(Error::Diverged { step, loss })?;
+    let finished = checkpoints.finish();
     Ok(Outcome {
         report: Report {
-            steps: step,
+            steps: trainer.steps,
             validations: finished.validations,
             best: finished.best,
             stopped_early: trainer.share() < 1.0,
@@ -315,6 +312,10 @@ impl<'a, T: Task> Trainer<'a, T> {
         let losses = std::mem::take(&mut self.losses);
         let at = self.moment(checkpoints.validations());
         let validation = self.task.validate(losses.mean(), &at)?;
+        let (step, loss) = (self.steps, validation.loss());
+        if !loss.is_finite() {
+            return Err(Error::Diverged { step, loss });
+        }
         checkpoints.record(validation, &*self.task, &self.weights)
     }
 }

@@ -140,7 +140,7 @@ impl<'a, E: Examples> Pools<'a, E> {
     }
 }
 
-/// Packets of some runs.
+/// Examples of some runs.
 fn length(runs: &[Range<u64>]) -> u64 {
     runs.iter().map(|run| run.end - run.start).sum()
 }

@@ -120,7 +120,10 @@ impl<V: Serialize + DeserializeOwned> State<V> {
             best: column("best")?,
             standing,
         };
+        let (first, second) = state.moments.parts();
         let is_whole = state.weights.len() == weights
+            && first.len() == weights
+            && second.len() == weights
             && (state.best.is_empty() || state.best.len() == weights)
             && state.best.is_empty() == state.standing.validations.is_empty();
         if is_whole {

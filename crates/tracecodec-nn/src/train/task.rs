@@ -66,7 +66,7 @@ pub(crate) trait Task: Sync {
 pub(crate) struct Moment<'a, V> {
     /// Optimiser steps so far.
     pub(crate) step: u64,
-    /// Share of the budget that is used, 0 to 1.
+    /// Share of the budget that is used, from 0; one in minutes may be exceeded.
     pub(crate) share: f64,
     /// Examples of a step.
     pub(crate) batch: usize,

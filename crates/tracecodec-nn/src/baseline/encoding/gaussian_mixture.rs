@@ -58,6 +58,11 @@ struct Component {
 }
 
 impl ModeNormalizer {
+    /// Whether it can encode: one from a damaged file may not.
+    pub(crate) fn is_sound(&self) -> bool {
+        !self.modes.is_empty()
+    }
+
     /// The modes of a column; numbers that are not finite are left out, and an empty column is one 0.
     pub(crate) fn fit(values: &[f64], rng: &mut impl Rng) -> Self {
         let column = Column::new(values);

@@ -19,6 +19,11 @@ pub(crate) struct QuantileTransformer {
 }
 
 impl QuantileTransformer {
+    /// Whether it can transform: one from a damaged file may not.
+    pub(crate) fn is_sound(&self) -> bool {
+        !self.quantiles.is_empty() && self.quantiles.is_sorted()
+    }
+
     /// One quantile for each 30 values, but 10 to 1000 of them, and no more than values. Numbers that are not finite are left
     /// out, and an empty column is one 0.
     pub(crate) fn fit(values: &[f64]) -> Self {

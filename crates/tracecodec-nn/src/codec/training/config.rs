@@ -112,6 +112,7 @@ impl TrainConfig {
     /// If a setting is out of its range.
     pub fn check(&self) -> Result<(), Error> {
         self.budget().check()?;
+        positive("validation_packets", self.validation_packets as f64)?;
         positive("learning_rate", self.learning_rate)?;
         positive("clip", self.clip.into())?;
         not_negative("beta", self.beta)?;
