@@ -39,7 +39,7 @@ impl Capture {
 pub(crate) fn below(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for path in paths {
-        if path.is_dir() {
+        if path != Path::new("-") && path.is_dir() {
             let files = files(path, Path::new(""))?;
             found.extend(files.into_iter().map(|file| file.path));
         } else {
@@ -105,10 +105,20 @@ pub(crate) fn take_each<S: Serialize>(
     mut take: impl FnMut(&Path, &Path) -> Result<(S, String)>,
 ) -> Result<()> {
     check_stdout(json, output)?;
-    if !input.is_dir() {
+    let pipe = Path::new("-");
+    if input == pipe || !input.is_dir() {
         check_distinct(&[input], output)?;
         let (summary, line) = take(input, output)?;
         return print_summary(json, &summary, &line);
+    }
+    if output == pipe {
+        return Err(Hint::error(
+            format!(
+                "{}: a folder of captures cannot go to stdout",
+                input.display()
+            ),
+            "name a new folder",
+        ));
     }
     let mut captures = Vec::new();
     for (input, output) in in_and_out(input, output)? {

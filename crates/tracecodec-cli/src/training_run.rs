@@ -19,6 +19,9 @@ use crate::interrupt;
 /// What an interrupted training leaves.
 const CHECKPOINT: &str = "checkpoint.safetensors";
 
+/// What trained models are described by, whatever they are.
+const MODELS: [&str; 2] = ["model.json", "baseline.json"];
+
 /// Length of the progress bar: fine enough that even a long training moves on with each step, which its time left is told by.
 const BAR: u64 = 1_000_000;
 
@@ -58,7 +61,8 @@ impl TrainingArgs {
             let mut names = entries.flatten().map(|entry| entry.file_name());
             names.all(|name| spare.is_some_and(|spare| name == *spare))
         });
-        let is_ours = holds(model) || holds(CHECKPOINT);
+        let is_other = MODELS.iter().any(|other| *other != model && holds(other));
+        let is_ours = !is_other && (holds(model) || holds(CHECKPOINT));
         if self.resume && holds(CHECKPOINT) {
             return Ok(());
         }

@@ -45,7 +45,7 @@ pub enum Error {
     },
     /// The weights lack a tensor that the configuration calls for.
     #[error(
-        "{path}: no tensor `{name}` of shape {shape:?}\nhint: model.json and weights.safetensors come from different models"
+        "{path}: no tensor `{name}` of shape {shape:?}\nhint: weights.safetensors and the JSON file that describes it come from different models"
     )]
     Tensor {
         /// The weights.
@@ -57,7 +57,7 @@ pub enum Error {
     },
     /// The weights are not those that the model description was written with.
     #[error(
-        "{path}: digest {found}, but model.json states {expected}\nhint: copy both files of the checkpoint together"
+        "{path}: digest {found}, but its description states {expected}\nhint: copy both files of the checkpoint together"
     )]
     Digest {
         /// The weights.

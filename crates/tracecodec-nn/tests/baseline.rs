@@ -64,11 +64,14 @@ fn test_every_model_comes_back_from_disk() {
         let loaded = Baseline::load(folder.path()).unwrap().with_threads(1);
         assert_eq!((loaded.model(), loaded.schema()), (model, schema));
         let rows = rows(40);
-        let decoded = loaded.reconstruct(&rows);
+        let decoded: Vec<_> = loaded.reconstruct(&rows).collect();
         assert_eq!(decoded.len(), rows.len());
         assert_eq!(
             decoded,
-            trained.with_threads(3).reconstruct(&rows),
+            trained
+                .with_threads(3)
+                .reconstruct(&rows)
+                .collect::<Vec<_>>(),
             "{model:?}"
         );
     }
@@ -135,7 +138,7 @@ fn test_what_cannot_be_is_refused() {
     let config = settings(Model::Goggle, Schema::Bits);
     let error = train(&config, &data(), folder.path(), false, go_on).unwrap_err();
     assert!(
-        error.to_string().contains("node for each column"),
+        error.to_string().contains("each column to each other"),
         "{error}"
     );
     let none = RawData::new(

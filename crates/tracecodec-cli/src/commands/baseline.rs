@@ -18,6 +18,7 @@ use tracecodec_nn::baseline::{
 use crate::cli::ReadArgs;
 use crate::folder;
 use crate::input::Input;
+use crate::interrupt;
 use crate::output::{CaptureOutput, print, print_json, print_summary};
 use crate::shards::Shards;
 use crate::training_run::{TrainingArgs, TrainingBar, stopped_early};
@@ -53,7 +54,7 @@ struct Train {
     model: ModelArg,
     #[command(flatten)]
     schema: SchemaArgs,
-    /// Which values the vocabularies of addresses, ports and other codes may have.
+    /// Which values the vocabularies of addresses, ports and other codes may have. The bit table has none.
     #[arg(long, value_enum, default_value_t = VocabularyArg::All)]
     vocabulary: VocabularyArg,
     #[command(flatten)]
@@ -234,6 +235,10 @@ fn train(args: &Train, json: bool) -> Result<()> {
         |progress| bar.show(progress),
     )?;
     bar.finish();
+    if report.best.invalid == 1.0 {
+        eprintln!("warning: not one row of the best validation decodes to a packet");
+        eprintln!("hint: train for longer");
+    }
     let summary = TrainSummary {
         output: training.output.display().to_string(),
         model: model.name(),
@@ -364,6 +369,7 @@ fn through(
     let mut profiles = baseline.option_profiles().clone().thaw();
     let mut diagnostics = Diagnostics::default();
     for (row, decoded) in rows.iter().zip(baseline.reconstruct(&rows)) {
+        interrupt::check()?;
         let Some(decoded) = decoded.judge(row, &mut profiles, &mut diagnostics) else {
             continue;
         };

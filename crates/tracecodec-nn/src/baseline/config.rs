@@ -135,14 +135,17 @@ impl BaselineConfig {
     /// Whether the settings go together.
     ///
     /// # Errors
-    /// If one is out of its range, or if GOGGLE, whose graph has a node a column, is to read the bit table.
+    /// If one is out of its range, or if GOGGLE or TabSyn-VAE is to read the bit table.
     pub fn check(&self) -> Result<(), Error> {
-        let is_graph = matches!(self.model, Model::Goggle | Model::GoggleIntended);
-        if is_graph && self.schema == Schema::Bits {
+        let has_tokens = matches!(
+            self.model,
+            Model::Goggle | Model::GoggleIntended | Model::TabsynVae
+        );
+        if has_tokens && self.schema == Schema::Bits {
             return Err(Error::Config {
                 name: "schema",
                 value: "bits".to_string(),
-                reason: "GOGGLE has a node for each column, which a thousand bits are too many for",
+                reason: "GOGGLE and TabSyn-VAE relate each column to each other, and a thousand bits are too many for that",
             });
         }
         positive("validation_rows", self.validation_rows as f64)?;

@@ -44,6 +44,9 @@ use rows::Encoding;
 /// Rows that pass through the network at a time.
 const PIECE: usize = 500;
 
+/// Pieces that are decoded before the first of their rows is given out.
+const SPAN: usize = 16;
+
 /// A trained, or fresh, baseline.
 #[derive(Debug)]
 pub struct Baseline {
@@ -117,28 +120,35 @@ impl Baseline {
     /// Encodes rows and decodes them from the means of their latents.
     ///
     /// Where the attention of a model mixes rows, it mixes 500 consecutive ones, from the first on.
-    pub fn reconstruct(&self, rows: &[RawRow]) -> Vec<Decoded> {
-        let pieces = self.in_pieces(rows, |batch| {
-            self.encoding.decode(&self.network.reconstruct(batch))
-        });
-        pieces.into_iter().flatten().collect()
+    pub fn reconstruct<'a>(&'a self, rows: &'a [RawRow]) -> impl Iterator<Item = Decoded> + 'a {
+        let spans = rows.chunks(SPAN * PIECE).enumerate();
+        spans.flat_map(|(span, rows)| {
+            let decode = |batch: &Batch| self.encoding.decode(&self.network.reconstruct(batch));
+            let pieces = self.in_pieces(rows, span * SPAN, decode);
+            pieces.into_iter().flatten()
+        })
     }
 
     /// Sum of the reconstruction objective over rows.
     fn surprise(&self, rows: &[RawRow]) -> f64 {
-        let pieces = self.in_pieces(rows, |batch| self.network.surprise(batch));
+        let pieces = self.in_pieces(rows, 0, |batch| self.network.surprise(batch));
         pieces.into_iter().sum()
     }
 
-    /// Work on the batches of rows, piece by piece.
-    fn in_pieces<T: Send>(&self, rows: &[RawRow], work: impl Fn(&Batch) -> T + Sync) -> Vec<T> {
+    /// Work on the batches of rows, piece by piece; there are so many pieces before.
+    fn in_pieces<T: Send>(
+        &self,
+        rows: &[RawRow],
+        before: usize,
+        work: impl Fn(&Batch) -> T + Sync,
+    ) -> Vec<T> {
         let pieces: Vec<&[RawRow]> = rows.chunks(PIECE).collect();
         ordered(
             self.threads,
             pieces.len(),
             || (),
             |(), i| {
-                let mut rng = stream(self.seed, Purpose::Modes, i as u64);
+                let mut rng = stream(self.seed, Purpose::Modes, (before + i) as u64);
                 work(
                     &self
                         .encoding

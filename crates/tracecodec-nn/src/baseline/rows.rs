@@ -3,7 +3,7 @@
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 use tracecodec::action::OptionProfiles;
-use tracecodec::raw::RawRow;
+use tracecodec::raw::{RawRow, Schema};
 
 use super::batch::{Batch, Shape};
 use super::config::Model;
@@ -92,8 +92,11 @@ impl Encoding {
         Self { table, scale }
     }
 
-    /// Whether it is a whole encoding of this model: one from a damaged file may not be.
-    pub(super) fn is_sound(&self, model: Model) -> bool {
+    /// Whether it is a whole encoding of this model and table: one from a damaged file may not be.
+    pub(super) fn is_sound(&self, model: Model, schema: Schema) -> bool {
+        if self.table.schema() != schema {
+            return false;
+        }
         let numbers = self.table.numbers();
         match (model, &self.scale) {
             (Model::Tvae | Model::Ttvae | Model::TtvaeIntended, Scale::Modes(columns)) => {
@@ -104,6 +107,7 @@ impl Encoding {
             }
             (Model::Goggle | Model::GoggleIntended, Scale::Standard(columns)) => {
                 columns.len() == numbers + self.table.codes().len()
+                    && columns.iter().all(Standardizer::is_sound)
             }
             _ => false,
         }

@@ -87,7 +87,10 @@ impl Baseline {
         let description: Description = serde_json::from_slice(&bytes).map_err(bad)?;
         let profiles = OptionProfiles::from_hex(&description.option_profiles)
             .map_err(|e| Error::format(&path, e))?;
-        if !description.encoding.is_sound(description.model) {
+        if !description
+            .encoding
+            .is_sound(description.model, description.schema)
+        {
             return Err(Error::format(&path, "an encoding of another model"));
         }
         let mut baseline = Self::new(

@@ -4,7 +4,7 @@
 //! gradients are summed in order and handed to the optimiser: the weights do not depend on the number of threads. A GPU
 //! computes the same micro-batches as one.
 //!
-//! What is trained is a [`Task`]: it owns the network, the objective and the judgement. The loop owns weights, order, budget, checkpoints
+//! What is trained, a task, owns the network, the objective and the judgement. The loop owns weights, order, budget, checkpoints
 //! and the history.
 
 mod budget;

@@ -60,7 +60,8 @@ struct Component {
 impl ModeNormalizer {
     /// Whether it can encode: one from a damaged file may not.
     pub(crate) fn is_sound(&self) -> bool {
-        !self.modes.is_empty()
+        let mut components = self.modes.iter().chain(&self.others);
+        !self.modes.is_empty() && components.all(|component| component.deviation > 0.0)
     }
 
     /// The modes of a column; numbers that are not finite are left out, and an empty column is one 0.

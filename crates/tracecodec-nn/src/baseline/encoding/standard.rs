@@ -12,6 +12,11 @@ pub(crate) struct Standardizer {
 }
 
 impl Standardizer {
+    /// Whether it can standardise: one from a damaged file may not.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.mean.is_finite() && self.deviation > 0.0
+    }
+
     /// Mean and deviation of finite values.
     pub(crate) fn fit(values: &[f64]) -> Self {
         let count = values.len().max(1) as f64;
