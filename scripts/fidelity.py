@@ -111,6 +111,12 @@ def train(folder, shards, config, seed, args):
 
 def judge(folder, shards, options):
     """The figures of one round trip of the test shards."""
+    return figures_of(folder, shards, ["roundtrip", *options], codec_figures)
+
+
+def figures_of(folder, shards, command, of_captures):
+    """The figures of the test shards once a command has taken them through something: its time, the metrics, and what can be made of what
+    it tells of each capture."""
     figures = folder / "figures.json"
     if not figures.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -118,13 +124,11 @@ def judge(folder, shards, options):
         shutil.rmtree(decoded, ignore_errors=True)
         test = shards / "test"
         start = time.monotonic()
-        done = run(PROGRAM, "roundtrip", test, decoded, "--json", *options, stdout=subprocess.PIPE, text=True)
-        seconds = time.monotonic() - start
-        captures = json.loads(done.stdout)["captures"]
+        done = run(PROGRAM, *command, test, decoded, "--json", stdout=subprocess.PIPE, text=True)
+        found = {"seconds": time.monotonic() - start}
         run(PROGRAM, "evaluate", test, decoded, "-o", evaluation, stdout=subprocess.DEVNULL)
         shutil.rmtree(decoded)
-        found = {"packets": sum(capture["actions"] for capture in captures), "seconds": seconds}
-        found.update(codec_figures(captures))
+        found.update(of_captures(json.loads(done.stdout)["captures"]))
         found.update(json.loads(evaluation.read_text())["metrics"])
         figures.write_text(json.dumps(found, indent=2))
     return json.loads(figures.read_text())
@@ -132,11 +136,12 @@ def judge(folder, shards, options):
 
 def codec_figures(captures):
     """Means over all packets of what the codec tells of each capture."""
+    found = {"packets": sum(capture["actions"] for capture in captures)}
     parts = [(capture["actions"], capture["codec"]) for capture in captures if capture.get("codec")]
     if not parts:
-        return {}
+        return found
     packets = sum(count for count, _ in parts)
-    found = {key: sum(count * part[key] for count, part in parts) / packets for key, *_ in CODEC}
+    found |= {key: sum(count * part[key] for count, part in parts) / packets for key, *_ in CODEC}
     refined = [part["refinement"] for _, part in parts if part.get("refinement")]
     if refined:
         found["moved"] = sum(part["moved"] for part in refined)

@@ -47,6 +47,7 @@ pub(crate) enum Command {
     Decode(commands::decode::Decode),
     Roundtrip(commands::roundtrip::Roundtrip),
     Probe(commands::probe::Probe),
+    Baseline(commands::baseline::BaselineArgs),
     Verify(commands::verify::Verify),
     Evaluate(commands::evaluate::Evaluate),
     Merge(commands::merge::Merge),

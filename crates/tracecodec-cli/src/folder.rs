@@ -1,13 +1,15 @@
 //! Folders of captures: which files are captures, and what they are called.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use serde::Serialize;
 use tracecodec::pcap::Reader;
 
 use crate::failure::Hint;
-use crate::output::printable;
+use crate::output::{check_distinct, check_stdout, print_json, print_summary, printable};
 
 /// Ends of the names of captures.
 const EXTENSIONS: [&str; 4] = ["pcap", "pcapng", "cap", "dmp"];
@@ -37,7 +39,7 @@ impl Capture {
 pub(crate) fn below(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for path in paths {
-        if path.is_dir() {
+        if path != Path::new("-") && path.is_dir() {
             let files = files(path, Path::new(""))?;
             found.extend(files.into_iter().map(|file| file.path));
         } else {
@@ -83,6 +85,80 @@ pub(crate) fn captures(folder: &Path) -> Result<Vec<Capture>> {
         ));
     }
     Ok(captures)
+}
+
+/// What `--json` prints of a folder.
+#[derive(Debug, Serialize)]
+struct Summaries<S> {
+    captures: Vec<S>,
+}
+
+/// Takes a capture to another one, or every capture of a folder to a file of the same name in a new folder, and prints the summaries, which
+/// `take` gives as such and as a line.
+///
+/// # Errors
+/// If the output cannot be written, would take the place of the input, or is a folder that holds something; or as `take` fails.
+pub(crate) fn take_each<S: Serialize>(
+    input: &Path,
+    output: &Path,
+    json: bool,
+    mut take: impl FnMut(&Path, &Path) -> Result<(S, String)>,
+) -> Result<()> {
+    check_stdout(json, output)?;
+    let pipe = Path::new("-");
+    if input == pipe || !input.is_dir() {
+        check_distinct(&[input], output)?;
+        let (summary, line) = take(input, output)?;
+        return print_summary(json, &summary, &line);
+    }
+    if output == pipe {
+        return Err(Hint::error(
+            format!(
+                "{}: a folder of captures cannot go to stdout",
+                input.display()
+            ),
+            "name a new folder",
+        ));
+    }
+    let mut captures = Vec::new();
+    for (input, output) in in_and_out(input, output)? {
+        let (summary, line) = take(&input, &output)?;
+        if !json {
+            eprintln!("{line}");
+        }
+        captures.push(summary);
+    }
+    if json {
+        print_json(&Summaries { captures })?;
+    }
+    Ok(())
+}
+
+/// The captures below a folder, and where each goes in a new folder, which is made.
+///
+/// # Errors
+/// If there are no captures, or the new folder holds something: what is not overwritten would look as if it came out of this run.
+fn in_and_out(folder: &Path, new: &Path) -> Result<Vec<(PathBuf, PathBuf)>> {
+    let is_free = match fs::read_dir(new) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) => error.kind() == ErrorKind::NotFound,
+    };
+    if !is_free {
+        return Err(Hint::error(
+            format!("{}: not an empty folder", new.display()),
+            "choose a new or an empty folder",
+        ));
+    }
+    let mut pairs = Vec::new();
+    for capture in captures(folder)? {
+        let output = new.join(&capture.within);
+        if let Some(folder) = output.parent() {
+            fs::create_dir_all(folder)
+                .with_context(|| format!("cannot make {}", folder.display()))?;
+        }
+        pairs.push((capture.path, output));
+    }
+    Ok(pairs)
 }
 
 /// All files below a folder.

@@ -55,6 +55,21 @@ pub(crate) struct LatentManifest {
     pub(crate) option_profiles: Vec<String>,
 }
 
+/// Keys that a reader needs.
+const REQUIRED: [&str; 11] = [
+    "format",
+    "version",
+    "tool",
+    "schema_version",
+    "file",
+    "model",
+    "model_blake3",
+    "packets",
+    "dim",
+    "kl_nats",
+    "sources",
+];
+
 /// Packets whose means were refined.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct Refinement {
@@ -88,8 +103,15 @@ impl LatentManifest {
             return Ok(None);
         }
         let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {name}"))?;
-        let manifest: Self = serde_json::from_str(&text)
-            .with_context(|| format!("{name}: not a manifest of latents"))?;
+        let manifest: Self = serde_json::from_str(&text).map_err(|error| {
+            Hint::error(
+                format!("{name}: not a manifest of latents: {error}"),
+                format!(
+                    "it needs {}, as `tracecodec encode` writes them; latents of your own need no manifest",
+                    REQUIRED.join(", ")
+                ),
+            )
+        })?;
         if manifest.format != Self::FORMAT || manifest.version != Self::VERSION {
             return Err(Hint::error(
                 format!(
@@ -109,5 +131,46 @@ impl LatentManifest {
             ));
         }
         Ok(Some(manifest))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    /// A whole manifest beside latents.
+    fn manifest() -> Value {
+        json!({
+            "format": LatentManifest::FORMAT, "version": LatentManifest::VERSION, "tool": "mine 1",
+            "schema_version": SCHEMA_VERSION, "file": "z.safetensors", "model": "built in",
+            "model_blake3": "ab12", "packets": 1, "dim": 64, "kl_nats": 75.0, "entropy": null,
+            "refined": {"moved": 0, "left": 0}, "sample_seed": 7, "epoch_ns": 5, "tick": "microsecond", "sources": [],
+            "counts": null, "option_profiles": [],
+        })
+    }
+
+    #[test]
+    fn test_missing_keys_are_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let latents = folder.path().join("z.safetensors");
+        let read = |manifest: &Value| {
+            std::fs::write(manifest_path(&latents), manifest.to_string()).unwrap();
+            LatentManifest::find(&latents)
+        };
+        let keys: Vec<String> = manifest().as_object().unwrap().keys().cloned().collect();
+        assert!(read(&manifest()).is_ok());
+        for key in keys {
+            let mut without = manifest();
+            without.as_object_mut().unwrap().remove(&key);
+            let found = read(&without);
+            assert_eq!(found.is_err(), REQUIRED.contains(&key.as_str()), "{key}");
+            let Err(error) = found else { continue };
+            let told = error.to_string();
+            assert!(
+                told.contains("z.safetensors.json") && told.contains(&format!("`{key}`")),
+                "{told}"
+            );
+        }
     }
 }

@@ -11,8 +11,10 @@ mod latent_file;
 mod model_card;
 mod output;
 mod report;
+mod shards;
 mod tools;
 mod training_data;
+mod training_run;
 
 use std::process::ExitCode;
 

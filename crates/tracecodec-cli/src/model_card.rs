@@ -1,9 +1,9 @@
-//! `MODEL_CARD.md`: what a trained codec is, in a page for people. All of it follows from the manifest of its training.
+//! `MODEL_CARD.md`: what a trained codec is, in a page for people. All of it follows from the manifest of its training, and from the weights.
 
 use std::fmt::Write as _;
 
 use tracecodec_nn::codec::ContextSource;
-use tracecodec_nn::train::Manifest;
+use tracecodec_nn::codec::training::Manifest;
 use tracecodec_nn::{CodecConfig, EncoderKind, Precision, TokenLayout};
 
 use crate::report::number::{count, short};
@@ -14,11 +14,11 @@ pub(crate) const FILE: &str = "MODEL_CARD.md";
 /// Files that are listed; a training may have thousands.
 const FILES: usize = 20;
 
-/// The card, as Markdown.
-pub(crate) fn model_card(manifest: &Manifest) -> String {
+/// The card, as Markdown; `digest` is [`Codec::digest`](tracecodec_nn::Codec::digest), which manifests of latents tell.
+pub(crate) fn model_card(manifest: &Manifest, digest: &str) -> String {
     [
         about(manifest),
-        shape(manifest),
+        shape(manifest, digest),
         data(manifest),
         training(manifest),
         validation(manifest),
@@ -37,7 +37,7 @@ fn about(manifest: &Manifest) -> String {
     )
 }
 
-fn shape(manifest: &Manifest) -> String {
+fn shape(manifest: &Manifest, digest: &str) -> String {
     let codec = &manifest.codec;
     let precision = match manifest.training.precision {
         Precision::Full => "32 bits each",
@@ -60,7 +60,14 @@ fn shape(manifest: &Manifest) -> String {
                 "Weights",
                 format!("{}, {precision}", count(manifest.weight_count as u64)),
             ),
-            ("BLAKE3 of the weights", manifest.weights_blake3.clone()),
+            (
+                "BLAKE3 of `weights.safetensors`",
+                manifest.weights_blake3.clone(),
+            ),
+            (
+                "BLAKE3 of the weights with 32 bits each, `model_blake3` beside latents",
+                digest.to_string(),
+            ),
         ],
     )
 }
@@ -234,6 +241,7 @@ fn cell(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tracecodec_nn::Codec;
 
     /// The manifest of a training with as many sources.
     fn manifest(sources: usize) -> Manifest {
@@ -255,17 +263,18 @@ mod tests {
 
     #[test]
     fn test_model_card() {
-        insta::assert_snapshot!(model_card(&manifest(1)));
+        insta::assert_snapshot!(model_card(&manifest(1), "ef56"));
     }
 
     /// Run with `UPDATE_DOCS=1` to write it anew.
     #[test]
-    fn test_card_of_the_shipped_model_follows_from_its_manifest() {
+    fn test_card_of_the_shipped_model_follows_from_its_manifest_and_weights() {
         let folder = std::path::Path::new(concat!(
             env!("CARGO_MANIFEST_DIR"),
             "/../../data/default-model"
         ));
-        let card = model_card(&Manifest::read(folder).unwrap());
+        let digest = Codec::load(folder).unwrap().digest();
+        let card = model_card(&Manifest::read(folder).unwrap(), &digest);
         if std::env::var_os("UPDATE_DOCS").is_some() {
             std::fs::write(folder.join(FILE), &card).unwrap();
         }
@@ -274,9 +283,9 @@ mod tests {
 
     #[test]
     fn test_long_lists_of_files_are_cut() {
-        let card = model_card(&manifest(FILES));
+        let card = model_card(&manifest(FILES), "");
         assert!(!card.contains("more, which"), "{card}");
-        let card = model_card(&manifest(FILES + 3));
+        let card = model_card(&manifest(FILES + 3), "");
         assert!(card.contains("\nand 3 more, which `manifest.json` lists."));
         assert_eq!(card.matches("a\\|b.pcap").count(), FILES);
     }

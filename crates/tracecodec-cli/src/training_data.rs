@@ -9,17 +9,17 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use tracecodec::action::OptionProfiles;
 use tracecodec::artifact::manifest::{self, Source, Split};
-use tracecodec::artifact::{ActionsReader, ActionsWriter, Manifest};
+use tracecodec::artifact::{ActionsReader, ActionsWriter};
 use tracecodec::flow::FlowTable;
 use tracecodec::lift::{LiftCounts, Lifter};
 use tracecodec_nn::CodecConfig;
 use tracecodec_nn::codec::Past;
-use tracecodec_nn::train::{Data, Rows};
+use tracecodec_nn::codec::training::{Data, Rows};
 
 use crate::cli::ReadArgs;
-use crate::failure::Hint;
 use crate::input::Input;
 use crate::interrupt;
+use crate::shards::{Capture, Shards};
 
 /// Folder of the actions files, within the folder of the training. A killed training leaves it behind.
 pub(crate) const FOLDER: &str = "actions.part";
@@ -62,66 +62,6 @@ impl TrainingData {
             data: Data::open(&training, &validation)?.with_sources(mem::take(&mut folder.sources)),
             _folder: folder,
         })
-    }
-}
-
-/// Folders of shards and their manifests.
-struct Shards<'a>(Vec<(&'a Path, Manifest)>);
-
-impl<'a> Shards<'a> {
-    fn read(folders: &[&'a PathBuf]) -> Result<Self> {
-        let shards = folders.iter().map(|folder| {
-            let path = folder.join("manifest.json");
-            if !path.is_file() {
-                return Err(Hint::error(
-                    format!("{}: no shards there", folder.display()),
-                    "name a folder that `tracecodec shard` wrote, captures, or actions files",
-                ));
-            }
-            Ok((folder.as_path(), Manifest::read(&path)?))
-        });
-        Ok(Self(shards.collect::<Result<_>>()?))
-    }
-
-    /// The shards of a split, of all folders.
-    fn of(&self, split: Split) -> Vec<Capture> {
-        let shards = self.0.iter().flat_map(|(folder, manifest)| {
-            manifest.of_split(split).map(|shard| Capture {
-                path: folder.join(&shard.file),
-                blake3: Some(shard.blake3.clone()),
-            })
-        });
-        shards.collect()
-    }
-}
-
-/// A capture to lift.
-struct Capture {
-    path: PathBuf,
-    /// Digest that it must have: that of its manifest, if it is a shard.
-    blake3: Option<String>,
-}
-
-impl Capture {
-    fn of(path: &Path) -> Self {
-        Self {
-            path: path.to_path_buf(),
-            blake3: None,
-        }
-    }
-
-    /// Refuses a shard that is not what its manifest says.
-    fn check(&self, source: &Source) -> Result<()> {
-        match &self.blake3 {
-            Some(blake3) if *blake3 != source.blake3 => Err(Hint::error(
-                format!(
-                    "{}: not the shard that the manifest describes",
-                    self.path.display()
-                ),
-                "shard the capture again",
-            )),
-            _ => Ok(()),
-        }
     }
 }
 

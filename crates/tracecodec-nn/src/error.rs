@@ -45,7 +45,7 @@ pub enum Error {
     },
     /// The weights lack a tensor that the configuration calls for.
     #[error(
-        "{path}: no tensor `{name}` of shape {shape:?}\nhint: model.json and weights.safetensors come from different models"
+        "{path}: no tensor `{name}` of shape {shape:?}\nhint: weights.safetensors and the JSON file that describes it come from different models"
     )]
     Tensor {
         /// The weights.
@@ -57,7 +57,7 @@ pub enum Error {
     },
     /// The weights are not those that the model description was written with.
     #[error(
-        "{path}: digest {found}, but model.json states {expected}\nhint: copy both files of the checkpoint together"
+        "{path}: digest {found}, but its description states {expected}\nhint: copy both files of the checkpoint together"
     )]
     Digest {
         /// The weights.
@@ -79,7 +79,7 @@ pub enum Error {
     },
     /// There is nothing to train on, or nothing to validate with.
     #[error(
-        "no packet actions in the {0} data\nhint: more data, or smaller shards (shard --packets N), so that every split has some"
+        "no packets in the {0} data\nhint: more data, or smaller shards (shard --packets N), so that every split has some"
     )]
     NoData(&'static str),
     /// The training was stopped, and a checkpoint written.
@@ -106,7 +106,9 @@ pub enum Error {
         reason: String,
     },
     /// The loss is no longer a finite number.
-    #[error("the loss is {loss} at step {step}\nhint: lower the learning rate")]
+    #[error(
+        "the loss is {loss} at step {step}\nhint: lower the learning rate, or try another seed"
+    )]
     Diverged {
         /// The step.
         step: u64,

@@ -37,13 +37,14 @@ impl Latents {
 
     /// Divergence from the unit Gaussian in nats a packet; 0 where there is no packet.
     pub fn kl(&self) -> f64 {
-        let sum: f64 = self
-            .mu
-            .iter()
-            .zip(&self.log_var)
+        if self.packets() == 0 {
+            return 0.0;
+        }
+        let dimensions = self.mu.iter().zip(&self.log_var);
+        let sum: f64 = dimensions
             .map(|(&mu, &log_var)| divergence(mu, log_var))
             .sum();
-        sum / self.packets().max(1) as f64
+        sum / self.packets() as f64
     }
 
     /// One draw from each posterior, z = mu + exp(log_var / 2) · noise, row-major. A row's noise depends on the seed and its number
@@ -223,5 +224,10 @@ mod tests {
             dim: 3,
         };
         assert_eq!(latents.kl(), 0.0);
+    }
+
+    #[test]
+    fn test_kl_of_no_packet_is_no_negative_zero() {
+        assert_eq!(format!("{:.1}", Latents::new(4).kl()), "0.0");
     }
 }

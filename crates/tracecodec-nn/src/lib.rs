@@ -3,7 +3,8 @@
 //! ```text
 //! layers      residual block, Transformer encoder block, initial weights
 //!  └ codec    Action → Batch → encoder → Gaussian latent z → staged decoder → Action
-//!     └ train the one training loop: schedule, AdamW, validation, checkpoint, history
+//! train       the one training loop: schedule, Adam, validation, checkpoint, history
+//! baseline    raw rows → Batch → a published network → Batch → raw rows
 //! latents     the artifact that holds μ and log σ²
 //! probe       what near latents decode to
 //! device      CPU or GPU
@@ -26,7 +27,7 @@
 //! ```
 
 pub mod accuracy;
-mod baseline;
+pub mod baseline;
 pub mod codec;
 mod device;
 pub mod error;
@@ -40,11 +41,11 @@ pub mod train;
 mod weights;
 
 pub use accuracy::Accuracy;
+pub use codec::training::{TrainConfig, train};
 pub use codec::{Codec, CodecConfig, EncoderKind, RefineConfig, Refined, TokenLayout};
 pub use device::Device;
 pub use error::Error;
 pub use latents::Latents;
 pub use parallel::default_threads;
 pub use probe::{Probe, ProbeConfig, probe};
-pub use train::{TrainConfig, train};
 pub use weights::Precision;

@@ -18,6 +18,10 @@ pub(crate) enum Purpose {
     Sample = 5,
     /// Noise and pairs of packets that a probe of the latents takes.
     Probe = 6,
+    /// Samples that an encoding is fitted to.
+    Fit = 7,
+    /// Modes that numbers are told in, outside a training.
+    Modes = 8,
 }
 
 /// The stream of a seed, a purpose and a place within it (an epoch, a pool, a micro-batch).
@@ -44,6 +48,16 @@ pub(crate) fn shuffle<T>(rng: &mut impl Rng, items: &mut [T]) {
     for last in (1..items.len()).rev() {
         items.swap(last, rng.random_range(0..=last));
     }
+}
+
+/// An index, each as likely as its share of the weights; the last one where they have no sum.
+pub(crate) fn weighted(rng: &mut impl Rng, weights: &[f64]) -> usize {
+    let mut left = rng.random::<f64>() * weights.iter().sum::<f64>();
+    let drawn = weights.iter().position(|weight| {
+        left -= weight;
+        left < 0.0
+    });
+    drawn.unwrap_or(weights.len().saturating_sub(1))
 }
 
 #[cfg(test)]
@@ -76,5 +90,23 @@ mod tests {
         assert_ne!(items[..10], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
         items.sort_unstable();
         assert!(items.into_iter().eq(0..100));
+    }
+
+    #[test]
+    fn test_weighted_draws_keep_the_shares() {
+        let mut rng = stream(0, Purpose::Probe, 0);
+        let mut drawn = [0; 4];
+        for _ in 0..10_000 {
+            drawn[weighted(&mut rng, &[1.0, 0.0, 2.0, 1.0])] += 1;
+        }
+        assert_eq!(drawn[1], 0);
+        for (count, share) in drawn.into_iter().zip([0.25, 0.0, 0.5, 0.25]) {
+            assert!(
+                (f64::from(count) / 10_000.0 - share).abs() < 0.02,
+                "{drawn:?}"
+            );
+        }
+        assert_eq!(weighted(&mut rng, &[0.0, 0.0]), 1);
+        assert_eq!(weighted(&mut rng, &[]), 0);
     }
 }

@@ -1,6 +1,7 @@
 //! A module's weights as one flat vector, the form in which they are summed, stepped, compared and stored.
 
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 use std::path::Path;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
@@ -42,6 +43,23 @@ impl Weights {
             values: &self.values,
             device,
         })
+    }
+
+    /// Where the values of a part of the module lie: of the tensor or of all tensors below the field of this name.
+    pub(crate) fn range(&self, name: &str) -> Option<Range<usize>> {
+        let mut end = 0;
+        let ranges = self.entries.iter().map(|entry| {
+            let start = end;
+            end += entry.shape.iter().product::<usize>();
+            (&entry.name, start..end)
+        });
+        ranges
+            .filter(|(full, _)| {
+                let below = full.strip_prefix(name);
+                below.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            })
+            .map(|(_, range)| range)
+            .reduce(|first, last| first.start..last.end)
     }
 
     /// The weights as a safetensors file.
@@ -217,5 +235,31 @@ impl ModuleVisitor for GradientReader {
         let gradient = gradient
             .unwrap_or_else(|| Tensor::zeros(weight.shape(), &weight.device().without_autodiff()));
         self.tensors.push(gradient.flatten(0, D - 1));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn test_range_of_a_part() {
+        let entry = |name: &str, shape: &[usize]| Entry {
+            name: name.to_string(),
+            shape: shape.to_vec(),
+        };
+        let weights = Weights {
+            entries: vec![
+                entry("graph", &[2, 2]),
+                entry("graphs.first", &[3]),
+                entry("graphs.second.bias", &[5]),
+                entry("last", &[1]),
+            ],
+            values: vec![0.0; 13],
+        };
+        assert_eq!(weights.range("graph"), Some(0..4));
+        assert_eq!(weights.range("graphs"), Some(4..12));
+        assert_eq!(weights.range("graphs.second"), Some(7..12));
+        assert_eq!(weights.range("las"), None);
     }
 }

@@ -12,8 +12,9 @@ use tracecodec::action::{
 };
 use tracecodec::artifact::ActionsWriter;
 use tracecodec::lift::LiftCounts;
+use tracecodec_nn::codec::training::{Data, Rows, Validation};
 use tracecodec_nn::codec::{AckBase, ContextSource};
-use tracecodec_nn::train::{Data, Progress, Report, Rows};
+use tracecodec_nn::train::{Progress, Report};
 use tracecodec_nn::{
     Accuracy, Codec, CodecConfig, EncoderKind, Error, Precision, ProbeConfig, RefineConfig,
     TokenLayout, TrainConfig, probe, train,
@@ -106,11 +107,11 @@ fn settings() -> TrainConfig {
     }
 }
 
-fn go_on(_: &Progress) -> ControlFlow<()> {
+fn go_on(_: &Progress<'_, Validation>) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 
-fn run(config: &TrainConfig, shape: &CodecConfig, directory: &Path) -> (Codec, Report) {
+fn run(config: &TrainConfig, shape: &CodecConfig, directory: &Path) -> (Codec, Report<Validation>) {
     train(config, shape, &data(), directory, false, go_on).unwrap()
 }
 
@@ -296,7 +297,7 @@ fn test_file_that_vanishes_is_an_error() {
         shuffle_pool: 1,
         ..settings()
     };
-    let remove = |_: &Progress| {
+    let remove = |_: &Progress<'_, Validation>| {
         let _ = std::fs::remove_file(&path);
         ControlFlow::Continue(())
     };
@@ -310,7 +311,7 @@ fn test_checkpoint_of_another_training_is_refused() {
     let shape = &variants()[0];
     let directory = tempfile::tempdir().unwrap();
     let data = data();
-    let stop = |_: &Progress| ControlFlow::Break(());
+    let stop = |_: &Progress<'_, Validation>| ControlFlow::Break(());
     train(&settings(), shape, &data, directory.path(), false, stop).unwrap_err();
     let other = TrainConfig {
         seed: 99,

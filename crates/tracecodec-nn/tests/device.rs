@@ -8,7 +8,8 @@ use std::process::Command;
 
 use tracecodec::action::context::Contexts;
 use tracecodec::action::{Action, FlowEvent, OptionProfiles, Proto};
-use tracecodec_nn::train::{Data, Report};
+use tracecodec_nn::codec::training::{Data, Validation};
+use tracecodec_nn::train::Report;
 use tracecodec_nn::{
     Accuracy, Codec, CodecConfig, Device, EncoderKind, RefineConfig, TokenLayout, TrainConfig,
     train,
@@ -58,7 +59,7 @@ fn tiny() -> CodecConfig {
     }
 }
 
-fn trained(device: Device, steps: u64) -> (Codec, Report) {
+fn trained(device: Device, steps: u64) -> (Codec, Report<Validation>) {
     let actions = actions(100);
     let data = Data::new(actions.clone(), actions, OptionProfiles::new().freeze());
     let config = TrainConfig {

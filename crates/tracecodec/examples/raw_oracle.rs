@@ -1,6 +1,6 @@
-//! What the raw packet table loses when nothing is learned: `raw_oracle [--output FOLDER] CAPTURE…`.
+//! What the raw packet table loses when nothing is learned: `raw_oracle [--bits] [--output FOLDER] CAPTURE…`.
 //!
-//! Takes each capture through the table and the restricted renderer, and prints the metrics that tell the result from its
+//! Takes each capture through the table (`--bits`: through the bit table) and the restricted renderer, and prints the metrics that tell the result from its
 //! source: a line for each capture in which one is not 0, then all captures together. `--output` keeps the results.
 
 use std::error::Error;
@@ -11,10 +11,14 @@ use tracecodec::artifact::SourceFile;
 use tracecodec::flow::Conversations;
 use tracecodec::metrics::{Evaluation, METRICS, Meter, Unit};
 use tracecodec::pcap::{Format, Writer};
-use tracecodec::raw::{Payload, RawOracle, RowCounts};
+use tracecodec::raw::{Payload, RawOracle, RowCounts, Schema};
 
 /// Takes a capture through the table. What follows damage is not read.
-fn evaluate(path: &Path, output: Option<&Path>) -> Result<(Evaluation, RowCounts), Box<dyn Error>> {
+fn evaluate(
+    path: &Path,
+    schema: Schema,
+    output: Option<&Path>,
+) -> Result<(Evaluation, RowCounts), Box<dyn Error>> {
     let mut capture = SourceFile::open(path)?;
     let mut writer = output
         .map(|path| Writer::create(path, Format::of_path(path)))
@@ -22,7 +26,7 @@ fn evaluate(path: &Path, output: Option<&Path>) -> Result<(Evaluation, RowCounts
     let (mut seen, mut again) = (Conversations::default(), Conversations::default());
     let mut reference = Meter::new(|_, headers, time| seen.observe(headers, time));
     let mut decoded = Meter::new(|_, headers, time| again.observe(headers, time));
-    let mut oracle = RawOracle::new(Payload::Absent);
+    let mut oracle = RawOracle::new(schema, Payload::Absent);
     let mut damage = None;
     while let Some(packet) = capture.next() {
         let packet = match packet {
@@ -68,12 +72,19 @@ fn errors(evaluation: &Evaluation) -> Vec<String> {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut paths: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
-    let mut output = None;
+    let (mut schema, mut output) = (Schema::Columns, None);
+    if paths
+        .first()
+        .is_some_and(|first| first == Path::new("--bits"))
+    {
+        schema = Schema::Bits;
+        paths.remove(0);
+    }
     if paths.len() > 2 && paths[0] == Path::new("--output") {
         output = paths.drain(..2).nth(1);
     }
     if paths.is_empty() {
-        return Err("usage: raw_oracle [--output FOLDER] CAPTURE…".into());
+        return Err("usage: raw_oracle [--bits] [--output FOLDER] CAPTURE…".into());
     }
     let mut out = io::stdout().lock();
     let (mut all, mut counts) = (Evaluation::default(), RowCounts::default());
@@ -82,7 +93,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let rendered = output
             .as_ref()
             .map(|folder| folder.join(format!("{number}.pcap")));
-        let (evaluation, more) = match evaluate(path, rendered.as_deref()) {
+        let (evaluation, more) = match evaluate(path, schema, rendered.as_deref()) {
             Ok(evaluated) => evaluated,
             Err(error) => {
                 failed += 1;

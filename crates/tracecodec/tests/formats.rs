@@ -9,7 +9,7 @@ use tracecodec::action::{Action, Family, OptionProfiles};
 use tracecodec::compile::{CompileConfig, Compiler, Legalisation};
 use tracecodec::lift::Lifter;
 use tracecodec::pcap::{LinkType, Packet, Timestamp};
-use tracecodec::raw::{self, CATEGORICAL, COLUMNS, NUMERIC};
+use tracecodec::raw::{self, BITS, CATEGORICAL, COLUMNS, NUMERIC, SEGMENTS};
 use tracecodec::tcp::flags::{ACK, FIN, PSH, SYN};
 use tracecodec::wire::{self, SkipReason, TcpHeader, Transport, checksum, icmp, ip_proto};
 
@@ -25,6 +25,7 @@ fn test_derived_blocks() {
         ("smallest-bodies", smallest_bodies()),
         ("example", example()),
         ("raw-columns", raw_columns()),
+        ("bit-segments", bit_segments()),
     ];
     for (name, expected) in blocks {
         let (start, end) = place(&text, name);
@@ -122,6 +123,21 @@ fn raw_columns() -> String {
         row.expect("a string takes everything");
     }
     table + &format!("\n{NUMERIC} numeric and {CATEGORICAL} categorical columns.\n")
+}
+
+/// The headers of the bit table.
+fn bit_segments() -> String {
+    let mut table = String::from("| Header | Bits | Fixed part | Options |\n|---|---|---|---|\n");
+    for segment in SEGMENTS {
+        let (first, last) = (segment.offset, segment.end() - 1);
+        let (name, fixed, options) = (segment.name, segment.fixed, segment.options);
+        let row = writeln!(
+            table,
+            "| `{name}` | {first} to {last} | {fixed} | {options} |"
+        );
+        row.expect("a string takes everything");
+    }
+    table + &format!("\n{BITS} bits.\n")
 }
 
 /// Protocol numbers by their smallest header.

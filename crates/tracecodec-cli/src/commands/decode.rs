@@ -157,7 +157,7 @@ fn check_latents(
         ));
     }
     if let Some(at) = z.iter().position(|value| !value.is_finite()) {
-        let row = at / dim;
+        let row = at / dim + 1;
         return Err(Hint::error(
             format!("{name}: row {row} holds a value that is no number"),
             "look for a division by zero, or for training that diverged, in what made the latents",

@@ -1,5 +1,6 @@
 //! The commands: one file each, with its arguments and its `run`.
 
+pub(crate) mod baseline;
 pub(crate) mod check;
 pub(crate) mod compile;
 pub(crate) mod completions;
@@ -37,6 +38,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Encode(args) => encode::run(&args, json),
         Command::Decode(args) => decode::run(&args, json),
         Command::Roundtrip(args) => roundtrip::run(&args, json),
+        Command::Baseline(args) => baseline::run(&args, json),
         Command::Probe(args) => probe::run(&args, json),
         Command::Verify(args) => return verify::run(&args, json).map(Into::into),
         Command::Evaluate(args) => evaluate::run(&args, json),

@@ -1,14 +1,12 @@
 //! `roundtrip`: a capture to actions, or to latents, and back.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use clap::Args;
 use serde::Serialize;
 use tracecodec::action::float::Tick;
@@ -23,13 +21,9 @@ use tracecodec_nn::{Accuracy, Codec, RefineConfig};
 
 use crate::cli::{ConstraintArgs, LiftArgs, ModelArgs, ReadArgs, RealiseArgs, RefineArgs};
 use crate::codec_entropy::{CodecEntropy, EntropyNats};
-use crate::failure::Hint;
 use crate::folder;
 use crate::input::Input;
-use crate::output::{
-    CaptureOutput, check_distinct, check_stdout, legalisation_line, legalisations, lift_line,
-    print_json, print_summary,
-};
+use crate::output::{CaptureOutput, legalisation_line, legalisations, lift_line};
 
 /// Take a capture to actions (or latents) and back, in one step.
 ///
@@ -119,58 +113,14 @@ struct Rates {
     quantities: BTreeMap<&'static str, f64>,
 }
 
-/// What `--json` prints of a folder.
-#[derive(Debug, Serialize)]
-struct Summaries {
-    captures: Vec<Summary>,
-}
-
 pub(crate) fn run(args: &Roundtrip, json: bool) -> Result<()> {
-    check_stdout(json, &args.output)?;
     let codec = (!args.oracle).then(|| args.model.load()).transpose()?;
     let codec = codec.map(|codec| codec.with_constraints(!args.constraints.unconstrained));
     let take = |input: &Path, output: &Path| match &codec {
         Some(codec) => run_model(args, codec, input, output),
         None => run_oracle(args, input, output),
     };
-    if !args.input.is_dir() {
-        check_distinct(&[&args.input], &args.output)?;
-        let (summary, line) = take(&args.input, &args.output)?;
-        return print_summary(json, &summary, &line);
-    }
-    check_new_folder(&args.output)?;
-    let mut captures = Vec::new();
-    for capture in folder::captures(&args.input)? {
-        let output = args.output.join(&capture.within);
-        if let Some(folder) = output.parent() {
-            fs::create_dir_all(folder)
-                .with_context(|| format!("cannot make {}", folder.display()))?;
-        }
-        let (summary, line) = take(&capture.path, &output)?;
-        if !json {
-            eprintln!("{line}");
-        }
-        captures.push(summary);
-    }
-    if json {
-        print_json(&Summaries { captures })?;
-    }
-    Ok(())
-}
-
-/// Refuses a folder that holds something: what is not overwritten would look as if it came out of this run.
-fn check_new_folder(folder: &Path) -> Result<()> {
-    let is_free = match fs::read_dir(folder) {
-        Ok(mut entries) => entries.next().is_none(),
-        Err(error) => error.kind() == ErrorKind::NotFound,
-    };
-    if is_free {
-        return Ok(());
-    }
-    Err(Hint::error(
-        format!("{}: not an empty folder", folder.display()),
-        "choose a new or an empty folder",
-    ))
+    folder::take_each(&args.input, &args.output, json, take)
 }
 
 /// Actions that go from one thread to the other at once.

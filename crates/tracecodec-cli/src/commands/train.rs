@@ -1,30 +1,23 @@
 //! `train`: a codec from captures or their actions.
 
 use std::io::Write;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
-use indicatif::ProgressBar;
 use serde::Serialize;
+use serde_json::Value;
 use tracecodec::output::Output;
-use tracecodec_nn::train::{Manifest, Progress};
-use tracecodec_nn::{CodecConfig, EncoderKind, Precision, TokenLayout, TrainConfig};
+use tracecodec_nn::codec::training::{Manifest, Validation};
+use tracecodec_nn::{Codec, CodecConfig, EncoderKind, Precision, TokenLayout, TrainConfig};
 
 use crate::cli::{DeviceArg, ReadArgs};
 use crate::failure::Hint;
-use crate::input::progress_bar;
-use crate::interrupt;
 use crate::model_card::{self, model_card};
 use crate::output::print_summary;
+use crate::report::number::short;
 use crate::training_data::{self, TrainingData};
-
-/// What an interrupted training leaves.
-const CHECKPOINT: &str = "checkpoint.safetensors";
-
-/// Length of the progress bar: fine enough that even a long training moves on with each step, which its time left is told by.
-const BAR: u64 = 1_000_000;
+use crate::training_run::{TrainingArgs, TrainingBar, stopped_early};
 
 /// Train a codec.
 ///
@@ -39,18 +32,8 @@ pub(crate) struct Train {
     /// Folders of shards, captures, and actions (.parquet), in any mix.
     #[arg(value_name = "DATA", required = true)]
     data: Vec<PathBuf>,
-    /// Folder to write.
-    #[arg(short, long, value_name = "DIR")]
-    output: PathBuf,
-    /// Optimiser steps.
-    #[arg(long, value_name = "N", conflicts_with = "minutes")]
-    steps: Option<u64>,
-    /// Train for so many minutes; the result then depends on the machine.
-    #[arg(long, value_name = "M")]
-    minutes: Option<f64>,
-    /// Names all random numbers [default: 0].
-    #[arg(long, value_name = "N")]
-    seed: Option<u64>,
+    #[command(flatten)]
+    training: TrainingArgs,
     /// Encoder of the codec [default: mlp].
     #[arg(long, value_enum)]
     encoder: Option<EncoderArg>,
@@ -60,17 +43,8 @@ pub(crate) struct Train {
     /// Settings as JSON, an object with `train` and `codec`; the options above win over it.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Threads on the CPU; the result does not depend on them.
-    #[arg(long, value_name = "N")]
-    threads: Option<usize>,
     #[command(flatten)]
     device: DeviceArg,
-    /// Go on with a training of the same data and settings that was interrupted, to the same weights.
-    #[arg(long, conflicts_with = "overwrite")]
-    resume: bool,
-    /// Replace a codec that the folder holds.
-    #[arg(long)]
-    overwrite: bool,
     /// Store weights with half the precision and half the size.
     #[arg(long)]
     half: bool,
@@ -113,78 +87,80 @@ struct Summary {
     steps: u64,
     stopped_early: bool,
     packets_per_second: f64,
-    best: tracecodec_nn::train::Validation,
+    best: Validation,
+    /// Why the codec is of no use; none if it may be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<String>,
 }
 
 pub(crate) fn run(args: &Train, json: bool) -> Result<()> {
     let config = args.settings()?;
-    args.check_output()?;
+    config.train.check()?;
+    let output = &args.training.output;
+    args.training
+        .check_output("model.json", Some(training_data::FOLDER))?;
     config.train.device.check()?;
-    let training = TrainingData::prepare(&args.data, &args.output, args.read, &config.codec)?;
+    let training = TrainingData::prepare(&args.data, output, args.read, &config.codec)?;
     let data = &training.data;
-    let bar = progress_bar(Some(BAR), "training");
-    let (_, report) = tracecodec_nn::train(
+    let bar = TrainingBar::new("packets");
+    let (codec, report) = tracecodec_nn::train(
         &config.train,
         &config.codec,
         data,
-        &args.output,
-        args.resume,
-        |progress| {
-            show(progress, &bar);
-            match interrupt::check() {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(_) => ControlFlow::Break(()),
-            }
-        },
+        output,
+        args.training.resume,
+        |progress| bar.show(progress),
     )?;
-    bar.finish_and_clear();
-    write_card(&args.output)?;
+    bar.finish();
+    write_card(output, &codec)?;
+    let warning = uselessness(&config, &report.best);
+    if let Some(warning) = &warning {
+        eprintln!("warning: {warning}");
+        eprintln!(
+            "hint: lower learning_rate ({}), or train for longer",
+            config.train.learning_rate
+        );
+    }
     let summary = Summary {
-        output: args.output.display().to_string(),
+        output: output.display().to_string(),
         training_packets: data.training_packets(),
         validation_packets: data.validation_packets(),
         steps: report.steps,
         stopped_early: report.stopped_early,
-        packets_per_second: report.packets_per_second,
+        packets_per_second: report.examples_per_second,
         best: report.best,
+        warning,
     };
     let line = format!(
         "{}: {} steps{} over {} packets at {:.0} packets/s; {}",
         summary.output,
         report.steps,
-        match report.stopped_early {
-            true => " (stopped early: validation got no better)",
-            false => "",
-        },
+        stopped_early(report.stopped_early),
         summary.training_packets,
-        report.packets_per_second,
+        report.examples_per_second,
         report.best
     );
     print_summary(json, &summary, &line)
 }
 
+/// Why a codec with this validation is of no use: it learned nothing, or diverged.
+fn uselessness(config: &Config, best: &Validation) -> Option<String> {
+    let guessing = config.codec.guessing_nats(config.train.lambda_time);
+    if best.loss >= guessing {
+        return Some(format!(
+            "the best validation has a loss of {} nats a packet, and guessing {guessing:.0}: the training diverged, or had hardly begun",
+            short(best.loss)
+        ));
+    }
+    (best.exact == 0.0).then(|| "not one packet of the best validation came back whole".to_string())
+}
+
 /// Writes the model card beside the manifest.
-fn write_card(folder: &Path) -> Result<()> {
-    let card = model_card(&Manifest::read(folder)?);
+fn write_card(folder: &Path, codec: &Codec) -> Result<()> {
+    let card = model_card(&Manifest::read(folder)?, &codec.digest());
     let mut output = Output::create(folder.join(model_card::FILE))?;
     output.write_all(card.as_bytes())?;
     Ok(output.finish()?)
-}
-
-fn show(progress: &Progress, bar: &ProgressBar) {
-    let is_first = bar.position() == 0;
-    bar.set_position((BAR as f64 * progress.share) as u64);
-    if is_first {
-        // What a resumed training has behind it says nothing of its speed.
-        bar.reset_eta();
-    }
-    let validation = progress
-        .validation
-        .map_or(String::new(), |v| format!(", {v}"));
-    bar.set_message(format!(
-        "step {}, loss {:.2}{validation}, {:.0} packets/s",
-        progress.step, progress.loss, progress.packets_per_second
-    ));
 }
 
 impl Train {
@@ -205,74 +181,71 @@ impl Train {
                 TokensArg::Field => TokenLayout::Field,
             };
         }
-        config.train.seed = self.seed.unwrap_or(config.train.seed);
-        if let Some(steps) = self.steps {
+        config.train.seed = self.training.seed.unwrap_or(config.train.seed);
+        if let Some(steps) = self.training.steps {
             (config.train.steps, config.train.minutes) = (steps, None);
         }
-        config.train.minutes = self.minutes.or(config.train.minutes);
-        config.train.threads = self.threads;
+        config.train.minutes = self.training.minutes.or(config.train.minutes);
+        config.train.threads = self.training.threads;
         config.train.device = self.device.device();
         if self.half {
             config.train.precision = Precision::Half;
         }
         Ok(config)
     }
-
-    /// Refuses a folder that holds something else, or a codec that is not to be replaced.
-    fn check_output(&self) -> Result<()> {
-        let name = self.output.display();
-        let holds = |file: &str| self.output.join(file).exists();
-        // What was being lifted when a training was killed is no loss.
-        let is_empty = std::fs::read_dir(&self.output).map_or(true, |entries| {
-            entries
-                .flatten()
-                .all(|entry| entry.file_name() == training_data::FOLDER)
-        });
-        let is_ours = holds("model.json") || holds(CHECKPOINT);
-        if self.resume && holds(CHECKPOINT) {
-            return Ok(());
-        }
-        if self.resume {
-            return Err(Hint::error(
-                format!("{name}: no checkpoint there"),
-                "a training that ended leaves none; leave --resume out to begin one",
-            ));
-        }
-        if self.overwrite && is_ours {
-            return remove_if_there(&self.output.join(CHECKPOINT));
-        }
-        if is_empty {
-            return Ok(());
-        }
-        Err(match is_ours {
-            true if holds(CHECKPOINT) => Hint::error(
-                format!("{name}: a training was interrupted there"),
-                "--resume goes on with it, --overwrite begins anew",
-            ),
-            true => Hint::error(
-                format!("{name}: the folder holds a codec already"),
-                "--overwrite replaces it",
-            ),
-            false => Hint::error(
-                format!("{name}: the folder is not empty"),
-                "choose a new or an empty folder",
-            ),
-        })
-    }
-}
-
-fn remove_if_there(path: &Path) -> Result<()> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("cannot remove {}", path.display()))
-        }
-        _ => Ok(()),
-    }
 }
 
 fn read_config(path: &Path) -> Result<Config> {
     let text =
         std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    serde_json::from_str(&text)
-        .with_context(|| format!("{}: not a training configuration", path.display()))
+    let bad = || format!("{}: not a training configuration", path.display());
+    let value: Value = serde_json::from_str(&text).with_context(bad)?;
+    // Settings would be read from an array, too, by their order.
+    for place in ["", "/train", "/codec", "/train/augmentation"] {
+        if value.pointer(place).is_some_and(|part| !part.is_object()) {
+            return Err(Hint::error(
+                format!(
+                    "{}: {} is no JSON object",
+                    bad(),
+                    if place.is_empty() { "it" } else { place }
+                ),
+                r#"settings go by their names, as in {"train": {"seed": 1}, "codec": {"d_latent": 32}}"#,
+            ));
+        }
+    }
+    serde_json::from_str(&text).with_context(bad)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn test_useless_codecs_are_told() {
+        let config = Config::default();
+        let told = |loss, exact| {
+            let validation = Validation {
+                step: 20,
+                loss,
+                fields: 0.02,
+                time: 0.0,
+                kl: 78.0,
+                accuracy: 0.86,
+                exact,
+                training_loss: loss,
+            };
+            uselessness(&config, &validation).unwrap_or_default()
+        };
+        assert_eq!(told(1.6, 0.99), "");
+        assert_eq!(told(134.0, 0.01), "");
+        assert!(told(34.0, 0.0).contains("not one packet"));
+        for loss in [136.0, 2e11] {
+            assert!(
+                told(loss, 0.0).contains("and guessing 136"),
+                "{}",
+                told(loss, 0.0)
+            );
+            assert!(told(loss, 0.5).contains("diverged"));
+        }
+    }
 }

@@ -43,8 +43,8 @@ pub(crate) struct Verify {
     /// Compare TCP events, and check the output, with tshark.
     #[arg(long)]
     tshark: bool,
-    /// Captures at once.
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    /// Captures at once; 0, the default: as many as there are cores.
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     jobs: usize,
 }
 

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use tracecodec_nn::train::{Manifest, Validation, read_history};
+use tracecodec_nn::codec::training::{Manifest, Validation};
+use tracecodec_nn::train::read_history;
 
 use super::curve::Points;
 use super::dataset::{Dataset, Series, presentable_name, slug};

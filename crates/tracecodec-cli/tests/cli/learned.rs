@@ -346,3 +346,153 @@ fn test_folders_go_round() {
     let listed = json(&succeed(&folder, "roundtrip --oracle in new --json"));
     assert_eq!(listed["captures"][1]["output"], "new/a/1.pcap");
 }
+
+#[test]
+fn test_baselines_from_shards_to_captures() {
+    let folder = TempDir::new().unwrap();
+    succeed(&folder, "shard example.pcap -o shards --packets 400");
+    let train = "baseline train shards -m tvae -o model --steps 40 --seed 3";
+    succeed(&folder, train);
+    assert_eq!(
+        names(&folder.path().join("model")),
+        [
+            "baseline.json",
+            "history.jsonl",
+            "manifest.json",
+            "weights.safetensors"
+        ]
+    );
+    assert!(told(&run(&folder, train)).contains("--overwrite"));
+    let summary = json(&succeed(
+        &folder,
+        "baseline reconstruct shards/test decoded -m model --json",
+    ));
+    let captures = summary["captures"].as_array().unwrap();
+    assert!(!captures.is_empty());
+    for capture in captures {
+        let rows = &capture["diagnostics"]["rows"];
+        let valid = rows["rows"].as_u64().unwrap() - rows["invalid"].as_u64().unwrap();
+        let output = capture["output"].as_str().unwrap();
+        let inspected = json(&succeed(&folder, &format!("inspect {output} --json")));
+        assert_eq!(inspected["packets_read"].as_u64(), Some(valid), "{output}");
+    }
+    let told_of_rows = told(&succeed(&folder, "baseline diagnose shards/test -m model"));
+    for column in ["invalid rows", "tcp_dport", "delta_t"] {
+        assert!(told_of_rows.contains(column), "{told_of_rows}");
+    }
+    let outside = told(&run(&folder, "baseline diagnose example.pcap -m shards"));
+    assert!(outside.contains("baseline.json"), "{outside}");
+}
+
+#[test]
+fn test_raw_oracle_keeps_the_example() {
+    let folder = TempDir::new().unwrap();
+    for schema in ["columns", "bits"] {
+        let out = format!("{schema}.pcap");
+        succeed(
+            &folder,
+            &format!("baseline oracle example.pcap {out} --schema {schema}"),
+        );
+        let evaluation = json(&succeed(
+            &folder,
+            &format!("evaluate example.pcap {out} --json"),
+        ));
+        assert_eq!(evaluation["metrics"]["tcp_event_pp"], 0.0, "{schema}");
+        assert_eq!(evaluation["metrics"]["iat_log_pct"], 0.0, "{schema}");
+    }
+}
+
+#[test]
+fn test_training_that_diverged_is_told() {
+    let folder = TempDir::new().unwrap();
+    let settings = r#"{"codec": {"d_latent": 8, "width": 16, "encoder_blocks": 1},
+        "train": {"learning_rate": 10, "warm_up": 0, "batch": 64, "micro_batch": 32, "validations": 2, "validation_packets": 64}}"#;
+    fs::write(folder.path().join("settings.json"), settings).unwrap();
+    let trained = succeed(
+        &folder,
+        "train example.pcap --config settings.json --steps 20 --json -o model",
+    );
+    let told = told(&trained);
+    assert!(
+        told.contains("warning: the best validation has a loss of")
+            && told.contains("hint: lower learning_rate (10)"),
+        "{told}"
+    );
+    let warning = json(&trained)["warning"].to_string();
+    assert!(warning.contains("diverged"), "{warning}");
+}
+
+#[test]
+fn test_settings_of_a_training_that_are_refused() {
+    let folder = TempDir::new().unwrap();
+    for (settings, place) in [
+        ("[]", "it is no JSON object"),
+        ("{\"train\": []}", "/train is no JSON object"),
+        ("{\"codec\": [64]}", "/codec is no JSON object"),
+        (
+            "{\"train\": {\"augmentation\": [0, 0, 0]}}",
+            "/train/augmentation is no JSON object",
+        ),
+        ("{\"steps\": 2}", "unknown field `steps`"),
+    ] {
+        fs::write(folder.path().join("settings.json"), settings).unwrap();
+        let line = "train example.pcap --config settings.json --steps 2 -o model";
+        let refused = told(&run(&folder, line));
+        assert!(
+            refused.starts_with("exit 2") && refused.contains("settings.json: not a training"),
+            "{refused}"
+        );
+        assert!(refused.contains(place), "{place}: {refused}");
+    }
+    let refused = told(&run(&folder, "train example.pcap --threads 0 -o model"));
+    assert!(
+        refused.starts_with("exit 2") && refused.contains("0 is not in 1.."),
+        "{refused}"
+    );
+    assert_eq!(files(&folder), ["settings.json"]);
+}
+
+#[test]
+fn test_latents_that_are_refused() {
+    let folder = TempDir::new().unwrap();
+    succeed(&folder, "encode example.pcap --no-refine -o z.safetensors");
+    let path = folder.path().join("z.safetensors.json");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("\"tool\"", "\"tools\"")).unwrap();
+    let refused = told(&run(&folder, "decode z.safetensors -o out.pcap"));
+    assert!(
+        refused.contains("z.safetensors.json: not a manifest of latents: missing field `tool`")
+            && refused.contains("hint: it needs format, version, tool,"),
+        "{refused}"
+    );
+    fs::remove_file(&path).unwrap();
+    let latents = folder.path().join("z.safetensors");
+    let mut bytes = fs::read(&latents).unwrap();
+    // The first number of the second packet: `mu` is the last tensor, 64 numbers a packet.
+    let place = bytes.len() - (4_000 - 1) * 64 * 4;
+    bytes[place..place + 4].copy_from_slice(&f32::NAN.to_le_bytes());
+    fs::write(&latents, bytes).unwrap();
+    let refused = told(&run(&folder, "decode z.safetensors -o out.pcap"));
+    assert!(
+        refused.contains("z.safetensors: row 2 holds a value that is no number"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn test_empty_capture_has_no_negative_rate() {
+    let folder = TempDir::new().unwrap();
+    let example = fs::read(data("example.pcap")).unwrap();
+    fs::write(folder.path().join("empty.pcap"), &example[..24]).unwrap();
+    for line in [
+        "encode empty.pcap --entropy -o z.safetensors",
+        "encode empty.pcap --no-refine -o z.safetensors",
+        "roundtrip empty.pcap out.pcap --entropy",
+        "roundtrip empty.pcap out.pcap --no-refine",
+    ] {
+        for json in ["", " --json"] {
+            let told = told(&succeed(&folder, &format!("{line}{json}")));
+            assert!(!told.contains("-0"), "{line}{json}: {told}");
+        }
+    }
+}

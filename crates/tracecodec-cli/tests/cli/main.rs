@@ -59,11 +59,17 @@ fn json(output: &Output) -> serde_json::Value {
 
 /// Names of all files in the folder but the example.
 fn files(folder: &TempDir) -> Vec<String> {
+    let mut names = names(folder.path());
+    names.retain(|name| name != "example.pcap");
+    names
+}
+
+/// What lies in a folder, sorted.
+fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).unwrap();
     let mut names: Vec<_> = entries
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
-    names.retain(|name| name != "example.pcap");
     names.sort();
     names
 }

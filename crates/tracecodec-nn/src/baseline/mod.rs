@@ -1,7 +1,160 @@
 //! The raw-field baselines: published generators of generic tables, as codecs of the raw packet table (the paper, Appendix C).
 //!
 //! ```text
-//! raw row → encoding → Batch → network → Batch → encoding → candidate row
+//! RawRow → table → numbers, codes → encoding → Batch → network → Batch → encoding → table → Decoded
 //! ```
+//!
+//! Each is as published, and trained by the one training loop; see [`Model`]. A model holds the addresses and ports that it was trained
+//! on.
 
 pub(crate) mod batch;
+mod config;
+mod encoding;
+mod goggle;
+mod network;
+mod one_hot;
+mod plateau;
+mod post_norm;
+mod rows;
+mod store;
+mod surprise;
+mod table;
+mod tabsyn;
+mod training;
+mod ttvae;
+mod tvae;
+
+pub use config::{BaselineConfig, Model, VocabularyRows};
+pub use table::Decoded;
+pub use training::{RawData, TrainingManifest, Validation, train};
+
+use burn::tensor::Device as Tensors;
+use tracecodec::action::OptionProfiles;
+use tracecodec::raw::{RawRow, Schema};
+
+use crate::device::Device;
+use crate::error::Error;
+use crate::parallel::{default_threads, ordered};
+use crate::random::{Purpose, stream};
+use crate::weights::Weights;
+use batch::Batch;
+use network::Network;
+use rows::Encoding;
+
+/// Rows that pass through the network at a time.
+const PIECE: usize = 500;
+
+/// Pieces that are decoded before the first of their rows is given out.
+const SPAN: usize = 16;
+
+/// A trained, or fresh, baseline.
+#[derive(Debug)]
+pub struct Baseline {
+    model: Model,
+    schema: Schema,
+    seed: u64,
+    encoding: Encoding,
+    profiles: OptionProfiles,
+    network: Network,
+    threads: usize,
+    tensors: Tensors,
+}
+
+impl Baseline {
+    /// A baseline with fresh weights.
+    fn new(
+        model: Model,
+        schema: Schema,
+        seed: u64,
+        encoding: Encoding,
+        profiles: OptionProfiles,
+    ) -> Result<Self, Error> {
+        let tensors = Device::Cpu.open()?;
+        let mut rng = stream(seed, Purpose::Weights, 0);
+        Ok(Self {
+            network: Network::new(model, &encoding.shape(), &mut rng, &tensors),
+            model,
+            schema,
+            seed,
+            encoding,
+            profiles: profiles.freeze(),
+            threads: default_threads(),
+            tensors,
+        })
+    }
+
+    /// The same baseline on so many threads. Results do not depend on it.
+    pub fn with_threads(mut self, threads: usize) -> Self {
+        self.threads = threads;
+        self
+    }
+
+    /// Which model it is.
+    pub fn model(&self) -> Model {
+        self.model
+    }
+
+    /// The table that it is a codec of.
+    pub fn schema(&self) -> Schema {
+        self.schema
+    }
+
+    /// The dictionary that gives `tcp_opt_profile` its meaning.
+    pub fn option_profiles(&self) -> &OptionProfiles {
+        &self.profiles
+    }
+
+    /// Number of weights.
+    pub fn weight_count(&self) -> usize {
+        self.weights().values.len()
+    }
+
+    fn weights(&self) -> Weights {
+        Weights::of(&self.network)
+    }
+
+    fn set_weights(&mut self, weights: &Weights) {
+        self.network = weights.load(self.network.clone(), &self.tensors);
+    }
+
+    /// Encodes rows and decodes them from the means of their latents.
+    ///
+    /// Where the attention of a model mixes rows, it mixes 500 consecutive ones, from the first on.
+    pub fn reconstruct<'a>(&'a self, rows: &'a [RawRow]) -> impl Iterator<Item = Decoded> + 'a {
+        let spans = rows.chunks(SPAN * PIECE).enumerate();
+        spans.flat_map(|(span, rows)| {
+            let decode = |batch: &Batch| self.encoding.decode(&self.network.reconstruct(batch));
+            let pieces = self.in_pieces(rows, span * SPAN, decode);
+            pieces.into_iter().flatten()
+        })
+    }
+
+    /// Sum of the reconstruction objective over rows.
+    fn surprise(&self, rows: &[RawRow]) -> f64 {
+        let pieces = self.in_pieces(rows, 0, |batch| self.network.surprise(batch));
+        pieces.into_iter().sum()
+    }
+
+    /// Work on the batches of rows, piece by piece; there are so many pieces before.
+    fn in_pieces<T: Send>(
+        &self,
+        rows: &[RawRow],
+        before: usize,
+        work: impl Fn(&Batch) -> T + Sync,
+    ) -> Vec<T> {
+        let pieces: Vec<&[RawRow]> = rows.chunks(PIECE).collect();
+        ordered(
+            self.threads,
+            pieces.len(),
+            || (),
+            |(), i| {
+                let mut rng = stream(self.seed, Purpose::Modes, (before + i) as u64);
+                work(
+                    &self
+                        .encoding
+                        .encode(pieces[i].iter(), &self.profiles, &mut rng),
+                )
+            },
+        )
+    }
+}

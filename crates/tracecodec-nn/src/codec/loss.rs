@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::encoder::Posterior;
+pub(crate) use super::encoder::Posterior;
 
 /// The parts of the objective, each summed over the packets of a batch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]

@@ -22,6 +22,7 @@ mod refine;
 mod store;
 mod symbols;
 mod trace;
+pub mod training;
 
 pub use batch::Augmentation;
 pub use config::{AckBase, CodecConfig, ContextSource, EncoderKind, TokenLayout};

@@ -15,17 +15,24 @@ pub(crate) fn linear(
     device: &Device,
 ) -> Linear {
     let bound = 1.0 / (d_input as f32).sqrt();
-    let mut uniform = |count| -> Vec<f32> {
-        (0..count)
-            .map(|_| rng.random_range(-bound..=bound))
-            .collect()
-    };
-    let weight = TensorData::new(uniform(d_input * d_output), [d_input, d_output]);
-    let bias = TensorData::new(uniform(d_output), [d_output]);
     Linear {
-        weight: Param::from_data(weight, device),
-        bias: Some(Param::from_data(bias, device)),
+        weight: uniform([d_input, d_output], bound, rng, device),
+        bias: Some(uniform([d_output], bound, rng, device)),
     }
+}
+
+/// A weight with entries uniform in ±`bound`.
+pub(crate) fn uniform<const D: usize>(
+    shape: [usize; D],
+    bound: f32,
+    rng: &mut impl Rng,
+    device: &Device,
+) -> Param<Tensor<D>> {
+    let count = shape.iter().product();
+    let values: Vec<f32> = (0..count)
+        .map(|_| rng.random_range(-bound..=bound))
+        .collect();
+    Param::from_data(TensorData::new(values, shape), device)
 }
 
 /// An embedding table; entries normal with deviation `scale`.

@@ -4,6 +4,6 @@ mod linear;
 mod residual;
 mod transformer;
 
-pub(crate) use linear::{linear, table};
+pub(crate) use linear::{linear, table, uniform};
 pub(crate) use residual::ResidualBlock;
 pub(crate) use transformer::TransformerBlock;

@@ -1,39 +1,35 @@
-//! What a training leaves behind: the best codec, its history and a manifest.
+//! What a training leaves behind: the best model and the history.
 
 use std::path::{Path, PathBuf};
 
-use super::history::{History, Validation};
-use super::manifest::Manifest;
-use super::{Data, TrainConfig, state};
-use crate::codec::Codec;
+use super::history::History;
+use super::task::{Judged, Task};
+use super::{Finished, state};
 use crate::error::Error;
-use crate::files;
-use crate::weights::Precision;
+use crate::weights::Weights;
 
-/// The directory of a training, and the best codec so far.
-pub(super) struct Checkpoints {
+/// The directory of a training, and the best model so far.
+pub(super) struct Checkpoints<V> {
     directory: PathBuf,
-    precision: Precision,
     history: History,
-    validations: Vec<Validation>,
-    best: Option<Best>,
+    validations: Vec<V>,
+    best: Option<Best<V>>,
     since_best: u32,
 }
 
-/// The codec to beat.
-struct Best {
-    validation: Validation,
+/// The model to beat.
+struct Best<V> {
+    validation: V,
     /// Digest of its file.
     digest: String,
     weights: Vec<f32>,
 }
 
-impl Checkpoints {
+impl<V: Judged> Checkpoints<V> {
     /// Writes into this directory.
-    pub(super) fn new(directory: &Path, precision: Precision) -> Self {
+    pub(super) fn new(directory: &Path) -> Self {
         Self {
             directory: directory.to_path_buf(),
-            precision,
             history: History::new(directory),
             validations: Vec::new(),
             best: None,
@@ -41,68 +37,73 @@ impl Checkpoints {
         }
     }
 
-    /// Takes the validations of a training that goes on, and its best codec.
+    /// Takes the validations of a training that goes on, and writes its best model, which the task has.
     pub(super) fn restore(
         &mut self,
-        validations: &[Validation],
-        best: Option<&Codec>,
+        validations: &[V],
+        task: &impl Task<Validation = V>,
+        weights: &Weights,
     ) -> Result<(), Error> {
-        for &validation in validations {
+        for validation in validations {
             if self.note(validation)? {
-                self.keep(validation, String::new(), Vec::new());
+                self.keep(validation.clone(), String::new(), weights);
             }
         }
-        if let (Some(codec), Some(best)) = (best, &self.best) {
-            self.save(best.validation, codec)?;
+        if let Some(best) = &mut self.best {
+            best.digest = task.save(&self.directory)?;
         }
         Ok(())
     }
 
-    /// Records a validation, and saves the codec if it is the best one.
-    pub(super) fn record(&mut self, validation: Validation, codec: &Codec) -> Result<(), Error> {
-        if self.note(validation)? {
-            self.save(validation, codec)?;
+    /// Records a validation of the model that the task has, and saves it if it is the best one.
+    pub(super) fn record(
+        &mut self,
+        validation: V,
+        task: &impl Task<Validation = V>,
+        weights: &Weights,
+    ) -> Result<(), Error> {
+        if self.note(&validation)? {
+            self.save(validation, task, weights)?;
         }
         Ok(())
     }
 
     /// Writes a validation into the history; whether it is the best one.
-    fn note(&mut self, validation: Validation) -> Result<bool, Error> {
-        self.history.push(&validation)?;
-        self.validations.push(validation);
+    fn note(&mut self, validation: &V) -> Result<bool, Error> {
+        self.history.push(validation)?;
+        self.validations.push(validation.clone());
         self.since_best += 1;
         let best = self.best.as_ref();
-        let best = best.map_or(f64::INFINITY, |best| best.validation.loss);
-        Ok(validation.loss < best)
+        let best = best.map_or(f64::INFINITY, |best| best.validation.loss());
+        Ok(validation.loss() < best)
     }
 
-    fn save(&mut self, validation: Validation, codec: &Codec) -> Result<(), Error> {
-        let digest = codec.save(&self.directory, self.precision)?;
-        self.keep(validation, digest, codec.weights().values);
+    fn save(
+        &mut self,
+        validation: V,
+        task: &impl Task<Validation = V>,
+        weights: &Weights,
+    ) -> Result<(), Error> {
+        let digest = task.save(&self.directory)?;
+        self.keep(validation, digest, weights);
         Ok(())
     }
 
-    fn keep(&mut self, validation: Validation, digest: String, weights: Vec<f32>) {
-        if self
-            .best
-            .as_ref()
-            .is_none_or(|best| best.validation != validation)
-        {
-            self.since_best = 0;
-        }
+    fn keep(&mut self, validation: V, digest: String, weights: &Weights) {
+        self.since_best = 0;
         self.best = Some(Best {
             validation,
             digest,
-            weights,
+            weights: weights.values.clone(),
         });
     }
 
     /// The validations so far.
-    pub(super) fn validations(&self) -> &[Validation] {
+    pub(super) fn validations(&self) -> &[V] {
         &self.validations
     }
 
-    /// Weights of the best codec so far; empty if there is none.
+    /// Weights of the best model so far; empty if there is none.
     pub(super) fn best_weights(&self) -> &[f32] {
         self.best.as_ref().map_or(&[], |best| &best.weights)
     }
@@ -112,18 +113,14 @@ impl Checkpoints {
         self.since_best
     }
 
-    /// Writes the manifest, takes the checkpoint away, and gives back the best validation.
-    pub(super) fn finish(
-        self,
-        config: &TrainConfig,
-        codec: &Codec,
-        data: &Data,
-        steps: u64,
-    ) -> Result<Validation, Error> {
-        let best = self.best.expect("a training ends with a validation");
-        let manifest = Manifest::new(config, codec, data, steps, best.validation, &best.digest);
-        manifest.write(&self.directory)?;
-        files::remove(&state::path(&self.directory))?;
-        Ok(best.validation)
+    /// The best model of a training, which ends with a validation.
+    pub(super) fn finish(self) -> Finished<V> {
+        let best = self.best.expect("a finite loss is less than none");
+        Finished {
+            validations: self.validations,
+            best: best.validation,
+            digest: best.digest,
+            checkpoint: state::path(&self.directory),
+        }
     }
 }

@@ -1,220 +1,217 @@
 //! The one training loop.
 //!
 //! A step takes a batch, cut into micro-batches of a fixed size. Each is computed on a network of its own thread, the
-//! gradients are summed in order, clipped and handed to AdamW: the weights do not depend on the number of threads. A GPU
+//! gradients are summed in order and handed to the optimiser: the weights do not depend on the number of threads. A GPU
 //! computes the same micro-batches as one.
+//!
+//! What is trained, a task, owns the network, the objective and the judgement. The loop owns weights, order, budget, checkpoints
+//! and the history.
 
-mod adamw;
+mod budget;
 mod checkpoint;
-mod config;
-mod data;
 mod history;
-mod manifest;
+mod optimiser;
 mod order;
-mod schedule;
+pub(crate) mod schedule;
 mod state;
+mod task;
 
-pub use config::TrainConfig;
-pub use data::{Data, Rows};
-pub use history::{Validation, read_history};
-pub use manifest::Manifest;
+pub(crate) use budget::{Budget, positive, rule};
+pub use history::read_history;
+pub(crate) use optimiser::{Decay, Update};
+pub(crate) use order::spread;
+pub(crate) use task::{Examples, Judged, Moment, Task};
 
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use burn::tensor::Tensor;
-use tracecodec::action::Action;
-
-use crate::accuracy::Accuracy;
-use crate::codec::batch::Batch;
-use crate::codec::loss::Parts;
-use crate::codec::{Codec, CodecConfig, Network, Symbols};
 use crate::error::Error;
+use crate::files;
 use crate::parallel::{default_threads, ordered};
-use crate::random::{Purpose, normals, stream};
 use crate::weights::{Weights, gradients};
-use adamw::{AdamW, Moments, clip};
 use checkpoint::Checkpoints;
+use optimiser::Moments;
 use order::Order;
-use state::{Standing, State};
-
-/// Packets that a validation computes at a time, on the CPU.
-const PIECE: usize = 256;
+use state::{Losses, Standing, State};
 
 /// Longest time between two checkpoints.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
 
 /// Where a training stands.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Progress {
+pub struct Progress<'a, V> {
     /// Optimiser steps so far.
     pub step: u64,
     /// Share of the budget that is used, 0 to 1.
     pub share: f64,
-    /// Objective of the last step's packets, augmentation and noise included.
+    /// Objective of the last step, augmentation and noise included.
     pub loss: f64,
     /// The last validation.
-    pub validation: Option<Validation>,
-    /// Training packets a second since the start, validations aside.
-    pub packets_per_second: f64,
+    pub validation: Option<&'a V>,
+    /// Training examples a second since the start, validations aside.
+    pub examples_per_second: f64,
 }
 
 /// How a training ended.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Report {
+pub struct Report<V> {
     /// Optimiser steps.
     pub steps: u64,
     /// Every validation.
-    pub validations: Vec<Validation>,
+    pub validations: Vec<V>,
     /// The validation of the weights that were kept.
-    pub best: Validation,
+    pub best: V,
     /// Whether patience ran out before the budget did.
     pub stopped_early: bool,
-    /// Training packets a second, validations aside.
-    pub packets_per_second: f64,
+    /// Training examples a second, validations aside.
+    pub examples_per_second: f64,
 }
 
-/// Trains a codec and leaves the best one in a directory, with `history.jsonl` and `manifest.json`.
+/// What the loop leaves to be done.
+pub(crate) struct Outcome<V> {
+    pub(crate) report: Report<V>,
+    /// Digest of the best weights' file.
+    pub(crate) digest: String,
+    checkpoint: PathBuf,
+}
+
+impl<V> Outcome<V> {
+    /// Takes the checkpoint away, and gives back how the training ended.
+    pub(crate) fn close(self) -> Result<Report<V>, Error> {
+        files::remove(&self.checkpoint)?;
+        Ok(self.report)
+    }
+}
+
+/// The best model of a training.
+struct Finished<V> {
+    validations: Vec<V>,
+    best: V,
+    digest: String,
+    checkpoint: PathBuf,
+}
+
+/// Trains a task's model, and leaves the best one in a directory, with `history.jsonl`.
 ///
-/// A checkpoint is written at each validation and every minute between; it is gone when the training ends. `progress` is called after each
-/// step, and may stop the training: then a checkpoint is written, too. With `resume` a training goes on from the directory's
-/// checkpoint, to the same weights as if it had never stopped.
+/// A checkpoint is written at each validation and every minute between; the outcome takes it away when it is closed. `progress` is called
+/// after each step, and may stop the training: then a checkpoint is written, too. With `resume` a training goes on from the directory's
+/// checkpoint, which must be of the same `run`, a digest of settings and data, to the same weights as if it had never stopped.
 ///
 /// # Errors
-/// If a setting is out of its range, there is no data, a file cannot be read or written, the loss is no longer finite, the training was
-/// stopped, or the checkpoint is of other data or settings.
-pub fn train(
-    config: &TrainConfig,
-    shape: &CodecConfig,
-    data: &Data,
+/// If a setting is out of its range, there are no examples, a file cannot be read or written, the loss is no longer finite, the training
+/// was stopped, or the checkpoint is of another run.
+pub(crate) fn run<T: Task>(
+    task: &mut T,
+    budget: &Budget,
+    examples: &Arc<impl Examples<Example = T::Example>>,
     directory: &Path,
+    run: &str,
     resume: bool,
-    mut progress: impl FnMut(&Progress) -> ControlFlow<()>,
-) -> Result<(Codec, Report), Error> {
-    config.check()?;
-    let packets = (data.training_packets(), data.validation_packets());
-    for (name, packets) in [("training", packets.0), ("validation", packets.1)] {
-        if packets == 0 {
-            return Err(Error::NoData(name));
-        }
+    mut progress: impl FnMut(&Progress<'_, T::Validation>) -> ControlFlow<()>,
+) -> Result<Outcome<T::Validation>, Error>
+where
+    T::Example: 'static,
+{
+    budget.check()?;
+    if examples.len() == 0 {
+        return Err(Error::NoData("training"));
     }
-    let mut trainer = Trainer::new(config, shape, data)?;
-    let mut checkpoints = Checkpoints::new(directory, config.precision);
-    let run = state::run_digest(config, shape, data)?;
+    let mut trainer = Trainer::new(task, budget);
+    let mut checkpoints = Checkpoints::new(directory);
     if resume {
-        let state = State::read(directory, &run, trainer.weights.values.len())?;
-        checkpoints.restore(&state.standing.validations, trainer.best_of(&state))?;
-        trainer.restore(state);
+        let state = State::read(directory, run, trainer.weights.values.len())?;
+        trainer.restore(state, &mut checkpoints)?;
     }
-    let taken = trainer.steps * config.batch as u64;
-    let mut order = Order::after(taken, &data.training, config.seed, config.shuffle_pool);
+    let taken = trainer.steps * budget.batch as u64;
+    let mut order = Order::after(taken, examples, budget.seed, budget.shuffle_pool);
     let mut written = Instant::now();
-    while trainer.share() < 1.0 && checkpoints.since_best() < config.patience {
-        let loss = trainer.step(&mut order)?;
-        let due =
-            (checkpoints.validations().len() + 1) as f64 / f64::from(config.validations.max(1));
+    while trainer.share() < 1.0 && checkpoints.since_best() < budget.patience {
+        let examples = order.take(budget.batch)?;
+        let loss = trainer.step(&examples, checkpoints.validations())?;
+        let validations = checkpoints.validations().len() + 1;
+        let due = validations as f64 / f64::from(budget.validations.max(1));
         let is_due = trainer.share() >= due.min(1.0);
         if is_due {
-            let validation = trainer.validate();
-            checkpoints.record(validation, &trainer.codec)?;
+            trainer.validate(&mut checkpoints)?;
         }
-        let latest = checkpoints.validations().last().copied();
-        let go_on = progress(&trainer.progress(loss, latest));
+        let go_on = progress(&trainer.progress(loss, checkpoints.validations().last()));
         if is_due || go_on.is_break() || written.elapsed() > CHECKPOINT_EVERY {
-            trainer.state(&run, &checkpoints).write(directory)?;
+            trainer.state(run, &checkpoints).write(directory)?;
             written = Instant::now();
         }
         if go_on.is_break() {
             return Err(Error::Interrupted(trainer.steps));
         }
     }
-    let stopped_early = trainer.share() < 1.0;
-    let validations = checkpoints.validations().to_vec();
-    let best = checkpoints.finish(config, &trainer.codec, data, trainer.steps)?;
-    let report = Report {
-        steps: trainer.steps,
-        validations,
-        best,
-        stopped_early,
-        packets_per_second: trainer.packets_per_second(),
-    };
-    Ok((Codec::load(directory)?.with_device(config.device)?, report))
+    let finished = checkpoints.finish();
+    Ok(Outcome {
+        report: Report {
+            steps: trainer.steps,
+            validations: finished.validations,
+            best: finished.best,
+            stopped_early: trainer.share() < 1.0,
+            examples_per_second: trainer.examples_per_second(),
+        },
+        digest: finished.digest,
+        checkpoint: finished.checkpoint,
+    })
 }
 
-struct Trainer<'a> {
-    config: &'a TrainConfig,
-    /// The packets of every validation.
-    validation: Vec<Action>,
-    codec: Codec,
-    symbols: Symbols,
-    template: Network,
+struct Trainer<'a, T: Task> {
+    task: &'a mut T,
+    budget: &'a Budget,
+    threads: usize,
     weights: Weights,
     moments: Moments,
-    threads: usize,
     steps: u64,
     seconds: f64,
-    running: Parts,
-    running_kl_weight: f64,
+    losses: Losses,
 }
 
-impl<'a> Trainer<'a> {
-    fn new(config: &'a TrainConfig, shape: &CodecConfig, data: &Data) -> Result<Self, Error> {
-        let threads = config.threads.unwrap_or_else(default_threads);
-        let codec = Codec::new(shape, config.seed)?
-            .with_profiles(data.profiles.clone())
-            .with_threads(threads)
-            .with_device(config.device)?;
-        let weights = codec.weights();
-        Ok(Self {
-            config,
-            validation: data.validation.spread(config.validation_packets)?,
-            symbols: codec.symbols().clone(),
-            template: codec.network().clone(),
+impl<'a, T: Task> Trainer<'a, T> {
+    fn new(task: &'a mut T, budget: &'a Budget) -> Self {
+        let threads = budget.threads.unwrap_or_else(default_threads);
+        let weights = Weights::of(task.network());
+        Self {
+            threads: task.device().threads(threads),
+            task,
+            budget,
             moments: Moments::new(weights.values.len()),
-            threads: codec.threads(),
-            codec,
             weights,
             steps: 0,
             seconds: 0.0,
-            running: Parts::default(),
-            running_kl_weight: 0.0,
-        })
+            losses: Losses::default(),
+        }
     }
 
-    /// Goes on from where another left off.
-    fn restore(&mut self, state: State) {
-        let Standing {
-            steps,
-            seconds,
-            running,
-            running_kl_weight,
-            ..
-        } = state.standing;
-        (self.steps, self.seconds) = (steps, seconds);
-        (self.running, self.running_kl_weight) = (running, running_kl_weight);
+    /// Goes on from where another left off; its best model is written again.
+    fn restore(
+        &mut self,
+        state: State<T::Validation>,
+        checkpoints: &mut Checkpoints<T::Validation>,
+    ) -> Result<(), Error> {
+        if !state.best.is_empty() {
+            self.weights.values = state.best;
+            self.task.set_weights(&self.weights);
+        }
+        checkpoints.restore(&state.standing.validations, &*self.task, &self.weights)?;
         self.weights.values = state.weights;
         self.moments = state.moments;
+        self.steps = state.standing.steps;
+        self.seconds = state.standing.seconds;
+        self.losses = state.standing.losses;
+        Ok(())
     }
 
-    /// The best codec of a checkpoint, if it had a validation.
-    fn best_of(&mut self, state: &State) -> Option<&Codec> {
-        if state.best.is_empty() {
-            return None;
-        }
-        self.weights.values.clone_from(&state.best);
-        self.codec.set_weights(&self.weights);
-        Some(&self.codec)
-    }
-
-    fn state(&self, run: &str, checkpoints: &Checkpoints) -> State {
+    fn state(&self, run: &str, checkpoints: &Checkpoints<T::Validation>) -> State<T::Validation> {
         State {
             standing: Standing {
                 run: run.to_string(),
                 steps: self.steps,
                 seconds: self.seconds,
-                running: self.running,
-                running_kl_weight: self.running_kl_weight,
+                losses: self.losses,
                 validations: checkpoints.validations().to_vec(),
             },
             weights: self.weights.values.clone(),
@@ -225,179 +222,100 @@ impl<'a> Trainer<'a> {
 
     /// Share of the budget that is used.
     fn share(&self) -> f64 {
-        match self.config.minutes {
+        match self.budget.minutes {
             Some(minutes) => self.seconds / (60.0 * minutes),
-            None => self.steps as f64 / self.config.steps as f64,
+            None => self.steps as f64 / self.budget.steps as f64,
         }
     }
 
-    fn packets_per_second(&self) -> f64 {
-        self.steps as f64 * self.config.batch as f64 / self.seconds.max(1e-9)
+    fn examples_per_second(&self) -> f64 {
+        self.steps as f64 * self.budget.batch as f64 / self.seconds.max(1e-9)
     }
 
-    fn progress(&self, loss: f64, validation: Option<Validation>) -> Progress {
+    fn progress<'v>(
+        &self,
+        loss: f64,
+        validation: Option<&'v T::Validation>,
+    ) -> Progress<'v, T::Validation> {
         Progress {
             step: self.steps,
             share: self.share().min(1.0),
             loss,
             validation,
-            packets_per_second: self.packets_per_second(),
+            examples_per_second: self.examples_per_second(),
         }
     }
 
-    /// One optimiser step on the next packets; gives back the objective a packet.
-    fn step(&mut self, order: &mut Order) -> Result<f64, Error> {
-        let start = Instant::now();
-        let share = self.share();
-        let beta = self.config.beta * schedule::beta(share, self.config.beta_warm_up);
-        let packets = order.take(self.config.batch)?;
-        let (parts, mut gradient) = self.gradient(&packets, beta);
-        let loss = self.objective(&parts, beta);
-        if !loss.is_finite() {
-            return Err(Error::Diverged {
-                step: self.steps,
-                loss,
-            });
+    fn moment<'v>(&self, validations: &'v [T::Validation]) -> Moment<'v, T::Validation> {
+        Moment {
+            step: self.steps,
+            share: self.share(),
+            batch: self.budget.batch,
+            validations,
         }
-        clip(&mut gradient, self.config.clip);
-        let rate = self.config.learning_rate * schedule::learning_rate(share, self.config.warm_up);
-        self.optimiser().step(
-            &mut self.moments,
-            &mut self.weights.values,
-            &gradient,
-            rate as f32,
-        );
+    }
+
+    /// One optimiser step on these examples; gives back the objective.
+    fn step(
+        &mut self,
+        examples: &[T::Example],
+        validations: &[T::Validation],
+    ) -> Result<f64, Error> {
+        let start = Instant::now();
+        let at = self.moment(validations);
+        let (loss, mut gradient) = self.gradient(examples, &at);
+        if !loss.is_finite() {
+            let step = self.steps;
+            return Err(Error::Diverged { step, loss });
+        }
+        let update = self.task.update(&at);
+        update.apply(&mut self.moments, &mut self.weights.values, &mut gradient);
+        self.task.constrain(&mut self.weights.values);
         self.steps += 1;
-        self.running = self.running.add(parts);
-        self.running_kl_weight = beta;
+        self.losses.add(loss);
         self.seconds += start.elapsed().as_secs_f64();
         Ok(loss)
     }
 
-    fn optimiser(&self) -> AdamW {
-        AdamW {
-            betas: self.config.betas,
-            epsilon: self.config.epsilon,
-            weight_decay: self.config.weight_decay,
-        }
-    }
-
-    /// The objective in nats a packet.
-    fn objective(&self, parts: &Parts, beta: f64) -> f64 {
-        (parts.fields + self.config.lambda_time * parts.time + beta * parts.kl)
-            / parts.packets.max(1.0)
-    }
-
-    /// The mean gradient of a batch, summed over its micro-batches in order.
-    fn gradient(&self, packets: &[Action], beta: f64) -> (Parts, Vec<f32>) {
-        let device = self.codec.tensors().clone().autodiff();
-        let size = self.codec.piece(self.config.micro_batch);
-        let pieces: Vec<&[Action]> = packets.chunks(size).collect();
-        let before = self.steps as usize * packets.len();
+    /// Loss and gradient of a batch, summed over its micro-batches in order.
+    fn gradient(&self, examples: &[T::Example], at: &Moment<'_, T::Validation>) -> (f64, Vec<f32>) {
+        let device = self.task.tensors().clone().autodiff();
+        let micro_batch = self.budget.micro_batch;
+        let size = self.task.device().piece(micro_batch);
+        let pieces: Vec<&[T::Example]> = examples.chunks(size).collect();
+        let before = self.steps as usize * examples.len();
         let results = ordered(
             self.threads,
             pieces.len(),
-            || self.weights.load(self.template.clone(), &device),
+            || self.weights.load(self.task.network().clone(), &device),
             |network, piece| {
-                let place = (before + piece * size) / self.config.micro_batch;
-                self.piece(network, pieces[piece], place as u64, beta, packets.len())
+                let place = (before + piece * size) / micro_batch;
+                let loss = self
+                    .task
+                    .objective(network, pieces[piece], place as u64, at);
+                let value = f64::from(loss.clone().into_scalar::<f32>());
+                (value, gradients(network, loss.backward()))
             },
         );
         results
             .into_iter()
-            .reduce(|(parts, mut sum), (more, gradient)| {
+            .reduce(|(loss, mut sum), (more, gradient)| {
                 sum.iter_mut().zip(gradient).for_each(|(a, b)| *a += b);
-                (parts.add(more), sum)
+                (loss + more, sum)
             })
             .expect("a batch has micro-batches")
     }
 
-    /// Micro-batches that are computed at once; `place` is that of the first.
-    fn piece(
-        &self,
-        network: &Network,
-        packets: &[Action],
-        place: u64,
-        beta: f64,
-        total: usize,
-    ) -> (Parts, Vec<f32>) {
-        let mut noise = Vec::new();
-        let mut batch = Batch::new(&self.symbols, std::iter::empty());
-        for (packets, place) in packets.chunks(self.config.micro_batch).zip(place..) {
-            batch.append(self.micro_batch(packets, place, &mut noise));
+    /// Puts the weights into the task's model, judges it, and keeps it if it is the best.
+    fn validate(&mut self, checkpoints: &mut Checkpoints<T::Validation>) -> Result<(), Error> {
+        self.task.set_weights(&self.weights);
+        let losses = std::mem::take(&mut self.losses);
+        let at = self.moment(checkpoints.validations());
+        let validation = self.task.validate(losses.mean(), &at)?;
+        let (step, loss) = (self.steps, validation.loss());
+        if !loss.is_finite() {
+            return Err(Error::Diverged { step, loss });
         }
-        let mask = batch.mask(&self.symbols);
-        let objective = network.objective(&batch, &mask, Some(noise));
-        let parts = Parts {
-            packets: packets.len() as f64,
-            fields: number(&objective.fields),
-            time: number(&objective.time),
-            kl: number(&objective.kl),
-        };
-        let loss =
-            objective.fields + objective.time * self.config.lambda_time + objective.kl * beta;
-        let backward = (loss / total as f64).backward();
-        let gradient = gradients(network, backward);
-        (parts, gradient)
+        checkpoints.record(validation, &*self.task, &self.weights)
     }
-
-    /// One micro-batch, augmented; the noise of its latents is appended. Its random numbers are its own, so that every device draws the
-    /// same.
-    fn micro_batch(&self, packets: &[Action], place: u64, noise: &mut Vec<f32>) -> Batch {
-        let mut rng = stream(self.config.seed, Purpose::Batch, place);
-        let mut batch = Batch::new(&self.symbols, packets.iter());
-        batch.augment(&self.symbols, &self.config.augmentation, &mut rng);
-        let count = packets.len() * self.codec.config().d_latent;
-        noise.extend(normals(&mut rng, count));
-        batch
-    }
-
-    /// Puts the weights into the codec and measures it on the validation packets.
-    fn validate(&mut self) -> Validation {
-        self.codec.set_weights(&self.weights);
-        let actions = &self.validation;
-        let latents = self.codec.posterior(actions);
-        let decoded = self.codec.decode_in_context(&latents.mu, actions);
-        let mut accuracy = Accuracy::without(&self.codec.config().omit);
-        accuracy.add(actions, &decoded);
-        let parts = self.validation_parts();
-        let training_loss = self.objective(&self.running, self.running_kl_weight);
-        self.running = Parts::default();
-        Validation {
-            step: self.steps,
-            loss: self.objective(&parts, self.config.beta),
-            fields: parts.fields / parts.packets,
-            time: parts.time / parts.packets,
-            kl: parts.kl / parts.packets,
-            accuracy: accuracy.mean(),
-            exact: accuracy.exact_share(),
-            training_loss,
-        }
-    }
-
-    fn validation_parts(&self) -> Parts {
-        let pieces: Vec<&[Action]> = self.validation.chunks(self.codec.piece(PIECE)).collect();
-        let network = self.codec.network();
-        let parts = ordered(
-            self.threads,
-            pieces.len(),
-            || (),
-            |(), i| {
-                let batch = Batch::new(&self.symbols, pieces[i].iter());
-                let objective = network.objective(&batch, &batch.mask(&self.symbols), None);
-                Parts {
-                    packets: pieces[i].len() as f64,
-                    fields: number(&objective.fields),
-                    time: number(&objective.time),
-                    kl: number(&objective.kl),
-                }
-            },
-        );
-        parts.into_iter().fold(Parts::default(), Parts::add)
-    }
-}
-
-/// The value of a scalar tensor.
-fn number(scalar: &Tensor<1>) -> f64 {
-    f64::from(scalar.clone().into_scalar::<f32>())
 }

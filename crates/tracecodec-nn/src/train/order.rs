@@ -1,43 +1,44 @@
-//! The order of the training packets.
+//! The order of the training examples.
 //!
-//! An epoch permutes the chunks of the data, takes a pool of them at a time, and permutes the packets of the pool. So it reads
-//! files in runs and holds no more than a pool, while packets of all files meet in every pool.
+//! An epoch permutes the chunks of the data, takes a pool of them at a time, and permutes the examples of the pool. So it reads
+//! files in runs and holds no more than a pool, while examples of all files meet in every pool.
 
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
-use tracecodec::action::Action;
-
-use super::data::Packets;
+use super::task::Examples;
 use crate::error::Error;
 use crate::random::{Purpose, shuffle, stream};
 
-/// Packets of a chunk; the last one of the data may have fewer.
+/// Examples of a chunk; the last one of the data may have fewer.
 const CHUNK: u64 = 2_048;
 
-/// An endless sequence of packets in which every packet comes once an epoch. A thread of its own reads the next pool
+/// Examples of a run of validation examples.
+const RUN: u64 = 256;
+
+/// An endless sequence of examples in which every example comes once an epoch. A thread of its own reads the next pool
 /// while one is used.
 #[derive(Debug)]
-pub(super) struct Order {
-    pools: Receiver<Result<Vec<Action>, Error>>,
-    pool: std::vec::IntoIter<Action>,
+pub(super) struct Order<T> {
+    pools: Receiver<Result<Vec<T>, Error>>,
+    pool: std::vec::IntoIter<T>,
 }
 
-impl Order {
-    /// The order under a seed, with pools of at least so many packets, after `taken` packets; there must be packets.
+impl<T: Send + 'static> Order<T> {
+    /// The order under a seed, with pools of at least so many examples, after `taken` examples; there must be examples.
     pub(super) fn after(
         taken: u64,
-        packets: &Arc<Packets>,
+        examples: &Arc<impl Examples<Example = T>>,
         seed: u64,
         shuffle_pool: usize,
     ) -> Self {
-        let packets = Arc::clone(packets);
+        let examples = Arc::clone(examples);
         // Without room in the channel, a pool that is ready waits in the thread: one is in use, and one is ahead.
         let (sender, pools) = sync_channel(0);
         thread::spawn(move || {
-            let (mut pools, used) = Pools::after(taken, &packets, seed, shuffle_pool);
+            let (mut pools, used) = Pools::after(taken, examples.as_ref(), seed, shuffle_pool);
             let first = pools.read().map(|mut pool| pool.split_off(used));
             let mut sent = sender.send(first);
             while sent.is_ok() {
@@ -48,11 +49,11 @@ impl Order {
         Self { pools, pool }
     }
 
-    /// The next packets.
+    /// The next examples.
     ///
     /// # Errors
     /// If a file cannot be read.
-    pub(super) fn take(&mut self, count: usize) -> Result<Vec<Action>, Error> {
+    pub(super) fn take(&mut self, count: usize) -> Result<Vec<T>, Error> {
         let mut taken = Vec::with_capacity(count);
         loop {
             taken.extend(self.pool.by_ref().take(count - taken.len()));
@@ -68,8 +69,8 @@ impl Order {
 }
 
 /// The pools of all epochs. Each is a function of seed, epoch and its number.
-struct Pools<'a> {
-    packets: &'a Packets,
+struct Pools<'a, E> {
+    examples: &'a E,
     seed: u64,
     epoch: u64,
     /// Chunks of a pool.
@@ -80,19 +81,19 @@ struct Pools<'a> {
     at: usize,
 }
 
-impl<'a> Pools<'a> {
-    /// The pools after so many packets, and how many packets of the first one are among those.
-    fn after(taken: u64, packets: &'a Packets, seed: u64, shuffle_pool: usize) -> (Self, usize) {
+impl<'a, E: Examples> Pools<'a, E> {
+    /// The pools after so many examples, and how many examples of the first one are among those.
+    fn after(taken: u64, examples: &'a E, seed: u64, shuffle_pool: usize) -> (Self, usize) {
         let mut pools = Self {
-            packets,
+            examples,
             seed,
-            epoch: taken / packets.len(),
+            epoch: taken / examples.len(),
             size: shuffle_pool.div_ceil(CHUNK as usize),
             chunks: Vec::new(),
             at: 0,
         };
         pools.permute_chunks();
-        let mut used = taken % packets.len();
+        let mut used = taken % examples.len();
         let mut next = length(&pools.runs());
         while used >= next {
             used -= next;
@@ -103,7 +104,7 @@ impl<'a> Pools<'a> {
     }
 
     fn permute_chunks(&mut self) {
-        self.chunks = (0..self.packets.len().div_ceil(CHUNK) as u32).collect();
+        self.chunks = (0..self.examples.len().div_ceil(CHUNK) as u32).collect();
         let mut rng = stream(self.seed, Purpose::Order, self.epoch);
         shuffle(&mut rng, &mut self.chunks);
         self.at = 0;
@@ -114,34 +115,44 @@ impl<'a> Pools<'a> {
         self.chunks.len().div_ceil(self.size)
     }
 
-    /// Where the packets of the next pool lie, ascending.
+    /// Where the examples of the next pool lie, ascending.
     fn runs(&self) -> Vec<Range<u64>> {
         let chunks = self.chunks.chunks(self.size).nth(self.at);
         let mut chunks = chunks.unwrap_or_default().to_vec();
         chunks.sort_unstable();
         let first = chunks.into_iter().map(|chunk| u64::from(chunk) * CHUNK);
         first
-            .map(|first| first..self.packets.len().min(first + CHUNK))
+            .map(|first| first..self.examples.len().min(first + CHUNK))
             .collect()
     }
 
-    /// The packets of the next pool.
-    fn read(&mut self) -> Result<Vec<Action>, Error> {
+    /// The examples of the next pool.
+    fn read(&mut self) -> Result<Vec<E::Example>, Error> {
         if self.at == self.count() {
             self.epoch += 1;
             self.permute_chunks();
         }
         let place = self.epoch * self.count() as u64 + self.at as u64;
-        let mut pool = self.packets.read(&self.runs())?;
+        let mut pool = self.examples.read(&self.runs())?;
         shuffle(&mut stream(self.seed, Purpose::Pool, place), &mut pool);
         self.at += 1;
         Ok(pool)
     }
 }
 
-/// Packets of some runs.
+/// Examples of some runs.
 fn length(runs: &[Range<u64>]) -> u64 {
     runs.iter().map(|run| run.end - run.start).sum()
+}
+
+/// Runs of at most `count` examples in all, spread evenly over this many.
+pub(crate) fn spread(examples: u64, count: u64) -> Vec<Range<u64>> {
+    let runs = examples.div_ceil(RUN).min(count.div_ceil(RUN)).max(1);
+    let length = count.min(examples) / runs;
+    (0..runs)
+        .map(|run| run * (examples - length) / runs.saturating_sub(1).max(1))
+        .map(|first| first..first + length)
+        .collect()
 }
 
 #[cfg(test)]
@@ -149,39 +160,45 @@ mod tests {
     use super::*;
 
     /// Three chunks and a part of one: pools of two chunks and of one and a part.
-    const PACKETS: usize = 3 * CHUNK as usize + 10;
+    const EXAMPLES: usize = 3 * CHUNK as usize + 10;
     const POOL: usize = 2 * CHUNK as usize;
 
-    /// Packets that are told apart by their payload.
-    fn packets(count: usize) -> Arc<Packets> {
-        let action = |i| Action {
-            l4_payload_len: i as u16,
-            ..Action::default()
-        };
-        Arc::new(Packets::Memory((0..count).map(action).collect()))
+    /// Examples that are their own numbers.
+    struct Numbers(u64);
+
+    impl Examples for Numbers {
+        type Example = u64;
+
+        fn len(&self) -> u64 {
+            self.0
+        }
+
+        fn read(&self, runs: &[Range<u64>]) -> Result<Vec<u64>, Error> {
+            Ok(runs.iter().cloned().flatten().collect())
+        }
     }
 
-    fn after(taken: usize, count: usize) -> Vec<u16> {
-        let mut order = Order::after(taken as u64, &packets(PACKETS), 3, POOL);
-        numbers(&order.take(count).unwrap())
+    fn order(taken: usize, pool: usize) -> Order<u64> {
+        let examples = Arc::new(Numbers(EXAMPLES as u64));
+        Order::after(taken as u64, &examples, 3, pool)
     }
 
-    fn numbers(actions: &[Action]) -> Vec<u16> {
-        actions.iter().map(|action| action.l4_payload_len).collect()
+    fn after(taken: usize, count: usize) -> Vec<u64> {
+        order(taken, POOL).take(count).unwrap()
     }
 
     #[test]
     fn test_order_goes_on() {
-        let all = after(0, 2 * PACKETS + 100);
+        let all = after(0, 2 * EXAMPLES + 100);
         for taken in [
             1,
             100,
             POOL - 1,
             POOL,
             POOL + 1,
-            PACKETS - 1,
-            PACKETS,
-            2 * PACKETS,
+            EXAMPLES - 1,
+            EXAMPLES,
+            2 * EXAMPLES,
         ] {
             let more = after(taken, 90);
             assert_eq!(more, all[taken..taken + 90], "{taken}");
@@ -190,47 +207,49 @@ mod tests {
 
     #[test]
     fn test_steps_do_not_matter() {
-        let mut order = Order::after(0, &packets(PACKETS), 3, POOL);
-        let steps: Vec<_> = (0..100)
-            .flat_map(|_| numbers(&order.take(123).unwrap()))
-            .collect();
+        let mut order = order(0, POOL);
+        let steps: Vec<_> = (0..100).flat_map(|_| order.take(123).unwrap()).collect();
         assert_eq!(steps, after(0, 12_300));
     }
 
     #[test]
-    fn test_every_packet_once_an_epoch() {
-        let mut first = after(0, 2 * PACKETS);
-        let second = first.split_off(PACKETS);
+    fn test_every_example_once_an_epoch() {
+        let mut first = after(0, 2 * EXAMPLES);
+        let second = first.split_off(EXAMPLES);
         assert_ne!(first, second);
         for mut epoch in [first, second] {
             assert!(!epoch.is_sorted());
             epoch.sort_unstable();
-            assert!(epoch.into_iter().eq(0..PACKETS as u16));
+            assert!(epoch.into_iter().eq(0..EXAMPLES as u64));
         }
     }
 
     #[test]
     fn test_pool_is_of_whole_chunks() {
-        let all = after(0, PACKETS);
-        let mut of_pool: Vec<_> = all[..POOL].iter().map(|i| i / CHUNK as u16).collect();
+        let all = after(0, EXAMPLES);
+        let mut of_pool: Vec<_> = all[..POOL].iter().map(|i| i / CHUNK).collect();
         of_pool.sort_unstable();
         of_pool.dedup();
         assert!(of_pool.len() <= 3, "{of_pool:?}");
-        assert_eq!(
-            after(0, 10),
-            Order::after(0, &packets(PACKETS), 3, POOL - 1)
-                .take(10)
-                .map(|a| numbers(&a))
-                .unwrap()
-        );
+        assert_eq!(after(0, 10), order(0, POOL - 1).take(10).unwrap());
     }
 
     #[test]
     fn test_small_data_are_shuffled_whole() {
-        let mut order = Order::after(0, &packets(PACKETS), 3, 131_072);
-        let early = numbers(&order.take(100).unwrap());
+        let mut order = order(0, 131_072);
+        let early = order.take(100).unwrap();
         for chunk in 0..3 {
-            assert!(early.iter().any(|i| i / CHUNK as u16 == chunk), "{early:?}");
+            assert!(early.iter().any(|i| i / CHUNK == chunk), "{early:?}");
         }
+    }
+
+    #[test]
+    fn test_spread_is_even_and_bounded() {
+        for (packets, count) in [(100, 64), (64, 100)] {
+            assert_eq!(spread(packets, count), vec![Range { start: 0, end: 64 }]);
+        }
+        assert_eq!(spread(10_000, 512), [0..256, 9_744..10_000]);
+        assert_eq!(spread(10_000, 600), [0..200, 4_900..5_100, 9_800..10_000]);
+        assert_eq!(spread(600, 600), [0..200, 200..400, 400..600]);
     }
 }

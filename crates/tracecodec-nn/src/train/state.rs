@@ -7,12 +7,10 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::adamw::Moments;
-use super::{Data, TrainConfig, Validation};
-use crate::codec::CodecConfig;
-use crate::codec::loss::Parts;
+use super::optimiser::Moments;
 use crate::error::Error;
 use crate::files;
 use crate::weights::floats;
@@ -24,23 +22,41 @@ pub(super) const FILE: &str = "checkpoint.safetensors";
 const KEY: &str = "tracecodec.checkpoint";
 
 /// The numbers of a training.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(super) struct Standing {
-    /// Digest of configuration, shape and data.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Standing<V> {
+    /// Digest of settings and data.
     pub(super) run: String,
     pub(super) steps: u64,
     /// Time spent in steps.
     pub(super) seconds: f64,
-    /// Sums since the last validation.
-    pub(super) running: Parts,
-    pub(super) running_kl_weight: f64,
-    pub(super) validations: Vec<Validation>,
+    /// Losses since the last validation.
+    pub(super) losses: Losses,
+    pub(super) validations: Vec<V>,
+}
+
+/// A sum of losses, and how many they are.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub(super) struct Losses {
+    sum: f64,
+    count: u64,
+}
+
+impl Losses {
+    pub(super) fn add(&mut self, loss: f64) {
+        self.sum += loss;
+        self.count += 1;
+    }
+
+    /// Their mean; 0 of none.
+    pub(super) fn mean(self) -> f64 {
+        self.sum / self.count.max(1) as f64
+    }
 }
 
 /// All of it.
 #[derive(Debug)]
-pub(super) struct State {
-    pub(super) standing: Standing,
+pub(super) struct State<V> {
+    pub(super) standing: Standing<V>,
     pub(super) weights: Vec<f32>,
     pub(super) moments: Moments,
     /// Weights of the best validation; empty before the first.
@@ -52,21 +68,7 @@ pub(super) fn path(directory: &Path) -> PathBuf {
     directory.join(FILE)
 }
 
-/// The digest that tells whether a checkpoint belongs to a training.
-pub(super) fn run_digest(
-    config: &TrainConfig,
-    shape: &CodecConfig,
-    data: &Data,
-) -> Result<String, Error> {
-    let mut hasher = blake3::Hasher::new();
-    let settings = serde_json::json!([config, shape, data.profiles.to_hex()]);
-    hasher.update(settings.to_string().as_bytes());
-    data.training.digest(&mut hasher)?;
-    data.validation.digest(&mut hasher)?;
-    Ok(hasher.finalize().to_hex().to_string())
-}
-
-impl State {
+impl<V: Serialize + DeserializeOwned> State<V> {
     /// Writes the file.
     pub(super) fn write(&self, directory: &Path) -> Result<(), Error> {
         let path = path(directory);
@@ -102,7 +104,8 @@ impl State {
         let metadata = header.metadata().as_ref();
         let standing = metadata.and_then(|metadata| metadata.get(KEY));
         let standing = standing.ok_or_else(|| bad(format!("no metadata {KEY}")))?;
-        let standing: Standing = serde_json::from_str(standing).map_err(|e| bad(e.to_string()))?;
+        let standing: Standing<V> =
+            serde_json::from_str(standing).map_err(|e| bad(e.to_string()))?;
         if standing.run != run {
             return Err(Error::OtherRun(path.clone()));
         }
@@ -113,15 +116,14 @@ impl State {
         };
         let state = Self {
             weights: column("weights")?,
-            moments: Moments::of(
-                column("first_moment")?,
-                column("second_moment")?,
-                standing.steps,
-            ),
+            moments: Moments::of(column("first_moment")?, column("second_moment")?),
             best: column("best")?,
             standing,
         };
+        let (first, second) = state.moments.parts();
         let is_whole = state.weights.len() == weights
+            && first.len() == weights
+            && second.len() == weights
             && (state.best.is_empty() || state.best.len() == weights)
             && state.best.is_empty() == state.standing.validations.is_empty();
         if is_whole {

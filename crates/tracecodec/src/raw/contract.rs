@@ -1,6 +1,9 @@
 //! The contract of the table: which decoded rows are packets. The others are counted, never repaired (the paper, C.1 and C.3).
 
+use std::collections::BTreeMap;
 use std::fmt;
+
+use serde::{Deserialize, Serialize};
 
 use super::schema::{Active, CATEGORICAL, COLUMNS, Column, Kind, NUMERIC, RawRow, Value};
 use super::{categorical, numeric, render};
@@ -44,11 +47,19 @@ pub enum Reason {
     UnknownProfile,
     /// The headers and the payload exceed what the IP header's length field can tell.
     TooLong,
+    /// Some bits of a header are there, but not its whole fixed part. (Bit table.)
+    PartialHeader,
+    /// Headers that exclude each other or the numbers that name them. (Bit table.)
+    HeaderConflict,
+    /// A header's length field and the options that are there disagree. (Bit table.)
+    HeaderLength,
+    /// The length field tells less than the headers take. (Bit table.)
+    TooShort,
 }
 
 impl Reason {
     /// All reasons, in the order of reports.
-    pub const ALL: [Reason; 7] = [
+    pub const ALL: [Reason; 11] = [
         Reason::NotApplicable,
         Reason::Rare,
         Reason::NotFinite,
@@ -56,6 +67,10 @@ impl Reason {
         Reason::AddressFamily,
         Reason::UnknownProfile,
         Reason::TooLong,
+        Reason::PartialHeader,
+        Reason::HeaderConflict,
+        Reason::HeaderLength,
+        Reason::TooShort,
     ];
 
     /// Name in manifests and JSON.
@@ -68,6 +83,10 @@ impl Reason {
             Reason::AddressFamily => "address_family",
             Reason::UnknownProfile => "unknown_profile",
             Reason::TooLong => "packet_too_long",
+            Reason::PartialHeader => "partial_header",
+            Reason::HeaderConflict => "header_conflict",
+            Reason::HeaderLength => "header_length",
+            Reason::TooShort => "packet_too_short",
         }
     }
 }
@@ -110,7 +129,6 @@ impl Cell {
             Cell::Category(Category::NotApplicable) => return Err(Reason::NotApplicable),
             Cell::Category(Category::Rare) => return Err(Reason::Rare),
             Cell::Category(Category::Value(value)) => value,
-            Cell::Number(number) if !number.is_finite() => return Err(Reason::NotFinite),
             Cell::Number(number) => Value::Number(integer(number)?),
         };
         match column.set(row, value) {
@@ -121,7 +139,10 @@ impl Cell {
 }
 
 /// The nearest integer, halves away from 0.
-fn integer(number: f64) -> Result<i64, Reason> {
+pub(super) fn integer(number: f64) -> Result<i64, Reason> {
+    if !number.is_finite() {
+        return Err(Reason::NotFinite);
+    }
     // Saturates, far beyond any field.
     i64::try_from(number.round() as i128).map_err(|_| Reason::OutOfRange)
 }
@@ -273,7 +294,8 @@ impl RawRow {
 }
 
 /// Counts of a validation. A row counts once for each reason and for each column that it fails by.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct InvalidRows {
     /// Rows judged.
     pub rows: u64,
@@ -281,19 +303,85 @@ pub struct InvalidRows {
     pub invalid: u64,
     /// Valid rows in which an inactive categorical column holds a value.
     pub leaks: u64,
-    reasons: [u64; Reason::ALL.len()],
-    columns: [u64; COLUMNS.len()],
+    reasons: ReasonCounts,
+    columns: ColumnCounts,
+}
+
+/// Rows by reason, in the order of [`Reason::ALL`]. In JSON an object with the reasons' names.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(try_from = "BTreeMap<String, u64>", into = "BTreeMap<String, u64>")]
+struct ReasonCounts([u64; Reason::ALL.len()]);
+
+/// Rows by column, in the table's order. In JSON an object with the columns' names.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(try_from = "BTreeMap<String, u64>", into = "BTreeMap<String, u64>")]
+struct ColumnCounts([u64; COLUMNS.len()]);
+
+impl From<ReasonCounts> for BTreeMap<String, u64> {
+    fn from(counts: ReasonCounts) -> Self {
+        named(Reason::ALL.map(Reason::name), counts.0)
+    }
+}
+
+impl TryFrom<BTreeMap<String, u64>> for ReasonCounts {
+    type Error = String;
+
+    fn try_from(counts: BTreeMap<String, u64>) -> Result<Self, String> {
+        by_name(Reason::ALL.map(Reason::name), counts).map(Self)
+    }
+}
+
+impl From<ColumnCounts> for BTreeMap<String, u64> {
+    fn from(counts: ColumnCounts) -> Self {
+        named(COLUMNS.iter().map(|column| column.name), counts.0)
+    }
+}
+
+impl TryFrom<BTreeMap<String, u64>> for ColumnCounts {
+    type Error = String;
+
+    fn try_from(counts: BTreeMap<String, u64>) -> Result<Self, String> {
+        by_name(COLUMNS.iter().map(|column| column.name), counts).map(Self)
+    }
+}
+
+/// Values with their names, for JSON.
+pub(super) fn named<T>(
+    names: impl IntoIterator<Item = &'static str>,
+    values: impl IntoIterator<Item = T>,
+) -> BTreeMap<String, T> {
+    names.into_iter().map(str::to_string).zip(values).collect()
+}
+
+/// The values of named ones, in the order of the names; the default where one is missing, an error where one is unknown.
+pub(super) fn by_name<T: Default, const N: usize>(
+    names: impl IntoIterator<Item = &'static str>,
+    mut values: BTreeMap<String, T>,
+) -> Result<[T; N], String> {
+    let mut names = names.into_iter();
+    let ordered = std::array::from_fn(|_| {
+        let value = names.next().and_then(|name| values.remove(name));
+        value.unwrap_or_default()
+    });
+    match values.into_keys().next() {
+        Some(name) => Err(format!("the raw packet table has no {name}")),
+        None => Ok(ordered),
+    }
 }
 
 impl InvalidRows {
     /// Validates a candidate and counts it. None if it is no packet.
     pub fn validate(&mut self, candidate: &Candidate, profiles: &OptionProfiles) -> Option<RawRow> {
+        let row = self.count(candidate.validate(profiles))?;
+        self.leaks += u64::from(candidate.leaks(row.block()));
+        Some(row)
+    }
+
+    /// Counts a row that was judged. None if it is no packet.
+    pub fn count(&mut self, judged: Result<RawRow, InvalidRow>) -> Option<RawRow> {
         self.rows += 1;
-        match candidate.validate(profiles) {
-            Ok(row) => {
-                self.leaks += u64::from(candidate.leaks(row.block()));
-                Some(row)
-            }
+        match judged {
+            Ok(row) => Some(row),
             Err(InvalidRow(faults)) => {
                 self.count_faults(&faults);
                 None
@@ -303,10 +391,10 @@ impl InvalidRows {
 
     fn count_faults(&mut self, faults: &[Fault]) {
         self.invalid += 1;
-        for (count, reason) in self.reasons.iter_mut().zip(Reason::ALL) {
+        for (count, reason) in self.reasons.0.iter_mut().zip(Reason::ALL) {
             *count += u64::from(faults.iter().any(|fault| fault.reason == reason));
         }
-        for (count, column) in self.columns.iter_mut().zip(COLUMNS) {
+        for (count, column) in self.columns.0.iter_mut().zip(COLUMNS) {
             *count += u64::from(faults.iter().any(|fault| fault.column == column.name));
         }
     }
@@ -316,10 +404,10 @@ impl InvalidRows {
         self.rows += other.rows;
         self.invalid += other.invalid;
         self.leaks += other.leaks;
-        for (count, more) in self.reasons.iter_mut().zip(other.reasons) {
+        for (count, more) in self.reasons.0.iter_mut().zip(other.reasons.0) {
             *count += more;
         }
-        for (count, more) in self.columns.iter_mut().zip(other.columns) {
+        for (count, more) in self.columns.0.iter_mut().zip(other.columns.0) {
             *count += more;
         }
     }
@@ -331,12 +419,12 @@ impl InvalidRows {
 
     /// Rows by reason, in the order of reports.
     pub fn by_reason(&self) -> impl Iterator<Item = (Reason, u64)> {
-        Reason::ALL.into_iter().zip(self.reasons)
+        Reason::ALL.into_iter().zip(self.reasons.0)
     }
 
     /// Rows by the column that is at fault, in the table's order.
     pub fn by_column(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        COLUMNS.iter().map(|column| column.name).zip(self.columns)
+        COLUMNS.iter().map(|column| column.name).zip(self.columns.0)
     }
 }
 
@@ -529,5 +617,22 @@ mod tests {
         assert_eq!(by_reason, [(Reason::Rare, 2)]);
         let by_column: Vec<(&str, u64)> = sum.by_column().filter(|(_, n)| *n > 0).collect();
         assert_eq!(by_column, [("src_ip", 2), ("dst_ip", 2)]);
+    }
+
+    #[test]
+    fn test_json_of_the_counts() {
+        let mut candidate = Candidate::of(&udp());
+        *cell(&mut candidate, "src_ip") = Category::Rare;
+        let mut counts = InvalidRows::default();
+        counts.validate(&candidate, &OptionProfiles::new());
+        let json = serde_json::to_string(&counts).unwrap();
+        let start = r#"{"rows":1,"invalid":1,"leaks":0,"reasons":{"address_family":0,"#;
+        assert!(json.starts_with(start), "{json}");
+        assert!(json.contains(r#""rare":1,"#), "{json}");
+        assert!(json.contains(r#""src_ip":1,"#), "{json}");
+        assert_eq!(serde_json::from_str::<InvalidRows>(&json).unwrap(), counts);
+        let wrong = json.replace("src_ip", "source");
+        let error = serde_json::from_str::<InvalidRows>(&wrong).unwrap_err();
+        assert!(error.to_string().contains("has no source"), "{error}");
     }
 }

@@ -26,15 +26,19 @@
 //! assert_eq!(rendered.data[26..30], [192, 0, 2, 1]);
 //! ```
 
+mod bits;
 mod contract;
+mod diagnostics;
 mod oracle;
 mod render;
 mod schema;
 mod table;
 mod vocabulary;
 
+pub use bits::{BITS, Bit, BitRow, SEGMENTS, Segment};
 pub use contract::{Candidate, Category, Fault, InvalidRow, InvalidRows, Reason};
-pub use oracle::RawOracle;
+pub use diagnostics::{Deviations, Diagnostics, Matches};
+pub use oracle::{RawOracle, Schema};
 pub use render::{Payload, Renderer};
 pub use schema::{
     Active, CATEGORICAL, COLUMNS, Column, Kind, NUMERIC, RawRow, Value, categorical, numeric,

@@ -1,20 +1,36 @@
-//! The oracle of the raw packet table: rows, and packets of them, with nothing learned in between (the paper, C.5).
+//! The oracle of the raw packet tables: rows, and packets of them, with nothing learned in between (the paper, C.5).
 
+use serde::{Deserialize, Serialize};
+
+use super::bits::BitRow;
 use super::render::{Payload, Renderer};
 use super::table::{RowCounts, RowReader};
 use crate::action::OptionProfiles;
 use crate::pcap::Packet;
 
-/// Takes the packets of one trace through the table. What differs then is what the table does not hold.
+/// As what a row is held between reading and rendering.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Schema {
+    /// Header fields, a column each.
+    #[default]
+    Columns,
+    /// The bits of the headers.
+    Bits,
+}
+
+/// Takes the packets of one trace through a table. What differs then is what the table does not hold.
 pub struct RawOracle {
+    schema: Schema,
     reader: RowReader,
     renderer: Renderer,
 }
 
 impl RawOracle {
     /// An oracle for one trace, with a dictionary of its own.
-    pub fn new(payload: Payload) -> Self {
+    pub fn new(schema: Schema, payload: Payload) -> Self {
         Self {
+            schema,
             reader: RowReader::new(OptionProfiles::new()),
             renderer: Renderer::new(payload),
         }
@@ -23,11 +39,16 @@ impl RawOracle {
     /// Takes a packet through the table. None if it is out of scope.
     pub fn step(&mut self, packet: &Packet<'_>) -> Option<Packet<'_>> {
         let is_first = self.reader.epoch().is_none();
-        let row = self.reader.read(packet).ok()?;
+        let mut row = self.reader.read(packet).ok()?;
         if is_first {
             self.renderer.start_at(packet.time);
         }
-        let rendered = self.renderer.render(&row, self.reader.profiles());
+        let profiles = self.reader.profiles_mut();
+        if self.schema == Schema::Bits {
+            let bits = BitRow::of(&row, profiles).and_then(|bits| bits.read(profiles));
+            row = bits.expect("the bits of a packet are those of a packet");
+        }
+        let rendered = self.renderer.render(&row, profiles);
         Some(rendered.expect("the headers of a packet in scope are those of a packet"))
     }
 

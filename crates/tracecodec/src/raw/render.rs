@@ -62,14 +62,11 @@ impl Renderer {
     ) -> Result<Packet<'_>, InvalidRow> {
         row.check(profiles)?;
         self.now = Timestamp(self.now.0.wrapping_add(row.delta_t));
-        let payload_len = usize::from(row.payload_len);
-        let len = header_len(row, profiles) + payload_len;
         let frame = &mut self.frame;
         frame.clear();
         emit_ethernet(row, frame);
-        emit_ip(row, len, frame);
-        emit_transport(row, len, profiles, frame);
-        let wire_len = frame.len() + payload_len;
+        emit_headers(row, profiles, frame);
+        let wire_len = frame.len() + usize::from(row.payload_len);
         if self.payload == Payload::Zeros && has_free_payload(row) {
             frame.resize(wire_len, 0);
         }
@@ -113,6 +110,13 @@ fn emit_ethernet(row: &RawRow, frame: &mut Vec<u8>) {
         Family::V4 => [0x08, 0x00],
         Family::V6 => [0x86, 0xdd],
     });
+}
+
+/// Appends the IP and transport headers of a valid row. Lengths and checksums are those of the packet with a payload of zeros.
+pub(super) fn emit_headers(row: &RawRow, profiles: &OptionProfiles, frame: &mut Vec<u8>) {
+    let len = header_len(row, profiles) + usize::from(row.payload_len);
+    emit_ip(row, len, frame);
+    emit_transport(row, len, profiles, frame);
 }
 
 /// Appends the IP header of a packet with this many bytes after it.

@@ -79,6 +79,11 @@ impl RowReader {
         &self.profiles
     }
 
+    /// The dictionary, to read the same trace's rows of another table with.
+    pub(super) fn profiles_mut(&mut self) -> &mut OptionProfiles {
+        &mut self.profiles
+    }
+
     /// The dictionary, for the next trace.
     pub fn into_profiles(self) -> OptionProfiles {
         self.profiles

@@ -15,7 +15,7 @@ pub struct ActionsError {
     pub kind: ActionsErrorKind,
 }
 
-/// What is wrong with an actions file.
+/// What is wrong with an actions file. Messages count rows from 1, as packets are counted.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ActionsErrorKind {
@@ -56,7 +56,7 @@ pub enum ActionsErrorKind {
         expected: String,
     },
     /// A column has a null.
-    #[error("row {row}: column {column} is null")]
+    #[error("row {}: column {column} is null", row + 1)]
     Null {
         /// The row, from 0.
         row: u64,
@@ -64,7 +64,7 @@ pub enum ActionsErrorKind {
         column: &'static str,
     },
     /// A value beyond the vocabulary.
-    #[error("row {row}: {column} is {value}, but at most {max} is allowed")]
+    #[error("row {}: {column} is {value}, but at most {max} is allowed", row + 1)]
     OutOfVocabulary {
         /// The row, from 0.
         row: u64,
@@ -76,7 +76,7 @@ pub enum ActionsErrorKind {
         max: u32,
     },
     /// The bytes between header and footer are damaged.
-    #[error("damaged at row {row}: {cause}")]
+    #[error("damaged at row {}: {cause}", row + 1)]
     Damaged {
         /// The first row that cannot be read, from 0.
         row: u64,

@@ -251,7 +251,7 @@ mod tests {
         assert_eq!(reader.next().unwrap().unwrap(), Action::default());
         reader.seek(1).unwrap();
         let error = reader.next().unwrap().unwrap_err().kind.to_string();
-        assert_eq!(error, "row 1: flow_evt is 3, but at most 2 is allowed");
+        assert_eq!(error, "row 2: flow_evt is 3, but at most 2 is allowed");
         assert!(reader.next().is_none());
     }
 }

@@ -10,6 +10,7 @@ use super::{Data, TrainConfig, Validation};
 use crate::codec::{Codec, CodecConfig};
 use crate::error::Error;
 use crate::files;
+use crate::train::Outcome;
 
 /// Name of the file in the directory of a training.
 const FILE: &str = "manifest.json";
@@ -60,14 +61,12 @@ struct Head {
 }
 
 impl Manifest {
-    /// The manifest of a training that ended; `weights_blake3` is the digest of the best weights' file.
+    /// The manifest of a training that ended.
     pub(super) fn new(
         config: &TrainConfig,
         codec: &Codec,
         data: &Data,
-        steps: u64,
-        best: Validation,
-        weights_blake3: &str,
+        outcome: &Outcome<Validation>,
     ) -> Self {
         Self {
             format: FORMAT.to_string(),
@@ -80,10 +79,10 @@ impl Manifest {
             sources: data.sources.clone(),
             training_packets: data.training_packets(),
             validation_packets: data.validation_packets(),
-            steps,
-            best,
+            steps: outcome.report.steps,
+            best: outcome.report.best,
             weight_count: codec.weight_count(),
-            weights_blake3: weights_blake3.to_string(),
+            weights_blake3: outcome.digest.clone(),
         }
     }
 

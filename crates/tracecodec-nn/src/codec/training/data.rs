@@ -11,9 +11,7 @@ use tracecodec::artifact::ActionsReader;
 use tracecodec::artifact::manifest::Source;
 
 use crate::error::Error;
-
-/// Packets of a run of validation packets.
-const RUN: u64 = 256;
+use crate::train::{Examples, spread};
 
 /// Training and validation packets, and the dictionary that gives `tcp_opt_profile` its meaning in both.
 #[derive(Debug, Clone)]
@@ -135,26 +133,6 @@ impl Packets {
         Ok(Self::Files(parts))
     }
 
-    /// Number of packets.
-    pub(super) fn len(&self) -> u64 {
-        match self {
-            Self::Memory(actions) => actions.len() as u64,
-            Self::Files(parts) => parts.last().map_or(0, Part::end),
-        }
-    }
-
-    /// The packets of some runs; quickest if the runs ascend.
-    pub(super) fn read(&self, runs: &[Range<u64>]) -> Result<Vec<Action>, Error> {
-        match self {
-            Self::Memory(actions) => Ok(runs
-                .iter()
-                .flat_map(|run| &actions[run.start as usize..run.end as usize])
-                .copied()
-                .collect()),
-            Self::Files(parts) => read_parts(parts, runs),
-        }
-    }
-
     /// At most `count` packets, in runs spread evenly over all of them.
     pub(super) fn spread(&self, count: usize) -> Result<Vec<Action>, Error> {
         self.read(&spread(self.len(), count as u64))
@@ -178,6 +156,28 @@ impl Packets {
             }
         }
         Ok(())
+    }
+}
+
+impl Examples for Packets {
+    type Example = Action;
+
+    fn len(&self) -> u64 {
+        match self {
+            Self::Memory(actions) => actions.len() as u64,
+            Self::Files(parts) => parts.last().map_or(0, Part::end),
+        }
+    }
+
+    fn read(&self, runs: &[Range<u64>]) -> Result<Vec<Action>, Error> {
+        match self {
+            Self::Memory(actions) => Ok(runs
+                .iter()
+                .flat_map(|run| &actions[run.start as usize..run.end as usize])
+                .copied()
+                .collect()),
+            Self::Files(parts) => read_parts(parts, runs),
+        }
     }
 }
 
@@ -253,16 +253,6 @@ fn read_parts(parts: &[Part], runs: &[Range<u64>]) -> Result<Vec<Action>, Error>
         }
     }
     Ok(actions)
-}
-
-/// Runs of at most `count` packets in all, spread evenly over this many.
-fn spread(packets: u64, count: u64) -> Vec<Range<u64>> {
-    let runs = packets.div_ceil(RUN).min(count.div_ceil(RUN)).max(1);
-    let length = count.min(packets) / runs;
-    (0..runs)
-        .map(|run| run * (packets - length) / runs.saturating_sub(1).max(1))
-        .map(|first| first..first + length)
-        .collect()
 }
 
 fn digest_action(action: &Action, hasher: &mut blake3::Hasher) {
@@ -365,15 +355,5 @@ mod tests {
             .to_string();
         assert!(error.contains("fewer than 3 rows"), "{error}");
         assert!(Data::open(&[rows], &[]).is_err());
-    }
-
-    #[test]
-    fn test_spread_is_even_and_bounded() {
-        for (packets, count) in [(100, 64), (64, 100)] {
-            assert_eq!(spread(packets, count), vec![Range { start: 0, end: 64 }]);
-        }
-        assert_eq!(spread(10_000, 512), [0..256, 9_744..10_000]);
-        assert_eq!(spread(10_000, 600), [0..200, 4_900..5_100, 9_800..10_000]);
-        assert_eq!(spread(600, 600), [0..200, 200..400, 400..600]);
     }
 }

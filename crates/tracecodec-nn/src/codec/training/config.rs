@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::codec::Augmentation;
 use crate::device::Device;
 use crate::error::Error;
+use crate::train::{Budget, positive, rule};
 use crate::weights::Precision;
 
 /// Settings of a training. With `minutes` the number of steps depends on the machine; with `steps` alone the weights
@@ -90,22 +91,28 @@ impl Default for TrainConfig {
 }
 
 impl TrainConfig {
+    /// What the loop needs to know.
+    pub(super) fn budget(&self) -> Budget {
+        Budget {
+            seed: self.seed,
+            steps: self.steps,
+            minutes: self.minutes,
+            batch: self.batch,
+            micro_batch: self.micro_batch,
+            shuffle_pool: self.shuffle_pool,
+            validations: self.validations,
+            patience: self.patience,
+            threads: self.threads,
+        }
+    }
+
     /// Whether a training with these settings can start.
     ///
     /// # Errors
     /// If a setting is out of its range.
     pub fn check(&self) -> Result<(), Error> {
-        let whole = self.micro_batch > 0 && self.batch.is_multiple_of(self.micro_batch);
-        if self.batch == 0 || !whole {
-            return Err(Error::Config {
-                name: "batch",
-                value: self.batch.to_string(),
-                reason: "must be a positive multiple of micro_batch",
-            });
-        }
-        positive("shuffle_pool", self.shuffle_pool as f64)?;
-        positive("steps", self.steps as f64)?;
-        positive("minutes", self.minutes.unwrap_or(1.0))?;
+        self.budget().check()?;
+        positive("validation_packets", self.validation_packets as f64)?;
         positive("learning_rate", self.learning_rate)?;
         positive("clip", self.clip.into())?;
         not_negative("beta", self.beta)?;
@@ -116,21 +123,6 @@ impl TrainConfig {
         share("augmentation.mix", self.augmentation.mix)?;
         share("augmentation.random", self.augmentation.random)
     }
-}
-
-fn rule(name: &'static str, value: f64, holds: bool, reason: &'static str) -> Result<(), Error> {
-    if holds && value.is_finite() {
-        return Ok(());
-    }
-    Err(Error::Config {
-        name,
-        value: value.to_string(),
-        reason,
-    })
-}
-
-fn positive(name: &'static str, value: f64) -> Result<(), Error> {
-    rule(name, value, value > 0.0, "must be positive")
 }
 
 fn not_negative(name: &'static str, value: f64) -> Result<(), Error> {

@@ -1,0 +1,463 @@
+//! `baseline`: the raw-field baselines: their training, their round trip, and what it does to rows.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use clap::{Args, Subcommand, ValueEnum};
+use serde::Serialize;
+use tracecodec::action::OptionProfiles;
+use tracecodec::artifact::manifest::{Source, Split};
+use tracecodec::pcap::Timestamp;
+use tracecodec::raw::{
+    Diagnostics, Payload, RawOracle, RawRow, Renderer, RowReader, Schema, ValueCounts,
+};
+use tracecodec_nn::baseline::{
+    self, Baseline, BaselineConfig, Model, RawData, Validation, VocabularyRows,
+};
+
+use crate::cli::ReadArgs;
+use crate::folder;
+use crate::input::Input;
+use crate::interrupt;
+use crate::output::{CaptureOutput, print, print_json, print_summary};
+use crate::shards::Shards;
+use crate::training_run::{TrainingArgs, TrainingBar, stopped_early};
+
+/// Train and run the raw-field baselines.
+///
+/// Published generators of generic tables, as codecs of header fields: one row a packet, and no packet but the row's own to go by. They are
+/// what the codec is compared with. What they write holds the addresses and ports of the captures that they were trained on.
+#[derive(Debug, Args)]
+pub(crate) struct BaselineArgs {
+    #[command(subcommand)]
+    command: BaselineCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum BaselineCommand {
+    Train(Train),
+    Reconstruct(Reconstruct),
+    Diagnose(Diagnose),
+    Oracle(Oracle),
+}
+
+/// Train a baseline on shards.
+///
+/// It learns from the training split and is chosen by the validation split. The default budget is the paper's, which takes hours.
+#[derive(Debug, Args)]
+struct Train {
+    /// Folders that `tracecodec shard` wrote.
+    #[arg(value_name = "SHARDS", required = true)]
+    shards: Vec<PathBuf>,
+    /// The model.
+    #[arg(short, long, value_enum)]
+    model: ModelArg,
+    #[command(flatten)]
+    schema: SchemaArgs,
+    /// Which values the vocabularies of addresses, ports and other codes may have. The bit table has none.
+    #[arg(long, value_enum, default_value_t = VocabularyArg::All)]
+    vocabulary: VocabularyArg,
+    #[command(flatten)]
+    training: TrainingArgs,
+    #[command(flatten)]
+    read: ReadArgs,
+}
+
+/// Take captures through a baseline and back.
+///
+/// Rows that decode to no packet are left out and counted. From a folder, every capture in it is taken, by itself, to a file of the same name
+/// in a new folder; `tracecodec evaluate` compares the two.
+#[derive(Debug, Args)]
+struct Reconstruct {
+    /// Capture to read, or a folder of captures; - is stdin.
+    #[arg(value_name = "IN")]
+    input: PathBuf,
+    /// Capture to write, or a folder; - is stdout.
+    #[arg(value_name = "OUT")]
+    output: PathBuf,
+    #[command(flatten)]
+    baseline: ModelArgs,
+    #[command(flatten)]
+    read: ReadArgs,
+}
+
+/// Compare decoded rows with their originals, before they are packets.
+///
+/// Tells the share of rows that are no packets and why, and of the others the share of categories and the mean error of numbers, overall and
+/// by column (docs/metrics.md).
+#[derive(Debug, Args)]
+struct Diagnose {
+    /// Captures to read, or folders of captures; - is stdin.
+    #[arg(value_name = "IN", required = true)]
+    inputs: Vec<PathBuf>,
+    #[command(flatten)]
+    baseline: ModelArgs,
+    #[command(flatten)]
+    read: ReadArgs,
+}
+
+/// Take captures to rows and back with nothing learned in between.
+///
+/// What differs then is what the table does not hold.
+#[derive(Debug, Args)]
+struct Oracle {
+    /// Capture to read, or a folder of captures; - is stdin.
+    #[arg(value_name = "IN")]
+    input: PathBuf,
+    /// Capture to write, or a folder; - is stdout.
+    #[arg(value_name = "OUT")]
+    output: PathBuf,
+    #[command(flatten)]
+    schema: SchemaArgs,
+    #[command(flatten)]
+    read: ReadArgs,
+}
+
+#[derive(Debug, Args)]
+struct ModelArgs {
+    /// Folder of a trained baseline.
+    #[arg(short, long, value_name = "DIR")]
+    model: PathBuf,
+}
+
+#[derive(Debug, Clone, Copy, Args)]
+struct SchemaArgs {
+    /// The raw packet table.
+    #[arg(long, value_enum, default_value_t = SchemaArg::Columns)]
+    schema: SchemaArg,
+}
+
+/// Raw packet tables.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum SchemaArg {
+    /// 22 columns of header fields.
+    Columns,
+    /// The bits of the headers, after nPrint.
+    Bits,
+}
+
+impl SchemaArgs {
+    fn schema(self) -> Schema {
+        match self.schema {
+            SchemaArg::Columns => Schema::Columns,
+            SchemaArg::Bits => Schema::Bits,
+        }
+    }
+}
+
+/// Models.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ModelArg {
+    /// TVAE, as published.
+    Tvae,
+    /// TabSyn's variational autoencoder, as published.
+    TabsynVae,
+    /// GOGGLE as published: its node functions are never trained.
+    Goggle,
+    /// GOGGLE with trained node functions.
+    GoggleIntended,
+    /// TTVAE as published: attention mixes the rows of a batch, and its divergence sees the wrong deviation.
+    Ttvae,
+    /// TTVAE with each row by itself, and the divergence of its paper.
+    TtvaeIntended,
+}
+
+impl ModelArg {
+    fn model(self) -> Model {
+        match self {
+            Self::Tvae => Model::Tvae,
+            Self::TabsynVae => Model::TabsynVae,
+            Self::Goggle => Model::Goggle,
+            Self::GoggleIntended => Model::GoggleIntended,
+            Self::Ttvae => Model::Ttvae,
+            Self::TtvaeIntended => Model::TtvaeIntended,
+        }
+    }
+}
+
+/// Sources of vocabularies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum VocabularyArg {
+    /// The values of all splits: no row is invalid for want of a value, though values that no training row has cannot be learned.
+    All,
+    /// The values of the training split: a row with any other is invalid, whatever the model.
+    Training,
+}
+
+impl VocabularyArg {
+    fn rows(self) -> VocabularyRows {
+        match self {
+            Self::All => VocabularyRows::All,
+            Self::Training => VocabularyRows::Training,
+        }
+    }
+}
+
+pub(crate) fn run(args: &BaselineArgs, json: bool) -> Result<()> {
+    match &args.command {
+        BaselineCommand::Train(args) => train(args, json),
+        BaselineCommand::Reconstruct(args) => reconstruct(args, json),
+        BaselineCommand::Diagnose(args) => diagnose(args, json),
+        BaselineCommand::Oracle(args) => oracle(args, json),
+    }
+}
+
+/// The summary of a training.
+#[derive(Debug, Serialize)]
+struct TrainSummary {
+    output: String,
+    model: &'static str,
+    training_rows: u64,
+    validation_rows: u64,
+    steps: u64,
+    stopped_early: bool,
+    rows_per_second: f64,
+    best: Validation,
+}
+
+fn train(args: &Train, json: bool) -> Result<()> {
+    let model = args.model.model();
+    let mut config = BaselineConfig::new(model, args.schema.schema());
+    let training = &args.training;
+    config.seed = training.seed.unwrap_or(config.seed);
+    config.steps = training.steps.unwrap_or(config.steps);
+    (config.minutes, config.threads) = (training.minutes, training.threads);
+    config.vocabulary_rows = args.vocabulary.rows();
+    config.check()?;
+    training.check_output("baseline.json", None)?;
+    let data = read_data(&args.shards, args.vocabulary, args.read)?;
+    let bar = TrainingBar::new("rows");
+    let (_, report) = baseline::train(
+        &config,
+        &data,
+        &training.output,
+        training.resume,
+        |progress| bar.show(progress),
+    )?;
+    bar.finish();
+    if report.best.invalid == 1.0 {
+        eprintln!("warning: not one row of the best validation decodes to a packet");
+        eprintln!("hint: train for longer");
+    }
+    let summary = TrainSummary {
+        output: training.output.display().to_string(),
+        model: model.name(),
+        training_rows: data.training_rows(),
+        validation_rows: data.validation_rows(),
+        steps: report.steps,
+        stopped_early: report.stopped_early,
+        rows_per_second: report.examples_per_second,
+        best: report.best,
+    };
+    let line = format!(
+        "{}: {}, {} steps{} over {} rows at {:.0} rows/s; {}",
+        summary.output,
+        summary.model,
+        summary.steps,
+        stopped_early(summary.stopped_early),
+        summary.training_rows,
+        summary.rows_per_second,
+        summary.best
+    );
+    print_summary(json, &summary, &line)
+}
+
+/// The rows of shards. One dictionary of option layouts serves all splits that values are taken from.
+fn read_data(folders: &[PathBuf], vocabulary: VocabularyArg, read: ReadArgs) -> Result<RawData> {
+    let folders: Vec<&PathBuf> = folders.iter().collect();
+    let shards = Shards::read(&folders)?;
+    let (mut values, mut sources) = (ValueCounts::default(), Vec::new());
+    let mut profiles = OptionProfiles::new();
+    let mut split = |split: Split| -> Result<Vec<RawRow>> {
+        let mut rows = Vec::new();
+        let is_known = split == Split::Train || vocabulary == VocabularyArg::All;
+        for shard in shards.of(split) {
+            let dictionary = std::mem::take(&mut profiles);
+            let dictionary = match is_known {
+                true => dictionary.thaw(),
+                false => dictionary.freeze(),
+            };
+            let capture = read_rows(&shard.path, read, dictionary)?;
+            shard.check(&capture.source)?;
+            if is_known {
+                capture.rows.iter().for_each(|row| values.add(row));
+            }
+            rows.extend(capture.rows);
+            profiles = capture.profiles;
+            sources.push(capture.source);
+        }
+        Ok(rows)
+    };
+    let training = split(Split::Train)?;
+    let validation = split(Split::Validation)?;
+    if vocabulary == VocabularyArg::All {
+        split(Split::Test)?;
+    }
+    Ok(RawData::new(training, validation, values, profiles).with_sources(sources))
+}
+
+/// A capture as rows.
+struct Capture {
+    rows: Vec<RawRow>,
+    epoch: Option<Timestamp>,
+    profiles: OptionProfiles,
+    source: Source,
+}
+
+fn read_rows(path: &Path, read: ReadArgs, profiles: OptionProfiles) -> Result<Capture> {
+    let mut reader = RowReader::new(profiles);
+    let mut rows = Vec::new();
+    let mut input = Input::open(path, read)?;
+    input.for_each(|packet| {
+        // Packets out of scope have no row.
+        rows.extend(reader.read(packet).ok());
+        Ok(())
+    })?;
+    Ok(Capture {
+        rows,
+        epoch: reader.epoch(),
+        profiles: reader.into_profiles(),
+        source: input.finish()?,
+    })
+}
+
+/// The summary of a capture's way through a baseline.
+#[derive(Debug, Serialize)]
+struct Summary {
+    input: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output: Option<String>,
+    model: &'static str,
+    diagnostics: Diagnostics,
+}
+
+fn reconstruct(args: &Reconstruct, json: bool) -> Result<()> {
+    let baseline = Baseline::load(&args.baseline.model)?;
+    let take = |input: &Path, output: &Path| -> Result<(Summary, String)> {
+        let diagnostics = through(&baseline, input, args.read, Some(output))?;
+        let rows = diagnostics.rows();
+        let line = format!(
+            "{}: {} of {} rows are packets",
+            output.display(),
+            rows.rows - rows.invalid,
+            rows.rows
+        );
+        let summary = Summary {
+            input: input.display().to_string(),
+            output: Some(output.display().to_string()),
+            model: baseline.model().name(),
+            diagnostics,
+        };
+        Ok((summary, line))
+    };
+    folder::take_each(&args.input, &args.output, json, take)
+}
+
+/// Takes a capture through a baseline; the rows that are packets are rendered to the output, if there is one.
+fn through(
+    baseline: &Baseline,
+    input: &Path,
+    read: ReadArgs,
+    output: Option<&Path>,
+) -> Result<Diagnostics> {
+    let Capture { rows, epoch, .. } = read_rows(input, read, baseline.option_profiles().clone())?;
+    let mut output = output
+        .map(|path| CaptureOutput::create(path, false))
+        .transpose()?;
+    let mut renderer = Renderer::new(Payload::Absent);
+    renderer.start_at(epoch.unwrap_or_default());
+    let mut profiles = baseline.option_profiles().clone().thaw();
+    let mut diagnostics = Diagnostics::default();
+    for (row, decoded) in rows.iter().zip(baseline.reconstruct(&rows)) {
+        interrupt::check()?;
+        let Some(decoded) = decoded.judge(row, &mut profiles, &mut diagnostics) else {
+            continue;
+        };
+        if let Some(output) = &mut output {
+            output.write(&renderer.render(&decoded, &profiles)?)?;
+        }
+    }
+    output.map_or(Ok(()), CaptureOutput::finish)?;
+    Ok(diagnostics)
+}
+
+fn diagnose(args: &Diagnose, json: bool) -> Result<()> {
+    let baseline = Baseline::load(&args.baseline.model)?;
+    let mut diagnostics = Diagnostics::default();
+    for input in folder::below(&args.inputs)? {
+        diagnostics.merge(&through(&baseline, &input, args.read, None)?);
+    }
+    if json {
+        return print_json(&diagnostics);
+    }
+    print(&table(&diagnostics))
+}
+
+/// The diagnostics for people.
+fn table(diagnostics: &Diagnostics) -> String {
+    let percent = |share: Option<f64>| {
+        share.map_or("–".to_string(), |share| format!("{:.2} %", 100.0 * share))
+    };
+    let number = |mean: Option<f64>| mean.map_or("–".to_string(), |mean| format!("{mean:.4e}"));
+    let rows = diagnostics.rows();
+    let mut lines = vec![
+        format!("{:24} {}", "rows", rows.rows),
+        format!("{:24} {}", "invalid rows", percent(rows.rate())),
+    ];
+    for (reason, count) in rows.by_reason().filter(|(_, count)| *count > 0) {
+        lines.push(format!("  {:22} {count}", reason.name()));
+    }
+    lines.push(format!(
+        "{:24} {}",
+        "categorical accuracy",
+        percent(diagnostics.matches().accuracy())
+    ));
+    for (column, matches) in diagnostics.by_category() {
+        lines.push(format!("  {column:22} {}", percent(matches.accuracy())));
+    }
+    lines.push(format!(
+        "{:24} {}",
+        "numeric error",
+        number(diagnostics.deviations().mean())
+    ));
+    for (column, deviations) in diagnostics.by_number() {
+        lines.push(format!("  {column:22} {}", number(deviations.mean())));
+    }
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+/// The summary of an oracle's round trip.
+#[derive(Debug, Serialize)]
+struct OracleSummary {
+    input: String,
+    output: String,
+    packets: u64,
+    rows: u64,
+}
+
+fn oracle(args: &Oracle, json: bool) -> Result<()> {
+    let take = |input: &Path, output: &Path| -> Result<(OracleSummary, String)> {
+        let mut oracle = RawOracle::new(args.schema.schema(), Payload::Absent);
+        let mut capture = Input::open(input, args.read)?;
+        let mut written = CaptureOutput::create(output, false)?;
+        capture.for_each(|packet| match oracle.step(packet) {
+            Some(rendered) => written.write(&rendered),
+            None => Ok(()),
+        })?;
+        written.finish()?;
+        let counts = oracle.counts();
+        let summary = OracleSummary {
+            input: input.display().to_string(),
+            output: output.display().to_string(),
+            packets: counts.packets,
+            rows: counts.rows(),
+        };
+        let line = format!(
+            "{}: {} of {} packets",
+            summary.output, summary.rows, summary.packets
+        );
+        Ok((summary, line))
+    };
+    folder::take_each(&args.input, &args.output, json, take)
+}

@@ -1,0 +1,657 @@
+//! Mode-specific normalisation: a number as a mode of its column, and where within the mode it lies, as TVAE and TTVAE read it
+//! (Xu et al., NeurIPS 2019, §4.2).
+//!
+//! The modes are the components of a Gaussian mixture under a Dirichlet process, fitted by variational inference (Blei and
+//! Jordan 2006; Bishop 2006, §10.2) with the settings and the stopping rule of scikit-learn's `BayesianGaussianMixture`. In one
+//! dimension, with a prior that counts as one value (mean and variance those of the column, one degree of freedom), the
+//! posterior of a component depends on three sums over the values alone.
+
+use std::f64::consts::{LN_2, TAU};
+
+use libm::lgamma;
+use rand::Rng;
+use serde::{Deserialize, Serialize};
+
+use super::ascending;
+use super::k_means::k_means;
+use crate::random::weighted;
+
+/// Components of the mixture at most.
+const COMPONENTS: usize = 10;
+/// Concentration of the Dirichlet process: the smaller, the fewer components share the values.
+const CONCENTRATION: f64 = 0.001;
+/// Iterations at most.
+const ITERATIONS: usize = 100;
+/// The change of the lower bound, in nats, that is small enough to stop at.
+const TOLERANCE: f64 = 1e-3;
+/// Variance that every value adds to its component, in squares of the column's unit.
+const FLOOR: f64 = 1e-6;
+/// Share of the column that a component has to exceed to be a mode.
+const LEAST_WEIGHT: f64 = 0.005;
+/// What each mode is drawn with beside its responsibility.
+const LEAST_RESPONSIBILITY: f64 = 1e-6;
+/// Deviations of a mode that α = 1 stands for.
+const DEVIATIONS: f64 = 4.0;
+/// Largest |α| of an encoded number.
+const LIMIT: f64 = 0.99;
+
+/// Numbers as a mode and a place α in it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ModeNormalizer {
+    /// Components that hold a share of the column; at least one.
+    modes: Vec<Component>,
+    /// The other ones: numbers that belong to these are told in any mode.
+    others: Vec<Component>,
+}
+
+/// A component of the mixture.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Component {
+    /// Expected share of the column.
+    weight: f64,
+    /// Expected mean.
+    mean: f64,
+    /// Root of the expected variance.
+    deviation: f64,
+    /// Expected logarithm of weight times density, at the mean.
+    log_peak: f64,
+}
+
+impl ModeNormalizer {
+    /// Whether it can encode: one from a damaged file may not.
+    pub(crate) fn is_sound(&self) -> bool {
+        let mut components = self.modes.iter().chain(&self.others);
+        !self.modes.is_empty() && components.all(|component| component.deviation > 0.0)
+    }
+
+    /// The modes of a column; numbers that are not finite are left out, and an empty column is one 0.
+    pub(crate) fn fit(values: &[f64], rng: &mut impl Rng) -> Self {
+        let column = Column::new(values);
+        let count = COMPONENTS.min(column.counts.iter().sum::<f64>() as usize);
+        let nearest = k_means(&column.values, &column.counts, count, rng);
+        let mut components = infer(&column, count, &nearest);
+        for component in &mut components {
+            component.mean += column.mean;
+        }
+        // In this direction, a weight that is not a number leaves a mode.
+        let (others, modes) = components
+            .into_iter()
+            .partition(|component| component.weight <= LEAST_WEIGHT);
+        Self { modes, others }
+    }
+
+    /// Number of modes.
+    pub(crate) fn modes(&self) -> usize {
+        self.modes.len()
+    }
+
+    /// A mode, drawn by its responsibility for the number, and α: the way from the mode's mean in four of its deviations, cut
+    /// off at ±0.99.
+    pub(crate) fn encode(&self, x: f64, rng: &mut impl Rng) -> (u32, f32) {
+        let (mut responsibilities, _) = responsibilities(self.modes.iter().chain(&self.others), x);
+        responsibilities.truncate(self.modes.len());
+        for responsibility in &mut responsibilities {
+            *responsibility += LEAST_RESPONSIBILITY;
+        }
+        let drawn = weighted(rng, &responsibilities);
+        let mode = &self.modes[drawn];
+        let alpha = (x - mode.mean) / (DEVIATIONS * mode.deviation);
+        (drawn as u32, alpha.clamp(-LIMIT, LIMIT) as f32)
+    }
+
+    /// The number at α of a mode, α being cut off at ±1; a mode beyond the last one reads as the last one.
+    pub(crate) fn decode(&self, mode: u32, alpha: f32) -> f64 {
+        let mode = &self.modes[(mode as usize).min(self.modes.len() - 1)];
+        mode.mean + DEVIATIONS * mode.deviation * f64::from(alpha.clamp(-1.0, 1.0))
+    }
+}
+
+/// The distinct values of a column.
+struct Column {
+    /// Mean of the column.
+    mean: f64,
+    /// Its variance as a sample; 0 where it is one value.
+    variance: f64,
+    /// Ascending, from the mean.
+    values: Vec<f64>,
+    /// How often each occurs.
+    counts: Vec<f64>,
+}
+
+impl Column {
+    fn new(values: &[f64]) -> Self {
+        let sorted = ascending(values);
+        let count = sorted.len() as f64;
+        let mean = sorted.iter().sum::<f64>() / count;
+        let squares = sorted.iter().map(|x| (x - mean).powi(2)).sum::<f64>();
+        let runs = || sorted.chunk_by(|a, b| a == b);
+        Self {
+            mean,
+            variance: squares / (count - 1.0).max(1.0),
+            values: runs().map(|run| run[0] - mean).collect(),
+            counts: runs().map(|run| run.len() as f64).collect(),
+        }
+    }
+}
+
+/// What a component is responsible for.
+#[derive(Debug, Clone, Copy)]
+struct Share {
+    /// Sum of its responsibilities.
+    count: f64,
+    /// Sum of the values, weighted by them.
+    sum: f64,
+    /// Sum of the squared values, weighted by them.
+    squares: f64,
+}
+
+impl Share {
+    /// Of no value; not quite 0, as scikit-learn has it, so that every variance is positive.
+    const NONE: Self = Self {
+        count: 10.0 * f64::EPSILON,
+        sum: 0.0,
+        squares: 0.0,
+    };
+
+    fn add(&mut self, x: f64, count: f64) {
+        self.count += count;
+        self.sum += count * x;
+        self.squares += count * x * x;
+    }
+}
+
+/// The components about a column's mean, from a first assignment of its values.
+fn infer(column: &Column, count: usize, nearest: &[usize]) -> Vec<Component> {
+    let mut shares = vec![Share::NONE; count];
+    for ((&x, &count), &component) in column.values.iter().zip(&column.counts).zip(nearest) {
+        shares[component].add(x, count);
+    }
+    let (mut components, _) = maximize(column.variance, &shares);
+    let mut bound = f64::NEG_INFINITY;
+    for _ in 0..ITERATIONS {
+        let (shares, entropy) = expect(column, &components);
+        let (next, of_parameters) = maximize(column.variance, &shares);
+        let before = std::mem::replace(&mut bound, entropy + of_parameters);
+        components = next;
+        if (bound - before).abs() < TOLERANCE {
+            break;
+        }
+    }
+    components
+}
+
+/// What each component is responsible for, and the entropy of the responsibilities.
+fn expect(column: &Column, components: &[Component]) -> (Vec<Share>, f64) {
+    let mut shares = vec![Share::NONE; components.len()];
+    let mut entropy = 0.0;
+    for (&x, &count) in column.values.iter().zip(&column.counts) {
+        let (responsibilities, negentropy) = responsibilities(components.iter(), x);
+        entropy -= count * negentropy;
+        for (share, responsibility) in shares.iter_mut().zip(responsibilities) {
+            share.add(x, count * responsibility);
+        }
+    }
+    (shares, entropy)
+}
+
+/// The posterior of each component given what it is responsible for, the prior having mean 0 and this variance; and what the
+/// posteriors add to the lower bound, up to a constant.
+fn maximize(variance: f64, shares: &[Share]) -> (Vec<Component>, f64) {
+    let mut bound = 0.0;
+    // What the components before leave of the weights, and the expected logarithm of that.
+    let (mut rest, mut log_rest) = (1.0, 0.0);
+    let mut components = Vec::with_capacity(shares.len());
+    for (k, share) in shares.iter().enumerate() {
+        // Precision of the mean, degrees of freedom and first weight concentration alike: the prior counts as one value.
+        let a = 1.0 + share.count;
+        let b = CONCENTRATION + shares[k + 1..].iter().map(|later| later.count).sum::<f64>();
+        let squares = share.squares - share.sum * share.sum / a;
+        let variance = (variance + squares + FLOOR * share.count) / a;
+        let log_weight = log_rest + digamma(a) - digamma(a + b);
+        let log_precision = LN_2 + digamma(0.5 * a) - a.ln() - variance.ln();
+        components.push(Component {
+            weight: rest * a / (a + b),
+            mean: share.sum / a,
+            deviation: variance.sqrt(),
+            log_peak: log_weight + 0.5 * (log_precision - TAU.ln() - 1.0 / a),
+        });
+        rest *= b / (a + b);
+        log_rest += digamma(b) - digamma(a + b);
+        let wishart = 0.5 * a * (LN_2 - variance.ln() - a.ln()) + lgamma(0.5 * a);
+        let beta = lgamma(a) + lgamma(b) - lgamma(a + b);
+        bound += wishart + beta - 0.5 * a.ln();
+    }
+    // Components stop at a number, which leaves a little of the weights.
+    for component in &mut components {
+        component.weight /= 1.0 - rest;
+    }
+    (components, bound)
+}
+
+/// Responsibilities of the components for a value, and their negative entropy.
+fn responsibilities<'a>(
+    components: impl Iterator<Item = &'a Component>,
+    x: f64,
+) -> (Vec<f64>, f64) {
+    let log_joint = |component: &Component| {
+        let deviations = (x - component.mean) / component.deviation;
+        component.log_peak - 0.5 * deviations * deviations
+    };
+    let mut values: Vec<f64> = components.map(log_joint).collect();
+    let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let (mut sum, mut expected) = (0.0, 0.0);
+    for value in &mut values {
+        let log = *value - most;
+        *value = log.exp();
+        sum += *value;
+        expected += *value * log;
+    }
+    for value in &mut values {
+        *value /= sum;
+    }
+    (values, expected / sum - sum.ln())
+}
+
+/// Derivative of the log gamma function at a positive number: by recurrence to 10, and an asymptotic series from there
+/// (Abramowitz and Stegun 1964, 6.3.5 and 6.3.18).
+fn digamma(x: f64) -> f64 {
+    if x < 10.0 {
+        return digamma(x + 1.0) - 1.0 / x;
+    }
+    let y = 1.0 / (x * x);
+    let series =
+        y * (1.0 / 12.0 - y * (1.0 / 120.0 - y * (1.0 / 252.0 - y * (1.0 / 240.0 - y / 132.0))));
+    x.ln() - 0.5 / x - series
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{column, round_trip};
+    use super::*;
+    use crate::random::{Purpose, stream};
+
+    /// What scikit-learn finds in a column, and the responsibilities for two numbers.
+    struct Reference {
+        weights: [f64; 10],
+        means: [f64; 10],
+        variances: [f64; 10],
+        numbers: [f64; 2],
+        responsibilities: [[f64; 10]; 2],
+    }
+
+    fn fit(values: &[f64], seed: u64) -> ModeNormalizer {
+        ModeNormalizer::fit(values, &mut stream(seed, Purpose::Probe, 0))
+    }
+
+    /// Components as by even parts of the distinct values, about 0.
+    fn from_even_parts(values: &[f64]) -> Vec<Component> {
+        let column = Column::new(values);
+        let distinct = column.values.len();
+        let nearest: Vec<usize> = (0..distinct).map(|i| i * 10 / distinct).collect();
+        let mut components = infer(&column, 10, &nearest);
+        components
+            .iter_mut()
+            .for_each(|component| component.mean += column.mean);
+        components
+    }
+
+    #[track_caller]
+    fn assert_near(found: impl IntoIterator<Item = f64>, expected: &[f64], least: f64) {
+        let found: Vec<f64> = found.into_iter().collect();
+        assert_eq!(found.len(), expected.len());
+        for (a, b) in found.iter().zip(expected) {
+            assert!(
+                (a - b).abs() <= 1e-8 * b.abs() + least,
+                "{found:?} {expected:?}"
+            );
+        }
+    }
+
+    #[track_caller]
+    fn assert_agrees(name: &str, reference: &Reference) {
+        let components = from_even_parts(&column(name));
+        assert_near(components.iter().map(|c| c.weight), &reference.weights, 0.0);
+        assert_near(components.iter().map(|c| c.mean), &reference.means, 0.0);
+        assert_near(
+            components.iter().map(|c| c.deviation.powi(2)),
+            &reference.variances,
+            0.0,
+        );
+        for (&x, expected) in reference.numbers.iter().zip(&reference.responsibilities) {
+            assert_near(responsibilities(components.iter(), x).0, expected, 1e-12);
+        }
+    }
+
+    /// Numbers of scikit-learn, by `tests/encodings_reference.py`.
+    #[test]
+    fn test_mixture_agrees_with_scikit_learn() {
+        assert_agrees(
+            "tied",
+            &Reference {
+                weights: [
+                    6.7491800025e-01,
+                    1.1245154953e-01,
+                    1.2788426980e-03,
+                    1.2694911148e-03,
+                    1.2604698779e-03,
+                    1.2515550555e-03,
+                    1.2437813720e-03,
+                    4.1161887244e-02,
+                    1.6516346115e-01,
+                    9.6170666263e-07,
+                ],
+                means: [
+                    6.0202499868e+00,
+                    2.2708449452e+03,
+                    1.9750390986e+03,
+                    1.9722012806e+03,
+                    1.9696009058e+03,
+                    1.9670401206e+03,
+                    1.9654732734e+03,
+                    4.7181417623e+03,
+                    7.1636778270e+03,
+                    1.6875490000e+03,
+                ],
+                variances: [
+                    1.7774992790e+04,
+                    1.6591791207e+06,
+                    7.8558576944e+06,
+                    7.8619444341e+06,
+                    7.8675784477e+06,
+                    7.8731259866e+06,
+                    7.8768323685e+06,
+                    4.9981374273e+06,
+                    3.4718133330e+06,
+                    8.4747744941e+06,
+                ],
+                numbers: [1.0, 3198.3],
+                responsibilities: [
+                    [
+                        9.9591839944e-01,
+                        3.5982232829e-03,
+                        1.9208660142e-05,
+                        1.9006391276e-05,
+                        1.8814773590e-05,
+                        1.8626432762e-05,
+                        1.8475255029e-05,
+                        3.7852807200e-04,
+                        1.0717696885e-05,
+                        0.0000000000e+00,
+                    ],
+                    [
+                        1.7962202394e-123,
+                        7.3648933413e-01,
+                        1.2566187366e-03,
+                        1.2418053908e-03,
+                        1.2278542144e-03,
+                        1.2141709823e-03,
+                        1.2034662101e-03,
+                        1.5625131683e-01,
+                        1.0111543350e-01,
+                        0.0000000000e+00,
+                    ],
+                ],
+            },
+        );
+        assert_agrees(
+            "times",
+            &Reference {
+                weights: [
+                    3.0553085052e-02,
+                    1.2119787892e-03,
+                    7.9853406048e-01,
+                    1.0070410812e-01,
+                    1.1780446107e-03,
+                    1.1559161526e-03,
+                    1.1343522912e-03,
+                    1.1133264112e-03,
+                    1.0928141486e-03,
+                    6.3322313940e-02,
+                ],
+                means: [
+                    2.6325697179e+10,
+                    8.1953988656e+09,
+                    1.2357448793e+08,
+                    6.0932240585e+09,
+                    8.1222702007e+09,
+                    8.0751756588e+09,
+                    8.0297513727e+09,
+                    7.9859010184e+09,
+                    7.9435366584e+09,
+                    6.6773089184e+10,
+                ],
+                variances: [
+                    1.7011823918e+20,
+                    3.2347951538e+20,
+                    5.6251011815e+17,
+                    1.1740009228e+19,
+                    3.2392791853e+20,
+                    3.2421684735e+20,
+                    3.2449561999e+20,
+                    3.2476481824e+20,
+                    3.2502497339e+20,
+                    4.6427328908e+20,
+                ],
+                numbers: [7274.0, 832_842_000.0],
+                responsibilities: [
+                    [
+                        2.7573073994e-04,
+                        1.4419284365e-05,
+                        9.9397310634e-01,
+                        5.6483101765e-03,
+                        1.3878858378e-05,
+                        1.3531521826e-05,
+                        1.3197107366e-05,
+                        1.2874840912e-05,
+                        1.2564017255e-05,
+                        2.2387109775e-05,
+                    ],
+                    [
+                        4.7925075805e-04,
+                        2.2523326017e-05,
+                        9.8642036001e-01,
+                        1.2936140168e-02,
+                        2.1674488901e-05,
+                        2.1129127178e-05,
+                        2.0604196965e-05,
+                        2.0098467474e-05,
+                        1.9610817783e-05,
+                        3.8608640372e-05,
+                    ],
+                ],
+            },
+        );
+        assert_agrees(
+            "few",
+            &Reference {
+                weights: [
+                    1.4381294277e-01,
+                    1.0399527401e-03,
+                    2.8500196454e-01,
+                    1.0367902600e-03,
+                    1.0348986378e-03,
+                    2.8450251921e-01,
+                    1.0292486039e-03,
+                    2.8254069867e-01,
+                    9.8358282326e-07,
+                    9.8260022304e-10,
+                ],
+                means: [
+                    1.3904119705e+00,
+                    1.9834229159e+02,
+                    1.0035005703e+02,
+                    1.9834802926e+02,
+                    1.9835146047e+02,
+                    2.0000034849e+02,
+                    1.9836170968e+02,
+                    3.9930341071e+02,
+                    2.0010000000e+02,
+                    2.0010000000e+02,
+                ],
+                variances: [
+                    4.1538589657e+02,
+                    2.0040727876e+04,
+                    1.0496461749e+02,
+                    2.0040703843e+04,
+                    2.0040689437e+04,
+                    6.9802715706e+01,
+                    2.0040646254e+04,
+                    2.0856134963e+02,
+                    2.0030020020e+04,
+                    2.0030020020e+04,
+                ],
+                numbers: [100.0, 150.0],
+                responsibilities: [
+                    [
+                        2.0841780947e-06,
+                        4.0613443703e-05,
+                        9.9983626579e-01,
+                        4.0479078978e-05,
+                        4.0398734363e-05,
+                        9.5298381192e-32,
+                        4.0158773428e-05,
+                        3.7750724136e-94,
+                        0.0000000000e+00,
+                        0.0000000000e+00,
+                    ],
+                    [
+                        3.5611007393e-09,
+                        2.4132698521e-01,
+                        3.9345928691e-02,
+                        2.4053207970e-01,
+                        2.4005674790e-01,
+                        1.0120305557e-04,
+                        2.3863705189e-01,
+                        6.7758660228e-62,
+                        0.0000000000e+00,
+                        0.0000000000e+00,
+                    ],
+                ],
+            },
+        );
+    }
+
+    #[test]
+    fn test_digamma_to_twelve_digits() {
+        // Of SciPy's `digamma`.
+        for (x, expected) in [
+            (0.001, -1000.575571932),
+            (0.5, -1.963510026021),
+            (1.0, -0.5772156649015),
+            (9.99, 2.250700372831),
+            (10.0, 2.251752589067),
+            (200000.5, 12.20607264553),
+        ] {
+            assert!(
+                (digamma(x) / expected - 1.0_f64).abs() < 1e-12,
+                "{x} {}",
+                digamma(x)
+            );
+        }
+    }
+
+    #[test]
+    fn test_numbers_come_back() {
+        for name in ["tied", "wide", "times", "few", "short"] {
+            let values = column(name);
+            let modes = fit(&values, 3);
+            let mut rng = stream(4, Purpose::Probe, 0);
+            let mut cut = 0;
+            for &x in &values {
+                let (mode, alpha) = modes.encode(x, &mut rng);
+                assert!((mode as usize) < modes.modes());
+                if alpha.abs() < 0.99 {
+                    let unit = modes.modes[mode as usize].deviation;
+                    let back = modes.decode(mode, alpha);
+                    assert!((back - x).abs() < 1e-6 * unit, "{name}: {x} {back}");
+                } else {
+                    cut += 1;
+                }
+            }
+            assert!(cut <= values.len() / 50, "{name}: {cut}");
+        }
+    }
+
+    #[test]
+    fn test_modes_are_drawn_by_their_responsibility() {
+        let component = |weight: f64, mean| Component {
+            weight,
+            mean,
+            deviation: 1.0,
+            log_peak: weight.ln(),
+        };
+        let modes = ModeNormalizer {
+            modes: vec![component(0.2, 0.0), component(0.7, 0.0)],
+            others: vec![component(0.1, 100.0)],
+        };
+        let mut rng = stream(0, Purpose::Probe, 0);
+        let mut share = |x| {
+            let drawn = (0..10_000).filter(|_| modes.encode(x, &mut rng).0 == 0);
+            drawn.count() as f64 / 10_000.0
+        };
+        assert!((share(0.0) - 2.0 / 9.0).abs() < 0.02);
+        // Where another component has all the responsibility, every mode is as likely.
+        assert!((share(100.0) - 0.5).abs() < 0.02);
+        assert_eq!(modes.encode(100.0, &mut rng).1, 0.99);
+        assert_eq!(modes.decode(1, 2.0), 4.0);
+        assert_eq!(modes.decode(9, -0.5), -2.0);
+    }
+
+    #[test]
+    fn test_modes_apart_are_found() {
+        let values: Vec<f64> = (0..3000)
+            .map(|i| f64::from(i % 3) * 1e6 + f64::from(i * 7919 % 1000))
+            .collect();
+        let modes = fit(&values, 0);
+        let mut rng = stream(0, Purpose::Probe, 1);
+        for &x in &values {
+            let (mode, alpha) = modes.encode(x, &mut rng);
+            assert!(alpha.abs() < 0.3, "{modes:?}");
+            assert!(
+                (modes.modes[mode as usize].mean - x).abs() < 2e3,
+                "{modes:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn test_degenerate_columns() {
+        let mut rng = stream(0, Purpose::Probe, 0);
+        let columns = [
+            vec![],
+            vec![4.0],
+            vec![4.0; 2],
+            column("constant"),
+            vec![f64::NAN],
+        ];
+        for values in columns {
+            let modes = fit(&values, 0);
+            assert_eq!(modes.modes(), 1);
+            let x = values
+                .first()
+                .copied()
+                .filter(|x| x.is_finite())
+                .unwrap_or(0.0);
+            let (mode, alpha) = modes.encode(x, &mut rng);
+            assert_eq!((mode, modes.decode(mode, alpha)), (0, x));
+        }
+        for values in [[1.0, 2.0], [-1e150, 1e150], [f64::MIN, f64::MAX]] {
+            let modes = fit(&values, 0);
+            for x in [0.0, 1e300, f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+                assert!((modes.encode(x, &mut rng).0 as usize) < modes.modes());
+            }
+        }
+    }
+
+    #[test]
+    fn test_seed_decides() {
+        let values = column("wide");
+        assert_eq!(fit(&values, 1), fit(&values, 1));
+        assert_ne!(fit(&values, 1), fit(&values, 2));
+        let mut reversed = values.clone();
+        reversed.reverse();
+        assert_eq!(fit(&values, 1), fit(&reversed, 1));
+        let modes = fit(&values, 1);
+        assert_eq!(round_trip(&modes), modes);
+    }
+}

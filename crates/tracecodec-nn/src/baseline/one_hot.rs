@@ -1,0 +1,437 @@
+//! The first and the last layer of the networks that read rows one-hot (Xu et al. 2019, section 4.2): of a number α and the
+//! mode that it is told in, of a category its code. Every number has modes. The encoded row, thousands of columns wide, is never
+//! built.
+
+use burn::module::{Module, Param};
+use burn::nn::Linear;
+use burn::tensor::{Device, Int, Tensor, TensorData, module};
+use rand::Rng;
+
+use super::batch::{Batch, Shape};
+use super::surprise::surprise;
+use crate::layers::{linear, uniform};
+
+/// Most classes of a group whose ones and zeros are written out and multiplied; of larger groups the weights are looked up.
+/// A thousand groups of three classes, looked up, would take fifty times as long.
+const DENSE: usize = 64;
+
+/// Weight of the surprise at a row against what keeps the latents near the prior (`loss_factor` in CTGAN).
+pub(crate) const FACTOR: f64 = 2.0;
+
+/// Initial σ of the numbers.
+const SIGMA: f32 = 0.1;
+
+/// Classes of each one-hot group of a row: the modes of the numbers, then the codes of the categories.
+fn groups(shape: &Shape) -> Vec<usize> {
+    [&shape.modes[..], &shape.codes[..]].concat()
+}
+
+/// `[rows, groups]`: the class of each group.
+fn classes(batch: &Batch) -> Vec<usize> {
+    let rows = batch.rows.max(1);
+    let (modes, codes) = (batch.modes.len() / rows, batch.codes.len() / rows);
+    let row = |row: usize| {
+        let modes = &batch.modes[row * modes..][..modes];
+        let codes = &batch.codes[row * codes..][..codes];
+        modes.iter().chain(codes).map(|&class| class as usize)
+    };
+    (0..batch.rows).flat_map(row).collect()
+}
+
+/// A group of a row, and the place of its first class among the weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Slot {
+    group: usize,
+    first: usize,
+}
+
+/// `Linear(D, width)` over encoded rows.
+#[derive(Module, Debug)]
+pub(crate) struct Input {
+    /// The bias, then the weights of the numbers, then those of the small groups.
+    dense: Param<Tensor<2>>,
+    /// The weights of the large groups.
+    table: Option<Param<Tensor<2>>>,
+    #[module(skip)]
+    small: Vec<Slot>,
+    #[module(skip)]
+    large: Vec<Slot>,
+}
+
+impl Input {
+    /// A layer with PyTorch's initial weights, uniform in ±1/√D.
+    pub(crate) fn new(shape: &Shape, width: usize, rng: &mut impl Rng, device: &Device) -> Self {
+        let groups = groups(shape);
+        let numbers = shape.modes.len();
+        let bound = 1.0 / ((numbers + groups.iter().sum::<usize>()) as f32).sqrt();
+        let (small, columns) = slots(&groups, 1 + numbers, |classes| classes <= DENSE);
+        let (large, rows) = slots(&groups, 0, |classes| classes > DENSE);
+        Self {
+            dense: uniform([columns, width], bound, rng, device),
+            table: (rows > 0).then(|| uniform([rows, width], bound, rng, device)),
+            small,
+            large,
+        }
+    }
+
+    /// `[rows, width]`.
+    pub(crate) fn forward(&self, batch: &Batch) -> Tensor<2> {
+        let classes = classes(batch);
+        let x = self.dense(batch, &classes);
+        match &self.table {
+            Some(table) => x + self.looked_up(table.val(), batch.rows, &classes),
+            None => x,
+        }
+    }
+
+    fn dense(&self, batch: &Batch, classes: &[usize]) -> Tensor<2> {
+        let weight = self.dense.val();
+        let [columns, _] = weight.dims();
+        let rows = batch.rows.max(1);
+        let (numbers, groups) = (batch.numbers.len() / rows, classes.len() / rows);
+        let mut x = vec![0.0; batch.rows * columns];
+        for (row, x) in x.chunks_exact_mut(columns).enumerate() {
+            x[0] = 1.0;
+            x[1..=numbers].copy_from_slice(&batch.numbers[row * numbers..][..numbers]);
+            for slot in &self.small {
+                x[slot.first + classes[row * groups + slot.group]] = 1.0;
+            }
+        }
+        let x = TensorData::new(x, [batch.rows, columns]);
+        Tensor::from_data(x, &weight.device()).matmul(weight)
+    }
+
+    fn looked_up(&self, table: Tensor<2>, rows: usize, classes: &[usize]) -> Tensor<2> {
+        let [_, width] = table.dims();
+        let groups = classes.len() / rows.max(1);
+        let places: Vec<i32> = classes
+            .chunks_exact(groups)
+            .flat_map(|row| {
+                let place = |slot: &Slot| (slot.first + row[slot.group]) as i32;
+                self.large.iter().map(place)
+            })
+            .collect();
+        let places = TensorData::new(places, [rows, self.large.len()]);
+        let places = Tensor::<2, Int>::from_data(places, &table.device());
+        module::embedding(table, places)
+            .sum_dim(1)
+            .reshape([rows, width])
+    }
+}
+
+/// The groups that `belongs` says of, laid side by side from `end` on; and where the last one ends.
+fn slots(groups: &[usize], mut end: usize, belongs: impl Fn(usize) -> bool) -> (Vec<Slot>, usize) {
+    let mut slots = Vec::new();
+    for (group, &classes) in groups.iter().enumerate() {
+        if belongs(classes) {
+            slots.push(Slot { group, first: end });
+            end += classes;
+        }
+    }
+    (slots, end)
+}
+
+/// The heads of the numbers: α ~ N(tanh(x), σ²).
+#[derive(Module, Debug)]
+struct Numbers {
+    alpha: Linear,
+    /// The published network has a σ for every column, but reads none of the one-hot columns'.
+    sigma: Param<Tensor<1>>,
+}
+
+impl Numbers {
+    /// `-log p(α)` up to a constant, summed over numbers and rows.
+    fn surprise(&self, x: Tensor<2>, batch: &Batch) -> Tensor<1> {
+        let alpha = self.alpha.forward(x).tanh();
+        let target = TensorData::new(batch.numbers.clone(), alpha.dims());
+        let target = Tensor::from_data(target, &alpha.device());
+        let sigma = self.sigma.val();
+        let error = (target - alpha) / sigma.clone().unsqueeze();
+        (error.clone() * error).sum() * 0.5 + sigma.log().sum() * batch.rows as f64
+    }
+}
+
+/// `Linear(width, D)`, and what a row's likelihood is under its columns.
+#[derive(Module, Debug)]
+pub(crate) struct Output {
+    numbers: Option<Numbers>,
+    /// The weights of the groups, side by side.
+    weight: Param<Tensor<2>>,
+    bias: Param<Tensor<1>>,
+    /// Classes of each group.
+    #[module(skip)]
+    groups: Vec<usize>,
+}
+
+impl Output {
+    /// A layer with PyTorch's initial weights, uniform in ±1/√`width`.
+    pub(crate) fn new(shape: &Shape, width: usize, rng: &mut impl Rng, device: &Device) -> Self {
+        let numbers = shape.modes.len();
+        let groups = groups(shape);
+        let classes = groups.iter().sum();
+        let bound = 1.0 / (width as f32).sqrt();
+        Self {
+            numbers: (numbers > 0).then(|| Numbers {
+                alpha: linear(width, numbers, rng, device),
+                sigma: Param::from_data(TensorData::new(vec![SIGMA; numbers], [numbers]), device),
+            }),
+            weight: uniform([width, classes], bound, rng, device),
+            bias: uniform([classes], bound, rng, device),
+            groups,
+        }
+    }
+
+    /// σ of the last number, `[1]`; none if there are no numbers.
+    pub(crate) fn last_sigma(&self) -> Option<Tensor<1>> {
+        let sigma = self.numbers.as_ref()?.sigma.val();
+        let [numbers] = sigma.dims();
+        Some(sigma.narrow(0, numbers - 1, 1))
+    }
+
+    /// `-log p(row | x)` in nats, up to a constant, summed over the rows.
+    pub(crate) fn surprise(&self, x: Tensor<2>, batch: &Batch) -> Tensor<1> {
+        let groups = self.cross_entropy(x.clone(), batch);
+        match &self.numbers {
+            Some(numbers) => groups + numbers.surprise(x, batch),
+            None => groups,
+        }
+    }
+
+    /// The cross-entropy of the groups, summed. It is computed together with its gradient, in one walk over the logits:
+    /// groups are of too unequal sizes to be tensors, and there are too many logits to pass over them time and again.
+    fn cross_entropy(&self, x: Tensor<2>, batch: &Batch) -> Tensor<1> {
+        let logits = self.logits(x.clone());
+        let device = logits.device();
+        let mut logits = logits.into_data();
+        let row = logits.as_mut_slice().expect("networks compute in f32");
+        let value = surprise(row, &self.groups, &classes(batch));
+        let value = Tensor::from_data([value as f32], &x.device());
+        if !x.is_autodiff() {
+            return value;
+        }
+        let (weight, bias) = (self.weight.val(), self.bias.val());
+        let gradient = Tensor::<2>::from_data(logits, &device);
+        let of_x = gradient.clone().matmul(weight.clone().inner().transpose());
+        let of_weight = x.clone().inner().transpose().matmul(gradient.clone());
+        let of_bias = gradient.sum_dim(0).reshape(bias.dims());
+        value + pull(x, of_x) + pull(weight, of_weight) + pull(bias, of_bias)
+    }
+
+    /// `[rows, classes]`, as constants.
+    fn logits(&self, x: Tensor<2>) -> Tensor<2> {
+        let (weight, bias) = (self.weight.val().inner(), self.bias.val().inner());
+        module::linear(x.inner(), weight, Some(bias))
+    }
+
+    /// The most likely row of each `x`.
+    pub(crate) fn decode(&self, x: Tensor<2>) -> Batch {
+        let [rows, _] = x.dims();
+        let alpha = |numbers: &Numbers| vector(numbers.alpha.forward(x.clone()).tanh());
+        let numbers = self.numbers.as_ref().map_or(Vec::new(), alpha);
+        let modes = numbers.len() / rows.max(1);
+        let mut batch = Batch {
+            rows,
+            numbers,
+            ..Batch::default()
+        };
+        let classes = self.groups.iter().sum::<usize>().max(1);
+        for mut logits in vector(self.logits(x)).chunks_exact(classes) {
+            for (group, &classes) in self.groups.iter().enumerate() {
+                let (own, rest) = logits.split_at(classes);
+                let column = if group < modes {
+                    &mut batch.modes
+                } else {
+                    &mut batch.codes
+                };
+                column.push(largest(own));
+                logits = rest;
+            }
+        }
+        batch
+    }
+}
+
+/// 0, with this gradient by `x`.
+fn pull<const D: usize>(x: Tensor<D>, gradient: Tensor<D>) -> Tensor<1> {
+    let product = (x * gradient).sum();
+    product.clone() - product.inner()
+}
+
+/// The values of a tensor, row-major.
+fn vector(tensor: Tensor<2>) -> Vec<f32> {
+    let values = tensor.into_data().try_into_vec();
+    values.expect("networks compute in f32")
+}
+
+/// The first class of the largest logit.
+fn largest(logits: &[f32]) -> u32 {
+    let mut best = 0;
+    for (class, &logit) in logits.iter().enumerate() {
+        if logit > logits[best] {
+            best = class;
+        }
+    }
+    best as u32
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::random::{Purpose, stream};
+    use crate::weights::{Weights, gradients};
+
+    /// Two numbers and four categories, two of which have more classes than are multiplied.
+    pub(crate) fn mixed() -> Shape {
+        Shape {
+            modes: vec![3, 2],
+            codes: vec![70, 4, 90, 3],
+        }
+    }
+
+    /// Categories alone.
+    pub(crate) fn categories() -> Shape {
+        Shape {
+            modes: vec![],
+            codes: vec![70, 4],
+        }
+    }
+
+    /// The made-up rows of `tests/baselines_tvae_reference.py`.
+    pub(crate) fn rows(shape: &Shape, rows: usize) -> Batch {
+        let each = |column: &dyn Fn(usize, usize, usize) -> u32, sizes: &[usize]| -> Vec<u32> {
+            let row = |row| {
+                sizes
+                    .iter()
+                    .enumerate()
+                    .map(move |(i, &size)| column(row, i, size))
+            };
+            (0..rows).flat_map(row).collect()
+        };
+        let number = |row| (0..shape.modes.len()).map(move |i| (row + 2 * i) as f32 + 0.3);
+        Batch {
+            rows,
+            numbers: (0..rows).flat_map(number).map(|x| 0.9 * x.sin()).collect(),
+            modes: each(&|row, i, size| ((row + i) % size) as u32, &shape.modes),
+            codes: each(
+                &|row, i, size| ((7 * i + 3 * row + 60) % size) as u32,
+                &shape.codes,
+            ),
+        }
+    }
+
+    /// The made-up noise of the script, `[rows, width]`.
+    pub(crate) fn noise(rows: usize, width: usize, shift: usize) -> Vec<f32> {
+        let row = |row| (0..width).map(move |i| ((2 * row + i + shift) % 3) as f32 - 1.0);
+        (0..rows).flat_map(row).collect()
+    }
+
+    /// The network with the script's weights, 0.1 sin(1.3 k + 0.5).
+    pub(crate) fn with_weights<M: Module>(network: M, sigma: &str, device: &Device) -> M {
+        let mut weights = Weights::of(&network);
+        for (k, weight) in weights.values.iter_mut().enumerate() {
+            *weight = (0.1 * (1.3 * k as f64 + 0.5).sin()) as f32;
+        }
+        if let Some(range) = weights.range(sigma) {
+            weights.values[range].copy_from_slice(&[0.2, 0.35]);
+        }
+        weights.load(network, device)
+    }
+
+    /// The loss, the gradient's norm, and its product with cos(0), cos(1), …
+    pub(crate) fn measures(network: &impl Module, loss: Tensor<1>) -> [f64; 3] {
+        let value = f64::from(loss.clone().into_scalar::<f32>());
+        let gradient = gradients(network, loss.backward());
+        let square: f64 = gradient.iter().map(|&g| f64::from(g).powi(2)).sum();
+        let product = |(k, &g): (usize, &f32)| f64::from(g) * (k as f64).cos();
+        let product: f64 = gradient.iter().enumerate().map(product).sum();
+        [value, square.sqrt(), product]
+    }
+
+    /// Asserts that numbers are equal to 1 part in 10,000.
+    pub(crate) fn assert_close(found: &[f64], expected: &[f64]) {
+        assert_eq!(found.len(), expected.len());
+        for (a, b) in found.iter().zip(expected) {
+            let tolerance = 1e-4 * b.abs().max(1.0);
+            assert!((a - b).abs() < tolerance, "{found:?} {expected:?}");
+        }
+    }
+
+    /// The encoded rows themselves, `[rows, D]`, column by column as the layer holds its weights.
+    fn encoded(input: &Input, batch: &Batch) -> Vec<f32> {
+        let [columns, _] = input.dense.dims();
+        let table = input.table.as_ref().map_or(0, |table| table.dims()[0]);
+        let classes = classes(batch);
+        let mut x = vec![0.0; batch.rows * (columns + table)];
+        let (numbers, groups) = (batch.numbers.len(), classes.len() / batch.rows);
+        for (row, x) in x.chunks_exact_mut(columns + table).enumerate() {
+            let numbers = numbers / batch.rows;
+            x[0] = 1.0;
+            x[1..=numbers].copy_from_slice(&batch.numbers[row * numbers..][..numbers]);
+            let classes = &classes[row * groups..][..groups];
+            input
+                .small
+                .iter()
+                .for_each(|slot| x[slot.first + classes[slot.group]] = 1.0);
+            let large = input.large.iter();
+            large.for_each(|slot| x[columns + slot.first + classes[slot.group]] = 1.0);
+        }
+        x
+    }
+
+    #[test]
+    fn test_input_is_linear_in_the_encoded_row() {
+        let device = Device::flex();
+        let mut rng = stream(0, Purpose::Weights, 0);
+        for shape in [mixed(), categories()] {
+            let input = Input::new(&shape, 5, &mut rng, &device);
+            let batch = rows(&shape, 3);
+            let x = encoded(&input, &batch);
+            let x = Tensor::<2>::from_data(TensorData::new(x.clone(), [3, x.len() / 3]), &device);
+            let table = input.table.as_ref().unwrap().val();
+            let expected = x.matmul(Tensor::cat(vec![input.dense.val(), table], 0));
+            let difference = (input.forward(&batch) - expected).abs().max();
+            assert!(difference.into_scalar::<f32>() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn test_input_starts_as_in_pytorch() {
+        let mut rng = stream(0, Purpose::Weights, 0);
+        let weights = Weights::of(&Input::new(&mixed(), 128, &mut rng, &Device::flex()));
+        let columns = 2 + 3 + 2 + 70 + 4 + 90 + 3;
+        assert_eq!(weights.values.len(), 128 * (columns + 1));
+        let bound = 1.0 / (columns as f32).sqrt();
+        let largest = weights.values.iter().fold(0.0f32, |a, b| a.max(b.abs()));
+        assert!(
+            largest <= bound && largest > 0.99 * bound,
+            "{largest} {bound}"
+        );
+    }
+
+    #[test]
+    fn test_decode_takes_the_largest_of_each_group() {
+        let device = Device::flex();
+        let shape = mixed();
+        let mut output = Output::new(&shape, 1, &mut stream(0, Purpose::Weights, 0), &device);
+        let expected = rows(&shape, 1);
+        let mut bias = vec![0.0; 172];
+        let firsts = [0, 3, 5, 75, 79, 169];
+        for (first, class) in firsts.into_iter().zip(classes(&expected)) {
+            bias[first + class] = 2.0;
+        }
+        output.weight = Param::from_data(TensorData::new(vec![0.0f32; 172], [1, 172]), &device);
+        output.bias = Param::from_data(bias.as_slice(), &device);
+        let decoded = output.decode(Tensor::zeros([2, 1], &device));
+        assert_eq!(decoded.rows, 2);
+        assert_eq!(decoded.modes, expected.modes.repeat(2));
+        assert_eq!(decoded.codes, expected.codes.repeat(2));
+        assert!(decoded.numbers.iter().all(|alpha| alpha.abs() < 0.77));
+        assert_eq!(decoded.numbers.len(), 4);
+    }
+
+    #[test]
+    fn test_first_of_equal_logits() {
+        assert_eq!(largest(&[0.0, 1.0, 1.0]), 1);
+        assert_eq!(largest(&[]), 0);
+    }
+}

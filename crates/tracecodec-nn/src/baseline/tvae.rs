@@ -1,0 +1,198 @@
+//! TVAE (Xu et al., NeurIPS 2019): a variational autoencoder of one-hot rows.
+
+use burn::module::Module;
+use burn::nn::Linear;
+use burn::tensor::activation::relu;
+use burn::tensor::{Device, Tensor, TensorData};
+use rand::Rng;
+
+use super::batch::{Batch, Moment, Shape};
+use super::one_hot::{FACTOR, Input, Output};
+use crate::codec::loss::{Posterior, divergence, sample};
+use crate::layers::linear;
+use crate::random::normals;
+
+/// Width of the hidden layers and of the latent.
+const WIDTH: usize = 128;
+
+/// The network.
+#[derive(Module, Debug)]
+pub(crate) struct Tvae {
+    input: Input,
+    encoder: Linear,
+    mu: Linear,
+    log_var: Linear,
+    decoder: [Linear; 2],
+    output: Output,
+}
+
+impl Tvae {
+    /// Path of the numbers' σ among the weights; the published training clamps it to [0.01, 1] after each step.
+    pub(crate) const SIGMA: &str = "output.numbers.sigma";
+
+    /// A network with fresh weights.
+    pub(crate) fn new(shape: &Shape, rng: &mut impl Rng, device: &Device) -> Self {
+        Self {
+            input: Input::new(shape, WIDTH, rng, device),
+            encoder: linear(WIDTH, WIDTH, rng, device),
+            mu: linear(WIDTH, WIDTH, rng, device),
+            log_var: linear(WIDTH, WIDTH, rng, device),
+            decoder: [(); 2].map(|()| linear(WIDTH, WIDTH, rng, device)),
+            output: Output::new(shape, WIDTH, rng, device),
+        }
+    }
+
+    /// This batch's share of the objective: twice the surprise at the rows, and the divergence, a row of the step.
+    pub(crate) fn objective(
+        &self,
+        batch: &Batch,
+        moment: &Moment,
+        rng: &mut impl Rng,
+    ) -> Tensor<1> {
+        self.loss(batch, normals(rng, batch.rows * WIDTH)) / moment.total as f64
+    }
+
+    /// The objective summed over the batch's rows.
+    fn loss(&self, batch: &Batch, noise: Vec<f32>) -> Tensor<1> {
+        let posterior = self.posterior(batch);
+        let noise = TensorData::new(noise, posterior.mu.dims());
+        let z = sample(&posterior, Tensor::from_data(noise, &posterior.mu.device()));
+        self.output.surprise(self.features(z), batch) * FACTOR + divergence(&posterior)
+    }
+
+    /// `[rows, 128]`: μ.
+    pub(crate) fn latent(&self, batch: &Batch) -> Tensor<2> {
+        self.mu.forward(self.hidden(batch))
+    }
+
+    /// The most likely row of each latent.
+    pub(crate) fn decode(&self, z: Tensor<2>) -> Batch {
+        self.output.decode(self.features(z))
+    }
+
+    /// The rows as decoded from their own μ.
+    pub(crate) fn reconstruct(&self, batch: &Batch) -> Batch {
+        self.decode(self.latent(batch))
+    }
+
+    /// The reconstruction part of the objective at μ, summed over the rows.
+    pub(crate) fn surprise(&self, batch: &Batch) -> f64 {
+        let features = self.features(self.latent(batch));
+        let surprise = self.output.surprise(features, batch) * FACTOR;
+        surprise.into_scalar::<f32>().into()
+    }
+
+    fn posterior(&self, batch: &Batch) -> Posterior {
+        let hidden = self.hidden(batch);
+        Posterior {
+            mu: self.mu.forward(hidden.clone()),
+            log_var: self.log_var.forward(hidden),
+        }
+    }
+
+    fn hidden(&self, batch: &Batch) -> Tensor<2> {
+        relu(self.encoder.forward(relu(self.input.forward(batch))))
+    }
+
+    fn features(&self, z: Tensor<2>) -> Tensor<2> {
+        let layers = self.decoder.iter();
+        layers.fold(z, |x, layer| relu(layer.forward(x)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::baseline::one_hot::tests::{
+        assert_close, categories, measures, mixed, noise, rows, with_weights,
+    };
+    use crate::random::{Purpose, stream};
+    use crate::weights::Weights;
+
+    fn network(shape: &Shape, device: &Device) -> Tvae {
+        Tvae::new(shape, &mut stream(0, Purpose::Weights, 0), device)
+    }
+
+    /// The numbers are those of an implementation in PyTorch, `tests/baselines_tvae_reference.py`.
+    #[test]
+    fn test_loss_and_gradients_against_pytorch() {
+        let device = Device::flex().autodiff();
+        for (shape, expected) in [
+            (mixed(), [31.761, 167.127, -57.2237]),
+            (categories(), [11.7396, 7.6511, -0.7807]),
+        ] {
+            let network = with_weights(network(&shape, &device), Tvae::SIGMA, &device);
+            let loss = network.loss(&rows(&shape, 4), noise(4, WIDTH, 0)) / 4.0;
+            assert_close(&measures(&network, loss), &expected);
+        }
+    }
+
+    #[test]
+    fn test_micro_batches_sum_to_the_batch() {
+        let device = Device::flex().autodiff();
+        let network = with_weights(network(&mixed(), &device), Tvae::SIGMA, &device);
+        let (whole, draws) = (rows(&mixed(), 4), noise(4, WIDTH, 0));
+        let part = |from: usize, to: usize| Batch {
+            rows: to - from,
+            numbers: whole.numbers[2 * from..2 * to].to_vec(),
+            modes: whole.modes[2 * from..2 * to].to_vec(),
+            codes: whole.codes[4 * from..4 * to].to_vec(),
+        };
+        let loss = |from: usize, to: usize| {
+            network.loss(&part(from, to), draws[WIDTH * from..WIDTH * to].to_vec()) / 4.0
+        };
+        let parts = measures(&network, loss(0, 1) + loss(1, 4));
+        assert_close(&parts, &measures(&network, loss(0, 4)));
+    }
+
+    #[test]
+    fn test_objective_is_a_mean_and_repeatable() {
+        let device = Device::flex().autodiff();
+        let network = network(&mixed(), &device);
+        let batch = rows(&mixed(), 4);
+        let objective = |total, seed| {
+            let moment = Moment {
+                total,
+                step: 0,
+                beta: 0.0,
+            };
+            let mut rng = stream(seed, Purpose::Batch, 0);
+            measures(&network, network.objective(&batch, &moment, &mut rng))
+        };
+        assert_eq!(objective(4, 1), objective(4, 1));
+        assert_ne!(objective(4, 1), objective(4, 2));
+        assert_close(&objective(8, 1), &objective(4, 1).map(|x| x / 2.0));
+    }
+
+    #[test]
+    fn test_without_gradients_the_loss_is_the_same() {
+        let loss = |device: Device| {
+            let network = with_weights(network(&mixed(), &device), Tvae::SIGMA, &device);
+            let loss = network.loss(&rows(&mixed(), 4), noise(4, WIDTH, 0));
+            loss.into_scalar::<f32>()
+        };
+        assert_eq!(loss(Device::flex()), loss(Device::flex().autodiff()));
+    }
+
+    #[test]
+    fn test_reconstruct_decodes_the_mean() {
+        let device = Device::flex();
+        let network = network(&mixed(), &device);
+        let batch = rows(&mixed(), 3);
+        let decoded = network.reconstruct(&batch);
+        assert_eq!(network.latent(&batch).dims(), [3, WIDTH]);
+        assert_eq!(decoded, network.decode(network.latent(&batch)));
+        assert_eq!((decoded.rows, decoded.numbers.len()), (3, 6));
+        assert_eq!((decoded.modes.len(), decoded.codes.len()), (6, 12));
+    }
+
+    #[test]
+    fn test_sigma_is_found_and_starts_at_a_tenth() {
+        let device = Device::flex();
+        let weights = Weights::of(&network(&mixed(), &device));
+        let range = weights.range(Tvae::SIGMA).unwrap();
+        assert_eq!(weights.values[range], [0.1, 0.1]);
+        let weights = Weights::of(&network(&categories(), &device));
+        assert_eq!(weights.range(Tvae::SIGMA), None);
+    }
+}

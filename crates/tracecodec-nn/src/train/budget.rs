@@ -1,0 +1,69 @@
+//! How long a training lasts, and in what portions.
+
+use crate::error::Error;
+
+/// What the loop needs to know of a training, whatever is trained.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Budget {
+    /// Names all random numbers.
+    pub(crate) seed: u64,
+    /// Optimiser steps.
+    pub(crate) steps: u64,
+    /// Minutes instead of steps.
+    pub(crate) minutes: Option<f64>,
+    /// Examples a step.
+    pub(crate) batch: usize,
+    /// Examples of a step that are computed at a time; it divides `batch`. A GPU computes all of a step at once.
+    pub(crate) micro_batch: usize,
+    /// Examples that are shuffled together and kept in memory, in chunks of 2,048; a pool more is read ahead.
+    pub(crate) shuffle_pool: usize,
+    /// Validations in the course of the training.
+    pub(crate) validations: u32,
+    /// Validations without an improvement after which the training stops.
+    pub(crate) patience: u32,
+    /// Threads on the CPU; the result does not depend on them. Default: all of the machine's.
+    pub(crate) threads: Option<usize>,
+}
+
+impl Budget {
+    /// Whether every setting is in its range.
+    ///
+    /// # Errors
+    /// If one is not.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let whole = self.micro_batch > 0 && self.batch.is_multiple_of(self.micro_batch);
+        if self.batch == 0 || !whole {
+            return Err(Error::Config {
+                name: "batch",
+                value: self.batch.to_string(),
+                reason: "must be a positive multiple of micro_batch",
+            });
+        }
+        positive("shuffle_pool", self.shuffle_pool as f64)?;
+        positive("steps", self.steps as f64)?;
+        positive("patience", self.patience.into())?;
+        positive("minutes", self.minutes.unwrap_or(1.0))
+    }
+}
+
+/// Refuses a setting that breaks its rule.
+pub(crate) fn rule(
+    name: &'static str,
+    value: f64,
+    holds: bool,
+    reason: &'static str,
+) -> Result<(), Error> {
+    if holds && value.is_finite() {
+        return Ok(());
+    }
+    Err(Error::Config {
+        name,
+        value: value.to_string(),
+        reason,
+    })
+}
+
+/// Refuses a setting that is not positive.
+pub(crate) fn positive(name: &'static str, value: f64) -> Result<(), Error> {
+    rule(name, value, value > 0.0, "must be positive")
+}

@@ -1,0 +1,93 @@
+//! What the loop is told of the model that it trains.
+
+use std::ops::Range;
+use std::path::Path;
+
+use burn::module::Module;
+use burn::tensor::{Device as Tensors, Tensor};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::optimiser::Update;
+use crate::device::Device;
+use crate::error::Error;
+use crate::weights::Weights;
+
+/// A model in training: its network, its objective, how the weights move, and how they are judged.
+pub(crate) trait Task: Sync {
+    /// What it is trained on.
+    type Example: Send + Sync;
+    /// What the weights belong to.
+    type Network: Module + Sync;
+    /// What a validation finds.
+    type Validation: Judged;
+
+    /// A network to load weights into.
+    fn network(&self) -> &Self::Network;
+
+    /// Where the network computes.
+    fn device(&self) -> Device;
+
+    /// The tensor library's device.
+    fn tensors(&self) -> &Tensors;
+
+    /// What some of a step's examples add to the step's loss. `place` numbers their first micro-batch among all of the training, and
+    /// names its random numbers; a GPU gets several micro-batches at once.
+    fn objective(
+        &self,
+        network: &Self::Network,
+        examples: &[Self::Example],
+        place: u64,
+        at: &Moment<'_, Self::Validation>,
+    ) -> Tensor<1>;
+
+    /// How the weights move at the end of a step.
+    fn update(&self, at: &Moment<'_, Self::Validation>) -> Update;
+
+    /// Holds weights within their bounds after they have moved.
+    fn constrain(&self, _weights: &mut [f32]) {}
+
+    /// Puts weights into the model.
+    fn set_weights(&mut self, weights: &Weights);
+
+    /// Judges the weights that it has.
+    fn validate(
+        &self,
+        training_loss: f64,
+        at: &Moment<'_, Self::Validation>,
+    ) -> Result<Self::Validation, Error>;
+
+    /// Writes the model into a directory, and returns the digest of its weights' file.
+    fn save(&self, directory: &Path) -> Result<String, Error>;
+}
+
+/// Where in a training a step or a validation stands.
+#[derive(Debug)]
+pub(crate) struct Moment<'a, V> {
+    /// Optimiser steps so far.
+    pub(crate) step: u64,
+    /// Share of the budget that is used, from 0; one in minutes may be exceeded.
+    pub(crate) share: f64,
+    /// Examples of a step.
+    pub(crate) batch: usize,
+    /// The validations so far.
+    pub(crate) validations: &'a [V],
+}
+
+/// What a validation finds. The best model is the one of the least loss.
+pub(crate) trait Judged: Clone + Sync + Serialize + DeserializeOwned {
+    /// The loss by which models are selected.
+    fn loss(&self) -> f64;
+}
+
+/// Training examples in an order that stays.
+pub(crate) trait Examples: Send + Sync + 'static {
+    /// One of them.
+    type Example: Send + 'static;
+
+    /// How many there are.
+    fn len(&self) -> u64;
+
+    /// The examples of some runs; quickest if the runs ascend.
+    fn read(&self, runs: &[Range<u64>]) -> Result<Vec<Self::Example>, Error>;
+}
