@@ -9,7 +9,7 @@ use std::process::Command;
 use tracecodec::action::context::Contexts;
 use tracecodec::action::{Action, FlowEvent, OptionProfiles, Proto};
 use tracecodec_nn::codec::training::{Data, Validation};
-use tracecodec_nn::train::Report;
+use tracecodec_nn::train::{Progress, Report};
 use tracecodec_nn::{
     Accuracy, Codec, CodecConfig, Device, EncoderKind, RefineConfig, TokenLayout, TrainConfig,
     train,
@@ -72,7 +72,7 @@ fn trained(device: Device, steps: u64) -> (Codec, Report<Validation>) {
         ..TrainConfig::default()
     };
     let directory = tempfile::tempdir().unwrap();
-    let go_on = |_: &_| ControlFlow::Continue(());
+    let go_on = |_: &Progress<'_, Validation>| ControlFlow::Continue(());
     train(&config, &tiny(), &data, directory.path(), false, go_on).unwrap()
 }
 
