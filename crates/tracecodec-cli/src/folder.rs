@@ -62,6 +62,21 @@ pub(crate) fn below(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
+/// The captures that paths name: each path itself, or the captures below it, if it is a folder; `-` is stdin.
+///
+/// # Errors
+/// As [`captures`].
+pub(crate) fn captures_of(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for path in paths {
+        match path != Path::new("-") && path.is_dir() {
+            true => found.extend(captures(path)?.into_iter().map(|capture| capture.path)),
+            false => found.push(path.clone()),
+        }
+    }
+    Ok(found)
+}
+
 /// The captures below a folder, sorted. Files that are no captures are left out, with a warning.
 ///
 /// # Errors
@@ -137,7 +152,8 @@ pub(crate) fn take_each<S: Serialize>(
 /// The captures below a folder, and where each goes in a new folder, which is made.
 ///
 /// # Errors
-/// If there are no captures, or the new folder holds something: what is not overwritten would look as if it came out of this run.
+/// If there are no captures, or the new folder lies within the other one or holds something: what is not overwritten would look as if it came
+/// out of this run.
 fn in_and_out(folder: &Path, new: &Path) -> Result<Vec<(PathBuf, PathBuf)>> {
     let is_free = match fs::read_dir(new) {
         Ok(mut entries) => entries.next().is_none(),
@@ -147,6 +163,12 @@ fn in_and_out(folder: &Path, new: &Path) -> Result<Vec<(PathBuf, PathBuf)>> {
         return Err(Hint::error(
             format!("{}: not an empty folder", new.display()),
             "choose a new or an empty folder",
+        ));
+    }
+    if lies_within(new, folder)? {
+        return Err(Hint::error(
+            format!("{}: lies within {}", new.display(), folder.display()),
+            "choose a folder elsewhere: what comes out would go in the next time",
         ));
     }
     let mut pairs = Vec::new();
@@ -159,6 +181,16 @@ fn in_and_out(folder: &Path, new: &Path) -> Result<Vec<(PathBuf, PathBuf)>> {
         pairs.push((capture.path, output));
     }
     Ok(pairs)
+}
+
+/// Whether a path, of which the last parts need not exist, lies within a folder.
+fn lies_within(path: &Path, folder: &Path) -> Result<bool> {
+    let canonical = |path: &Path| {
+        fs::canonicalize(path).with_context(|| format!("cannot read {}", path.display()))
+    };
+    let nearest = path.ancestors().find(|path| path.exists());
+    let nearest = canonical(nearest.unwrap_or(Path::new(".")))?;
+    Ok(nearest.starts_with(canonical(folder)?))
 }
 
 /// All files below a folder.

@@ -16,12 +16,16 @@ use tracecodec_nn::baseline::{
 };
 
 use crate::cli::ReadArgs;
+use crate::failure::Hint;
 use crate::folder;
 use crate::input::Input;
 use crate::interrupt;
 use crate::output::{CaptureOutput, print, print_json, print_summary};
 use crate::shards::Shards;
 use crate::training_run::{TrainingArgs, TrainingBar, stopped_early};
+
+/// The file that describes a trained baseline.
+const BASELINE: &str = "baseline.json";
 
 /// Train and run the raw-field baselines.
 ///
@@ -118,6 +122,18 @@ struct ModelArgs {
     /// Folder of a trained baseline.
     #[arg(short, long, value_name = "DIR")]
     model: PathBuf,
+}
+
+impl ModelArgs {
+    fn load(&self) -> Result<Baseline> {
+        if !self.model.join(BASELINE).is_file() {
+            return Err(Hint::error(
+                format!("{}: no baseline there", self.model.display()),
+                "name a folder that `tracecodec baseline train` wrote",
+            ));
+        }
+        Ok(Baseline::load(&self.model)?)
+    }
 }
 
 #[derive(Debug, Clone, Copy, Args)]
@@ -224,8 +240,8 @@ fn train(args: &Train, json: bool) -> Result<()> {
     (config.minutes, config.threads) = (training.minutes, training.threads);
     config.vocabulary_rows = args.vocabulary.rows();
     config.check()?;
-    training.check_output("baseline.json", None)?;
-    let data = read_data(&args.shards, args.vocabulary, args.read)?;
+    training.check_output(BASELINE, None)?;
+    let data = read_data(&args.shards, config.vocabulary_rows, args.read)?;
     let bar = TrainingBar::new("rows");
     let (_, report) = baseline::train(
         &config,
@@ -263,14 +279,14 @@ fn train(args: &Train, json: bool) -> Result<()> {
 }
 
 /// The rows of shards. One dictionary of option layouts serves all splits that values are taken from.
-fn read_data(folders: &[PathBuf], vocabulary: VocabularyArg, read: ReadArgs) -> Result<RawData> {
+fn read_data(folders: &[PathBuf], vocabulary: VocabularyRows, read: ReadArgs) -> Result<RawData> {
     let folders: Vec<&PathBuf> = folders.iter().collect();
     let shards = Shards::read(&folders)?;
     let (mut values, mut sources) = (ValueCounts::default(), Vec::new());
     let mut profiles = OptionProfiles::new();
     let mut split = |split: Split| -> Result<Vec<RawRow>> {
         let mut rows = Vec::new();
-        let is_known = split == Split::Train || vocabulary == VocabularyArg::All;
+        let is_known = split == Split::Train || vocabulary == VocabularyRows::All;
         for shard in shards.of(split) {
             let dictionary = std::mem::take(&mut profiles);
             let dictionary = match is_known {
@@ -290,7 +306,7 @@ fn read_data(folders: &[PathBuf], vocabulary: VocabularyArg, read: ReadArgs) -> 
     };
     let training = split(Split::Train)?;
     let validation = split(Split::Validation)?;
-    if vocabulary == VocabularyArg::All {
+    if vocabulary == VocabularyRows::All {
         split(Split::Test)?;
     }
     Ok(RawData::new(training, validation, values, profiles).with_sources(sources))
@@ -325,14 +341,13 @@ fn read_rows(path: &Path, read: ReadArgs, profiles: OptionProfiles) -> Result<Ca
 #[derive(Debug, Serialize)]
 struct Summary {
     input: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    output: Option<String>,
+    output: String,
     model: &'static str,
     diagnostics: Diagnostics,
 }
 
 fn reconstruct(args: &Reconstruct, json: bool) -> Result<()> {
-    let baseline = Baseline::load(&args.baseline.model)?;
+    let baseline = args.baseline.load()?;
     let take = |input: &Path, output: &Path| -> Result<(Summary, String)> {
         let diagnostics = through(&baseline, input, args.read, Some(output))?;
         let rows = diagnostics.rows();
@@ -344,7 +359,7 @@ fn reconstruct(args: &Reconstruct, json: bool) -> Result<()> {
         );
         let summary = Summary {
             input: input.display().to_string(),
-            output: Some(output.display().to_string()),
+            output: output.display().to_string(),
             model: baseline.model().name(),
             diagnostics,
         };
@@ -382,9 +397,9 @@ fn through(
 }
 
 fn diagnose(args: &Diagnose, json: bool) -> Result<()> {
-    let baseline = Baseline::load(&args.baseline.model)?;
+    let baseline = args.baseline.load()?;
     let mut diagnostics = Diagnostics::default();
-    for input in folder::below(&args.inputs)? {
+    for input in folder::captures_of(&args.inputs)? {
         diagnostics.merge(&through(&baseline, &input, args.read, None)?);
     }
     if json {

@@ -376,12 +376,15 @@ fn test_baselines_from_shards_to_captures() {
         let inspected = json(&succeed(&folder, &format!("inspect {output} --json")));
         assert_eq!(inspected["packets_read"].as_u64(), Some(valid), "{output}");
     }
+    let inside = "baseline reconstruct shards/test shards/test/decoded -m model";
+    let inside = told(&run(&folder, inside));
+    assert!(inside.contains("lies within shards/test"), "{inside}");
     let told_of_rows = told(&succeed(&folder, "baseline diagnose shards/test -m model"));
     for column in ["invalid rows", "tcp_dport", "delta_t"] {
         assert!(told_of_rows.contains(column), "{told_of_rows}");
     }
     let outside = told(&run(&folder, "baseline diagnose example.pcap -m shards"));
-    assert!(outside.contains("baseline.json"), "{outside}");
+    assert!(outside.contains("shards: no baseline there"), "{outside}");
 }
 
 #[test]

@@ -15,7 +15,6 @@ mod network;
 mod one_hot;
 mod plateau;
 mod post_norm;
-mod rows;
 mod store;
 mod surprise;
 mod table;
@@ -38,8 +37,8 @@ use crate::parallel::{default_threads, ordered};
 use crate::random::{Purpose, stream};
 use crate::weights::Weights;
 use batch::Batch;
+use encoding::Encoding;
 use network::Network;
-use rows::Encoding;
 
 /// Rows that pass through the network at a time.
 const PIECE: usize = 500;
@@ -51,7 +50,6 @@ const SPAN: usize = 16;
 #[derive(Debug)]
 pub struct Baseline {
     model: Model,
-    schema: Schema,
     seed: u64,
     encoding: Encoding,
     profiles: OptionProfiles,
@@ -64,7 +62,6 @@ impl Baseline {
     /// A baseline with fresh weights.
     fn new(
         model: Model,
-        schema: Schema,
         seed: u64,
         encoding: Encoding,
         profiles: OptionProfiles,
@@ -74,7 +71,6 @@ impl Baseline {
         Ok(Self {
             network: Network::new(model, &encoding.shape(), &mut rng, &tensors),
             model,
-            schema,
             seed,
             encoding,
             profiles: profiles.freeze(),
@@ -96,7 +92,7 @@ impl Baseline {
 
     /// The table that it is a codec of.
     pub fn schema(&self) -> Schema {
-        self.schema
+        self.encoding.schema()
     }
 
     /// The dictionary that gives `tcp_opt_profile` its meaning.

@@ -4,9 +4,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use tracecodec::action::OptionProfiles;
-use tracecodec::raw::Schema;
 
-use super::rows::Encoding;
+use super::encoding::Encoding;
 use super::{Baseline, Model};
 use crate::error::Error;
 use crate::files;
@@ -30,8 +29,6 @@ struct Description {
     version: u32,
     /// The model.
     model: Model,
-    /// The table that it is a codec of.
-    schema: Schema,
     /// Names the random numbers that modes are drawn by.
     seed: u64,
     /// BLAKE3 digest of the weights.
@@ -60,7 +57,6 @@ impl Baseline {
             format: FORMAT.to_string(),
             version: 1,
             model: self.model,
-            schema: self.schema,
             seed: self.seed,
             weights_blake3: files::digest(&weights),
             option_profiles: self.profiles.to_hex(),
@@ -87,15 +83,11 @@ impl Baseline {
         let description: Description = serde_json::from_slice(&bytes).map_err(bad)?;
         let profiles = OptionProfiles::from_hex(&description.option_profiles)
             .map_err(|e| Error::format(&path, e))?;
-        if !description
-            .encoding
-            .is_sound(description.model, description.schema)
-        {
+        if !description.encoding.is_sound(description.model) {
             return Err(Error::format(&path, "an encoding of another model"));
         }
         let mut baseline = Self::new(
             description.model,
-            description.schema,
             description.seed,
             description.encoding,
             profiles,

@@ -12,8 +12,8 @@ use tracecodec::artifact::manifest::Source;
 use tracecodec::raw::{COLUMNS, Diagnostics, RawRow, Schema, ValueCounts, Vocabularies};
 
 use super::batch;
+use super::encoding::Encoding;
 use super::network::{Network, Optimisation};
-use super::rows::Encoding;
 use super::table::Table;
 use super::{Baseline, BaselineConfig};
 use crate::device::Device;
@@ -254,8 +254,7 @@ impl BaselineTask {
     fn new(config: &BaselineConfig, data: &RawData, encoding: Encoding) -> Result<Self, Error> {
         let runs = spread(data.validation_rows(), config.validation_rows as u64);
         let profiles = data.profiles.clone();
-        let mut baseline =
-            Baseline::new(config.model, config.schema, config.seed, encoding, profiles)?;
+        let mut baseline = Baseline::new(config.model, config.seed, encoding, profiles)?;
         if let Some(threads) = config.threads {
             baseline = baseline.with_threads(threads);
         }

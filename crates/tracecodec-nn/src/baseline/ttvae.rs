@@ -10,8 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use super::batch::{Batch, Moment, Shape};
 use super::one_hot::{FACTOR, Input, Output};
 use super::post_norm::{D_MODEL, DecoderLayer, Dropout, EncoderLayer, Sequences};
-use crate::codec::loss::{Posterior, sample};
-use crate::layers::linear;
+use crate::layers::{Posterior, linear, sample};
 use crate::random::normals;
 
 /// Width of the latent.

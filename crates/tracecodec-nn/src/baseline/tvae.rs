@@ -8,8 +8,7 @@ use rand::Rng;
 
 use super::batch::{Batch, Moment, Shape};
 use super::one_hot::{FACTOR, Input, Output};
-use crate::codec::loss::{Posterior, divergence, sample};
-use crate::layers::linear;
+use crate::layers::{Posterior, divergence, linear, sample};
 use crate::random::normals;
 
 /// Width of the hidden layers and of the latent.

@@ -10,18 +10,10 @@ use rand::Rng;
 use super::batch::Batch;
 use super::symbols::Symbols;
 use super::{CodecConfig, EncoderKind};
-use crate::layers::{ResidualBlock, TransformerBlock, linear, table};
+use crate::layers::{Posterior, ResidualBlock, TransformerBlock, linear, table};
 
 /// Initial bias of the log-variance: the posterior starts narrow.
 const LOG_VARIANCE: f32 = -6.0;
-
-/// Mean and log-variance of the latents, `[rows, d_latent]` each.
-pub(crate) struct Posterior {
-    /// Mean.
-    pub(crate) mu: Tensor<2>,
-    /// Logarithm of the variance.
-    pub(crate) log_var: Tensor<2>,
-}
 
 /// What reads the tokens of a packet.
 #[derive(Module, Debug)]

@@ -1,9 +1,6 @@
 //! The variational objective (the paper, section 3.4): reconstruction + λ time + β KL, in nats a packet.
 
-use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
-
-pub(crate) use super::encoder::Posterior;
 
 /// The parts of the objective, each summed over the packets of a batch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
@@ -28,17 +25,4 @@ impl Parts {
             kl: self.kl + other.kl,
         }
     }
-}
-
-/// KL(q ‖ N(0, 1)), summed over dimensions and packets.
-pub(crate) fn divergence(posterior: &Posterior) -> Tensor<1> {
-    let mu = posterior.mu.clone();
-    let log_var = posterior.log_var.clone();
-    let variance = log_var.clone().exp();
-    ((mu.clone() * mu + variance - log_var) - 1.0).sum() * 0.5
-}
-
-/// A draw from the posterior with the given standard normal noise.
-pub(crate) fn sample(posterior: &Posterior, noise: Tensor<2>) -> Tensor<2> {
-    posterior.mu.clone() + (posterior.log_var.clone() * 0.5).exp() * noise
 }

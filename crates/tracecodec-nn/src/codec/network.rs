@@ -8,8 +8,8 @@ use super::CodecConfig;
 use super::batch::Batch;
 use super::decoder::Decoder;
 use super::encoder::Encoder;
-use super::loss::{divergence, sample};
 use super::symbols::Symbols;
+use crate::layers::{divergence, sample};
 
 /// The trainable part of the codec.
 #[derive(Module, Debug)]

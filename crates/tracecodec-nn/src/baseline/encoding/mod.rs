@@ -1,13 +1,257 @@
-//! Numbers of one column, on the scales that the networks of the baselines work with.
+//! Rows of a table to the batches of a model, and back: each number on the scale that the model works with.
 
 mod gaussian_mixture;
 mod k_means;
 mod quantile;
 mod standard;
 
-pub(crate) use gaussian_mixture::ModeNormalizer;
-pub(crate) use quantile::QuantileTransformer;
-pub(crate) use standard::Standardizer;
+use rand::{Rng, RngExt};
+use serde::{Deserialize, Serialize};
+use tracecodec::action::OptionProfiles;
+use tracecodec::raw::{RawRow, Schema};
+
+use super::batch::{Batch, Shape};
+use super::config::Model;
+use super::table::{Decoded, Table};
+use gaussian_mixture::ModeNormalizer;
+use quantile::QuantileTransformer;
+use standard::Standardizer;
+
+/// Most rows that a Gaussian mixture is fitted to, drawn at random.
+const MIXTURE_ROWS: usize = 200_000;
+
+/// How rows of a table become batches of a model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Encoding {
+    table: Table,
+    scale: Scale,
+}
+
+/// The scale of each column that is a number to the model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Scale {
+    /// Mode and offset (TVAE, TTVAE).
+    Modes(Vec<ModeNormalizer>),
+    /// Normal quantiles (TabSyn-VAE).
+    Quantiles(Vec<QuantileTransformer>),
+    /// Mean and deviation of every column, its codes taken as numbers (GOGGLE).
+    Standard(Vec<Standardizer>),
+}
+
+/// Numbers and codes of rows.
+struct Cells {
+    numbers: Vec<f64>,
+    codes: Vec<u32>,
+}
+
+impl Cells {
+    fn of<'a>(
+        table: &Table,
+        rows: impl IntoIterator<Item = &'a RawRow>,
+        profiles: &OptionProfiles,
+    ) -> Self {
+        let (mut numbers, mut codes) = (Vec::new(), Vec::new());
+        for row in rows {
+            table.read(row, profiles, &mut numbers, &mut codes);
+        }
+        Self { numbers, codes }
+    }
+}
+
+impl Encoding {
+    /// The encoding of a model, fitted to training rows, of which there must be some.
+    pub(super) fn fit(
+        model: Model,
+        table: Table,
+        rows: &[RawRow],
+        profiles: &OptionProfiles,
+        rng: &mut impl Rng,
+    ) -> Self {
+        let width = table.numbers();
+        let scale = match model {
+            Model::Tvae | Model::Ttvae | Model::TtvaeIntended => {
+                let cells = Cells::of(&table, sample(rows, MIXTURE_ROWS, rng), profiles);
+                let fit = |column: usize| {
+                    ModeNormalizer::fit(&column_of(&cells.numbers, width, column), rng)
+                };
+                Scale::Modes((0..width).map(fit).collect())
+            }
+            Model::TabsynVae => {
+                let cells = Cells::of(&table, rows, profiles);
+                let columns = (0..width).map(|column| column_of(&cells.numbers, width, column));
+                let fit = |column: Vec<f64>| QuantileTransformer::fit(&column);
+                Scale::Quantiles(columns.map(fit).collect())
+            }
+            Model::Goggle | Model::GoggleIntended => {
+                let cells = Cells::of(&table, rows, profiles);
+                let codes: Vec<f64> = cells.codes.iter().map(|&code| code.into()).collect();
+                let fit = |values: &[f64], width: usize| -> Vec<Standardizer> {
+                    (0..width)
+                        .map(|column| Standardizer::fit(&column_of(values, width, column)))
+                        .collect()
+                };
+                let mut columns = fit(&cells.numbers, width);
+                columns.extend(fit(&codes, table.codes().len()));
+                Scale::Standard(columns)
+            }
+        };
+        Self { table, scale }
+    }
+
+    /// The table that it encodes.
+    pub(super) fn schema(&self) -> Schema {
+        self.table.schema()
+    }
+
+    /// Whether it is a whole encoding of this model: one from a damaged file may not be.
+    pub(super) fn is_sound(&self, model: Model) -> bool {
+        let numbers = self.table.numbers();
+        match (model, &self.scale) {
+            (Model::Tvae | Model::Ttvae | Model::TtvaeIntended, Scale::Modes(columns)) => {
+                columns.len() == numbers && columns.iter().all(ModeNormalizer::is_sound)
+            }
+            (Model::TabsynVae, Scale::Quantiles(columns)) => {
+                columns.len() == numbers && columns.iter().all(QuantileTransformer::is_sound)
+            }
+            (Model::Goggle | Model::GoggleIntended, Scale::Standard(columns)) => {
+                columns.len() == numbers + self.table.codes().len()
+                    && columns.iter().all(Standardizer::is_sound)
+            }
+            _ => false,
+        }
+    }
+
+    /// How wide its batches are.
+    pub(super) fn shape(&self) -> Shape {
+        let codes = self.table.codes();
+        match &self.scale {
+            Scale::Modes(columns) => Shape {
+                modes: columns.iter().map(ModeNormalizer::modes).collect(),
+                codes,
+            },
+            Scale::Quantiles(columns) => Shape {
+                modes: vec![0; columns.len()],
+                codes,
+            },
+            Scale::Standard(columns) => Shape {
+                modes: vec![0; columns.len()],
+                codes: Vec::new(),
+            },
+        }
+    }
+
+    /// The batch of rows. The modes of numbers are drawn.
+    pub(super) fn encode<'a>(
+        &self,
+        rows: impl ExactSizeIterator<Item = &'a RawRow>,
+        profiles: &OptionProfiles,
+        rng: &mut impl Rng,
+    ) -> Batch {
+        let count = rows.len();
+        let Cells { numbers, codes } = Cells::of(&self.table, rows, profiles);
+        match &self.scale {
+            Scale::Modes(columns) => {
+                let numbers = numbers.into_iter().zip(columns.iter().cycle());
+                let told = numbers.map(|(x, column)| column.encode(x, rng));
+                let (modes, numbers) = told.unzip();
+                Batch {
+                    rows: count,
+                    numbers,
+                    modes,
+                    codes,
+                }
+            }
+            Scale::Quantiles(columns) => {
+                let numbers = numbers.into_iter().zip(columns.iter().cycle());
+                Batch {
+                    rows: count,
+                    numbers: numbers.map(|(x, column)| column.forward(x)).collect(),
+                    modes: Vec::new(),
+                    codes,
+                }
+            }
+            Scale::Standard(columns) => {
+                let numbers = numbers.chunks_exact(self.table.numbers());
+                let codes = codes.chunks_exact(columns.len() - self.table.numbers());
+                let rows = numbers.zip(codes).flat_map(|(numbers, codes)| {
+                    let codes = codes.iter().map(|&code| f64::from(code));
+                    let cells = numbers.iter().copied().chain(codes);
+                    cells
+                        .zip(columns)
+                        .map(|(cell, column)| column.forward(cell))
+                });
+                Batch {
+                    rows: count,
+                    numbers: rows.collect(),
+                    ..Batch::default()
+                }
+            }
+        }
+    }
+
+    /// The rows of a batch that a model decoded.
+    pub(super) fn decode(&self, batch: &Batch) -> Vec<Decoded> {
+        let width = self.table.numbers();
+        let (numbers, codes): (Vec<f64>, Vec<u32>) = match &self.scale {
+            Scale::Modes(columns) => {
+                let numbers = batch.modes.iter().zip(&batch.numbers);
+                let numbers = numbers.zip(columns.iter().cycle());
+                let numbers = numbers.map(|((&mode, &alpha), column)| column.decode(mode, alpha));
+                (numbers.collect(), batch.codes.clone())
+            }
+            Scale::Quantiles(columns) => {
+                let numbers = batch.numbers.iter().zip(columns.iter().cycle());
+                let numbers = numbers.map(|(&score, column)| column.inverse(score));
+                (numbers.collect(), batch.codes.clone())
+            }
+            Scale::Standard(columns) => {
+                let sizes = self.table.codes();
+                let (mut numbers, mut codes) = (Vec::new(), Vec::new());
+                for row in batch.numbers.chunks_exact(columns.len()) {
+                    let cells = row
+                        .iter()
+                        .zip(columns)
+                        .map(|(&z, column)| column.inverse(z));
+                    let cells: Vec<f64> = cells.collect();
+                    numbers.extend(&cells[..width]);
+                    let nearest = cells[width..].iter().zip(&sizes);
+                    codes.extend(nearest.map(|(&cell, &size)| nearest_code(cell, size)));
+                }
+                (numbers, codes)
+            }
+        };
+        let codes = codes.chunks_exact(self.table.codes().len());
+        let rows = numbers.chunks_exact(width).zip(codes);
+        rows.map(|(numbers, codes)| self.table.write(numbers, codes))
+            .collect()
+    }
+}
+
+/// The code nearest to a number; 0 where it is none.
+fn nearest_code(number: f64, codes: usize) -> u32 {
+    // Saturates, and takes what is no number for 0.
+    (number.round() as u32).min(codes as u32 - 1)
+}
+
+/// One column of a row-major matrix of this width.
+fn column_of(values: &[f64], width: usize, column: usize) -> Vec<f64> {
+    values.iter().skip(column).step_by(width).copied().collect()
+}
+
+/// At most so many rows, each as likely as any other, in their order.
+fn sample<'a>(rows: &'a [RawRow], count: usize, rng: &mut impl Rng) -> Vec<&'a RawRow> {
+    let (mut wanted, mut left) = (count.min(rows.len()), rows.len());
+    let mut taken = Vec::with_capacity(wanted);
+    for row in rows {
+        if rng.random_range(0..left) < wanted {
+            taken.push(row);
+            wanted -= 1;
+        }
+        left -= 1;
+    }
+    taken
+}
 
 /// The finite ones of some values, ascending; a single 0 where there is none.
 fn ascending(values: &[f64]) -> Vec<f64> {
