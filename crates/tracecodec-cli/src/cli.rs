@@ -48,6 +48,8 @@ pub(crate) enum Command {
     Roundtrip(commands::roundtrip::Roundtrip),
     Probe(commands::probe::Probe),
     Baseline(commands::baseline::BaselineArgs),
+    Generator(commands::generator::GeneratorArgs),
+    Generate(commands::generate::Generate),
     Verify(commands::verify::Verify),
     Evaluate(commands::evaluate::Evaluate),
     Merge(commands::merge::Merge),

@@ -105,6 +105,14 @@ pub enum Error {
         /// What was looked for.
         reason: String,
     },
+    /// The generator has no such label.
+    #[error("no label `{label}`\nhint: {}", known_labels(known))]
+    Label {
+        /// The label that was asked for.
+        label: String,
+        /// Those that there are.
+        known: Vec<String>,
+    },
     /// The loss is no longer a finite number.
     #[error(
         "the loss is {loss} at step {step}\nhint: lower the learning rate, or try another seed"
@@ -130,5 +138,12 @@ impl Error {
             path: path.to_path_buf(),
             reason: reason.to_string(),
         }
+    }
+}
+
+fn known_labels(known: &[String]) -> String {
+    match known {
+        [] => "the generator was trained on shards without labels; leave the label out".to_string(),
+        known => format!("the generator knows {}", known.join(", ")),
     }
 }

@@ -22,6 +22,8 @@ pub(crate) enum Purpose {
     Fit = 7,
     /// Modes that numbers are told in, outside a training.
     Modes = 8,
+    /// Openings (place 0) and flows (from 1 on) of a generated trace.
+    Trace = 9,
 }
 
 /// The stream of a seed, a purpose and a place within it (an epoch, a pool, a micro-batch).

@@ -138,7 +138,7 @@ fn posterior(features: usize, d_latent: usize, rng: &mut impl Rng, device: &Devi
 }
 
 /// First row of each vocabulary in a packed table, and the number of rows.
-pub(super) fn offsets(sizes: impl Iterator<Item = usize>) -> (Vec<usize>, usize) {
+pub(crate) fn offsets(sizes: impl Iterator<Item = usize>) -> (Vec<usize>, usize) {
     let mut rows = 0;
     let offsets = sizes
         .map(|size| {
@@ -151,7 +151,7 @@ pub(super) fn offsets(sizes: impl Iterator<Item = usize>) -> (Vec<usize>, usize)
 
 /// `[packets, rows]`: 1 at the rows of a packed table that a packet's values name. Times the table it sums their
 /// embeddings, which is faster than to gather them one by one.
-pub(super) fn multi_hot(
+pub(crate) fn multi_hot(
     values: &[u8],
     offsets: &[usize],
     rows: usize,

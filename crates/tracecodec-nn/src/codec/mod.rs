@@ -13,14 +13,14 @@ mod acknowledgment;
 pub(crate) mod batch;
 mod config;
 mod decoder;
-mod encoder;
+pub(crate) mod encoder;
 mod heads;
 pub(crate) mod loss;
 mod network;
 mod open_flows;
 mod refine;
 mod store;
-mod symbols;
+pub(crate) mod symbols;
 mod trace;
 pub mod training;
 

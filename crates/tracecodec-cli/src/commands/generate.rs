@@ -1,0 +1,270 @@
+//! `generate`: a trace that a generator makes, or goes on with.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use clap::builder::RangedU64ValueParser;
+use serde::Serialize;
+use tracecodec::action::{Action, OptionProfiles};
+use tracecodec::compile::Compiler;
+use tracecodec::flow::FlowTable;
+use tracecodec::lift::Lifter;
+use tracecodec::pcap::Timestamp;
+use tracecodec_nn::generator::autoregressive::{Autoregressive, Drawing, TraceGenerator};
+
+use crate::cli::{OutputArg, ReadArgs, RealiseArgs};
+use crate::failure::Hint;
+use crate::input::{Input, progress_bar};
+use crate::interrupt;
+use crate::output::{
+    CaptureOutput, check_distinct, check_stdout, legalisation_line, legalisations, print_summary,
+};
+
+/// When a trace from nothing begins: 2026-01-01.
+const EPOCH: Timestamp = Timestamp(1_767_225_600_000_000_000);
+
+/// Generate a trace, or go on with one.
+///
+/// Makes any number of packets, from nothing but the model or as the continuation of a capture. The same seed gives the same bytes. Packets are
+/// written as they are made: memory follows the flows that are open.
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("length").required(true).multiple(true)))]
+pub(crate) struct Generate {
+    #[command(flatten)]
+    output: OutputArg,
+    /// Stop after so many packets.
+    #[arg(long, value_name = "N", group = "length", value_parser = RangedU64ValueParser::<u64>::new().range(1..))]
+    packets: Option<u64>,
+    /// Stop after so many seconds of the trace.
+    #[arg(long, value_name = "S", group = "length", value_parser = positive)]
+    duration: Option<f64>,
+    /// Names all random numbers.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// Capture to go on with; - is stdin.
+    #[arg(long, value_name = "CAPTURE")]
+    prefix: Option<PathBuf>,
+    /// Write the capture that is gone on with, too, before its continuation, with synthetic endpoints like it.
+    #[arg(long, requires = "prefix")]
+    with_prefix: bool,
+    /// Label of the training data whose kind of traffic to make.
+    #[arg(long, value_name = "NAME")]
+    label: Option<String>,
+    /// Packets a second, on average: the times of the model are stretched or shrunk.
+    #[arg(long, value_name = "PPS", value_parser = positive)]
+    rate: Option<f64>,
+    /// Folder of a trained generator; without it, the small one that is built in.
+    #[arg(long, value_name = "DIR")]
+    model: Option<PathBuf>,
+    /// Take packets as they are drawn. By default what contradicts a flow's state is drawn again.
+    #[arg(long)]
+    unconstrained: bool,
+    /// Threads; the trace does not depend on them.
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    threads: Option<usize>,
+    #[command(flatten)]
+    realise: RealiseArgs,
+    #[command(flatten)]
+    read: ReadArgs,
+}
+
+/// The summary of a generated trace.
+#[derive(Debug, Serialize)]
+struct Summary {
+    output: String,
+    model: String,
+    seed: u64,
+    salt: u64,
+    /// Packets of the prefix that was gone on with.
+    prefix_packets: u64,
+    packets: u64,
+    seconds: f64,
+    flows: u64,
+    /// Most flows with a packet yet to come.
+    most_open_flows: usize,
+    /// Packets of which a value contradicted the flow's state, and was drawn again.
+    settled: u64,
+    legalisations: BTreeMap<&'static str, u64>,
+    packets_per_second: f64,
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(number) if number > 0.0 && f64::is_finite(number) => Ok(number),
+        _ => Err("a number above 0".to_string()),
+    }
+}
+
+pub(crate) fn run(args: &Generate, json: bool) -> Result<()> {
+    let path = &args.output.output;
+    check_stdout(json, path)?;
+    if let Some(prefix) = &args.prefix {
+        check_distinct(&[prefix], path)?;
+    }
+    let model = match &args.model {
+        Some(folder) => Autoregressive::load(folder)?,
+        None => return Err(Hint::error("no model", "name one with --model")),
+    };
+    let mut drawing = Drawing {
+        seed: args.seed,
+        label: args.label.clone(),
+        constrained: !args.unconstrained,
+        ..Drawing::default()
+    };
+    drawing.threads = args.threads.unwrap_or(drawing.threads);
+    let mut making = Making {
+        compiler: Compiler::new(args.realise.config()),
+        profiles: model.option_profiles().clone(),
+        output: CaptureOutput::create(path, args.realise.us)?,
+        trace: model.generate(&drawing)?,
+        pace: Pace::new(args.rate, model.rate(args.label.as_deref())),
+        most_open_flows: 0,
+    };
+    making.compiler.start_at(EPOCH);
+    let prefix_packets = making.follow(args)?;
+    let started = std::time::Instant::now();
+    let (packets, nanoseconds) = making.generate(args)?;
+    let summary = Summary {
+        output: path.display().to_string(),
+        model: args.model.as_ref().map_or_else(
+            || "built in".to_string(),
+            |folder| folder.display().to_string(),
+        ),
+        seed: args.seed,
+        salt: args.realise.salt.0,
+        prefix_packets,
+        packets,
+        seconds: nanoseconds as f64 / 1e9,
+        flows: making.trace.flows(),
+        most_open_flows: making.most_open_flows,
+        settled: making.trace.settled(),
+        legalisations: legalisations(making.compiler.legalisations()),
+        packets_per_second: packets as f64 / started.elapsed().as_secs_f64().max(1e-9),
+    };
+    let line = format!(
+        "{}: {} packets of {} flows in {:.3} s of traffic, at most {} flows open; {} drawn again{}; {:.0} packets/s",
+        summary.output,
+        summary.packets,
+        summary.flows,
+        summary.seconds,
+        summary.most_open_flows,
+        summary.settled,
+        legalisation_line(making.compiler.legalisations()),
+        summary.packets_per_second
+    );
+    making.output.finish()?;
+    print_summary(json, &summary, &line)
+}
+
+/// A trace in the making, and the capture that it goes to.
+struct Making<'a> {
+    compiler: Compiler,
+    profiles: OptionProfiles,
+    output: CaptureOutput,
+    trace: TraceGenerator<'a>,
+    pace: Pace,
+    most_open_flows: usize,
+}
+
+impl Making<'_> {
+    /// Follows the prefix; tells how many packets it has.
+    fn follow(&mut self, args: &Generate) -> Result<u64> {
+        let Some(prefix) = &args.prefix else {
+            return Ok(0);
+        };
+        let mut lifter = Lifter::new(FlowTable::<()>::MAX_CAPACITY, self.profiles.clone().thaw());
+        let mut input = Input::open(prefix, args.read)?;
+        let mut packets = 0;
+        input.for_each(|packet| {
+            let Ok(action) = lifter.lift(packet) else {
+                // Out of scope is no error: lift counts it.
+                return Ok(());
+            };
+            if packets == 0 {
+                self.compiler.start_at(packet.time);
+            }
+            packets += 1;
+            self.trace.follow(&action);
+            let packet = self.compiler.compile(&action, lifter.profiles());
+            match args.with_prefix {
+                true => self.output.write(&packet),
+                false => Ok(()),
+            }
+        })?;
+        self.profiles = lifter.into_profiles();
+        Ok(packets)
+    }
+
+    /// Makes packets until there are enough; tells how many, and how long they last.
+    fn generate(&mut self, args: &Generate) -> Result<(u64, i64)> {
+        let longest = args
+            .duration
+            .map_or(i64::MAX, |seconds| (seconds * 1e9) as i64);
+        let most = args.packets.unwrap_or(u64::MAX);
+        let bar = match args.packets {
+            Some(packets) => progress_bar(Some(packets), "packets"),
+            None => progress_bar(
+                args.duration.map(|seconds| seconds.ceil() as u64),
+                "seconds",
+            ),
+        };
+        let (mut packets, mut clock) = (0, 0_i64);
+        'making: loop {
+            interrupt::check()?;
+            for action in self.trace.batch() {
+                let delta_t = self.pace.step(action.delta_t);
+                if packets == most || clock.saturating_add(delta_t) > longest {
+                    break 'making;
+                }
+                packets += 1;
+                clock += delta_t;
+                let action = Action { delta_t, ..action };
+                let packet = self.compiler.compile(&action, &self.profiles);
+                self.output.write(&packet)?;
+            }
+            self.most_open_flows = self.most_open_flows.max(self.trace.open_flows());
+            match args.packets {
+                Some(_) => bar.set_position(packets),
+                None => bar.set_position((clock / 1_000_000_000) as u64),
+            }
+        }
+        bar.finish_and_clear();
+        Ok((packets, clock))
+    }
+}
+
+/// Stretches or shrinks times so that packets come at a rate.
+struct Pace {
+    rate: Option<f64>,
+    /// Packets and seconds of the model so far, from what its training data tells before the first.
+    packets: f64,
+    seconds: f64,
+}
+
+/// Packets that the training data's rate counts for, before the trace's own is known.
+const BEFORE: f64 = 1_000.0;
+
+impl Pace {
+    fn new(rate: Option<f64>, of_training: Option<f64>) -> Self {
+        Self {
+            rate,
+            packets: of_training.map_or(0.0, |_| BEFORE),
+            seconds: of_training.map_or(0.0, |rate| BEFORE / rate),
+        }
+    }
+
+    /// The time that a step takes at the rate.
+    fn step(&mut self, delta_t: i64) -> i64 {
+        let Some(rate) = self.rate else {
+            return delta_t;
+        };
+        self.packets += 1.0;
+        self.seconds += delta_t as f64 / 1e9;
+        match self.seconds > 0.0 {
+            true => (delta_t as f64 * self.packets / self.seconds / rate).round() as i64,
+            false => delta_t,
+        }
+    }
+}

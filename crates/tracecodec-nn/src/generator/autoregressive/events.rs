@@ -1,0 +1,247 @@
+//! An event of a process: a packet, and the time since the event before it, as a row of symbols.
+//!
+//! Whether there is an event at all comes first, then the time, then the packet in the order of the action schema: in this order they are
+//! drawn, each given those before it.
+
+use tracecodec::action::schema::Active;
+use tracecodec::action::{AckReference, Action, Control, FlowEvent, Proto, SeqReference};
+
+use crate::codec::symbols::{Symbols, proto_of};
+use crate::codec::{CodecConfig, ContextSource};
+
+/// Values of a symbol of an event, at most.
+pub(super) const CLASSES: usize = 16;
+
+/// The symbol that tells whether the course ends instead of going on.
+pub(super) const ENDS: usize = 0;
+
+/// Mantissa digits of times.
+const TIME_DIGITS: u8 = 3;
+
+/// Symbols of the time: sign, exponent in two digits, mantissa.
+const TIME: usize = 3 + TIME_DIGITS as usize;
+
+/// The symbols of events.
+#[derive(Debug, Clone)]
+pub(super) struct Events {
+    symbols: Symbols,
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        let omit = [
+            "flow_token",
+            "ctx_gap_b",
+            "ctx_pkt_count_b",
+            "ctx_last_payload_b",
+            "ctx_ack_streak_b",
+            "ctx_last_dir",
+        ];
+        Self {
+            symbols: Symbols::new(&CodecConfig {
+                time_digits: TIME_DIGITS,
+                context: ContextSource::Flow,
+                omit: omit.map(str::to_string).to_vec(),
+                ..CodecConfig::default()
+            }),
+        }
+    }
+}
+
+impl Events {
+    /// Symbols of an event.
+    pub(super) fn len(&self) -> usize {
+        1 + self.symbols.len()
+    }
+
+    /// Number of values of each symbol.
+    pub(super) fn sizes(&self) -> Vec<usize> {
+        let sizes: Vec<usize> = self
+            .symbols
+            .all()
+            .iter()
+            .map(|symbol| symbol.size)
+            .collect();
+        let (packet, time) = sizes.split_at(sizes.len() - TIME);
+        [&[2], time, packet].concat()
+    }
+
+    /// Appends the row of an action, whose `delta_t` is the time since the event before. Times do not go back.
+    pub(super) fn read(&self, action: &Action, into: &mut Vec<u8>) {
+        let mut row = Vec::with_capacity(self.symbols.len());
+        let action = Action {
+            delta_t: action.delta_t.max(0),
+            ..*action
+        };
+        self.symbols.read(&action, &mut row);
+        let (packet, time) = row.split_at(row.len() - TIME);
+        into.push(0);
+        into.extend_from_slice(time);
+        into.extend_from_slice(packet);
+    }
+
+    /// The action of a row, whose `delta_t` is the time since the event before.
+    pub(super) fn action(&self, row: &[u8]) -> Action {
+        let (time, packet) = row[1..].split_at(TIME);
+        self.symbols.action(&[packet, time].concat())
+    }
+
+    /// Where a quantity of the action schema begins.
+    pub(super) fn position(&self, quantity: &str) -> usize {
+        let symbol = self.symbols.of(quantity).next();
+        1 + TIME + symbol.expect("an event has the quantity")
+    }
+
+    /// Whether each symbol means something in a packet of the protocol that its row tells.
+    pub(super) fn activity(&self) -> Activity {
+        let of = |active: Active| [0, 1, 2, 3].map(|proto| active.covers(proto_of(proto)));
+        let packet = self.symbols.len() - TIME;
+        let packet = self.symbols.all()[..packet].iter();
+        let active = std::iter::repeat_n([true; 4], 1 + TIME);
+        Activity {
+            active: active
+                .chain(packet.map(|symbol| of(symbol.active)))
+                .collect(),
+            proto: self.position("proto"),
+        }
+    }
+}
+
+/// Which symbols mean something in which packets.
+#[derive(Debug, Clone)]
+pub(super) struct Activity {
+    active: Vec<[bool; 4]>,
+    proto: usize,
+}
+
+impl Activity {
+    /// Whether a symbol means something, given the protocol in the row where it comes after that.
+    pub(super) fn covers(&self, row: &[u8], symbol: usize) -> bool {
+        self.active[symbol][usize::from(row[self.proto].min(3))]
+    }
+}
+
+/// Bytes of each end of a connection that the other has not acknowledged, as its actions tell.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Unacknowledged([u32; 2]);
+
+impl Unacknowledged {
+    /// Hexadecimal digits of both numbers.
+    pub(super) const DIGITS: usize = 16;
+
+    /// Takes a packet of the flow into account.
+    pub(super) fn take(&mut self, action: &Action) {
+        if action.flow_evt != FlowEvent::Continue {
+            *self = Self::default();
+        }
+        if action.proto != Proto::Tcp {
+            return;
+        }
+        let sender = action.role() as usize;
+        match action.tcp_ack_unseen {
+            AckReference::PeerNext => self.0[1 - sender] = action.tcp_ack_adv,
+            AckReference::PeerUnseen => self.0[1 - sender] = 0,
+            AckReference::Zero => {}
+        }
+        let phantom = match action.tcp_ctrl {
+            Control::Syn | Control::SynAck | Control::Fin => 1,
+            _ => 0,
+        };
+        let length = u32::from(action.l4_payload_len) + phantom;
+        let advance = match action.tcp_seq_delta_sign {
+            SeqReference::Forward => action.tcp_seq_delta.wrapping_add(length),
+            SeqReference::Backward => length.saturating_sub(action.tcp_seq_delta),
+            SeqReference::Zero => length,
+        };
+        self.0[sender] = self.0[sender].wrapping_add(advance);
+    }
+
+    /// Appends the digits, those of the opener first.
+    pub(super) fn read(&self, into: &mut Vec<u8>) {
+        for number in self.0 {
+            into.extend(
+                (0..8)
+                    .rev()
+                    .map(|digit| (number >> (4 * digit) & 0xf) as u8),
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::batch::tests::action;
+    use tracecodec::action::context::Context;
+
+    #[test]
+    fn test_actions_survive_rows() {
+        let events = Events::default();
+        for seed in 0..200 {
+            let expected = Action {
+                flow_token: 0,
+                context: Context::default(),
+                delta_t: 12_344,
+                ..action(seed)
+            };
+            let mut row = Vec::new();
+            events.read(&expected, &mut row);
+            assert_eq!(row.len(), events.len());
+            assert_eq!(events.action(&row), expected);
+            for (value, size) in row.iter().zip(events.sizes()) {
+                assert!(usize::from(*value) < size && size <= CLASSES);
+            }
+        }
+    }
+
+    #[test]
+    fn test_activity_follows_the_protocol() {
+        let (events, activity) = (Events::default(), Events::default().activity());
+        let mut row = Vec::new();
+        let udp = Action {
+            proto: Proto::Udp,
+            ..Action::default()
+        };
+        events.read(&udp, &mut row);
+        let window = events.position("tcp_win");
+        assert!(!activity.covers(&row, window) && activity.covers(&row, ENDS));
+        row[events.position("proto")] = Proto::Tcp as u8;
+        assert!(activity.covers(&row, window));
+    }
+
+    #[test]
+    fn test_unacknowledged_bytes_of_a_handshake_and_a_segment() {
+        let mut bytes = Unacknowledged::default();
+        let packet = |dir, tcp_ctrl, tcp_ack_unseen, l4_payload_len, tcp_ack_adv| Action {
+            dir,
+            tcp_ctrl,
+            tcp_ack_unseen,
+            l4_payload_len,
+            tcp_ack_adv,
+            ..Action::default()
+        };
+        use tracecodec::action::Direction::{Orig, Resp};
+        let syn = Action {
+            flow_evt: FlowEvent::Open,
+            ..packet(Orig, Control::Syn, AckReference::Zero, 0, 0)
+        };
+        for (action, expected) in [
+            (syn, [1, 0]),
+            (
+                packet(Resp, Control::SynAck, AckReference::PeerNext, 0, 0),
+                [0, 1],
+            ),
+            (
+                packet(Orig, Control::Ack, AckReference::PeerNext, 500, 0),
+                [500, 0],
+            ),
+            (
+                packet(Resp, Control::Ack, AckReference::PeerNext, 0, 100),
+                [100, 0],
+            ),
+        ] {
+            bytes.take(&action);
+            assert_eq!(bytes.0, expected);
+        }
+    }
+}

@@ -1,0 +1,382 @@
+//! A process as it is drawn from: one event at a time, of one course.
+//!
+//! It computes what [`network`](super::network) does, without a tensor library: a single event is a few thousand short loops, and a library's
+//! call for each would cost more than the arithmetic. A test holds the two to each other.
+
+use std::ops::Range;
+
+use rand::{Rng, RngExt};
+
+use super::config::Shape;
+use super::events::{Activity, CLASSES, Events};
+use super::past::Past;
+use crate::codec::encoder::offsets;
+use crate::weights::Weights;
+
+/// What the tensor library's RMS norm adds to the mean square.
+const EPSILON: f32 = 1e-5;
+
+/// A matrix of weights and a bias.
+#[derive(Debug, Clone)]
+struct Linear {
+    weight: Range<usize>,
+    bias: Range<usize>,
+}
+
+#[derive(Debug, Clone)]
+struct Layer {
+    norm: Range<usize>,
+    gates: Linear,
+    output: Linear,
+    inner_norm: Range<usize>,
+    up: Linear,
+    down: Linear,
+}
+
+/// Where the weights of a process lie, and how to draw with them.
+#[derive(Debug)]
+pub(super) struct Sampler<'a> {
+    events: &'a Events,
+    activity: Activity,
+    weights: &'a [f32],
+    shape: &'a Shape,
+    input_offsets: Vec<usize>,
+    told_offsets: Vec<usize>,
+    sizes: Vec<usize>,
+    direction: usize,
+    embedding: Range<usize>,
+    layers: Vec<Layer>,
+    norm: Range<usize>,
+    known: Linear,
+    told: Range<usize>,
+    heads: Range<usize>,
+    bias: Range<usize>,
+    copying: Range<usize>,
+}
+
+/// What a process remembers of a course.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Memory {
+    /// A number a layer and channel; empty before the first event.
+    layers: Vec<f32>,
+    /// What the next event's symbols are told from.
+    known: Vec<f32>,
+    past: Past,
+}
+
+/// A drawn event.
+pub(super) struct Drawn {
+    /// Its row.
+    pub(super) row: Vec<u8>,
+    /// Whether a symbol that was drawn first had to be drawn again, since it could not be.
+    pub(super) settled: bool,
+}
+
+impl<'a> Sampler<'a> {
+    /// The process of this name among the weights, which reads symbols of the sizes `inputs`.
+    pub(super) fn new(
+        name: &str,
+        weights: &'a Weights,
+        shape: &'a Shape,
+        events: &'a Events,
+        inputs: &[usize],
+    ) -> Self {
+        let range = |part: &str| {
+            let range = weights.range(&format!("{name}.{part}"));
+            range.unwrap_or_else(|| panic!("the network has `{part}`"))
+        };
+        let linear = |part: &str| Linear {
+            weight: range(&format!("{part}.weight")),
+            bias: range(&format!("{part}.bias")),
+        };
+        let layer = |number: usize| {
+            let at = |part: &str| format!("blocks.{number}.{part}");
+            Layer {
+                norm: range(&at("norm")),
+                gates: linear(&at("gates")),
+                output: linear(&at("output")),
+                inner_norm: range(&at("feed_forward.norm")),
+                up: linear(&at("feed_forward.up")),
+                down: linear(&at("feed_forward.down")),
+            }
+        };
+        let sizes = events.sizes();
+        Self {
+            activity: events.activity(),
+            direction: events.position("dir"),
+            input_offsets: offsets(inputs.iter().copied()).0,
+            told_offsets: offsets(sizes.iter().copied()).0,
+            sizes,
+            embedding: range("embedding"),
+            layers: (0..shape.layers).map(layer).collect(),
+            norm: range("norm"),
+            known: linear("known"),
+            told: range("told"),
+            heads: range("heads"),
+            bias: range("bias"),
+            copying: range("copying"),
+            weights: &weights.values,
+            shape,
+            events,
+        }
+    }
+
+    /// Takes the next event of a course, as the process reads it, into account.
+    pub(super) fn take(&self, memory: &mut Memory, row: &[u8]) {
+        let width = self.shape.width;
+        memory.layers.resize(self.layers.len() * width, 0.0);
+        let mut x = vec![0.0; width];
+        for (&value, offset) in row.iter().zip(&self.input_offsets) {
+            let at = self.embedding.start + (offset + usize::from(value)) * width;
+            add(&mut x, &self.weights[at..at + width]);
+        }
+        for (layer, memory) in self
+            .layers
+            .iter()
+            .zip(memory.layers.chunks_exact_mut(width))
+        {
+            self.pass(layer, &mut x, memory);
+        }
+        memory.known = self.linear(&self.known, &self.normed(&self.norm, &x));
+        memory.past.take(&row[..self.events.len()], self.events);
+    }
+
+    /// A layer: changes `x` and what is remembered.
+    fn pass(&self, layer: &Layer, x: &mut [f32], memory: &mut [f32]) {
+        let width = x.len();
+        let gates = self.linear(&layer.gates, &self.normed(&layer.norm, x));
+        let (gate, rest) = gates.split_at(width);
+        let (candidate, output_gate) = rest.split_at(width);
+        for (h, (gate, candidate)) in memory.iter_mut().zip(gate.iter().zip(candidate)) {
+            let gate = sigmoid(*gate);
+            *h = (1.0 - gate) * *h + gate * candidate;
+        }
+        let out: Vec<f32> = memory
+            .iter()
+            .zip(output_gate)
+            .map(|(h, gate)| h * gate * sigmoid(*gate))
+            .collect();
+        add(x, &self.linear(&layer.output, &out));
+        let mut inner = self.linear(&layer.up, &self.normed(&layer.inner_norm, x));
+        inner.iter_mut().for_each(|value| *value = value.max(0.0));
+        add(x, &self.linear(&layer.down, &inner));
+    }
+
+    /// Draws the event that comes next. `allowed` tells, of a symbol and the row so far, which values there can be, as bits; at least one of
+    /// the symbol's own.
+    pub(super) fn draw(
+        &self,
+        memory: &Memory,
+        rng: &mut impl Rng,
+        allowed: impl Fn(usize, &[u8]) -> u16,
+    ) -> Drawn {
+        let mut drawn = Drawn {
+            row: vec![0; self.events.len()],
+            settled: false,
+        };
+        let mut hidden = memory.known.clone();
+        let mut role = None;
+        for symbol in 0..self.events.len() {
+            if symbol == self.direction + 1 {
+                role = Some(self.events.action(&drawn.row).role() as usize);
+            }
+            if self.activity.covers(&drawn.row, symbol) {
+                let logits = self.logits(symbol, &hidden, memory.past.value(symbol, role));
+                let logits = &logits[..self.sizes[symbol]];
+                let can_be = allowed(symbol, &drawn.row);
+                let mut value = choose(logits, u16::MAX, rng);
+                if can_be >> value & 1 == 0 {
+                    drawn.settled = true;
+                    value = choose(logits, can_be, rng);
+                }
+                drawn.row[symbol] = value;
+            }
+            if symbol == super::events::ENDS && drawn.row[symbol] == 1 {
+                return drawn;
+            }
+            self.tell(symbol, drawn.row[symbol], &mut hidden);
+        }
+        drawn
+    }
+
+    /// Adds what a symbol's value is for the symbols after it.
+    fn tell(&self, symbol: usize, value: u8, hidden: &mut [f32]) {
+        let at = self.told.start + (self.told_offsets[symbol] + usize::from(value)) * hidden.len();
+        add(hidden, &self.weights[at..at + hidden.len()]);
+    }
+
+    fn logits(&self, symbol: usize, hidden: &[f32], copied: u8) -> [f32; CLASSES] {
+        let mut logits = [0.0; CLASSES];
+        let at = self.bias.start + symbol * CLASSES;
+        logits.copy_from_slice(&self.weights[at..at + CLASSES]);
+        let heads = &self.weights[self.heads.clone()];
+        let heads = heads[symbol * hidden.len() * CLASSES..]
+            .as_chunks::<CLASSES>()
+            .0;
+        for (&x, head) in hidden.iter().zip(heads) {
+            if x > 0.0 {
+                for (logit, weight) in logits.iter_mut().zip(head) {
+                    *logit += x * weight;
+                }
+            }
+        }
+        if usize::from(copied) < CLASSES {
+            let at = self.copying.start + (symbol * CLASSES + usize::from(copied)) * CLASSES;
+            add(&mut logits, &self.weights[at..at + CLASSES]);
+        }
+        logits
+    }
+
+    fn linear(&self, layer: &Linear, x: &[f32]) -> Vec<f32> {
+        let mut y = self.weights[layer.bias.clone()].to_vec();
+        let rows = self.weights[layer.weight.clone()].chunks_exact(y.len());
+        for (&x, row) in x.iter().zip(rows) {
+            for (y, weight) in y.iter_mut().zip(row) {
+                *y += x * weight;
+            }
+        }
+        y
+    }
+
+    fn normed(&self, gamma: &Range<usize>, x: &[f32]) -> Vec<f32> {
+        let square = x.iter().map(|x| x * x).sum::<f32>() / x.len() as f32;
+        let scale = 1.0 / (square + EPSILON).sqrt();
+        let gamma = &self.weights[gamma.clone()];
+        x.iter()
+            .zip(gamma)
+            .map(|(x, gamma)| x * scale * gamma)
+            .collect()
+    }
+}
+
+fn add(x: &mut [f32], y: &[f32]) {
+    x.iter_mut().zip(y).for_each(|(x, y)| *x += y);
+}
+
+fn sigmoid(x: f32) -> f32 {
+    1.0 / (1.0 + (-x).exp())
+}
+
+/// A value, each as likely as its logit tells, among those that can be.
+fn choose(logits: &[f32], can_be: u16, rng: &mut impl Rng) -> u8 {
+    let can_be = |value: usize| can_be >> value & 1 == 1;
+    let values = (0..logits.len()).filter(|&value| can_be(value));
+    let most = values
+        .clone()
+        .map(|value| logits[value])
+        .fold(f32::NEG_INFINITY, f32::max);
+    let weight = |value: usize| (logits[value] - most).exp();
+    let total: f32 = values.clone().map(weight).sum();
+    let mut left = rng.random::<f32>() * total;
+    let mut last = 0;
+    for value in values {
+        last = value;
+        left -= weight(value);
+        if left < 0.0 {
+            break;
+        }
+    }
+    last as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+    use crate::codec::batch::tests::action;
+    use crate::generator::autoregressive::network::{Batch, Process};
+    use crate::generator::autoregressive::{courses::row_width, input_sizes};
+    use crate::random::{Purpose, normals, stream};
+
+    /// A row as a process reads it, of any values.
+    fn row(events: &Events, seed: u64) -> Vec<u8> {
+        let mut row = Vec::new();
+        events.read(&action(seed), &mut row);
+        row.resize(row_width(events), (seed % 2) as u8);
+        row
+    }
+
+    #[derive(burn::module::Module, Debug)]
+    struct One {
+        packets: Process,
+    }
+
+    #[test]
+    fn test_the_sampler_computes_what_the_network_does() {
+        let (events, shape) = (
+            Events::default(),
+            Shape {
+                width: 12,
+                layers: 2,
+                hidden: 8,
+            },
+        );
+        let (inputs, sizes) = (input_sizes(&events, 1), events.sizes());
+        let device = Device::flex();
+        let mut rng = stream(0, Purpose::Weights, 0);
+        let network = Process::new(&shape, &inputs, &sizes, &mut rng, &device);
+        let mut weights = Weights::of(&One { packets: network });
+        weights.values = normals(&mut rng, weights.values.len());
+        weights.values.iter_mut().for_each(|weight| *weight *= 0.3);
+        let network = Process::new(&shape, &inputs, &sizes, &mut rng, &device);
+        let network = weights.load(One { packets: network }, &device).packets;
+
+        let rows: Vec<Vec<u8>> = (0..7).map(|seed| row(&events, seed)).collect();
+        let symbols = events.len();
+        let direction = events.position("dir");
+        let sampler = Sampler::new("packets", &weights, &shape, &events, &inputs);
+        let (mut memory, mut batch) = (
+            Memory::default(),
+            Batch {
+                spans: 1,
+                ..Batch::default()
+            },
+        );
+        let mut sampled = Vec::new();
+        for (row, next) in rows.iter().zip(&rows[1..]) {
+            sampler.take(&mut memory, row);
+            let role = events.action(next).role() as usize;
+            let mut hidden = memory.known.clone();
+            for symbol in 0..symbols {
+                let copied = memory
+                    .past
+                    .value(symbol, (symbol > direction).then_some(role));
+                batch.copies.push(copied);
+                sampled.push(sampler.logits(symbol, &hidden, copied));
+                sampler.tell(symbol, next[symbol], &mut hidden);
+            }
+            batch.inputs.extend(row);
+            batch.keep.push(f32::from(u8::from(batch.keep.len() > 0)));
+            batch.targets.extend(&next[..symbols]);
+        }
+        let logits: Vec<f32> = network.logits(&batch).into_data().try_into_vec().unwrap();
+        let events_told = rows.len() - 1;
+        for (at, sampled) in sampled.iter().enumerate() {
+            let (event, symbol) = (at / symbols, at % symbols);
+            for class in 0..sizes[symbol] {
+                let logit = logits[(symbol * events_told + event) * CLASSES + class];
+                assert!(
+                    (logit - sampled[class]).abs() < 1e-4 * (1.0 + logit.abs()),
+                    "{symbol} {logit} {}",
+                    sampled[class]
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn test_values_are_drawn_by_their_likelihood_among_those_that_can_be() {
+        let mut rng = stream(0, Purpose::Trace, 0);
+        let logits = [0.0, 3.0_f32.ln(), 100.0];
+        let mut drawn = [0; 3];
+        for _ in 0..8_000 {
+            drawn[usize::from(choose(&logits, 0b011, &mut rng))] += 1;
+        }
+        assert!(
+            (f64::from(drawn[1]) / 8_000.0 - 0.75).abs() < 0.02,
+            "{drawn:?}"
+        );
+        assert_eq!(drawn[2], 0);
+    }
+}

@@ -1,0 +1,143 @@
+//! A generator on disk: a directory with `weights.safetensors` and `generator.json`.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use tracecodec::action::{OptionProfiles, SCHEMA_VERSION};
+
+use super::{Autoregressive, Shapes, process_networks};
+use crate::device::Device;
+use crate::error::Error;
+use crate::files;
+use crate::weights::{Precision, Weights};
+
+/// Name of the file that describes a generator.
+const GENERATOR_FILE: &str = "generator.json";
+
+/// Name of the file that holds its weights.
+const WEIGHTS_FILE: &str = "weights.safetensors";
+
+/// What `format` says.
+const FORMAT: &str = "tracecodec.generator";
+
+/// What `backbone` says.
+const BACKBONE: &str = "autoregressive";
+
+/// `generator.json`.
+#[derive(Debug, Serialize, Deserialize)]
+struct Description {
+    /// `tracecodec.generator`.
+    format: String,
+    /// Version of the file, 1.
+    version: u32,
+    /// `autoregressive`.
+    backbone: String,
+    /// Version of the action schema.
+    schema_version: u32,
+    /// BLAKE3 digest of the weights.
+    weights_blake3: String,
+    /// Shapes of the networks.
+    shapes: Shapes,
+    /// Names of the labels.
+    labels: Vec<String>,
+    /// Packets a second of the traces without a label, then of those of each label.
+    rates: Vec<Option<f64>>,
+    /// Dictionary of option layouts as hexadecimal options areas.
+    option_profiles: Vec<String>,
+}
+
+/// The lines that must be readable whatever the version of the rest.
+#[derive(Deserialize)]
+struct Head {
+    format: String,
+    version: u32,
+    backbone: String,
+}
+
+impl Autoregressive {
+    /// Writes the generator into a directory, and returns the digest of its weights.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn save(&self, directory: &Path, precision: Precision) -> Result<String, Error> {
+        let weights = self.weights.to_bytes(precision);
+        let description = Description {
+            format: FORMAT.to_string(),
+            version: 1,
+            backbone: BACKBONE.to_string(),
+            schema_version: SCHEMA_VERSION,
+            weights_blake3: files::digest(&weights),
+            shapes: self.shapes.clone(),
+            labels: self.labels.clone(),
+            rates: self.rates.clone(),
+            option_profiles: self.profiles.to_hex(),
+        };
+        files::write(&directory.join(WEIGHTS_FILE), &weights)?;
+        files::write_json(&directory.join(GENERATOR_FILE), &description)?;
+        Ok(description.weights_blake3)
+    }
+
+    /// Reads a generator from a directory.
+    ///
+    /// # Errors
+    /// If a file is missing, damaged, of another version or backbone, or if the two do not belong together.
+    pub fn load(directory: &Path) -> Result<Self, Error> {
+        let path = directory.join(GENERATOR_FILE);
+        let weights_path = directory.join(WEIGHTS_FILE);
+        let (description, weights) = (files::read(&path)?, files::read(&weights_path)?);
+        Self::from_bytes(&path, &description, &weights_path, &weights)
+    }
+
+    fn from_bytes(
+        path: &Path,
+        description: &[u8],
+        weights_path: &Path,
+        bytes: &[u8],
+    ) -> Result<Self, Error> {
+        let bad = |e: serde_json::Error| Error::format(path, e);
+        let head: Head = serde_json::from_slice(description).map_err(bad)?;
+        if (head.format.as_str(), head.version, head.backbone.as_str()) != (FORMAT, 1, BACKBONE) {
+            let reason = format!("not a {FORMAT} of version 1, {BACKBONE}");
+            return Err(Error::format(path, reason));
+        }
+        let description: Description = serde_json::from_slice(description).map_err(bad)?;
+        if description.schema_version != SCHEMA_VERSION {
+            return Err(Error::SchemaVersion {
+                path: path.to_path_buf(),
+                found: description.schema_version,
+                expected: SCHEMA_VERSION,
+            });
+        }
+        description.shapes.check()?;
+        if description.labels.len() > Self::MAX_LABELS
+            || description.rates.len() != description.labels.len() + 1
+        {
+            return Err(Error::format(path, "labels and rates do not fit"));
+        }
+        let profiles = OptionProfiles::from_hex(&description.option_profiles)
+            .map_err(|e| Error::format(path, e))?;
+        let networks = process_networks(
+            &description.shapes,
+            description.labels.len(),
+            0,
+            &Device::Cpu.open()?,
+        );
+        let mut weights = Weights::of(&networks);
+        weights.read(bytes, weights_path)?;
+        let found = files::digest(bytes);
+        if found != description.weights_blake3 {
+            return Err(Error::Digest {
+                path: weights_path.to_path_buf(),
+                found,
+                expected: description.weights_blake3,
+            });
+        }
+        Ok(Self::new(
+            description.shapes,
+            description.labels,
+            description.rates,
+            profiles,
+            weights,
+        ))
+    }
+}

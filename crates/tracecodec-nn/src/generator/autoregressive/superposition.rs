@@ -1,0 +1,540 @@
+//! Drawing a trace: openings and flows, each by its own process, merged by time.
+//!
+//! Every flow has a stream of random numbers of its own, and none waits for another: in a window of time all of them are drawn side by side
+//! on several threads, and the trace does not depend on how many there are.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+
+use rand_chacha::ChaCha8Rng;
+use tracecodec::action::{Action, Control, Direction, FlowEvent, Proto};
+use tracecodec::flow::FlowTable;
+
+use super::Autoregressive;
+use super::courses::{opens, start};
+use super::events::{ENDS, Events, Unacknowledged};
+use super::process::{Memory, Sampler};
+use crate::error::Error;
+use crate::parallel::{default_threads, ordered};
+use crate::random::{Purpose, stream};
+
+/// Packets that a window is to hold.
+const BATCH: usize = 4_096;
+
+/// The first window, in nanoseconds.
+const FIRST_WINDOW: i64 = 10_000_000;
+
+/// Longest window.
+const LONGEST_WINDOW: i64 = 60_000_000_000;
+
+/// Flows that a thread draws at a time.
+const PIECE: usize = 16;
+
+/// How often a time is drawn that must be later than one that has passed, before the course is taken for over.
+const DRAWS: usize = 64;
+
+/// Any value of a symbol.
+const ANY: u16 = u16::MAX;
+
+/// How a trace is drawn.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Drawing {
+    /// Names all random numbers. Default 0.
+    pub seed: u64,
+    /// The label to generate for. Default none.
+    pub label: Option<String>,
+    /// Whether what contradicts a flow's state is drawn again: another protocol than the flow's, another opening, an acknowledgment of what was
+    /// never sent. Default yes.
+    pub constrained: bool,
+    /// Threads; the trace does not depend on them. Default: all of the machine's.
+    pub threads: usize,
+}
+
+impl Default for Drawing {
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            label: None,
+            constrained: true,
+            threads: default_threads(),
+        }
+    }
+}
+
+/// A trace in the making, which goes on for as long as it is asked. Memory grows with the flows that are open, not with packets.
+#[derive(Debug)]
+pub struct TraceGenerator<'a> {
+    events: &'a Events,
+    openings: Sampler<'a>,
+    packets: Sampler<'a>,
+    label: u8,
+    drawing: Drawing,
+    legal: Legal,
+    /// Time of the latest packet, in nanoseconds from the start.
+    clock: i64,
+    arrivals: Arrivals,
+    /// Flows of which the next packet is drawn, by its time and by their number.
+    waiting: BTreeMap<(i64, u64), Flow>,
+    /// The flows of a trace that is continued, by slot.
+    followed: BTreeMap<u16, Flow>,
+    is_drawing: bool,
+    window: i64,
+    flows: u64,
+    slots: Slots,
+    settled: u64,
+}
+
+/// The openings of a trace.
+#[derive(Debug)]
+struct Arrivals {
+    memory: Memory,
+    rng: ChaCha8Rng,
+    /// Time of the latest.
+    last: i64,
+    /// Time and row of the next.
+    next: Option<(i64, Vec<u8>)>,
+}
+
+/// A flow.
+#[derive(Debug, Clone)]
+struct Flow {
+    number: u64,
+    slot: u16,
+    memory: Memory,
+    unacknowledged: Unacknowledged,
+    rng: ChaCha8Rng,
+    /// Time of its latest packet.
+    last: i64,
+    /// What all of its packets have in common.
+    first: Action,
+    /// Row of its next packet.
+    next: Vec<u8>,
+}
+
+/// A packet of a window.
+struct Packet {
+    time: i64,
+    flow: u64,
+    action: Action,
+}
+
+/// What a window makes of a flow.
+struct Advanced {
+    packets: Vec<Packet>,
+    settled: u64,
+    /// The flow, and when it goes on; none if it is over.
+    flow: Option<(i64, Flow)>,
+    slot: u16,
+}
+
+impl Autoregressive {
+    /// A trace from nothing, or, once it has [followed](TraceGenerator::follow) one, its continuation.
+    ///
+    /// # Errors
+    /// If the label is not one of the generator's.
+    pub fn generate(&self, drawing: &Drawing) -> Result<TraceGenerator<'_>, Error> {
+        let known = |label: &String| self.labels.iter().position(|known| known == label);
+        let label = match &drawing.label {
+            None => 0,
+            Some(label) => {
+                known(label).ok_or_else(|| Error::Label {
+                    label: label.clone(),
+                    known: self.labels.clone(),
+                })? as u8
+                    + 1
+            }
+        };
+        let [openings, packets] = self.samplers();
+        let mut arrivals = Arrivals {
+            memory: Memory::default(),
+            rng: stream(drawing.seed, Purpose::Trace, 0),
+            last: 0,
+            next: None,
+        };
+        openings.take(&mut arrivals.memory, &start(&self.events, label));
+        Ok(TraceGenerator {
+            events: &self.events,
+            openings,
+            packets,
+            label,
+            drawing: drawing.clone(),
+            legal: Legal::new(&self.events, drawing.constrained),
+            clock: 0,
+            arrivals,
+            waiting: BTreeMap::new(),
+            followed: BTreeMap::new(),
+            is_drawing: false,
+            window: FIRST_WINDOW,
+            flows: 0,
+            slots: Slots::default(),
+            settled: 0,
+        })
+    }
+}
+
+impl TraceGenerator<'_> {
+    /// Takes the next packet of the trace that is to be continued. After the first batch it is too late for that, and nothing happens.
+    pub fn follow(&mut self, action: &Action) {
+        if self.is_drawing {
+            return;
+        }
+        self.clock += action.delta_t.max(0);
+        let clock = self.clock;
+        let slot = action.flow_token;
+        let is_new = action.flow_evt == FlowEvent::Open || !self.followed.contains_key(&slot);
+        if is_new {
+            self.slots.take(slot);
+            let flow = self.flow(slot, action);
+            self.followed.insert(slot, flow);
+        }
+        let flow = self.followed.get_mut(&slot).expect("inserted above");
+        let within = Action {
+            delta_t: clock - flow.last,
+            ..*action
+        };
+        flow.take(&within, self.events, &self.packets, self.label);
+        flow.last = clock;
+        if is_new && opens(action) {
+            let opening = Action {
+                delta_t: clock - self.arrivals.last,
+                ..*action
+            };
+            let input = input(self.events, &opening, Unacknowledged::default(), self.label);
+            self.openings.take(&mut self.arrivals.memory, &input);
+            self.arrivals.last = clock;
+        }
+    }
+
+    /// The next packets, at least one, in order. Each one's `flow_token` is the lowest slot that was free when its flow opened.
+    pub fn batch(&mut self) -> Vec<Action> {
+        if !self.is_drawing {
+            self.begin();
+        }
+        loop {
+            let packets = self.window();
+            let (count, most) = (packets.len().max(1) as i64, BATCH as i64);
+            let fitting = self.window.saturating_mul(most) / count;
+            let around = (self.window / 4).max(1)..=(4 * self.window).min(LONGEST_WINDOW);
+            self.window = fitting.clamp(*around.start(), *around.end());
+            if !packets.is_empty() {
+                return self.actions(packets);
+            }
+        }
+    }
+
+    /// Packets so far of which a value contradicted the flow's state, and was drawn again.
+    pub fn settled(&self) -> u64 {
+        self.settled
+    }
+
+    /// Flows that are open: those that have another packet coming.
+    pub fn open_flows(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Flows opened so far, those that were followed included.
+    pub fn flows(&self) -> u64 {
+        self.flows
+    }
+
+    /// A flow that begins with this action, which it has not yet taken.
+    fn flow(&mut self, slot: u16, first: &Action) -> Flow {
+        self.flows += 1;
+        Flow {
+            number: self.flows,
+            slot,
+            memory: Memory::default(),
+            unacknowledged: Unacknowledged::default(),
+            rng: stream(self.drawing.seed, Purpose::Trace, self.flows),
+            last: self.clock,
+            first: *first,
+            next: Vec::new(),
+        }
+    }
+
+    /// Draws how the openings and the followed flows go on, given that they have not yet.
+    fn begin(&mut self) {
+        self.is_drawing = true;
+        self.draw_opening(self.clock);
+        for (slot, mut flow) in std::mem::take(&mut self.followed) {
+            let mut settled = 0;
+            let time = (0..DRAWS).find_map(|_| {
+                match flow.draw(self.events, &self.packets, &self.legal, &mut settled) {
+                    Some(time) if time <= self.clock => None,
+                    drawn => Some(drawn),
+                }
+            });
+            match time.flatten() {
+                Some(time) => {
+                    self.waiting.insert((time, flow.number), flow);
+                }
+                None => self.slots.free(slot),
+            }
+        }
+    }
+
+    /// Draws the next opening, which is later than this time.
+    fn draw_opening(&mut self, after: i64) {
+        let arrivals = &mut self.arrivals;
+        let legal = |symbol: usize, _: &[u8]| self.legal.opening(symbol);
+        let mut drawn = self
+            .openings
+            .draw(&arrivals.memory, &mut arrivals.rng, legal);
+        let time = |row: &[u8]| {
+            arrivals
+                .last
+                .saturating_add(self.events.action(row).delta_t)
+        };
+        for _ in 0..DRAWS {
+            if time(&drawn.row) >= after {
+                break;
+            }
+            drawn = self
+                .openings
+                .draw(&arrivals.memory, &mut arrivals.rng, legal);
+        }
+        let next = (time(&drawn.row).max(after), drawn.row);
+        self.settled += u64::from(drawn.settled);
+        arrivals.next = Some(next);
+    }
+
+    /// The packets of the next window, by time.
+    fn window(&mut self) -> Vec<Packet> {
+        let first = self.waiting.first_key_value().map(|((time, _), _)| *time);
+        let opening = self.arrivals.next.as_ref().map(|(time, _)| *time);
+        let from = first.into_iter().chain(opening).min().unwrap_or(self.clock);
+        let until = from.saturating_add(self.window);
+        self.open(until);
+        let later = self.waiting.split_off(&(until, 0));
+        let due: Vec<((i64, u64), Flow)> = std::mem::replace(&mut self.waiting, later)
+            .into_iter()
+            .collect();
+        let pieces = ordered(
+            self.drawing.threads,
+            due.len().div_ceil(PIECE),
+            || (),
+            |(), piece| -> Vec<Advanced> {
+                let flows = &due[piece * PIECE..due.len().min((piece + 1) * PIECE)];
+                let flows = flows.iter().cloned();
+                flows
+                    .map(|((time, _), flow)| self.advance(flow, time, until))
+                    .collect()
+            },
+        );
+        let mut packets = Vec::new();
+        for advanced in pieces.into_iter().flatten() {
+            packets.extend(advanced.packets);
+            self.settled += advanced.settled;
+            match advanced.flow {
+                Some((time, flow)) => {
+                    self.waiting.insert((time, flow.number), flow);
+                }
+                None => self.slots.free(advanced.slot),
+            }
+        }
+        // Packets of a flow stand in order: a stable sort leaves those of one time so.
+        packets.sort_by_key(|packet| (packet.time, packet.flow));
+        packets
+    }
+
+    /// Opens the flows that open before this time.
+    fn open(&mut self, until: i64) {
+        while let Some((time, row)) = self.arrivals.next.take_if(|(time, _)| *time < until) {
+            let opening = self.events.action(&row);
+            let input = input(self.events, &opening, Unacknowledged::default(), self.label);
+            self.openings.take(&mut self.arrivals.memory, &input);
+            self.arrivals.last = time;
+            let slot = self.slots.lowest().unwrap_or_else(|| {
+                // All slots are taken: the flow that would be silent longest makes room.
+                let last = self.waiting.pop_last();
+                last.map_or(0, |(_, flow)| flow.slot)
+            });
+            let first = Action {
+                delta_t: 0,
+                ..opening
+            };
+            let mut flow = self.flow(slot, &first);
+            flow.last = time;
+            self.events.read(&first, &mut flow.next);
+            self.waiting.insert((time, flow.number), flow);
+            self.draw_opening(time);
+        }
+    }
+
+    /// Takes a flow, of which the next packet comes at `time`, through a window.
+    fn advance(&self, mut flow: Flow, mut time: i64, until: i64) -> Advanced {
+        let mut advanced = Advanced {
+            packets: Vec::new(),
+            settled: 0,
+            flow: None,
+            slot: flow.slot,
+        };
+        while time < until {
+            let action = self.events.action(&flow.next);
+            flow.take(&action, self.events, &self.packets, self.label);
+            flow.last = time;
+            advanced.packets.push(Packet {
+                time,
+                flow: flow.number,
+                action: Action {
+                    flow_token: flow.slot,
+                    ..action
+                },
+            });
+            let settled = &mut advanced.settled;
+            match flow.draw(self.events, &self.packets, &self.legal, settled) {
+                Some(next) => time = next,
+                None => return advanced,
+            }
+        }
+        advanced.flow = Some((time, flow));
+        advanced
+    }
+
+    /// The packets' actions, with the times between them.
+    fn actions(&mut self, packets: Vec<Packet>) -> Vec<Action> {
+        let action = |packet: Packet| {
+            let delta_t = packet.time - self.clock;
+            self.clock = packet.time;
+            Action {
+                delta_t,
+                ..packet.action
+            }
+        };
+        packets.into_iter().map(action).collect()
+    }
+}
+
+impl Flow {
+    /// Takes its next packet into account, whose `delta_t` is the time since the one before.
+    fn take(&mut self, action: &Action, events: &Events, packets: &Sampler<'_>, label: u8) {
+        self.unacknowledged.take(action);
+        let input = input(events, action, self.unacknowledged, label);
+        packets.take(&mut self.memory, &input);
+    }
+
+    /// Draws the packet after the latest one, and gives back its time; none if the flow is over.
+    fn draw(
+        &mut self,
+        events: &Events,
+        packets: &Sampler<'_>,
+        legal: &Legal,
+        settled: &mut u64,
+    ) -> Option<i64> {
+        let first = &self.first;
+        let drawn = packets.draw(&self.memory, &mut self.rng, |symbol, row| {
+            legal.packet(symbol, row, first)
+        });
+        *settled += u64::from(drawn.settled);
+        if drawn.row[ENDS] == 1 {
+            return None;
+        }
+        let gap = events.action(&drawn.row).delta_t;
+        self.next = drawn.row;
+        Some(self.last.saturating_add(gap))
+    }
+}
+
+/// An event as a process reads it.
+fn input(events: &Events, action: &Action, unacknowledged: Unacknowledged, label: u8) -> Vec<u8> {
+    let mut row = Vec::with_capacity(events.len() + Unacknowledged::DIGITS + 1);
+    events.read(action, &mut row);
+    unacknowledged.read(&mut row);
+    row.push(label);
+    row
+}
+
+/// Which values there can be, as bits.
+#[derive(Debug)]
+struct Legal {
+    constrained: bool,
+    sign: usize,
+    event: usize,
+    proto: usize,
+    family: usize,
+    direction: usize,
+    control: usize,
+    /// The first digit of the acknowledgment: from 8 on it is of what was never sent.
+    acknowledgment: usize,
+    number: usize,
+}
+
+impl Legal {
+    fn new(events: &Events, constrained: bool) -> Self {
+        Self {
+            constrained,
+            sign: ENDS + 1,
+            event: events.position("flow_evt"),
+            proto: events.position("proto"),
+            family: events.position("ip_family"),
+            direction: events.position("dir"),
+            control: events.position("tcp_ctrl"),
+            acknowledgment: events.position("tcp_ack_adv"),
+            number: events.position("ip_proto"),
+        }
+    }
+
+    /// Of an opening.
+    fn opening(&self, symbol: usize) -> u16 {
+        match symbol {
+            ENDS => 1,
+            symbol if symbol == self.sign => 0b11,
+            symbol if symbol == self.event => 1 << FlowEvent::Open as u8,
+            symbol if symbol == self.direction => 1 << Direction::Orig as u8,
+            _ => ANY,
+        }
+    }
+
+    /// Of a packet of a flow that is open and began with `first`.
+    fn packet(&self, symbol: usize, row: &[u8], first: &Action) -> u16 {
+        if symbol == self.sign {
+            return 0b11;
+        }
+        if !self.constrained {
+            return ANY;
+        }
+        match symbol {
+            symbol if symbol == self.event => match first.proto {
+                Proto::Tcp => 1 << FlowEvent::Continue as u8 | 1 << FlowEvent::Reopen as u8,
+                _ => 1 << FlowEvent::Continue as u8,
+            },
+            symbol if symbol == self.proto => 1 << first.proto as u8,
+            symbol if symbol == self.family => 1 << first.ip_family as u8,
+            symbol if symbol == self.control && row[self.event] == FlowEvent::Reopen as u8 => {
+                1 << Control::Syn as u8
+            }
+            symbol if symbol == self.acknowledgment => 0x00ff,
+            symbol if symbol == self.number => 1 << (first.ip_proto >> 4),
+            symbol if symbol == self.number + 1 => 1 << (first.ip_proto & 0xf),
+            _ => ANY,
+        }
+    }
+}
+
+/// Slots, the lowest free one first.
+#[derive(Debug, Default)]
+struct Slots {
+    free: BinaryHeap<Reverse<u16>>,
+    /// Slots that were ever taken.
+    taken: usize,
+}
+
+impl Slots {
+    fn lowest(&mut self) -> Option<u16> {
+        if let Some(Reverse(slot)) = self.free.pop() {
+            return Some(slot);
+        }
+        let slot = u16::try_from(self.taken).ok()?;
+        self.taken += usize::from(self.taken < FlowTable::<()>::MAX_CAPACITY);
+        Some(slot)
+    }
+
+    /// Takes the slot of a flow that is followed; those below it are taken too, by flows that came before.
+    fn take(&mut self, slot: u16) {
+        self.taken = self.taken.max(usize::from(slot) + 1);
+    }
+
+    fn free(&mut self, slot: u16) {
+        self.free.push(Reverse(slot));
+    }
+}

@@ -1,0 +1,480 @@
+//! Training the autoregressive generator: what the training loop is told of it.
+
+use std::fmt;
+use std::ops::{ControlFlow, Range};
+use std::path::Path;
+use std::sync::Arc;
+
+use burn::module::Module;
+use burn::tensor::{Device as Tensors, Tensor};
+use rand::RngExt;
+use serde::{Deserialize, Serialize};
+use tracecodec::action::OptionProfiles;
+use tracecodec::artifact::manifest::Source;
+
+use super::config::AutoregressiveConfig;
+use super::courses::{Course, Courses, Fate, SPAN};
+use super::events::{Activity, ENDS, Events};
+use super::network::{Batch, Process};
+use super::past::Past;
+use super::{Autoregressive, process_networks};
+use crate::device::Device;
+use crate::error::Error;
+use crate::files;
+use crate::parallel::{default_threads, ordered};
+use crate::random::{Purpose, stream};
+use crate::train::{
+    self, Decay, Examples, Judged, Moment, Progress, Report, Task, Update, schedule, spread,
+};
+use crate::weights::Weights;
+
+/// Spans that a validation computes at a time.
+const PIECE: usize = 8;
+
+/// Adam's epsilon.
+const EPSILON: f32 = 1e-8;
+
+/// The two processes of a trace.
+#[derive(Module, Debug)]
+pub(super) struct Networks {
+    /// Of the openings.
+    pub(super) openings: Process,
+    /// Of the packets of a flow.
+    pub(super) packets: Process,
+}
+
+/// A span of one of the processes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Span {
+    /// 0 for openings, 1 for packets.
+    process: usize,
+    number: usize,
+}
+
+/// Spans of packets that come with one of openings, at most: openings are so much fewer that they would hardly be learned.
+const RATIO: usize = 7;
+
+/// Which spans there are: of the openings first, as often as it takes, then of the packets.
+#[derive(Debug)]
+struct Spans {
+    openings: usize,
+    /// Spans of openings, each counted as often as it comes.
+    repeated: usize,
+    packets: usize,
+}
+
+impl Spans {
+    /// The spans to train on.
+    fn of(courses: &Courses) -> Self {
+        let [openings, packets] = courses.processes().map(Course::spans);
+        let times = (packets / (RATIO * openings.max(1))).max(1);
+        Self {
+            openings,
+            repeated: times * openings,
+            packets,
+        }
+    }
+
+    /// The spans to validate with: each once.
+    fn once(courses: &Courses) -> Self {
+        let [openings, packets] = courses.processes().map(Course::spans);
+        Self {
+            openings,
+            repeated: openings,
+            packets,
+        }
+    }
+}
+
+impl Examples for Spans {
+    type Example = Span;
+
+    fn len(&self) -> u64 {
+        (self.repeated + self.packets) as u64
+    }
+
+    fn read(&self, runs: &[Range<u64>]) -> Result<Vec<Span>, Error> {
+        let span = |at: u64| {
+            let at = at as usize;
+            match at.checked_sub(self.repeated) {
+                Some(number) => Span { process: 1, number },
+                None => Span {
+                    process: 0,
+                    number: at % self.openings,
+                },
+            }
+        };
+        Ok(runs.iter().cloned().flatten().map(span).collect())
+    }
+}
+
+/// One validation.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Validation {
+    /// Optimiser steps so far.
+    pub step: u64,
+    /// The objective: nats a packet, those of the openings included.
+    pub loss: f64,
+    /// Nats that a packet costs, given the packets of its flow before it.
+    pub packets: f64,
+    /// Nats that an opening costs, given the openings before it.
+    pub openings: f64,
+    /// Mean objective of the training since the last validation.
+    pub training_loss: f64,
+}
+
+impl fmt::Display for Validation {
+    /// As in `12.34 nats a packet, 20.1 an opening`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (packets, openings) = (self.packets, self.openings);
+        write!(f, "{packets:.3} nats a packet, {openings:.2} an opening")
+    }
+}
+
+impl Judged for Validation {
+    fn loss(&self) -> f64 {
+        self.loss
+    }
+}
+
+/// `manifest.json` of a training.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrainingManifest {
+    /// `tracecodec.generator-training`.
+    pub format: String,
+    /// Version of the manifest, 1.
+    pub version: u32,
+    /// Program and version.
+    pub tool: String,
+    /// Settings.
+    pub training: AutoregressiveConfig,
+    /// Files that the packets came from.
+    pub sources: Vec<Source>,
+    /// Packets to train on.
+    pub training_packets: u64,
+    /// Packets to select the best weights with, as many as there are.
+    pub validation_packets: u64,
+    /// Optimiser steps.
+    pub steps: u64,
+    /// Whether patience ran out before the budget did.
+    pub stopped_early: bool,
+    /// The validation of the weights that were kept.
+    pub best: Validation,
+    /// Number of weights.
+    pub weight_count: usize,
+    /// BLAKE3 digest of the weights' file.
+    pub weights_blake3: String,
+}
+
+/// What a training reads.
+#[derive(Debug, Clone)]
+pub struct Data {
+    /// To train on.
+    pub training: Courses,
+    /// To select the best weights with.
+    pub validation: Courses,
+    /// The dictionary that gives `tcp_opt_profile` its meaning in both.
+    pub profiles: OptionProfiles,
+    /// Files that they came from: for the manifest alone.
+    pub sources: Vec<Source>,
+}
+
+/// Trains a generator and leaves the best one in a directory, with `history.jsonl` and `manifest.json`. Checkpoints, `progress` and `resume`
+/// are those of the codec's [`train`](crate::codec::training::train).
+///
+/// # Errors
+/// If a setting is out of its range, there are no packets, a file cannot be read or written, the loss is no longer finite, the training was
+/// stopped, or the checkpoint is of other data or settings.
+pub fn train(
+    config: &AutoregressiveConfig,
+    data: &Data,
+    directory: &Path,
+    resume: bool,
+    progress: impl FnMut(&Progress<'_, Validation>) -> ControlFlow<()>,
+) -> Result<(Autoregressive, Report<Validation>), Error> {
+    config.check()?;
+    for (name, courses) in [
+        ("training", &data.training),
+        ("validation", &data.validation),
+    ] {
+        if courses.packets() == 0 || courses.openings() < 2 {
+            return Err(Error::NoData(name));
+        }
+    }
+    let run = run_digest(config, data);
+    let mut task = AutoregressiveTask::new(config, data)?;
+    let spans = Arc::new(Spans::of(&data.training));
+    let outcome = train::run(
+        &mut task,
+        &config.budget(),
+        &spans,
+        directory,
+        &run,
+        resume,
+        progress,
+    )?;
+    let report = &outcome.report;
+    let manifest = TrainingManifest {
+        format: "tracecodec.generator-training".to_string(),
+        version: 1,
+        tool: concat!("tracecodec ", env!("CARGO_PKG_VERSION")).to_string(),
+        training: config.clone(),
+        sources: data.sources.clone(),
+        training_packets: data.training.packets(),
+        validation_packets: data.validation.packets(),
+        steps: report.steps,
+        stopped_early: report.stopped_early,
+        best: report.best,
+        weight_count: task.model.weights.values.len(),
+        weights_blake3: outcome.digest.clone(),
+    };
+    files::write_json(&directory.join("manifest.json"), &manifest)?;
+    let report = outcome.close()?;
+    Ok((Autoregressive::load(directory)?, report))
+}
+
+/// The digest that tells whether a checkpoint belongs to a training.
+fn run_digest(config: &AutoregressiveConfig, data: &Data) -> String {
+    let mut hasher = blake3::Hasher::new();
+    let settings = serde_json::json!([config, data.profiles.to_hex(), data.training.labels()]);
+    hasher.update(settings.to_string().as_bytes());
+    data.training.digest(&mut hasher);
+    data.validation.digest(&mut hasher);
+    hasher.finalize().to_hex().to_string()
+}
+
+/// A generator in training.
+struct AutoregressiveTask<'a> {
+    config: &'a AutoregressiveConfig,
+    data: &'a Data,
+    events: Events,
+    activity: Activity,
+    /// The spans of every validation.
+    validation: Vec<Span>,
+    model: Autoregressive,
+    networks: Networks,
+    tensors: Tensors,
+}
+
+impl<'a> AutoregressiveTask<'a> {
+    fn new(config: &'a AutoregressiveConfig, data: &'a Data) -> Result<Self, Error> {
+        let tensors = Device::Cpu.open()?;
+        let labels = data.training.labels().to_vec();
+        let networks = process_networks(&config.shapes, labels.len(), config.seed, &tensors);
+        let spans = Spans::once(&data.validation);
+        let events = Events::default();
+        Ok(Self {
+            model: Autoregressive::new(
+                config.shapes.clone(),
+                labels,
+                data.training.rates(),
+                data.profiles.clone(),
+                Weights::of(&networks),
+            ),
+            validation: spans.read(&spread(spans.len(), config.validation_spans as u64))?,
+            activity: events.activity(),
+            events,
+            networks,
+            tensors,
+            config,
+            data,
+        })
+    }
+
+    /// The spans of one process as a batch. A label is hidden where `hides` says so.
+    fn batch(
+        &self,
+        courses: &Courses,
+        spans: &[Span],
+        process: usize,
+        mut hides: impl FnMut() -> bool,
+    ) -> Batch {
+        let course = courses.processes()[process];
+        let mut batch = Batch::default();
+        for span in spans.iter().filter(|span| span.process == process) {
+            batch.spans += 1;
+            self.add_span(
+                course,
+                course.span(span.number),
+                process,
+                hides(),
+                &mut batch,
+            );
+        }
+        batch
+    }
+
+    fn add_span(
+        &self,
+        course: &Course,
+        span: Range<usize>,
+        process: usize,
+        hides: bool,
+        batch: &mut Batch,
+    ) {
+        let symbols = self.events.len();
+        let padding = SPAN - span.len();
+        let mut past = Past::default();
+        for event in span.clone() {
+            let row = course.row(event);
+            let begins = course.starts(event);
+            if begins {
+                past = Past::default();
+            }
+            past.take(&row[..symbols], &self.events);
+            batch.inputs.extend_from_slice(row);
+            if hides {
+                *batch.inputs.last_mut().expect("a row has symbols") = 0;
+            }
+            let keeps = !begins && event > span.start;
+            batch.keep.push(f32::from(u8::from(keeps)));
+            match course.fate(event) {
+                Fate::Next => {
+                    self.add_next(&course.row(event + 1)[..symbols], process, &past, batch)
+                }
+                fate => self.add_last(fate, process, batch),
+            }
+        }
+        for _ in 0..padding {
+            batch.inputs.extend_from_slice(course.row(span.start));
+            batch.keep.push(0.0);
+            self.add_last(Fate::Unknown, process, batch);
+        }
+    }
+
+    /// What an event that is followed by another is to tell.
+    fn add_next(&self, next: &[u8], process: usize, past: &Past, batch: &mut Batch) {
+        let role = self.events.action(next).role() as usize;
+        let direction = self.events.position("dir");
+        batch.targets.extend_from_slice(next);
+        for symbol in 0..next.len() {
+            // Openings never end.
+            let is_told = symbol != ENDS || process == 1;
+            let counts = is_told && self.activity.covers(next, symbol);
+            batch.mask.push(f32::from(u8::from(counts)));
+            let role = (symbol > direction).then_some(role);
+            batch.copies.push(past.value(symbol, role));
+        }
+    }
+
+    /// What an event that is the last is to tell: that it is, where that is known.
+    fn add_last(&self, fate: Fate, process: usize, batch: &mut Batch) {
+        let symbols = self.events.len();
+        let ends = fate == Fate::End && process == 1;
+        let mut row = vec![0; symbols];
+        let mut mask = vec![0.0; symbols];
+        (row[ENDS], mask[ENDS]) = (u8::from(ends), f32::from(u8::from(ends)));
+        batch.targets.extend(row);
+        batch.mask.extend(mask);
+        batch
+            .copies
+            .extend(std::iter::repeat_n(super::events::CLASSES as u8, symbols));
+    }
+
+    /// Nats of the validation spans of a process, and its events among them.
+    fn validation_nats(&self, process: usize) -> (f64, f64) {
+        let pieces: Vec<&[Span]> = self.validation.chunks(PIECE).collect();
+        let courses = &self.data.validation;
+        let sums = ordered(
+            self.config.threads.unwrap_or_else(default_threads),
+            pieces.len(),
+            || (),
+            |(), i| {
+                let batch = self.batch(courses, pieces[i], process, || false);
+                if batch.spans == 0 {
+                    return (0.0, 0.0);
+                }
+                let network = [&self.networks.openings, &self.networks.packets][process];
+                let nats: f32 = network.surprise(&batch).into_scalar();
+                let of = |span: &&Span| span.process == process;
+                let spans = pieces[i].iter().filter(of);
+                let course = courses.processes()[process];
+                let events: usize = spans.map(|span| course.span(span.number).len()).sum();
+                (f64::from(nats), events as f64)
+            },
+        );
+        sums.into_iter()
+            .fold((0.0, 0.0), |(nats, events), (more, count)| {
+                (nats + more, events + count)
+            })
+    }
+}
+
+impl Task for AutoregressiveTask<'_> {
+    type Example = Span;
+    type Network = Networks;
+    type Validation = Validation;
+
+    fn network(&self) -> &Networks {
+        &self.networks
+    }
+
+    fn device(&self) -> Device {
+        Device::Cpu
+    }
+
+    fn tensors(&self) -> &Tensors {
+        &self.tensors
+    }
+
+    /// Nats an event.
+    fn objective(
+        &self,
+        network: &Networks,
+        spans: &[Span],
+        place: u64,
+        at: &Moment<'_, Validation>,
+    ) -> Tensor<1> {
+        let mut rng = stream(self.config.seed, Purpose::Batch, place);
+        let processes = [&network.openings, &network.packets];
+        let mut hides = || rng.random_bool(self.config.hidden_labels);
+        let surprises = processes
+            .iter()
+            .enumerate()
+            .filter_map(|(process, network)| {
+                let batch = self.batch(&self.data.training, spans, process, &mut hides);
+                (batch.spans > 0).then(|| network.surprise(&batch))
+            });
+        let surprise = surprises.reduce(|a, b| a + b);
+        surprise.expect("there are spans") / (at.batch * SPAN) as f64
+    }
+
+    fn update(&self, at: &Moment<'_, Validation>) -> Update {
+        let rate = schedule::learning_rate(at.share, self.config.warm_up);
+        Update {
+            weights: None,
+            nth: at.step + 1,
+            rate: (self.config.learning_rate * rate) as f32,
+            betas: self.config.betas,
+            epsilon: EPSILON,
+            decay: Decay::Decoupled(self.config.weight_decay),
+            clip: Some(self.config.clip),
+        }
+    }
+
+    fn set_weights(&mut self, weights: &Weights) {
+        self.networks = weights.load(self.networks.clone(), &self.tensors);
+        self.model.weights = weights.clone();
+    }
+
+    fn validate(
+        &self,
+        training_loss: f64,
+        at: &Moment<'_, Validation>,
+    ) -> Result<Validation, Error> {
+        let (openings, opened) = self.validation_nats(0);
+        let (packets, counted) = self.validation_nats(1);
+        let mean = |nats: f64, events: f64| nats / events.max(1.0);
+        Ok(Validation {
+            step: at.step,
+            loss: mean(openings + packets, opened + counted),
+            packets: mean(packets, counted),
+            openings: mean(openings, opened),
+            training_loss,
+        })
+    }
+
+    fn save(&self, directory: &Path) -> Result<String, Error> {
+        self.model.save(directory, self.config.precision)
+    }
+}

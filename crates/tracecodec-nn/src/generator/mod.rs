@@ -1,0 +1,3 @@
+//! Generators: models that continue a trace, or make a new one.
+
+pub mod autoregressive;

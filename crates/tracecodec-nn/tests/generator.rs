@@ -1,0 +1,247 @@
+//! The generators as their users see them.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use tracecodec::action::{Action, Control, Direction, FlowEvent, OptionProfiles, Proto};
+use tracecodec_nn::Error;
+use tracecodec_nn::generator::autoregressive::{
+    Autoregressive, AutoregressiveConfig, Courses, Data, Drawing, Shape, Shapes, Validation, train,
+};
+use tracecodec_nn::train::Progress;
+
+/// A trace of questions and answers: every 64 µs somebody asks, with 32 bytes, and 1,024 µs later is answered, with 256.
+fn questions(count: u16, label: Option<&str>, labels: &[String]) -> Courses {
+    let mut packets = Vec::new();
+    for number in 0..count {
+        let asked = 64_000 * i64::from(number);
+        let question = Action {
+            flow_token: number,
+            flow_evt: FlowEvent::Open,
+            proto: Proto::Udp,
+            ttl_res: 64,
+            l4_payload_len: 32,
+            ..Action::default()
+        };
+        let answer = Action {
+            flow_evt: FlowEvent::Continue,
+            dir: Direction::Resp,
+            l4_payload_len: 256,
+            ..question
+        };
+        packets.push((asked, question));
+        packets.push((asked + 1_024_000, answer));
+    }
+    // Long after all of them, so that it is seen that nothing else comes.
+    let last = Action {
+        flow_token: count,
+        flow_evt: FlowEvent::Open,
+        proto: Proto::Udp,
+        ttl_res: 64,
+        l4_payload_len: 32,
+        ..Action::default()
+    };
+    packets.push((100_000_000_000, last));
+    packets.sort_by_key(|(time, _)| *time);
+    let mut courses = Courses::new(labels);
+    courses.begin(label);
+    let mut clock = 0;
+    for (time, packet) in packets {
+        courses.push(&Action {
+            delta_t: time - clock,
+            ..packet
+        });
+        clock = time;
+    }
+    courses.end();
+    courses
+}
+
+fn data() -> Data {
+    let labels = ["questions".to_string()];
+    Data {
+        training: questions(600, Some("questions"), &labels),
+        validation: questions(100, Some("questions"), &labels),
+        profiles: OptionProfiles::new(),
+        sources: Vec::new(),
+    }
+}
+
+fn config(steps: u64) -> AutoregressiveConfig {
+    let shape = |width, hidden| Shape {
+        width,
+        layers: 1,
+        hidden,
+    };
+    AutoregressiveConfig {
+        shapes: Shapes {
+            openings: shape(8, 8),
+            packets: shape(16, 16),
+        },
+        steps,
+        batch: 8,
+        micro_batch: 4,
+        learning_rate: 1e-2,
+        validations: 4,
+        validation_spans: 8,
+        ..AutoregressiveConfig::default()
+    }
+}
+
+fn go_on(_: &Progress<'_, Validation>) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+fn trained(directory: &Path, steps: u64) -> Autoregressive {
+    let (generator, _) = train(&config(steps), &data(), directory, false, go_on).unwrap();
+    generator
+}
+
+fn drawn(generator: &Autoregressive, drawing: &Drawing, packets: usize) -> Vec<Action> {
+    let mut trace = generator.generate(drawing).unwrap();
+    let mut actions = Vec::new();
+    while actions.len() < packets {
+        actions.extend(trace.batch());
+    }
+    actions.truncate(packets);
+    actions
+}
+
+#[test]
+fn test_a_trace_is_like_what_was_learned() {
+    let directory = tempfile::tempdir().unwrap();
+    let generator = trained(directory.path(), 300);
+    assert_eq!(generator.labels(), ["questions"]);
+    let actions = drawn(&generator, &Drawing::default(), 2_000);
+    let questions = actions.iter().filter(|a| a.flow_evt == FlowEvent::Open);
+    let sizes: Vec<u16> = actions
+        .iter()
+        .filter(|action| action.dir == Direction::Resp)
+        .map(|action| action.l4_payload_len)
+        .collect();
+    let right = sizes.iter().filter(|&&size| size == 256).count();
+    assert!(right as f64 > 0.95 * sizes.len() as f64, "{sizes:?}");
+    let share = questions.count() as f64 / actions.len() as f64;
+    assert!((share - 0.5).abs() < 0.05, "{share}");
+    assert!(actions.iter().all(|action| action.delta_t >= 0));
+}
+
+#[test]
+fn test_a_trace_depends_on_its_seed_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let generator = trained(directory.path(), 20);
+    let with = |seed, threads| {
+        let drawing = Drawing {
+            seed,
+            threads,
+            label: Some("questions".to_string()),
+            ..Drawing::default()
+        };
+        drawn(&generator, &drawing, 3_000)
+    };
+    let first = with(7, 1);
+    assert_eq!(with(7, 3), first);
+    assert_ne!(with(8, 1), first);
+    let stored = Autoregressive::load(directory.path()).unwrap();
+    let drawing = Drawing {
+        seed: 7,
+        label: Some("questions".to_string()),
+        ..Drawing::default()
+    };
+    assert_eq!(drawn(&stored, &drawing, 3_000), first);
+}
+
+#[test]
+fn test_a_continuation_goes_on_with_the_flows_that_are_open() {
+    let directory = tempfile::tempdir().unwrap();
+    let generator = trained(directory.path(), 300);
+    let mut trace = generator.generate(&Drawing::default()).unwrap();
+    let question = |flow_token, delta_t| Action {
+        flow_token,
+        flow_evt: FlowEvent::Open,
+        proto: Proto::Udp,
+        ttl_res: 64,
+        l4_payload_len: 32,
+        delta_t,
+        ..Action::default()
+    };
+    for slot in 0..10 {
+        trace.follow(&question(slot, 64_000));
+    }
+    let actions = trace.batch();
+    let answered = (0..10).filter(|slot| {
+        let mut of = actions.iter().filter(|action| action.flow_token == *slot);
+        of.next().is_some_and(|first| first.dir == Direction::Resp)
+    });
+    assert!(answered.count() >= 8);
+    // Slots of flows that are open are not opened.
+    let mut open: Vec<u16> = (0..10).collect();
+    for action in &actions {
+        match action.flow_evt {
+            FlowEvent::Open => {
+                assert!(action.flow_token >= 10 || !open.contains(&action.flow_token))
+            }
+            _ => open.retain(|slot| *slot != action.flow_token),
+        }
+    }
+}
+
+#[test]
+fn test_training_goes_on_to_the_same_weights() {
+    let [whole, cut] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    trained(whole.path(), 12);
+    let stop = |progress: &Progress<'_, Validation>| match progress.step {
+        7 => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    };
+    let stopped = train(&config(12), &data(), cut.path(), false, stop);
+    assert!(matches!(stopped, Err(Error::Interrupted(7))));
+    train(&config(12), &data(), cut.path(), true, go_on).unwrap();
+    let weights = |folder: &Path| std::fs::read(folder.join("weights.safetensors")).unwrap();
+    assert_eq!(weights(whole.path()), weights(cut.path()));
+}
+
+#[test]
+fn test_what_is_not_there_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let generator = trained(directory.path(), 2);
+    let drawing = Drawing {
+        label: Some("answers".to_string()),
+        ..Drawing::default()
+    };
+    let error = generator.generate(&drawing).unwrap_err().to_string();
+    assert!(
+        error.contains("no label `answers`") && error.contains("questions"),
+        "{error}"
+    );
+    let path = directory.path().join("weights.safetensors");
+    let mut bytes = std::fs::read(&path).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    assert!(matches!(
+        Autoregressive::load(directory.path()),
+        Err(Error::Digest { .. })
+    ));
+    let nothing = Data {
+        training: Courses::new(&[]),
+        ..data()
+    };
+    let error = train(&config(1), &nothing, directory.path(), false, go_on);
+    assert!(matches!(error, Err(Error::NoData("training"))));
+}
+
+#[test]
+fn test_handshakes_are_openings() {
+    let mut courses = Courses::new(&[]);
+    courses.begin(None);
+    for (slot, tcp_ctrl) in [(0, Control::Syn), (1, Control::Ack), (2, Control::Syn)] {
+        courses.push(&Action {
+            flow_token: slot,
+            flow_evt: FlowEvent::Open,
+            tcp_ctrl,
+            ..Action::default()
+        });
+    }
+    courses.end();
+    assert_eq!((courses.packets(), courses.openings()), (3, 2));
+}
