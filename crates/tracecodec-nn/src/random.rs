@@ -24,6 +24,8 @@ pub(crate) enum Purpose {
     Modes = 8,
     /// Openings (place 0) and flows (from 1 on) of a generated trace.
     Trace = 9,
+    /// How far the flows of a training trace are moved.
+    Jitter = 10,
 }
 
 /// The stream of a seed, a purpose and a place within it (an epoch, a pool, a micro-batch).

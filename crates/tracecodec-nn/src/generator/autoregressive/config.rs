@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{OPENINGS, PACKETS};
 use crate::error::Error;
 use crate::train::{Budget, positive, rule};
 use crate::weights::Precision;
@@ -28,7 +29,7 @@ impl Default for Shape {
     }
 }
 
-/// Shapes of the networks of both processes.
+/// Shapes of the networks of the processes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Shapes {
@@ -36,25 +37,38 @@ pub struct Shapes {
     pub openings: Shape,
     /// Of the packets of a flow. Default 128 wide, 2 layers, 64 hidden.
     pub packets: Shape,
+    /// Of the clock. Default 32 wide, 2 layers, 32 hidden.
+    pub clock: Shape,
 }
 
 impl Default for Shapes {
     fn default() -> Self {
+        let small = |layers| Shape {
+            width: 32,
+            layers,
+            hidden: 32,
+        };
         Self {
-            openings: Shape {
-                width: 32,
-                layers: 1,
-                hidden: 32,
-            },
+            openings: small(1),
             packets: Shape::default(),
+            clock: small(2),
         }
     }
 }
 
 impl Shapes {
+    /// That of a process by its number.
+    pub(super) fn of(&self, process: usize) -> &Shape {
+        match process {
+            OPENINGS => &self.openings,
+            PACKETS => &self.packets,
+            _ => &self.clock,
+        }
+    }
+
     /// Whether networks of these shapes can be built.
     pub(super) fn check(&self) -> Result<(), Error> {
-        for shape in [&self.openings, &self.packets] {
+        for shape in [&self.openings, &self.packets, &self.clock] {
             for (name, value, most) in [
                 ("width", shape.width, 4096),
                 ("layers", shape.layers, 64),

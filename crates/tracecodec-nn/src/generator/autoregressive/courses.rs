@@ -1,11 +1,13 @@
-//! Traces taken apart: the course of a trace's openings, and the course of each flow's packets.
+//! Traces taken apart: the course of a trace's openings, the course of each flow's packets, and the course of its clock.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 use tracecodec::action::{Action, Control, FlowEvent, Proto};
 
-use super::events::{Events, Unacknowledged};
+use super::PROCESSES;
+use super::clock::{Ticks, clock_width, jittered};
+use super::events::{CLASSES, Events, TIME, Unacknowledged};
 
 /// Events of a span, the piece of a course that is trained at once.
 pub(super) const SPAN: usize = 64;
@@ -23,7 +25,9 @@ pub struct Courses {
     labels: Vec<String>,
     openings: Course,
     packets: Course,
+    clock: Course,
     trace: Trace,
+    traces: u64,
     /// What each label's traces hold.
     volumes: BTreeMap<u8, Volume>,
 }
@@ -56,6 +60,8 @@ pub(super) struct Course {
     /// Whether each event is the first of its course.
     starts: Vec<bool>,
     width: usize,
+    /// Symbols at the start of a row that are told after the row before.
+    told: usize,
 }
 
 /// A trace that is being taken apart.
@@ -71,6 +77,8 @@ struct Trace {
     /// Rows of the packets in order, and of which flow each is.
     rows: Vec<u8>,
     of: Vec<u32>,
+    /// Time and payload of each.
+    ticks: Vec<(i64, u16)>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -86,16 +94,18 @@ impl Courses {
     /// None yet, of traces that may have these labels.
     pub fn new(labels: &[String]) -> Self {
         let events = Events::default();
-        let width = row_width(&events);
-        let course = Course {
+        let course = |width, told| Course {
             width,
+            told,
             ..Course::default()
         };
         Self {
             labels: labels.to_vec(),
-            openings: course.clone(),
-            packets: course,
+            openings: course(row_width(&events), events.len()),
+            packets: course(row_width(&events), events.len()),
+            clock: course(clock_width(), TIME),
             trace: Trace::default(),
+            traces: 0,
             volumes: BTreeMap::new(),
             events,
         }
@@ -146,6 +156,7 @@ impl Courses {
         let volume = self.volumes.entry(trace.label).or_default();
         volume.packets += trace.of.len() as u64;
         volume.nanoseconds += trace.clock;
+        self.add_clock(&trace);
         let mut order: Vec<u32> = (0..trace.of.len() as u32).collect();
         order.sort_by_key(|&packet| trace.of[packet as usize]);
         let width = self.packets.width;
@@ -164,6 +175,23 @@ impl Courses {
             rows.extend_from_slice(&trace.rows[at * width..(at + 1) * width]);
             self.packets.starts.push(is_first);
             self.packets.fates.push(fate);
+        }
+    }
+
+    /// Adds the course of a trace's clock.
+    fn add_clock(&mut self, trace: &Trace) {
+        let plan = jittered(&trace.ticks, &trace.of, self.traces);
+        self.traces += 1;
+        let mut ticks = Ticks::new(trace.label);
+        let clock = &mut self.clock;
+        for (planned, (time, _)) in plan.iter().zip(&trace.ticks) {
+            ticks.read(&self.events, planned, &mut clock.rows);
+            ticks.take(*time);
+            clock.starts.push(clock.fates.last() != Some(&Fate::Next));
+            clock.fates.push(Fate::Next);
+        }
+        if let Some(last) = clock.fates.last_mut() {
+            *last = Fate::Unknown;
         }
     }
 
@@ -192,9 +220,9 @@ impl Courses {
         (0..=self.labels.len()).map(rate).collect()
     }
 
-    /// The courses of each process: of the openings, and of the flows.
-    pub(super) fn processes(&self) -> [&Course; 2] {
-        [&self.openings, &self.packets]
+    /// The courses of each process: of the openings, of the flows, of the clock.
+    pub(super) fn processes(&self) -> [&Course; PROCESSES] {
+        [&self.openings, &self.packets, &self.clock]
     }
 
     /// Digests what they hold.
@@ -211,6 +239,14 @@ impl Courses {
 /// Symbols that a process reads of an event: its own, the unacknowledged bytes after it, and the trace's label.
 pub(super) fn row_width(events: &Events) -> usize {
     events.len() + Unacknowledged::DIGITS + 1
+}
+
+/// Their sizes.
+pub(super) fn row_sizes(events: &Events, labels: usize) -> Vec<usize> {
+    let mut sizes = events.sizes();
+    sizes.extend([CLASSES; Unacknowledged::DIGITS]);
+    sizes.push(labels + 1);
+    sizes
 }
 
 /// The row before the first opening of a trace, which tells nothing but the label.
@@ -239,6 +275,16 @@ impl Course {
     /// An event as the process reads it.
     pub(super) fn row(&self, event: usize) -> &[u8] {
         &self.rows[event * self.width..(event + 1) * self.width]
+    }
+
+    /// What an event that follows another tells.
+    pub(super) fn told(&self, event: usize) -> &[u8] {
+        &self.row(event)[..self.told]
+    }
+
+    /// Symbols that are told of an event.
+    pub(super) fn symbols(&self) -> usize {
+        self.told
     }
 
     /// What follows an event.
@@ -277,6 +323,7 @@ impl Trace {
         flow.unacknowledged.read(&mut self.rows);
         self.rows.push(self.label);
         self.of.push(number as u32);
+        self.ticks.push((self.clock, action.l4_payload_len));
         (is_new && opens(action)).then_some(*action)
     }
 }
@@ -352,7 +399,7 @@ mod tests {
         }
         courses.end();
         assert_eq!((courses.packets(), courses.openings()), (6, 2));
-        let [openings, packets] = courses.processes();
+        let [openings, packets, _] = courses.processes();
         let events = Events::default();
         let gaps = |course: &Course| -> Vec<i64> {
             let gap = |event| events.action(&course.row(event)[..events.len()]).delta_t;
@@ -377,7 +424,7 @@ mod tests {
             courses.push(&packet(0, FlowEvent::Continue, Control::Ack, 7));
             courses.end();
         }
-        let [openings, packets] = courses.processes();
+        let [openings, packets, _] = courses.processes();
         use Fate::{Next, Unknown};
         assert_eq!(openings.fates, [Next, Unknown, Next, Unknown]);
         assert_eq!(openings.starts, [true, false, true, false]);

@@ -19,7 +19,7 @@ pub(super) const ENDS: usize = 0;
 const TIME_DIGITS: u8 = 3;
 
 /// Symbols of the time: sign, exponent in two digits, mantissa.
-const TIME: usize = 3 + TIME_DIGITS as usize;
+pub(super) const TIME: usize = 3 + TIME_DIGITS as usize;
 
 /// The symbols of events.
 #[derive(Debug, Clone)]
@@ -84,6 +84,29 @@ impl Events {
     pub(super) fn action(&self, row: &[u8]) -> Action {
         let (time, packet) = row[1..].split_at(TIME);
         self.symbols.action(&[packet, time].concat())
+    }
+
+    /// Number of values of each symbol of a time.
+    pub(super) fn time_sizes(&self) -> Vec<usize> {
+        self.sizes()[1..=TIME].to_vec()
+    }
+
+    /// Appends the symbols of a time, which may be negative.
+    pub(super) fn read_time(&self, delta_t: i64, into: &mut Vec<u8>) {
+        let mut row = Vec::with_capacity(self.symbols.len());
+        let action = Action {
+            delta_t,
+            ..Action::default()
+        };
+        self.symbols.read(&action, &mut row);
+        into.extend_from_slice(&row[row.len() - TIME..]);
+    }
+
+    /// The time that these symbols spell.
+    pub(super) fn time(&self, symbols: &[u8]) -> i64 {
+        let mut row = vec![0; self.symbols.len() - TIME];
+        row.extend_from_slice(&symbols[..TIME]);
+        self.symbols.action(&row).delta_t
     }
 
     /// Where a quantity of the action schema begins.
@@ -191,6 +214,17 @@ mod tests {
             for (value, size) in row.iter().zip(events.sizes()) {
                 assert!(usize::from(*value) < size && size <= CLASSES);
             }
+        }
+    }
+
+    #[test]
+    fn test_times_survive_symbols() {
+        let events = Events::default();
+        for time in [0, 1, -1, 4_096, -81_920, 12_344_000] {
+            let mut symbols = Vec::new();
+            events.read_time(time, &mut symbols);
+            let back = events.time(&symbols);
+            assert!((back - time).abs() * 4_096 <= time.abs(), "{time} {back}");
         }
     }
 

@@ -1,14 +1,16 @@
 //! The autoregressive generator: a trace as a superposition of marked point processes over packet actions.
 //!
 //! ```text
-//! trace ─┬─ openings:  one event after the other      (time since the last opening, the first packet)
-//!        └─ each flow: one event after the other      (over, or time since its last packet, the next packet)
-//! openings and flows, merged by time ─▶ packet actions
+//! openings:  one event after the other   (time since the last opening, the first packet)
+//! each flow: one event after the other   (over, or time since its last packet, the next packet)
+//! openings and flows, merged by time ─▶ plan ─clock▶ packet actions
+//! clock:     one step after the other    (time since the last packet of the trace)
 //! ```
 //!
-//! Flows are independent given their openings, as far as the model goes: what it does not know is how they wait for one another on a link.
-//! For that any number of them can be open, no packet costs more where many are, and a continued flow goes on from all of its past.
+//! Flows know nothing of each other, so any number of them can be open, no packet costs more where many are, and a continued flow goes on from
+//! all of its past. How packets wait for one another on a link is the clock's to know.
 
+mod clock;
 mod config;
 mod courses;
 mod events;
@@ -30,8 +32,9 @@ use tracecodec::action::OptionProfiles;
 
 use crate::random::{Purpose, stream};
 use crate::weights::Weights;
-use courses::row_width;
-use events::{CLASSES, Events, Unacknowledged};
+use clock::clock_sizes;
+use courses::row_sizes;
+use events::Events;
 use network::Process;
 use process::Sampler;
 use training::Networks;
@@ -101,34 +104,56 @@ impl Autoregressive {
         self.weights.values.len()
     }
 
-    /// The openings' process and the flows', to draw from.
-    fn samplers(&self) -> [Sampler<'_>; 2] {
-        let inputs = input_sizes(&self.events, self.labels.len());
-        let of = |name, shape| Sampler::new(name, &self.weights, shape, &self.events, &inputs);
-        [
-            of("openings", &self.shapes.openings),
-            of("packets", &self.shapes.packets),
-        ]
+    /// The processes, to draw from.
+    fn samplers(&self) -> [Sampler<'_>; PROCESSES] {
+        let of = |process: usize| {
+            let symbols = symbols(&self.events, self.labels.len(), process);
+            let (name, shape) = (NAMES[process], self.shapes.of(process));
+            Sampler::new(name, &self.weights, shape, &symbols.read, symbols.told)
+        };
+        [of(OPENINGS), of(PACKETS), of(CLOCK)]
     }
 }
 
-/// Sizes of the symbols that a process reads.
-fn input_sizes(events: &Events, labels: usize) -> Vec<usize> {
-    let mut sizes = events.sizes();
-    sizes.extend([CLASSES; Unacknowledged::DIGITS]);
-    sizes.push(labels + 1);
-    debug_assert_eq!(sizes.len(), row_width(events));
-    sizes
+/// The processes by their numbers.
+const PROCESSES: usize = 3;
+const OPENINGS: usize = 0;
+const PACKETS: usize = 1;
+const CLOCK: usize = 2;
+
+/// What their weights are called.
+const NAMES: [&str; PROCESSES] = ["openings", "packets", "clock"];
+
+/// Sizes of the symbols that a process reads of an event, and of those that it tells of the next.
+struct Symbols {
+    read: Vec<usize>,
+    told: Vec<usize>,
 }
 
-/// Both processes with fresh weights.
-fn process_networks(shapes: &Shapes, labels: usize, seed: u64, device: &Tensors) -> Networks {
+fn symbols(events: &Events, labels: usize, process: usize) -> Symbols {
+    match process {
+        CLOCK => Symbols {
+            read: clock_sizes(events, labels),
+            told: events.time_sizes(),
+        },
+        _ => Symbols {
+            read: row_sizes(events, labels),
+            told: events.sizes(),
+        },
+    }
+}
+
+/// All processes with fresh weights.
+fn networks(shapes: &Shapes, labels: usize, seed: u64, device: &Tensors) -> Networks {
     let events = Events::default();
-    let (inputs, sizes) = (input_sizes(&events, labels), events.sizes());
     let mut rng = stream(seed, Purpose::Weights, 0);
-    let mut process = |shape| Process::new(shape, &inputs, &sizes, &mut rng, device);
+    let mut network = |process| {
+        let Symbols { read, told } = symbols(&events, labels, process);
+        Process::new(shapes.of(process), &read, &told, &mut rng, device)
+    };
     Networks {
-        openings: process(&shapes.openings),
-        packets: process(&shapes.packets),
+        openings: network(OPENINGS),
+        packets: network(PACKETS),
+        clock: network(CLOCK),
     }
 }

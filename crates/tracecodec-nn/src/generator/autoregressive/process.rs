@@ -8,8 +8,7 @@ use std::ops::Range;
 use rand::{Rng, RngExt};
 
 use super::config::Shape;
-use super::events::{Activity, CLASSES, Events};
-use super::past::Past;
+use super::events::CLASSES;
 use crate::codec::encoder::offsets;
 use crate::weights::Weights;
 
@@ -36,14 +35,11 @@ struct Layer {
 /// Where the weights of a process lie, and how to draw with them.
 #[derive(Debug)]
 pub(super) struct Sampler<'a> {
-    events: &'a Events,
-    activity: Activity,
     weights: &'a [f32],
     shape: &'a Shape,
     input_offsets: Vec<usize>,
     told_offsets: Vec<usize>,
     sizes: Vec<usize>,
-    direction: usize,
     embedding: Range<usize>,
     layers: Vec<Layer>,
     norm: Range<usize>,
@@ -61,7 +57,15 @@ pub(super) struct Memory {
     layers: Vec<f32>,
     /// What the next event's symbols are told from.
     known: Vec<f32>,
-    past: Past,
+}
+
+/// A symbol that is to be drawn.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Choice {
+    /// The value that it may repeat; [`CLASSES`] is none.
+    pub(super) repeated: u8,
+    /// The values that it can have, as bits; at least one of its own.
+    pub(super) allowed: u16,
 }
 
 /// A drawn event.
@@ -73,13 +77,13 @@ pub(super) struct Drawn {
 }
 
 impl<'a> Sampler<'a> {
-    /// The process of this name among the weights, which reads symbols of the sizes `inputs`.
+    /// The process of this name among the weights, which reads symbols of the sizes `inputs` and tells those of `sizes`.
     pub(super) fn new(
         name: &str,
         weights: &'a Weights,
         shape: &'a Shape,
-        events: &'a Events,
         inputs: &[usize],
+        sizes: Vec<usize>,
     ) -> Self {
         let range = |part: &str| {
             let range = weights.range(&format!("{name}.{part}"));
@@ -100,10 +104,7 @@ impl<'a> Sampler<'a> {
                 down: linear(&at("feed_forward.down")),
             }
         };
-        let sizes = events.sizes();
         Self {
-            activity: events.activity(),
-            direction: events.position("dir"),
             input_offsets: offsets(inputs.iter().copied()).0,
             told_offsets: offsets(sizes.iter().copied()).0,
             sizes,
@@ -117,7 +118,6 @@ impl<'a> Sampler<'a> {
             copying: range("copying"),
             weights: &weights.values,
             shape,
-            events,
         }
     }
 
@@ -138,7 +138,6 @@ impl<'a> Sampler<'a> {
             self.pass(layer, &mut x, memory);
         }
         memory.known = self.linear(&self.known, &self.normed(&self.norm, &x));
-        memory.past.take(&row[..self.events.len()], self.events);
     }
 
     /// A layer: changes `x` and what is remembered.
@@ -162,37 +161,29 @@ impl<'a> Sampler<'a> {
         add(x, &self.linear(&layer.down, &inner));
     }
 
-    /// Draws the event that comes next. `allowed` tells, of a symbol and the row so far, which values there can be, as bits; at least one of
-    /// the symbol's own.
+    /// Draws the event that comes next. `choice` tells of each symbol, given the row so far, what it can be; none where it means nothing
+    /// and stays 0.
     pub(super) fn draw(
         &self,
         memory: &Memory,
         rng: &mut impl Rng,
-        allowed: impl Fn(usize, &[u8]) -> u16,
+        mut choice: impl FnMut(usize, &[u8]) -> Option<Choice>,
     ) -> Drawn {
         let mut drawn = Drawn {
-            row: vec![0; self.events.len()],
+            row: vec![0; self.sizes.len()],
             settled: false,
         };
         let mut hidden = memory.known.clone();
-        let mut role = None;
-        for symbol in 0..self.events.len() {
-            if symbol == self.direction + 1 {
-                role = Some(self.events.action(&drawn.row).role() as usize);
-            }
-            if self.activity.covers(&drawn.row, symbol) {
-                let logits = self.logits(symbol, &hidden, memory.past.value(symbol, role));
+        for symbol in 0..self.sizes.len() {
+            if let Some(Choice { repeated, allowed }) = choice(symbol, &drawn.row) {
+                let logits = self.logits(symbol, &hidden, repeated);
                 let logits = &logits[..self.sizes[symbol]];
-                let can_be = allowed(symbol, &drawn.row);
                 let mut value = choose(logits, u16::MAX, rng);
-                if can_be >> value & 1 == 0 {
+                if allowed >> value & 1 == 0 {
                     drawn.settled = true;
-                    value = choose(logits, can_be, rng);
+                    value = choose(logits, allowed, rng);
                 }
                 drawn.row[symbol] = value;
-            }
-            if symbol == super::events::ENDS && drawn.row[symbol] == 1 {
-                return drawn;
             }
             self.tell(symbol, drawn.row[symbol], &mut hidden);
         }
@@ -285,7 +276,9 @@ mod tests {
 
     use super::*;
     use crate::codec::batch::tests::action;
+    use crate::generator::autoregressive::events::Events;
     use crate::generator::autoregressive::network::{Batch, Process};
+    use crate::generator::autoregressive::past::Past;
     use crate::generator::autoregressive::{courses::row_width, input_sizes};
     use crate::random::{Purpose, normals, stream};
 
@@ -325,7 +318,8 @@ mod tests {
         let rows: Vec<Vec<u8>> = (0..7).map(|seed| row(&events, seed)).collect();
         let symbols = events.len();
         let direction = events.position("dir");
-        let sampler = Sampler::new("packets", &weights, &shape, &events, &inputs);
+        let sampler = Sampler::new("packets", &weights, &shape, &inputs, sizes.clone());
+        let mut past = Past::default();
         let (mut memory, mut batch) = (
             Memory::default(),
             Batch {
@@ -336,6 +330,7 @@ mod tests {
         let mut sampled = Vec::new();
         for (row, next) in rows.iter().zip(&rows[1..]) {
             sampler.take(&mut memory, row);
+            past.take(&row[..symbols], &events);
             let role = events.action(next).role() as usize;
             let mut hidden = memory.known.clone();
             for symbol in 0..symbols {

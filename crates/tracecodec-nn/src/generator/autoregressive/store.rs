@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use tracecodec::action::{OptionProfiles, SCHEMA_VERSION};
 
-use super::{Autoregressive, Shapes, process_networks};
+use super::{Autoregressive, Shapes, networks};
 use crate::device::Device;
 use crate::error::Error;
 use crate::files;
@@ -116,13 +116,13 @@ impl Autoregressive {
         }
         let profiles = OptionProfiles::from_hex(&description.option_profiles)
             .map_err(|e| Error::format(path, e))?;
-        let networks = process_networks(
+        let fresh = networks(
             &description.shapes,
             description.labels.len(),
             0,
             &Device::Cpu.open()?,
         );
-        let mut weights = Weights::of(&networks);
+        let mut weights = Weights::of(&fresh);
         weights.read(bytes, weights_path)?;
         let found = files::digest(bytes);
         if found != description.weights_blake3 {

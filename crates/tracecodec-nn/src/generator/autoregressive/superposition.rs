@@ -1,4 +1,4 @@
-//! Drawing a trace: openings and flows, each by its own process, merged by time.
+//! Drawing a trace: openings and flows, each by its own process, merged by time, and set by the clock.
 //!
 //! Every flow has a stream of random numbers of its own, and none waits for another: in a window of time all of them are drawn side by side
 //! on several threads, and the trace does not depend on how many there are.
@@ -11,9 +11,11 @@ use tracecodec::action::{Action, Control, Direction, FlowEvent, Proto};
 use tracecodec::flow::FlowTable;
 
 use super::Autoregressive;
+use super::clock::{Planned, Ticks, leash};
 use super::courses::{opens, start};
-use super::events::{ENDS, Events, Unacknowledged};
-use super::process::{Memory, Sampler};
+use super::events::{Activity, CLASSES, ENDS, Events, Unacknowledged};
+use super::past::Past;
+use super::process::{Choice, Drawn, Memory, Sampler};
 use crate::error::Error;
 use crate::parallel::{default_threads, ordered};
 use crate::random::{Purpose, stream};
@@ -33,8 +35,17 @@ const PIECE: usize = 16;
 /// How often a time is drawn that must be later than one that has passed, before the course is taken for over.
 const DRAWS: usize = 64;
 
+/// Packets of a trace that is followed from which on its own rate counts, not that of the training traces.
+const RATED: u64 = 1_000;
+
+/// Where the clock's random numbers are; those of the openings are at 0, those of the flows from 1 on.
+const CLOCK_PLACE: u64 = (1 << 56) - 1;
+
 /// Any value of a symbol.
 const ANY: u16 = u16::MAX;
+
+/// The signs of a time that does not go back.
+const FORWARD: u16 = 0b11;
 
 /// How a trace is drawn.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,9 +81,11 @@ pub struct TraceGenerator<'a> {
     label: u8,
     drawing: Drawing,
     legal: Legal,
-    /// Time of the latest packet, in nanoseconds from the start.
-    clock: i64,
+    /// Time of the latest packet that was followed, in nanoseconds from the start.
+    followed_until: i64,
+    followed_packets: u64,
     arrivals: Arrivals,
+    clock: Clock<'a>,
     /// Flows of which the next packet is drawn, by its time and by their number.
     waiting: BTreeMap<(i64, u64), Flow>,
     /// The flows of a trace that is continued, by slot.
@@ -84,10 +97,22 @@ pub struct TraceGenerator<'a> {
     settled: u64,
 }
 
+/// When packets really come.
+#[derive(Debug)]
+struct Clock<'a> {
+    sampler: Sampler<'a>,
+    memory: Memory,
+    rng: ChaCha8Rng,
+    ticks: Ticks,
+    /// How far it may be off the plan.
+    leash: i64,
+}
+
 /// The openings of a trace.
 #[derive(Debug)]
 struct Arrivals {
     memory: Memory,
+    past: Past,
     rng: ChaCha8Rng,
     /// Time of the latest.
     last: i64,
@@ -101,6 +126,7 @@ struct Flow {
     number: u64,
     slot: u16,
     memory: Memory,
+    past: Past,
     unacknowledged: Unacknowledged,
     rng: ChaCha8Rng,
     /// Time of its latest packet.
@@ -144,14 +170,22 @@ impl Autoregressive {
                     + 1
             }
         };
-        let [openings, packets] = self.samplers();
+        let [openings, packets, clock] = self.samplers();
         let mut arrivals = Arrivals {
             memory: Memory::default(),
+            past: Past::default(),
             rng: stream(drawing.seed, Purpose::Trace, 0),
             last: 0,
             next: None,
         };
-        openings.take(&mut arrivals.memory, &start(&self.events, label));
+        let start = start(&self.events, label);
+        openings.take(&mut arrivals.memory, &start);
+        arrivals
+            .past
+            .take(&start[..self.events.len()], &self.events);
+        let mean_step = self
+            .rate(drawing.label.as_deref())
+            .map_or(0.0, |rate| 1e9 / rate);
         Ok(TraceGenerator {
             events: &self.events,
             openings,
@@ -159,8 +193,16 @@ impl Autoregressive {
             label,
             drawing: drawing.clone(),
             legal: Legal::new(&self.events, drawing.constrained),
-            clock: 0,
+            followed_until: 0,
+            followed_packets: 0,
             arrivals,
+            clock: Clock {
+                sampler: clock,
+                memory: Memory::default(),
+                rng: stream(drawing.seed, Purpose::Trace, CLOCK_PLACE),
+                ticks: Ticks::new(label),
+                leash: leash(mean_step),
+            },
             waiting: BTreeMap::new(),
             followed: BTreeMap::new(),
             is_drawing: false,
@@ -178,8 +220,9 @@ impl TraceGenerator<'_> {
         if self.is_drawing {
             return;
         }
-        self.clock += action.delta_t.max(0);
-        let clock = self.clock;
+        self.followed_until += action.delta_t.max(0);
+        self.followed_packets += 1;
+        let clock = self.followed_until;
         let slot = action.flow_token;
         let is_new = action.flow_evt == FlowEvent::Open || !self.followed.contains_key(&slot);
         if is_new {
@@ -194,13 +237,19 @@ impl TraceGenerator<'_> {
         };
         flow.take(&within, self.events, &self.packets, self.label);
         flow.last = clock;
+        let planned = Planned {
+            time: clock,
+            flow: flow.number,
+            payload: action.l4_payload_len,
+        };
+        self.clock.follow(self.events, &planned);
         if is_new && opens(action) {
             let opening = Action {
                 delta_t: clock - self.arrivals.last,
                 ..*action
             };
-            let input = input(self.events, &opening, Unacknowledged::default(), self.label);
-            self.openings.take(&mut self.arrivals.memory, &input);
+            self.arrivals
+                .take(&opening, self.events, &self.openings, self.label);
             self.arrivals.last = clock;
         }
     }
@@ -244,9 +293,10 @@ impl TraceGenerator<'_> {
             number: self.flows,
             slot,
             memory: Memory::default(),
+            past: Past::default(),
             unacknowledged: Unacknowledged::default(),
             rng: stream(self.drawing.seed, Purpose::Trace, self.flows),
-            last: self.clock,
+            last: self.followed_until,
             first: *first,
             next: Vec::new(),
         }
@@ -255,12 +305,16 @@ impl TraceGenerator<'_> {
     /// Draws how the openings and the followed flows go on, given that they have not yet.
     fn begin(&mut self) {
         self.is_drawing = true;
-        self.draw_opening(self.clock);
+        let now = self.followed_until;
+        if self.followed_packets >= RATED {
+            self.clock.leash = leash(now as f64 / self.followed_packets as f64);
+        }
+        self.draw_opening(now);
         for (slot, mut flow) in std::mem::take(&mut self.followed) {
             let mut settled = 0;
             let time = (0..DRAWS).find_map(|_| {
                 match flow.draw(self.events, &self.packets, &self.legal, &mut settled) {
-                    Some(time) if time <= self.clock => None,
+                    Some(time) if time <= now => None,
                     drawn => Some(drawn),
                 }
             });
@@ -276,22 +330,21 @@ impl TraceGenerator<'_> {
     /// Draws the next opening, which is later than this time.
     fn draw_opening(&mut self, after: i64) {
         let arrivals = &mut self.arrivals;
-        let legal = |symbol: usize, _: &[u8]| self.legal.opening(symbol);
-        let mut drawn = self
-            .openings
-            .draw(&arrivals.memory, &mut arrivals.rng, legal);
-        let time = |row: &[u8]| {
-            arrivals
-                .last
-                .saturating_add(self.events.action(row).delta_t)
+        let legal = &self.legal;
+        let last = arrivals.last;
+        let mut draw = || {
+            let choice =
+                |symbol: usize, row: &[u8]| legal.choice(symbol, row, &arrivals.past, None);
+            self.openings
+                .draw(&arrivals.memory, &mut arrivals.rng, choice)
         };
+        let time = |row: &[u8]| last.saturating_add(self.events.action(row).delta_t);
+        let mut drawn = draw();
         for _ in 0..DRAWS {
             if time(&drawn.row) >= after {
                 break;
             }
-            drawn = self
-                .openings
-                .draw(&arrivals.memory, &mut arrivals.rng, legal);
+            drawn = draw();
         }
         let next = (time(&drawn.row).max(after), drawn.row);
         self.settled += u64::from(drawn.settled);
@@ -302,7 +355,11 @@ impl TraceGenerator<'_> {
     fn window(&mut self) -> Vec<Packet> {
         let first = self.waiting.first_key_value().map(|((time, _), _)| *time);
         let opening = self.arrivals.next.as_ref().map(|(time, _)| *time);
-        let from = first.into_iter().chain(opening).min().unwrap_or(self.clock);
+        let from = first
+            .into_iter()
+            .chain(opening)
+            .min()
+            .unwrap_or(self.followed_until);
         let until = from.saturating_add(self.window);
         self.open(until);
         let later = self.waiting.split_off(&(until, 0));
@@ -341,8 +398,8 @@ impl TraceGenerator<'_> {
     fn open(&mut self, until: i64) {
         while let Some((time, row)) = self.arrivals.next.take_if(|(time, _)| *time < until) {
             let opening = self.events.action(&row);
-            let input = input(self.events, &opening, Unacknowledged::default(), self.label);
-            self.openings.take(&mut self.arrivals.memory, &input);
+            self.arrivals
+                .take(&opening, self.events, &self.openings, self.label);
             self.arrivals.last = time;
             let slot = self.slots.lowest().unwrap_or_else(|| {
                 // All slots are taken: the flow that would be silent longest makes room.
@@ -391,17 +448,62 @@ impl TraceGenerator<'_> {
         advanced
     }
 
-    /// The packets' actions, with the times between them.
+    /// The packets' actions, with the times between them by the clock.
     fn actions(&mut self, packets: Vec<Packet>) -> Vec<Action> {
         let action = |packet: Packet| {
-            let delta_t = packet.time - self.clock;
-            self.clock = packet.time;
+            let planned = Planned {
+                time: packet.time,
+                flow: packet.flow,
+                payload: packet.action.l4_payload_len,
+            };
             Action {
-                delta_t,
+                delta_t: self.clock.step(self.events, &planned),
                 ..packet.action
             }
         };
         packets.into_iter().map(action).collect()
+    }
+}
+
+impl Clock<'_> {
+    /// Takes a packet that came as planned.
+    fn follow(&mut self, events: &Events, planned: &Planned) {
+        self.read(events, planned);
+        self.ticks.take(planned.time);
+    }
+
+    /// Draws the time until the next packet.
+    fn step(&mut self, events: &Events, planned: &Planned) -> i64 {
+        self.read(events, planned);
+        let any = |symbol: usize, _: &[u8]| {
+            Some(Choice {
+                repeated: CLASSES as u8,
+                allowed: if symbol == 0 { FORWARD } else { ANY },
+            })
+        };
+        let Drawn { row, .. } = self.sampler.draw(&self.memory, &mut self.rng, any);
+        let now = self.ticks.now();
+        let mut time = now.saturating_add(events.time(&row));
+        if (planned.time - time).abs() > self.leash {
+            time = planned.time.max(now);
+        }
+        self.ticks.take(time);
+        time - now
+    }
+
+    fn read(&mut self, events: &Events, planned: &Planned) {
+        let mut row = Vec::new();
+        self.ticks.read(events, planned, &mut row);
+        self.sampler.take(&mut self.memory, &row);
+    }
+}
+
+impl Arrivals {
+    /// Takes an opening into account, whose `delta_t` is the time since the one before.
+    fn take(&mut self, opening: &Action, events: &Events, openings: &Sampler<'_>, label: u8) {
+        let input = input(events, opening, Unacknowledged::default(), label);
+        openings.take(&mut self.memory, &input);
+        self.past.take(&input[..events.len()], events);
     }
 }
 
@@ -411,6 +513,7 @@ impl Flow {
         self.unacknowledged.take(action);
         let input = input(events, action, self.unacknowledged, label);
         packets.take(&mut self.memory, &input);
+        self.past.take(&input[..events.len()], events);
     }
 
     /// Draws the packet after the latest one, and gives back its time; none if the flow is over.
@@ -421,9 +524,8 @@ impl Flow {
         legal: &Legal,
         settled: &mut u64,
     ) -> Option<i64> {
-        let first = &self.first;
         let drawn = packets.draw(&self.memory, &mut self.rng, |symbol, row| {
-            legal.packet(symbol, row, first)
+            legal.choice(symbol, row, &self.past, Some(&self.first))
         });
         *settled += u64::from(drawn.settled);
         if drawn.row[ENDS] == 1 {
@@ -444,10 +546,11 @@ fn input(events: &Events, action: &Action, unacknowledged: Unacknowledged, label
     row
 }
 
-/// Which values there can be, as bits.
+/// Which values an event's symbols can have, as bits.
 #[derive(Debug)]
 struct Legal {
     constrained: bool,
+    activity: Activity,
     sign: usize,
     event: usize,
     proto: usize,
@@ -463,6 +566,7 @@ impl Legal {
     fn new(events: &Events, constrained: bool) -> Self {
         Self {
             constrained,
+            activity: events.activity(),
             sign: ENDS + 1,
             event: events.position("flow_evt"),
             proto: events.position("proto"),
@@ -474,11 +578,39 @@ impl Legal {
         }
     }
 
+    /// What a symbol of the next event of a course can be: of the openings, or of a flow that began with `first`. None where it means nothing.
+    fn choice(
+        &self,
+        symbol: usize,
+        row: &[u8],
+        past: &Past,
+        first: Option<&Action>,
+    ) -> Option<Choice> {
+        let is_over = row[ENDS] == 1;
+        if is_over || !self.activity.covers(row, symbol) {
+            return None;
+        }
+        Some(Choice {
+            repeated: past.value(symbol, self.role(symbol, row)),
+            allowed: match first {
+                None => self.opening(symbol),
+                Some(first) => self.packet(symbol, row, first),
+            },
+        })
+    }
+
+    /// Who sends the packet, in the flow as it is after it, where the symbols before this one tell.
+    fn role(&self, symbol: usize, row: &[u8]) -> Option<usize> {
+        let reopens = row[self.event] == FlowEvent::Reopen as u8;
+        let role = if reopens { 0 } else { row[self.direction] };
+        (symbol > self.direction).then_some(role.into())
+    }
+
     /// Of an opening.
     fn opening(&self, symbol: usize) -> u16 {
         match symbol {
             ENDS => 1,
-            symbol if symbol == self.sign => 0b11,
+            symbol if symbol == self.sign => FORWARD,
             symbol if symbol == self.event => 1 << FlowEvent::Open as u8,
             symbol if symbol == self.direction => 1 << Direction::Orig as u8,
             _ => ANY,
@@ -488,7 +620,7 @@ impl Legal {
     /// Of a packet of a flow that is open and began with `first`.
     fn packet(&self, symbol: usize, row: &[u8], first: &Action) -> u16 {
         if symbol == self.sign {
-            return 0b11;
+            return FORWARD;
         }
         if !self.constrained {
             return ANY;

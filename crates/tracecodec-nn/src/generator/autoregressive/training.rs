@@ -14,10 +14,10 @@ use tracecodec::artifact::manifest::Source;
 
 use super::config::AutoregressiveConfig;
 use super::courses::{Course, Courses, Fate, SPAN};
-use super::events::{Activity, ENDS, Events};
+use super::events::{Activity, CLASSES, ENDS, Events};
 use super::network::{Batch, Process};
 use super::past::Past;
-use super::{Autoregressive, process_networks};
+use super::{Autoregressive, CLOCK, OPENINGS, PACKETS, PROCESSES, networks};
 use crate::device::Device;
 use crate::error::Error;
 use crate::files;
@@ -34,19 +34,31 @@ const PIECE: usize = 8;
 /// Adam's epsilon.
 const EPSILON: f32 = 1e-8;
 
-/// The two processes of a trace.
+/// The processes of a trace.
 #[derive(Module, Debug)]
 pub(super) struct Networks {
     /// Of the openings.
     pub(super) openings: Process,
     /// Of the packets of a flow.
     pub(super) packets: Process,
+    /// Of the clock.
+    pub(super) clock: Process,
+}
+
+impl Networks {
+    fn of(&self, process: usize) -> &Process {
+        match process {
+            OPENINGS => &self.openings,
+            PACKETS => &self.packets,
+            _ => &self.clock,
+        }
+    }
 }
 
 /// A span of one of the processes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Span {
-    /// 0 for openings, 1 for packets.
+    /// Its number.
     process: usize,
     number: usize,
 }
@@ -54,35 +66,40 @@ pub(super) struct Span {
 /// Spans of packets that come with one of openings, at most: openings are so much fewer that they would hardly be learned.
 const RATIO: usize = 7;
 
-/// Which spans there are: of the openings first, as often as it takes, then of the packets.
+/// Which spans there are: those of the openings first, as often as it takes, then those of the packets, then those of the clock.
 #[derive(Debug)]
 struct Spans {
-    openings: usize,
-    /// Spans of openings, each counted as often as it comes.
-    repeated: usize,
-    packets: usize,
+    /// Of each process.
+    counts: [usize; PROCESSES],
+    /// How often those of the openings come.
+    times: usize,
 }
 
 impl Spans {
     /// The spans to train on.
     fn of(courses: &Courses) -> Self {
-        let [openings, packets] = courses.processes().map(Course::spans);
-        let times = (packets / (RATIO * openings.max(1))).max(1);
+        let counts = courses.processes().map(Course::spans);
+        let times = counts[PACKETS] / (RATIO * counts[OPENINGS].max(1));
         Self {
-            openings,
-            repeated: times * openings,
-            packets,
+            counts,
+            times: times.max(1),
         }
     }
 
     /// The spans to validate with: each once.
     fn once(courses: &Courses) -> Self {
-        let [openings, packets] = courses.processes().map(Course::spans);
-        Self {
-            openings,
-            repeated: openings,
-            packets,
-        }
+        let counts = courses.processes().map(Course::spans);
+        Self { counts, times: 1 }
+    }
+
+    fn span(&self, at: usize) -> Span {
+        let openings = self.counts[OPENINGS] * self.times;
+        let (process, number) = match at.checked_sub(openings) {
+            None => (OPENINGS, at % self.counts[OPENINGS]),
+            Some(at) if at < self.counts[PACKETS] => (PACKETS, at),
+            Some(at) => (CLOCK, at - self.counts[PACKETS]),
+        };
+        Span { process, number }
     }
 }
 
@@ -90,21 +107,13 @@ impl Examples for Spans {
     type Example = Span;
 
     fn len(&self) -> u64 {
-        (self.repeated + self.packets) as u64
+        let [openings, packets, clock] = self.counts;
+        (openings * self.times + packets + clock) as u64
     }
 
     fn read(&self, runs: &[Range<u64>]) -> Result<Vec<Span>, Error> {
-        let span = |at: u64| {
-            let at = at as usize;
-            match at.checked_sub(self.repeated) {
-                Some(number) => Span { process: 1, number },
-                None => Span {
-                    process: 0,
-                    number: at % self.openings,
-                },
-            }
-        };
-        Ok(runs.iter().cloned().flatten().map(span).collect())
+        let all = runs.iter().cloned().flatten();
+        Ok(all.map(|at| self.span(at as usize)).collect())
     }
 }
 
@@ -113,21 +122,26 @@ impl Examples for Spans {
 pub struct Validation {
     /// Optimiser steps so far.
     pub step: u64,
-    /// The objective: nats a packet, those of the openings included.
+    /// The objective: nats a packet, all processes taken together.
     pub loss: f64,
     /// Nats that a packet costs, given the packets of its flow before it.
     pub packets: f64,
     /// Nats that an opening costs, given the openings before it.
     pub openings: f64,
+    /// Nats that a step of the clock costs, given the steps before it and the plan.
+    pub clock: f64,
     /// Mean objective of the training since the last validation.
     pub training_loss: f64,
 }
 
 impl fmt::Display for Validation {
-    /// As in `12.34 nats a packet, 20.1 an opening`.
+    /// As in `12.345 nats a packet, 20.12 an opening, 9.876 a step of the clock`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (packets, openings) = (self.packets, self.openings);
-        write!(f, "{packets:.3} nats a packet, {openings:.2} an opening")
+        let (packets, openings, clock) = (self.packets, self.openings, self.clock);
+        write!(
+            f,
+            "{packets:.3} nats a packet, {openings:.2} an opening, {clock:.3} a step of the clock"
+        )
     }
 }
 
@@ -260,7 +274,7 @@ impl<'a> AutoregressiveTask<'a> {
     fn new(config: &'a AutoregressiveConfig, data: &'a Data) -> Result<Self, Error> {
         let tensors = Device::Cpu.open()?;
         let labels = data.training.labels().to_vec();
-        let networks = process_networks(&config.shapes, labels.len(), config.seed, &tensors);
+        let networks = networks(&config.shapes, labels.len(), config.seed, &tensors);
         let spans = Spans::once(&data.validation);
         let events = Events::default();
         Ok(Self {
@@ -312,7 +326,6 @@ impl<'a> AutoregressiveTask<'a> {
         hides: bool,
         batch: &mut Batch,
     ) {
-        let symbols = self.events.len();
         let padding = SPAN - span.len();
         let mut past = Past::default();
         for event in span.clone() {
@@ -321,7 +334,9 @@ impl<'a> AutoregressiveTask<'a> {
             if begins {
                 past = Past::default();
             }
-            past.take(&row[..symbols], &self.events);
+            if process != CLOCK {
+                past.take(course.told(event), &self.events);
+            }
             batch.inputs.extend_from_slice(row);
             if hides {
                 *batch.inputs.last_mut().expect("a row has symbols") = 0;
@@ -329,16 +344,15 @@ impl<'a> AutoregressiveTask<'a> {
             let keeps = !begins && event > span.start;
             batch.keep.push(f32::from(u8::from(keeps)));
             match course.fate(event) {
-                Fate::Next => {
-                    self.add_next(&course.row(event + 1)[..symbols], process, &past, batch)
-                }
-                fate => self.add_last(fate, process, batch),
+                Fate::Next if process == CLOCK => add_step(course.told(event + 1), batch),
+                Fate::Next => self.add_next(course.told(event + 1), process, &past, batch),
+                fate => add_last(fate, course.symbols(), batch),
             }
         }
         for _ in 0..padding {
             batch.inputs.extend_from_slice(course.row(span.start));
             batch.keep.push(0.0);
-            self.add_last(Fate::Unknown, process, batch);
+            add_last(Fate::Unknown, course.symbols(), batch);
         }
     }
 
@@ -349,26 +363,12 @@ impl<'a> AutoregressiveTask<'a> {
         batch.targets.extend_from_slice(next);
         for symbol in 0..next.len() {
             // Openings never end.
-            let is_told = symbol != ENDS || process == 1;
+            let is_told = symbol != ENDS || process == PACKETS;
             let counts = is_told && self.activity.covers(next, symbol);
             batch.mask.push(f32::from(u8::from(counts)));
             let role = (symbol > direction).then_some(role);
             batch.copies.push(past.value(symbol, role));
         }
-    }
-
-    /// What an event that is the last is to tell: that it is, where that is known.
-    fn add_last(&self, fate: Fate, process: usize, batch: &mut Batch) {
-        let symbols = self.events.len();
-        let ends = fate == Fate::End && process == 1;
-        let mut row = vec![0; symbols];
-        let mut mask = vec![0.0; symbols];
-        (row[ENDS], mask[ENDS]) = (u8::from(ends), f32::from(u8::from(ends)));
-        batch.targets.extend(row);
-        batch.mask.extend(mask);
-        batch
-            .copies
-            .extend(std::iter::repeat_n(super::events::CLASSES as u8, symbols));
     }
 
     /// Nats of the validation spans of a process, and its events among them.
@@ -384,7 +384,7 @@ impl<'a> AutoregressiveTask<'a> {
                 if batch.spans == 0 {
                     return (0.0, 0.0);
                 }
-                let network = [&self.networks.openings, &self.networks.packets][process];
+                let network = self.networks.of(process);
                 let nats: f32 = network.surprise(&batch).into_scalar();
                 let of = |span: &&Span| span.process == process;
                 let spans = pieces[i].iter().filter(of);
@@ -398,6 +398,24 @@ impl<'a> AutoregressiveTask<'a> {
                 (nats + more, events + count)
             })
     }
+}
+
+/// What a step of the clock is to tell: all of the next one.
+fn add_step(next: &[u8], batch: &mut Batch) {
+    batch.targets.extend_from_slice(next);
+    batch.mask.extend(vec![1.0; next.len()]);
+    batch.copies.extend(vec![CLASSES as u8; next.len()]);
+}
+
+/// What an event that is the last is to tell: that it is, where that is known.
+fn add_last(fate: Fate, symbols: usize, batch: &mut Batch) {
+    let ends = u8::from(fate == Fate::End);
+    let mut row = vec![0; symbols];
+    let mut mask = vec![0.0; symbols];
+    (row[ENDS], mask[ENDS]) = (ends, f32::from(ends));
+    batch.targets.extend(row);
+    batch.mask.extend(mask);
+    batch.copies.extend(vec![CLASSES as u8; symbols]);
 }
 
 impl Task for AutoregressiveTask<'_> {
@@ -462,14 +480,16 @@ impl Task for AutoregressiveTask<'_> {
         training_loss: f64,
         at: &Moment<'_, Validation>,
     ) -> Result<Validation, Error> {
-        let (openings, opened) = self.validation_nats(0);
-        let (packets, counted) = self.validation_nats(1);
-        let mean = |nats: f64, events: f64| nats / events.max(1.0);
+        let nats = [OPENINGS, PACKETS, CLOCK].map(|process| self.validation_nats(process));
+        let mean = |(nats, events): (f64, f64)| nats / events.max(1.0);
+        let [openings, packets, clock] = nats.map(mean);
+        let all: f64 = nats.iter().map(|(nats, _)| nats).sum();
         Ok(Validation {
             step: at.step,
-            loss: mean(openings + packets, opened + counted),
-            packets: mean(packets, counted),
-            openings: mean(openings, opened),
+            loss: mean((all, nats[PACKETS].1)),
+            packets,
+            openings,
+            clock,
             training_loss,
         })
     }

@@ -1,0 +1,173 @@
+//! The clock of a trace: when its packets really come, where flows that know nothing of each other planned them.
+//!
+//! On a link packets wait for one another: they come in trains, with the gaps that senders and queues leave. The clock's process draws the time
+//! from one packet to the next, given the steps before and how far off the plan is. It learns that from traces whose flows were
+//! moved a little each by itself, as if they had been planned apart.
+
+use super::events::{Events, TIME};
+use crate::random::{Purpose, normals, stream};
+
+/// How far flows are moved: the deviation, in mean steps from packet to packet.
+const JITTER: f64 = 12.0;
+
+/// How far the clock may be off the plan, in the same deviations, before it is set right.
+const LEASH: f64 = 4.0;
+
+/// Classes of payload lengths.
+const LENGTHS: usize = 16;
+
+/// A packet as it was planned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Planned {
+    /// Time, in nanoseconds.
+    pub(super) time: i64,
+    pub(super) flow: u64,
+    pub(super) payload: u16,
+}
+
+/// What the clock's process reads before each step.
+#[derive(Debug, Clone)]
+pub(super) struct Ticks {
+    label: u8,
+    now: i64,
+    step: i64,
+    last: Option<Planned>,
+}
+
+impl Ticks {
+    /// At the start of a trace.
+    pub(super) fn new(label: u8) -> Self {
+        Self {
+            label,
+            now: 0,
+            step: 0,
+            last: None,
+        }
+    }
+
+    /// Time of the latest packet.
+    pub(super) fn now(&self) -> i64 {
+        self.now
+    }
+
+    /// Appends what the process reads of the next packet, before it comes.
+    pub(super) fn read(&mut self, events: &Events, next: &Planned, into: &mut Vec<u8>) {
+        events.read_time(self.step, into);
+        events.read_time(next.time - self.now, into);
+        let same = self.last.is_some_and(|last| last.flow == next.flow);
+        into.push(u8::from(same));
+        into.push(self.last.map_or(0, |last| length(last.payload)));
+        into.push(length(next.payload));
+        into.push(self.label);
+        self.last = Some(*next);
+    }
+
+    /// The packet came at this time.
+    pub(super) fn take(&mut self, time: i64) {
+        self.step = time - self.now;
+        self.now = time;
+    }
+}
+
+/// Symbols that the process reads.
+pub(super) fn clock_width() -> usize {
+    2 * TIME + 4
+}
+
+/// Their sizes.
+pub(super) fn clock_sizes(events: &Events, labels: usize) -> Vec<usize> {
+    let time = events.time_sizes();
+    [&time[..], &time, &[2, LENGTHS, LENGTHS, labels + 1]].concat()
+}
+
+/// How far the clock may be off the plan, in nanoseconds, where packets come so far apart on average.
+pub(super) fn leash(mean_step: f64) -> i64 {
+    (LEASH * JITTER * mean_step) as i64
+}
+
+fn length(payload: u16) -> u8 {
+    (payload.checked_ilog2().map_or(0, |log| log + 1)).min(LENGTHS as u32 - 1) as u8
+}
+
+/// The packets of a trace as if their flows had been planned apart, by planned time. Packets of a flow that come in one go are moved as one.
+pub(super) fn jittered(ticks: &[(i64, u16)], flows: &[u32], trace: u64) -> Vec<Planned> {
+    let span = ticks.last().map_or(0, |(time, _)| *time);
+    let mean_step = span as f64 / ticks.len().max(1) as f64;
+    let mut rng = stream(0, Purpose::Jitter, trace);
+    let count = flows.iter().max().map_or(0, |flow| *flow as usize + 1);
+    // Of each flow the time of its latest packet, how far that was moved, and where to.
+    let mut moved = vec![None::<(i64, i64, i64)>; count];
+    let mut plan = Vec::with_capacity(ticks.len());
+    for (&(time, payload), &flow) in ticks.iter().zip(flows) {
+        let held = moved[flow as usize];
+        let by = match held {
+            Some((last, by, _)) if ((time - last) as f64) < mean_step => by,
+            _ => (f64::from(normals(&mut rng, 1)[0]) * JITTER * mean_step) as i64,
+        };
+        let earliest = held.map_or(0, |(.., planned)| planned);
+        let planned = (time + by).max(earliest);
+        moved[flow as usize] = Some((time, by, planned));
+        plan.push(Planned {
+            time: planned,
+            flow: flow.into(),
+            payload,
+        });
+    }
+    plan.sort_by_key(|planned| planned.time);
+    plan
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn test_trains_are_moved_as_one_and_flows_stay_in_order() {
+        let ticks: Vec<(i64, u16)> = (0..4_000_i64)
+            .map(|packet| (packet / 4 * 40_000 + packet % 4 * 10, packet as u16))
+            .collect();
+        // Each train of four is of one of ten flows.
+        let flows: Vec<u32> = (0..4_000).map(|packet| packet / 4 % 10).collect();
+        let plan = jittered(&ticks, &flows, 0);
+        assert!(plan.is_sorted_by_key(|planned| planned.time));
+        for flow in 0..10 {
+            let of: Vec<u16> = plan
+                .iter()
+                .filter(|planned| planned.flow == flow)
+                .map(|planned| planned.payload)
+                .collect();
+            assert!(of.is_sorted());
+        }
+        let first = |payload: u16| plan.iter().find(|p| p.payload == payload).unwrap().time;
+        let together = (0..999).filter(|train| {
+            let at = 4 * train;
+            first(at + 1) - first(at) == 10
+        });
+        assert!(together.count() > 900);
+        let mean: f64 = plan.iter().map(|p| p.time as f64).sum::<f64>() / 4_000.0;
+        assert!((mean / 20e6 - 1.0).abs() < 0.02);
+    }
+
+    #[test]
+    fn test_what_is_read_before_a_step() {
+        let events = Events::default();
+        let mut ticks = Ticks::new(3);
+        let planned = |time, flow| Planned {
+            time,
+            flow,
+            payload: 100,
+        };
+        let mut row = Vec::new();
+        ticks.read(&events, &planned(64, 1), &mut row);
+        ticks.take(128);
+        row.clear();
+        ticks.read(&events, &planned(96, 1), &mut row);
+        assert_eq!(row.len(), clock_width());
+        assert_eq!(events.time(&row), 128);
+        assert_eq!(events.time(&row[TIME..]), -32);
+        assert_eq!(row[2 * TIME..], [1, 7, 7, 3]);
+        for (value, size) in row.iter().zip(clock_sizes(&events, 3)) {
+            assert!(usize::from(*value) < size);
+        }
+    }
+}
