@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use tracecodec::compile::{CompileConfig, Link, PayloadPolicy, Salt};
 use tracecodec::flow::FlowTable;
 use tracecodec::lift::Lifter;
-use tracecodec_nn::{Codec, Device};
+use tracecodec_nn::{Codec, Constraints, Device};
 
 use crate::commands;
 
@@ -222,6 +222,16 @@ pub(crate) struct ConstraintArgs {
     /// flows that are open; latents that start in the middle of a trace need this option.
     #[arg(long)]
     pub(crate) unconstrained: bool,
+}
+
+impl ConstraintArgs {
+    /// What decoded packets agree with.
+    pub(crate) fn constraints(self) -> Constraints {
+        match self.unconstrained {
+            true => Constraints::None,
+            false => Constraints::Flows,
+        }
+    }
 }
 
 /// A file to write, or `-` for stdout.
