@@ -3,6 +3,7 @@
 mod cli;
 mod codec_entropy;
 mod commands;
+mod continuation;
 mod failure;
 mod folder;
 mod input;
