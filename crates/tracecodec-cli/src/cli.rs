@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use tracecodec::compile::{CompileConfig, Link, PayloadPolicy, Salt};
 use tracecodec::flow::FlowTable;
 use tracecodec::lift::Lifter;
-use tracecodec_nn::{Codec, Device};
+use tracecodec_nn::{Codec, Constraints, Device};
 
 use crate::commands;
 
@@ -53,6 +53,7 @@ pub(crate) enum Command {
     Verify(commands::verify::Verify),
     Evaluate(commands::evaluate::Evaluate),
     Merge(commands::merge::Merge),
+    InterfaceTest(commands::interface_test::InterfaceTest),
     Check(commands::check::Check),
     Report(commands::report::Report),
     Completions(commands::completions::Completions),
@@ -224,6 +225,16 @@ pub(crate) struct ConstraintArgs {
     /// flows that are open; latents that start in the middle of a trace need this option.
     #[arg(long)]
     pub(crate) unconstrained: bool,
+}
+
+impl ConstraintArgs {
+    /// What decoded packets agree with.
+    pub(crate) fn constraints(self) -> Constraints {
+        match self.unconstrained {
+            true => Constraints::None,
+            false => Constraints::Flows,
+        }
+    }
 }
 
 /// A file to write, or `-` for stdout.

@@ -4,6 +4,7 @@ mod cli;
 mod codec_entropy;
 mod commands;
 mod course_data;
+mod continuation;
 mod failure;
 mod folder;
 mod input;

@@ -32,10 +32,21 @@ impl<'a> Shards<'a> {
 
     /// The shards of a split, of all folders.
     pub(crate) fn of(&self, split: Split) -> Vec<Capture> {
+        self.counted(split)
+            .into_iter()
+            .map(|(shard, _)| shard)
+            .collect()
+    }
+
+    /// The same, and how many packets each holds.
+    pub(crate) fn counted(&self, split: Split) -> Vec<(Capture, u64)> {
         let shards = self.0.iter().flat_map(|(folder, manifest)| {
-            manifest.of_split(split).map(|shard| Capture {
-                path: folder.join(&shard.file),
-                blake3: Some(shard.blake3.clone()),
+            manifest.of_split(split).map(|shard| {
+                let capture = Capture {
+                    path: folder.join(&shard.file),
+                    blake3: Some(shard.blake3.clone()),
+                };
+                (capture, shard.census.packets)
             })
         });
         shards.collect()

@@ -44,7 +44,9 @@ mod weights;
 
 pub use accuracy::Accuracy;
 pub use codec::training::{TrainConfig, train};
-pub use codec::{Codec, CodecConfig, EncoderKind, RefineConfig, Refined, TokenLayout};
+pub use codec::{
+    Codec, CodecConfig, Constraints, EncoderKind, RefineConfig, Refined, Settled, TokenLayout,
+};
 pub use device::Device;
 pub use error::Error;
 pub use latents::Latents;

@@ -8,16 +8,19 @@ use std::path::{Path, PathBuf};
 use tracecodec::action::context::Contexts;
 use tracecodec::action::schema::FIELDS;
 use tracecodec::action::{
-    AckReference, Action, Direction, FlowEvent, OptionLayout, OptionProfiles, Proto, SCHEMA_VERSION,
+    AckReference, Action, Control, Direction, FlowEvent, OptionLayout, OptionProfiles, Proto,
+    SCHEMA_VERSION,
 };
 use tracecodec::artifact::ActionsWriter;
-use tracecodec::lift::LiftCounts;
+use tracecodec::compile::{CompileConfig, Compiler};
+use tracecodec::lift::{LiftCounts, Lifter};
+use tracecodec::tcp::flags;
 use tracecodec_nn::codec::training::{Data, Rows, Validation};
 use tracecodec_nn::codec::{AckBase, ContextSource};
 use tracecodec_nn::train::{Progress, Report};
 use tracecodec_nn::{
-    Accuracy, Codec, CodecConfig, EncoderKind, Error, Precision, ProbeConfig, RefineConfig,
-    TokenLayout, TrainConfig, probe, train,
+    Accuracy, Codec, CodecConfig, Constraints, EncoderKind, Error, Precision, ProbeConfig,
+    RefineConfig, Settled, TokenLayout, TrainConfig, probe, train,
 };
 
 /// A few flows that take turns: enough structure to learn in seconds, in all four protocols.
@@ -162,6 +165,112 @@ fn test_decoded_packets_belong_to_flows_that_are_open() {
         }
     }
     assert!(continued > 100 && opened > 3, "{continued} {opened}");
+}
+
+/// Acknowledgments that lie beyond what the peer had sent, in the capture that actions compile to.
+fn acknowledged_too_much(actions: &[Action]) -> usize {
+    let profiles = profiles();
+    let mut compiler = Compiler::new(CompileConfig::default());
+    let mut lifter = Lifter::new(1 << 16, OptionProfiles::new());
+    let mut sent = std::collections::HashSet::new();
+    let mut beyond = 0;
+    for action in actions {
+        let packet = compiler.compile(action, &profiles);
+        let action = lifter.lift(&packet).unwrap();
+        let (slot, dir) = (action.flow_token, action.role());
+        if action.flow_evt != FlowEvent::Continue {
+            sent.retain(|&(other, _)| other != slot);
+        }
+        if action.proto != Proto::Tcp {
+            continue;
+        }
+        let acknowledges = flags::join(action.tcp_ctrl, action.tcp_flag_bits) & flags::ACK != 0;
+        if acknowledges && sent.contains(&(slot, dir.reverse())) {
+            beyond += usize::from(action.tcp_ack_adv > i32::MAX as u32);
+        }
+        sent.insert((slot, dir));
+    }
+    beyond
+}
+
+#[test]
+fn test_strict_decoding_acknowledges_only_what_was_sent() {
+    let z: Vec<f32> = (0..8 * 3_000).map(|i| 40.0 * (i as f32).sin()).collect();
+    for ack in [AckBase::PeerNext, AckBase::LastAck] {
+        let shape = CodecConfig {
+            ack,
+            ..tiny(EncoderKind::ResidualMlp, TokenLayout::Group)
+        };
+        let codec = Codec::new(&shape, 1).unwrap();
+        assert!(acknowledged_too_much(&codec.decode(&z)) > 100);
+        let codec = codec.with_constraints(Constraints::Strict);
+        let strict = codec.decode(&z);
+        assert_eq!(acknowledged_too_much(&strict), 0);
+
+        let codec = codec.with_threads(3);
+        let mut decoder = codec.decoder();
+        let mut pieces = Vec::new();
+        for piece in z.chunks(8 * 7) {
+            pieces.extend(decoder.decode(piece));
+        }
+        assert_eq!(pieces, strict);
+        assert!(decoder.settled().acknowledgments > 100);
+    }
+}
+
+#[test]
+fn test_strict_decoding_leaves_what_agrees() {
+    let codec = Codec::embedded();
+    let actions = connection();
+    let refined = codec.encode_refined(&actions, RefineConfig::default());
+    assert_eq!(refined.left, 0);
+    let codec = codec.with_constraints(Constraints::Strict);
+    let mut decoder = codec.decoder();
+    assert_eq!(decoder.decode(&refined.latents.mu), refined.decoded);
+    assert_eq!(decoder.settled(), Settled::default());
+    // A capture that misses packets comes back from the encoder, strict or not.
+    let missed = pieces_of_a_connection();
+    let refined = codec.encode_refined(&missed, RefineConfig::default());
+    assert_eq!(
+        refined,
+        Codec::embedded().encode_refined(&missed, RefineConfig::default())
+    );
+}
+
+/// A connection from its SYN on, in which one segment is acknowledged late.
+fn connection() -> Vec<Action> {
+    use Direction::{Orig, Resp};
+    let segment = |tcp_ctrl, dir, l4_payload_len, tcp_ack_adv| Action {
+        tcp_ctrl,
+        dir,
+        l4_payload_len,
+        tcp_ack_adv,
+        tcp_win: 501,
+        ttl_res: 64,
+        delta_t: 1_000_000,
+        ..Action::default()
+    };
+    let syn = Action {
+        flow_evt: FlowEvent::Open,
+        tcp_ack_unseen: AckReference::Zero,
+        ..segment(Control::Syn, Orig, 0, 0)
+    };
+    let mut contexts = Contexts::default();
+    let actions = [
+        syn,
+        segment(Control::SynAck, Resp, 0, 0),
+        segment(Control::Ack, Orig, 0, 0),
+        segment(Control::Ack, Orig, 1_000, 0),
+        segment(Control::Ack, Orig, 1_000, 0),
+        segment(Control::Ack, Resp, 0, 1_000),
+        segment(Control::Ack, Resp, 300, 0),
+        segment(Control::Fin, Orig, 0, 0),
+    ];
+    let actions = actions.map(|action| Action {
+        context: contexts.next(&action),
+        ..action
+    });
+    actions.to_vec()
 }
 
 #[test]

@@ -233,6 +233,25 @@ fn test_size_in_seconds() {
 }
 
 #[test]
+fn test_label() {
+    let frames: Vec<Frame> = (0..30).map(|i| udp(i64::from(i), i as u8, i)).collect();
+    let (folder, plain) = run(&frames, &by_packets(10));
+    let labelled = ShardConfig {
+        label: Some("web".to_string()),
+        ..by_packets(10)
+    };
+    let (other, manifest) = run(&frames, &labelled);
+    assert_eq!(manifest.shards, plain.shards);
+    let text = |folder: &TempDir| {
+        fs::read_to_string(folder.path().join("out").join(manifest::FILE_NAME)).unwrap()
+    };
+    assert!(!text(&folder).contains("label"));
+    assert!(text(&other).contains(r#""label": "web""#));
+    let path = other.path().join("out").join(manifest::FILE_NAME);
+    assert_eq!(Manifest::read(path).unwrap(), manifest);
+}
+
+#[test]
 fn test_several_files_are_one_stream() {
     let frames: Vec<Frame> = (0..60)
         .map(|i| udp(i64::from(i) * SECOND, (i % 9) as u8, i))
@@ -409,6 +428,12 @@ fn test_useless_configurations() {
         },
         ..by_packets(1)
     };
-    let error = cut(&input, Path::new("/no/such"), &weightless).unwrap_err();
-    assert!(matches!(error, ShardError::Config(_)));
+    let unnamed = ShardConfig {
+        label: Some(String::new()),
+        ..by_packets(1)
+    };
+    for config in [weightless, unnamed] {
+        let error = cut(&input, Path::new("/no/such"), &config).unwrap_err();
+        assert!(matches!(error, ShardError::Config(_)));
+    }
 }

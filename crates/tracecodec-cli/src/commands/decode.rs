@@ -13,8 +13,8 @@ use tracecodec::artifact::ActionsWriter;
 use tracecodec::compile::Compiler;
 use tracecodec::lift::LiftCounts;
 use tracecodec::pcap::Timestamp;
-use tracecodec_nn::Codec;
 use tracecodec_nn::latents::{self, Points};
+use tracecodec_nn::{Codec, Constraints, Settled};
 
 use crate::cli::{ConstraintArgs, ModelArgs, OutputArg, RealiseArgs};
 use crate::failure::Hint;
@@ -48,6 +48,10 @@ pub(crate) struct Decode {
     model: ModelArgs,
     #[command(flatten)]
     constraints: ConstraintArgs,
+    /// Acknowledge nothing that the peer has not sent, for latents that a generator sampled: the likeliest number is taken that does not.
+    /// Captures that miss packets do acknowledge what they do not hold.
+    #[arg(long, conflicts_with = "unconstrained")]
+    strict: bool,
     #[command(flatten)]
     realise: RealiseArgs,
 }
@@ -60,8 +64,8 @@ struct Summary {
     model: String,
     salt: u64,
     packets: u64,
-    /// Packets that were made to agree with the flows that are open.
-    settled: u64,
+    /// Packets that were made to agree with those before.
+    settled: Settled,
     legalisations: BTreeMap<&'static str, u64>,
 }
 
@@ -71,7 +75,10 @@ pub(crate) fn run(args: &Decode, json: bool) -> Result<()> {
     check_file(&args.input, "latents")?;
     check_distinct(&[&args.input], path)?;
     let codec = args.model.load()?;
-    let codec = codec.with_constraints(!args.constraints.unconstrained);
+    let codec = codec.with_constraints(match args.strict {
+        true => Constraints::Strict,
+        false => args.constraints.constraints(),
+    });
     let points = match args.sample {
         true => Points::Sample,
         false => Points::Means,
@@ -112,14 +119,20 @@ pub(crate) fn run(args: &Decode, json: bool) -> Result<()> {
     print_summary(json, &summary, &line)
 }
 
-/// How many packets were made to agree with the open flows, in words. Where they are many, the trace may not start with them.
-fn settled_line(settled: u64, packets: u64) -> String {
-    match settled {
+/// How many packets were made to agree with those before, in words. Where they are many, the trace may not start with them.
+fn settled_line(settled: Settled, packets: u64) -> String {
+    let flows = match settled.flows {
         0 => String::new(),
-        settled if settled > packets / 10 => format!(
-            "; {settled} made to agree with the open flows: latents from the middle of a trace need --unconstrained"
+        flows if flows > packets / 10 => format!(
+            "; {flows} made to agree with the open flows: latents from the middle of a trace need --unconstrained"
         ),
-        settled => format!("; {settled} made to agree with the open flows"),
+        flows => format!("; {flows} made to agree with the open flows"),
+    };
+    match settled.acknowledgments {
+        0 => flows,
+        acknowledgments => {
+            format!("{flows}; {acknowledgments} acknowledgments made to agree with what was sent")
+        }
     }
 }
 
@@ -201,8 +214,8 @@ struct Trace<'a> {
 }
 
 impl Trace<'_> {
-    /// Decodes in batches, and hands over every action. Tells how many were made to agree with the open flows.
-    fn decode(&self, mut each: impl FnMut(&Action) -> Result<()>) -> Result<u64> {
+    /// Decodes in batches, and hands over every action. Tells how many were made to agree with those before.
+    fn decode(&self, mut each: impl FnMut(&Action) -> Result<()>) -> Result<Settled> {
         let dim = self.codec.config().d_latent;
         let bar = progress_bar(Some((self.z.len() / dim) as u64), "packets");
         let mut decoder = self.codec.decoder();
@@ -218,7 +231,7 @@ impl Trace<'_> {
         Ok(decoder.settled())
     }
 
-    fn write_capture(&self, args: &Decode) -> Result<(Compiler, u64)> {
+    fn write_capture(&self, args: &Decode) -> Result<(Compiler, Settled)> {
         let mut output = CaptureOutput::create(&args.output.output, args.realise.us)?;
         let mut compiler = Compiler::new(args.realise.config());
         compiler.start_at(self.epoch);
@@ -228,7 +241,7 @@ impl Trace<'_> {
         Ok((compiler, settled))
     }
 
-    fn write_actions(&self, args: &Decode) -> Result<(Compiler, u64)> {
+    fn write_actions(&self, args: &Decode) -> Result<(Compiler, Settled)> {
         let mut writer = ActionsWriter::create(&args.output.output)?;
         let mut counts = LiftCounts::default();
         let settled = self.decode(|action| {

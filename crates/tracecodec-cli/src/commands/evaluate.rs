@@ -64,7 +64,31 @@ enum Analyzer {
     Tshark,
 }
 
+impl Evaluate {
+    /// Of two folders of the same names, in which so many packets were asked for in each decoded capture.
+    pub(super) fn of_folders(reference: &Path, decoded: &Path, requested: u64) -> Self {
+        Self {
+            reference: reference.to_path_buf(),
+            decoded: decoded.to_path_buf(),
+            label: None,
+            dataset: None,
+            requested: Some(requested),
+            output: None,
+            analyzer: Analyzer::Native,
+            read: ReadArgs {
+                lenient: false,
+                sort: false,
+            },
+        }
+    }
+}
+
 pub(crate) fn run(args: &Evaluate, json: bool) -> Result<()> {
+    tell(&evaluation(args)?, args.output.as_deref(), json)
+}
+
+/// Measures what the arguments name.
+pub(super) fn evaluation(args: &Evaluate) -> Result<Evaluation> {
     let analyzer = match args.analyzer {
         Analyzer::Native => "native".to_string(),
         Analyzer::Tshark => {
@@ -95,7 +119,7 @@ pub(crate) fn run(args: &Evaluate, json: bool) -> Result<()> {
             Ok(sum)
         });
     bar.finish_and_clear();
-    let evaluation = Evaluation {
+    Ok(Evaluation {
         label: args.label.clone().unwrap_or_else(|| stem(&args.decoded)),
         dataset: args
             .dataset
@@ -103,8 +127,7 @@ pub(crate) fn run(args: &Evaluate, json: bool) -> Result<()> {
             .unwrap_or_else(|| stem(&args.reference)),
         analyzer,
         ..merged?
-    };
-    tell(&evaluation, args.output.as_deref(), json)
+    })
 }
 
 /// Writes an evaluation where it is wanted.
@@ -205,7 +228,7 @@ fn check_output(output: &Path, pairs: &[Pair]) -> Result<()> {
 }
 
 /// Name of a capture or folder in reports.
-fn stem(path: &Path) -> String {
+pub(super) fn stem(path: &Path) -> String {
     folder::name(path.file_name().map_or(path, Path::new))
 }
 
@@ -305,7 +328,7 @@ fn render(evaluation: &Evaluation) -> Result<String> {
 }
 
 /// A metric's number.
-fn told(evaluation: &Evaluation, key: &str) -> String {
+pub(super) fn told(evaluation: &Evaluation, key: &str) -> String {
     let metric = METRICS.iter().find(|metric| metric.key == key);
     let value = metric.and_then(|metric| Some(((metric.measure)(evaluation).ok()?, metric.unit)));
     value.map_or_else(|| "–".to_string(), |(value, unit)| number(value, unit))

@@ -17,7 +17,7 @@ use tracecodec::compile::Compiler;
 use tracecodec::lift::Lifter;
 use tracecodec::pcap::Timestamp;
 use tracecodec_nn::codec::{TraceDecoder, TraceEncoder};
-use tracecodec_nn::{Accuracy, Codec, RefineConfig};
+use tracecodec_nn::{Accuracy, Codec, RefineConfig, Settled};
 
 use crate::cli::{ConstraintArgs, LiftArgs, ModelArgs, ReadArgs, RealiseArgs, RefineArgs};
 use crate::codec_entropy::{CodecEntropy, EntropyNats};
@@ -77,7 +77,7 @@ struct Fidelity {
     #[serde(flatten)]
     rates: Rates,
     /// Packets whose latent had to be made to agree with the flows that were open.
-    settled: u64,
+    settled: Settled,
     /// What the packets cost without a model of the traffic; none without --entropy.
     #[serde(skip_serializing_if = "Option::is_none")]
     entropy: Option<EntropyNats>,
@@ -115,7 +115,7 @@ struct Rates {
 
 pub(crate) fn run(args: &Roundtrip, json: bool) -> Result<()> {
     let codec = (!args.oracle).then(|| args.model.load()).transpose()?;
-    let codec = codec.map(|codec| codec.with_constraints(!args.constraints.unconstrained));
+    let codec = codec.map(|codec| codec.with_constraints(args.constraints.constraints()));
     let take = |input: &Path, output: &Path| match &codec {
         Some(codec) => run_model(args, codec, input, output),
         None => run_oracle(args, input, output),

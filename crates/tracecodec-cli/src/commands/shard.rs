@@ -39,6 +39,9 @@ pub(crate) struct Shard {
     /// Weights of the training, validation and test ranges.
     #[arg(long, value_name = "T,V,T", default_value = "80,10,10", value_parser = split_weights)]
     split: SplitWeights,
+    /// Name of what the packets are, such as the kind of traffic, for the manifest: models may be told it.
+    #[arg(long, value_name = "NAME")]
+    label: Option<String>,
     /// Replace shards that the folder holds.
     #[arg(long)]
     overwrite: bool,
@@ -54,6 +57,7 @@ pub(crate) fn run(args: &Shard, json: bool) -> Result<()> {
             .map_or(ShardSize::Packets(args.packets), ShardSize::Seconds),
         split: args.split,
         lenient: args.lenient,
+        label: args.label.clone(),
         overwrite: args.overwrite,
     };
     let size = args

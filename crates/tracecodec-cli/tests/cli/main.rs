@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "test code may fail loudly")]
 
+mod continuation;
 mod evaluation;
 mod learned;
 

@@ -3,8 +3,13 @@
 use tracecodec::action::{AckReference, Action, Direction, FlowEvent, Proto};
 use tracecodec::tcp::{Connection, References, SegmentNumbers, SeqNumber, flags};
 
+use super::AckBase;
+
 /// Where both streams of a connection start. Any number will do: references do not depend on it.
 const ISN: SeqNumber = SeqNumber(1 << 30);
+
+/// No acknowledgment lies farther before the peer's next number: it would lie after it.
+const FARTHEST: u32 = i32::MAX as u32;
 
 /// The acknowledgments of a trace, in order: what the flow in each slot acknowledged before.
 #[derive(Debug, Clone, Default)]
@@ -17,6 +22,22 @@ struct Flow {
     connection: Connection,
     /// The last acknowledgment number of each direction.
     last: [Option<SeqNumber>; 2],
+    /// Sequence numbers from the SYN of each direction to its next; none where no SYN was seen.
+    sent: [Option<u32>; 2],
+}
+
+/// Values of `tcp_ack_adv`, modulo 2^32.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Advances {
+    pub(super) first: u32,
+    /// How many follow on the first.
+    pub(super) more: u32,
+}
+
+impl Advances {
+    pub(super) fn contain(self, adv: u32) -> bool {
+        adv.wrapping_sub(self.first) <= self.more
+    }
 }
 
 impl Acknowledgments {
@@ -58,6 +79,20 @@ impl Acknowledgments {
         action
     }
 
+    /// Acknowledgments of what the peer has sent, as the next action would tell them in these terms. None where it acknowledges nothing, or
+    /// nothing of the peer was seen, which may then have sent anything.
+    pub(super) fn of_sent(&mut self, told: &Action, base: AckBase) -> Option<Advances> {
+        let (flow, dir) = self.flow(told)?;
+        if flag_bits(told) & flags::ACK == 0 {
+            return None;
+        }
+        let next = flow.connection.next(dir.reverse())?;
+        let more = flow.sent[dir.reverse() as usize].map_or(FARTHEST, |sent| sent.min(FARTHEST));
+        let last = flow.last[dir as usize].filter(|_| base == AckBase::LastAck);
+        let first = last.map_or(0, |last| (next - more - last) as u32);
+        Some(Advances { first, more })
+    }
+
     /// The flow of a TCP action, and who sent it; none for other actions.
     fn flow(&mut self, action: &Action) -> Option<(&mut Flow, Direction)> {
         let slot = usize::from(action.flow_token);
@@ -65,10 +100,16 @@ impl Acknowledgments {
             self.slots.resize_with(slot + 1, Flow::default);
         }
         let flow = &mut self.slots[slot];
-        if action.flow_evt != FlowEvent::Continue {
+        // As the compiler reads it, which lets nothing but a SYN reopen a flow.
+        let (starts, dir) = match action.flow_evt {
+            FlowEvent::Open => (true, Direction::Orig),
+            FlowEvent::Reopen if is_opening(action) => (true, Direction::Orig),
+            FlowEvent::Reopen | FlowEvent::Continue => (false, action.dir),
+        };
+        if starts {
             *flow = Flow::default();
         }
-        (action.proto == Proto::Tcp).then_some((flow, action.role()))
+        (action.proto == Proto::Tcp).then_some((flow, dir))
     }
 }
 
@@ -76,34 +117,157 @@ impl Flow {
     /// The numbers of an action, which does not become part of the flow's past.
     fn decode(&self, dir: Direction, action: &Action) -> SegmentNumbers {
         let mut connection = self.connection;
-        let (flags, len) = segment(action);
-        connection.decode(dir, flags, len, References::of(action), |_| ISN)
+        take(&mut connection, dir, action)
     }
 
     fn take(&mut self, dir: Direction, action: &Action, numbers: SegmentNumbers) {
-        let (flags, len) = segment(action);
-        self.connection
-            .decode(dir, flags, len, References::of(action), |_| ISN);
+        let before = self.connection.next(dir);
+        take(&mut self.connection, dir, action);
+        self.sent[dir as usize] = self.sent(dir, flag_bits(action), numbers.seq, before);
         if action.tcp_ack_unseen != AckReference::Zero {
             self.last[dir as usize] = Some(numbers.ack);
         }
     }
+
+    /// What a direction has sent since its SYN, after a segment that began at `seq` where it was at `before`.
+    fn sent(
+        &self,
+        dir: Direction,
+        segment_flags: u16,
+        seq: SeqNumber,
+        before: Option<SeqNumber>,
+    ) -> Option<u32> {
+        let next = self.connection.next(dir)?;
+        match (self.sent[dir as usize], before) {
+            // A stream that goes back has begun anew, no one knows where.
+            (Some(sent), Some(before)) => {
+                Some(sent.saturating_add(u32::try_from(next - before).ok()?))
+            }
+            _ => (segment_flags & flags::SYN != 0).then_some((next - seq) as u32),
+        }
+    }
 }
 
-fn segment(action: &Action) -> (u16, u32) {
-    let flags = flags::join(action.tcp_ctrl, action.tcp_flag_bits);
-    (flags, action.l4_payload_len.into())
+/// Takes an action into a connection, as the compiler reads it: a SYN that goes on with one carries its base.
+fn take(connection: &mut Connection, dir: Direction, action: &Action) -> SegmentNumbers {
+    let mut references = References::of(action);
+    if is_opening(action) {
+        references = connection.legal(dir, references);
+        references = connection.at_base(dir, references).unwrap_or(references);
+    }
+    let len = action.l4_payload_len.into();
+    connection.decode(dir, flag_bits(action), len, references, |_| ISN)
+}
+
+fn flag_bits(action: &Action) -> u16 {
+    flags::join(action.tcp_ctrl, action.tcp_flag_bits)
+}
+
+/// Whether a TCP action is a SYN without ACK.
+fn is_opening(action: &Action) -> bool {
+    flag_bits(action) & (flags::SYN | flags::ACK) == flags::SYN
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::codec::batch::tests::action;
+    use tracecodec::action::{Control, SeqReference};
 
     fn there_and_back(actions: &[Action]) -> Vec<Action> {
         let (mut there, mut back) = (Acknowledgments::default(), Acknowledgments::default());
         let told = actions.iter().map(|action| there.after_last(action));
         told.map(|told| back.before_peer_next(&told)).collect()
+    }
+
+    /// A segment, and the numbers that the peer's acknowledgment may carry then.
+    fn advances(acks: &mut Acknowledgments, segment: Action, ack: Action) -> Option<Advances> {
+        acks.after_last(&segment);
+        let ack = Action {
+            dir: segment.dir.reverse(),
+            ..ack
+        };
+        acks.of_sent(&ack, AckBase::PeerNext)
+    }
+
+    #[test]
+    fn test_bounds_from_syn_on() {
+        let mut acks = Acknowledgments::default();
+        let syn = Action {
+            flow_evt: FlowEvent::Open,
+            tcp_ctrl: Control::Syn,
+            tcp_ack_unseen: AckReference::Zero,
+            ..Action::default()
+        };
+        let up_to = |more| Some(Advances { first: 0, more });
+        assert_eq!(acks.of_sent(&Action::default(), AckBase::PeerNext), None);
+        assert_eq!(advances(&mut acks, syn, Action::default()), up_to(1));
+        let data = Action {
+            l4_payload_len: 1_000,
+            ..Action::default()
+        };
+        let again = Action {
+            flow_evt: FlowEvent::Continue,
+            ..syn
+        };
+        assert_eq!(advances(&mut acks, data, again), None, "without ACK");
+        let gap = Action {
+            tcp_seq_delta: 500,
+            ..data
+        };
+        assert_eq!(advances(&mut acks, gap, data), up_to(2_501));
+        let again = Action {
+            tcp_seq_delta_sign: SeqReference::Backward,
+            tcp_seq_delta: 1_000,
+            ..data
+        };
+        assert_eq!(advances(&mut acks, again, data), up_to(2_501));
+        assert_eq!(advances(&mut acks, syn, data), up_to(1), "another flow");
+    }
+
+    #[test]
+    fn test_bounds_of_a_flow_from_the_middle() {
+        let mut acks = Acknowledgments::default();
+        let open = Action {
+            flow_evt: FlowEvent::Open,
+            tcp_ack_unseen: AckReference::PeerUnseen,
+            ..Action::default()
+        };
+        let found = advances(&mut acks, open, Action::default());
+        let (first, more) = (0, FARTHEST);
+        assert_eq!(found, Some(Advances { first, more }));
+        assert_eq!(
+            acks.of_sent(&Action::default(), AckBase::PeerNext),
+            None,
+            "of the other side there are only acknowledgments"
+        );
+    }
+
+    /// Told after the last acknowledgment, the bounds hold the same numbers.
+    #[test]
+    fn test_bounds_in_either_terms() {
+        let (mut there, mut back) = (Acknowledgments::default(), Acknowledgments::default());
+        let mut legal = [0, 0];
+        for seed in 0..2_000 {
+            let action = Action {
+                flow_token: (seed % 3) as u16,
+                ..action(seed)
+            };
+            let bounds = there.of_sent(&action, AckBase::PeerNext);
+            let told = there.after_last(&action);
+            let told_bounds = back.of_sent(&told, AckBase::LastAck);
+            back.before_peer_next(&told);
+            assert_eq!(bounds.is_some(), told_bounds.is_some());
+            let (Some(bounds), Some(told_bounds)) = (bounds, told_bounds) else {
+                continue;
+            };
+            if action.tcp_ack_unseen == AckReference::PeerNext {
+                let is_legal = bounds.contain(action.tcp_ack_adv);
+                assert_eq!(told_bounds.contain(told.tcp_ack_adv), is_legal);
+                legal[usize::from(is_legal)] += 1;
+            }
+        }
+        assert!(legal.iter().all(|&count| count > 50), "{legal:?}");
     }
 
     #[test]

@@ -146,12 +146,17 @@ impl Decoder {
         &self.coarse.heads
     }
 
-    /// Adds the most likely details, given the coarse fields and the context in the rows.
-    pub(crate) fn decode_details(&self, z: Tensor<2>, values: &mut [u8]) {
+    /// The heads of the details.
+    pub(crate) fn detail_heads(&self) -> &Heads {
+        &self.detail.heads
+    }
+
+    /// Adds the most likely details, given the coarse fields and the context in the rows; and tells their logits.
+    pub(crate) fn decode_details(&self, z: Tensor<2>, values: &mut [u8]) -> Vec<f32> {
         let [rows, _] = z.dims();
         let condition = self.condition(values, rows);
         let detail = self.detail.forward(z, Some(condition));
-        self.detail.heads.argmax(detail, self.symbols, values);
+        self.detail.heads.argmax(detail, self.symbols, values)
     }
 
     /// `[rows, width]`: the summed embeddings of the coarse fields and the context.

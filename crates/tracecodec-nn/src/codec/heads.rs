@@ -188,7 +188,7 @@ pub(super) fn gather<T: Copy, U>(
 }
 
 /// Index of the first largest logit.
-fn largest(logits: &[f32]) -> u8 {
+pub(super) fn largest(logits: &[f32]) -> u8 {
     let mut best = 0;
     for (class, &logit) in logits.iter().enumerate() {
         if logit > logits[best] {

@@ -9,6 +9,7 @@
 //! A [`TraceEncoder`] and a [`TraceDecoder`] go through a trace in order: they keep the clock and, by default, derive the context from the
 //! packets before.
 
+mod ack_bounds;
 mod acknowledgment;
 pub(crate) mod batch;
 mod config;
@@ -34,6 +35,7 @@ pub use trace::{Past, TraceDecoder, TraceEncoder};
 use std::ops::Range;
 
 use burn::tensor::{Device as Tensors, Tensor, TensorData};
+use serde::Serialize;
 use tracecodec::action::{Action, OptionProfiles};
 
 use crate::device::Device;
@@ -49,6 +51,28 @@ use decoder::FirstStages;
 /// its company.
 const PIECE: usize = 256;
 
+/// What decoded packets are made to agree with, by the likeliest packet that does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Constraints {
+    /// Nothing: packets are taken as they come, as is right for latents from the middle of a trace.
+    None,
+    /// The flows that are open. Every trace that was lifted from its start agrees.
+    #[default]
+    Flows,
+    /// Those, and what the peer has sent: nothing else is acknowledged. Captures that miss packets do acknowledge what they do not hold, so this
+    /// is for latents that a generator sampled.
+    Strict,
+}
+
+/// Packets that had to be made to agree, by what they contradicted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Settled {
+    /// The flows that were open.
+    pub flows: u64,
+    /// What the peer had sent. Always 0 below [`Constraints::Strict`].
+    pub acknowledgments: u64,
+}
+
 /// A trained, or fresh, codec.
 #[derive(Debug)]
 pub struct Codec {
@@ -56,7 +80,7 @@ pub struct Codec {
     symbols: Symbols,
     network: Network,
     profiles: OptionProfiles,
-    constrained: bool,
+    constraints: Constraints,
     threads: usize,
     device: Device,
     tensors: Tensors,
@@ -78,7 +102,7 @@ impl Codec {
             config: config.clone(),
             symbols,
             profiles: OptionProfiles::new().freeze(),
-            constrained: true,
+            constraints: Constraints::default(),
             threads: default_threads(),
             device,
             tensors,
@@ -91,10 +115,10 @@ impl Codec {
         self
     }
 
-    /// The same codec, whose decoders make packets agree with the flows that are open (default), or take them as they come, as is right for
-    /// latents from the middle of a trace. Only a codec that takes context from the flow ([`ContextSource::Flow`]) constrains at all.
-    pub fn with_constraints(mut self, constrained: bool) -> Self {
-        self.constrained = constrained;
+    /// The same codec, whose decoders hold packets to this. Only a codec that takes context from the flow ([`ContextSource::Flow`])
+    /// constrains at all.
+    pub fn with_constraints(mut self, constraints: Constraints) -> Self {
+        self.constraints = constraints;
         self
     }
 
@@ -169,7 +193,7 @@ impl Codec {
 
     /// Decodes a trace in order, piece by piece.
     pub fn decoder(&self) -> TraceDecoder<'_> {
-        TraceDecoder::new(self)
+        TraceDecoder::new(self, self.constraints)
     }
 
     /// The posterior of every packet of a whole trace.
@@ -234,7 +258,7 @@ impl Codec {
         for (row, action) in rows.zip(actions) {
             self.symbols.give(action, row);
         }
-        stages.rows = self.details(z, &stages.rows);
+        (stages.rows, _) = self.details(z, &stages.rows, &[]);
         stages
     }
 
@@ -258,8 +282,8 @@ impl Codec {
         self.network.decoder.coarse_heads().width()
     }
 
-    /// The same rows with the details, which follow from the coarse fields and the context in them.
-    fn details(&self, z: &[f32], rows: &[u8]) -> Vec<u8> {
+    /// The same rows with the details, which follow from the coarse fields and the context in them; and of their logits, these columns.
+    fn details(&self, z: &[f32], rows: &[u8], columns: &[usize]) -> (Vec<u8>, Vec<f32>) {
         let width = self.symbols.len();
         let pieces = self.in_pieces(z, |z, packets| {
             let [size, _] = z.dims();
@@ -267,14 +291,18 @@ impl Codec {
                 &rows[packets.start * width..packets.end * width],
                 size * width,
             );
-            self.network.decoder.decode_details(z, &mut rows);
-            rows
+            let logits = self.network.decoder.decode_details(z, &mut rows);
+            let logits = logits.chunks_exact(self.network.decoder.detail_heads().width());
+            let logits = logits.flat_map(|row| columns.iter().map(|&column| row[column]));
+            (rows, logits.collect::<Vec<f32>>())
         });
         let mut rows = Vec::with_capacity(rows.len());
+        let mut logits = Vec::new();
         for (packets, piece) in pieces {
-            rows.extend(&piece[..packets * width]);
+            rows.extend(&piece.0[..packets * width]);
+            logits.extend(&piece.1[..packets * columns.len()]);
         }
-        rows
+        (rows, logits)
     }
 
     /// A stage of decoding on pieces of a fixed size, and how many packets there are in each; the stage is told which.

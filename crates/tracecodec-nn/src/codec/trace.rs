@@ -4,10 +4,11 @@ use tracecodec::action::Action;
 use tracecodec::action::context::Contexts;
 use tracecodec::action::float::{StepCoder, Tick};
 
+use super::ack_bounds::AckBounds;
 use super::acknowledgment::Acknowledgments;
 use super::decoder::FirstStages;
 use super::open_flows::OpenFlows;
-use super::{AckBase, Codec, CodecConfig, ContextSource};
+use super::{AckBase, Codec, CodecConfig, Constraints, ContextSource, Settled};
 use crate::latents::Latents;
 
 /// Encodes a trace in order. How it is cut into pieces makes no difference.
@@ -25,6 +26,7 @@ pub struct TraceDecoder<'a> {
     codec: &'a Codec,
     contexts: Contexts,
     open_flows: Option<OpenFlows>,
+    ack_bounds: Option<AckBounds>,
     tick: Tick,
     acknowledgments: Acknowledgments,
 }
@@ -72,7 +74,8 @@ impl<'a> TraceEncoder<'a> {
         Self {
             codec,
             past: Past::new(&codec.config),
-            decoders: [codec.decoder(), codec.decoder()],
+            decoders: [(); 2]
+                .map(|()| TraceDecoder::new(codec, codec.constraints.min(Constraints::Flows))),
         }
     }
 
@@ -90,8 +93,9 @@ impl<'a> TraceEncoder<'a> {
         self.codec.posterior(&codable)
     }
 
-    /// Packets so far of which the latent, refined if it was, had to be made to agree with the flows that were open.
-    pub fn settled(&self) -> u64 {
+    /// Packets so far of which the latent, refined if it was, had to be made to agree with the flows that were open. Encoding is never strict: what a
+    /// capture acknowledges is kept.
+    pub fn settled(&self) -> Settled {
         self.decoders[1].settled()
     }
 
@@ -105,16 +109,22 @@ impl<'a> TraceEncoder<'a> {
 
 impl<'a> TraceDecoder<'a> {
     /// A decoder at the start of a trace.
-    pub(super) fn new(codec: &'a Codec) -> Self {
-        let heads = codec.network.decoder.coarse_heads();
-        let constrained = codec.constrained && codec.config.context == ContextSource::Flow;
-        let open_flows = constrained
-            .then(|| OpenFlows::new(&codec.symbols, heads))
+    pub(super) fn new(codec: &'a Codec, constraints: Constraints) -> Self {
+        let decoder = &codec.network.decoder;
+        let constraints = match codec.config.context {
+            ContextSource::Flow => constraints,
+            ContextSource::Latent => Constraints::None,
+        };
+        let open_flows = (constraints >= Constraints::Flows)
+            .then(|| OpenFlows::new(&codec.symbols, decoder.coarse_heads()))
             .flatten();
+        let ack_bounds = (constraints >= Constraints::Strict)
+            .then(|| AckBounds::new(&codec.symbols, decoder.detail_heads(), codec.config.ack));
         Self {
             codec,
             contexts: Contexts::default(),
             open_flows,
+            ack_bounds,
             tick: Tick::default(),
             acknowledgments: Acknowledgments::default(),
         }
@@ -132,20 +142,30 @@ impl<'a> TraceDecoder<'a> {
         self.actions(codable)
     }
 
-    /// Packets so far that had to be made to agree with the flows that were open.
-    pub fn settled(&self) -> u64 {
-        self.open_flows.as_ref().map_or(0, OpenFlows::settled)
+    /// Packets so far that had to be made to agree.
+    pub fn settled(&self) -> Settled {
+        Settled {
+            flows: self.open_flows.as_ref().map_or(0, OpenFlows::settled),
+            acknowledgments: self.ack_bounds.as_ref().map_or(0, AckBounds::settled),
+        }
     }
 
     /// The packets of the next latents, as the network writes them.
     fn codable(&mut self, z: &[f32]) -> Vec<Action> {
         let mut stages = self.codec.first_stages(z);
         self.follow(&mut stages);
-        let rows = self.codec.details(z, &stages.rows);
-        self.codec.symbols.actions(&rows).collect()
+        let bounds = self.ack_bounds.as_mut();
+        let columns = bounds.as_ref().map_or(&[][..], |bounds| bounds.columns());
+        let (rows, logits) = self.codec.details(z, &stages.rows, columns);
+        let mut actions: Vec<Action> = self.codec.symbols.actions(&rows).collect();
+        if let Some(bounds) = bounds {
+            bounds.settle(&mut actions, &logits);
+        }
+        actions
     }
 
-    /// The same, where what most latents decode to in their true context is known already. Those in `stale` are of other latents.
+    /// The same, where what most latents decode to in their true context is known already. Those in `stale` are of other latents. Never
+    /// [strict](Constraints::Strict).
     pub(super) fn codable_again(
         &mut self,
         z: &[f32],
@@ -161,7 +181,7 @@ impl<'a> TraceDecoder<'a> {
         stale.sort_unstable();
         stale.dedup();
         let known = gather(&stages.rows, width, &stale);
-        let details = codec.details(&gather(z, d_latent, &stale), &known);
+        let (details, _) = codec.details(&gather(z, d_latent, &stale), &known, &[]);
         scatter(&details, width, &stale, &mut stages.rows);
         codec.symbols.actions(&stages.rows).collect()
     }

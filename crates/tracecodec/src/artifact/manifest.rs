@@ -126,6 +126,9 @@ pub struct ShardConfig {
     pub split: SplitWeights,
     /// Whether a damaged capture counts with the packets before the damage, instead of being an error. Default: no.
     pub lenient: bool,
+    /// What the packets are, such as the kind of traffic: a name that models may be told. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
     /// Whether an older shard folder, or what an interrupted run left of one, may be replaced. Default: no.
     #[serde(skip)]
     pub overwrite: bool,
@@ -137,6 +140,7 @@ impl Default for ShardConfig {
             size: ShardSize::Packets(2_000),
             split: SplitWeights::default(),
             lenient: false,
+            label: None,
             overwrite: false,
         }
     }

@@ -144,6 +144,9 @@ fn check(config: &ShardConfig, inputs: usize) -> Result<(), ShardError> {
     if (train, validation, test) == (0, 0, 0) {
         return Err(ShardError::Config("the weights of all splits are zero"));
     }
+    if config.label.as_ref().is_some_and(String::is_empty) {
+        return Err(ShardError::Config("the label is empty"));
+    }
     Ok(())
 }
 

@@ -139,6 +139,12 @@ impl Connection {
             && base != Base::At(seq)
     }
 
+    /// The sequence number that a direction is expected to send next; none while nothing of it was seen, or only acknowledgments.
+    pub fn next(&self, dir: Direction) -> Option<SeqNumber> {
+        let half = self.halves[dir as usize];
+        (half.seen == Seen::Sent).then_some(half.next)
+    }
+
     /// Tells a segment's numbers relative to this connection, and takes the segment into the state.
     pub fn encode(
         &mut self,

@@ -1,0 +1,103 @@
+//! A case: a prefix, all that came before it, and the real suffix.
+
+use anyhow::Result;
+use tracecodec::pcap::{LinkType, Packet, Timestamp};
+
+use crate::cli::ReadArgs;
+use crate::failure::Hint;
+use crate::input::Input;
+use crate::shards::Capture;
+
+/// A packet that is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Frame {
+    /// When it was captured.
+    pub(crate) time: Timestamp,
+    link: LinkType,
+    wire_len: u32,
+    data: Vec<u8>,
+}
+
+impl Frame {
+    /// A packet with bytes of its own.
+    pub(crate) fn of(packet: &Packet<'_>) -> Self {
+        Self {
+            time: packet.time,
+            link: packet.link,
+            wire_len: packet.wire_len,
+            data: packet.data.to_vec(),
+        }
+    }
+
+    /// The same packet at another time.
+    pub(crate) fn at(&self, time: Timestamp) -> Self {
+        Self {
+            time,
+            ..self.clone()
+        }
+    }
+
+    /// As a packet.
+    pub(crate) fn packet(&self) -> Packet<'_> {
+        Packet {
+            time: self.time,
+            link: self.link,
+            wire_len: self.wire_len,
+            data: &self.data,
+        }
+    }
+}
+
+/// One case. Its shard is a trace of its own, which models read from the start.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Case<'a> {
+    /// The shard up to the suffix; the prefix ends it.
+    pub(crate) past: &'a [Frame],
+    /// Packets of the prefix.
+    pub(crate) prefix: usize,
+    /// What did follow.
+    pub(crate) suffix: &'a [Frame],
+    /// The suffix of another case.
+    pub(crate) later: &'a [Frame],
+}
+
+impl<'a> Case<'a> {
+    /// The prefix.
+    pub(crate) fn prefix(&self) -> &'a [Frame] {
+        &self.past[self.past.len() - self.prefix..]
+    }
+
+    /// When the prefix ends.
+    pub(crate) fn end(&self) -> Timestamp {
+        self.past.last().map_or(Timestamp(0), |frame| frame.time)
+    }
+}
+
+/// The packets of a shard, which holds so many.
+///
+/// # Errors
+/// If it cannot be read, or is not what its manifest says.
+pub(crate) fn read(shard: &Capture, packets: u64) -> Result<Vec<Frame>> {
+    let args = ReadArgs {
+        lenient: false,
+        sort: false,
+    };
+    let mut input = Input::quiet(&shard.path, args)?;
+    let mut frames = Vec::new();
+    input.for_each(|packet| {
+        frames.push(Frame::of(packet));
+        Ok(())
+    })?;
+    shard.check(&input.finish()?)?;
+    if frames.len() as u64 != packets {
+        return Err(Hint::error(
+            format!(
+                "{}: {} packets, but its manifest tells {packets}",
+                shard.path.display(),
+                frames.len()
+            ),
+            "shard the capture again",
+        ));
+    }
+    Ok(frames)
+}

@@ -1,0 +1,110 @@
+//! The ways from packets to what models work on, and back to the packets of a suffix.
+
+use tracecodec::action::{Action, OptionProfiles};
+use tracecodec::compile::{CompileConfig, Compiler};
+use tracecodec::flow::FlowTable;
+use tracecodec::lift::Lifter;
+use tracecodec::pcap::Timestamp;
+use tracecodec::raw::{Payload, RawRow, Renderer, RowReader};
+
+use super::Frame;
+
+/// The actions of a trace from its start.
+pub(super) struct Actions {
+    lifter: Lifter,
+}
+
+impl Actions {
+    /// No packet yet; layouts of TCP options that the dictionary lacks are added to it.
+    pub(super) fn new(profiles: OptionProfiles) -> Self {
+        let lifter = Lifter::new(FlowTable::<()>::MAX_CAPACITY, profiles);
+        Self { lifter }
+    }
+
+    /// The actions of the next packets.
+    pub(super) fn lift(&mut self, frames: &[Frame]) -> Vec<Action> {
+        let lifted = frames.iter().map(|frame| self.lifter.lift(&frame.packet()));
+        lifted.filter_map(Result::ok).collect()
+    }
+
+    /// The packets of a suffix. One compiler lowers all that was before as well, so that flows go on: as the suffix's model read it, which may
+    /// differ from what was lifted.
+    pub(super) fn lower(&self, past: &[Action], suffix: &[Action]) -> Vec<Frame> {
+        let profiles = self.lifter.profiles();
+        let mut compiler = Compiler::new(CompileConfig::default());
+        compiler.start_at(self.lifter.epoch().unwrap_or(Timestamp(0)));
+        for action in past {
+            compiler.compile(action, profiles);
+        }
+        let packets = suffix.iter();
+        packets
+            .map(|action| Frame::of(&compiler.compile(action, profiles)))
+            .collect()
+    }
+}
+
+/// The raw rows of a trace from its start.
+pub(super) struct Rows {
+    reader: RowReader,
+}
+
+impl Rows {
+    /// No packet yet; layouts of TCP options that the dictionary lacks are added to it.
+    pub(super) fn new(profiles: OptionProfiles) -> Self {
+        let reader = RowReader::new(profiles);
+        Self { reader }
+    }
+
+    /// The rows of the next packets.
+    pub(super) fn read(&mut self, frames: &[Frame]) -> Vec<RawRow> {
+        let rows = frames.iter().map(|frame| self.reader.read(&frame.packet()));
+        rows.filter_map(Result::ok).collect()
+    }
+
+    /// The packets of a suffix that follows on what ended then. Rows that are no packets are left out, with their time.
+    pub(super) fn render(&self, end: Timestamp, suffix: &[RawRow]) -> Vec<Frame> {
+        let mut renderer = Renderer::new(Payload::default());
+        renderer.start_at(end);
+        let profiles = self.reader.profiles();
+        let rendered = suffix.iter().filter_map(|row| {
+            let packet = renderer.render(row, profiles).ok()?;
+            Some(Frame::of(&packet))
+        });
+        rendered.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::continuation::example;
+
+    /// Flows go on from the past into the suffix: its packets are those of the whole trace.
+    #[test]
+    fn test_suffix_is_the_end_of_the_whole() {
+        let frames = example();
+        let (past, suffix) = frames.split_at(1_500);
+        let mut actions = Actions::new(OptionProfiles::new());
+        let [past, suffix] = [past, suffix].map(|frames| actions.lift(frames));
+        let whole = actions.lower(&[], &[&past[..], &suffix[..]].concat());
+        let lowered = actions.lower(&past, &suffix);
+        assert_eq!(lowered, whole[1_500..]);
+        assert_ne!(lowered, actions.lower(&[], &suffix), "without the past");
+    }
+
+    #[test]
+    fn test_rows_that_are_no_packets_are_left_out() {
+        let frames = example();
+        let mut rows = Rows::new(OptionProfiles::new());
+        let mut suffix = rows.read(&frames[..10]);
+        let end = Timestamp(5_000);
+        let whole = rows.render(end, &suffix);
+        suffix[4].dscp = 64;
+        let rendered = rows.render(end, &suffix);
+        assert_eq!((whole.len(), rendered.len()), (10, 9));
+        assert_eq!(rendered[3], whole[3]);
+        let lost = suffix[4].delta_t;
+        assert!(lost > 0);
+        assert_eq!(whole[5].time.since(rendered[4].time), lost);
+    }
+}

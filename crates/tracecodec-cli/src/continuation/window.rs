@@ -1,0 +1,93 @@
+//! Windows: a prefix and the suffix behind it.
+
+/// How windows are cut.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cut {
+    /// Packets of the prefix.
+    pub(crate) prefix: u64,
+    /// Packets of the suffix.
+    pub(crate) suffix: u64,
+    /// Packets from the start of a window to that of the next.
+    pub(crate) stride: u64,
+}
+
+/// One window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Window {
+    /// Number of the shard.
+    pub(crate) shard: usize,
+    /// Packets of the shard before the prefix.
+    pub(crate) start: u64,
+}
+
+impl Cut {
+    /// All windows of shards of so many packets, in order.
+    pub(crate) fn windows(self, shards: &[u64]) -> Vec<Window> {
+        let shards = shards.iter().enumerate();
+        let windows = shards.flat_map(|(shard, &packets)| {
+            let last = packets.checked_sub(self.prefix + self.suffix);
+            let starts = last.map(|last| (0..=last).step_by(self.stride as usize));
+            starts
+                .into_iter()
+                .flatten()
+                .map(move |start| Window { shard, start })
+        });
+        windows.collect()
+    }
+
+    /// The first window after this one, from the last on to the first, whose suffix has no packet of this one's.
+    pub(crate) fn after(self, window: Window, all: &[Window]) -> Option<Window> {
+        let at = all.iter().position(|other| *other == window)?;
+        let (before, rest) = all.split_at(at);
+        let others = rest.iter().chain(before).copied();
+        others.into_iter().find(|other| {
+            other.shard != window.shard || other.start.abs_diff(window.start) >= self.suffix
+        })
+    }
+}
+
+/// At most so many of these, evenly spread.
+pub(crate) fn spread<T: Copy>(all: &[T], most: usize) -> Vec<T> {
+    let count = all.len().min(most);
+    (0..count).map(|i| all[i * all.len() / count]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CUT: Cut = Cut {
+        prefix: 4,
+        suffix: 6,
+        stride: 3,
+    };
+
+    fn window(shard: usize, start: u64) -> Window {
+        Window { shard, start }
+    }
+
+    #[test]
+    fn test_windows_lie_within_shards() {
+        let windows = CUT.windows(&[9, 10, 0, 16]);
+        let expected = [(1, 0), (3, 0), (3, 3), (3, 6)];
+        assert_eq!(windows, expected.map(|(shard, start)| window(shard, start)));
+    }
+
+    #[test]
+    fn test_suffix_after() {
+        let all = CUT.windows(&[16, 10]);
+        assert_eq!(CUT.after(window(0, 0), &all), Some(window(0, 6)));
+        assert_eq!(CUT.after(window(0, 3), &all), Some(window(1, 0)));
+        assert_eq!(CUT.after(window(1, 0), &all), Some(window(0, 0)));
+        let all = CUT.windows(&[13]);
+        assert_eq!(CUT.after(window(0, 3), &all), None);
+    }
+
+    #[test]
+    fn test_spread() {
+        let all: Vec<u32> = (0..10).collect();
+        assert_eq!(spread(&all, 4), [0, 2, 5, 7]);
+        assert_eq!(spread(&all, 99), all);
+        assert!(spread(&all, 0).is_empty());
+    }
+}
