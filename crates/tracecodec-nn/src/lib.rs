@@ -5,6 +5,7 @@
 //!  └ codec    Action → Batch → encoder → Gaussian latent z → staged decoder → Action
 //! train       the one training loop: schedule, Adam, validation, checkpoint, history
 //! baseline    raw rows → Batch → a published network → Batch → raw rows
+//! generator   latent sequences → windows → flow matching: a prefix of latents → the latents that follow
 //! latents     the artifact that holds μ and log σ²
 //! probe       what near latents decode to
 //! device      CPU or GPU
@@ -32,6 +33,7 @@ pub mod codec;
 mod device;
 pub mod error;
 mod files;
+pub mod generator;
 pub mod latents;
 mod layers;
 mod parallel;

@@ -22,6 +22,12 @@ pub(crate) enum Purpose {
     Fit = 7,
     /// Modes that numbers are told in, outside a training.
     Modes = 8,
+    /// Noise that a generated sequence starts from.
+    Noise = 9,
+    /// What dropout drops in one piece of a batch.
+    Dropout = 10,
+    /// Noise and times that are the same in every validation of a generator.
+    Judgement = 11,
 }
 
 /// The stream of a seed, a purpose and a place within it (an epoch, a pool, a micro-batch).
