@@ -48,6 +48,7 @@ pub(crate) enum Command {
     Roundtrip(commands::roundtrip::Roundtrip),
     Probe(commands::probe::Probe),
     Baseline(commands::baseline::BaselineArgs),
+    Generator(commands::generator::GeneratorArgs),
     Verify(commands::verify::Verify),
     Evaluate(commands::evaluate::Evaluate),
     Merge(commands::merge::Merge),

@@ -20,7 +20,7 @@ use crate::interrupt;
 const CHECKPOINT: &str = "checkpoint.safetensors";
 
 /// What trained models are described by, whatever they are.
-const MODELS: [&str; 2] = ["model.json", "baseline.json"];
+const MODELS: [&str; 3] = ["model.json", "baseline.json", "generator.json"];
 
 /// Length of the progress bar: fine enough that even a long training moves on with each step, which its time left is told by.
 const BAR: u64 = 1_000_000;

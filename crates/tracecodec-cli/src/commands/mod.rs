@@ -8,6 +8,7 @@ pub(crate) mod decode;
 pub(crate) mod encode;
 pub(crate) mod evaluate;
 pub(crate) mod events;
+pub(crate) mod generator;
 pub(crate) mod inspect;
 pub(crate) mod lift;
 pub(crate) mod merge;
@@ -39,6 +40,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Decode(args) => decode::run(&args, json),
         Command::Roundtrip(args) => roundtrip::run(&args, json),
         Command::Baseline(args) => baseline::run(&args, json),
+        Command::Generator(args) => generator::run(&args, json),
         Command::Probe(args) => probe::run(&args, json),
         Command::Verify(args) => return verify::run(&args, json).map(Into::into),
         Command::Evaluate(args) => evaluate::run(&args, json),

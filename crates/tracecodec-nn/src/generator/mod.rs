@@ -7,11 +7,12 @@
 //!
 //! A generator knows nothing of packets: it takes and gives rows of a representation, which it names by digest.
 
-//CV
-//FM
+pub mod curve;
+pub mod flow_matching;
 mod representation;
 pub mod sequences;
 
-//FU::{FlowMatching, FlowMatchingConfig, Method, Solver};
+pub use curve::{Curve, CurveConfig, curve};
+pub use flow_matching::{FlowMatching, FlowMatchingConfig, Method, Request, Solver};
 pub use representation::{Representation, Statistics, step_of_time, time_of_step};
 pub use sequences::{Sequences, SequencesWriter, Window};

@@ -79,6 +79,15 @@ pub struct Statistics {
 }
 
 impl Statistics {
+    /// Whether it is a scale of so many channels: one from a damaged file may not be.
+    pub(super) fn is_sound(&self, channels: usize) -> bool {
+        let is_scale = |x: &f32| x.is_finite() && *x > 0.0;
+        self.mean.len() == channels
+            && self.deviation.len() == channels
+            && self.mean.iter().all(|x| x.is_finite())
+            && self.deviation.iter().all(is_scale)
+    }
+
     /// Rows on a scale on which every channel has mean 0 and deviation 1.
     pub fn normalise(&self, rows: &[f32]) -> Vec<f32> {
         let scales = self.mean.iter().zip(&self.deviation).cycle();

@@ -4,61 +4,72 @@ use burn::tensor::{Tensor, TensorData};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-/// Drops numbers at random, and scales the others up by as much as is lost.
-pub(crate) struct Dropout(Option<(u8, ChaCha8Rng)>);
+/// Dropout. Off where there are no random numbers.
+pub(crate) struct Dropout<R> {
+    /// Share of the numbers that is taken away, less than 1.
+    rate: f32,
+    rng: Option<R>,
+}
 
-impl Dropout {
-    /// Drops nothing.
-    pub(crate) fn none() -> Self {
-        Self(None)
-    }
-
-    /// Drops this share, to a 256th; less than 1.
-    pub(crate) fn new(rate: f64, rng: ChaCha8Rng) -> Self {
-        match (256.0 * rate).round() as u8 {
-            0 => Self::none(),
-            dropped => Self(Some((dropped, rng))),
+impl<R: Rng> Dropout<R> {
+    /// Dropout in training.
+    pub(crate) fn on(rate: f32, rng: R) -> Self {
+        Self {
+            rate,
+            rng: (rate > 0.0).then_some(rng),
         }
     }
 
-    /// The tensor without what is dropped.
-    pub(crate) fn apply<const D: usize>(&mut self, x: Tensor<D>) -> Tensor<D> {
-        let Some((dropped, rng)) = &mut self.0 else {
-            return x;
-        };
+    /// `x`, a share of it 0 and the rest scaled up to the same mean.
+    pub(crate) fn forward<const D: usize>(&mut self, x: Tensor<D>) -> Tensor<D> {
+        let Some(rng) = &mut self.rng else { return x };
         let shape = x.dims();
-        let mut bytes = vec![0; shape.iter().product()];
+        let mut bytes = vec![0; 2 * shape.iter().product::<usize>()];
         rng.fill_bytes(&mut bytes);
-        let scale = 256.0 / (256.0 - f32::from(*dropped));
-        let kept = bytes.iter().map(|byte| match byte < dropped {
-            true => 0.0,
-            false => scale,
-        });
-        let mask = TensorData::new(kept.collect::<Vec<f32>>(), shape);
-        let mask = Tensor::from_data(mask, &x.device());
+        let limit = (self.rate * 65536.0) as u16;
+        let keep = 1.0 / (1.0 - self.rate);
+        let draws = bytes.as_chunks::<2>().0.iter().copied();
+        let mask: Vec<f32> = draws
+            .map(|draw| {
+                if u16::from_le_bytes(draw) < limit {
+                    0.0
+                } else {
+                    keep
+                }
+            })
+            .collect();
+        let mask = Tensor::from_data(TensorData::new(mask, shape), &x.device());
         x * mask
+    }
+}
+
+impl Dropout<ChaCha8Rng> {
+    /// No dropout: outside training.
+    pub(crate) fn off() -> Self {
+        Self {
+            rate: 0.0,
+            rng: None,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::Device;
+
     use super::*;
     use crate::random::{Purpose, stream};
-    use burn::tensor::Device;
 
     #[test]
     fn test_dropout_keeps_the_mean() {
-        let ones = || Tensor::<2>::ones([100, 1_000], &Device::flex());
-        let mut dropout = Dropout::new(0.25, stream(0, Purpose::Dropout, 0));
-        let values: Vec<f32> = dropout.apply(ones()).into_data().try_into_vec().unwrap();
-        let dropped = values.iter().filter(|value| **value == 0.0).count();
-        assert!(dropped.abs_diff(25_000) < 600, "{dropped}");
-        assert!(values.iter().all(|v| *v == 0.0 || *v == 4.0 / 3.0));
-        let kept: Vec<f32> = Dropout::none()
-            .apply(ones())
-            .into_data()
-            .try_into_vec()
-            .unwrap();
-        assert!(kept.iter().all(|value| *value == 1.0));
+        let ones = Tensor::<2>::ones([200, 500], &Device::flex());
+        let dropped = Dropout::on(0.1, stream(0, Purpose::Batch, 0)).forward(ones.clone());
+        let zeros = dropped.clone().equal_scalar(0.0).float().mean();
+        let zeros = zeros.into_scalar::<f32>();
+        assert!((zeros - 0.1).abs() < 0.005, "{zeros}");
+        let mean = dropped.mean().into_scalar::<f32>();
+        assert!((mean - 1.0).abs() < 0.005, "{mean}");
+        let same = Dropout::off().forward(ones.clone());
+        assert_eq!(same.into_data(), ones.into_data());
     }
 }

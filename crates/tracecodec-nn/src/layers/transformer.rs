@@ -39,17 +39,17 @@ impl TransformerBlock {
 
     /// `[rows, tokens, d_model]` to the same shape.
     pub(crate) fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        self.forward_with(x, &mut Dropout::none())
+        self.forward_with(x, &mut Dropout::off())
     }
 
     /// The same, with dropout of what either half adds.
-    pub(crate) fn forward_with(&self, x: Tensor<3>, dropout: &mut Dropout) -> Tensor<3> {
+    pub(crate) fn forward_with(&self, x: Tensor<3>, dropout: &mut Dropout<impl Rng>) -> Tensor<3> {
         let [rows, tokens, d_model] = x.dims();
         let flat = x.reshape([rows * tokens, d_model]);
         let attended = self.attention(self.norm.forward(flat.clone()), rows);
-        let flat = flat + dropout.apply(self.output.forward(attended));
+        let flat = flat + dropout.forward(self.output.forward(attended));
         let branch = self.feed_forward.branch(flat.clone());
-        (flat + dropout.apply(branch)).reshape([rows, tokens, d_model])
+        (flat + dropout.forward(branch)).reshape([rows, tokens, d_model])
     }
 
     fn attention(&self, x: Tensor<2>, rows: usize) -> Tensor<2> {

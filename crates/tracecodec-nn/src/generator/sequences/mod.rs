@@ -151,16 +151,11 @@ impl Sequences {
 impl SequencesManifest {
     /// Whether its numbers go together: one from a damaged file may not be.
     fn is_sound(&self) -> bool {
-        let Statistics { mean, deviation } = &self.statistics;
         let channels = self.representation.channels();
-        let is_scale = |x: &f32| x.is_finite() && *x > 0.0;
         channels > 0
             && self.channels == channels
             && self.time_channel == self.representation.time_channel()
-            && mean.len() == channels
-            && deviation.len() == channels
-            && mean.iter().all(|x| x.is_finite())
-            && deviation.iter().all(is_scale)
+            && self.statistics.is_sound(channels)
             && self.splits.values().all(Part::is_sound)
     }
 }

@@ -94,6 +94,15 @@ impl Windows {
         self.order.is_empty()
     }
 
+    /// Rows of a window's prefix.
+    ///
+    /// # Panics
+    /// If there are not so many windows.
+    pub fn prefix_rows(&self, number: u64) -> usize {
+        let place = self.place(number);
+        (place.middle - place.first) as usize
+    }
+
     /// A window by its number.
     ///
     /// # Errors
@@ -102,12 +111,16 @@ impl Windows {
     /// # Panics
     /// If there are not so many.
     pub fn window(&self, number: u64) -> Result<Window, Error> {
-        let place = self.places[self.order[number as usize] as usize];
+        let place = self.place(number);
         Ok(Window {
             prefix: self.file.read(place.first..place.middle)?,
             suffix: self.file.read(place.middle..place.middle + self.suffix)?,
             label: self.labels[place.sequence as usize].clone(),
         })
+    }
+
+    fn place(&self, number: u64) -> Place {
+        self.places[self.order[number as usize] as usize]
     }
 
     /// The windows of some runs.
