@@ -19,27 +19,23 @@ use crate::shards::{Capture, Shards};
 /// for validation, in the sharder's proportions, and the rest is left alone. Captures are labelled by their names where `by_name` says so.
 pub(crate) fn prepare(paths: &[PathBuf], by_name: bool, read: ReadArgs) -> Result<Data> {
     let (folders, files): (Vec<_>, Vec<_>) = paths.iter().partition(|path| path.is_dir());
-    let shards: Vec<(Shards<'_>, Option<String>)> = folders
-        .into_iter()
-        .map(|folder| Ok((Shards::read(&[folder])?, None)))
-        .collect::<Result<_>>()?;
+    let shards = Shards::read(&folders)?;
     let name = |path: &Path| {
-        by_name.then(|| folder::name(Path::new(path.file_name().unwrap_or_default())))
+        let name = path.file_name().map(Path::new);
+        name.filter(|_| by_name).map(folder::name)
     };
-    let mut labels: Vec<String> = shards
-        .iter()
-        .filter_map(|(_, label)| label.clone())
-        .collect();
+    let labelled = Split::ALL.into_iter().flat_map(|split| shards.of(split));
+    let mut labels: Vec<String> = labelled.filter_map(|shard| shard.label).collect();
     labels.extend(files.iter().filter_map(|path| name(path)));
     labels.sort();
     labels.dedup();
     if labels.len() > Autoregressive::MAX_LABELS {
         return Err(Hint::error(
+            format!("{} labels", labels.len()),
             format!(
-                "{} labels are more than a generator can tell apart",
-                labels.len()
+                "a generator tells at most {} apart",
+                Autoregressive::MAX_LABELS
             ),
-            format!("at most {}", Autoregressive::MAX_LABELS),
         ));
     }
     let mut reading = Reading {
@@ -48,25 +44,10 @@ pub(crate) fn prepare(paths: &[PathBuf], by_name: bool, read: ReadArgs) -> Resul
         sources: Vec::new(),
     };
     let [mut training, mut validation] = [(); 2].map(|()| Courses::new(&labels));
-    for (split, courses) in [
-        (Split::Train, &mut training),
-        (Split::Validation, &mut validation),
-    ] {
-        if split == Split::Validation {
-            // Layouts that only validation packets have are kept by their length.
-            reading.profiles = std::mem::take(&mut reading.profiles).freeze();
-        }
-        for (shards, label) in &shards {
-            for capture in shards.of(split) {
-                let actions = reading.actions(&capture)?;
-                take(courses, label.as_deref(), &actions);
-            }
-        }
-        if split == Split::Train {
-            reading.profiles = std::mem::take(&mut reading.profiles).thaw();
-        }
+    for shard in shards.of(Split::Train) {
+        let actions = reading.actions(&shard)?;
+        take(&mut training, shard.label.as_deref(), &actions);
     }
-    reading.profiles = std::mem::take(&mut reading.profiles).thaw();
     let weights = SplitWeights::default();
     let all = u64::from(weights.train + weights.validation + weights.test);
     for path in files {
@@ -80,6 +61,12 @@ pub(crate) fn prepare(paths: &[PathBuf], by_name: bool, read: ReadArgs) -> Resul
             label.as_deref(),
             &rest[..share(weights.validation)],
         );
+    }
+    // Layouts that only validation packets have are kept by their length.
+    reading.profiles = std::mem::take(&mut reading.profiles).freeze();
+    for shard in shards.of(Split::Validation) {
+        let actions = reading.actions(&shard)?;
+        take(&mut validation, shard.label.as_deref(), &actions);
     }
     Ok(Data {
         training,

@@ -3,8 +3,8 @@
 mod cli;
 mod codec_entropy;
 mod commands;
-mod course_data;
 mod continuation;
+mod course_data;
 mod failure;
 mod folder;
 mod input;

@@ -45,6 +45,7 @@ impl<'a> Shards<'a> {
                 let capture = Capture {
                     path: folder.join(&shard.file),
                     blake3: Some(shard.blake3.clone()),
+                    label: manifest.config.label.clone(),
                 };
                 (capture, shard.census.packets)
             })
@@ -59,6 +60,8 @@ pub(crate) struct Capture {
     pub(crate) path: PathBuf,
     /// Digest that it must have: that of its manifest, if it is a shard.
     blake3: Option<String>,
+    /// Kind of its traffic, if it is a shard that was cut with one.
+    pub(crate) label: Option<String>,
 }
 
 impl Capture {
@@ -67,6 +70,7 @@ impl Capture {
         Self {
             path: path.to_path_buf(),
             blake3: None,
+            label: None,
         }
     }
 

@@ -90,6 +90,21 @@ pub enum Error {
         "{0}: a checkpoint of other data or settings\nhint: go on with the command that it was made with, or start anew with --overwrite"
     )]
     OtherRun(PathBuf),
+    /// The model does not decode from latents alone.
+    #[error(
+        "{0}: rows do not decode from its latents alone\nhint: TVAE's and TabSyn-VAE's do; TTVAE's decoder reads what its encoder keeps of the rows, GOGGLE's the whole graph"
+    )]
+    NotStandalone(&'static str),
+    /// There is no sequence that is long enough for a window.
+    #[error(
+        "no sequence of the {split} split has {rows} rows\nhint: larger shards (shard --packets N), or a shorter suffix"
+    )]
+    NoWindows {
+        /// The split.
+        split: &'static str,
+        /// Rows that a sequence must have.
+        rows: usize,
+    },
     /// The program was built without the device.
     #[error(
         "device {0}: this program was built without it\nhint: cargo build --release -p tracecodec-cli --features {0}"

@@ -22,10 +22,16 @@ pub(crate) enum Purpose {
     Fit = 7,
     /// Modes that numbers are told in, outside a training.
     Modes = 8,
+    /// Noise that a generated sequence starts from.
+    Noise = 9,
+    /// What dropout drops in one piece of a batch.
+    Dropout = 10,
+    /// Noise and times that are the same in every validation of a generator.
+    Judgement = 11,
     /// Openings (place 0) and flows (from 1 on) of a generated trace.
-    Trace = 9,
+    Trace = 12,
     /// How far the flows of a training trace are moved.
-    Jitter = 10,
+    Jitter = 13,
 }
 
 /// The stream of a seed, a purpose and a place within it (an epoch, a pool, a micro-batch).

@@ -1,7 +1,7 @@
 //! Where an artifact goes: a file that appears whole or not at all, or standard output.
 
 use std::fs::{self, File};
-use std::io::{self, Stdout, Write};
+use std::io::{self, Seek, SeekFrom, Stdout, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -73,6 +73,17 @@ impl Write for Output {
     fn flush(&mut self) -> io::Result<()> {
         let flushed = self.destination.writer().flush();
         flushed.map_err(|cause| at(&self.path, cause))
+    }
+}
+
+impl Seek for Output {
+    fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
+        let sought = match &mut self.destination {
+            Destination::Stdout(_) => Err(io::ErrorKind::Unsupported.into()),
+            Destination::Special(file) => file.seek(position),
+            Destination::Replace(file, _) => file.seek(position),
+        };
+        sought.map_err(|cause| at(&self.path, cause))
     }
 }
 
@@ -169,6 +180,20 @@ mod tests {
         output.write_all(b"half").unwrap();
         drop(output);
         assert!(names(folder.path()).is_empty());
+    }
+
+    #[test]
+    fn test_seek_goes_back_in_a_file_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("a.bin");
+        let mut output = Output::create(&target).unwrap();
+        output.write_all(b"...d").unwrap();
+        output.seek(SeekFrom::Start(0)).unwrap();
+        output.write_all(b"abc").unwrap();
+        output.finish().unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"abcd");
+        let error = Output::create("-").unwrap().seek(SeekFrom::Start(0));
+        assert_eq!(error.unwrap_err().kind(), io::ErrorKind::Unsupported);
     }
 
     #[test]

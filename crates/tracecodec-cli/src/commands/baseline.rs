@@ -126,14 +126,19 @@ struct ModelArgs {
 
 impl ModelArgs {
     fn load(&self) -> Result<Baseline> {
-        if !self.model.join(BASELINE).is_file() {
-            return Err(Hint::error(
-                format!("{}: no baseline there", self.model.display()),
-                "name a folder that `tracecodec baseline train` wrote",
-            ));
-        }
-        Ok(Baseline::load(&self.model)?)
+        load_baseline(&self.model)
     }
+}
+
+/// Loads a trained baseline.
+pub(crate) fn load_baseline(folder: &Path) -> Result<Baseline> {
+    if !folder.join(BASELINE).is_file() {
+        return Err(Hint::error(
+            format!("{}: no baseline there", folder.display()),
+            "name a folder that `tracecodec baseline train` wrote",
+        ));
+    }
+    Ok(Baseline::load(folder)?)
 }
 
 #[derive(Debug, Clone, Copy, Args)]
@@ -313,14 +318,17 @@ fn read_data(folders: &[PathBuf], vocabulary: VocabularyRows, read: ReadArgs) ->
 }
 
 /// A capture as rows.
-struct Capture {
-    rows: Vec<RawRow>,
+pub(crate) struct Capture {
+    /// One for each packet in scope.
+    pub(crate) rows: Vec<RawRow>,
     epoch: Option<Timestamp>,
     profiles: OptionProfiles,
-    source: Source,
+    /// The capture itself.
+    pub(crate) source: Source,
 }
 
-fn read_rows(path: &Path, read: ReadArgs, profiles: OptionProfiles) -> Result<Capture> {
+/// Reads a capture's rows, with the option layouts of this dictionary.
+pub(crate) fn read_rows(path: &Path, read: ReadArgs, profiles: OptionProfiles) -> Result<Capture> {
     let mut reader = RowReader::new(profiles);
     let mut rows = Vec::new();
     let mut input = Input::open(path, read)?;

@@ -27,15 +27,16 @@ pub use config::{BaselineConfig, Model, VocabularyRows};
 pub use table::Decoded;
 pub use training::{RawData, TrainingManifest, Validation, train};
 
-use burn::tensor::Device as Tensors;
+use burn::tensor::{Device as Tensors, Tensor, TensorData};
 use tracecodec::action::OptionProfiles;
 use tracecodec::raw::{RawRow, Schema};
 
 use crate::device::Device;
 use crate::error::Error;
+use crate::files;
 use crate::parallel::{default_threads, ordered};
 use crate::random::{Purpose, stream};
-use crate::weights::Weights;
+use crate::weights::{Precision, Weights};
 use batch::Batch;
 use encoding::Encoding;
 use network::Network;
@@ -123,6 +124,53 @@ impl Baseline {
             let pieces = self.in_pieces(rows, span * SPAN, decode);
             pieces.into_iter().flatten()
         })
+    }
+
+    /// BLAKE3 digest of the weights: tells baselines apart.
+    pub fn digest(&self) -> String {
+        files::digest(&self.weights().to_bytes(Precision::Full))
+    }
+
+    /// Numbers of a row's latent.
+    ///
+    /// # Errors
+    /// If rows do not decode from latents alone, as with GOGGLE and TTVAE.
+    pub fn d_latent(&self) -> Result<usize, Error> {
+        let d_latent = self.network.d_latent();
+        d_latent.ok_or(Error::NotStandalone(self.model.name()))
+    }
+
+    /// The means of the latents of rows, `[rows, d_latent]`, row-major. Those of TVAE depend on where the rows begin: numbers between two
+    /// modes are told in either, drawn for 500 rows at a time.
+    ///
+    /// # Errors
+    /// As [`d_latent`](Self::d_latent).
+    pub fn latents(&self, rows: &[RawRow]) -> Result<Vec<f32>, Error> {
+        self.d_latent()?;
+        let latents = self.in_pieces(rows, 0, |batch| {
+            let latents = self.network.latent(batch).map(Tensor::into_data);
+            latents.map_or(Vec::new(), |data| {
+                data.try_into_vec().expect("the network computes in f32")
+            })
+        });
+        Ok(latents.concat())
+    }
+
+    /// The rows of latents, which are row-major; a last one that is cut short is ignored.
+    ///
+    /// # Errors
+    /// As [`d_latent`](Self::d_latent).
+    pub fn decode(&self, latents: &[f32]) -> Result<Vec<Decoded>, Error> {
+        let width = self.d_latent()?;
+        let whole = latents.len() - latents.len() % width;
+        let pieces: Vec<&[f32]> = latents[..whole].chunks(PIECE * width).collect();
+        let decode = |piece: &[f32]| {
+            let z = TensorData::new(piece.to_vec(), [piece.len() / width, width]);
+            let rows = self.network.decode(Tensor::from_data(z, &self.tensors));
+            rows.map_or(Vec::new(), |rows| self.encoding.decode(&rows))
+        };
+        let decoded = ordered(self.threads, pieces.len(), || (), |(), i| decode(pieces[i]));
+        Ok(decoded.into_iter().flatten().collect())
     }
 
     /// Sum of the reconstruction objective over rows.

@@ -90,6 +90,33 @@ impl Network {
         }
     }
 
+    /// The means of the rows' latents, `[rows, d_latent]`; none where rows do not decode from latents alone.
+    pub(super) fn latent(&self, batch: &Batch) -> Option<Tensor<2>> {
+        match self {
+            Self::Tvae(network) => Some(network.latent(batch)),
+            Self::TabSyn(network) => Some(network.latent(batch)),
+            Self::Goggle(_) | Self::Ttvae(_) => None,
+        }
+    }
+
+    /// Numbers of a row's latent; none as above.
+    pub(super) fn d_latent(&self) -> Option<usize> {
+        match self {
+            Self::Tvae(_) => Some(Tvae::D_LATENT),
+            Self::TabSyn(network) => Some(network.d_latent()),
+            Self::Goggle(_) | Self::Ttvae(_) => None,
+        }
+    }
+
+    /// The rows of latents; none as above.
+    pub(super) fn decode(&self, z: Tensor<2>) -> Option<Batch> {
+        match self {
+            Self::Tvae(network) => Some(network.decode(z)),
+            Self::TabSyn(network) => Some(network.decode(z)),
+            Self::Goggle(_) | Self::Ttvae(_) => None,
+        }
+    }
+
     /// The rows as the means of their latents keep them.
     pub(super) fn reconstruct(&self, batch: &Batch) -> Batch {
         match self {

@@ -3,11 +3,10 @@
 use burn::module::{Module, Param};
 use burn::nn::{LayerNorm, LayerNormConfig, Linear};
 use burn::tensor::activation::{relu, softmax};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use rand::Rng;
-use rand_chacha::ChaCha8Rng;
 
-use crate::layers::{linear, uniform};
+use crate::layers::{Dropout, linear, uniform};
 
 /// Width of a token.
 pub(crate) const D_MODEL: usize = 128;
@@ -22,7 +21,7 @@ const D_HEAD: usize = D_MODEL / HEADS;
 const D_HIDDEN: usize = 1028;
 
 /// Share of the numbers that dropout takes away.
-const DROPPED: f32 = 0.1;
+pub(crate) const DROPPED: f32 = 0.1;
 
 /// How the rows of a batch are laid out as sequences of tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,45 +30,6 @@ pub(crate) enum Sequences {
     One,
     /// Each row is a sequence of one token: it attends to nothing else.
     EachRow,
-}
-
-/// Dropout (Srivastava et al. 2014). Off where there are no random numbers.
-pub(crate) struct Dropout<R>(Option<R>);
-
-impl<R: Rng> Dropout<R> {
-    /// Dropout in training.
-    pub(crate) fn on(rng: R) -> Self {
-        Self(Some(rng))
-    }
-
-    /// `x`, a tenth of it 0 and the rest scaled up to the same mean.
-    fn forward<const D: usize>(&mut self, x: Tensor<D>) -> Tensor<D> {
-        let Some(rng) = &mut self.0 else { return x };
-        let shape = x.dims();
-        let mut bytes = vec![0; 2 * shape.iter().product::<usize>()];
-        rng.fill_bytes(&mut bytes);
-        let limit = (DROPPED * 65536.0) as u16;
-        let keep = 1.0 / (1.0 - DROPPED);
-        let draws = bytes.as_chunks::<2>().0.iter().copied();
-        let mask: Vec<f32> = draws
-            .map(|draw| {
-                if u16::from_le_bytes(draw) < limit {
-                    0.0
-                } else {
-                    keep
-                }
-            })
-            .collect();
-        let mask = Tensor::from_data(TensorData::new(mask, shape), &x.device());
-        x * mask
-    }
-}
-
-impl Dropout<ChaCha8Rng> {
-    /// No dropout: outside training.
-    pub(crate) fn off() -> Self {
-        Self(None)
-    }
 }
 
 /// `norm(x + dropout(attention))`.
@@ -213,24 +173,5 @@ impl DecoderLayer {
         let x = self.attention.forward(x.clone(), x, sequences, dropout);
         let x = self.memory.forward(x, memory, sequences, dropout);
         self.feed_forward.forward(x, dropout)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::random::{Purpose, stream};
-
-    #[test]
-    fn test_dropout_keeps_the_mean() {
-        let ones = Tensor::<2>::ones([200, 500], &Device::flex());
-        let dropped = Dropout::on(stream(0, Purpose::Batch, 0)).forward(ones.clone());
-        let zeros = dropped.clone().equal_scalar(0.0).float().mean();
-        let zeros = zeros.into_scalar::<f32>();
-        assert!((zeros - 0.1).abs() < 0.005, "{zeros}");
-        let mean = dropped.mean().into_scalar::<f32>();
-        assert!((mean - 1.0).abs() < 0.005, "{mean}");
-        let same = Dropout::off().forward(ones.clone());
-        assert_eq!(same.into_data(), ones.into_data());
     }
 }

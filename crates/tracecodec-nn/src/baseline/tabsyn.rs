@@ -378,6 +378,11 @@ impl TabSyn {
         }
     }
 
+    /// Numbers of a latent.
+    pub(crate) fn d_latent(&self) -> usize {
+        D_TOKEN * self.tokenizer.bias.dims()[0]
+    }
+
     /// The means of the latents, `[rows, D_TOKEN · columns]`.
     pub(crate) fn latent(&self, batch: &Batch) -> Tensor<2> {
         self.mu(batch).flatten(1, 2)

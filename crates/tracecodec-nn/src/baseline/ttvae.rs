@@ -9,8 +9,8 @@ use rand_chacha::ChaCha8Rng;
 
 use super::batch::{Batch, Moment, Shape};
 use super::one_hot::{FACTOR, Input, Output};
-use super::post_norm::{D_MODEL, DecoderLayer, Dropout, EncoderLayer, Sequences};
-use crate::layers::{Posterior, linear, sample};
+use super::post_norm::{D_MODEL, DROPPED, DecoderLayer, EncoderLayer, Sequences};
+use crate::layers::{Dropout, Posterior, linear, sample};
 use crate::random::normals;
 
 /// Width of the latent.
@@ -96,7 +96,7 @@ impl Ttvae {
             divergence: noise(),
             prior: noise(),
         };
-        self.loss(batch, moment.total, noise, Dropout::on(rng))
+        self.loss(batch, moment.total, noise, Dropout::on(DROPPED, rng))
     }
 
     fn loss(

@@ -29,6 +29,9 @@ impl Tvae {
     /// Path of the numbers' σ among the weights; the published training clamps it to [0.01, 1] after each step.
     pub(crate) const SIGMA: &str = "output.numbers.sigma";
 
+    /// Numbers of a latent.
+    pub(crate) const D_LATENT: usize = WIDTH;
+
     /// A network with fresh weights.
     pub(crate) fn new(shape: &Shape, rng: &mut impl Rng, device: &Device) -> Self {
         Self {

@@ -115,7 +115,10 @@ fn body(config: &CodecConfig, rng: &mut impl Rng, device: &Device) -> Body {
     match config.encoder {
         EncoderKind::Transformer => Body::Transformer(
             (0..config.layers)
-                .map(|_| TransformerBlock::new(config.d_model, config.heads, rng, device))
+                .map(|_| {
+                    let (d_model, d_hidden) = (config.d_model, 2 * config.d_model);
+                    TransformerBlock::new(d_model, config.heads, d_hidden, rng, device)
+                })
                 .collect(),
         ),
         EncoderKind::ResidualMlp => Body::ResidualMlp(

@@ -1,3 +1,21 @@
-//! Generators: models that continue a trace, or make a new one.
+//! Generators: models that continue a trace, or make a new one (the paper, "Latent usefulness").
+//!
+//! ```text
+//! shards → codec or baseline → sequences → windows (prefix, suffix) → flow matching
+//!                                              prefix → flow matching → suffix → codec or baseline → packets
+//! captures → packet actions → autoregressive → packet actions
+//! ```
+//!
+//! [Flow matching](flow_matching) knows nothing of packets: it takes and gives rows of a representation, which it names by digest. The
+//! [autoregressive](autoregressive) generator knows packet actions and flows, and nothing of latents.
 
 pub mod autoregressive;
+pub mod curve;
+pub mod flow_matching;
+mod representation;
+pub mod sequences;
+
+pub use curve::{Curve, CurveConfig, curve};
+pub use flow_matching::{FlowMatching, FlowMatchingConfig, Method, Request, Solver};
+pub use representation::{Representation, Statistics, step_of_time, time_of_step};
+pub use sequences::{Sequences, SequencesWriter, Window};

@@ -1,10 +1,12 @@
-//! The layers that models share. All of them are plain: a residual block, a Transformer encoder block, initial weights.
+//! The layers that models share. All of them are plain: a residual block, a Transformer encoder block, dropout, initial weights.
 
+mod dropout;
 mod linear;
 mod posterior;
 mod residual;
 mod transformer;
 
+pub(crate) use dropout::Dropout;
 pub(crate) use linear::{linear, table, uniform};
 pub(crate) use posterior::{Posterior, divergence, sample};
 pub(crate) use residual::ResidualBlock;

@@ -33,7 +33,13 @@ impl ResidualBlock {
 
     /// `[rows, d_model]` to the same shape.
     pub(crate) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        let hidden = relu(self.up.forward(self.norm.forward(x.clone())));
-        x + self.down.forward(hidden)
+        let branch = self.branch(x.clone());
+        x + branch
+    }
+
+    /// What the block adds to `x`.
+    pub(crate) fn branch(&self, x: Tensor<2>) -> Tensor<2> {
+        self.down
+            .forward(relu(self.up.forward(self.norm.forward(x))))
     }
 }

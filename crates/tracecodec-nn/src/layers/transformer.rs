@@ -1,4 +1,4 @@
-//! A pre-norm Transformer encoder block (Vaswani et al. 2017) over the tokens of one packet: no mask, no dropout.
+//! A pre-norm Transformer encoder block (Vaswani et al. 2017) over tokens that all see each other.
 
 use burn::module::Module;
 use burn::nn::{Linear, RmsNorm, RmsNormConfig};
@@ -6,7 +6,7 @@ use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
 use rand::Rng;
 
-use super::{ResidualBlock, linear};
+use super::{Dropout, ResidualBlock, linear};
 
 /// Self-attention, then the feed-forward block, each around a residual connection.
 #[derive(Module, Debug)]
@@ -20,26 +20,36 @@ pub(crate) struct TransformerBlock {
 }
 
 impl TransformerBlock {
-    /// `d_model` must be a multiple of `heads`; the feed-forward block is twice as wide.
-    pub(crate) fn new(d_model: usize, heads: usize, rng: &mut impl Rng, device: &Device) -> Self {
+    /// `d_model` must be a multiple of `heads`; the feed-forward block is `d_hidden` wide inside.
+    pub(crate) fn new(
+        d_model: usize,
+        heads: usize,
+        d_hidden: usize,
+        rng: &mut impl Rng,
+        device: &Device,
+    ) -> Self {
         Self {
             norm: RmsNormConfig::new(d_model).init(device),
             query_key_value: linear(d_model, 3 * d_model, rng, device),
             output: linear(d_model, d_model, rng, device),
-            feed_forward: ResidualBlock::new(d_model, 2 * d_model, rng, device),
+            feed_forward: ResidualBlock::new(d_model, d_hidden, rng, device),
             heads,
         }
     }
 
     /// `[rows, tokens, d_model]` to the same shape.
     pub(crate) fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        self.forward_with(x, &mut Dropout::off())
+    }
+
+    /// The same, with dropout of what either half adds.
+    pub(crate) fn forward_with(&self, x: Tensor<3>, dropout: &mut Dropout<impl Rng>) -> Tensor<3> {
         let [rows, tokens, d_model] = x.dims();
         let flat = x.reshape([rows * tokens, d_model]);
         let attended = self.attention(self.norm.forward(flat.clone()), rows);
-        let flat = flat + self.output.forward(attended);
-        self.feed_forward
-            .forward(flat)
-            .reshape([rows, tokens, d_model])
+        let flat = flat + dropout.forward(self.output.forward(attended));
+        let branch = self.feed_forward.branch(flat.clone());
+        (flat + dropout.forward(branch)).reshape([rows, tokens, d_model])
     }
 
     fn attention(&self, x: Tensor<2>, rows: usize) -> Tensor<2> {

@@ -7,6 +7,7 @@
 //! What is trained, a task, owns the network, the objective and the judgement. The loop owns weights, order, budget, checkpoints
 //! and the history.
 
+mod average;
 mod budget;
 mod checkpoint;
 mod history;
@@ -31,6 +32,7 @@ use crate::error::Error;
 use crate::files;
 use crate::parallel::{default_threads, ordered};
 use crate::weights::{Weights, gradients};
+use average::Average;
 use checkpoint::Checkpoints;
 use optimiser::Moments;
 use order::Order;
@@ -121,7 +123,12 @@ where
     let mut trainer = Trainer::new(task, budget);
     let mut checkpoints = Checkpoints::new(directory);
     if resume {
-        let state = State::read(directory, run, trainer.weights.values.len())?;
+        let state = State::read(
+            directory,
+            run,
+            trainer.weights.values.len(),
+            trainer.average.is_some(),
+        )?;
         trainer.restore(state, &mut checkpoints)?;
     }
     let taken = trainer.steps * budget.batch as u64;
@@ -165,6 +172,7 @@ struct Trainer<'a, T: Task> {
     threads: usize,
     weights: Weights,
     moments: Moments,
+    average: Option<Average>,
     steps: u64,
     seconds: f64,
     losses: Losses,
@@ -176,6 +184,9 @@ impl<'a, T: Task> Trainer<'a, T> {
         let weights = Weights::of(task.network());
         Self {
             threads: task.device().threads(threads),
+            average: task
+                .averaging()
+                .map(|decay| Average::new(decay, &weights.values)),
             task,
             budget,
             moments: Moments::new(weights.values.len()),
@@ -199,6 +210,9 @@ impl<'a, T: Task> Trainer<'a, T> {
         checkpoints.restore(&state.standing.validations, &*self.task, &self.weights)?;
         self.weights.values = state.weights;
         self.moments = state.moments;
+        if let (Some(average), Some(values)) = (&mut self.average, state.average) {
+            average.values = values;
+        }
         self.steps = state.standing.steps;
         self.seconds = state.standing.seconds;
         self.losses = state.standing.losses;
@@ -217,6 +231,7 @@ impl<'a, T: Task> Trainer<'a, T> {
             weights: self.weights.values.clone(),
             moments: self.moments.clone(),
             best: checkpoints.best_weights().to_vec(),
+            average: self.average.as_ref().map(|average| average.values.clone()),
         }
     }
 
@@ -251,6 +266,7 @@ impl<'a, T: Task> Trainer<'a, T> {
             step: self.steps,
             share: self.share(),
             batch: self.budget.batch,
+            averaged: false,
             validations,
         }
     }
@@ -272,6 +288,9 @@ impl<'a, T: Task> Trainer<'a, T> {
         update.apply(&mut self.moments, &mut self.weights.values, &mut gradient);
         self.task.constrain(&mut self.weights.values);
         self.steps += 1;
+        if let Some(average) = &mut self.average {
+            average.add(&self.weights.values, self.steps);
+        }
         self.losses.add(loss);
         self.seconds += start.elapsed().as_secs_f64();
         Ok(loss)
@@ -306,16 +325,39 @@ impl<'a, T: Task> Trainer<'a, T> {
             .expect("a batch has micro-batches")
     }
 
-    /// Puts the weights into the task's model, judges it, and keeps it if it is the best.
+    /// Puts the weights into the task's model, judges it, and keeps it if it is the best. Where an average of the weights is kept, it is
+    /// judged, too, and the better of the two stands for both.
     fn validate(&mut self, checkpoints: &mut Checkpoints<T::Validation>) -> Result<(), Error> {
+        let training_loss = std::mem::take(&mut self.losses).mean();
+        let at = Moment {
+            averaged: true,
+            ..self.moment(checkpoints.validations())
+        };
+        let averaged = match &self.average {
+            None => None,
+            Some(average) => {
+                let mut weights = self.weights.clone();
+                weights.values.clone_from(&average.values);
+                self.task.set_weights(&weights);
+                Some((self.task.validate(training_loss, &at)?, weights))
+            }
+        };
         self.task.set_weights(&self.weights);
-        let losses = std::mem::take(&mut self.losses);
-        let at = self.moment(checkpoints.validations());
-        let validation = self.task.validate(losses.mean(), &at)?;
+        let at = Moment {
+            averaged: false,
+            ..at
+        };
+        let validation = self.task.validate(training_loss, &at)?;
         let (step, loss) = (self.steps, validation.loss());
         if !loss.is_finite() {
             return Err(Error::Diverged { step, loss });
         }
-        checkpoints.record(validation, &*self.task, &self.weights)
+        match averaged {
+            Some((averaged, weights)) if averaged.loss() < loss => {
+                self.task.set_weights(&weights);
+                checkpoints.record(averaged, &*self.task, &weights)
+            }
+            _ => checkpoints.record(validation, &*self.task, &self.weights),
+        }
     }
 }

@@ -12,9 +12,6 @@ use super::task::Examples;
 use crate::error::Error;
 use crate::random::{Purpose, shuffle, stream};
 
-/// Examples of a chunk; the last one of the data may have fewer.
-const CHUNK: u64 = 2_048;
-
 /// Examples of a run of validation examples.
 const RUN: u64 = 256;
 
@@ -88,7 +85,7 @@ impl<'a, E: Examples> Pools<'a, E> {
             examples,
             seed,
             epoch: taken / examples.len(),
-            size: shuffle_pool.div_ceil(CHUNK as usize),
+            size: shuffle_pool.div_ceil(examples.chunk() as usize),
             chunks: Vec::new(),
             at: 0,
         };
@@ -104,7 +101,7 @@ impl<'a, E: Examples> Pools<'a, E> {
     }
 
     fn permute_chunks(&mut self) {
-        self.chunks = (0..self.examples.len().div_ceil(CHUNK) as u32).collect();
+        self.chunks = (0..self.examples.len().div_ceil(self.examples.chunk()) as u32).collect();
         let mut rng = stream(self.seed, Purpose::Order, self.epoch);
         shuffle(&mut rng, &mut self.chunks);
         self.at = 0;
@@ -120,9 +117,11 @@ impl<'a, E: Examples> Pools<'a, E> {
         let chunks = self.chunks.chunks(self.size).nth(self.at);
         let mut chunks = chunks.unwrap_or_default().to_vec();
         chunks.sort_unstable();
-        let first = chunks.into_iter().map(|chunk| u64::from(chunk) * CHUNK);
+        let first = chunks
+            .into_iter()
+            .map(|chunk| u64::from(chunk) * self.examples.chunk());
         first
-            .map(|first| first..self.examples.len().min(first + CHUNK))
+            .map(|first| first..self.examples.len().min(first + self.examples.chunk()))
             .collect()
     }
 
@@ -158,6 +157,7 @@ pub(crate) fn spread(examples: u64, count: u64) -> Vec<Range<u64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::train::task::CHUNK;
 
     /// Three chunks and a part of one: pools of two chunks and of one and a part.
     const EXAMPLES: usize = 3 * CHUNK as usize + 10;

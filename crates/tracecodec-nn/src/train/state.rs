@@ -1,6 +1,6 @@
 //! Where a training stands, on disk: what it takes to go on as if it had never stopped.
 //!
-//! One safetensors file, which appears whole: the weights, the optimiser's moments, the best weights so far, and the rest as JSON in its
+//! One safetensors file, which appears whole: the weights, the optimiser's moments, the best weights so far, the moving average where one is kept, and the rest as JSON in its
 //! metadata. Random numbers need no state: each stream is named by seed, purpose and step.
 
 use std::collections::HashMap;
@@ -20,6 +20,9 @@ pub(super) const FILE: &str = "checkpoint.safetensors";
 
 /// Key of the metadata.
 const KEY: &str = "tracecodec.checkpoint";
+
+/// Name of the tensor that only some trainings have.
+const AVERAGE: &str = "average";
 
 /// The numbers of a training.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -61,6 +64,8 @@ pub(super) struct State<V> {
     pub(super) moments: Moments,
     /// Weights of the best validation; empty before the first.
     pub(super) best: Vec<f32>,
+    /// Moving average of the weights; none where none is kept.
+    pub(super) average: Option<Vec<f32>>,
 }
 
 /// The file in a directory.
@@ -75,16 +80,22 @@ impl<V: Serialize + DeserializeOwned> State<V> {
         let standing =
             serde_json::to_string(&self.standing).map_err(|e| Error::format(&path, e))?;
         let (first, second) = self.moments.parts();
-        let columns = [
+        let mut columns = vec![
             ("weights", self.weights.as_slice()),
             ("first_moment", first),
             ("second_moment", second),
             ("best", self.best.as_slice()),
         ];
-        let columns = columns.map(|(name, values)| {
+        columns.extend(
+            self.average
+                .iter()
+                .map(|values| (AVERAGE, values.as_slice())),
+        );
+        let columns = columns.into_iter().map(|(name, values)| {
             let bytes: Vec<u8> = values.iter().flat_map(|x| x.to_le_bytes()).collect();
             (name, values.len(), bytes)
         });
+        let columns: Vec<_> = columns.collect();
         let views = columns.iter().map(|(name, len, bytes)| {
             let view = TensorView::new(Dtype::F32, vec![*len], bytes);
             (*name, view.expect("the bytes are as many as the floats"))
@@ -95,8 +106,13 @@ impl<V: Serialize + DeserializeOwned> State<V> {
         files::write(&path, &file)
     }
 
-    /// Reads the file, which must belong to this training and hold so many weights.
-    pub(super) fn read(directory: &Path, run: &str, weights: usize) -> Result<Self, Error> {
+    /// Reads the file, which must belong to this training and hold so many weights, and their average where one is kept.
+    pub(super) fn read(
+        directory: &Path,
+        run: &str,
+        weights: usize,
+        is_averaged: bool,
+    ) -> Result<Self, Error> {
         let path = path(directory);
         let bytes = files::read(&path)?;
         let bad = |reason: String| Error::format(&path, reason);
@@ -118,12 +134,17 @@ impl<V: Serialize + DeserializeOwned> State<V> {
             weights: column("weights")?,
             moments: Moments::of(column("first_moment")?, column("second_moment")?),
             best: column("best")?,
+            average: file
+                .tensor(AVERAGE)
+                .ok()
+                .map(|view| floats(view.data()).collect()),
             standing,
         };
         let (first, second) = state.moments.parts();
         let is_whole = state.weights.len() == weights
             && first.len() == weights
             && second.len() == weights
+            && state.average.as_ref().map(Vec::len) == is_averaged.then_some(weights)
             && (state.best.is_empty() || state.best.len() == weights)
             && state.best.is_empty() == state.standing.validations.is_empty();
         if is_whole {

@@ -44,6 +44,11 @@ pub(crate) trait Task: Sync {
     /// How the weights move at the end of a step.
     fn update(&self, at: &Moment<'_, Self::Validation>) -> Update;
 
+    /// Decay rate of the weights' moving average, which validations then judge beside the weights themselves; none keeps no average.
+    fn averaging(&self) -> Option<f64> {
+        None
+    }
+
     /// Holds weights within their bounds after they have moved.
     fn constrain(&self, _weights: &mut [f32]) {}
 
@@ -70,6 +75,8 @@ pub(crate) struct Moment<'a, V> {
     pub(crate) share: f64,
     /// Examples of a step.
     pub(crate) batch: usize,
+    /// Whether the weights that are judged are a moving average.
+    pub(crate) averaged: bool,
     /// The validations so far.
     pub(crate) validations: &'a [V],
 }
@@ -80,6 +87,9 @@ pub(crate) trait Judged: Clone + Sync + Serialize + DeserializeOwned {
     fn loss(&self) -> f64;
 }
 
+/// Examples of a chunk, where they are as small as packets; the last chunk of the data may have fewer.
+pub(super) const CHUNK: u64 = 2_048;
+
 /// Training examples in an order that stays.
 pub(crate) trait Examples: Send + Sync + 'static {
     /// One of them.
@@ -87,6 +97,11 @@ pub(crate) trait Examples: Send + Sync + 'static {
 
     /// How many there are.
     fn len(&self) -> u64;
+
+    /// Consecutive examples that a shuffle keeps together and reads at a time.
+    fn chunk(&self) -> u64 {
+        CHUNK
+    }
 
     /// The examples of some runs; quickest if the runs ascend.
     fn read(&self, runs: &[Range<u64>]) -> Result<Vec<Self::Example>, Error>;

@@ -30,6 +30,9 @@ use crate::weights::Weights;
 /// Packets that a validation computes at a time, on the CPU.
 const PIECE: usize = 256;
 
+/// Learning rate at the end, as a share of its peak.
+const RATE_FLOOR: f64 = 0.01;
+
 /// Trains a codec and leaves the best one in a directory, with `history.jsonl` and `manifest.json`.
 ///
 /// A checkpoint is written at each validation and every minute between; it is gone when the training ends. `progress` is called after each
@@ -175,7 +178,7 @@ impl Task for CodecTask<'_> {
     }
 
     fn update(&self, at: &Moment<'_, Validation>) -> Update {
-        let rate = schedule::learning_rate(at.share, self.config.warm_up);
+        let rate = schedule::learning_rate(at.share, self.config.warm_up, RATE_FLOOR);
         Update {
             weights: None,
             nth: at.step + 1,

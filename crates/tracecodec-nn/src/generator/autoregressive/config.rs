@@ -113,7 +113,7 @@ pub struct AutoregressiveConfig {
     pub hidden_labels: f64,
     /// Validations in the course of the training. Default 20.
     pub validations: u32,
-    /// Spans of a validation, spread evenly over the validation data. Default 256.
+    /// Spans of a validation of each process, spread evenly over the validation data. Default 256.
     pub validation_spans: usize,
     /// Validations without an improvement after which the training stops. Default 6.
     pub patience: u32,

@@ -24,7 +24,7 @@ use crate::files;
 use crate::parallel::{default_threads, ordered};
 use crate::random::{Purpose, stream};
 use crate::train::{
-    self, Decay, Examples, Judged, Moment, Progress, Report, Task, Update, schedule, spread,
+    self, Decay, Examples, Judged, Moment, Progress, Report, Task, Update, schedule,
 };
 use crate::weights::Weights;
 
@@ -90,6 +90,18 @@ impl Spans {
     fn once(courses: &Courses) -> Self {
         let counts = courses.processes().map(Course::spans);
         Self { counts, times: 1 }
+    }
+
+    /// At most `count` spans of each process, evenly spread.
+    fn spread(&self, count: usize) -> Vec<Span> {
+        let of = |(process, &spans): (usize, &usize)| {
+            let count = count.min(spans);
+            (0..count).map(move |i| Span {
+                process,
+                number: i * spans / count,
+            })
+        };
+        self.counts.iter().enumerate().flat_map(of).collect()
     }
 
     fn span(&self, at: usize) -> Span {
@@ -285,7 +297,7 @@ impl<'a> AutoregressiveTask<'a> {
                 data.profiles.clone(),
                 Weights::of(&networks),
             ),
-            validation: spans.read(&spread(spans.len(), config.validation_spans as u64))?,
+            validation: spans.spread(config.validation_spans),
             activity: events.activity(),
             events,
             networks,
@@ -458,7 +470,7 @@ impl Task for AutoregressiveTask<'_> {
     }
 
     fn update(&self, at: &Moment<'_, Validation>) -> Update {
-        let rate = schedule::learning_rate(at.share, self.config.warm_up);
+        let rate = schedule::learning_rate(at.share, self.config.warm_up, 0.01);
         Update {
             weights: None,
             nth: at.step + 1,

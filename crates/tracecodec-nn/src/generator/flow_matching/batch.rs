@@ -1,0 +1,54 @@
+//! Windows as the network reads them.
+
+/// Windows at points of their flows.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Batch {
+    /// `[windows, prefix + suffix, channels]`: clean prefixes, padded in front, and suffixes on their way from noise. Padding may hold
+    /// anything.
+    pub(super) x: Vec<f32>,
+    /// Rows of each window that are padding.
+    pub(super) padding: Vec<usize>,
+    /// How far each suffix is on its way, from 0 for noise to 1.
+    pub(super) times: Vec<f32>,
+    /// Each window's label; 0 for none.
+    pub(super) labels: Vec<usize>,
+}
+
+impl Batch {
+    /// Number of windows.
+    pub(super) fn windows(&self) -> usize {
+        self.padding.len()
+    }
+}
+
+/// Windows on straight paths from noise, xₜ = (1 - t) x₀ + t x₁, and the velocities of the paths, x₁ - x₀.
+#[derive(Debug, Default)]
+pub(super) struct Paths {
+    /// The windows at their times.
+    pub(super) batch: Batch,
+    /// `[windows, suffix, channels]`.
+    pub(super) velocities: Vec<f32>,
+}
+
+impl Paths {
+    /// Appends a window: its prefix, padded by so many rows, its suffix, a time, and noise.
+    pub(super) fn push(
+        &mut self,
+        (prefix, padding): (&[f32], usize),
+        suffix: &[f32],
+        time: f32,
+        noise: &[f32],
+        label: usize,
+    ) {
+        let ends = || noise.iter().zip(suffix);
+        let batch = &mut self.batch;
+        batch.x.extend(prefix);
+        batch
+            .x
+            .extend(ends().map(|(x0, x1)| (1.0 - time) * x0 + time * x1));
+        batch.padding.push(padding);
+        batch.times.push(time);
+        batch.labels.push(label);
+        self.velocities.extend(ends().map(|(x0, x1)| x1 - x0));
+    }
+}

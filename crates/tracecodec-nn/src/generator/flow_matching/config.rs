@@ -1,0 +1,328 @@
+//! Settings of a flow-matching generator and its training, and the presets.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::device::Device;
+use crate::error::Error;
+use crate::train::{Budget, positive, rule};
+
+/// Settings of a generator and its training. Default: [`small`](Self::small).
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FlowMatchingConfig {
+    /// Shape of the generator.
+    pub network: NetworkConfig,
+    /// Settings of the training.
+    pub train: TrainConfig,
+}
+
+/// Shape of a generator. Defaults are the small preset's.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkConfig {
+    /// Transformer blocks. Default 4.
+    pub layers: usize,
+    /// Numbers of a token, a multiple of `heads`. Default 128.
+    pub width: usize,
+    /// Attention heads. Default 4.
+    pub heads: usize,
+    /// Width of the feed-forward blocks, in widths. Default 4.
+    pub ratio: usize,
+    /// Rows that the generator goes on from; 0 for none. Default 128.
+    pub prefix: usize,
+    /// Rows that it generates at a time. Default 128.
+    pub suffix: usize,
+}
+
+/// Settings of a training. Defaults are the small preset's.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainConfig {
+    /// Names all random numbers. Default 0.
+    pub seed: u64,
+    /// Optimiser steps. Default 2,000.
+    pub steps: u64,
+    /// Budget in minutes instead of steps. Default none.
+    pub minutes: Option<f64>,
+    /// Windows a step. Default 16.
+    pub batch: usize,
+    /// Windows of a step that are computed at a time; it divides `batch`. Default 4.
+    pub micro_batch: usize,
+    /// Windows that are shuffled together and kept in memory, in chunks of 16; a pool more is read ahead. Default 1,024.
+    pub shuffle_pool: usize,
+    /// Rows from the suffix of one window to that of the next. Default 64.
+    pub stride: usize,
+    /// How many times an epoch takes the windows without a whole prefix: with what begins a sequence. Default 4.
+    pub starts: usize,
+    /// Share of what a block adds to a token that is dropped. Default 0.
+    pub dropout: f32,
+    /// Share of the windows that are learned without their label. Default 0.1.
+    pub label_dropout: f64,
+    /// Weight of the time channel in the loss; the others have 1. Default 0.04.
+    pub time_weight: f64,
+    /// Peak learning rate. Default 1e-3.
+    pub learning_rate: f64,
+    /// Share of the training over which the learning rate rises. Default 0.05.
+    pub warm_up: f64,
+    /// Learning rate at the end, as a share of its peak. Default 0.05.
+    pub rate_floor: f64,
+    /// AdamW's decay rates of the moments. Default 0.9 and 0.999.
+    pub betas: (f32, f32),
+    /// AdamW's epsilon. Default 1e-8.
+    pub epsilon: f32,
+    /// AdamW's weight decay. Default 0.01.
+    pub weight_decay: f32,
+    /// Largest norm of the gradient. Default 1.
+    pub clip: f32,
+    /// Decay rate of the weights' moving average; none keeps no average. Default 0.999.
+    pub ema_decay: Option<f64>,
+    /// Validations in the course of the training. Default 20.
+    pub validations: u32,
+    /// Windows of a validation, spread evenly over the validation data. Default 128.
+    pub validation_windows: usize,
+    /// Validations without an improvement after which the training stops. Default 20: never.
+    pub patience: u32,
+    /// Threads on the CPU; the result does not depend on them. Default: all of the machine's.
+    #[serde(skip)]
+    pub threads: Option<usize>,
+    /// Where the network computes. Default: the CPU.
+    #[serde(skip)]
+    pub device: Device,
+}
+
+impl Default for NetworkConfig {
+    fn default() -> Self {
+        Self {
+            layers: 4,
+            width: 128,
+            heads: 4,
+            ratio: 4,
+            prefix: 128,
+            suffix: 128,
+        }
+    }
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            steps: 2_000,
+            minutes: None,
+            batch: 16,
+            micro_batch: 4,
+            shuffle_pool: 1_024,
+            stride: 64,
+            starts: 4,
+            dropout: 0.0,
+            label_dropout: 0.1,
+            time_weight: 0.04,
+            learning_rate: 1e-3,
+            warm_up: 0.05,
+            rate_floor: 0.05,
+            betas: (0.9, 0.999),
+            epsilon: 1e-8,
+            weight_decay: 0.01,
+            clip: 1.0,
+            ema_decay: Some(0.999),
+            validations: 20,
+            validation_windows: 128,
+            patience: 20,
+            threads: None,
+            device: Device::default(),
+        }
+    }
+}
+
+impl FlowMatchingConfig {
+    /// A generator that two cores train in less than an hour.
+    pub fn small() -> Self {
+        Self::default()
+    }
+
+    /// The paper's generator (its "Latent-interface training protocol"). The warm-up is of 1,000 steps. It is meant for a large GPU.
+    pub fn paper() -> Self {
+        Self {
+            network: NetworkConfig {
+                layers: 12,
+                width: 768,
+                heads: 12,
+                ratio: 4,
+                prefix: 1_024,
+                suffix: 1_024,
+            },
+            train: TrainConfig {
+                steps: 32_000,
+                batch: 80,
+                micro_batch: 1,
+                shuffle_pool: 512,
+                stride: 512,
+                starts: 1,
+                dropout: 0.05,
+                learning_rate: 2e-4,
+                warm_up: 1_000.0 / 32_000.0,
+                rate_floor: 0.2,
+                ema_decay: Some(0.9999),
+                validations: 64,
+                validation_windows: 512,
+                patience: 64,
+                ..TrainConfig::default()
+            },
+        }
+    }
+
+    /// The same settings where an object of settings, as in `{"train": {"seed": 1}}`, does not say otherwise.
+    ///
+    /// # Errors
+    /// If a setting is unknown or of another type.
+    pub fn with(&self, settings: &Value) -> Result<Self, serde_json::Error> {
+        let mut merged = serde_json::to_value(self)?;
+        merge(&mut merged, settings);
+        let mut config: Self = serde_json::from_value(merged)?;
+        (config.train.threads, config.train.device) = (self.train.threads, self.train.device);
+        Ok(config)
+    }
+
+    /// Whether a training with these settings can start.
+    ///
+    /// # Errors
+    /// If a setting is out of its range.
+    pub fn check(&self) -> Result<(), Error> {
+        self.network.check()?;
+        self.train.check()
+    }
+}
+
+/// Puts the values of one object in the place of those of another.
+fn merge(into: &mut Value, from: &Value) {
+    match (into, from) {
+        (Value::Object(into), Value::Object(from)) => {
+            for (name, value) in from {
+                merge(into.entry(name).or_insert(Value::Null), value);
+            }
+        }
+        (into, from) => *into = from.clone(),
+    }
+}
+
+impl NetworkConfig {
+    /// Tokens of a window.
+    pub(super) fn tokens(&self) -> usize {
+        self.prefix + self.suffix
+    }
+
+    /// Whether the shape is one.
+    ///
+    /// # Errors
+    /// If it is not.
+    pub fn check(&self) -> Result<(), Error> {
+        for (name, size) in [
+            ("layers", self.layers),
+            ("width", self.width),
+            ("ratio", self.ratio),
+            ("suffix", self.suffix),
+        ] {
+            let size = size as f64;
+            rule(
+                name,
+                size,
+                (1.0..=65_536.0).contains(&size),
+                "must be from 1 to 65,536",
+            )?;
+        }
+        let prefix = self.prefix as f64;
+        rule(
+            "prefix",
+            prefix,
+            prefix <= 65_536.0,
+            "must be at most 65,536",
+        )?;
+        let is_whole = self.heads > 0 && self.width.is_multiple_of(self.heads);
+        rule("heads", self.heads as f64, is_whole, "must divide width")
+    }
+}
+
+impl TrainConfig {
+    /// What the loop needs to know.
+    pub(super) fn budget(&self) -> Budget {
+        Budget {
+            seed: self.seed,
+            steps: self.steps,
+            minutes: self.minutes,
+            batch: self.batch,
+            micro_batch: self.micro_batch,
+            shuffle_pool: self.shuffle_pool,
+            validations: self.validations,
+            patience: self.patience,
+            threads: self.threads,
+        }
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        self.budget().check()?;
+        positive("stride", self.stride as f64)?;
+        positive("starts", self.starts as f64)?;
+        positive("validation_windows", self.validation_windows as f64)?;
+        positive("learning_rate", self.learning_rate)?;
+        positive("clip", self.clip.into())?;
+        let not_negative = |name, value| rule(name, value, value >= 0.0, "must not be negative");
+        not_negative("time_weight", self.time_weight)?;
+        let share = |name, value| {
+            let holds = (0.0..=1.0).contains(&value);
+            rule(name, value, holds, "must be between 0 and 1")
+        };
+        share("label_dropout", self.label_dropout)?;
+        share("warm_up", self.warm_up)?;
+        share("rate_floor", self.rate_floor)?;
+        let part = |name, value| {
+            let holds = (0.0..1.0).contains(&value);
+            rule(name, value, holds, "must be at least 0 and less than 1")
+        };
+        part("dropout", self.dropout.into())?;
+        part("ema_decay", self.ema_decay.unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn test_presets_are_sound() {
+        FlowMatchingConfig::small().check().unwrap();
+        FlowMatchingConfig::paper().check().unwrap();
+    }
+
+    #[test]
+    fn test_settings_win_over_a_preset() {
+        let settings = json!({"train": {"seed": 7, "ema_decay": null}, "network": {"layers": 2}});
+        let config = FlowMatchingConfig::paper().with(&settings).unwrap();
+        assert_eq!((config.network.layers, config.network.width), (2, 768));
+        assert_eq!((config.train.seed, config.train.ema_decay), (7, None));
+        assert_eq!(config.train.steps, 32_000);
+        for wrong in [
+            json!({"trian": {}}),
+            json!({"train": {"speed": 1}}),
+            json!([]),
+        ] {
+            assert!(FlowMatchingConfig::small().with(&wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn test_settings_out_of_range_are_refused() {
+        for wrong in [
+            json!({"network": {"heads": 3}}),
+            json!({"network": {"suffix": 0}}),
+            json!({"train": {"micro_batch": 3}}),
+            json!({"train": {"ema_decay": 1.0}}),
+            json!({"train": {"dropout": 1.0}}),
+            json!({"train": {"stride": 0}}),
+        ] {
+            let config = FlowMatchingConfig::small().with(&wrong).unwrap();
+            assert!(config.check().is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! The velocity network: a Transformer over all rows of a window.
+
+use burn::module::{Module, Param};
+use burn::nn::{Linear, RmsNorm, RmsNormConfig};
+use burn::tensor::activation::silu;
+use burn::tensor::{Device, Tensor, TensorData};
+use rand::Rng;
+
+use super::batch::Batch;
+use super::config::NetworkConfig;
+use crate::layers::{Dropout, TransformerBlock, linear, table};
+
+/// Sines and cosines that tell the flow time.
+const TIME_FEATURES: usize = 64;
+
+/// The flow time is told in thousandths, as diffusion steps are.
+const TIME_SCALE: f32 = 1_000.0;
+
+/// Deviation of the entries of embedding tables at first.
+const EMBEDDING: f32 = 0.1;
+
+/// What a row is: part of the prefix, part of the suffix, or padding before a prefix that is cut short.
+const ROLES: usize = 3;
+const PREFIX: usize = 0;
+const SUFFIX: usize = 1;
+const PADDING: usize = 2;
+
+/// The network. A row is the sum of its values' projection, of its place's and its role's vectors, and of the window's condition, the
+/// flow time and the label; all rows of a window see each other. What padding holds is never seen.
+#[derive(Module, Debug)]
+pub(crate) struct VelocityNetwork {
+    input: Linear,
+    position: Param<Tensor<2>>,
+    role: Param<Tensor<2>>,
+    time: [Linear; 2],
+    label: Option<Param<Tensor<2>>>,
+    blocks: Vec<TransformerBlock>,
+    norm: RmsNorm,
+    output: Linear,
+    #[module(skip)]
+    prefix: usize,
+}
+
+impl VelocityNetwork {
+    /// A network with fresh weights for rows of so many channels and so many labels. Its velocity is 0 at first.
+    pub(super) fn new(
+        config: &NetworkConfig,
+        channels: usize,
+        labels: usize,
+        rng: &mut impl Rng,
+        device: &Device,
+    ) -> Self {
+        let width = config.width;
+        let mut block =
+            |_| TransformerBlock::new(width, config.heads, config.ratio * width, rng, device);
+        let blocks = (0..config.layers).map(&mut block).collect();
+        let label = (labels > 0).then(|| table(labels + 1, width, EMBEDDING, rng, device));
+        Self {
+            input: linear(channels, width, rng, device),
+            position: table(config.tokens(), width, EMBEDDING, rng, device),
+            role: table(ROLES, width, EMBEDDING, rng, device),
+            time: [
+                linear(TIME_FEATURES, width, rng, device),
+                linear(width, width, rng, device),
+            ],
+            label,
+            blocks,
+            norm: RmsNormConfig::new(width).init(device),
+            output: Linear {
+                weight: Param::from_tensor(Tensor::zeros([width, channels], device)),
+                bias: Some(Param::from_tensor(Tensor::zeros([channels], device))),
+            },
+            prefix: config.prefix,
+        }
+    }
+
+    /// The velocities of the suffixes, `[windows, suffix, channels]`.
+    pub(super) fn forward(&self, batch: &Batch, dropout: &mut Dropout<impl Rng>) -> Tensor<3> {
+        let tokens = self.tokens(batch);
+        let tokens = self
+            .blocks
+            .iter()
+            .fold(tokens, |x, block| block.forward_with(x, dropout));
+        let [windows, rows, width] = tokens.dims();
+        let suffix = rows - self.prefix;
+        let suffixes = tokens
+            .narrow(1, self.prefix, suffix)
+            .reshape([windows * suffix, width]);
+        let velocities = self.output.forward(self.norm.forward(suffixes));
+        let [_, channels] = velocities.dims();
+        velocities.reshape([windows, suffix, channels])
+    }
+
+    /// `[windows, prefix + suffix, width]`.
+    fn tokens(&self, batch: &Batch) -> Tensor<3> {
+        let position = self.position.val();
+        let [tokens, width] = position.dims();
+        let (windows, device) = (batch.windows(), position.device());
+        let rows = windows * tokens;
+        let channels = batch.x.len() / rows;
+        let mut x = batch.x.clone();
+        let mut roles = vec![0.0; rows * ROLES];
+        let of_window = x
+            .chunks_exact_mut(tokens * channels)
+            .zip(roles.chunks_exact_mut(tokens * ROLES));
+        for ((x, roles), &padding) in of_window.zip(&batch.padding) {
+            x[..padding * channels].fill(0.0);
+            for (row, role) in roles.chunks_exact_mut(ROLES).enumerate() {
+                role[self.role_of(row, padding)] = 1.0;
+            }
+        }
+        let x = Tensor::<2>::from_data(TensorData::new(x, [rows, channels]), &device);
+        let roles = Tensor::<2>::from_data(TensorData::new(roles, [rows, ROLES]), &device);
+        let rows = self.input.forward(x) + roles.matmul(self.role.val());
+        let condition = self.condition(batch, &device).reshape([windows, 1, width]);
+        rows.reshape([windows, tokens, width]) + position.unsqueeze() + condition
+    }
+
+    fn role_of(&self, row: usize, padding: usize) -> usize {
+        match row {
+            row if row >= self.prefix => SUFFIX,
+            row if row < padding => PADDING,
+            _ => PREFIX,
+        }
+    }
+
+    /// `[windows, width]`: flow time and label.
+    fn condition(&self, batch: &Batch, device: &Device) -> Tensor<2> {
+        let features: Vec<f32> = batch.times.iter().flat_map(|&t| time_features(t)).collect();
+        let features = TensorData::new(features, [batch.windows(), TIME_FEATURES]);
+        let [up, out] = &self.time;
+        let time = out.forward(silu(up.forward(Tensor::from_data(features, device))));
+        let Some(label) = &self.label else {
+            return time;
+        };
+        let [labels, _] = label.dims();
+        let mut hot = vec![0.0; batch.windows() * labels];
+        for (hot, &label) in hot.chunks_exact_mut(labels).zip(&batch.labels) {
+            hot[label] = 1.0;
+        }
+        let hot = TensorData::new(hot, [batch.windows(), labels]);
+        time + Tensor::<2>::from_data(hot, device).matmul(label.val())
+    }
+}
+
+/// Sines and cosines of a flow time, with wavelengths in geometric progression (Vaswani et al. 2017).
+fn time_features(t: f32) -> [f32; TIME_FEATURES] {
+    const HALF: usize = TIME_FEATURES / 2;
+    let mut features = [0.0; TIME_FEATURES];
+    for k in 0..HALF {
+        let frequency = 10_000.0_f32.powf(-(k as f32) / HALF as f32);
+        let (sin, cos) = (TIME_SCALE * t * frequency).sin_cos();
+        (features[k], features[HALF + k]) = (sin, cos);
+    }
+    features
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::{Purpose, normals, stream};
+    use crate::weights::Weights;
+
+    const SHAPE: NetworkConfig = NetworkConfig {
+        layers: 2,
+        width: 8,
+        heads: 2,
+        ratio: 2,
+        prefix: 3,
+        suffix: 2,
+    };
+
+    /// A network none of whose weights are 0.
+    fn network(labels: usize) -> VelocityNetwork {
+        let device = Device::flex();
+        let mut rng = stream(0, Purpose::Weights, 0);
+        let network = VelocityNetwork::new(&SHAPE, 2, labels, &mut rng, &device);
+        let mut weights = Weights::of(&network);
+        let noise = normals(&mut rng, weights.values.len());
+        weights
+            .values
+            .iter_mut()
+            .zip(noise)
+            .for_each(|(w, noise)| *w += 0.3 * noise);
+        weights.load(network, &device)
+    }
+
+    fn batch(windows: usize) -> Batch {
+        Batch {
+            x: normals(&mut stream(1, Purpose::Batch, 0), windows * 5 * 2),
+            padding: vec![2; windows],
+            times: vec![0.3; windows],
+            labels: vec![0; windows],
+        }
+    }
+
+    fn velocities(network: &VelocityNetwork, batch: &Batch) -> Vec<f32> {
+        let velocities = network.forward(batch, &mut Dropout::off());
+        assert_eq!(velocities.dims(), [batch.windows(), 2, 2]);
+        velocities.into_data().try_into_vec().unwrap()
+    }
+
+    #[test]
+    fn test_padding_is_never_seen() {
+        let network = network(0);
+        let clean = batch(2);
+        let expected = velocities(&network, &clean);
+        let mut other = clean.clone();
+        other.x[..4].copy_from_slice(&[f32::NAN, 1e9, -7.0, 0.0]);
+        assert_eq!(velocities(&network, &other), expected);
+        // That a row is padding is seen, and so is every row that is not.
+        other.padding[0] = 1;
+        assert_ne!(velocities(&network, &other)[..4], expected[..4]);
+        let mut other = clean.clone();
+        other.x[4] += 1.0;
+        let found = velocities(&network, &other);
+        assert_ne!(found[..4], expected[..4]);
+        assert_eq!(found[4..], expected[4..]);
+    }
+
+    #[test]
+    fn test_time_label_and_place_are_seen() {
+        let network = network(2);
+        let plain = batch(1);
+        let expected = velocities(&network, &plain);
+        let (mut late, mut labelled) = (plain.clone(), plain.clone());
+        late.times[0] = 0.4;
+        labelled.labels[0] = 2;
+        assert_ne!(velocities(&network, &late), expected);
+        assert_ne!(velocities(&network, &labelled), expected);
+        let mut same = plain;
+        same.x = [0.5, -0.5].repeat(5);
+        let found = velocities(&network, &same);
+        assert_ne!(found[..2], found[2..]);
+    }
+
+    #[test]
+    fn test_velocity_is_zero_at_first() {
+        let device = Device::flex();
+        let mut rng = stream(0, Purpose::Weights, 0);
+        let network = VelocityNetwork::new(&SHAPE, 2, 0, &mut rng, &device);
+        assert_eq!(velocities(&network, &batch(3)), [0.0; 12]);
+    }
+}

@@ -1,0 +1,143 @@
+//! Solvers of the flow's differential equation dx/dt = v(x, t), from t = 0 to t = 1 in equal steps.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// How a step is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// Along the velocity where the step starts: order 1, one evaluation a step.
+    Euler,
+    /// Along the velocity half-way: order 2, two evaluations a step.
+    Midpoint,
+    /// Along the mean of the velocities at both ends: order 2, two evaluations a step. The paper's.
+    Heun,
+}
+
+/// A method and its number of steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Solver {
+    /// How a step is taken.
+    pub method: Method,
+    /// Steps, at least 1.
+    pub steps: usize,
+}
+
+impl Method {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Euler, Self::Midpoint, Self::Heun];
+
+    /// Name in JSON and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Euler => "euler",
+            Self::Midpoint => "midpoint",
+            Self::Heun => "heun",
+        }
+    }
+
+    /// Evaluations of the velocity a step.
+    pub fn evaluations(self) -> usize {
+        match self {
+            Self::Euler => 1,
+            Self::Midpoint | Self::Heun => 2,
+        }
+    }
+}
+
+impl Default for Solver {
+    /// Heun with 16 steps.
+    fn default() -> Self {
+        Self {
+            method: Method::Heun,
+            steps: 16,
+        }
+    }
+}
+
+impl fmt::Display for Solver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} with {} steps", self.method.name(), self.steps)
+    }
+}
+
+impl Solver {
+    /// Evaluations of the velocity in all.
+    pub fn evaluations(self) -> usize {
+        self.steps.max(1) * self.method.evaluations()
+    }
+
+    /// Where `x` flows to.
+    pub fn solve(
+        self,
+        mut x: Vec<f32>,
+        mut velocity: impl FnMut(&[f32], f32) -> Vec<f32>,
+    ) -> Vec<f32> {
+        let steps = self.steps.max(1);
+        let h = 1.0 / steps as f32;
+        for step in 0..steps {
+            // Not a sum of steps, which would round.
+            let at = |part: f32| ((step as f32 + part) / steps as f32).min(1.0);
+            let start = velocity(&x, at(0.0));
+            x = match self.method {
+                Method::Euler => moved(&x, h, &start),
+                Method::Midpoint => {
+                    let half_way = moved(&x, h / 2.0, &start);
+                    moved(&x, h, &velocity(&half_way, at(0.5)))
+                }
+                Method::Heun => {
+                    let end = velocity(&moved(&x, h, &start), at(1.0));
+                    moved(&moved(&x, h / 2.0, &start), h / 2.0, &end)
+                }
+            };
+        }
+        x
+    }
+}
+
+/// `x + h v`.
+fn moved(x: &[f32], h: f32, v: &[f32]) -> Vec<f32> {
+    x.iter().zip(v).map(|(x, v)| x + h * v).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The error at t = 1 of dx/dt = x + t from x = 1, whose solution is 2 exp(t) - t - 1.
+    fn error(method: Method, steps: usize) -> f64 {
+        let solver = Solver { method, steps };
+        let mut evaluations = 0;
+        let x = solver.solve(vec![1.0], |x, t| {
+            evaluations += 1;
+            vec![x[0] + t]
+        });
+        assert_eq!(evaluations, solver.evaluations());
+        (f64::from(x[0]) - (2.0 * std::f64::consts::E - 2.0)).abs()
+    }
+
+    #[test]
+    fn test_orders_of_convergence() {
+        for (method, order) in [
+            (Method::Euler, 1.0),
+            (Method::Midpoint, 2.0),
+            (Method::Heun, 2.0),
+        ] {
+            let measured = (error(method, 16) / error(method, 32)).log2();
+            assert!((measured - order).abs() < 0.25, "{method:?} {measured}");
+        }
+    }
+
+    #[test]
+    fn test_straight_flows_need_one_step() {
+        for method in Method::ALL {
+            let solver = Solver { method, steps: 1 };
+            assert_eq!(
+                solver.solve(vec![1.0, 2.0], |_, _| vec![2.0, -3.0]),
+                [3.0, -1.0]
+            );
+        }
+    }
+}

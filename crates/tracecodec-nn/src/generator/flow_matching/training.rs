@@ -1,0 +1,547 @@
+//! Training a flow-matching generator: what the training loop is told of it.
+
+use std::fmt;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+
+use burn::tensor::{Device as Tensors, Tensor, TensorData};
+use rand::{Rng, RngExt};
+use serde::{Deserialize, Serialize};
+use tracecodec::artifact::manifest::Split;
+
+use super::batch::Paths;
+use super::network::VelocityNetwork;
+use super::store::BACKBONE;
+use super::{FlowMatching, FlowMatchingConfig};
+use crate::device::Device;
+use crate::error::Error;
+use crate::files;
+use crate::generator::representation::Representation;
+use crate::generator::sequences::{Sequences, Window, Windows};
+use crate::layers::Dropout;
+use crate::parallel::{default_threads, ordered};
+use crate::random::{Purpose, normals, stream};
+use crate::train::{self, Decay, Judged, Moment, Progress, Report, Task, Update, schedule, spread};
+use crate::weights::Weights;
+
+/// Which weights were judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// The weights themselves.
+    Raw,
+    /// Their moving average.
+    Ema,
+}
+
+/// What a validation of a generator finds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Validation {
+    /// Optimiser steps so far.
+    pub step: u64,
+    /// Squared error of the velocity under fixed noise and times, channels weighted as in training; 2 for a velocity of 0. That of the better
+    /// of the weights and their average.
+    pub loss: f64,
+    /// Which of the two that was.
+    pub source: Source,
+    /// Mean loss of the training since the last validation.
+    pub training_loss: f64,
+}
+
+impl fmt::Display for Validation {
+    /// As in `velocity error 0.8123 (ema)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let source = match self.source {
+            Source::Raw => "raw",
+            Source::Ema => "ema",
+        };
+        write!(f, "velocity error {:.4} ({source})", self.loss)
+    }
+}
+
+impl Judged for Validation {
+    fn loss(&self) -> f64 {
+        self.loss
+    }
+}
+
+/// `manifest.json` of a generator's training.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrainingManifest {
+    /// `tracecodec.generator-training`.
+    pub format: String,
+    /// Version of the manifest, 1.
+    pub version: u32,
+    /// Program and version.
+    pub tool: String,
+    /// `flow-matching`.
+    pub backbone: String,
+    /// Settings.
+    pub config: FlowMatchingConfig,
+    /// What the rows are.
+    pub representation: Representation,
+    /// BLAKE3 digests of the training and the validation rows.
+    pub rows_blake3: [String; 2],
+    /// Windows of an epoch.
+    pub training_windows: u64,
+    /// Windows to select the best weights with, as many as there are.
+    pub validation_windows: u64,
+    /// Optimiser steps.
+    pub steps: u64,
+    /// Whether patience ran out before the budget did.
+    pub stopped_early: bool,
+    /// The validation of the weights that were kept.
+    pub best: Validation,
+    /// Number of weights.
+    pub weight_count: usize,
+    /// BLAKE3 digest of the weights' file.
+    pub weights_blake3: String,
+}
+
+/// Trains a generator and leaves the best one in a directory, with `history.jsonl` and `manifest.json`. Checkpoints, `progress` and `resume`
+/// are those of the codec's [`train`](crate::codec::training::train).
+///
+/// # Errors
+/// If a setting is out of its range, there are no windows, a file cannot be read or written, the loss is no longer finite, the training was
+/// stopped, or the checkpoint is of other data or settings.
+pub fn train(
+    config: &FlowMatchingConfig,
+    sequences: &Sequences,
+    directory: &Path,
+    resume: bool,
+    progress: impl FnMut(&Progress<'_, Validation>) -> ControlFlow<()>,
+) -> Result<(FlowMatching, Report<Validation>), Error> {
+    config.check()?;
+    let training =
+        Arc::new(windows(config, sequences, Split::Train)?.with_starts(config.train.starts));
+    let validation = windows(config, sequences, Split::Validation)?;
+    let mut task = FlowTask::new(config, sequences, &validation)?;
+    let outcome = train::run(
+        &mut task,
+        &config.train.budget(),
+        &training,
+        directory,
+        &run_digest(config, sequences),
+        resume,
+        progress,
+    )?;
+    let report = &outcome.report;
+    let manifest = TrainingManifest {
+        format: "tracecodec.generator-training".to_string(),
+        version: 1,
+        tool: concat!("tracecodec ", env!("CARGO_PKG_VERSION")).to_string(),
+        backbone: BACKBONE.to_string(),
+        config: config.clone(),
+        representation: sequences.manifest().representation.clone(),
+        rows_blake3: [Split::Train, Split::Validation].map(|split| {
+            let part = sequences.manifest().splits.get(&split);
+            part.map_or(String::new(), |part| part.blake3.clone())
+        }),
+        training_windows: training.len(),
+        validation_windows: validation.len(),
+        steps: report.steps,
+        stopped_early: report.stopped_early,
+        best: report.best,
+        weight_count: task.generator.weight_count(),
+        weights_blake3: outcome.digest.clone(),
+    };
+    files::write_json(&directory.join("manifest.json"), &manifest)?;
+    let report = outcome.close()?;
+    let generator = FlowMatching::load(directory)?.with_device(config.train.device)?;
+    Ok((generator, report))
+}
+
+/// The windows of a split; there must be some.
+fn windows(
+    config: &FlowMatchingConfig,
+    sequences: &Sequences,
+    split: Split,
+) -> Result<Windows, Error> {
+    let (prefix, suffix) = (config.network.prefix, config.network.suffix);
+    let windows = sequences.windows(split, prefix, suffix, config.train.stride)?;
+    if windows.is_empty() {
+        return Err(Error::NoWindows {
+            split: split.name(),
+            rows: suffix,
+        });
+    }
+    Ok(windows)
+}
+
+/// The digest that tells whether a checkpoint belongs to a training.
+fn run_digest(config: &FlowMatchingConfig, sequences: &Sequences) -> String {
+    let settings = serde_json::json!([BACKBONE, config, sequences.manifest()]);
+    files::digest(settings.to_string().as_bytes())
+}
+
+/// A generator in training.
+struct FlowTask<'a> {
+    config: &'a FlowMatchingConfig,
+    /// The windows of every validation.
+    validation: Vec<Window>,
+    /// Weights of the channels in the loss, which add up to 1.
+    channel_weights: Vec<f32>,
+    generator: FlowMatching,
+}
+
+impl<'a> FlowTask<'a> {
+    fn new(
+        config: &'a FlowMatchingConfig,
+        sequences: &Sequences,
+        validation: &Windows,
+    ) -> Result<Self, Error> {
+        let manifest = sequences.manifest();
+        let settings = &config.train;
+        let count = settings.validation_windows as u64;
+        let generator = FlowMatching::new(
+            &config.network,
+            &manifest.representation,
+            &manifest.statistics,
+            sequences.labels(),
+            settings.seed,
+        )?;
+        Ok(Self {
+            config,
+            validation: validation.read(&spread(validation.len(), count))?,
+            channel_weights: channel_weights(&manifest.representation, settings.time_weight),
+            generator: generator
+                .with_threads(settings.threads.unwrap_or_else(default_threads))
+                .with_device(settings.device)?,
+        })
+    }
+
+    /// Appends a window at a time that is drawn, t = σ(n) with n standard normal.
+    fn push(&self, paths: &mut Paths, window: &Window, label: Option<&str>, rng: &mut impl Rng) {
+        let (prefix, padding) = self.generator.frame(&window.prefix);
+        let suffix = self.generator.statistics.normalise(&window.suffix);
+        let time = 1.0 / (1.0 + (-normals(rng, 1)[0]).exp());
+        let noise = normals(rng, suffix.len());
+        let label = self.generator.label(label);
+        paths.push((&prefix, padding), &suffix, time, &noise, label);
+    }
+
+    /// Weighted squared error of the velocity, a row and channel, summed over windows.
+    fn error(
+        &self,
+        network: &VelocityNetwork,
+        paths: &Paths,
+        dropout: &mut Dropout<impl Rng>,
+    ) -> Tensor<1> {
+        let velocity = network.forward(&paths.batch, dropout);
+        let [windows, suffix, channels] = velocity.dims();
+        let device = velocity.device();
+        let target = TensorData::new(paths.velocities.clone(), [windows, suffix, channels]);
+        let weights = TensorData::new(self.channel_weights.clone(), [1, 1, channels]);
+        let off = velocity - Tensor::from_data(target, &device);
+        let weighted = off.clone() * off * Tensor::<3>::from_data(weights, &device);
+        weighted.sum() / suffix as f64
+    }
+}
+
+/// Weights of the channels in the loss, which add up to 1.
+fn channel_weights(representation: &Representation, time_weight: f64) -> Vec<f32> {
+    let mut weights = vec![1.0; representation.channels()];
+    if let Some(time) = representation.time_channel() {
+        weights[time] = time_weight;
+    }
+    let sum: f64 = weights.iter().sum::<f64>().max(1e-9);
+    weights.iter().map(|weight| (weight / sum) as f32).collect()
+}
+
+impl Task for FlowTask<'_> {
+    type Example = Window;
+    type Network = VelocityNetwork;
+    type Validation = Validation;
+
+    fn network(&self) -> &VelocityNetwork {
+        &self.generator.network
+    }
+
+    fn device(&self) -> Device {
+        self.config.train.device
+    }
+
+    fn tensors(&self) -> &Tensors {
+        &self.generator.tensors
+    }
+
+    /// Random numbers are each micro-batch's own, so that every device draws the same; only what dropout drops is drawn for all that is
+    /// computed at once.
+    fn objective(
+        &self,
+        network: &VelocityNetwork,
+        windows: &[Window],
+        place: u64,
+        at: &Moment<'_, Validation>,
+    ) -> Tensor<1> {
+        let settings = &self.config.train;
+        let mut paths = Paths::default();
+        for (windows, place) in windows.chunks(settings.micro_batch).zip(place..) {
+            let mut rng = stream(settings.seed, Purpose::Batch, place);
+            for window in windows {
+                let is_labelled = rng.random::<f64>() >= settings.label_dropout;
+                let label = window.label.as_deref().filter(|_| is_labelled);
+                self.push(&mut paths, window, label, &mut rng);
+            }
+        }
+        let rng = stream(settings.seed, Purpose::Dropout, place);
+        let mut dropout = Dropout::on(settings.dropout, rng);
+        self.error(network, &paths, &mut dropout) / at.batch as f64
+    }
+
+    fn update(&self, at: &Moment<'_, Validation>) -> Update {
+        let settings = &self.config.train;
+        let rate = schedule::learning_rate(at.share, settings.warm_up, settings.rate_floor);
+        Update {
+            weights: None,
+            nth: at.step + 1,
+            rate: (settings.learning_rate * rate) as f32,
+            betas: settings.betas,
+            epsilon: settings.epsilon,
+            decay: Decay::Decoupled(settings.weight_decay),
+            clip: Some(settings.clip),
+        }
+    }
+
+    fn averaging(&self) -> Option<f64> {
+        self.config.train.ema_decay
+    }
+
+    fn set_weights(&mut self, weights: &Weights) {
+        self.generator.set_weights(weights);
+    }
+
+    fn validate(
+        &self,
+        training_loss: f64,
+        at: &Moment<'_, Validation>,
+    ) -> Result<Validation, Error> {
+        let (settings, windows) = (&self.config.train, &self.validation);
+        let size = self.generator.device.piece(settings.micro_batch);
+        let pieces: Vec<&[Window]> = windows.chunks(size).collect();
+        let errors = ordered(
+            self.generator.device.threads(self.generator.threads),
+            pieces.len(),
+            || (),
+            |(), i| {
+                let mut paths = Paths::default();
+                for (window, number) in pieces[i].iter().zip(i * size..) {
+                    let mut rng = stream(settings.seed, Purpose::Judgement, number as u64);
+                    self.push(&mut paths, window, window.label.as_deref(), &mut rng);
+                }
+                let error = self.error(&self.generator.network, &paths, &mut Dropout::off());
+                f64::from(error.into_scalar::<f32>())
+            },
+        );
+        Ok(Validation {
+            step: at.step,
+            loss: errors.iter().sum::<f64>() / windows.len() as f64,
+            source: match at.averaged {
+                true => Source::Ema,
+                false => Source::Raw,
+            },
+            training_loss,
+        })
+    }
+
+    fn save(&self, directory: &Path) -> Result<String, Error> {
+        self.generator.save(directory)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Method, NetworkConfig, Request, Solver, TrainConfig};
+    use super::*;
+    use crate::generator::sequences::tests::write;
+
+    /// A sine with a period of 16 rows around 5, and a constant.
+    fn wave(row: u64, channel: usize) -> f32 {
+        match channel {
+            0 => 5.0 + 2.0 * (std::f32::consts::TAU * row as f32 / 16.0).sin(),
+            _ => 3.0,
+        }
+    }
+
+    fn sequences(folder: &Path) -> Sequences {
+        let splits = [
+            (Split::Train, 160, Some("up")),
+            (Split::Train, 160, Some("down")),
+            (Split::Validation, 96, Some("up")),
+        ];
+        write(folder, 2, &splits, wave);
+        Sequences::open(folder).unwrap()
+    }
+
+    fn config() -> FlowMatchingConfig {
+        FlowMatchingConfig {
+            network: NetworkConfig {
+                layers: 1,
+                width: 32,
+                heads: 2,
+                ratio: 2,
+                prefix: 8,
+                suffix: 8,
+            },
+            train: TrainConfig {
+                steps: 400,
+                batch: 16,
+                micro_batch: 8,
+                stride: 3,
+                dropout: 0.02,
+                learning_rate: 5e-3,
+                ema_decay: Some(0.98),
+                validations: 4,
+                validation_windows: 24,
+                ..TrainConfig::default()
+            },
+        }
+    }
+
+    /// Ends at this step.
+    fn until(step: u64) -> impl Fn(&Progress<'_, Validation>) -> ControlFlow<()> {
+        move |progress| match progress.step == step {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    }
+
+    #[test]
+    fn test_training_learns_a_wave() {
+        let folder = tempfile::tempdir().unwrap();
+        let sequences = sequences(&folder.path().join("sequences"));
+        let model = folder.path().join("model");
+        let (generator, report) = train(&config(), &sequences, &model, false, until(0)).unwrap();
+        // A velocity of 0 is off by 2 in the wave, and by 1 in the constant, whose rows are all 0 on the network's scale; the best that
+        // knows no prefix is off by 1 in the wave.
+        assert!(report.best.loss < 0.35, "{:?}", report.validations);
+        assert!(report.validations[0].loss > report.best.loss);
+        assert!(report.best.training_loss < 0.6, "{:?}", report.best);
+        let solver = Solver::default();
+        let prefix: Vec<f32> = (16..24).flat_map(|row| [wave(row, 0), 3.0]).collect();
+        let next = generator.sample(&prefix, Some("up"), &solver, 0, 0);
+        for (row, found) in (24..32).zip(next.chunks(2)) {
+            let off = (found[0] - wave(row, 0)).abs();
+            assert!(off < 0.9 && (found[1] - 3.0).abs() < 0.3, "{row} {found:?}");
+        }
+        // From nothing: a draw of the mean and the deviation of the wave.
+        let starts: Vec<_> = (0..64)
+            .map(|place| Request {
+                prefix: &[],
+                label: None,
+                place,
+            })
+            .collect();
+        let drawn = generator.sample_all(&starts, &solver, 1).concat();
+        let wave: Vec<f32> = drawn.iter().step_by(2).copied().collect();
+        let mean = wave.iter().sum::<f32>() / wave.len() as f32;
+        let square = wave.iter().map(|x| (x - mean).powi(2)).sum::<f32>() / wave.len() as f32;
+        assert!(
+            (mean - 5.0).abs() < 1.5 && square.sqrt() > 0.5 && square.sqrt() < 2.5,
+            "{mean} {square}"
+        );
+    }
+
+    #[test]
+    fn test_sampling_several_at_once_is_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let sequences = sequences(&folder.path().join("sequences"));
+        let mut config = config();
+        config.train.steps = 3;
+        let model = folder.path().join("model");
+        let (generator, _) = train(&config, &sequences, &model, false, until(0)).unwrap();
+        let rows: Vec<f32> = (0..30).map(|i| (i as f32).sin()).collect();
+        let requests: Vec<_> = [0, 6, 30, 16, 17]
+            .iter()
+            .zip(0..)
+            .map(|(&end, place)| Request {
+                prefix: &rows[..end],
+                label: Some("down"),
+                place,
+            })
+            .collect();
+        let solver = Solver {
+            method: Method::Midpoint,
+            steps: 3,
+        };
+        let one_by_one: Vec<_> = requests
+            .iter()
+            .map(|r| generator.sample(r.prefix, r.label, &solver, 7, r.place))
+            .collect();
+        for threads in [1, 3] {
+            let loaded = FlowMatching::load(&model).unwrap().with_threads(threads);
+            assert_eq!(loaded.sample_all(&requests, &solver, 7), one_by_one);
+        }
+        assert_ne!(
+            one_by_one[0],
+            generator.sample(&[], Some("down"), &solver, 8, 0)
+        );
+        // Rows beyond the prefix are never seen, and neither is part of a row; an unknown label is none.
+        let sample = |prefix: &[f32], label| generator.sample(prefix, label, &solver, 7, 0);
+        assert_eq!(sample(&rows, None), sample(&rows[14..], None));
+        assert_eq!(sample(&rows[..17], None), sample(&rows[..16], None));
+        assert_eq!(sample(&rows, Some("sideways")), sample(&rows, None));
+    }
+
+    #[test]
+    fn test_resuming_gives_the_same_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let sequences = sequences(&folder.path().join("sequences"));
+        let mut config = config();
+        config.train.steps = 12;
+        let [whole, parts] = ["whole", "parts"].map(|name| folder.path().join(name));
+        config.train.threads = Some(1);
+        train(&config, &sequences, &whole, false, until(0)).unwrap();
+        config.train.threads = Some(2);
+        let stopped = train(&config, &sequences, &parts, false, until(5));
+        assert!(matches!(stopped, Err(Error::Interrupted(5))));
+        let stopped = train(&config, &sequences, &parts, true, until(9));
+        assert!(matches!(stopped, Err(Error::Interrupted(9))));
+        let mut other = config.clone();
+        other.train.ema_decay = Some(0.5);
+        let refused = train(&other, &sequences, &parts, true, until(0));
+        assert!(matches!(refused, Err(Error::OtherRun(_))));
+        train(&config, &sequences, &parts, true, until(0)).unwrap();
+        for name in [
+            "weights.safetensors",
+            "generator.json",
+            "history.jsonl",
+            "manifest.json",
+        ] {
+            let read = |folder: &Path| std::fs::read(folder.join(name)).unwrap();
+            assert_eq!(read(&whole), read(&parts), "{name}");
+        }
+        assert!(!parts.join("checkpoint.safetensors").exists());
+    }
+
+    #[test]
+    fn test_time_has_its_weight() {
+        let representation = Representation::Codec {
+            model: "built in".to_string(),
+            blake3: String::new(),
+            d_latent: 2,
+            option_profiles: Vec::new(),
+        };
+        let weights = channel_weights(&representation, 0.5);
+        assert_eq!(weights, [0.4, 0.4, 0.2]);
+    }
+
+    #[test]
+    fn test_sequences_that_are_too_short_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let splits = [(Split::Train, 20, None), (Split::Validation, 7, None)];
+        write(folder.path(), 2, &splits, wave);
+        let sequences = Sequences::open(folder.path()).unwrap();
+        let refused = train(&config(), &sequences, folder.path(), false, until(0));
+        let Err(error) = refused else {
+            panic!("no window has 8 rows")
+        };
+        assert!(
+            error
+                .to_string()
+                .contains("no sequence of the validation split has 8 rows"),
+            "{error}"
+        );
+    }
+}

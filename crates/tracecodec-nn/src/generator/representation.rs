@@ -1,0 +1,187 @@
+//! What the rows of a latent sequence are: whose latents, the time beside them, and the scale of each channel.
+
+use serde::{Deserialize, Serialize};
+
+/// Least deviation that a channel is divided by: one that hardly moves stays still.
+const LEAST_DEVIATION: f64 = 1e-6;
+
+/// The model whose latents the rows hold, and which alone decodes them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Representation {
+    /// Means of a codec's posteriors as its encoder gives them, then the packet's time step ([`time_of_step`]).
+    Codec {
+        /// Its name, as the command line was given it.
+        model: String,
+        /// BLAKE3 digest of its weights.
+        blake3: String,
+        /// Numbers of a latent.
+        d_latent: usize,
+        /// Dictionary of option layouts that the packets were encoded with, as hexadecimal options areas.
+        option_profiles: Vec<String>,
+    },
+    /// Means of a baseline's latents. The time is one of its columns.
+    Baseline {
+        /// The published model.
+        model: String,
+        /// BLAKE3 digest of its weights.
+        blake3: String,
+        /// Numbers of a latent.
+        d_latent: usize,
+    },
+}
+
+impl Representation {
+    /// Numbers of a row.
+    pub fn channels(&self) -> usize {
+        match self {
+            Self::Codec { d_latent, .. } => d_latent + 1,
+            Self::Baseline { d_latent, .. } => *d_latent,
+        }
+    }
+
+    /// The channel that holds the packet's time step, if there is one.
+    pub fn time_channel(&self) -> Option<usize> {
+        match self {
+            Self::Codec { d_latent, .. } => Some(*d_latent),
+            Self::Baseline { .. } => None,
+        }
+    }
+
+    /// BLAKE3 digest of the model's weights.
+    pub fn digest(&self) -> &str {
+        match self {
+            Self::Codec { blake3, .. } | Self::Baseline { blake3, .. } => blake3,
+        }
+    }
+}
+
+/// A time step in nanoseconds as a channel holds it: sgn(Δt) ln(1 + |Δt|).
+pub fn time_of_step(delta_t: i64) -> f32 {
+    let magnitude = (delta_t.unsigned_abs() as f64).ln_1p() as f32;
+    magnitude.copysign(delta_t.signum() as f32)
+}
+
+/// The time step in nanoseconds of a channel's value, to what f32 keeps of it: about a part in a million.
+pub fn step_of_time(value: f32) -> i64 {
+    let value = f64::from(value);
+    // A float beyond the integers becomes the nearest integer.
+    (value.abs().exp_m1().round() * value.signum()) as i64
+}
+
+/// Mean and standard deviation of every channel over the training rows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Statistics {
+    /// Means.
+    pub mean: Vec<f32>,
+    /// Standard deviations; 1 for a channel that is constant.
+    pub deviation: Vec<f32>,
+}
+
+impl Statistics {
+    /// Whether it is a scale of so many channels: one from a damaged file may not be.
+    pub(super) fn is_sound(&self, channels: usize) -> bool {
+        let is_scale = |x: &f32| x.is_finite() && *x > 0.0;
+        self.mean.len() == channels
+            && self.deviation.len() == channels
+            && self.mean.iter().all(|x| x.is_finite())
+            && self.deviation.iter().all(is_scale)
+    }
+
+    /// Rows on a scale on which every channel has mean 0 and deviation 1.
+    pub fn normalise(&self, rows: &[f32]) -> Vec<f32> {
+        let scales = self.mean.iter().zip(&self.deviation).cycle();
+        rows.iter()
+            .zip(scales)
+            .map(|(x, (mean, deviation))| (x - mean) / deviation)
+            .collect()
+    }
+
+    /// Rows back from that scale.
+    pub fn restore(&self, rows: &[f32]) -> Vec<f32> {
+        let scales = self.mean.iter().zip(&self.deviation).cycle();
+        rows.iter()
+            .zip(scales)
+            .map(|(x, (mean, deviation))| mean + deviation * x)
+            .collect()
+    }
+}
+
+/// Running mean and deviation of every channel (Welford 1962).
+#[derive(Debug)]
+pub(super) struct RunningStatistics {
+    rows: u64,
+    mean: Vec<f64>,
+    squares: Vec<f64>,
+}
+
+impl RunningStatistics {
+    /// Those of no row.
+    pub(super) fn new(channels: usize) -> Self {
+        Self {
+            rows: 0,
+            mean: vec![0.0; channels],
+            squares: vec![0.0; channels],
+        }
+    }
+
+    /// Takes in a row.
+    pub(super) fn add(&mut self, row: &[f32]) {
+        self.rows += 1;
+        let rows = self.rows as f64;
+        let channels = self.mean.iter_mut().zip(&mut self.squares);
+        for ((mean, squares), &x) in channels.zip(row) {
+            let off = f64::from(x) - *mean;
+            *mean += off / rows;
+            *squares += off * (f64::from(x) - *mean);
+        }
+    }
+
+    /// The statistics so far.
+    pub(super) fn finish(&self) -> Statistics {
+        let rows = self.rows.max(1) as f64;
+        let deviation = self.squares.iter().map(|squares| (squares / rows).sqrt());
+        let deviation = deviation.map(|deviation| match deviation > LEAST_DEVIATION {
+            true => deviation as f32,
+            false => 1.0,
+        });
+        Statistics {
+            mean: self.mean.iter().map(|&mean| mean as f32).collect(),
+            deviation: deviation.collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn test_time_and_back() {
+        assert_eq!(time_of_step(0), 0.0);
+        assert!((time_of_step(-1_000_000) + 13.815_512).abs() < 1e-5);
+        for delta_t in [0, 1, -1, 999, -67_000_000, 3_600_000_000_000] {
+            let back = step_of_time(time_of_step(delta_t));
+            let error = (back - delta_t).abs() as f64;
+            assert!(error <= 4e-6 * delta_t.abs() as f64, "{delta_t} {back}");
+        }
+        assert_eq!(step_of_time(f32::INFINITY), i64::MAX);
+        assert_eq!(step_of_time(f32::NAN), 0);
+    }
+
+    #[test]
+    fn test_statistics_and_the_scale_back() {
+        let rows = [1.0, 5.0, 3.0, 5.0, 2.0, 5.0];
+        let mut running = RunningStatistics::new(2);
+        rows.chunks(2).for_each(|row| running.add(row));
+        let statistics = running.finish();
+        assert_eq!(statistics.mean, [2.0, 5.0]);
+        assert!((statistics.deviation[0] - (2.0_f32 / 3.0).sqrt()).abs() < 1e-6);
+        assert_eq!(statistics.deviation[1], 1.0);
+        let normal = statistics.normalise(&rows);
+        assert_eq!([normal[1], normal[4]], [0.0, 0.0]);
+        for (x, back) in rows.iter().zip(statistics.restore(&normal)) {
+            assert!((x - back).abs() < 1e-6);
+        }
+    }
+}
