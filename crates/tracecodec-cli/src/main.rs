@@ -7,6 +7,7 @@ mod continuation;
 mod course_data;
 mod failure;
 mod folder;
+mod generator_args;
 mod input;
 mod interrupt;
 mod latent_file;

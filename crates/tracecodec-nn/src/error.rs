@@ -120,6 +120,16 @@ pub enum Error {
         /// What was looked for.
         reason: String,
     },
+    /// The generator's rows are latents of another model.
+    #[error(
+        "the generator's latents are of the model {expected}, not of {found}\nhint: name the codec that its sequences were made with, as --codec DIR"
+    )]
+    OtherRepresentation {
+        /// Digest of the model whose latents they are.
+        expected: String,
+        /// Digest of the model that was given.
+        found: String,
+    },
     /// The generator has no such label.
     #[error("no label `{label}`\nhint: {}", known_labels(known))]
     Label {

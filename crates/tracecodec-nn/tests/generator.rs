@@ -5,8 +5,9 @@ use std::path::Path;
 
 use tracecodec::action::{Action, Control, Direction, FlowEvent, OptionProfiles, Proto};
 use tracecodec_nn::Error;
+use tracecodec_nn::generator::Drawing;
 use tracecodec_nn::generator::autoregressive::{
-    Autoregressive, AutoregressiveConfig, Courses, Data, Drawing, Shape, Shapes, Validation, train,
+    Autoregressive, AutoregressiveConfig, Courses, Data, Shape, Shapes, Validation, train,
 };
 use tracecodec_nn::train::Progress;
 
@@ -77,6 +78,7 @@ fn config(steps: u64) -> AutoregressiveConfig {
         shapes: Shapes {
             openings: shape(8, 8),
             packets: shape(16, 16),
+            clock: shape(8, 8),
         },
         steps,
         batch: 8,

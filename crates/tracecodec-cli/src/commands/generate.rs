@@ -7,15 +7,15 @@ use anyhow::Result;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use serde::Serialize;
-use tracecodec::action::{Action, OptionProfiles};
+use tracecodec::action::{Action, FlowEvent, OptionProfiles};
 use tracecodec::compile::Compiler;
 use tracecodec::flow::FlowTable;
 use tracecodec::lift::Lifter;
 use tracecodec::pcap::Timestamp;
-use tracecodec_nn::generator::autoregressive::{Autoregressive, Drawing, TraceGenerator};
+use tracecodec_nn::generator::{Drawing, Trace};
 
 use crate::cli::{OutputArg, ReadArgs, RealiseArgs};
-use crate::failure::Hint;
+use crate::generator_args::GeneratorModelArgs;
 use crate::input::{Input, progress_bar};
 use crate::interrupt;
 use crate::output::{
@@ -55,10 +55,10 @@ pub(crate) struct Generate {
     /// Packets a second, on average: the times of the model are stretched or shrunk.
     #[arg(long, value_name = "PPS", value_parser = positive)]
     rate: Option<f64>,
-    /// Folder of a trained generator; without it, the small one that is built in.
-    #[arg(long, value_name = "DIR")]
-    model: Option<PathBuf>,
-    /// Take packets as they are drawn. By default what contradicts a flow's state is drawn again.
+    #[command(flatten)]
+    model: GeneratorModelArgs,
+    /// Take packets as they are drawn. By default what contradicts a flow's state is masked: the packet of a flow that is not open, an
+    /// acknowledgment of what was never sent.
     #[arg(long)]
     unconstrained: bool,
     /// Threads; the trace does not depend on them.
@@ -81,10 +81,11 @@ struct Summary {
     prefix_packets: u64,
     packets: u64,
     seconds: f64,
+    /// Flows that opened.
     flows: u64,
-    /// Most flows with a packet yet to come.
-    most_open_flows: usize,
-    /// Packets of which a value contradicted the flow's state, and was drawn again.
+    /// Most flows with a packet yet to come; none where the generator does not plan ahead.
+    most_open_flows: Option<usize>,
+    /// Packets that contradicted their flow's state, and were made to agree.
     settled: u64,
     legalisations: BTreeMap<&'static str, u64>,
     packets_per_second: f64,
@@ -103,10 +104,7 @@ pub(crate) fn run(args: &Generate, json: bool) -> Result<()> {
     if let Some(prefix) = &args.prefix {
         check_distinct(&[prefix], path)?;
     }
-    let model = match &args.model {
-        Some(folder) => Autoregressive::load(folder)?,
-        None => return Err(Hint::error("no model", "name one with --model")),
-    };
+    let model = args.model.load()?;
     let mut drawing = Drawing {
         seed: args.seed,
         label: args.label.clone(),
@@ -120,7 +118,8 @@ pub(crate) fn run(args: &Generate, json: bool) -> Result<()> {
         output: CaptureOutput::create(path, args.realise.us)?,
         trace: model.generate(&drawing)?,
         pace: Pace::new(args.rate, model.rate(args.label.as_deref())),
-        most_open_flows: 0,
+        flows: 0,
+        most_open_flows: None,
     };
     making.compiler.start_at(EPOCH);
     let prefix_packets = making.follow(args)?;
@@ -128,28 +127,26 @@ pub(crate) fn run(args: &Generate, json: bool) -> Result<()> {
     let (packets, nanoseconds) = making.generate(args)?;
     let summary = Summary {
         output: path.display().to_string(),
-        model: args.model.as_ref().map_or_else(
-            || "built in".to_string(),
-            |folder| folder.display().to_string(),
-        ),
+        model: args.model.name(),
         seed: args.seed,
         salt: args.realise.salt.0,
         prefix_packets,
         packets,
         seconds: nanoseconds as f64 / 1e9,
-        flows: making.trace.flows(),
+        flows: making.flows,
         most_open_flows: making.most_open_flows,
         settled: making.trace.settled(),
         legalisations: legalisations(making.compiler.legalisations()),
         packets_per_second: packets as f64 / started.elapsed().as_secs_f64().max(1e-9),
     };
+    let open = summary.most_open_flows;
+    let open = open.map_or(String::new(), |open| format!(", at most {open} flows open"));
     let line = format!(
-        "{}: {} packets of {} flows in {:.3} s of traffic, at most {} flows open; {} drawn again{}; {:.0} packets/s",
+        "{}: {} packets in {:.3} s of traffic, {} flows opened{open}; {} made to agree with their flow{}; {:.0} packets/s",
         summary.output,
         summary.packets,
-        summary.flows,
         summary.seconds,
-        summary.most_open_flows,
+        summary.flows,
         summary.settled,
         legalisation_line(making.compiler.legalisations()),
         summary.packets_per_second
@@ -163,9 +160,10 @@ struct Making<'a> {
     compiler: Compiler,
     profiles: OptionProfiles,
     output: CaptureOutput,
-    trace: TraceGenerator<'a>,
+    trace: Trace<'a>,
     pace: Pace,
-    most_open_flows: usize,
+    flows: u64,
+    most_open_flows: Option<usize>,
 }
 
 impl Making<'_> {
@@ -220,6 +218,7 @@ impl Making<'_> {
                 }
                 packets += 1;
                 clock += delta_t;
+                self.flows += u64::from(action.flow_evt != FlowEvent::Continue);
                 let action = Action { delta_t, ..action };
                 let packet = self.compiler.compile(&action, &self.profiles);
                 self.output.write(&packet)?;

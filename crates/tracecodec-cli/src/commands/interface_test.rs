@@ -12,8 +12,11 @@ use tracecodec::artifact::manifest::Split;
 use tracecodec::metrics::{Evaluation, METRICS, Unit};
 
 use super::evaluate::{self, Evaluate};
-use crate::continuation::{self, Case, Contestant, Cut, Frame, Window, spread};
+use crate::continuation::{
+    self, Case, Contestant, Control, Cut, Frame, Name, Rules, Window, spread,
+};
 use crate::failure::Hint;
+use crate::generator_args::SolverArgs;
 use crate::input::progress_bar;
 use crate::interrupt;
 use crate::output::{CaptureOutput, print, print_json, printable, write_json};
@@ -37,7 +40,7 @@ const FOLDER: &str = "captures.part";
 pub(crate) struct InterfaceTest {
     /// Who goes on from the prefixes.
     #[arg(value_name = "CONTESTANT", required = true)]
-    contestants: Vec<Contestant>,
+    contestants: Vec<Name>,
     /// Folder of shards that `tracecodec shard` wrote, of which the test split is taken. May be given several times.
     #[arg(long, value_name = "DIR", required = true)]
     shards: Vec<PathBuf>,
@@ -56,6 +59,18 @@ pub(crate) struct InterfaceTest {
     /// Most cases; of more windows, so many are taken, evenly spread.
     #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u64).range(1..))]
     cases: u64,
+    /// Names all random numbers of the generators, with the number of a case.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// Show generators the prefix alone, not what came before it in the shard. Flow matching never sees more than the prefix that it was trained
+    /// with.
+    #[arg(long)]
+    prefix_only: bool,
+    /// Take packets as they are sampled, whether they agree with the state of their flows or not.
+    #[arg(long)]
+    unconstrained: bool,
+    #[command(flatten)]
+    solver: SolverArgs,
     /// Name of the data in reports. Default: the name of the folder of shards.
     #[arg(long, value_name = "NAME")]
     dataset: Option<String>,
@@ -91,9 +106,17 @@ struct Row<'a> {
 
 pub(crate) fn run(args: &InterfaceTest, json: bool) -> Result<()> {
     let names = check_contestants(&args.contestants)?;
+    let rules = Rules {
+        seed: args.seed,
+        constrained: !args.unconstrained,
+        prefix_only: args.prefix_only,
+        solver: args.solver.solver(),
+    };
+    let contestants = args.contestants.iter().map(|name| name.load(rules));
+    let contestants: Vec<Contestant> = contestants.collect::<Result<_>>()?;
     let trial = Trial::new(args)?;
     let captures = Captures::create(args, &names)?;
-    trial.continue_all(&args.contestants, &captures)?;
+    trial.continue_all(&names, &contestants, &captures)?;
     let dataset = args
         .dataset
         .clone()
@@ -126,11 +149,8 @@ pub(crate) fn run(args: &InterfaceTest, json: bool) -> Result<()> {
 }
 
 /// The contestants' names, each of which is that of a file and a folder.
-fn check_contestants(contestants: &[Contestant]) -> Result<Vec<&'static str>> {
-    let names: Vec<_> = contestants
-        .iter()
-        .map(|contestant| contestant.name())
-        .collect();
+fn check_contestants(contestants: &[Name]) -> Result<Vec<String>> {
+    let names: Vec<_> = contestants.iter().map(Name::name).collect();
     let mut sorted = names.clone();
     sorted.sort_unstable();
     match sorted.windows(2).find(|pair| pair[0] == pair[1]) {
@@ -175,7 +195,8 @@ impl Trial {
             ));
         }
         let has_other = |window: &Window| cut.after(*window, &windows).is_some();
-        if args.contestants.contains(&Contestant::Later) && !cases.iter().all(has_other) {
+        if args.contestants.contains(&Name::Control(Control::Later)) && !cases.iter().all(has_other)
+        {
             return Err(Hint::error(
                 "later: there are no two windows whose suffixes lie apart",
                 "take it out, or give more shards or longer ones",
@@ -190,13 +211,21 @@ impl Trial {
     }
 
     /// Writes the suffixes of all cases, the real ones and the contestants'.
-    fn continue_all(&self, contestants: &[Contestant], captures: &Captures) -> Result<()> {
+    fn continue_all(
+        &self,
+        names: &[String],
+        contestants: &[Contestant],
+        captures: &Captures,
+    ) -> Result<()> {
+        let needs_later =
+            |contestant: &Contestant| matches!(contestant, Contestant::Control(Control::Later));
+        let needs_later = contestants.iter().any(needs_later);
         let bar = progress_bar(Some(self.cases.len() as u64), "cases");
         let mut frames = BTreeMap::new();
         for (number, &window) in self.cases.iter().enumerate() {
             interrupt::check()?;
             let later = self.cut.after(window, &self.windows);
-            let later = later.filter(|_| contestants.contains(&Contestant::Later));
+            let later = later.filter(|_| needs_later);
             self.load(&mut frames, [Some(window), later])?;
             let (past, suffix) = self.parts(window, &frames);
             let case = Case {
@@ -207,8 +236,10 @@ impl Trial {
             };
             let name = self.name(number, window);
             captures.write(REFERENCE, &name, suffix)?;
-            for contestant in contestants {
-                captures.write(contestant.name(), &name, &contestant.suffix(&case))?;
+            for (contestant, of) in contestants.iter().zip(names) {
+                interrupt::check()?;
+                let suffix = contestant.suffix(&case, number as u64)?;
+                captures.write(of, &name, &suffix)?;
             }
             bar.inc(1);
         }
@@ -253,7 +284,7 @@ struct Captures {
 }
 
 impl Captures {
-    fn create(args: &InterfaceTest, contestants: &[&str]) -> Result<Self> {
+    fn create(args: &InterfaceTest, contestants: &[String]) -> Result<Self> {
         if let Some(folder) = &args.keep {
             check_empty(folder)?;
         }
@@ -268,7 +299,8 @@ impl Captures {
         if !captures.keep {
             captures.remove();
         }
-        let folders = [REFERENCE].into_iter().chain(contestants.iter().copied());
+        let contestants = contestants.iter().map(String::as_str);
+        let folders = [REFERENCE].into_iter().chain(contestants);
         for folder in [args.output.clone()]
             .into_iter()
             .chain(folders.map(|name| captures.of(name)))

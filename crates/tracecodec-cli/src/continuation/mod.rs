@@ -13,7 +13,7 @@ mod lower;
 mod window;
 
 pub(crate) use case::{Case, Frame, read};
-pub(crate) use contestant::Contestant;
+pub(crate) use contestant::{Contestant, Control, Name, Rules};
 pub(crate) use window::{Cut, Window, spread};
 
 /// The packets of the shipped capture.

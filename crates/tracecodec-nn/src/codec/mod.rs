@@ -196,6 +196,11 @@ impl Codec {
         TraceDecoder::new(self, self.constraints)
     }
 
+    /// The same with constraints of its own.
+    pub(crate) fn decoder_with(&self, constraints: Constraints) -> TraceDecoder<'_> {
+        TraceDecoder::new(self, constraints)
+    }
+
     /// The posterior of every packet of a whole trace.
     pub fn encode(&self, actions: &[Action]) -> Latents {
         self.encoder().encode(actions)

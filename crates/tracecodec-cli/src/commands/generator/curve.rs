@@ -9,11 +9,10 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use tracecodec::artifact::manifest::Split;
 use tracecodec_nn::generator::curve::Point;
-use tracecodec_nn::generator::{
-    Curve, CurveConfig, FlowMatching, Method, Sequences, Solver, curve,
-};
+use tracecodec_nn::generator::{Curve, CurveConfig, FlowMatching, Sequences, Solver, curve};
 
 use crate::failure::Hint;
+use crate::generator_args::MethodArg;
 use crate::input::progress_bar;
 use crate::interrupt;
 use crate::output::{print, print_json};
@@ -61,27 +60,6 @@ enum SplitArg {
     Validation,
     /// The split that it never saw.
     Test,
-}
-
-/// Solvers.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum MethodArg {
-    /// One evaluation a step.
-    Euler,
-    /// Two evaluations a step.
-    Midpoint,
-    /// Two evaluations a step, the paper's.
-    Heun,
-}
-
-impl MethodArg {
-    fn method(self) -> Method {
-        match self {
-            Self::Euler => Method::Euler,
-            Self::Midpoint => Method::Midpoint,
-            Self::Heun => Method::Heun,
-        }
-    }
 }
 
 /// What `--json` prints.

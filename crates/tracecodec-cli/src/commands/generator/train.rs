@@ -16,11 +16,9 @@ use tracecodec_nn::{Device, Precision};
 use crate::cli::{DeviceArg, ReadArgs};
 use crate::course_data;
 use crate::failure::Hint;
+use crate::generator_args::GENERATOR;
 use crate::output::print_summary;
 use crate::training_run::{TrainingArgs, TrainingBar, stopped_early};
-
-/// The file that describes a trained generator.
-const GENERATOR: &str = "generator.json";
 
 /// Train a generator.
 ///

@@ -24,7 +24,7 @@ mod training;
 
 pub use config::{AutoregressiveConfig, Shape, Shapes};
 pub use courses::Courses;
-pub use superposition::{Drawing, TraceGenerator};
+pub use superposition::TraceGenerator;
 pub use training::{Data, TrainingManifest, Validation, train};
 
 use burn::tensor::Device as Tensors;

@@ -276,10 +276,10 @@ mod tests {
 
     use super::*;
     use crate::codec::batch::tests::action;
+    use crate::generator::autoregressive::courses::{row_sizes, row_width};
     use crate::generator::autoregressive::events::Events;
     use crate::generator::autoregressive::network::{Batch, Process};
     use crate::generator::autoregressive::past::Past;
-    use crate::generator::autoregressive::{courses::row_width, input_sizes};
     use crate::random::{Purpose, normals, stream};
 
     /// A row as a process reads it, of any values.
@@ -305,7 +305,7 @@ mod tests {
                 hidden: 8,
             },
         );
-        let (inputs, sizes) = (input_sizes(&events, 1), events.sizes());
+        let (inputs, sizes) = (row_sizes(&events, 1), events.sizes());
         let device = Device::flex();
         let mut rng = stream(0, Purpose::Weights, 0);
         let network = Process::new(&shape, &inputs, &sizes, &mut rng, &device);
@@ -334,9 +334,7 @@ mod tests {
             let role = events.action(next).role() as usize;
             let mut hidden = memory.known.clone();
             for symbol in 0..symbols {
-                let copied = memory
-                    .past
-                    .value(symbol, (symbol > direction).then_some(role));
+                let copied = past.value(symbol, (symbol > direction).then_some(role));
                 batch.copies.push(copied);
                 sampled.push(sampler.logits(symbol, &hidden, copied));
                 sampler.tell(symbol, next[symbol], &mut hidden);

@@ -23,6 +23,15 @@ const FORMAT: &str = "tracecodec.generator";
 /// What `backbone` says.
 const BACKBONE: &str = "autoregressive";
 
+const EMBEDDED_GENERATOR: &[u8] = include_bytes!(concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../../data/default-generator/generator.json"
+));
+const EMBEDDED_WEIGHTS: &[u8] = include_bytes!(concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../../data/default-generator/weights.safetensors"
+));
+
 /// `generator.json`.
 #[derive(Debug, Serialize, Deserialize)]
 struct Description {
@@ -86,6 +95,16 @@ impl Autoregressive {
         let weights_path = directory.join(WEIGHTS_FILE);
         let (description, weights) = (files::read(&path)?, files::read(&weights_path)?);
         Self::from_bytes(&path, &description, &weights_path, &weights)
+    }
+
+    /// The generator that ships with the program.
+    ///
+    /// # Panics
+    /// Never: a test loads it.
+    pub fn embedded() -> Self {
+        let name = Path::new("embedded generator");
+        Self::from_bytes(name, EMBEDDED_GENERATOR, name, EMBEDDED_WEIGHTS)
+            .expect("the embedded generator is of this version")
     }
 
     fn from_bytes(

@@ -17,7 +17,8 @@ use super::events::{Activity, CLASSES, ENDS, Events, Unacknowledged};
 use super::past::Past;
 use super::process::{Choice, Drawn, Memory, Sampler};
 use crate::error::Error;
-use crate::parallel::{default_threads, ordered};
+use crate::generator::drawing::Drawing;
+use crate::parallel::ordered;
 use crate::random::{Purpose, stream};
 
 /// Packets that a window is to hold.
@@ -46,31 +47,6 @@ const ANY: u16 = u16::MAX;
 
 /// The signs of a time that does not go back.
 const FORWARD: u16 = 0b11;
-
-/// How a trace is drawn.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Drawing {
-    /// Names all random numbers. Default 0.
-    pub seed: u64,
-    /// The label to generate for. Default none.
-    pub label: Option<String>,
-    /// Whether what contradicts a flow's state is drawn again: another protocol than the flow's, another opening, an acknowledgment of what was
-    /// never sent. Default yes.
-    pub constrained: bool,
-    /// Threads; the trace does not depend on them. Default: all of the machine's.
-    pub threads: usize,
-}
-
-impl Default for Drawing {
-    fn default() -> Self {
-        Self {
-            seed: 0,
-            label: None,
-            constrained: true,
-            threads: default_threads(),
-        }
-    }
-}
 
 /// A trace in the making, which goes on for as long as it is asked. Memory grows with the flows that are open, not with packets.
 #[derive(Debug)]
@@ -159,17 +135,7 @@ impl Autoregressive {
     /// # Errors
     /// If the label is not one of the generator's.
     pub fn generate(&self, drawing: &Drawing) -> Result<TraceGenerator<'_>, Error> {
-        let known = |label: &String| self.labels.iter().position(|known| known == label);
-        let label = match &drawing.label {
-            None => 0,
-            Some(label) => {
-                known(label).ok_or_else(|| Error::Label {
-                    label: label.clone(),
-                    known: self.labels.clone(),
-                })? as u8
-                    + 1
-            }
-        };
+        let label = drawing.known_label(&self.labels)? as u8;
         let [openings, packets, clock] = self.samplers();
         let mut arrivals = Arrivals {
             memory: Memory::default(),

@@ -456,15 +456,11 @@ impl Task for AutoregressiveTask<'_> {
         at: &Moment<'_, Validation>,
     ) -> Tensor<1> {
         let mut rng = stream(self.config.seed, Purpose::Batch, place);
-        let processes = [&network.openings, &network.packets];
         let mut hides = || rng.random_bool(self.config.hidden_labels);
-        let surprises = processes
-            .iter()
-            .enumerate()
-            .filter_map(|(process, network)| {
-                let batch = self.batch(&self.data.training, spans, process, &mut hides);
-                (batch.spans > 0).then(|| network.surprise(&batch))
-            });
+        let surprises = (0..PROCESSES).filter_map(|process| {
+            let batch = self.batch(&self.data.training, spans, process, &mut hides);
+            (batch.spans > 0).then(|| network.of(process).surprise(&batch))
+        });
         let surprise = surprises.reduce(|a, b| a + b);
         surprise.expect("there are spans") / (at.batch * SPAN) as f64
     }

@@ -1,0 +1,119 @@
+//! Which generator a command uses.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use clap::builder::RangedU64ValueParser;
+use clap::{Args, ValueEnum};
+use tracecodec_nn::Codec;
+use tracecodec_nn::generator::{Backbone, Generator, Method, Solver};
+
+use crate::failure::Hint;
+
+/// The file that describes a trained generator.
+pub(crate) const GENERATOR: &str = "generator.json";
+
+/// Which generator to use.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct GeneratorModelArgs {
+    /// Folder of a trained generator; without it, the small one that is built in.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) model: Option<PathBuf>,
+    /// Folder of the codec whose latents the generator samples; without it, the one that is built in.
+    #[arg(long, value_name = "DIR", requires = "model")]
+    codec: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) solver: SolverArgs,
+}
+
+/// How flow matching is solved.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct SolverArgs {
+    /// Method by which flow matching is solved.
+    #[arg(long, value_enum, default_value_t = MethodArg::Heun)]
+    method: MethodArg,
+    /// Steps of the method: of one evaluation each with euler, of two with the others.
+    #[arg(long, value_name = "N", default_value_t = Solver::default().steps, value_parser = RangedU64ValueParser::<usize>::new().range(1..=100_000))]
+    solver_steps: usize,
+}
+
+/// Methods by which flow matching is solved.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum MethodArg {
+    /// One evaluation a step.
+    Euler,
+    /// Two evaluations a step.
+    Midpoint,
+    /// Two evaluations a step, the paper's.
+    Heun,
+}
+
+impl MethodArg {
+    /// The method.
+    pub(crate) fn method(self) -> Method {
+        match self {
+            Self::Euler => Method::Euler,
+            Self::Midpoint => Method::Midpoint,
+            Self::Heun => Method::Heun,
+        }
+    }
+}
+
+impl SolverArgs {
+    /// The solver.
+    pub(crate) fn solver(self) -> Solver {
+        Solver {
+            method: self.method.method(),
+            steps: self.solver_steps,
+        }
+    }
+}
+
+impl GeneratorModelArgs {
+    /// Loads the generator.
+    pub(crate) fn load(&self) -> Result<Generator> {
+        match &self.model {
+            None => Ok(Generator::embedded()),
+            Some(folder) => load_generator(folder, self.codec.as_deref(), self.solver.solver()),
+        }
+    }
+
+    /// Its name in summaries.
+    pub(crate) fn name(&self) -> String {
+        self.model.as_ref().map_or_else(
+            || "built in".to_string(),
+            |folder| folder.display().to_string(),
+        )
+    }
+}
+
+/// Tells which backbone the generator in a folder has.
+///
+/// # Errors
+/// If there is no generator.
+pub(crate) fn backbone(folder: &Path) -> Result<Backbone> {
+    if !folder.join(GENERATOR).is_file() {
+        return Err(Hint::error(
+            format!("{}: no generator there", folder.display()),
+            "name a folder that `tracecodec generator train` wrote",
+        ));
+    }
+    Ok(Backbone::of(folder)?)
+}
+
+/// Loads the generator of packet actions in a folder, and the codec in another or the one that is built in, where it samples latents.
+///
+/// # Errors
+/// If one of them is not there, is damaged, or they do not belong together.
+pub(crate) fn load_generator(
+    folder: &Path,
+    codec: Option<&Path>,
+    solver: Solver,
+) -> Result<Generator> {
+    backbone(folder)?;
+    let codec = || match codec {
+        Some(codec) => Codec::load(codec),
+        None => Ok(Codec::embedded()),
+    };
+    Ok(Generator::load(folder, codec, solver)?)
+}

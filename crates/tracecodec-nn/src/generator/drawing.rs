@@ -1,0 +1,46 @@
+//! How a trace is drawn, whatever draws it.
+
+use crate::error::Error;
+use crate::parallel::default_threads;
+
+/// How a trace is drawn.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Drawing {
+    /// Names all random numbers. Default 0.
+    pub seed: u64,
+    /// The label to generate for. Default none.
+    pub label: Option<String>,
+    /// Whether what contradicts a flow's state is masked: a packet of a flow that is not open, of another protocol than the flow's, another
+    /// opening, an acknowledgment of what was never sent. Default yes.
+    pub constrained: bool,
+    /// Threads; the trace does not depend on them. Default: all of the machine's.
+    pub threads: usize,
+}
+
+impl Default for Drawing {
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            label: None,
+            constrained: true,
+            threads: default_threads(),
+        }
+    }
+}
+
+impl Drawing {
+    /// Number of the label among the known ones, from 1 on; 0 for none.
+    ///
+    /// # Errors
+    /// If it is not known.
+    pub(super) fn known_label(&self, labels: &[String]) -> Result<usize, Error> {
+        let Some(label) = &self.label else {
+            return Ok(0);
+        };
+        let known = labels.iter().position(|known| known == label);
+        known.map(|at| at + 1).ok_or_else(|| Error::Label {
+            label: label.clone(),
+            known: labels.to_vec(),
+        })
+    }
+}

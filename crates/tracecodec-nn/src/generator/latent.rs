@@ -1,0 +1,160 @@
+//! Flow matching on the latents of a codec, as a generator of packet actions.
+
+use tracecodec::action::Action;
+
+use super::drawing::Drawing;
+use super::flow_matching::{FlowMatching, Request, Solver};
+use super::representation::{Representation, step_of_time, time_of_step};
+use crate::codec::{Codec, Constraints, TraceDecoder, TraceEncoder};
+use crate::error::Error;
+
+/// Packets of a followed trace that are encoded at once.
+const FOLLOWED: usize = 1_024;
+
+/// A flow-matching generator, and the codec whose latents it samples.
+#[derive(Debug)]
+pub struct LatentGenerator {
+    matching: FlowMatching,
+    codec: Codec,
+    solver: Solver,
+}
+
+impl LatentGenerator {
+    /// Joins the two.
+    ///
+    /// # Errors
+    /// If the generator's rows are not latents of this codec.
+    pub fn new(matching: FlowMatching, codec: Codec, solver: Solver) -> Result<Self, Error> {
+        let digest = codec.digest();
+        match matching.representation() {
+            Representation::Codec { blake3, .. } if *blake3 == digest => Ok(Self {
+                matching,
+                codec,
+                solver,
+            }),
+            other => Err(Error::OtherRepresentation {
+                expected: other.digest().to_string(),
+                found: digest,
+            }),
+        }
+    }
+
+    /// The codec.
+    pub fn codec(&self) -> &Codec {
+        &self.codec
+    }
+
+    /// The generator of latents.
+    pub fn matching(&self) -> &FlowMatching {
+        &self.matching
+    }
+
+    /// A trace from nothing, or, once it has [followed](LatentTrace::follow) one, its continuation.
+    ///
+    /// # Errors
+    /// If the label is not one of the generator's.
+    pub fn generate(&self, drawing: &Drawing) -> Result<LatentTrace<'_>, Error> {
+        drawing.known_label(self.matching.labels())?;
+        let constraints = match drawing.constrained {
+            true => Constraints::Strict,
+            false => Constraints::None,
+        };
+        Ok(LatentTrace {
+            generator: self,
+            drawing: drawing.clone(),
+            encoder: self.codec.encoder(),
+            decoder: self.codec.decoder_with(constraints),
+            followed: Vec::new(),
+            rows: Vec::new(),
+            place: 0,
+        })
+    }
+}
+
+/// A trace in the making, window by window. Memory is that of a window and of the flows that are open.
+#[derive(Debug)]
+pub struct LatentTrace<'a> {
+    generator: &'a LatentGenerator,
+    drawing: Drawing,
+    encoder: TraceEncoder<'a>,
+    decoder: TraceDecoder<'a>,
+    /// Packets to follow that are not yet encoded.
+    followed: Vec<Action>,
+    /// Rows to go on from.
+    rows: Vec<f32>,
+    /// Windows so far.
+    place: u64,
+}
+
+impl LatentTrace<'_> {
+    /// Takes the next packet of the trace that is to be continued.
+    pub fn follow(&mut self, action: &Action) {
+        self.followed.push(*action);
+        if self.followed.len() == FOLLOWED {
+            self.encode_followed();
+        }
+    }
+
+    /// The packets of the next window, in order.
+    pub fn batch(&mut self) -> Vec<Action> {
+        self.encode_followed();
+        let matching = &self.generator.matching;
+        let request = Request {
+            prefix: &self.rows,
+            label: self.drawing.label.as_deref(),
+            place: self.place,
+        };
+        let is_first = self.rows.is_empty();
+        let solver = &self.generator.solver;
+        let sampled = matching.sample_all(&[request], solver, self.drawing.seed);
+        self.place += 1;
+        let rows = sampled.concat();
+        let channels = matching.channels();
+        let latents: Vec<f32> = rows
+            .chunks_exact(channels)
+            .flat_map(|row| &row[..channels - 1])
+            .copied()
+            .collect();
+        let mut actions = self.decoder.decode(&latents);
+        for (action, row) in actions.iter_mut().zip(rows.chunks_exact(channels)) {
+            // The channel of its own tells the time without the jumps between digits.
+            action.delta_t = step_of_time(row[channels - 1]).max(0);
+        }
+        if let (true, Some(first)) = (is_first, actions.first_mut()) {
+            first.delta_t = 0;
+        }
+        // What is gone on from are latents of packets that there are, not what was sampled for them.
+        self.encode(&actions);
+        actions
+    }
+
+    /// Packets so far that contradicted their flow's state, and were made to agree.
+    pub fn settled(&self) -> u64 {
+        let settled = self.decoder.settled();
+        settled.flows + settled.acknowledgments
+    }
+
+    fn encode_followed(&mut self) {
+        let followed = std::mem::take(&mut self.followed);
+        if followed.is_empty() {
+            return;
+        }
+        let latents = self.encode(&followed);
+        // So that the decoder knows which flows are open.
+        self.decoder.decode(&latents);
+    }
+
+    /// Encodes packets as rows to go on from; gives back their latents.
+    fn encode(&mut self, actions: &[Action]) -> Vec<f32> {
+        let latents = self.encoder.encode(actions);
+        for (mu, action) in latents.mu.chunks_exact(latents.dim).zip(actions) {
+            self.rows.extend(mu);
+            self.rows.push(time_of_step(action.delta_t));
+        }
+        let matching = &self.generator.matching;
+        let kept = matching.prefix() * matching.channels();
+        let surplus = self.rows.len().saturating_sub(kept);
+        self.rows.drain(..surplus);
+        latents.mu
+    }
+}

@@ -1,0 +1,149 @@
+//! The generators behind one interface.
+
+use std::path::Path;
+
+use serde::Deserialize;
+use tracecodec::action::{Action, OptionProfiles};
+
+use super::autoregressive::{self, Autoregressive};
+use super::drawing::Drawing;
+use super::flow_matching::{FlowMatching, Solver};
+use super::latent::{LatentGenerator, LatentTrace};
+use crate::codec::Codec;
+use crate::error::Error;
+use crate::files;
+
+/// A generator of packet actions, whatever its backbone.
+#[derive(Debug)]
+pub enum Generator {
+    /// Packet actions one after the other.
+    Autoregressive(Box<Autoregressive>),
+    /// Windows of a codec's latents.
+    Latent(Box<LatentGenerator>),
+}
+
+/// A trace in the making, which goes on for as long as it is asked.
+#[derive(Debug)]
+pub enum Trace<'a> {
+    /// Of the autoregressive generator.
+    Autoregressive(Box<autoregressive::TraceGenerator<'a>>),
+    /// Of flow matching.
+    Latent(Box<LatentTrace<'a>>),
+}
+
+/// Which backbone a generator has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Backbone {
+    /// [`Autoregressive`].
+    Autoregressive,
+    /// [`FlowMatching`].
+    FlowMatching,
+}
+
+impl Backbone {
+    /// The backbone of the generator in a directory.
+    ///
+    /// # Errors
+    /// If there is none, or none of this version.
+    pub fn of(directory: &Path) -> Result<Self, Error> {
+        #[derive(Deserialize)]
+        struct Head {
+            backbone: Backbone,
+        }
+        let path = directory.join("generator.json");
+        let bytes = files::read(&path)?;
+        let head: Head = serde_json::from_slice(&bytes).map_err(|e| Error::format(&path, e))?;
+        Ok(head.backbone)
+    }
+}
+
+impl Generator {
+    /// Reads a generator from a directory. One of latents needs their codec, and how to solve for them.
+    ///
+    /// # Errors
+    /// If a file is missing or damaged, or the latents are not the codec's.
+    pub fn load(
+        directory: &Path,
+        codec: impl FnOnce() -> Result<Codec, Error>,
+        solver: Solver,
+    ) -> Result<Self, Error> {
+        Ok(match Backbone::of(directory)? {
+            Backbone::Autoregressive => {
+                Self::Autoregressive(Box::new(Autoregressive::load(directory)?))
+            }
+            Backbone::FlowMatching => {
+                let matching = FlowMatching::load(directory)?;
+                Self::Latent(Box::new(LatentGenerator::new(matching, codec()?, solver)?))
+            }
+        })
+    }
+
+    /// The autoregressive generator that ships with the program.
+    pub fn embedded() -> Self {
+        Self::Autoregressive(Box::new(Autoregressive::embedded()))
+    }
+
+    /// The dictionary that gives `tcp_opt_profile` its meaning.
+    pub fn option_profiles(&self) -> &OptionProfiles {
+        match self {
+            Self::Autoregressive(generator) => generator.option_profiles(),
+            Self::Latent(generator) => generator.codec().option_profiles(),
+        }
+    }
+
+    /// Packets a second of the training traces of a label, or of all where it is none; none if that is not known.
+    pub fn rate(&self, label: Option<&str>) -> Option<f64> {
+        match self {
+            Self::Autoregressive(generator) => generator.rate(label),
+            Self::Latent(_) => None,
+        }
+    }
+
+    /// A trace from nothing, or, once it has [followed](Trace::follow) one, its continuation.
+    ///
+    /// # Errors
+    /// If the label is not one of the generator's.
+    pub fn generate(&self, drawing: &Drawing) -> Result<Trace<'_>, Error> {
+        Ok(match self {
+            Self::Autoregressive(generator) => {
+                Trace::Autoregressive(Box::new(generator.generate(drawing)?))
+            }
+            Self::Latent(generator) => Trace::Latent(Box::new(generator.generate(drawing)?)),
+        })
+    }
+}
+
+impl Trace<'_> {
+    /// Takes the next packet of the trace that is to be continued, before the first batch.
+    pub fn follow(&mut self, action: &Action) {
+        match self {
+            Self::Autoregressive(trace) => trace.follow(action),
+            Self::Latent(trace) => trace.follow(action),
+        }
+    }
+
+    /// The next packets, at least one, in order.
+    pub fn batch(&mut self) -> Vec<Action> {
+        match self {
+            Self::Autoregressive(trace) => trace.batch(),
+            Self::Latent(trace) => trace.batch(),
+        }
+    }
+
+    /// Packets so far that contradicted their flow's state, and were made to agree.
+    pub fn settled(&self) -> u64 {
+        match self {
+            Self::Autoregressive(trace) => trace.settled(),
+            Self::Latent(trace) => trace.settled(),
+        }
+    }
+
+    /// Flows with a packet yet to come; none where the generator does not plan ahead.
+    pub fn open_flows(&self) -> Option<usize> {
+        match self {
+            Self::Autoregressive(trace) => Some(trace.open_flows()),
+            Self::Latent(_) => None,
+        }
+    }
+}
