@@ -9,7 +9,9 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use tracecodec::artifact::manifest::Split;
 use tracecodec_nn::generator::curve::Point;
-use tracecodec_nn::generator::{Curve, CurveConfig, FlowMatching, Sequences, Solver, curve};
+use tracecodec_nn::generator::{
+    Curve, CurveConfig, FlowMatching, Method, Sequences, Solver, curve,
+};
 
 use crate::failure::Hint;
 use crate::generator_args::MethodArg;
