@@ -53,7 +53,6 @@ pub(crate) enum Command {
     Verify(commands::verify::Verify),
     Evaluate(commands::evaluate::Evaluate),
     Merge(commands::merge::Merge),
-    InterfaceTest(commands::interface_test::InterfaceTest),
     Check(commands::check::Check),
     Report(commands::report::Report),
     Completions(commands::completions::Completions),

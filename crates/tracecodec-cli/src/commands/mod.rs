@@ -11,7 +11,6 @@ pub(crate) mod events;
 pub(crate) mod generate;
 pub(crate) mod generator;
 pub(crate) mod inspect;
-pub(crate) mod interface_test;
 pub(crate) mod lift;
 pub(crate) mod merge;
 pub(crate) mod probe;
@@ -48,7 +47,6 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Verify(args) => return verify::run(&args, json).map(Into::into),
         Command::Evaluate(args) => evaluate::run(&args, json),
         Command::Merge(args) => merge::run(&args, json),
-        Command::InterfaceTest(args) => interface_test::run(&args, json),
         Command::Check(args) => return check::run(&args, json).map(Into::into),
         Command::Report(args) => report::run(&args, json),
         Command::Completions(args) => completions::run(&args),

@@ -18,7 +18,7 @@ fn sharded() -> TempDir {
 fn test_controls() {
     let folder = sharded();
     let line =
-        format!("interface-test repeat later oracle raw-oracle --shards shards -o out {WINDOWS}");
+        format!("generator test repeat later oracle raw-oracle --shards shards -o out {WINDOWS}");
     let told = json(&succeed(&folder, &format!("{line} --keep kept --json")));
     assert_eq!(told["cases"], 5);
     assert!(told["windows"].as_u64().unwrap() > 5, "{told}");
@@ -56,12 +56,12 @@ fn test_controls() {
 fn test_refusals() {
     let folder = sharded();
     let lines = [
-        "interface-test later --shards shards -o out",
-        "interface-test later later --shards shards -o out",
-        "interface-test nobody --shards shards -o out",
-        "interface-test later --shards nowhere -o out",
-        "interface-test oracle --shards shards -o out --prefix 10 --suffix 10 --keep shards",
-        "interface-test later --shards shards -o out --prefix 10 --suffix 600 --stride 4000",
+        "generator test later --shards shards -o out",
+        "generator test later later --shards shards -o out",
+        "generator test nobody --shards shards -o out",
+        "generator test later --shards nowhere -o out",
+        "generator test oracle --shards shards -o out --prefix 10 --suffix 10 --keep shards",
+        "generator test later --shards shards -o out --prefix 10 --suffix 600 --stride 4000",
     ];
     let told: Vec<_> = lines
         .iter()

@@ -2,6 +2,7 @@
 
 mod curve;
 mod sequences;
+mod test;
 mod train;
 
 use anyhow::Result;
@@ -22,6 +23,7 @@ enum GeneratorCommand {
     Sequences(sequences::SequencesArgs),
     Train(train::Train),
     Curve(curve::CurveArgs),
+    Test(test::Test),
 }
 
 pub(crate) fn run(args: &GeneratorArgs, json: bool) -> Result<()> {
@@ -29,5 +31,6 @@ pub(crate) fn run(args: &GeneratorArgs, json: bool) -> Result<()> {
         GeneratorCommand::Sequences(args) => sequences::run(args, json),
         GeneratorCommand::Train(args) => train::run(args, json),
         GeneratorCommand::Curve(args) => curve::run(args, json),
+        GeneratorCommand::Test(args) => test::run(args, json),
     }
 }

@@ -1,4 +1,4 @@
-//! `interface-test`: how well generators go on from real prefixes (the paper, Tables 4 and 12).
+//! `generator test`: how well generators go on from real prefixes (the paper, Tables 4 and 12).
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -11,7 +11,7 @@ use serde::Serialize;
 use tracecodec::artifact::manifest::Split;
 use tracecodec::metrics::{Evaluation, METRICS, Unit};
 
-use super::evaluate::{self, Evaluate};
+use crate::commands::evaluate::{self, Evaluate};
 use crate::continuation::{
     self, Case, Contestant, Control, Cut, Frame, Name, Rules, Window, spread,
 };
@@ -37,7 +37,7 @@ const FOLDER: &str = "captures.part";
 /// Contestants that need no model: repeat (the prefix once more), later (the real suffix of another case), oracle (the real suffix by way of
 /// packet actions), raw-oracle (the real suffix by way of raw rows).
 #[derive(Debug, Args)]
-pub(crate) struct InterfaceTest {
+pub(crate) struct Test {
     /// Who goes on from the prefixes.
     #[arg(value_name = "CONTESTANT", required = true)]
     contestants: Vec<Name>,
@@ -104,7 +104,7 @@ struct Row<'a> {
     metrics: BTreeMap<&'static str, Option<f64>>,
 }
 
-pub(crate) fn run(args: &InterfaceTest, json: bool) -> Result<()> {
+pub(crate) fn run(args: &Test, json: bool) -> Result<()> {
     let names = check_contestants(&args.contestants)?;
     let rules = Rules {
         seed: args.seed,
@@ -171,7 +171,7 @@ struct Trial {
 }
 
 impl Trial {
-    fn new(args: &InterfaceTest) -> Result<Self> {
+    fn new(args: &Test) -> Result<Self> {
         let shards = Shards::read(&args.shards.iter().collect::<Vec<_>>())?;
         let shards = shards.counted(Split::Test);
         let cut = Cut {
@@ -284,7 +284,7 @@ struct Captures {
 }
 
 impl Captures {
-    fn create(args: &InterfaceTest, contestants: &[String]) -> Result<Self> {
+    fn create(args: &Test, contestants: &[String]) -> Result<Self> {
         if let Some(folder) = &args.keep {
             check_empty(folder)?;
         }
