@@ -35,8 +35,7 @@ struct Place {
 #[derive(Debug)]
 pub struct Windows {
     file: LatentFile,
-    /// Labels of the sequences.
-    labels: Vec<Option<String>>,
+    sequences: Vec<Sequence>,
     suffix: u64,
     places: Vec<Place>,
     /// Windows, counted as often as they are repeated.
@@ -65,7 +64,7 @@ impl Windows {
         let places: Vec<Place> = places.collect();
         Self {
             file,
-            labels: sequences.iter().map(|s| s.label.clone()).collect(),
+            sequences: sequences.to_vec(),
             suffix: suffix as u64,
             prefix: prefix as u64,
             order: (0..places.len() as u32).collect(),
@@ -103,6 +102,16 @@ impl Windows {
         (place.middle - place.first) as usize
     }
 
+    /// The sequence that a window is of, and the row of the sequence that its suffix begins with.
+    ///
+    /// # Panics
+    /// If there are not so many windows.
+    pub fn position(&self, number: u64) -> (&Sequence, u64) {
+        let place = self.place(number);
+        let sequence = self.sequence(place);
+        (sequence, place.middle - sequence.first)
+    }
+
     /// A window by its number.
     ///
     /// # Errors
@@ -115,8 +124,12 @@ impl Windows {
         Ok(Window {
             prefix: self.file.read(place.first..place.middle)?,
             suffix: self.file.read(place.middle..place.middle + self.suffix)?,
-            label: self.labels[place.sequence as usize].clone(),
+            label: self.sequence(place).label.clone(),
         })
+    }
+
+    fn sequence(&self, place: Place) -> &Sequence {
+        &self.sequences[place.sequence as usize]
     }
 
     fn place(&self, number: u64) -> Place {
@@ -191,6 +204,8 @@ mod tests {
                 (vec![14.0, 15.0, 16.0], 17.0, 20.0, None),
             ]
         );
+        let (sequence, row) = windows.position(5);
+        assert_eq!((sequence.shard.as_str(), row), ("2.pcap", 2));
         let repeated = windows.with_starts(3);
         assert_eq!(repeated.len(), 15);
         let empty = (0..15).filter(|&i| repeated.window(i).unwrap().prefix.is_empty());
