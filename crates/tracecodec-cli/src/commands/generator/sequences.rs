@@ -17,6 +17,7 @@ use tracecodec_nn::baseline::Baseline;
 use tracecodec_nn::generator::sequences::SequencesManifest;
 use tracecodec_nn::generator::{Representation, SequencesWriter, time_of_step};
 
+use super::SEQUENCES;
 use crate::cli::{ModelArgs, ReadArgs};
 use crate::commands::baseline::{load_baseline, read_rows};
 use crate::failure::Hint;
@@ -24,9 +25,6 @@ use crate::input::{Input, progress_bar};
 use crate::interrupt;
 use crate::output::print_summary;
 use crate::shards::{Capture, Shards};
-
-/// The file that describes latent sequences.
-const SEQUENCES: &str = "sequences.json";
 
 /// Packets that are encoded between two looks at Ctrl-C.
 const BATCH: usize = 4096;

@@ -6,16 +6,13 @@ use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use serde_json::Value;
-use tracecodec_nn::generator::Sequences;
 use tracecodec_nn::generator::flow_matching::{self, FlowMatchingConfig, Validation};
 
+use super::{GENERATOR, open_sequences};
 use crate::cli::DeviceArg;
 use crate::failure::Hint;
 use crate::output::print_summary;
 use crate::training_run::{TrainingArgs, TrainingBar, stopped_early};
-
-/// The file that describes a trained generator.
-const GENERATOR: &str = "generator.json";
 
 /// Train a generator on latent sequences.
 ///
@@ -80,7 +77,7 @@ fn flow_matching(args: &Train, json: bool) -> Result<()> {
     let training = &args.training;
     training.check_output(GENERATOR, None)?;
     config.train.device.check()?;
-    let sequences = Sequences::open(&args.sequences)?;
+    let sequences = open_sequences(&args.sequences)?;
     let bar = TrainingBar::new("windows");
     let (_, report) = flow_matching::train(
         &config,

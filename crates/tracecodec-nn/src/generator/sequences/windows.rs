@@ -36,11 +36,9 @@ struct Place {
 pub struct Windows {
     file: LatentFile,
     sequences: Vec<Sequence>,
+    prefix: u64,
     suffix: u64,
     places: Vec<Place>,
-    /// Windows, counted as often as they are repeated.
-    order: Vec<u32>,
-    prefix: u64,
 }
 
 impl Windows {
@@ -61,36 +59,33 @@ impl Windows {
                     middle: sequence.first + middle,
                 })
         });
-        let places: Vec<Place> = places.collect();
         Self {
             file,
             sequences: sequences.to_vec(),
-            suffix: suffix as u64,
             prefix: prefix as u64,
-            order: (0..places.len() as u32).collect(),
-            places,
+            suffix: suffix as u64,
+            places: places.collect(),
         }
     }
 
     /// The same windows, those without a whole prefix so many times: there are few, and how a sequence begins is to be learned, too.
     pub fn with_starts(mut self, times: usize) -> Self {
-        let numbers = (0..).zip(&self.places);
-        let repeated = numbers.flat_map(|(number, place)| {
+        let repeated = self.places.into_iter().flat_map(|place| {
             let is_start = place.middle - place.first < self.prefix;
-            std::iter::repeat_n(number, if is_start { times } else { 1 })
+            std::iter::repeat_n(place, if is_start { times } else { 1 })
         });
-        self.order = repeated.collect();
+        self.places = repeated.collect();
         self
     }
 
     /// How many there are.
     pub fn len(&self) -> u64 {
-        self.order.len() as u64
+        self.places.len() as u64
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.order.is_empty()
+        self.places.is_empty()
     }
 
     /// Rows of a window's prefix.
@@ -133,7 +128,7 @@ impl Windows {
     }
 
     fn place(&self, number: u64) -> Place {
-        self.places[self.order[number as usize] as usize]
+        self.places[number as usize]
     }
 
     /// The windows of some runs.
