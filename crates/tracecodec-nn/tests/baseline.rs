@@ -74,7 +74,26 @@ fn test_every_model_comes_back_from_disk() {
                 .collect::<Vec<_>>(),
             "{model:?}"
         );
+        check_latents(&loaded);
     }
+}
+
+/// Latents alone decode to what a reconstruction gives, in as many pieces as it takes; where they do not, they are refused.
+fn check_latents(baseline: &Baseline) {
+    let rows = [rows(500), rows(20)].concat();
+    let Ok(width) = baseline.d_latent() else {
+        assert!(!matches!(baseline.model(), Model::Tvae | Model::TabsynVae));
+        let refused = baseline.latents(&rows).unwrap_err().to_string();
+        assert!(refused.starts_with(baseline.model().name()), "{refused}");
+        assert!(baseline.decode(&[0.0]).is_err());
+        return;
+    };
+    let latents = baseline.latents(&rows).unwrap();
+    assert_eq!(latents.len(), rows.len() * width);
+    let decoded: Vec<_> = baseline.reconstruct(&rows).collect();
+    assert_eq!(baseline.decode(&latents).unwrap(), decoded);
+    let cut_short = baseline.decode(&latents[..2 * width - 1]).unwrap();
+    assert_eq!(cut_short, decoded[..1]);
 }
 
 #[test]

@@ -388,6 +388,82 @@ fn test_baselines_from_shards_to_captures() {
 }
 
 #[test]
+fn test_generators_from_shards_to_curves() {
+    let folder = TempDir::new().unwrap();
+    succeed(&folder, "shard example.pcap -o shards --packets 400");
+    let sequences = "generator sequences shards -o sequences --label --json";
+    let summary = json(&succeed(&folder, sequences));
+    assert_eq!(summary["channels"], 65);
+    let rows = ["training_rows", "validation_rows", "test_rows"];
+    let rows = rows.map(|rows| summary[rows].as_u64().unwrap());
+    assert_eq!(rows.iter().sum::<u64>(), 4000);
+    assert!(told(&run(&folder, sequences)).contains("--overwrite"));
+    let config = r#"{"network": {"layers": 1, "width": 16, "heads": 2, "prefix": 16, "suffix": 16},
+        "train": {"steps": 6, "batch": 4, "validations": 2, "validation_windows": 8}}"#;
+    fs::write(folder.path().join("config.json"), config).unwrap();
+    let train = "generator train sequences -o model --config config.json --seed 3";
+    succeed(&folder, train);
+    assert_eq!(
+        names(&folder.path().join("model")),
+        [
+            "generator.json",
+            "history.jsonl",
+            "manifest.json",
+            "weights.safetensors"
+        ]
+    );
+    assert!(told(&run(&folder, train)).contains("--overwrite"));
+    let curve = "generator curve model sequences --windows 4 --steps 1,2 --reference 4";
+    let table = told(&succeed(&folder, curve));
+    assert!(table.contains("4 suffixes of 16 packets"), "{table}");
+    let measured = json(&succeed(&folder, &format!("{curve} --methods heun --json")));
+    let points = measured["points"].as_array().unwrap();
+    assert_eq!(points.len(), 2);
+    assert_eq!(points[1]["evaluations"], 4);
+    assert_eq!(measured["reference"]["to_reference"], 0.0);
+    fs::write(
+        folder.path().join("config.json"),
+        r#"{"train": {"speed": 1}}"#,
+    )
+    .unwrap();
+    let unknown = told(&run(&folder, &format!("{train} --overwrite")));
+    assert!(unknown.contains("speed"), "{unknown}");
+    let outside = told(&run(&folder, "generator train shards -o other"));
+    assert!(
+        outside.contains("shards: no latent sequences there"),
+        "{outside}"
+    );
+    let outside = told(&run(&folder, "generator curve shards sequences"));
+    assert!(outside.contains("shards: no generator there"), "{outside}");
+}
+
+#[test]
+fn test_latents_of_other_models_are_refused() {
+    let folder = TempDir::new().unwrap();
+    succeed(&folder, "shard example.pcap -o shards --packets 400");
+    for (model, standalone) in [("tvae", true), ("goggle", false)] {
+        succeed(
+            &folder,
+            &format!("baseline train shards -m {model} -o {model} --steps 2"),
+        );
+        let sequences = format!("generator sequences shards -o of-{model} --baseline {model}");
+        let sequences = run(&folder, &sequences);
+        assert_eq!(sequences.status.success(), standalone, "{model}");
+        let refused = told(&sequences).contains("do not decode from its latents alone");
+        assert_eq!(refused, !standalone, "{model}");
+    }
+    assert!(!folder.path().join("of-goggle").exists());
+    let codec = "generator sequences shards -o of-codec";
+    succeed(&folder, codec);
+    let config = r#"{"network": {"layers": 1, "width": 8, "heads": 1, "prefix": 4, "suffix": 4}}"#;
+    fs::write(folder.path().join("config.json"), config).unwrap();
+    let train = "generator train of-codec -o model --config config.json --steps 1";
+    succeed(&folder, train);
+    let mixed = told(&run(&folder, "generator curve model of-tvae"));
+    assert!(mixed.contains("latents of another model"), "{mixed}");
+}
+
+#[test]
 fn test_raw_oracle_keeps_the_example() {
     let folder = TempDir::new().unwrap();
     for schema in ["columns", "bits"] {

@@ -9,11 +9,11 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use tracecodec::artifact::manifest::Split;
 use tracecodec_nn::generator::curve::Point;
-use tracecodec_nn::generator::{
-    Curve, CurveConfig, FlowMatching, Method, Sequences, Solver, curve,
-};
+use tracecodec_nn::generator::{Curve, CurveConfig, FlowMatching, Method, Solver, curve};
 
+use super::open_sequences;
 use crate::failure::Hint;
+use crate::generator_args::GENERATOR;
 use crate::generator_args::MethodArg;
 use crate::input::progress_bar;
 use crate::interrupt;
@@ -76,11 +76,17 @@ struct Summary {
 }
 
 pub(crate) fn run(args: &CurveArgs, json: bool) -> Result<()> {
+    if !args.model.join(GENERATOR).is_file() {
+        return Err(Hint::error(
+            format!("{}: no generator there", args.model.display()),
+            "name a folder that `tracecodec generator train` wrote",
+        ));
+    }
     let mut generator = FlowMatching::load(&args.model)?;
     if let Some(threads) = args.threads {
         generator = generator.with_threads(threads);
     }
-    let sequences = Sequences::open(&args.sequences)?;
+    let sequences = open_sequences(&args.sequences)?;
     if sequences.manifest().representation.digest() != generator.representation().digest() {
         return Err(Hint::error(
             format!(

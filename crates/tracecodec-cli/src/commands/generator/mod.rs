@@ -5,8 +5,16 @@ mod sequences;
 mod test;
 mod train;
 
+use std::path::Path;
+
 use anyhow::Result;
 use clap::{Args, Subcommand};
+use tracecodec_nn::generator::Sequences;
+
+use crate::failure::Hint;
+
+/// The file that describes latent sequences.
+const SEQUENCES: &str = "sequences.json";
 
 /// Train and measure generators.
 ///
@@ -33,4 +41,15 @@ pub(crate) fn run(args: &GeneratorArgs, json: bool) -> Result<()> {
         GeneratorCommand::Curve(args) => curve::run(args, json),
         GeneratorCommand::Test(args) => test::run(args, json),
     }
+}
+
+/// Opens a folder of latent sequences.
+fn open_sequences(folder: &Path) -> Result<Sequences> {
+    if !folder.join(SEQUENCES).is_file() {
+        return Err(Hint::error(
+            format!("{}: no latent sequences there", folder.display()),
+            "name a folder that `tracecodec generator sequences` wrote",
+        ));
+    }
+    Ok(Sequences::open(folder)?)
 }

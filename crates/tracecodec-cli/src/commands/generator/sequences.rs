@@ -17,6 +17,7 @@ use tracecodec_nn::baseline::Baseline;
 use tracecodec_nn::generator::sequences::SequencesManifest;
 use tracecodec_nn::generator::{Representation, SequencesWriter, time_of_step};
 
+use super::SEQUENCES;
 use crate::cli::{ModelArgs, ReadArgs};
 use crate::commands::baseline::{load_baseline, read_rows};
 use crate::failure::Hint;
@@ -25,16 +26,13 @@ use crate::interrupt;
 use crate::output::print_summary;
 use crate::shards::{Capture, Shards};
 
-/// The file that describes latent sequences.
-const SEQUENCES: &str = "sequences.json";
-
 /// Packets that are encoded between two looks at Ctrl-C.
 const BATCH: usize = 4096;
 
 /// Write latent sequences: one a shard, one row a packet.
 ///
 /// A row of a codec holds the mean of the packet's posterior, as the encoder gives it, and the time since the packet before; one of a baseline
-/// the mean of its latent. Splits are those of the shards. Memory does not grow with the data.
+/// the mean of its latent. Splits and labels are those of the shards. Memory does not grow with the data.
 #[derive(Debug, Args)]
 pub(crate) struct SequencesArgs {
     /// Folders that `tracecodec shard` wrote.
@@ -48,9 +46,7 @@ pub(crate) struct SequencesArgs {
     /// Folder of a trained baseline, instead of a codec: TVAE or TabSyn-VAE.
     #[arg(long, value_name = "DIR", conflicts_with = "model")]
     baseline: Option<PathBuf>,
-    /// Label the sequences of each folder of shards with the folder's name, for generators that are told what to generate.
-    #[arg(long)]
-    label: bool,
+
     /// Replace sequences that the folder holds.
     #[arg(long)]
     overwrite: bool,
@@ -89,7 +85,7 @@ pub(crate) fn run(args: &SequencesArgs, json: bool) -> Result<()> {
     let folders: Vec<Folder<'_>> = args
         .shards
         .iter()
-        .map(|path| Folder::read(path, args.label))
+        .map(Folder::read)
         .collect::<Result<_>>()?;
     let shards = folders.iter().map(Folder::count).sum::<usize>();
     let bar = progress_bar(Some(shards as u64), "shards");
@@ -156,19 +152,13 @@ fn summary(args: &SequencesArgs, model: &Model, manifest: &SequencesManifest) ->
 struct Folder<'a> {
     path: &'a PathBuf,
     shards: Shards<'a>,
-    label: Option<String>,
 }
 
 impl<'a> Folder<'a> {
-    fn read(path: &'a PathBuf, label: bool) -> Result<Self> {
-        let name = fs::canonicalize(path).ok();
-        let name = name.as_deref().and_then(Path::file_name);
+    fn read(path: &'a PathBuf) -> Result<Self> {
         Ok(Self {
             path,
             shards: Shards::read(&[path])?,
-            label: name
-                .filter(|_| label)
-                .map(|name| name.to_string_lossy().into_owned()),
         })
     }
 
@@ -193,7 +183,7 @@ fn write(
     for shard in folder.shards.of(split) {
         interrupt::check()?;
         let name = shard.path.strip_prefix(folder.path).unwrap_or(&shard.path);
-        writer.begin(split, &name.display().to_string(), folder.label.as_deref());
+        writer.begin(split, &name.display().to_string(), shard.label.as_deref());
         match model {
             Model::Codec(model) => model.write(writer, &shard, read)?,
             Model::Baseline(baseline) => {

@@ -7,12 +7,13 @@ use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use serde_json::Value;
-use tracecodec_nn::generator::Sequences;
+
 use tracecodec_nn::generator::autoregressive::{self, AutoregressiveConfig};
 use tracecodec_nn::generator::flow_matching::{self, FlowMatchingConfig};
 use tracecodec_nn::train::Report;
 use tracecodec_nn::{Device, Precision};
 
+use super::{SEQUENCES, open_sequences};
 use crate::cli::{DeviceArg, ReadArgs};
 use crate::course_data;
 use crate::failure::Hint;
@@ -70,9 +71,6 @@ struct Summary<V> {
     examples_per_second: f64,
     best: V,
 }
-
-/// The file that describes a folder of latent sequences.
-const SEQUENCES: &str = "sequences.json";
 
 pub(crate) fn run(args: &Train, json: bool) -> Result<()> {
     match args.data.as_slice() {
@@ -144,7 +142,7 @@ fn flow_matching(args: &Train, folder: &Path, json: bool) -> Result<()> {
     let training = &args.training;
     training.check_output(GENERATOR, None)?;
     config.train.device.check()?;
-    let sequences = Sequences::open(folder)?;
+    let sequences = open_sequences(folder)?;
     let bar = TrainingBar::new("windows");
     let (_, report) = flow_matching::train(
         &config,

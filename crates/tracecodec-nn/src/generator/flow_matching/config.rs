@@ -217,27 +217,17 @@ impl NetworkConfig {
     /// # Errors
     /// If it is not.
     pub fn check(&self) -> Result<(), Error> {
-        for (name, size) in [
-            ("layers", self.layers),
-            ("width", self.width),
-            ("ratio", self.ratio),
-            ("suffix", self.suffix),
+        for (name, size, least, most) in [
+            ("layers", self.layers, 1, 256),
+            ("width", self.width, 1, 8_192),
+            ("ratio", self.ratio, 1, 64),
+            ("prefix", self.prefix, 0, 65_536),
+            ("suffix", self.suffix, 1, 65_536),
         ] {
-            let size = size as f64;
-            rule(
-                name,
-                size,
-                (1.0..=65_536.0).contains(&size),
-                "must be from 1 to 65,536",
-            )?;
+            let holds = (least..=most).contains(&size);
+            let reason = "must be positive (a prefix may be 0) and of a size that can be trained";
+            rule(name, size as f64, holds, reason)?;
         }
-        let prefix = self.prefix as f64;
-        rule(
-            "prefix",
-            prefix,
-            prefix <= 65_536.0,
-            "must be at most 65,536",
-        )?;
         let is_whole = self.heads > 0 && self.width.is_multiple_of(self.heads);
         rule("heads", self.heads as f64, is_whole, "must divide width")
     }

@@ -35,13 +35,10 @@ struct Place {
 #[derive(Debug)]
 pub struct Windows {
     file: LatentFile,
-    /// Labels of the sequences.
-    labels: Vec<Option<String>>,
+    sequences: Vec<Sequence>,
+    prefix: u64,
     suffix: u64,
     places: Vec<Place>,
-    /// Windows, counted as often as they are repeated.
-    order: Vec<u32>,
-    prefix: u64,
 }
 
 impl Windows {
@@ -62,36 +59,33 @@ impl Windows {
                     middle: sequence.first + middle,
                 })
         });
-        let places: Vec<Place> = places.collect();
         Self {
             file,
-            labels: sequences.iter().map(|s| s.label.clone()).collect(),
-            suffix: suffix as u64,
+            sequences: sequences.to_vec(),
             prefix: prefix as u64,
-            order: (0..places.len() as u32).collect(),
-            places,
+            suffix: suffix as u64,
+            places: places.collect(),
         }
     }
 
     /// The same windows, those without a whole prefix so many times: there are few, and how a sequence begins is to be learned, too.
     pub fn with_starts(mut self, times: usize) -> Self {
-        let numbers = (0..).zip(&self.places);
-        let repeated = numbers.flat_map(|(number, place)| {
+        let repeated = self.places.into_iter().flat_map(|place| {
             let is_start = place.middle - place.first < self.prefix;
-            std::iter::repeat_n(number, if is_start { times } else { 1 })
+            std::iter::repeat_n(place, if is_start { times } else { 1 })
         });
-        self.order = repeated.collect();
+        self.places = repeated.collect();
         self
     }
 
     /// How many there are.
     pub fn len(&self) -> u64 {
-        self.order.len() as u64
+        self.places.len() as u64
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.order.is_empty()
+        self.places.is_empty()
     }
 
     /// Rows of a window's prefix.
@@ -101,6 +95,16 @@ impl Windows {
     pub fn prefix_rows(&self, number: u64) -> usize {
         let place = self.place(number);
         (place.middle - place.first) as usize
+    }
+
+    /// The sequence that a window is of, and the row of the sequence that its suffix begins with.
+    ///
+    /// # Panics
+    /// If there are not so many windows.
+    pub fn position(&self, number: u64) -> (&Sequence, u64) {
+        let place = self.place(number);
+        let sequence = self.sequence(place);
+        (sequence, place.middle - sequence.first)
     }
 
     /// A window by its number.
@@ -115,12 +119,16 @@ impl Windows {
         Ok(Window {
             prefix: self.file.read(place.first..place.middle)?,
             suffix: self.file.read(place.middle..place.middle + self.suffix)?,
-            label: self.labels[place.sequence as usize].clone(),
+            label: self.sequence(place).label.clone(),
         })
     }
 
+    fn sequence(&self, place: Place) -> &Sequence {
+        &self.sequences[place.sequence as usize]
+    }
+
     fn place(&self, number: u64) -> Place {
-        self.places[self.order[number as usize] as usize]
+        self.places[number as usize]
     }
 
     /// The windows of some runs.
@@ -191,6 +199,8 @@ mod tests {
                 (vec![14.0, 15.0, 16.0], 17.0, 20.0, None),
             ]
         );
+        let (sequence, row) = windows.position(5);
+        assert_eq!((sequence.shard.as_str(), row), ("2.pcap", 2));
         let repeated = windows.with_starts(3);
         assert_eq!(repeated.len(), 15);
         let empty = (0..15).filter(|&i| repeated.window(i).unwrap().prefix.is_empty());
