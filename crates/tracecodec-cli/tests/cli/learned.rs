@@ -391,7 +391,7 @@ fn test_baselines_from_shards_to_captures() {
 fn test_generators_from_shards_to_curves() {
     let folder = TempDir::new().unwrap();
     succeed(&folder, "shard example.pcap -o shards --packets 400");
-    let sequences = "generator sequences shards -o sequences --label --json";
+    let sequences = "generator sequences shards -o sequences --json";
     let summary = json(&succeed(&folder, sequences));
     assert_eq!(summary["channels"], 65);
     let rows = ["training_rows", "validation_rows", "test_rows"];

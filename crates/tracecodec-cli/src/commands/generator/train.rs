@@ -67,7 +67,7 @@ struct Summary<V> {
     backbone: &'static str,
     steps: u64,
     stopped_early: bool,
-    /// Windows of flow matching, or spans of 64 events of the autoregressive generator.
+    /// Windows of flow matching, or spans of 256 events of the autoregressive generator.
     examples_per_second: f64,
     best: V,
 }

@@ -95,9 +95,9 @@ pub struct AutoregressiveConfig {
     pub steps: u64,
     /// Budget in minutes instead of steps. Default none.
     pub minutes: Option<f64>,
-    /// Spans of 64 events a step. Default 32.
+    /// Spans of 256 events a step. Default 16.
     pub batch: usize,
-    /// Spans of a step that are computed at a time; it divides `batch`. Default 8.
+    /// Spans of a step that are computed at a time; it divides `batch`. Default 2.
     pub micro_batch: usize,
     /// Peak learning rate. Default 3e-3.
     pub learning_rate: f64,
@@ -113,7 +113,7 @@ pub struct AutoregressiveConfig {
     pub hidden_labels: f64,
     /// Validations in the course of the training. Default 20.
     pub validations: u32,
-    /// Spans of a validation of each process, spread evenly over the validation data. Default 256.
+    /// Spans of a validation of each process, spread evenly over the validation data. Default 64.
     pub validation_spans: usize,
     /// Validations without an improvement after which the training stops. Default 6.
     pub patience: u32,
@@ -131,8 +131,8 @@ impl Default for AutoregressiveConfig {
             seed: 0,
             steps: 8_000,
             minutes: None,
-            batch: 32,
-            micro_batch: 8,
+            batch: 16,
+            micro_batch: 2,
             learning_rate: 3e-3,
             warm_up: 0.03,
             betas: (0.9, 0.98),
@@ -140,7 +140,7 @@ impl Default for AutoregressiveConfig {
             clip: 1.0,
             hidden_labels: 0.1,
             validations: 20,
-            validation_spans: 256,
+            validation_spans: 64,
             patience: 6,
             precision: Precision::default(),
             threads: None,

@@ -10,7 +10,7 @@ use super::clock::{Ticks, clock_width, jittered};
 use super::events::{CLASSES, Events, TIME, Unacknowledged};
 
 /// Events of a span, the piece of a course that is trained at once.
-pub(super) const SPAN: usize = 64;
+pub(super) const SPAN: usize = 256;
 
 /// Silence before the end of a trace, in nanoseconds, that tells that a flow was over.
 const PATIENCE: i64 = 10_000_000_000;

@@ -32,10 +32,10 @@ pub(super) struct RecurrentBlock {
 impl RecurrentBlock {
     fn new(width: usize, rng: &mut impl Rng, device: &Device) -> Self {
         let mut gates = linear(width, 3 * width, rng, device);
-        // Memories that begin to fade after one event to 500.
+        // Memories that fade after one event to 100: in spans of training all of them are seen to fill.
         let mut bias = vec![0.0; 3 * width];
         for (channel, bias) in bias[..width].iter_mut().enumerate() {
-            let events = 500_f32.powf(channel as f32 / width as f32);
+            let events = 100_f32.powf(channel as f32 / width as f32);
             *bias = -events.ln();
         }
         gates.bias = Some(Param::from_data(TensorData::new(bias, [3 * width]), device));

@@ -29,7 +29,7 @@ use crate::train::{
 use crate::weights::Weights;
 
 /// Spans that a validation computes at a time.
-const PIECE: usize = 8;
+const PIECE: usize = 2;
 
 /// Adam's epsilon.
 const EPSILON: f32 = 1e-8;
@@ -64,7 +64,7 @@ pub(super) struct Span {
 }
 
 /// Spans of packets that come with one of openings, at most: openings are so much fewer that they would hardly be learned.
-const RATIO: usize = 7;
+const RATIO: usize = 15;
 
 /// Which spans there are: those of the openings first, as often as it takes, then those of the packets, then those of the clock.
 #[derive(Debug)]
