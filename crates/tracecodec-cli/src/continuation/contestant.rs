@@ -1,37 +1,46 @@
 //! Contestants: who goes on from a prefix.
 
-use std::str::FromStr;
-
+use anyhow::Result;
 use tracecodec::action::OptionProfiles;
 use tracecodec::pcap::Timestamp;
 
 use super::lower::{Actions, Rows};
 use super::{Case, Frame};
+use crate::failure::Hint;
 
 /// Who goes on from a prefix.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Contestant {
     /// The prefix once more: as good as a continuation that learned nothing of how traces go on.
     Repeat,
     /// The suffix of another case: as far from each other as real continuations of one network are.
     Later,
-    /// The real suffix by way of actions: what the compiler alone costs.
+    /// The real suffix by way of actions: what lift and compile alone cost.
     Oracle,
     /// The real suffix by way of raw rows: what their table and renderer alone cost.
     RawOracle,
 }
 
 impl Contestant {
-    /// All that need no model.
-    pub(crate) const CONTROLS: [Contestant; 4] = [
-        Contestant::Repeat,
-        Contestant::Later,
-        Contestant::Oracle,
-        Contestant::RawOracle,
-    ];
+    /// The contestant of this name.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub(crate) fn open(name: &str) -> Result<Self> {
+        match name {
+            "repeat" => Ok(Self::Repeat),
+            "later" => Ok(Self::Later),
+            "oracle" => Ok(Self::Oracle),
+            "raw-oracle" => Ok(Self::RawOracle),
+            _ => Err(Hint::error(
+                format!("{name}: no such contestant"),
+                "repeat, later, oracle or raw-oracle",
+            )),
+        }
+    }
 
     /// Name of its results.
-    pub(crate) fn name(self) -> &'static str {
+    pub(crate) fn name(&self) -> &str {
         match self {
             Self::Repeat => "repeat",
             Self::Later => "later",
@@ -40,8 +49,8 @@ impl Contestant {
         }
     }
 
-    /// The packets that it lets follow on the prefix.
-    pub(crate) fn suffix(self, case: &Case<'_>) -> Vec<Frame> {
+    /// The packets that it lets follow on the prefix: as many as the real suffix has, or those of them that are packets.
+    pub(super) fn suffix(&self, case: &Case<'_>) -> Vec<Frame> {
         match self {
             Self::Repeat => from(case.end(), case.prefix()),
             Self::Later => from(case.end(), case.later),
@@ -57,19 +66,6 @@ impl Contestant {
                 rows.render(case.end(), &suffix)
             }
         }
-    }
-}
-
-impl FromStr for Contestant {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let known = Self::CONTROLS.into_iter();
-        let names = known.clone().map(Self::name).collect::<Vec<_>>().join(", ");
-        known
-            .into_iter()
-            .find(|contestant| contestant.name() == text)
-            .ok_or_else(|| format!("one of {names}"))
     }
 }
 
@@ -92,6 +88,7 @@ mod tests {
         let frames = example();
         let (past, rest) = frames.split_at(700);
         let case = Case {
+            number: 0,
             past,
             prefix: 200,
             suffix: &rest[..300],
@@ -111,9 +108,9 @@ mod tests {
 
     #[test]
     fn test_names() {
-        for contestant in Contestant::CONTROLS {
-            assert_eq!(contestant.name().parse(), Ok(contestant));
+        for name in ["repeat", "later", "oracle", "raw-oracle"] {
+            assert_eq!(Contestant::open(name).unwrap().name(), name);
         }
-        assert!("other".parse::<Contestant>().is_err());
+        assert!(Contestant::open("other").is_err());
     }
 }
