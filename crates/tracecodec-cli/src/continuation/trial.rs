@@ -1,6 +1,7 @@
 //! The test itself: which windows are cases, and the suffixes of each.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -112,9 +113,9 @@ impl Trial {
         let needed = windows.map(|window| window.map(|window| window.shard));
         frames.retain(|shard, _| needed.contains(&Some(*shard)));
         for shard in needed.into_iter().flatten() {
-            if !frames.contains_key(&shard) {
+            if let Entry::Vacant(entry) = frames.entry(shard) {
                 let (capture, packets) = &self.shards[shard];
-                frames.insert(shard, read(capture, *packets)?);
+                entry.insert(read(capture, *packets)?);
             }
         }
         Ok(())
