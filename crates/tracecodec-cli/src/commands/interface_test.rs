@@ -20,8 +20,9 @@ use crate::output::{print, print_json, printable, write_json};
 /// are compared with the real suffix, as `tracecodec evaluate` does. An evaluation of each contestant is written to DIR/NAME.json, which
 /// `tracecodec report` reads.
 ///
-/// Contestants that need no model: repeat (the prefix once more), later (the real suffix of another case), oracle (the real suffix by way of
-/// packet actions), raw-oracle (the real suffix by way of raw rows).
+/// Contestants that generate nothing show what to compare with: repeat (the prefix once more), later (the real suffix of another window), oracle (the
+/// real suffix by way of packet actions), raw-oracle (by way of raw rows), codec (by way of the latents of the built-in codec), or the
+/// folder of a trained codec.
 #[derive(Debug, Args)]
 pub(crate) struct InterfaceTest {
     /// Who goes on from the prefixes.

@@ -52,7 +52,7 @@ impl Trial {
             ));
         }
         let has_other = |window: &Window| cut.after(*window, &windows).is_some();
-        if contestants.contains(&Contestant::Later) && !cases.iter().all(has_other) {
+        if asks_for_later(contestants) && !cases.iter().all(has_other) {
             return Err(Hint::error(
                 "later: there are no two windows whose suffixes lie apart",
                 "take it out, or give more shards or longer ones",
@@ -87,7 +87,7 @@ impl Trial {
         for (number, &window) in self.cases.iter().enumerate() {
             interrupt::check()?;
             let later = self.cut.after(window, &self.windows);
-            let later = later.filter(|_| contestants.contains(&Contestant::Later));
+            let later = later.filter(|_| asks_for_later(contestants));
             self.load(&mut frames, [Some(window), later])?;
             let (past, suffix) = self.parts(window, &frames);
             let case = Case {
@@ -134,6 +134,12 @@ impl Trial {
         let shard = path.file_stem().unwrap_or_default().display();
         format!("{number:04}-{shard}-{}", window.start)
     }
+}
+
+/// Whether a contestant needs the suffixes of other windows.
+fn asks_for_later(contestants: &[Contestant]) -> bool {
+    let mut contestants = contestants.iter();
+    contestants.any(|contestant| matches!(contestant, Contestant::Later))
 }
 
 /// The packets of shards, by their numbers.
