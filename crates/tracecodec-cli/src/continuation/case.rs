@@ -10,9 +10,9 @@ use crate::shards::Capture;
 
 /// A packet that is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Frame {
+pub(super) struct Frame {
     /// When it was captured.
-    pub(crate) time: Timestamp,
+    pub(super) time: Timestamp,
     link: LinkType,
     wire_len: u32,
     data: Vec<u8>,
@@ -20,7 +20,7 @@ pub(crate) struct Frame {
 
 impl Frame {
     /// A packet with bytes of its own.
-    pub(crate) fn of(packet: &Packet<'_>) -> Self {
+    pub(super) fn of(packet: &Packet<'_>) -> Self {
         Self {
             time: packet.time,
             link: packet.link,
@@ -30,7 +30,7 @@ impl Frame {
     }
 
     /// The same packet at another time.
-    pub(crate) fn at(&self, time: Timestamp) -> Self {
+    pub(super) fn at(&self, time: Timestamp) -> Self {
         Self {
             time,
             ..self.clone()
@@ -38,7 +38,7 @@ impl Frame {
     }
 
     /// As a packet.
-    pub(crate) fn packet(&self) -> Packet<'_> {
+    pub(super) fn packet(&self) -> Packet<'_> {
         Packet {
             time: self.time,
             link: self.link,
@@ -50,25 +50,27 @@ impl Frame {
 
 /// One case. Its shard is a trace of its own, which models read from the start.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Case<'a> {
+pub(super) struct Case<'a> {
+    /// Its number: what is drawn at random is drawn anew for each.
+    pub(super) number: usize,
     /// The shard up to the suffix; the prefix ends it.
-    pub(crate) past: &'a [Frame],
+    pub(super) past: &'a [Frame],
     /// Packets of the prefix.
-    pub(crate) prefix: usize,
+    pub(super) prefix: usize,
     /// What did follow.
-    pub(crate) suffix: &'a [Frame],
-    /// The suffix of another case.
-    pub(crate) later: &'a [Frame],
+    pub(super) suffix: &'a [Frame],
+    /// The suffix of another window; none where no one asks for it.
+    pub(super) later: &'a [Frame],
 }
 
 impl<'a> Case<'a> {
     /// The prefix.
-    pub(crate) fn prefix(&self) -> &'a [Frame] {
+    pub(super) fn prefix(&self) -> &'a [Frame] {
         &self.past[self.past.len() - self.prefix..]
     }
 
     /// When the prefix ends.
-    pub(crate) fn end(&self) -> Timestamp {
+    pub(super) fn end(&self) -> Timestamp {
         self.past.last().map_or(Timestamp(0), |frame| frame.time)
     }
 }
@@ -77,7 +79,7 @@ impl<'a> Case<'a> {
 ///
 /// # Errors
 /// If it cannot be read, or is not what its manifest says.
-pub(crate) fn read(shard: &Capture, packets: u64) -> Result<Vec<Frame>> {
+pub(super) fn read(shard: &Capture, packets: u64) -> Result<Vec<Frame>> {
     let args = ReadArgs {
         lenient: false,
         sort: false,

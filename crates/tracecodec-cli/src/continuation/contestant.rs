@@ -1,12 +1,13 @@
 //! Contestants: who goes on from a prefix.
 
-use std::path::PathBuf;
-use std::str::FromStr;
+use std::path::{Path, absolute};
 
 use anyhow::Result;
+use tracecodec::action::float::Tick;
 use tracecodec::action::{Action, OptionProfiles};
 use tracecodec::pcap::Timestamp;
 use tracecodec::raw::{Diagnostics, RawRow};
+use tracecodec_nn::Codec;
 use tracecodec_nn::baseline::Baseline;
 use tracecodec_nn::generator::{
     Backbone, Drawing, FlowMatching, Generator, Representation, Request, Solver,
@@ -17,70 +18,159 @@ use super::{Case, Frame};
 use crate::commands::baseline::load_baseline;
 use crate::failure::Hint;
 use crate::folder;
-use crate::generator_args::{backbone, load_generator};
-
-/// Who goes on from a prefix, as the command line names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Name {
-    /// One that needs no model.
-    Control(Control),
-    /// A trained generator, and the codec or baseline whose latents it samples, if that is not the codec that is built in.
-    Generator {
-        folder: PathBuf,
-        decoder: Option<PathBuf>,
-    },
-}
-
-/// Contestants that need no model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Control {
-    /// The prefix once more: as good as a continuation that learned nothing of how traces go on.
-    Repeat,
-    /// The suffix of another case: as far from each other as real continuations of one network are.
-    Later,
-    /// The real suffix by way of actions: what the compiler alone costs.
-    Oracle,
-    /// The real suffix by way of raw rows: what their table and renderer alone cost.
-    RawOracle,
-}
+use crate::generator_args::{GENERATOR, backbone, load_generator};
 
 /// How generators go on.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Rules {
     /// Names all random numbers, with the number of the case.
     pub(crate) seed: u64,
-    pub(crate) constrained: bool,
+    /// Whether packets are taken as they are sampled.
+    pub(crate) unconstrained: bool,
     /// Whether nothing of what came before the prefix is shown.
     pub(crate) prefix_only: bool,
+    /// How flow matching is solved.
     pub(crate) solver: Solver,
 }
 
 /// Who goes on from a prefix.
+#[derive(Debug)]
 pub(crate) enum Contestant {
-    /// One that needs no model.
-    Control(Control),
+    /// The prefix once more: as good as a continuation that learned nothing of how traces go on.
+    Repeat,
+    /// The suffix of another case: as far from each other as real continuations of one network are.
+    Later,
+    /// The real suffix by way of actions: what lift and compile alone cost.
+    Oracle,
+    /// The real suffix by way of raw rows: what their table and renderer alone cost.
+    RawOracle,
+    /// The real suffix by way of a codec's latents: what the codec costs a generator that makes no mistake.
+    Codec {
+        /// Name of its folder.
+        name: String,
+        /// The codec.
+        codec: Box<Codec>,
+    },
     /// A generator of packet actions.
-    Actions(Generator, Rules),
+    Actions {
+        /// Name of its folder.
+        name: String,
+        /// The generator.
+        generator: Box<Generator>,
+        /// How it goes on.
+        rules: Rules,
+    },
     /// Flow matching on a baseline's latents.
-    Rows(Box<(FlowMatching, Baseline)>, Rules),
+    Rows {
+        /// Name of its folder.
+        name: String,
+        /// The generator.
+        matching: Box<FlowMatching>,
+        /// The baseline.
+        baseline: Box<Baseline>,
+        /// How it goes on.
+        rules: Rules,
+    },
 }
 
-impl Control {
-    /// All of them.
-    pub(crate) const ALL: [Self; 4] = [Self::Repeat, Self::Later, Self::Oracle, Self::RawOracle];
+impl Contestant {
+    /// The contestant of this name: a word, the folder of a codec, or the folder of a generator, with `@` and that of the codec or baseline whose
+    /// latents it samples, if that is not the codec that is built in.
+    ///
+    /// # Errors
+    /// If there is none, or a model is damaged.
+    pub(crate) fn open(name: &str, rules: Rules) -> Result<Self> {
+        match name {
+            "repeat" => return Ok(Self::Repeat),
+            "later" => return Ok(Self::Later),
+            "oracle" => return Ok(Self::Oracle),
+            "raw-oracle" => return Ok(Self::RawOracle),
+            "codec" => return Ok(Self::codec(name.to_string(), Codec::embedded())),
+            _ => {}
+        }
+        let (folder, decoder) = match name.split_once('@') {
+            Some((folder, decoder)) => (Path::new(folder), Some(Path::new(decoder))),
+            None => (Path::new(name), None),
+        };
+        let own = absolute(folder).unwrap_or_default();
+        let own = folder::name(Path::new(own.file_name().unwrap_or_default()));
+        if folder.join(GENERATOR).is_file() {
+            return Self::generator(own, folder, decoder, rules);
+        }
+        match folder.is_dir() {
+            true => Ok(Self::codec(own, Codec::load(folder)?)),
+            false => Err(Hint::error(
+                format!("{name}: no such contestant"),
+                "repeat, later, oracle, raw-oracle, codec, the folder of a trained codec or generator, or GENERATOR@MODEL with that of the codec or baseline whose latents it samples",
+            )),
+        }
+    }
 
-    fn name(self) -> &'static str {
+    fn generator(
+        name: String,
+        folder: &Path,
+        decoder: Option<&Path>,
+        rules: Rules,
+    ) -> Result<Self> {
+        if backbone(folder)? == Backbone::FlowMatching {
+            let matching = FlowMatching::load(folder)?;
+            if let Representation::Baseline { model, blake3, .. } = matching.representation() {
+                let other = |what: String| {
+                    let hint = format!(
+                        "name the {model} that its sequences were made with: GENERATOR@BASELINE"
+                    );
+                    Hint::error(what, hint)
+                };
+                let Some(decoder) = decoder else {
+                    let folder = folder.display();
+                    return Err(other(format!("{folder}: samples latents of a baseline")));
+                };
+                let baseline = load_baseline(decoder)?;
+                if baseline.digest() != *blake3 {
+                    let decoder = decoder.display();
+                    return Err(other(format!(
+                        "{decoder}: another baseline than the generator's"
+                    )));
+                }
+                return Ok(Self::Rows {
+                    name,
+                    matching: Box::new(matching),
+                    baseline: Box::new(baseline),
+                    rules,
+                });
+            }
+        }
+        Ok(Self::Actions {
+            name,
+            generator: Box::new(load_generator(folder, decoder, rules.solver)?),
+            rules,
+        })
+    }
+
+    fn codec(name: String, codec: Codec) -> Self {
+        Self::Codec {
+            name,
+            codec: Box::new(codec),
+        }
+    }
+
+    /// Name of its results.
+    pub(crate) fn name(&self) -> &str {
         match self {
             Self::Repeat => "repeat",
             Self::Later => "later",
             Self::Oracle => "oracle",
             Self::RawOracle => "raw-oracle",
+            Self::Codec { name, .. } | Self::Actions { name, .. } | Self::Rows { name, .. } => name,
         }
     }
 
-    /// The packets that it lets follow on the prefix.
-    fn suffix(self, case: &Case<'_>) -> Vec<Frame> {
-        match self {
+    /// The packets that it lets follow on the prefix: as many as the real suffix has, or those of them that are packets.
+    ///
+    /// # Errors
+    /// If a model refuses.
+    pub(super) fn suffix(&self, case: &Case<'_>) -> Result<Vec<Frame>> {
+        Ok(match self {
             Self::Repeat => from(case.end(), case.prefix()),
             Self::Later => from(case.end(), case.later),
             Self::Oracle => {
@@ -94,101 +184,32 @@ impl Control {
                 let suffix = rows.read(case.suffix);
                 rows.render(case.end(), &suffix)
             }
-        }
-    }
-}
-
-impl Name {
-    /// Name of its results: that of its folder.
-    pub(crate) fn name(&self) -> String {
-        match self {
-            Self::Control(control) => control.name().to_string(),
-            Self::Generator { folder, .. } => {
-                let path = std::path::absolute(folder).unwrap_or_else(|_| folder.clone());
-                folder::name(path.file_name().unwrap_or_default().as_ref())
+            Self::Codec { codec, .. } => {
+                let mut actions = Actions::new(codec.option_profiles().clone().thaw());
+                let [past, suffix] = [case.past, case.suffix].map(|frames| actions.lift(frames));
+                let tick = Tick::of(past.iter().map(|action| action.delta_t));
+                let (mut encoder, mut decoder) = (codec.encoder(), codec.decoder());
+                encoder.set_tick(tick);
+                decoder.set_tick(tick);
+                let latents = [past, suffix].map(|actions| encoder.encode(&actions).mu);
+                let [past, suffix] = latents.map(|z| decoder.decode(&z));
+                actions.lower(&past, &suffix)
             }
-        }
-    }
-
-    /// Loads what it needs.
-    ///
-    /// # Errors
-    /// If a model is not there, is damaged, or two do not belong together.
-    pub(crate) fn load(&self, rules: Rules) -> Result<Contestant> {
-        let (folder, decoder) = match self {
-            Self::Control(control) => return Ok(Contestant::Control(*control)),
-            Self::Generator { folder, decoder } => (folder, decoder),
-        };
-        if backbone(folder)? == Backbone::FlowMatching {
-            let matching = FlowMatching::load(folder)?;
-            if let Representation::Baseline { model, blake3, .. } = matching.representation() {
-                let hint = format!(
-                    "name the {model} that its sequences were made with: GENERATOR@BASELINE"
-                );
-                let Some(decoder) = decoder else {
-                    let name = folder.display();
-                    return Err(Hint::error(
-                        format!("{name}: samples latents of a baseline"),
-                        hint,
-                    ));
-                };
-                let baseline = load_baseline(decoder)?;
-                if baseline.digest() != *blake3 {
-                    let name = decoder.display();
-                    return Err(Hint::error(
-                        format!("{name}: another baseline than the generator's"),
-                        hint,
-                    ));
-                }
-                return Ok(Contestant::Rows(Box::new((matching, baseline)), rules));
-            }
-        }
-        let generator = load_generator(folder, decoder.as_deref(), rules.solver)?;
-        Ok(Contestant::Actions(generator, rules))
-    }
-}
-
-impl FromStr for Name {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let control = Control::ALL
-            .into_iter()
-            .find(|control| control.name() == text);
-        if let Some(control) = control {
-            return Ok(Self::Control(control));
-        }
-        let (folder, decoder) = match text.split_once('@') {
-            Some((folder, decoder)) => (folder, Some(PathBuf::from(decoder))),
-            None => (text, None),
-        };
-        let folder = PathBuf::from(folder);
-        if folder.is_dir() {
-            return Ok(Self::Generator { folder, decoder });
-        }
-        let names = Control::ALL.map(Control::name).join(", ");
-        Err(format!(
-            "neither one of {names}, nor the folder of a generator"
-        ))
-    }
-}
-
-impl Contestant {
-    /// The packets that it lets follow on the prefix of a case of this number.
-    ///
-    /// # Errors
-    /// If a baseline does not decode latents.
-    pub(crate) fn suffix(&self, case: &Case<'_>, number: u64) -> Result<Vec<Frame>> {
-        match self {
-            Self::Control(control) => Ok(control.suffix(case)),
-            Self::Actions(generator, rules) => act(generator, rules, case, number),
-            Self::Rows(models, rules) => sample_rows(&models.0, &models.1, rules, case, number),
-        }
+            Self::Actions {
+                generator, rules, ..
+            } => act(generator, rules, case)?,
+            Self::Rows {
+                matching,
+                baseline,
+                rules,
+                ..
+            } => sample_rows(matching, baseline, rules, case)?,
+        })
     }
 }
 
 /// What a generator of packet actions lets follow. A case has random numbers of its own.
-fn act(generator: &Generator, rules: &Rules, case: &Case<'_>, number: u64) -> Result<Vec<Frame>> {
+fn act(generator: &Generator, rules: &Rules, case: &Case<'_>) -> Result<Vec<Frame>> {
     let mut actions = Actions::new(generator.option_profiles().clone().thaw());
     let past = actions.lift(case.past);
     let shown = match rules.prefix_only {
@@ -196,8 +217,8 @@ fn act(generator: &Generator, rules: &Rules, case: &Case<'_>, number: u64) -> Re
         false => 0,
     };
     let mut trace = generator.generate(&Drawing {
-        seed: rules.seed.wrapping_add(number),
-        constrained: rules.constrained,
+        seed: rules.seed.wrapping_add(case.number as u64),
+        constrained: !rules.unconstrained,
         ..Drawing::default()
     })?;
     past[shown..].iter().for_each(|action| trace.follow(action));
@@ -215,7 +236,6 @@ fn sample_rows(
     baseline: &Baseline,
     rules: &Rules,
     case: &Case<'_>,
-    number: u64,
 ) -> Result<Vec<Frame>> {
     let mut rows = Rows::new(baseline.option_profiles().clone());
     let past = rows.read(case.past);
@@ -230,7 +250,7 @@ fn sample_rows(
             label: None,
             place,
         };
-        let seed = rules.seed.wrapping_add(number);
+        let seed = rules.seed.wrapping_add(case.number as u64);
         latents.extend(
             matching
                 .sample_all(&[request], &rules.solver, seed)
@@ -241,11 +261,9 @@ fn sample_rows(
     let decoded = baseline.decode(&latents[before..before + wanted])?;
     let (mut profiles, mut diagnostics) =
         (baseline.option_profiles().clone(), Diagnostics::default());
-    // There is nothing to compare with: a row is judged by itself.
-    let reference = past.last().copied();
-    let reference: &RawRow = match &reference {
-        Some(row) => row,
-        None => return Ok(Vec::new()),
+    // A row is judged by itself: the diagnostics, which compare it, are of no use here.
+    let Some(reference) = past.last() else {
+        return Ok(Vec::new());
     };
     let valid = decoded
         .into_iter()
@@ -273,28 +291,39 @@ mod tests {
         let frames = example();
         let (past, rest) = frames.split_at(700);
         let case = Case {
+            number: 0,
             past,
             prefix: 200,
             suffix: &rest[..300],
             later: &rest[300..600],
         };
-        let times = |frames: &[Frame]| frames.iter().map(|frame| frame.time).collect::<Vec<_>>();
-        for control in [Control::Oracle, Control::RawOracle] {
-            assert_eq!(times(&control.suffix(&case)), times(case.suffix));
-        }
-        let later = Control::Later.suffix(&case);
+        let off = |contestant: Contestant| {
+            let (found, real) = (contestant.suffix(&case).unwrap(), case.suffix);
+            assert_eq!(found.len(), real.len());
+            let pairs = found.iter().zip(real);
+            let off = pairs.map(|(found, real)| found.time.since(real.time).abs());
+            off.max()
+        };
+        assert_eq!(off(Contestant::Oracle), Some(0));
+        assert_eq!(off(Contestant::RawOracle), Some(0));
+        // The codec rounds steps, but its errors do not add up.
+        assert!(off(Contestant::open("codec", Rules::default()).unwrap()) < Some(1_000));
+        let later = Contestant::Later.suffix(&case).unwrap();
         assert_eq!((later.len(), later[0].time), (300, past[699].time));
         let span = |frames: &[Frame]| frames[299].time.since(frames[0].time);
         assert_eq!(span(&later), span(case.later));
-        let repeated = Control::Repeat.suffix(&case);
+        let repeated = Contestant::Repeat.suffix(&case).unwrap();
         assert_eq!((repeated.len(), repeated[0].time), (200, past[699].time));
     }
 
     #[test]
     fn test_names() {
-        for control in Control::ALL {
-            assert_eq!(control.name().parse(), Ok(Name::Control(control)));
+        for name in ["repeat", "later", "oracle", "raw-oracle", "codec"] {
+            assert_eq!(
+                Contestant::open(name, Rules::default()).unwrap().name(),
+                name
+            );
         }
-        assert!("other".parse::<Name>().is_err());
+        assert!(Contestant::open("other", Rules::default()).is_err());
     }
 }

@@ -7,19 +7,23 @@
 //!                                  │ suffix?  │        what it gives back, to compare with the real one
 //! ```
 
+mod captures;
 mod case;
 mod contestant;
 mod lower;
+mod trial;
 mod window;
 
-pub(crate) use case::{Case, Frame, read};
-pub(crate) use contestant::{Contestant, Control, Name, Rules};
-pub(crate) use window::{Cut, Window, spread};
+pub(crate) use captures::{Captures, REFERENCE};
+use case::{Case, Frame};
+pub(crate) use contestant::{Contestant, Rules};
+pub(crate) use trial::Trial;
+pub(crate) use window::Cut;
 
 /// The packets of the shipped capture.
 #[cfg(test)]
 fn example() -> Vec<Frame> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/example.pcap");
     let capture = crate::shards::Capture::of(std::path::Path::new(path));
-    read(&capture, 4_000).unwrap()
+    case::read(&capture, 4_000).unwrap()
 }

@@ -13,16 +13,16 @@ pub(crate) struct Cut {
 
 /// One window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Window {
+pub(super) struct Window {
     /// Number of the shard.
-    pub(crate) shard: usize,
+    pub(super) shard: usize,
     /// Packets of the shard before the prefix.
-    pub(crate) start: u64,
+    pub(super) start: u64,
 }
 
 impl Cut {
     /// All windows of shards of so many packets, in order.
-    pub(crate) fn windows(self, shards: &[u64]) -> Vec<Window> {
+    pub(super) fn windows(self, shards: &[u64]) -> Vec<Window> {
         let shards = shards.iter().enumerate();
         let windows = shards.flat_map(|(shard, &packets)| {
             let last = packets.checked_sub(self.prefix + self.suffix);
@@ -36,7 +36,7 @@ impl Cut {
     }
 
     /// The first window after this one, from the last on to the first, whose suffix has no packet of this one's.
-    pub(crate) fn after(self, window: Window, all: &[Window]) -> Option<Window> {
+    pub(super) fn after(self, window: Window, all: &[Window]) -> Option<Window> {
         let at = all.iter().position(|other| *other == window)?;
         let (before, rest) = all.split_at(at);
         let others = rest.iter().chain(before).copied();
@@ -47,7 +47,7 @@ impl Cut {
 }
 
 /// At most so many of these, evenly spread.
-pub(crate) fn spread<T: Copy>(all: &[T], most: usize) -> Vec<T> {
+pub(super) fn spread<T: Copy>(all: &[T], most: usize) -> Vec<T> {
     let count = all.len().min(most);
     (0..count).map(|i| all[i * all.len() / count]).collect()
 }

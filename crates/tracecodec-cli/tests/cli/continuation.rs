@@ -17,14 +17,17 @@ fn sharded() -> TempDir {
 #[test]
 fn test_controls() {
     let folder = sharded();
-    let line =
-        format!("generator test repeat later oracle raw-oracle --shards shards -o out {WINDOWS}");
+    let line = format!(
+        "generator test repeat later oracle raw-oracle codec --shards shards -o out {WINDOWS}"
+    );
     let told = json(&succeed(&folder, &format!("{line} --keep kept --json")));
     assert_eq!(told["cases"], 5);
     assert!(told["windows"].as_u64().unwrap() > 5, "{told}");
     for contestant in told["contestants"].as_array().unwrap() {
         let metrics = contestant["metrics"].as_object().unwrap();
-        let is_real = contestant["label"].as_str().unwrap().ends_with("oracle");
+        let is_real = !["repeat", "later"]
+            .map(Into::into)
+            .contains(&contestant["label"]);
         assert_eq!(metrics["usable_suffixes_pct"], 100.0);
         assert_eq!(metrics["valid_coverage_pct"], 100.0);
         for (key, value) in metrics.iter().filter(|(key, _)| key.starts_with("ca_")) {
