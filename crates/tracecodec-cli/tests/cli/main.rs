@@ -4,6 +4,7 @@
 
 mod continuation;
 mod evaluation;
+mod generate;
 mod learned;
 
 use std::fs;
