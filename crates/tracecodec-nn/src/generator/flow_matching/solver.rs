@@ -48,11 +48,11 @@ impl Method {
 }
 
 impl Default for Solver {
-    /// Heun with 16 steps.
+    /// Midpoint with 8 steps: twice the evaluations from which on samples of the small preset no longer came nearer to held-out rows.
     fn default() -> Self {
         Self {
-            method: Method::Heun,
-            steps: 16,
+            method: Method::Midpoint,
+            steps: 8,
         }
     }
 }
