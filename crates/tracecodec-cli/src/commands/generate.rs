@@ -211,7 +211,11 @@ impl Making<'_> {
         let (mut packets, mut clock) = (0, 0_i64);
         'making: loop {
             interrupt::check()?;
-            for action in self.trace.batch() {
+            let batch = self.trace.batch();
+            if batch.is_empty() {
+                break;
+            }
+            for action in batch {
                 let delta_t = self.pace.step(action.delta_t);
                 if packets == most || clock.saturating_add(delta_t) > longest {
                     break 'making;

@@ -224,7 +224,11 @@ fn act(generator: &Generator, rules: &Rules, case: &Case<'_>) -> Result<Vec<Fram
     past[shown..].iter().for_each(|action| trace.follow(action));
     let mut suffix: Vec<Action> = Vec::new();
     while suffix.len() < case.suffix.len() {
-        suffix.extend(trace.batch());
+        let batch = trace.batch();
+        if batch.is_empty() {
+            break;
+        }
+        suffix.extend(batch);
     }
     suffix.truncate(case.suffix.len());
     Ok(actions.lower(&past, &suffix))

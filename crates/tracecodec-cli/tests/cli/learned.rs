@@ -428,11 +428,8 @@ fn test_generators_from_shards_to_curves() {
     .unwrap();
     let unknown = told(&run(&folder, &format!("{train} --overwrite")));
     assert!(unknown.contains("speed"), "{unknown}");
-    let outside = told(&run(&folder, "generator train shards -o other"));
-    assert!(
-        outside.contains("shards: no latent sequences there"),
-        "{outside}"
-    );
+    let outside = told(&run(&folder, "generator train . -o other"));
+    assert!(outside.contains(".: no shards there"), "{outside}");
     let outside = told(&run(&folder, "generator curve shards sequences"));
     assert!(outside.contains("shards: no generator there"), "{outside}");
 }

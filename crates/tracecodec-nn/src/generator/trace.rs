@@ -123,7 +123,7 @@ impl Trace<'_> {
         }
     }
 
-    /// The next packets, at least one, in order.
+    /// The next packets, in order; none only where time ends, after 292 years.
     pub fn batch(&mut self) -> Vec<Action> {
         match self {
             Self::Autoregressive(trace) => trace.batch(),

@@ -30,6 +30,9 @@ const FIRST_WINDOW: i64 = 10_000_000;
 /// Longest window.
 const LONGEST_WINDOW: i64 = 60_000_000_000;
 
+/// Longest time between two events of a course, a day, in nanoseconds: a network that learned nothing draws centuries.
+const LONGEST_GAP: i64 = 24 * 60 * LONGEST_WINDOW;
+
 /// Flows that a thread draws at a time.
 const PIECE: usize = 16;
 
@@ -220,13 +223,15 @@ impl TraceGenerator<'_> {
         }
     }
 
-    /// The next packets, at least one, in order. Each one's `flow_token` is the lowest slot that was free when its flow opened.
+    /// The next packets, in order, at least one until time itself ends, after 292 years. Each one's `flow_token` is the lowest slot that was free when its flow opened.
     pub fn batch(&mut self) -> Vec<Action> {
         if !self.is_drawing {
             self.begin();
         }
         loop {
-            let packets = self.window();
+            let Some(packets) = self.window() else {
+                return Vec::new();
+            };
             let (count, most) = (packets.len().max(1) as i64, BATCH as i64);
             let fitting = self.window.saturating_mul(most) / count;
             let around = (self.window / 4).max(1)..=(4 * self.window).min(LONGEST_WINDOW);
@@ -304,7 +309,7 @@ impl TraceGenerator<'_> {
             self.openings
                 .draw(&arrivals.memory, &mut arrivals.rng, choice)
         };
-        let time = |row: &[u8]| last.saturating_add(self.events.action(row).delta_t);
+        let time = |row: &[u8]| later(last, self.events.action(row).delta_t);
         let mut drawn = draw();
         for _ in 0..DRAWS {
             if time(&drawn.row) >= after {
@@ -317,8 +322,8 @@ impl TraceGenerator<'_> {
         arrivals.next = Some(next);
     }
 
-    /// The packets of the next window, by time.
-    fn window(&mut self) -> Vec<Packet> {
+    /// The packets of the next window, by time; none where time ends.
+    fn window(&mut self) -> Option<Vec<Packet>> {
         let first = self.waiting.first_key_value().map(|((time, _), _)| *time);
         let opening = self.arrivals.next.as_ref().map(|(time, _)| *time);
         let from = first
@@ -326,7 +331,7 @@ impl TraceGenerator<'_> {
             .chain(opening)
             .min()
             .unwrap_or(self.followed_until);
-        let until = from.saturating_add(self.window);
+        let until = from.checked_add(self.window)?;
         self.open(until);
         let later = self.waiting.split_off(&(until, 0));
         let due: Vec<((i64, u64), Flow)> = std::mem::replace(&mut self.waiting, later)
@@ -357,7 +362,7 @@ impl TraceGenerator<'_> {
         }
         // Packets of a flow stand in order: a stable sort leaves those of one time so.
         packets.sort_by_key(|packet| (packet.time, packet.flow));
-        packets
+        Some(packets)
     }
 
     /// Opens the flows that open before this time.
@@ -499,8 +504,13 @@ impl Flow {
         }
         let gap = events.action(&drawn.row).delta_t;
         self.next = drawn.row;
-        Some(self.last.saturating_add(gap))
+        Some(later(self.last, gap))
     }
+}
+
+/// The time of an event that comes so long after another.
+fn later(time: i64, gap: i64) -> i64 {
+    time.saturating_add(gap.min(LONGEST_GAP))
 }
 
 /// An event as a process reads it.
