@@ -238,23 +238,27 @@ impl Making<'_> {
     }
 }
 
-/// Stretches or shrinks times so that packets come at a rate.
+/// Stretches or shrinks times so that packets come at a rate: by what the model's own rate has been of late, and by how much the trace is ahead or
+/// behind.
 struct Pace {
     rate: Option<f64>,
-    /// Packets and seconds of the model so far, from what its training data tells before the first.
+    /// Seconds from packet to packet in the model's trace, of late.
+    step: Option<f64>,
+    /// Packets, and the seconds that they took.
     packets: f64,
     seconds: f64,
 }
 
-/// Packets that the training data's rate counts for, before the trace's own is known.
-const BEFORE: f64 = 1_000.0;
+/// Packets that the latest ones are.
+const LATEST: f64 = 1_000.0;
 
 impl Pace {
     fn new(rate: Option<f64>, of_training: Option<f64>) -> Self {
         Self {
             rate,
-            packets: of_training.map_or(0.0, |_| BEFORE),
-            seconds: of_training.map_or(0.0, |rate| BEFORE / rate),
+            step: of_training.map(|rate| 1.0 / rate),
+            packets: 0.0,
+            seconds: 0.0,
         }
     }
 
@@ -263,11 +267,37 @@ impl Pace {
         let Some(rate) = self.rate else {
             return delta_t;
         };
+        let taken = delta_t as f64 / 1e9;
+        let step = self.step.get_or_insert(taken);
+        *step += (taken - *step) / LATEST.min(self.packets + 10.0);
+        let late = (LATEST + self.packets) / (LATEST + self.seconds * rate);
+        let stretched = match *step > 0.0 {
+            true => taken / *step / rate * late,
+            false => taken,
+        };
         self.packets += 1.0;
-        self.seconds += delta_t as f64 / 1e9;
-        match self.seconds > 0.0 {
-            true => (delta_t as f64 * self.packets / self.seconds / rate).round() as i64,
-            false => delta_t,
+        self.seconds += stretched;
+        (stretched * 1e9).round() as i64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn test_pace_reaches_the_rate_whatever_the_trace() {
+        // A trace that begins slowly, with steps from nothing to twice the mean.
+        let steps = (0..20_000_i64).map(|n| {
+            let mean = if n < 3_000 { 9_000_000 } else { 100_000 };
+            n * 7_919 % 1_000 * mean / 500
+        });
+        for (rate, of_training) in [(1_000.0, Some(10_000.0)), (50_000.0, None)] {
+            let mut pace = Pace::new(Some(rate), of_training);
+            let nanoseconds: i64 = steps.clone().map(|step| pace.step(step)).sum();
+            let reached = 20_000.0 / (nanoseconds as f64 / 1e9);
+            assert!((reached / rate - 1.0).abs() < 0.03, "{reached}");
         }
+        assert_eq!(Pace::new(None, None).step(77), 77);
     }
 }
