@@ -30,7 +30,7 @@ pub(crate) struct GeneratorModelArgs {
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct SolverArgs {
     /// Method by which flow matching is solved.
-    #[arg(long, value_enum, default_value_t = MethodArg::Heun)]
+    #[arg(long, value_enum, default_value_t = MethodArg::Midpoint)]
     method: MethodArg,
     /// Steps of the method: of one evaluation each with euler, of two with the others.
     #[arg(long, value_name = "N", default_value_t = Solver::default().steps, value_parser = RangedU64ValueParser::<usize>::new().range(1..=100_000))]
