@@ -15,7 +15,7 @@ use crate::folder;
 use crate::input::Input;
 use crate::shards::{Capture, Shards};
 
-/// Takes everything into memory, about 150 bytes a packet. Shards have their split; of a capture the first packets are for training and the next
+/// Takes everything into memory, about 300 bytes a packet. Shards have their split; of a capture the first packets are for training and the next
 /// for validation, in the sharder's proportions, and the rest is left alone. Captures are labelled by their names where `by_name` says so.
 pub(crate) fn prepare(paths: &[PathBuf], by_name: bool, read: ReadArgs) -> Result<Data> {
     let (folders, files): (Vec<_>, Vec<_>) = paths.iter().partition(|path| path.is_dir());
@@ -24,7 +24,7 @@ pub(crate) fn prepare(paths: &[PathBuf], by_name: bool, read: ReadArgs) -> Resul
         let name = path.file_name().map(Path::new);
         name.filter(|_| by_name).map(folder::name)
     };
-    let labelled = Split::ALL.into_iter().flat_map(|split| shards.of(split));
+    let labelled = shards.of(Split::Train).into_iter();
     let mut labels: Vec<String> = labelled.filter_map(|shard| shard.label).collect();
     labels.extend(files.iter().filter_map(|path| name(path)));
     labels.sort();
@@ -62,7 +62,7 @@ pub(crate) fn prepare(paths: &[PathBuf], by_name: bool, read: ReadArgs) -> Resul
             &rest[..share(weights.validation)],
         );
     }
-    // Layouts that only validation packets have are kept by their length.
+    // Layouts that only the validation packets of shards have are kept by their length.
     reading.profiles = std::mem::take(&mut reading.profiles).freeze();
     for shard in shards.of(Split::Validation) {
         let actions = reading.actions(&shard)?;

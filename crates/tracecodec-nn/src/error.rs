@@ -82,6 +82,11 @@ pub enum Error {
         "no packets in the {0} data\nhint: more data, or smaller shards (shard --packets N), so that every split has some"
     )]
     NoData(&'static str),
+    /// No flow begins in what there is to train on, or to validate with.
+    #[error(
+        "fewer than two flows begin in the {0} data\nhint: a longer capture: it shows most of its flows from their middle"
+    )]
+    NoOpenings(&'static str),
     /// The training was stopped, and a checkpoint written.
     #[error("interrupted after {0} steps\nhint: the same command with --resume goes on")]
     Interrupted(u64),

@@ -28,9 +28,9 @@ pub(crate) enum Purpose {
     Dropout = 10,
     /// Noise and times that are the same in every validation of a generator.
     Judgement = 11,
-    /// Openings (place 0) and flows (from 1 on) of a generated trace.
+    /// Openings (place 0), flows (from 1 on) and the clock (2⁵⁶ - 1) of a generated trace.
     Trace = 12,
-    /// How far the flows of a training trace are moved.
+    /// How far the flows of a trace are moved that is learned from, or followed (place 0).
     Jitter = 13,
 }
 

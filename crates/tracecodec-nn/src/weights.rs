@@ -118,7 +118,8 @@ impl Precision {
         }
     }
 
-    fn width(self) -> usize {
+    /// Bytes of a weight.
+    pub(crate) fn width(self) -> usize {
         match self {
             Self::Full => 4,
             Self::Half => 2,

@@ -221,7 +221,7 @@ impl Making<'_> {
                     break 'making;
                 }
                 packets += 1;
-                clock += delta_t;
+                clock = clock.saturating_add(delta_t);
                 self.flows += u64::from(action.flow_evt != FlowEvent::Continue);
                 let action = Action { delta_t, ..action };
                 let packet = self.compiler.compile(&action, &self.profiles);

@@ -165,7 +165,8 @@ impl Contestant {
         }
     }
 
-    /// The packets that it lets follow on the prefix: as many as the real suffix has, or those of them that are packets.
+    /// The packets that it lets follow on the prefix: as many as the real suffix has, or those of them that are packets; `repeat` as many as the
+    /// prefix has.
     ///
     /// # Errors
     /// If a model refuses.
@@ -211,11 +212,10 @@ impl Contestant {
 /// What a generator of packet actions lets follow. A case has random numbers of its own.
 fn act(generator: &Generator, rules: &Rules, case: &Case<'_>) -> Result<Vec<Frame>> {
     let mut actions = Actions::new(generator.option_profiles().clone().thaw());
-    let past = actions.lift(case.past);
-    let shown = match rules.prefix_only {
-        true => past.len().saturating_sub(case.prefix),
-        false => 0,
-    };
+    let (before, prefix) = case.past.split_at(case.past.len() - case.prefix);
+    let mut past = actions.lift(before);
+    let shown = if rules.prefix_only { past.len() } else { 0 };
+    past.extend(actions.lift(prefix));
     let mut trace = generator.generate(&Drawing {
         seed: rules.seed.wrapping_add(case.number as u64),
         constrained: !rules.unconstrained,
@@ -242,8 +242,11 @@ fn sample_rows(
     case: &Case<'_>,
 ) -> Result<Vec<Frame>> {
     let mut rows = Rows::new(baseline.option_profiles().clone());
-    let past = rows.read(case.past);
-    let shown = past.len().saturating_sub(matching.prefix());
+    let (before, prefix) = case.past.split_at(case.past.len() - case.prefix);
+    let mut past = rows.read(before);
+    let shown = if rules.prefix_only { past.len() } else { 0 };
+    past.extend(rows.read(prefix));
+    let shown = shown.max(past.len().saturating_sub(matching.prefix()));
     let mut latents = baseline.latents(&past[shown..])?;
     let before = latents.len();
     let wanted = case.suffix.len() * matching.channels();

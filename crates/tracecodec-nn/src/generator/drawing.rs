@@ -13,7 +13,7 @@ pub struct Drawing {
     /// Whether what contradicts a flow's state is masked: a packet of a flow that is not open, of another protocol than the flow's, another
     /// opening, an acknowledgment of what was never sent. Default yes.
     pub constrained: bool,
-    /// Threads; the trace does not depend on them. Default: all of the machine's.
+    /// Threads of the autoregressive generator; the trace does not depend on them. Flow matching draws a window on one. Default: all of the machine's.
     pub threads: usize,
 }
 

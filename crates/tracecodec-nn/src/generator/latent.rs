@@ -1,6 +1,7 @@
 //! Flow matching on the latents of a codec, as a generator of packet actions.
 
 use tracecodec::action::Action;
+use tracecodec::action::float::Tick;
 
 use super::drawing::Drawing;
 use super::flow_matching::{FlowMatching, Request, Solver};
@@ -9,7 +10,10 @@ use crate::codec::{Codec, Constraints, TraceDecoder, TraceEncoder};
 use crate::error::Error;
 
 /// Packets of a followed trace that are encoded at once.
-const FOLLOWED: usize = 1_024;
+const FOLLOWED: usize = 8_192;
+
+/// Longest step that is taken from a sampled channel, a day, in nanoseconds.
+const LONGEST_STEP: i64 = 24 * 3_600 * 1_000_000_000;
 
 /// A flow-matching generator, and the codec whose latents it samples.
 #[derive(Debug)]
@@ -67,6 +71,7 @@ impl LatentGenerator {
             followed: Vec::new(),
             rows: Vec::new(),
             place: 0,
+            settled_before: 0,
         })
     }
 }
@@ -84,6 +89,8 @@ pub struct LatentTrace<'a> {
     rows: Vec<f32>,
     /// Windows so far.
     place: u64,
+    /// Packets of the followed trace that were made to agree.
+    settled_before: u64,
 }
 
 impl LatentTrace<'_> {
@@ -118,7 +125,7 @@ impl LatentTrace<'_> {
         let mut actions = self.decoder.decode(&latents);
         for (action, row) in actions.iter_mut().zip(rows.chunks_exact(channels)) {
             // The channel of its own tells the time without the jumps between digits.
-            action.delta_t = step_of_time(row[channels - 1]).max(0);
+            action.delta_t = step_of_time(row[channels - 1]).clamp(0, LONGEST_STEP);
         }
         if let (true, Some(first)) = (is_first, actions.first_mut()) {
             first.delta_t = 0;
@@ -130,6 +137,10 @@ impl LatentTrace<'_> {
 
     /// Packets so far that contradicted their flow's state, and were made to agree.
     pub fn settled(&self) -> u64 {
+        self.count() - self.settled_before
+    }
+
+    fn count(&self) -> u64 {
         let settled = self.decoder.settled();
         settled.flows + settled.acknowledgments
     }
@@ -139,9 +150,15 @@ impl LatentTrace<'_> {
         if followed.is_empty() {
             return;
         }
+        if self.rows.is_empty() {
+            let tick = Tick::of(followed.iter().map(|action| action.delta_t));
+            self.encoder.set_tick(tick);
+            self.decoder.set_tick(tick);
+        }
         let latents = self.encode(&followed);
         // So that the decoder knows which flows are open.
         self.decoder.decode(&latents);
+        self.settled_before = self.count();
     }
 
     /// Encodes packets as rows to go on from; gives back their latents.

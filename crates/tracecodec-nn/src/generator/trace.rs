@@ -92,7 +92,7 @@ impl Generator {
         }
     }
 
-    /// Packets a second of the training traces of a label, or of all where it is none; none if that is not known.
+    /// Packets a second of the training traces of a label; without one the mean over the labels. None if that is not known.
     pub fn rate(&self, label: Option<&str>) -> Option<f64> {
         match self {
             Self::Autoregressive(generator) => generator.rate(label),
@@ -115,7 +115,7 @@ impl Generator {
 }
 
 impl Trace<'_> {
-    /// Takes the next packet of the trace that is to be continued, before the first batch.
+    /// Takes the next packet of the trace that is to be continued. All of them must come before the first batch.
     pub fn follow(&mut self, action: &Action) {
         match self {
             Self::Autoregressive(trace) => trace.follow(action),

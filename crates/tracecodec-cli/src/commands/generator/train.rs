@@ -25,7 +25,7 @@ use crate::training_run::{TrainingArgs, TrainingBar, stopped_early};
 ///
 /// Captures and shards train the autoregressive generator, which goes on with packet actions; a folder of latent sequences trains flow matching,
 /// which goes on with latents. Shards have their split; of a capture the first 80 % are for training and the next 10 % for validation, and
-/// the rest is left alone. The autoregressive generator keeps its data in memory, about 300 bytes a packet.
+/// the rest is no more than lifted. The autoregressive generator keeps its data in memory, about 300 bytes a packet.
 #[derive(Debug, Args)]
 pub(crate) struct Train {
     /// Captures and folders that `tracecodec shard` wrote, in any mix; or one folder that `tracecodec generator sequences` wrote.

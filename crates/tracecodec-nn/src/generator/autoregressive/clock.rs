@@ -4,6 +4,10 @@
 //! from one packet to the next, given the steps before and how far off the plan is. It learns that from traces whose flows were
 //! moved a little each by itself, as if they had been planned apart.
 
+use std::collections::HashMap;
+
+use rand_chacha::ChaCha8Rng;
+
 use super::events::{Events, TIME};
 use crate::random::{Purpose, normals, stream};
 
@@ -89,30 +93,54 @@ fn length(payload: u16) -> u8 {
     (payload.checked_ilog2().map_or(0, |log| log + 1)).min(LENGTHS as u32 - 1) as u8
 }
 
-/// The packets of a trace as if their flows had been planned apart, by planned time. Packets of a flow that come in one go are moved as one.
+/// Moves the packets of flows as if each flow had been planned by itself. Packets of a flow that come in one go are moved as one.
+#[derive(Debug)]
+pub(super) struct Jitter {
+    rng: ChaCha8Rng,
+    /// Of each flow the time of its latest packet, how far that was moved, and where to.
+    moved: HashMap<u64, (i64, i64, i64)>,
+}
+
+impl Jitter {
+    /// Nothing moved yet; with random numbers of its own.
+    pub(super) fn new(rng: ChaCha8Rng) -> Self {
+        Self {
+            rng,
+            moved: HashMap::new(),
+        }
+    }
+
+    /// The time that a packet could have been planned for, where packets come so far apart on average.
+    pub(super) fn plan(&mut self, time: i64, flow: u64, mean_step: f64) -> i64 {
+        let held = self.moved.get(&flow).copied();
+        let by = match held {
+            Some((last, by, _)) if ((time - last) as f64) < mean_step => by,
+            _ => (f64::from(normals(&mut self.rng, 1)[0]) * JITTER * mean_step) as i64,
+        };
+        let earliest = held.map_or(0, |(.., planned)| planned);
+        let planned = time.saturating_add(by).max(earliest);
+        self.moved.insert(flow, (time, by, planned));
+        planned
+    }
+
+    /// Forgets a flow that is over.
+    pub(super) fn forget(&mut self, flow: u64) {
+        self.moved.remove(&flow);
+    }
+}
+
+/// The packets of a trace as if their flows had been planned apart, by planned time.
 pub(super) fn jittered(ticks: &[(i64, u16)], flows: &[u32], trace: u64) -> Vec<Planned> {
     let span = ticks.last().map_or(0, |(time, _)| *time);
     let mean_step = span as f64 / ticks.len().max(1) as f64;
-    let mut rng = stream(0, Purpose::Jitter, trace);
-    let count = flows.iter().max().map_or(0, |flow| *flow as usize + 1);
-    // Of each flow the time of its latest packet, how far that was moved, and where to.
-    let mut moved = vec![None::<(i64, i64, i64)>; count];
-    let mut plan = Vec::with_capacity(ticks.len());
-    for (&(time, payload), &flow) in ticks.iter().zip(flows) {
-        let held = moved[flow as usize];
-        let by = match held {
-            Some((last, by, _)) if ((time - last) as f64) < mean_step => by,
-            _ => (f64::from(normals(&mut rng, 1)[0]) * JITTER * mean_step) as i64,
-        };
-        let earliest = held.map_or(0, |(.., planned)| planned);
-        let planned = (time + by).max(earliest);
-        moved[flow as usize] = Some((time, by, planned));
-        plan.push(Planned {
-            time: planned,
-            flow: flow.into(),
-            payload,
-        });
-    }
+    let mut jitter = Jitter::new(stream(0, Purpose::Jitter, trace));
+    let packets = ticks.iter().zip(flows);
+    let plan = packets.map(|(&(time, payload), &flow)| Planned {
+        time: jitter.plan(time, flow.into(), mean_step),
+        flow: flow.into(),
+        payload,
+    });
+    let mut plan: Vec<Planned> = plan.collect();
     plan.sort_by_key(|planned| planned.time);
     plan
 }

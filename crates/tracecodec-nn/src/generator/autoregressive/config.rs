@@ -66,6 +66,15 @@ impl Shapes {
         }
     }
 
+    /// Weights that networks of these shapes have at least: those of the gates.
+    pub(super) fn least_weights(&self) -> usize {
+        let gates = |shape: &Shape| 3 * shape.layers * shape.width * shape.width;
+        [&self.openings, &self.packets, &self.clock]
+            .map(gates)
+            .iter()
+            .sum()
+    }
+
     /// Whether networks of these shapes can be built.
     pub(super) fn check(&self) -> Result<(), Error> {
         for shape in [&self.openings, &self.packets, &self.clock] {
@@ -175,6 +184,21 @@ impl AutoregressiveConfig {
         positive("validation_spans", self.validation_spans as f64)?;
         positive("learning_rate", self.learning_rate)?;
         positive("clip", self.clip.into())?;
+        rule(
+            "weight_decay",
+            self.weight_decay.into(),
+            self.weight_decay >= 0.0,
+            "must not be negative",
+        )?;
+        for (name, beta) in [("betas.0", self.betas.0), ("betas.1", self.betas.1)] {
+            let is_sound = (0.0..1.0).contains(&beta);
+            rule(
+                name,
+                beta.into(),
+                is_sound,
+                "must be at least 0 and below 1",
+            )?;
+        }
         for (name, value) in [
             ("warm_up", self.warm_up),
             ("hidden_labels", self.hidden_labels),

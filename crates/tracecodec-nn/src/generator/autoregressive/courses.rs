@@ -301,7 +301,7 @@ impl Course {
 impl Trace {
     /// Takes an action; gives back the opening that it is, if it is one.
     fn take(&mut self, action: &Action, events: &Events) -> Option<Action> {
-        self.clock += action.delta_t.max(0);
+        self.clock = self.clock.saturating_add(action.delta_t.max(0));
         let held = self.slots.get(&action.flow_token).copied();
         let is_new = held.is_none() || action.flow_evt == FlowEvent::Open;
         let number = match held {
@@ -349,6 +349,9 @@ impl Flow {
         self.packets += 1;
         self.last_seen = clock;
         self.unacknowledged.take(action);
+        if action.flow_evt == FlowEvent::Reopen {
+            (self.finished, self.reset) = ([false; 2], false);
+        }
         match action.tcp_ctrl {
             Control::Fin => self.finished[action.role() as usize] = true,
             Control::Rst => self.reset = true,

@@ -83,7 +83,7 @@ impl Autoregressive {
         &self.labels
     }
 
-    /// Packets a second of the training traces of a label, or of all where it is none; none if that is not known.
+    /// Packets a second of the training traces of a label; without one the mean over the labels. None if that is not known.
     pub fn rate(&self, label: Option<&str>) -> Option<f64> {
         let known = self
             .labels

@@ -259,15 +259,13 @@ fn choose(logits: &[f32], can_be: u16, rng: &mut impl Rng) -> u8 {
     let weight = |value: usize| (logits[value] - most).exp();
     let total: f32 = values.clone().map(weight).sum();
     let mut left = rng.random::<f32>() * total;
-    let mut last = 0;
-    for value in values {
-        last = value;
+    let drawn = values.clone().find(|&value| {
         left -= weight(value);
-        if left < 0.0 {
-            break;
-        }
-    }
-    last as u8
+        left < 0.0
+    });
+    // Rounding may leave a little: then it is the likeliest.
+    let likeliest = || values.clone().find(|&value| logits[value] == most);
+    drawn.or_else(likeliest).unwrap_or(0) as u8
 }
 
 #[cfg(test)]

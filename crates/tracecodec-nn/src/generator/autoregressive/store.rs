@@ -128,10 +128,24 @@ impl Autoregressive {
             });
         }
         description.shapes.check()?;
+        let is_rate = |rate: &f64| rate.is_finite() && *rate > 0.0;
         if description.labels.len() > Self::MAX_LABELS
             || description.rates.len() != description.labels.len() + 1
+            || !description.rates.iter().flatten().all(is_rate)
         {
             return Err(Error::format(path, "labels and rates do not fit"));
+        }
+        let found = files::digest(bytes);
+        if found != description.weights_blake3 {
+            return Err(Error::Digest {
+                path: weights_path.to_path_buf(),
+                found,
+                expected: description.weights_blake3,
+            });
+        }
+        // Of a description that was changed by hand: networks are made before their weights are looked at.
+        if description.shapes.least_weights() > bytes.len() / Precision::Half.width() {
+            return Err(Error::format(path, "shapes of more weights than there are"));
         }
         let profiles = OptionProfiles::from_hex(&description.option_profiles)
             .map_err(|e| Error::format(path, e))?;
@@ -143,14 +157,6 @@ impl Autoregressive {
         );
         let mut weights = Weights::of(&fresh);
         weights.read(bytes, weights_path)?;
-        let found = files::digest(bytes);
-        if found != description.weights_blake3 {
-            return Err(Error::Digest {
-                path: weights_path.to_path_buf(),
-                found,
-                expected: description.weights_blake3,
-            });
-        }
         Ok(Self::new(
             description.shapes,
             description.labels,

@@ -11,7 +11,7 @@ use tracecodec::action::{Action, Control, Direction, FlowEvent, Proto};
 use tracecodec::flow::FlowTable;
 
 use super::Autoregressive;
-use super::clock::{Planned, Ticks, leash};
+use super::clock::{Jitter, Planned, Ticks, leash};
 use super::courses::{opens, start};
 use super::events::{Activity, CLASSES, ENDS, Events, Unacknowledged};
 use super::past::Past;
@@ -32,6 +32,9 @@ const LONGEST_WINDOW: i64 = 60_000_000_000;
 
 /// Longest time between two events of a course, a day, in nanoseconds: a network that learned nothing draws centuries.
 const LONGEST_GAP: i64 = 24 * 60 * LONGEST_WINDOW;
+
+/// Packets of a flow, and openings, that a window holds at most: where hardly any time passes between them, the window ends early.
+const MOST_AT_ONCE: usize = 65_536;
 
 /// Flows that a thread draws at a time.
 const PIECE: usize = 16;
@@ -85,6 +88,9 @@ struct Clock<'a> {
     ticks: Ticks,
     /// How far it may be off the plan.
     leash: i64,
+    /// Plans for packets that are followed.
+    jitter: Jitter,
+    mean_step: f64,
 }
 
 /// The openings of a trace.
@@ -171,6 +177,8 @@ impl Autoregressive {
                 rng: stream(drawing.seed, Purpose::Trace, CLOCK_PLACE),
                 ticks: Ticks::new(label),
                 leash: leash(mean_step),
+                jitter: Jitter::new(stream(drawing.seed, Purpose::Jitter, 0)),
+                mean_step,
             },
             waiting: BTreeMap::new(),
             followed: BTreeMap::new(),
@@ -189,7 +197,7 @@ impl TraceGenerator<'_> {
         if self.is_drawing {
             return;
         }
-        self.followed_until += action.delta_t.max(0);
+        self.followed_until = self.followed_until.saturating_add(action.delta_t.max(0));
         self.followed_packets += 1;
         let clock = self.followed_until;
         let slot = action.flow_token;
@@ -197,7 +205,9 @@ impl TraceGenerator<'_> {
         if is_new {
             self.slots.take(slot);
             let flow = self.flow(slot, action);
-            self.followed.insert(slot, flow);
+            if let Some(over) = self.followed.insert(slot, flow) {
+                self.clock.jitter.forget(over.number);
+            }
         }
         let flow = self.followed.get_mut(&slot).expect("inserted above");
         let within = Action {
@@ -211,6 +221,9 @@ impl TraceGenerator<'_> {
             flow: flow.number,
             payload: action.l4_payload_len,
         };
+        if self.followed_packets >= RATED {
+            self.clock.mean_step = clock as f64 / self.followed_packets as f64;
+        }
         self.clock.follow(self.events, &planned);
         if is_new && opens(action) {
             let opening = Action {
@@ -223,7 +236,7 @@ impl TraceGenerator<'_> {
         }
     }
 
-    /// The next packets, in order, at least one until time itself ends, after 292 years. Each one's `flow_token` is the lowest slot that was free when its flow opened.
+    /// The next packets, in order, at least one until time itself ends, after 292 years. Each one's `flow_token` is the lowest slot that was free before the window of time in which its flow opened.
     pub fn batch(&mut self) -> Vec<Action> {
         if !self.is_drawing {
             self.begin();
@@ -278,7 +291,7 @@ impl TraceGenerator<'_> {
         self.is_drawing = true;
         let now = self.followed_until;
         if self.followed_packets >= RATED {
-            self.clock.leash = leash(now as f64 / self.followed_packets as f64);
+            self.clock.leash = leash(self.clock.mean_step);
         }
         self.draw_opening(now);
         for (slot, mut flow) in std::mem::take(&mut self.followed) {
@@ -332,7 +345,7 @@ impl TraceGenerator<'_> {
             .min()
             .unwrap_or(self.followed_until);
         let until = from.checked_add(self.window)?;
-        self.open(until);
+        let until = self.open(until);
         let later = self.waiting.split_off(&(until, 0));
         let due: Vec<((i64, u64), Flow)> = std::mem::replace(&mut self.waiting, later)
             .into_iter()
@@ -365,9 +378,11 @@ impl TraceGenerator<'_> {
         Some(packets)
     }
 
-    /// Opens the flows that open before this time.
-    fn open(&mut self, until: i64) {
+    /// Opens the flows that open before this time, or the first of them; gives back the time before which all have opened.
+    fn open(&mut self, until: i64) -> i64 {
+        let mut opened = 0;
         while let Some((time, row)) = self.arrivals.next.take_if(|(time, _)| *time < until) {
+            opened += 1;
             let opening = self.events.action(&row);
             self.arrivals
                 .take(&opening, self.events, &self.openings, self.label);
@@ -385,8 +400,14 @@ impl TraceGenerator<'_> {
             flow.last = time;
             self.events.read(&first, &mut flow.next);
             self.waiting.insert((time, flow.number), flow);
-            self.draw_opening(time);
+            // An endless number of flows cannot open at one time.
+            let full = opened == MOST_AT_ONCE;
+            self.draw_opening(time + i64::from(full));
+            if full {
+                return time + 1;
+            }
         }
+        until
     }
 
     /// Takes a flow, of which the next packet comes at `time`, through a window.
@@ -411,6 +432,8 @@ impl TraceGenerator<'_> {
             });
             let settled = &mut advanced.settled;
             match flow.draw(self.events, &self.packets, &self.legal, settled) {
+                // Nor can a flow send an endless number of packets at one time.
+                Some(next) if advanced.packets.len() == MOST_AT_ONCE => time = next.max(until),
                 Some(next) => time = next,
                 None => return advanced,
             }
@@ -437,10 +460,14 @@ impl TraceGenerator<'_> {
 }
 
 impl Clock<'_> {
-    /// Takes a packet that came as planned.
-    fn follow(&mut self, events: &Events, planned: &Planned) {
-        self.read(events, planned);
-        self.ticks.take(planned.time);
+    /// Takes a packet that came then. Its plan is one that it could have had: one that it kept to would tell more than plans do.
+    fn follow(&mut self, events: &Events, packet: &Planned) {
+        let planned = Planned {
+            time: self.jitter.plan(packet.time, packet.flow, self.mean_step),
+            ..*packet
+        };
+        self.read(events, &planned);
+        self.ticks.take(packet.time);
     }
 
     /// Draws the time until the next packet.
@@ -589,6 +616,7 @@ impl Legal {
             symbol if symbol == self.sign => FORWARD,
             symbol if symbol == self.event => 1 << FlowEvent::Open as u8,
             symbol if symbol == self.direction => 1 << Direction::Orig as u8,
+            symbol if symbol == self.control => 1 << Control::Syn as u8,
             _ => ANY,
         }
     }

@@ -134,7 +134,7 @@ impl Examples for Spans {
 pub struct Validation {
     /// Optimiser steps so far.
     pub step: u64,
-    /// The objective: nats a packet, all processes taken together.
+    /// Nats a packet of the trace: of the packet itself, of its step of the clock, and of the openings, as many as come on a packet.
     pub loss: f64,
     /// Nats that a packet costs, given the packets of its flow before it.
     pub packets: f64,
@@ -142,7 +142,7 @@ pub struct Validation {
     pub openings: f64,
     /// Nats that a step of the clock costs, given the steps before it and the plan.
     pub clock: f64,
-    /// Mean objective of the training since the last validation.
+    /// Mean nats an event of the training since the last validation, of all processes as they come.
     pub training_loss: f64,
 }
 
@@ -178,7 +178,7 @@ pub struct TrainingManifest {
     pub sources: Vec<Source>,
     /// Packets to train on.
     pub training_packets: u64,
-    /// Packets to select the best weights with, as many as there are.
+    /// Packets to select the best weights with, of which validations take spans.
     pub validation_packets: u64,
     /// Optimiser steps.
     pub steps: u64,
@@ -223,8 +223,11 @@ pub fn train(
         ("training", &data.training),
         ("validation", &data.validation),
     ] {
-        if courses.packets() == 0 || courses.openings() < 2 {
+        if courses.packets() == 0 {
             return Err(Error::NoData(name));
+        }
+        if courses.openings() < 2 {
+            return Err(Error::NoOpenings(name));
         }
     }
     let run = run_digest(config, data);
@@ -358,13 +361,13 @@ impl<'a> AutoregressiveTask<'a> {
             match course.fate(event) {
                 Fate::Next if process == CLOCK => add_step(course.told(event + 1), batch),
                 Fate::Next => self.add_next(course.told(event + 1), process, &past, batch),
-                fate => add_last(fate, course.symbols(), batch),
+                fate => add_last(fate, &past, course.symbols(), batch),
             }
         }
         for _ in 0..padding {
             batch.inputs.extend_from_slice(course.row(span.start));
             batch.keep.push(0.0);
-            add_last(Fate::Unknown, course.symbols(), batch);
+            add_last(Fate::Unknown, &past, course.symbols(), batch);
         }
     }
 
@@ -420,14 +423,17 @@ fn add_step(next: &[u8], batch: &mut Batch) {
 }
 
 /// What an event that is the last is to tell: that it is, where that is known.
-fn add_last(fate: Fate, symbols: usize, batch: &mut Batch) {
+fn add_last(fate: Fate, past: &Past, symbols: usize, batch: &mut Batch) {
     let ends = u8::from(fate == Fate::End);
     let mut row = vec![0; symbols];
     let mut mask = vec![0.0; symbols];
     (row[ENDS], mask[ENDS]) = (ends, f32::from(ends));
     batch.targets.extend(row);
     batch.mask.extend(mask);
-    batch.copies.extend(vec![CLASSES as u8; symbols]);
+    // What may be repeated must not tell whether there is a next event.
+    batch
+        .copies
+        .extend((0..symbols).map(|symbol| past.value(symbol, None)));
 }
 
 impl Task for AutoregressiveTask<'_> {
@@ -491,10 +497,11 @@ impl Task for AutoregressiveTask<'_> {
         let nats = [OPENINGS, PACKETS, CLOCK].map(|process| self.validation_nats(process));
         let mean = |(nats, events): (f64, f64)| nats / events.max(1.0);
         let [openings, packets, clock] = nats.map(mean);
-        let all: f64 = nats.iter().map(|(nats, _)| nats).sum();
+        let courses = &self.data.validation;
+        let opening_share = courses.openings() as f64 / courses.packets() as f64;
         Ok(Validation {
             step: at.step,
-            loss: mean((all, nats[PACKETS].1)),
+            loss: packets + clock + opening_share * openings,
             packets,
             openings,
             clock,
@@ -504,5 +511,99 @@ impl Task for AutoregressiveTask<'_> {
 
     fn save(&self, directory: &Path) -> Result<String, Error> {
         self.model.save(directory, self.config.precision)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracecodec::action::{Action, Control, Direction, FlowEvent};
+
+    use super::*;
+
+    /// Flows of a SYN and a FIN of either side, over at once.
+    fn courses(flows: u16) -> Courses {
+        let mut courses = Courses::new(&[]);
+        courses.begin(None);
+        for flow_token in 0..flows {
+            for (flow_evt, dir, tcp_ctrl) in [
+                (FlowEvent::Open, Direction::Orig, Control::Syn),
+                (FlowEvent::Continue, Direction::Orig, Control::Fin),
+                (FlowEvent::Continue, Direction::Resp, Control::Fin),
+            ] {
+                courses.push(&Action {
+                    flow_token,
+                    flow_evt,
+                    dir,
+                    tcp_ctrl,
+                    delta_t: 1_000,
+                    ..Action::default()
+                });
+            }
+        }
+        courses.end();
+        courses
+    }
+
+    fn batch_of(process: usize) -> Batch {
+        let data = Data {
+            training: courses(5),
+            validation: courses(2),
+            profiles: OptionProfiles::new(),
+            sources: Vec::new(),
+        };
+        let config = AutoregressiveConfig::default();
+        let task = AutoregressiveTask::new(&config, &data).unwrap();
+        let span = Span { process, number: 0 };
+        task.batch(&data.training, &[span], process, || false)
+    }
+
+    /// What may be repeated is the same before a next event and before none: else it would tell which is to come.
+    #[test]
+    fn test_nothing_but_the_targets_tells_that_a_course_ends() {
+        let batch = batch_of(PACKETS);
+        let symbols = Events::default().len();
+        let of = |values: &[u8], event: usize| values[event * symbols + ENDS];
+        let ends: Vec<u8> = (0..15).map(|event| of(&batch.targets, event)).collect();
+        assert_eq!(ends, [0, 0, 1].repeat(5));
+        for event in 0..15 {
+            assert_eq!(of(&batch.copies, event), 0, "{event}");
+            assert_eq!(batch.mask[event * symbols + ENDS], 1.0);
+        }
+        // Padding tells nothing.
+        assert_eq!(
+            batch.inputs.len() / batch.keep.len() * SPAN,
+            batch.inputs.len()
+        );
+        assert!(batch.mask[15 * symbols..].iter().all(|&mask| mask == 0.0));
+        assert_eq!(batch.keep[..6], [0.0, 1.0, 1.0, 0.0, 1.0, 1.0]);
+    }
+
+    #[test]
+    fn test_the_clock_is_told_the_next_step() {
+        let batch = batch_of(CLOCK);
+        let events = Events::default();
+        let width = events.time_sizes().len();
+        let steps: Vec<i64> = batch
+            .targets
+            .chunks(width)
+            .map(|row| events.time(row))
+            .collect();
+        assert_eq!(steps[..14], [1_000; 14]);
+        assert_eq!(
+            batch.mask.iter().filter(|&&mask| mask > 0.0).count(),
+            14 * width
+        );
+    }
+
+    #[test]
+    fn test_openings_come_as_often_as_they_must() {
+        let spans = Spans {
+            counts: [2, 90, 90],
+            times: 3,
+        };
+        let read = spans.read(&[0..spans.len()]).unwrap();
+        let count = |process| read.iter().filter(|span| span.process == process).count();
+        assert_eq!([OPENINGS, PACKETS, CLOCK].map(count), [6, 90, 90]);
+        assert_eq!(spans.spread(4).len(), 2 + 4 + 4);
     }
 }
