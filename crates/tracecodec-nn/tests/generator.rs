@@ -1,5 +1,7 @@
 //! The generators as their users see them.
 
+#![allow(clippy::unwrap_used, reason = "test code may fail loudly")]
+
 use std::ops::ControlFlow;
 use std::path::Path;
 

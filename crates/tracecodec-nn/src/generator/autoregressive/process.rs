@@ -331,14 +331,14 @@ mod tests {
             past.take(&row[..symbols], &events);
             let role = events.action(next).role() as usize;
             let mut hidden = memory.known.clone();
-            for symbol in 0..symbols {
+            for (symbol, &value) in next[..symbols].iter().enumerate() {
                 let copied = past.value(symbol, (symbol > direction).then_some(role));
                 batch.copies.push(copied);
                 sampled.push(sampler.logits(symbol, &hidden, copied));
-                sampler.tell(symbol, next[symbol], &mut hidden);
+                sampler.tell(symbol, value, &mut hidden);
             }
             batch.inputs.extend(row);
-            batch.keep.push(f32::from(u8::from(batch.keep.len() > 0)));
+            batch.keep.push(f32::from(u8::from(!batch.keep.is_empty())));
             batch.targets.extend(&next[..symbols]);
         }
         let logits: Vec<f32> = network.logits(&batch).into_data().try_into_vec().unwrap();

@@ -601,7 +601,8 @@ mod tests {
             counts: [2, 90, 90],
             times: 3,
         };
-        let read = spans.read(&[0..spans.len()]).unwrap();
+        let all = 0..spans.len();
+        let read = spans.read(std::slice::from_ref(&all)).unwrap();
         let count = |process| read.iter().filter(|span| span.process == process).count();
         assert_eq!([OPENINGS, PACKETS, CLOCK].map(count), [6, 90, 90]);
         assert_eq!(spans.spread(4).len(), 2 + 4 + 4);
