@@ -270,7 +270,9 @@ impl Pace {
         let taken = delta_t as f64 / 1e9;
         let step = self.step.get_or_insert(taken);
         *step += (taken - *step) / LATEST.min(self.packets + 10.0);
+        // Above 1 where too little time has passed. A power of it, so that a percent is made good within some thousand packets.
         let late = (LATEST + self.packets) / (LATEST + self.seconds * rate);
+        let late = late.powi(8).clamp(0.25, 4.0);
         let stretched = match *step > 0.0 {
             true => taken / *step / rate * late,
             false => taken,
