@@ -7,7 +7,7 @@
 //! ```
 //!
 //! [Flow matching](flow_matching) knows nothing of packets: it takes and gives rows of a representation, which it names by digest. The
-//! [autoregressive](autoregressive) generator knows packet actions and flows, and nothing of latents.
+//! [autoregressive] generator knows packet actions and flows, and nothing of latents.
 
 pub mod autoregressive;
 pub mod curve;
