@@ -4,8 +4,8 @@
     scripts/generation.py OUT [--data NAME=CAPTURE ...] [--model DIR] [--seeds 0,1,2]
 
 Of each capture the tenth before the last is given (`--prefix`), and the last one is the reference. Compared with it are that tenth before (how
-far apart two real tenths are), what the generator lets follow on it, and as many packets from nothing but the generator, for the label
-that is the capture's name. What OUT holds already is not done again. The tables go to OUT/generation.md: means over the seeds, and the smallest and
+far apart two real tenths are), what the generator lets follow on it, told the label that is the capture's name or not, and as many packets from nothing but the generator, for that
+label. What OUT holds already is not done again. The tables go to OUT/generation.md: means over the seeds, and the smallest and
 largest value where they differ. Only the standard library is needed.
 """
 
@@ -57,11 +57,16 @@ def rows(name, capture, args):
     folder = args.out / name
     before, last, packets = tenths(folder, capture)
     generate = ["--packets", packets, *args.options, *(["--model", args.model] if args.model else [])]
-    found = {"the tenth before": [figures(folder, "before", before, last)], "continued": [], "from nothing": []}
-    for seed in args.seeds.split(","):
-        for kind, options in (("continued", ["--prefix", before]), ("from nothing", ["--label", name])):
-            output = folder / f"{kind.split()[0]}-{seed}.pcap"
-            found[kind].append(figures(folder, output.stem, output, last, [*generate, *options, "--seed", seed]))
+    found = {"the tenth before": [figures(folder, "before", before, last)]}
+    kinds = {
+        "continued, told the label": ["--prefix", before, "--label", name],
+        "continued": ["--prefix", before],
+        "from nothing": ["--label", name],
+    }
+    for kind, options in kinds.items():
+        for seed in args.seeds.split(","):
+            output = folder / f"{kind.replace(',', '').replace(' ', '-')}-{seed}.pcap"
+            found.setdefault(kind, []).append(figures(folder, output.stem, output, last, [*generate, *options, "--seed", seed]))
     return found
 
 
