@@ -41,7 +41,7 @@ def main():
     parser.add_argument("--data", action="append", metavar="NAME=CAPTURE", help="default: those of the testbed")
     parser.add_argument("--model", help="folder of a generator (default: the one that is built in)")
     parser.add_argument("--seeds", default="0,1,2")
-    parser.add_argument("--options", nargs="*", default=[], help="of `tracecodec generate`, as in --options=--unconstrained")
+    parser.add_argument("--options", action="append", default=[], help="of `tracecodec generate`, as in --options=--unconstrained, each by itself")
     args = parser.parse_args()
     if not PROGRAM.exists():
         sys.exit("error: build the program first: cargo build --release -p tracecodec-cli")

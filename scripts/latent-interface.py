@@ -28,7 +28,7 @@ def main():
     parser.add_argument("--cases", type=int, default=128)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--also", nargs="*", default=[], metavar="DIR", help="folders of further generators")
-    parser.add_argument("--options", nargs="*", default=[], help="of `tracecodec generator test`, as in --options=--unconstrained")
+    parser.add_argument("--options", action="append", default=[], help="of `tracecodec generator test`, as in --options=--unconstrained, each by itself")
     args = parser.parse_args()
     if not PROGRAM.exists():
         sys.exit("error: build the program first: cargo build --release -p tracecodec-cli")

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use tracecodec::artifact::ActionsError;
 
 use crate::device::Device;
+use crate::generator::Backbone;
 
 /// An error of the learned path. Each names the file or setting, and says what to try.
 #[derive(Debug, thiserror::Error)]
@@ -124,6 +125,18 @@ pub enum Error {
         device: Device,
         /// What was looked for.
         reason: String,
+    },
+    /// The generator has another backbone than is needed.
+    #[error(
+        "{path}: its backbone is {found}, but {expected} is needed\nhint: name another generator"
+    )]
+    OtherBackbone {
+        /// The description.
+        path: PathBuf,
+        /// The backbone that it tells.
+        found: Backbone,
+        /// The one that is needed.
+        expected: Backbone,
     },
     /// The generator's rows are latents of another model.
     #[error(

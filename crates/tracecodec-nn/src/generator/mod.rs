@@ -11,6 +11,7 @@
 
 pub mod autoregressive;
 pub mod curve;
+mod description;
 mod drawing;
 pub mod flow_matching;
 mod latent;
@@ -19,9 +20,10 @@ pub mod sequences;
 mod trace;
 
 pub use curve::{Curve, CurveConfig, curve};
+pub use description::Backbone;
 pub use drawing::Drawing;
 pub use flow_matching::{FlowMatching, FlowMatchingConfig, Method, Request, Solver};
 pub use latent::{LatentGenerator, LatentTrace};
 pub use representation::{Representation, Statistics, step_of_time, time_of_step};
 pub use sequences::{Sequences, SequencesWriter, Window};
-pub use trace::{Backbone, Generator, Trace};
+pub use trace::{Generator, Trace};

@@ -2,16 +2,15 @@
 
 use std::path::Path;
 
-use serde::Deserialize;
 use tracecodec::action::{Action, OptionProfiles};
 
 use super::autoregressive::{self, Autoregressive};
+use super::description::Backbone;
 use super::drawing::Drawing;
 use super::flow_matching::{FlowMatching, Solver};
 use super::latent::{LatentGenerator, LatentTrace};
 use crate::codec::Codec;
 use crate::error::Error;
-use crate::files;
 
 /// A generator of packet actions, whatever its backbone.
 #[derive(Debug)]
@@ -29,33 +28,6 @@ pub enum Trace<'a> {
     Autoregressive(Box<autoregressive::TraceGenerator<'a>>),
     /// Of flow matching.
     Latent(Box<LatentTrace<'a>>),
-}
-
-/// Which backbone a generator has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Backbone {
-    /// [`Autoregressive`].
-    Autoregressive,
-    /// [`FlowMatching`].
-    FlowMatching,
-}
-
-impl Backbone {
-    /// The backbone of the generator in a directory.
-    ///
-    /// # Errors
-    /// If there is none, or none of this version.
-    pub fn of(directory: &Path) -> Result<Self, Error> {
-        #[derive(Deserialize)]
-        struct Head {
-            backbone: Backbone,
-        }
-        let path = directory.join("generator.json");
-        let bytes = files::read(&path)?;
-        let head: Head = serde_json::from_slice(&bytes).map_err(|e| Error::format(&path, e))?;
-        Ok(head.backbone)
-    }
 }
 
 impl Generator {

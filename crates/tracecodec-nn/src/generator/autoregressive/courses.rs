@@ -91,7 +91,7 @@ struct Flow {
 }
 
 impl Courses {
-    /// None yet, of traces that may have these labels.
+    /// None yet, of traces that may have these labels; at most [`MAX_LABELS`](super::Autoregressive::MAX_LABELS) of them are told apart.
     pub fn new(labels: &[String]) -> Self {
         let events = Events::default();
         let course = |width, told| Course {
@@ -118,7 +118,7 @@ impl Courses {
             .iter()
             .position(|known| Some(known.as_str()) == label);
         self.trace = Trace {
-            label: known.map_or(0, |at| at as u8 + 1),
+            label: known.map_or(0, |at| u8::try_from(at + 1).unwrap_or(0)),
             ..Trace::default()
         };
         let start = start(&self.events, self.trace.label);

@@ -9,19 +9,8 @@ use super::{Autoregressive, Shapes, networks};
 use crate::device::Device;
 use crate::error::Error;
 use crate::files;
+use crate::generator::description::{Backbone, FORMAT, VERSION, WEIGHTS_FILE, path};
 use crate::weights::{Precision, Weights};
-
-/// Name of the file that describes a generator.
-const GENERATOR_FILE: &str = "generator.json";
-
-/// Name of the file that holds its weights.
-const WEIGHTS_FILE: &str = "weights.safetensors";
-
-/// What `format` says.
-const FORMAT: &str = "tracecodec.generator";
-
-/// What `backbone` says.
-const BACKBONE: &str = "autoregressive";
 
 const EMBEDDED_GENERATOR: &[u8] = include_bytes!(concat!(
     env!("CARGO_MANIFEST_DIR"),
@@ -40,7 +29,7 @@ struct Description {
     /// Version of the file, 1.
     version: u32,
     /// `autoregressive`.
-    backbone: String,
+    backbone: Backbone,
     /// Version of the action schema.
     schema_version: u32,
     /// BLAKE3 digest of the weights.
@@ -55,14 +44,6 @@ struct Description {
     option_profiles: Vec<String>,
 }
 
-/// The lines that must be readable whatever the version of the rest.
-#[derive(Deserialize)]
-struct Head {
-    format: String,
-    version: u32,
-    backbone: String,
-}
-
 impl Autoregressive {
     /// Writes the generator into a directory, and returns the digest of its weights.
     ///
@@ -72,8 +53,8 @@ impl Autoregressive {
         let weights = self.weights.to_bytes(precision);
         let description = Description {
             format: FORMAT.to_string(),
-            version: 1,
-            backbone: BACKBONE.to_string(),
+            version: VERSION,
+            backbone: Backbone::Autoregressive,
             schema_version: SCHEMA_VERSION,
             weights_blake3: files::digest(&weights),
             shapes: self.shapes.clone(),
@@ -82,7 +63,7 @@ impl Autoregressive {
             option_profiles: self.profiles.to_hex(),
         };
         files::write(&directory.join(WEIGHTS_FILE), &weights)?;
-        files::write_json(&directory.join(GENERATOR_FILE), &description)?;
+        files::write_json(&path(directory), &description)?;
         Ok(description.weights_blake3)
     }
 
@@ -91,7 +72,7 @@ impl Autoregressive {
     /// # Errors
     /// If a file is missing, damaged, of another version or backbone, or if the two do not belong together.
     pub fn load(directory: &Path) -> Result<Self, Error> {
-        let path = directory.join(GENERATOR_FILE);
+        let path = path(directory);
         let weights_path = directory.join(WEIGHTS_FILE);
         let (description, weights) = (files::read(&path)?, files::read(&weights_path)?);
         Self::from_bytes(&path, &description, &weights_path, &weights)
@@ -114,11 +95,7 @@ impl Autoregressive {
         bytes: &[u8],
     ) -> Result<Self, Error> {
         let bad = |e: serde_json::Error| Error::format(path, e);
-        let head: Head = serde_json::from_slice(description).map_err(bad)?;
-        if (head.format.as_str(), head.version, head.backbone.as_str()) != (FORMAT, 1, BACKBONE) {
-            let reason = format!("not a {FORMAT} of version 1, {BACKBONE}");
-            return Err(Error::format(path, reason));
-        }
+        Backbone::Autoregressive.check(path, description)?;
         let description: Description = serde_json::from_slice(description).map_err(bad)?;
         if description.schema_version != SCHEMA_VERSION {
             return Err(Error::SchemaVersion {

@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BinaryHeap};
 
 use rand_chacha::ChaCha8Rng;
 use tracecodec::action::{Action, Control, Direction, FlowEvent, Proto};
-use tracecodec::flow::FlowTable;
 
 use super::Autoregressive;
 use super::clock::{Jitter, Planned, Ticks, leash};
@@ -86,10 +85,9 @@ struct Clock<'a> {
     memory: Memory,
     rng: ChaCha8Rng,
     ticks: Ticks,
-    /// How far it may be off the plan.
-    leash: i64,
     /// Plans for packets that are followed.
     jitter: Jitter,
+    /// Nanoseconds from packet to packet, by which it is told how far it may be off the plan.
     mean_step: f64,
 }
 
@@ -176,7 +174,7 @@ impl Autoregressive {
                 memory: Memory::default(),
                 rng: stream(drawing.seed, Purpose::Trace, CLOCK_PLACE),
                 ticks: Ticks::new(label),
-                leash: leash(mean_step),
+
                 jitter: Jitter::new(stream(drawing.seed, Purpose::Jitter, 0)),
                 mean_step,
             },
@@ -236,7 +234,8 @@ impl TraceGenerator<'_> {
         }
     }
 
-    /// The next packets, in order, at least one until time itself ends, after 292 years. Each one's `flow_token` is the lowest slot that was free before the window of time in which its flow opened.
+    /// The next packets, in order, at least one until time itself ends, after 292 years. Each one's `flow_token` is the lowest slot that was
+    /// free before the window of time in which its flow opened.
     pub fn batch(&mut self) -> Vec<Action> {
         if !self.is_drawing {
             self.begin();
@@ -265,11 +264,6 @@ impl TraceGenerator<'_> {
         self.waiting.len()
     }
 
-    /// Flows opened so far, those that were followed included.
-    pub fn flows(&self) -> u64 {
-        self.flows
-    }
-
     /// A flow that begins with this action, which it has not yet taken.
     fn flow(&mut self, slot: u16, first: &Action) -> Flow {
         self.flows += 1;
@@ -290,9 +284,6 @@ impl TraceGenerator<'_> {
     fn begin(&mut self) {
         self.is_drawing = true;
         let now = self.followed_until;
-        if self.followed_packets >= RATED {
-            self.clock.leash = leash(self.clock.mean_step);
-        }
         self.draw_opening(now);
         for (slot, mut flow) in std::mem::take(&mut self.followed) {
             let mut settled = 0;
@@ -482,7 +473,7 @@ impl Clock<'_> {
         let Drawn { row, .. } = self.sampler.draw(&self.memory, &mut self.rng, any);
         let now = self.ticks.now();
         let mut time = now.saturating_add(events.time(&row));
-        if (planned.time - time).abs() > self.leash {
+        if (planned.time - time).abs() > leash(self.mean_step) {
             time = planned.time.max(now);
         }
         self.ticks.take(time);
@@ -661,7 +652,7 @@ impl Slots {
             return Some(slot);
         }
         let slot = u16::try_from(self.taken).ok()?;
-        self.taken += usize::from(self.taken < FlowTable::<()>::MAX_CAPACITY);
+        self.taken += 1;
         Some(slot)
     }
 

@@ -7,20 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::{FlowMatching, NetworkConfig};
 use crate::error::Error;
 use crate::files;
+use crate::generator::description::{Backbone, FORMAT, VERSION, WEIGHTS_FILE, path};
 use crate::generator::representation::{Representation, Statistics};
 use crate::weights::Precision;
-
-/// Name of the file that describes a generator.
-const FILE: &str = "generator.json";
-
-/// Name of the file that holds its weights.
-const WEIGHTS_FILE: &str = "weights.safetensors";
-
-/// What `format` says.
-const FORMAT: &str = "tracecodec.generator";
-
-/// What `backbone` says.
-pub(super) const BACKBONE: &str = "flow-matching";
 
 /// `generator.json`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -30,7 +19,7 @@ struct Description {
     /// Version of the file, 1.
     version: u32,
     /// `flow-matching`.
-    backbone: String,
+    backbone: Backbone,
     /// Shape of the generator.
     config: NetworkConfig,
     /// What its rows are.
@@ -43,14 +32,6 @@ struct Description {
     weights_blake3: String,
 }
 
-/// The lines that must be readable whatever the version of the rest.
-#[derive(Deserialize)]
-struct Head {
-    format: String,
-    version: u32,
-    backbone: String,
-}
-
 impl FlowMatching {
     /// Writes the generator into a directory, and returns the digest of its weights.
     ///
@@ -60,8 +41,8 @@ impl FlowMatching {
         let weights = self.weights().to_bytes(Precision::Full);
         let description = Description {
             format: FORMAT.to_string(),
-            version: 1,
-            backbone: BACKBONE.to_string(),
+            version: VERSION,
+            backbone: Backbone::FlowMatching,
             config: self.config.clone(),
             representation: self.representation.clone(),
             statistics: self.statistics.clone(),
@@ -69,7 +50,7 @@ impl FlowMatching {
             weights_blake3: files::digest(&weights),
         };
         files::write(&directory.join(WEIGHTS_FILE), &weights)?;
-        files::write_json(&directory.join(FILE), &description)?;
+        files::write_json(&path(directory), &description)?;
         Ok(description.weights_blake3)
     }
 
@@ -83,18 +64,11 @@ impl FlowMatching {
     /// # Errors
     /// If a file is missing, damaged, of another version or backbone, or if the two do not belong together.
     pub fn load(directory: &Path) -> Result<Self, Error> {
-        let path = directory.join(FILE);
+        let path = path(directory);
         let weights_path = directory.join(WEIGHTS_FILE);
         let bytes = files::read(&path)?;
         let bad = |e: serde_json::Error| Error::format(&path, e);
-        let head: Head = serde_json::from_slice(&bytes).map_err(bad)?;
-        if head.format != FORMAT || head.version != 1 {
-            return Err(Error::format(&path, format!("not a {FORMAT} of version 1")));
-        }
-        if head.backbone != BACKBONE {
-            let reason = format!("its backbone is {}, not {BACKBONE}", head.backbone);
-            return Err(Error::format(&path, reason));
-        }
+        Backbone::FlowMatching.check(&path, &bytes)?;
         let description: Description = serde_json::from_slice(&bytes).map_err(bad)?;
         let Description {
             config,

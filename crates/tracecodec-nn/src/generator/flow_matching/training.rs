@@ -12,11 +12,12 @@ use tracecodec::artifact::manifest::Split;
 
 use super::batch::Paths;
 use super::network::VelocityNetwork;
-use super::store::BACKBONE;
+
 use super::{FlowMatching, FlowMatchingConfig};
 use crate::device::Device;
 use crate::error::Error;
 use crate::files;
+use crate::generator::description::Backbone;
 use crate::generator::representation::Representation;
 use crate::generator::sequences::{Sequences, Window, Windows};
 use crate::layers::Dropout;
@@ -76,7 +77,7 @@ pub struct TrainingManifest {
     /// Program and version.
     pub tool: String,
     /// `flow-matching`.
-    pub backbone: String,
+    pub backbone: Backbone,
     /// Settings.
     pub config: FlowMatchingConfig,
     /// What the rows are.
@@ -131,7 +132,7 @@ pub fn train(
         format: "tracecodec.generator-training".to_string(),
         version: 1,
         tool: concat!("tracecodec ", env!("CARGO_PKG_VERSION")).to_string(),
-        backbone: BACKBONE.to_string(),
+        backbone: Backbone::FlowMatching,
         config: config.clone(),
         representation: sequences.manifest().representation.clone(),
         rows_blake3: [Split::Train, Split::Validation].map(|split| {
@@ -171,7 +172,7 @@ fn windows(
 
 /// The digest that tells whether a checkpoint belongs to a training.
 fn run_digest(config: &FlowMatchingConfig, sequences: &Sequences) -> String {
-    let settings = serde_json::json!([BACKBONE, config, sequences.manifest()]);
+    let settings = serde_json::json!([Backbone::FlowMatching, config, sequences.manifest()]);
     files::digest(settings.to_string().as_bytes())
 }
 
