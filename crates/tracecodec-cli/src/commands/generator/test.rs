@@ -168,10 +168,12 @@ impl<'a> Row<'a> {
 /// The table on the terminal: a row a metric, a column a contestant.
 fn render(evaluations: &[Evaluation]) -> Result<String> {
     let mut text = String::new();
+    let labels = evaluations.iter().map(|evaluation| evaluation.label.len());
+    let width = labels.max().unwrap_or(0).max(12) + 2;
     let mut row = |name: &str, of: &dyn Fn(&Evaluation) -> String| {
         let cells: Vec<_> = evaluations
             .iter()
-            .map(|evaluation| format!("{:>14}", of(evaluation)))
+            .map(|evaluation| format!("{:>width$}", of(evaluation)))
             .collect();
         writeln!(text, "{name:<28}{}", cells.concat())
     };
