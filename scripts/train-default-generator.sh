@@ -6,4 +6,4 @@ cd "$(dirname "$0")/.."
 testbed=${TRACECODEC_DATA:-../shared/data}/testbed
 cargo run --release -p tracecodec-cli -- generator train \
     "$testbed/enterprise.pcap.zst" "$testbed/backbone.pcap.zst" "$testbed/crowd.pcap.zst" \
-    --label-by-name --half --output data/default-generator --overwrite --steps 3500
+    --label-by-name --half --output data/default-generator --overwrite

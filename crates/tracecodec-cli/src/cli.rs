@@ -189,7 +189,7 @@ pub(crate) struct DeviceArg {
 
 /// Devices.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum DeviceName {
+pub(crate) enum DeviceName {
     /// The CPU: the same bytes from run to run.
     Cpu,
     /// A GPU by Vulkan, Metal or DirectX 12.
@@ -201,10 +201,17 @@ enum DeviceName {
 impl DeviceArg {
     /// The device.
     pub(crate) fn device(self) -> Device {
-        match self.device {
-            DeviceName::Cpu => Device::Cpu,
-            DeviceName::Wgpu => Device::Wgpu,
-            DeviceName::Cuda => Device::Cuda,
+        self.device.device()
+    }
+}
+
+impl DeviceName {
+    /// The device.
+    pub(crate) fn device(self) -> Device {
+        match self {
+            Self::Cpu => Device::Cpu,
+            Self::Wgpu => Device::Wgpu,
+            Self::Cuda => Device::Cuda,
         }
     }
 }

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum};
-use tracecodec_nn::Codec;
 use tracecodec_nn::generator::{Backbone, Generator, Method, Solver};
+use tracecodec_nn::{Codec, Device};
 
+use crate::cli::DeviceName;
 use crate::failure::Hint;
 
 /// The file that describes a trained generator.
@@ -26,7 +27,7 @@ pub(crate) struct GeneratorModelArgs {
     pub(crate) solver: SolverArgs,
 }
 
-/// How flow matching is solved.
+/// How flow matching is solved, and where.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct SolverArgs {
     /// Method by which flow matching is solved.
@@ -35,6 +36,9 @@ pub(crate) struct SolverArgs {
     /// Steps of the method: of one evaluation each with euler, of two with the others.
     #[arg(long, value_name = "N", default_value_t = Solver::default().steps, value_parser = RangedU64ValueParser::<usize>::new().range(1..=100_000))]
     solver_steps: usize,
+    /// Where flow matching is sampled. GPUs need a build with the Cargo feature of that name.
+    #[arg(long, value_enum, value_name = "DEVICE", default_value_t = DeviceName::Cpu)]
+    device: DeviceName,
 }
 
 /// Methods by which flow matching is solved.
@@ -67,14 +71,31 @@ impl SolverArgs {
             steps: self.solver_steps,
         }
     }
+
+    /// The device.
+    pub(crate) fn device(self) -> Device {
+        self.device.device()
+    }
 }
 
 impl GeneratorModelArgs {
     /// Loads the generator.
     pub(crate) fn load(&self) -> Result<Generator> {
-        match &self.model {
-            None => Ok(Generator::embedded()),
-            Some(folder) => load_generator(folder, self.codec.as_deref(), self.solver.solver()),
+        let generator = match &self.model {
+            None => Generator::embedded(),
+            Some(folder) => {
+                let (solver, device) = (self.solver.solver(), self.solver.device());
+                load_generator(folder, self.codec.as_deref(), solver, device)?
+            }
+        };
+        match generator {
+            Generator::Autoregressive(_) if self.solver.device() != Device::Cpu => {
+                Err(Hint::error(
+                    "--device is for flow matching",
+                    "the autoregressive generator draws on the CPU: leave the option out",
+                ))
+            }
+            generator => Ok(generator),
         }
     }
 
@@ -109,11 +130,12 @@ pub(crate) fn load_generator(
     folder: &Path,
     codec: Option<&Path>,
     solver: Solver,
+    device: Device,
 ) -> Result<Generator> {
     backbone(folder)?;
     let codec = || match codec {
         Some(codec) => Codec::load(codec),
         None => Ok(Codec::embedded()),
     };
-    Ok(Generator::load(folder, codec, solver)?)
+    Ok(Generator::load(folder, codec, solver)?.with_device(device)?)
 }

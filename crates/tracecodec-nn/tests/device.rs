@@ -8,7 +8,10 @@ use std::process::Command;
 
 use tracecodec::action::context::Contexts;
 use tracecodec::action::{Action, FlowEvent, OptionProfiles, Proto};
+use tracecodec::artifact::manifest::Split;
 use tracecodec_nn::codec::training::{Data, Validation};
+use tracecodec_nn::generator::flow_matching::{self, FlowMatching, FlowMatchingConfig, Solver};
+use tracecodec_nn::generator::{Representation, Sequences, SequencesWriter};
 use tracecodec_nn::train::{Progress, Report};
 use tracecodec_nn::{
     Accuracy, Codec, CodecConfig, Device, EncoderKind, RefineConfig, TokenLayout, TrainConfig,
@@ -78,6 +81,7 @@ fn trained(device: Device, steps: u64) -> (Codec, Report<Validation>) {
 
 fn farthest(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len());
+    assert!(a.iter().chain(b).all(|x| x.is_finite()));
     let distances = a.iter().zip(b).map(|(a, b)| (a - b).abs());
     distances.fold(0.0, f32::max)
 }
@@ -130,6 +134,52 @@ fn test_device_refines() {
 
 /// Set in the process that finds no adapter.
 const CHILD: &str = "TRACECODEC_TEST_NO_ADAPTER";
+
+#[test]
+fn test_device_trains_and_samples_flow_matching_alike() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut writer = SequencesWriter::create(folder.path(), 2).unwrap();
+    for split in [Split::Train, Split::Validation] {
+        writer.begin(split, split.name(), None);
+        for row in 0..100 {
+            let phase = std::f32::consts::TAU * row as f32 / 16.0;
+            writer.push(&[phase.sin(), phase.cos()]).unwrap();
+        }
+    }
+    let representation = Representation::Baseline {
+        model: "tvae".to_string(),
+        blake3: "0".to_string(),
+        d_latent: 2,
+    };
+    writer.finish(&representation).unwrap();
+    let sequences = Sequences::open(folder.path()).unwrap();
+    let models = [Device::Cpu, Device::Wgpu].map(|device| {
+        let mut config = FlowMatchingConfig::small();
+        let network = &mut config.network;
+        (network.layers, network.width, network.heads) = (1, 16, 2);
+        (network.prefix, network.suffix) = (8, 8);
+        let train = &mut config.train;
+        (train.steps, train.batch, train.micro_batch) = (8, 8, 2);
+        (train.validations, train.stride, train.device) = (2, 4, device);
+        let directory = tempfile::tempdir().unwrap();
+        let go_on = |_: &Progress<'_, _>| ControlFlow::Continue(());
+        let trained =
+            flow_matching::train(&config, &sequences, directory.path(), false, go_on).unwrap();
+        (directory, trained.1.validations)
+    });
+    let losses = [0, 1].map(|i| {
+        let losses = models[i].1.iter().flat_map(|v| [v.loss, v.training_loss]);
+        losses.map(|loss| loss as f32).collect::<Vec<_>>()
+    });
+    assert!(farthest(&losses[0], &losses[1]) < 1e-3, "{losses:?}");
+    let samples = [Device::Cpu, Device::Wgpu].map(|device| {
+        let generator = FlowMatching::load(models[0].0.path()).unwrap();
+        let generator = generator.with_device(device).unwrap();
+        let prefix: Vec<f32> = (0..16).map(|i| (i as f32).sin()).collect();
+        generator.sample(&prefix, None, &Solver::default(), 0, 0)
+    });
+    assert!(farthest(&samples[0], &samples[1]) < 1e-3);
+}
 
 #[test]
 fn test_device_without_an_adapter() {

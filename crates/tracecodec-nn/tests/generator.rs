@@ -191,6 +191,34 @@ fn test_a_continuation_goes_on_with_the_flows_that_are_open() {
 }
 
 #[test]
+fn test_a_followed_trace_tells_its_label() {
+    let generator = Autoregressive::embedded();
+    let of = |label: Option<&String>| Drawing {
+        label: label.cloned(),
+        ..Drawing::default()
+    };
+    for label in generator.labels() {
+        let followed = drawn(&generator, &of(Some(label)), 20_000);
+        let goes_on = |told: Option<&String>| {
+            let mut trace = generator.generate(&of(told)).unwrap();
+            followed.iter().for_each(|action| trace.follow(action));
+            let batch = trace.batch();
+            (trace.label().map(str::to_string), batch)
+        };
+        // The label that is found is as good as if it had been told.
+        let (found, batch) = goes_on(None);
+        assert_eq!(found.as_ref(), Some(label));
+        assert_eq!(goes_on(Some(label)), (found, batch));
+        let other = generator.labels().iter().find(|other| *other != label);
+        assert_eq!(goes_on(other).0.as_ref(), other);
+    }
+    // From nothing a trace has the label that it is told, or none.
+    let mut trace = generator.generate(&Drawing::default()).unwrap();
+    trace.batch();
+    assert_eq!(trace.label(), None);
+}
+
+#[test]
 fn test_training_goes_on_to_the_same_weights() {
     let [whole, cut] = [(); 2].map(|()| tempfile::tempdir().unwrap());
     trained(whole.path(), 12);

@@ -61,6 +61,9 @@ struct Train {
     /// Which values the vocabularies of addresses, ports and other codes may have. The bit table has none.
     #[arg(long, value_enum, default_value_t = VocabularyArg::All)]
     vocabulary: VocabularyArg,
+    /// Validations in the course of the training; the weights of the best one are kept [default: 20; of TabSyn-VAE 15].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    validations: Option<u32>,
     #[command(flatten)]
     training: TrainingArgs,
     #[command(flatten)]
@@ -242,6 +245,7 @@ fn train(args: &Train, json: bool) -> Result<()> {
     let training = &args.training;
     config.seed = training.seed.unwrap_or(config.seed);
     config.steps = training.steps.unwrap_or(config.steps);
+    config.validations = args.validations.unwrap_or(config.validations);
     (config.minutes, config.threads) = (training.minutes, training.threads);
     config.vocabulary_rows = args.vocabulary.rows();
     config.check()?;

@@ -49,7 +49,8 @@ pub(crate) struct Generate {
     /// Write the capture that is gone on with, too, before its continuation, with synthetic endpoints like it.
     #[arg(long, requires = "prefix")]
     with_prefix: bool,
-    /// Label of the training data whose kind of traffic to make.
+    /// Label of the training data whose kind of traffic to make. Without it, autoregressive generators find the likeliest label of a prefix, and
+    /// a trace from nothing has none.
     #[arg(long, value_name = "NAME")]
     label: Option<String>,
     /// Packets a second, on average: the times of the model are stretched or shrunk.
@@ -77,6 +78,8 @@ struct Summary {
     model: String,
     seed: u64,
     salt: u64,
+    /// The label that was told, or that the prefix was found to have; null if there is none.
+    label: Option<String>,
     /// Packets of the prefix that was gone on with.
     prefix_packets: u64,
     packets: u64,
@@ -130,6 +133,7 @@ pub(crate) fn run(args: &Generate, json: bool) -> Result<()> {
         model: args.model.name(),
         seed: args.seed,
         salt: args.realise.salt.0,
+        label: making.trace.label().map(str::to_string),
         prefix_packets,
         packets,
         seconds: nanoseconds as f64 / 1e9,
@@ -141,8 +145,13 @@ pub(crate) fn run(args: &Generate, json: bool) -> Result<()> {
     };
     let open = summary.most_open_flows;
     let open = open.map_or(String::new(), |open| format!(", at most {open} flows open"));
+    // A label that was told needs no telling.
+    let found = summary.label.as_ref().filter(|_| args.label.is_none());
+    let found = found.map_or(String::new(), |label| {
+        format!(", of label {label} by its prefix")
+    });
     let line = format!(
-        "{}: {} packets in {:.3} s of traffic, {} flows opened{open}; {} made to agree with their flow{}; {:.0} packets/s",
+        "{}: {} packets in {:.3} s of traffic{found}, {} flows opened{open}; {} made to agree with their flow{}; {:.0} packets/s",
         summary.output,
         summary.packets,
         summary.seconds,

@@ -7,11 +7,11 @@ use tracecodec::action::float::Tick;
 use tracecodec::action::{Action, OptionProfiles};
 use tracecodec::pcap::Timestamp;
 use tracecodec::raw::{Diagnostics, RawRow};
-use tracecodec_nn::Codec;
 use tracecodec_nn::baseline::Baseline;
 use tracecodec_nn::generator::{
     Backbone, Drawing, FlowMatching, Generator, Representation, Request, Solver,
 };
+use tracecodec_nn::{Codec, Device};
 
 use super::lower::{Actions, Rows};
 use super::{Case, Frame};
@@ -31,6 +31,8 @@ pub(crate) struct Rules {
     pub(crate) prefix_only: bool,
     /// How flow matching is solved.
     pub(crate) solver: Solver,
+    /// Where flow matching is sampled.
+    pub(crate) device: Device,
 }
 
 /// Who goes on from a prefix.
@@ -134,7 +136,7 @@ impl Contestant {
                 }
                 return Ok(Self::Rows {
                     name,
-                    matching: Box::new(matching),
+                    matching: Box::new(matching.with_device(rules.device)?),
                     baseline: Box::new(baseline),
                     rules,
                 });
@@ -142,7 +144,7 @@ impl Contestant {
         }
         Ok(Self::Actions {
             name,
-            generator: Box::new(load_generator(folder, decoder, rules.solver)?),
+            generator: Box::new(load_generator(folder, decoder, rules.solver, rules.device)?),
             rules,
         })
     }

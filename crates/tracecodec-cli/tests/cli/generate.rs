@@ -58,6 +58,12 @@ fn test_a_capture_goes_on() {
         (&told["prefix_packets"], &told["packets"]),
         (&4000.into(), &500.into())
     );
+    // The label is found, and is as good as if it had been told.
+    let label = told["label"].as_str().unwrap();
+    succeed(&folder, &format!("{line} --label {label} -o told.pcap"));
+    let [after, of_label] =
+        ["after.pcap", "told.pcap"].map(|name| fs::read(folder.path().join(name)).unwrap());
+    assert!(after == of_label);
     succeed(&folder, &format!("{line} --with-prefix -o whole.pcap"));
     assert_eq!(length(&folder, "after.pcap").0, 500);
     assert_eq!(length(&folder, "whole.pcap").0, 4500);
@@ -131,11 +137,12 @@ fn test_what_cannot_be_generated_is_told() {
         "generate --duration -1 -o a.pcap",
         "generate --packets 5 --label nowhere -o a.pcap",
         "generate --packets 5 --model . -o a.pcap",
+        "generate --packets 5 --device wgpu -o a.pcap",
         "generate --packets 5 --with-prefix -o a.pcap",
         "generate --packets 5 --prefix a.pcap -o b.pcap",
         "generate --packets 5 --prefix example.pcap -o example.pcap",
         "generator train example.pcap --preset small -o a",
-        "generator train nothing -o a",
+        "generator train nothing --preset small -o a",
     ];
     let told: Vec<_> = lines
         .iter()

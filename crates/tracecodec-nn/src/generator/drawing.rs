@@ -8,7 +8,7 @@ use crate::parallel::default_threads;
 pub struct Drawing {
     /// Names all random numbers. Default 0.
     pub seed: u64,
-    /// The label to generate for. Default none.
+    /// The label to generate for. Default none; the autoregressive generator then takes the one that a followed trace has likeliest.
     pub label: Option<String>,
     /// Whether what contradicts a flow's state is masked: a packet of a flow that is not open, of another protocol than the flow's, another
     /// opening, an acknowledgment of what was never sent. Default yes.

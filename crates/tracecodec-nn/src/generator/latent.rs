@@ -7,6 +7,7 @@ use super::drawing::Drawing;
 use super::flow_matching::{FlowMatching, Request, Solver};
 use super::representation::{Representation, step_of_time, time_of_step};
 use crate::codec::{Codec, Constraints, TraceDecoder, TraceEncoder};
+use crate::device::Device;
 use crate::error::Error;
 
 /// Packets of a followed trace that are encoded at once.
@@ -41,6 +42,15 @@ impl LatentGenerator {
                 found: digest,
             }),
         }
+    }
+
+    /// The same generator, its latents sampled on another device.
+    ///
+    /// # Errors
+    /// If this build lacks the device's feature, or the machine has no such device.
+    pub fn with_device(mut self, device: Device) -> Result<Self, Error> {
+        self.matching = self.matching.with_device(device)?;
+        Ok(self)
     }
 
     /// The codec.
@@ -133,6 +143,11 @@ impl LatentTrace<'_> {
         // What is gone on from are latents of packets that there are, not what was sampled for them.
         self.encode(&actions);
         actions
+    }
+
+    /// The label that was told.
+    pub fn label(&self) -> Option<&str> {
+        self.drawing.label.as_deref()
     }
 
     /// Packets so far that contradicted their flow's state, and were made to agree.

@@ -10,6 +10,7 @@ use super::drawing::Drawing;
 use super::flow_matching::{FlowMatching, Solver};
 use super::latent::{LatentGenerator, LatentTrace};
 use crate::codec::Codec;
+use crate::device::Device;
 use crate::error::Error;
 
 /// A generator of packet actions, whatever its backbone.
@@ -48,6 +49,17 @@ impl Generator {
                 let matching = FlowMatching::load(directory)?;
                 Self::Latent(Box::new(LatentGenerator::new(matching, codec()?, solver)?))
             }
+        })
+    }
+
+    /// The same generator, flow matching on another device; the autoregressive one draws on the CPU.
+    ///
+    /// # Errors
+    /// If this build lacks the device's feature, or the machine has no such device.
+    pub fn with_device(self, device: Device) -> Result<Self, Error> {
+        Ok(match self {
+            Self::Latent(generator) => Self::Latent(Box::new(generator.with_device(device)?)),
+            autoregressive => autoregressive,
         })
     }
 
@@ -108,6 +120,15 @@ impl Trace<'_> {
         match self {
             Self::Autoregressive(trace) => trace.settled(),
             Self::Latent(trace) => trace.settled(),
+        }
+    }
+
+    /// The label that the trace is of: the one that was told; where none was, once it has begun, the one that the autoregressive generator
+    /// takes a followed trace to be of. None if it has none.
+    pub fn label(&self) -> Option<&str> {
+        match self {
+            Self::Autoregressive(trace) => trace.label(),
+            Self::Latent(trace) => trace.label(),
         }
     }
 

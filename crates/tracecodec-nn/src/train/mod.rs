@@ -2,7 +2,7 @@
 //!
 //! A step takes a batch, cut into micro-batches of a fixed size. Each is computed on a network of its own thread, the
 //! gradients are summed in order and handed to the optimiser: the weights do not depend on the number of threads. A GPU
-//! computes the same micro-batches as one.
+//! computes several of the same micro-batches as one.
 //!
 //! What is trained, a task, owns the network, the objective and the judgement. The loop owns weights, order, budget, checkpoints
 //! and the history.
@@ -300,7 +300,7 @@ impl<'a, T: Task> Trainer<'a, T> {
     fn gradient(&self, examples: &[T::Example], at: &Moment<'_, T::Validation>) -> (f64, Vec<f32>) {
         let device = self.task.tensors().clone().autodiff();
         let micro_batch = self.budget.micro_batch;
-        let size = self.task.device().piece(micro_batch);
+        let size = self.task.piece(micro_batch);
         let pieces: Vec<&[T::Example]> = examples.chunks(size).collect();
         let before = self.steps as usize * examples.len();
         let results = ordered(

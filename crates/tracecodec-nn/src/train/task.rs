@@ -31,6 +31,11 @@ pub(crate) trait Task: Sync {
     /// The tensor library's device.
     fn tensors(&self) -> &Tensors;
 
+    /// Examples that the device computes at once: a micro-batch or several.
+    fn piece(&self, micro_batch: usize) -> usize {
+        self.device().piece(micro_batch)
+    }
+
     /// What some of a step's examples add to the step's loss. `place` numbers their first micro-batch among all of the training, and
     /// names its random numbers; a GPU gets several micro-batches at once.
     fn objective(

@@ -12,6 +12,7 @@ use tracecodec_nn::generator::curve::Point;
 use tracecodec_nn::generator::{Curve, CurveConfig, FlowMatching, Method, Solver, curve};
 
 use super::open_sequences;
+use crate::cli::DeviceArg;
 use crate::failure::Hint;
 use crate::generator_args::GENERATOR;
 use crate::generator_args::MethodArg;
@@ -53,6 +54,8 @@ pub(crate) struct CurveArgs {
     /// Threads on the CPU; the samples do not depend on them.
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     threads: Option<usize>,
+    #[command(flatten)]
+    device: DeviceArg,
 }
 
 /// Splits to hold out.
@@ -82,7 +85,7 @@ pub(crate) fn run(args: &CurveArgs, json: bool) -> Result<()> {
             "name a folder that `tracecodec generator train` wrote",
         ));
     }
-    let mut generator = FlowMatching::load(&args.model)?;
+    let mut generator = FlowMatching::load(&args.model)?.with_device(args.device.device())?;
     if let Some(threads) = args.threads {
         generator = generator.with_threads(threads);
     }

@@ -139,6 +139,7 @@ fn contestants(args: &Test) -> Result<Vec<Contestant>> {
         unconstrained: args.unconstrained,
         prefix_only: args.prefix_only,
         solver: args.solver.solver(),
+        device: args.solver.device(),
     };
     let names = args.contestants.iter();
     let opened = names.map(|name| Contestant::open(name, rules));

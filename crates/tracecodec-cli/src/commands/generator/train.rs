@@ -73,6 +73,14 @@ struct Summary<V> {
 }
 
 pub(crate) fn run(args: &Train, json: bool) -> Result<()> {
+    // Else settings would be taken for those of captures, and refused for a reason that misleads.
+    let is_there = |path: &PathBuf| path.try_exists().unwrap_or(true) || path == Path::new("-");
+    if let Some(missing) = args.data.iter().find(|path| !is_there(path)) {
+        return Err(Hint::error(
+            format!("{}: no such file or folder", missing.display()),
+            "name captures, folders that `tracecodec shard` wrote, or one that `tracecodec generator sequences` wrote",
+        ));
+    }
     match args.data.as_slice() {
         [folder] if folder.join(SEQUENCES).is_file() => flow_matching(args, folder, json),
         _ => autoregressive(args, json),

@@ -14,6 +14,8 @@ mod clock;
 mod config;
 mod courses;
 mod events;
+mod label;
+mod legal;
 mod network;
 mod past;
 mod process;
@@ -81,6 +83,12 @@ impl Autoregressive {
     /// Names of the labels that a trace can be generated for.
     pub fn labels(&self) -> &[String] {
         &self.labels
+    }
+
+    /// Name of a label by its number; none for 0.
+    fn label(&self, number: u8) -> Option<&str> {
+        let label = usize::from(number).checked_sub(1)?;
+        Some(&self.labels[label])
     }
 
     /// Packets a second of the training traces of a label; without one the mean over the labels. None if that is not known.

@@ -169,25 +169,56 @@ impl<'a> Sampler<'a> {
         rng: &mut impl Rng,
         mut choice: impl FnMut(usize, &[u8]) -> Option<Choice>,
     ) -> Drawn {
-        let mut drawn = Drawn {
-            row: vec![0; self.sizes.len()],
-            settled: false,
-        };
+        let mut settled = false;
+        let row = self.spell(memory, |symbol, row, logits| {
+            let Choice { repeated, allowed } = choice(symbol, row)?;
+            let logits = logits(repeated);
+            let logits = &logits[..self.sizes[symbol]];
+            let mut value = choose(logits, u16::MAX, rng);
+            if allowed >> value & 1 == 0 {
+                settled = true;
+                value = choose(logits, allowed, rng);
+            }
+            Some(value)
+        });
+        Drawn { row, settled }
+    }
+
+    /// Nats that it costs to tell that the event comes next with which this row begins. `choice` tells of each symbol, given the row so far, what
+    /// it can be; none where it means nothing. A value that cannot be costs infinitely much.
+    pub(super) fn cost(
+        &self,
+        memory: &Memory,
+        row: &[u8],
+        mut choice: impl FnMut(usize, &[u8]) -> Option<Choice>,
+    ) -> f64 {
+        let mut nats = 0.0;
+        self.spell(memory, |symbol, before, logits| {
+            let Choice { repeated, allowed } = choice(symbol, before)?;
+            let (value, size) = (row[symbol], self.sizes[symbol]);
+            nats += surprise(&logits(repeated)[..size], value, allowed);
+            Some(value)
+        });
+        nats
+    }
+
+    /// Spells the event that comes next, symbol by symbol. `value` tells each one's, given the row so far and its logits for a value that it
+    /// may repeat; none where it means nothing and stays 0.
+    fn spell(
+        &self,
+        memory: &Memory,
+        mut value: impl FnMut(usize, &[u8], &dyn Fn(u8) -> [f32; CLASSES]) -> Option<u8>,
+    ) -> Vec<u8> {
+        let mut row = vec![0; self.sizes.len()];
         let mut hidden = memory.known.clone();
         for symbol in 0..self.sizes.len() {
-            if let Some(Choice { repeated, allowed }) = choice(symbol, &drawn.row) {
-                let logits = self.logits(symbol, &hidden, repeated);
-                let logits = &logits[..self.sizes[symbol]];
-                let mut value = choose(logits, u16::MAX, rng);
-                if allowed >> value & 1 == 0 {
-                    drawn.settled = true;
-                    value = choose(logits, allowed, rng);
-                }
-                drawn.row[symbol] = value;
+            let logits = |repeated| self.logits(symbol, &hidden, repeated);
+            if let Some(value) = value(symbol, &row, &logits) {
+                row[symbol] = value;
             }
-            self.tell(symbol, drawn.row[symbol], &mut hidden);
+            self.tell(symbol, row[symbol], &mut hidden);
         }
-        drawn
+        row
     }
 
     /// Adds what a symbol's value is for the symbols after it.
@@ -268,6 +299,25 @@ fn choose(logits: &[f32], can_be: u16, rng: &mut impl Rng) -> u8 {
     drawn.or_else(likeliest).unwrap_or(0) as u8
 }
 
+/// Nats of a value, each being as likely as its logit tells, among those that can be.
+fn surprise(logits: &[f32], value: u8, can_be: u16) -> f64 {
+    let can_be = |value: usize| can_be >> value & 1 == 1;
+    if !can_be(value.into()) {
+        return f64::INFINITY;
+    }
+    let among = (0..logits.len()).filter(|&value| can_be(value));
+    let logits_of = among.map(|value| f64::from(logits[value]));
+    let most = logits_of.clone().fold(f64::NEG_INFINITY, f64::max);
+    let total: f64 = logits_of.map(|logit| (logit - most).exp()).sum();
+    let nats = most + total.ln() - f64::from(logits[usize::from(value)]);
+    // Of logits that are not finite nothing is likely.
+    if nats.is_finite() {
+        nats
+    } else {
+        f64::INFINITY
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use burn::tensor::Device;
@@ -325,14 +375,22 @@ mod tests {
                 ..Batch::default()
             },
         );
-        let mut sampled = Vec::new();
+        let (mut sampled, mut cost) = (Vec::new(), 0.0);
         for (row, next) in rows.iter().zip(&rows[1..]) {
             sampler.take(&mut memory, row);
             past.take(&row[..symbols], &events);
             let role = events.action(next).role() as usize;
+            let copied = |symbol: usize| past.value(symbol, (symbol > direction).then_some(role));
+            cost += sampler.cost(&memory, next, |symbol, before| {
+                assert_eq!(before[..symbol], next[..symbol]);
+                Some(Choice {
+                    repeated: copied(symbol),
+                    allowed: u16::MAX,
+                })
+            });
             let mut hidden = memory.known.clone();
             for (symbol, &value) in next[..symbols].iter().enumerate() {
-                let copied = past.value(symbol, (symbol > direction).then_some(role));
+                let copied = copied(symbol);
                 batch.copies.push(copied);
                 sampled.push(sampler.logits(symbol, &hidden, copied));
                 sampler.tell(symbol, value, &mut hidden);
@@ -343,10 +401,13 @@ mod tests {
         }
         let logits: Vec<f32> = network.logits(&batch).into_data().try_into_vec().unwrap();
         let events_told = rows.len() - 1;
+        let mut nats = 0.0;
         for (at, sampled) in sampled.iter().enumerate() {
             let (event, symbol) = (at / symbols, at % symbols);
-            for class in 0..sizes[symbol] {
-                let logit = logits[(symbol * events_told + event) * CLASSES + class];
+            let at = (symbol * events_told + event) * CLASSES;
+            let logits = &logits[at..at + sizes[symbol]];
+            nats += surprise(logits, rows[event + 1][symbol], u16::MAX);
+            for (class, logit) in logits.iter().enumerate() {
                 assert!(
                     (logit - sampled[class]).abs() < 1e-4 * (1.0 + logit.abs()),
                     "{symbol} {logit} {}",
@@ -354,6 +415,18 @@ mod tests {
                 );
             }
         }
+        assert!((cost - nats).abs() < 1e-3 * nats, "{cost} {nats}");
+    }
+
+    #[test]
+    fn test_a_value_costs_its_share_of_those_that_can_be() {
+        let logits = [0.0, 3.0_f32.ln(), 90.0];
+        let near = |nats: f64, share: f64| assert!((nats + share.ln()).abs() < 1e-6, "{nats}");
+        near(surprise(&logits, 0, 0b011), 0.25);
+        near(surprise(&logits, 1, 0b011), 0.75);
+        near(surprise(&logits, 1, 0b010), 1.0);
+        assert_eq!(surprise(&logits, 2, 0b011), f64::INFINITY);
+        assert_eq!(surprise(&[f32::NAN, 1.0], 1, 0b11), f64::INFINITY);
     }
 
     #[test]

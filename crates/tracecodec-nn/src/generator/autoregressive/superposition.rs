@@ -7,12 +7,13 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
 use rand_chacha::ChaCha8Rng;
-use tracecodec::action::{Action, Control, Direction, FlowEvent, Proto};
+use tracecodec::action::{Action, FlowEvent};
 
 use super::Autoregressive;
 use super::clock::{Jitter, Planned, Ticks, leash};
 use super::courses::{opens, start};
-use super::events::{Activity, CLASSES, ENDS, Events, Unacknowledged};
+use super::events::{CLASSES, ENDS, Events, Unacknowledged};
+use super::legal::{ANY, FORWARD, Legal};
 use super::past::Past;
 use super::process::{Choice, Drawn, Memory, Sampler};
 use crate::error::Error;
@@ -44,22 +45,23 @@ const DRAWS: usize = 64;
 /// Packets of a trace that is followed from which on its own rate counts, not that of the training traces.
 const RATED: u64 = 1_000;
 
+/// Packets of a followed trace that wait until it is known which label it has: the label is the likeliest of their openings.
+const TELLING: usize = 65_536;
+
 /// Where the clock's random numbers are; those of the openings are at 0, those of the flows from 1 on.
 const CLOCK_PLACE: u64 = (1 << 56) - 1;
-
-/// Any value of a symbol.
-const ANY: u16 = u16::MAX;
-
-/// The signs of a time that does not go back.
-const FORWARD: u16 = 0b11;
 
 /// A trace in the making, which goes on for as long as it is asked. Memory grows with the flows that are open, not with packets.
 #[derive(Debug)]
 pub struct TraceGenerator<'a> {
+    generator: &'a Autoregressive,
     events: &'a Events,
     openings: Sampler<'a>,
     packets: Sampler<'a>,
+    /// Number of the label; 0 for none.
     label: u8,
+    /// Followed packets that wait for the label; none once it is decided.
+    waiting_for_label: Option<Vec<Action>>,
     drawing: Drawing,
     legal: Legal,
     /// Time of the latest packet that was followed, in nanoseconds from the start.
@@ -143,7 +145,19 @@ impl Autoregressive {
     /// If the label is not one of the generator's.
     pub fn generate(&self, drawing: &Drawing) -> Result<TraceGenerator<'_>, Error> {
         let label = drawing.known_label(&self.labels)? as u8;
-        let [openings, packets, clock] = self.samplers();
+        let is_open = label == 0 && !self.labels.is_empty();
+        Ok(TraceGenerator {
+            waiting_for_label: is_open.then(Vec::new),
+            ..TraceGenerator::new(self, drawing.clone(), label)
+        })
+    }
+}
+
+impl<'a> TraceGenerator<'a> {
+    /// A trace of the label of this number that has not begun.
+    fn new(generator: &'a Autoregressive, drawing: Drawing, label: u8) -> Self {
+        let events = &generator.events;
+        let [openings, packets, clock] = generator.samplers();
         let mut arrivals = Arrivals {
             memory: Memory::default(),
             past: Past::default(),
@@ -151,33 +165,32 @@ impl Autoregressive {
             last: 0,
             next: None,
         };
-        let start = start(&self.events, label);
+        let start = start(events, label);
         openings.take(&mut arrivals.memory, &start);
-        arrivals
-            .past
-            .take(&start[..self.events.len()], &self.events);
-        let mean_step = self
-            .rate(drawing.label.as_deref())
-            .map_or(0.0, |rate| 1e9 / rate);
-        Ok(TraceGenerator {
-            events: &self.events,
+        arrivals.past.take(&start[..events.len()], events);
+        let clock = Clock {
+            sampler: clock,
+            memory: Memory::default(),
+            rng: stream(drawing.seed, Purpose::Trace, CLOCK_PLACE),
+            ticks: Ticks::new(label),
+            jitter: Jitter::new(stream(drawing.seed, Purpose::Jitter, 0)),
+            mean_step: generator
+                .rate(generator.label(label))
+                .map_or(0.0, |rate| 1e9 / rate),
+        };
+        Self {
+            generator,
+            events,
             openings,
             packets,
             label,
-            drawing: drawing.clone(),
-            legal: Legal::new(&self.events, drawing.constrained),
+            waiting_for_label: None,
+            legal: Legal::new(events, drawing.constrained),
+            drawing,
             followed_until: 0,
             followed_packets: 0,
             arrivals,
-            clock: Clock {
-                sampler: clock,
-                memory: Memory::default(),
-                rng: stream(drawing.seed, Purpose::Trace, CLOCK_PLACE),
-                ticks: Ticks::new(label),
-
-                jitter: Jitter::new(stream(drawing.seed, Purpose::Jitter, 0)),
-                mean_step,
-            },
+            clock,
             waiting: BTreeMap::new(),
             followed: BTreeMap::new(),
             is_drawing: false,
@@ -185,16 +198,36 @@ impl Autoregressive {
             flows: 0,
             slots: Slots::default(),
             settled: 0,
-        })
+        }
     }
-}
 
-impl TraceGenerator<'_> {
     /// Takes the next packet of the trace that is to be continued. After the first batch it is too late for that, and nothing happens.
     pub fn follow(&mut self, action: &Action) {
         if self.is_drawing {
             return;
         }
+        match &mut self.waiting_for_label {
+            None => self.take(action),
+            Some(packets) => {
+                packets.push(*action);
+                if packets.len() == TELLING {
+                    self.decide();
+                }
+            }
+        }
+    }
+
+    /// Decides on the label, if it is not yet, and takes the packets that have waited for it.
+    fn decide(&mut self) {
+        if let Some(packets) = self.waiting_for_label.take() {
+            let label = self.generator.likeliest_label(&packets);
+            *self = Self::new(self.generator, self.drawing.clone(), label);
+            packets.iter().for_each(|action| self.take(action));
+        }
+    }
+
+    /// Takes the next packet of the followed trace.
+    fn take(&mut self, action: &Action) {
         self.followed_until = self.followed_until.saturating_add(action.delta_t.max(0));
         self.followed_packets += 1;
         let clock = self.followed_until;
@@ -259,6 +292,13 @@ impl TraceGenerator<'_> {
         self.settled
     }
 
+    /// The label that the trace is of: the one that was told or, once the first batch is drawn, the one under which the openings among the first
+    /// 65,536 packets of the followed trace are likeliest. None for a trace that follows no opening and was told none, and where the generator
+    /// learned traces without a label, of which the followed one seems to be.
+    pub fn label(&self) -> Option<&str> {
+        self.generator.label(self.label)
+    }
+
     /// Flows that are open: those that have another packet coming.
     pub fn open_flows(&self) -> usize {
         self.waiting.len()
@@ -282,6 +322,7 @@ impl TraceGenerator<'_> {
 
     /// Draws how the openings and the followed flows go on, given that they have not yet.
     fn begin(&mut self) {
+        self.decide();
         self.is_drawing = true;
         let now = self.followed_until;
         self.draw_opening(now);
@@ -532,110 +573,17 @@ fn later(time: i64, gap: i64) -> i64 {
 }
 
 /// An event as a process reads it.
-fn input(events: &Events, action: &Action, unacknowledged: Unacknowledged, label: u8) -> Vec<u8> {
+pub(super) fn input(
+    events: &Events,
+    action: &Action,
+    unacknowledged: Unacknowledged,
+    label: u8,
+) -> Vec<u8> {
     let mut row = Vec::with_capacity(events.len() + Unacknowledged::DIGITS + 1);
     events.read(action, &mut row);
     unacknowledged.read(&mut row);
     row.push(label);
     row
-}
-
-/// Which values an event's symbols can have, as bits.
-#[derive(Debug)]
-struct Legal {
-    constrained: bool,
-    activity: Activity,
-    sign: usize,
-    event: usize,
-    proto: usize,
-    family: usize,
-    direction: usize,
-    control: usize,
-    /// The first digit of the acknowledgment: from 8 on it is of what was never sent.
-    acknowledgment: usize,
-    number: usize,
-}
-
-impl Legal {
-    fn new(events: &Events, constrained: bool) -> Self {
-        Self {
-            constrained,
-            activity: events.activity(),
-            sign: ENDS + 1,
-            event: events.position("flow_evt"),
-            proto: events.position("proto"),
-            family: events.position("ip_family"),
-            direction: events.position("dir"),
-            control: events.position("tcp_ctrl"),
-            acknowledgment: events.position("tcp_ack_adv"),
-            number: events.position("ip_proto"),
-        }
-    }
-
-    /// What a symbol of the next event of a course can be: of the openings, or of a flow that began with `first`. None where it means nothing.
-    fn choice(
-        &self,
-        symbol: usize,
-        row: &[u8],
-        past: &Past,
-        first: Option<&Action>,
-    ) -> Option<Choice> {
-        let is_over = row[ENDS] == 1;
-        if is_over || !self.activity.covers(row, symbol) {
-            return None;
-        }
-        Some(Choice {
-            repeated: past.value(symbol, self.role(symbol, row)),
-            allowed: match first {
-                None => self.opening(symbol),
-                Some(first) => self.packet(symbol, row, first),
-            },
-        })
-    }
-
-    /// Who sends the packet, in the flow as it is after it, where the symbols before this one tell.
-    fn role(&self, symbol: usize, row: &[u8]) -> Option<usize> {
-        let reopens = row[self.event] == FlowEvent::Reopen as u8;
-        let role = if reopens { 0 } else { row[self.direction] };
-        (symbol > self.direction).then_some(role.into())
-    }
-
-    /// Of an opening.
-    fn opening(&self, symbol: usize) -> u16 {
-        match symbol {
-            ENDS => 1,
-            symbol if symbol == self.sign => FORWARD,
-            symbol if symbol == self.event => 1 << FlowEvent::Open as u8,
-            symbol if symbol == self.direction => 1 << Direction::Orig as u8,
-            symbol if symbol == self.control => 1 << Control::Syn as u8,
-            _ => ANY,
-        }
-    }
-
-    /// Of a packet of a flow that is open and began with `first`.
-    fn packet(&self, symbol: usize, row: &[u8], first: &Action) -> u16 {
-        if symbol == self.sign {
-            return FORWARD;
-        }
-        if !self.constrained {
-            return ANY;
-        }
-        match symbol {
-            symbol if symbol == self.event => match first.proto {
-                Proto::Tcp => 1 << FlowEvent::Continue as u8 | 1 << FlowEvent::Reopen as u8,
-                _ => 1 << FlowEvent::Continue as u8,
-            },
-            symbol if symbol == self.proto => 1 << first.proto as u8,
-            symbol if symbol == self.family => 1 << first.ip_family as u8,
-            symbol if symbol == self.control && row[self.event] == FlowEvent::Reopen as u8 => {
-                1 << Control::Syn as u8
-            }
-            symbol if symbol == self.acknowledgment => 0x00ff,
-            symbol if symbol == self.number => 1 << (first.ip_proto >> 4),
-            symbol if symbol == self.number + 1 => 1 << (first.ip_proto & 0xf),
-            _ => ANY,
-        }
-    }
 }
 
 /// Slots, the lowest free one first.

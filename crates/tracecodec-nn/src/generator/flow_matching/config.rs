@@ -212,6 +212,11 @@ impl NetworkConfig {
         self.prefix + self.suffix
     }
 
+    /// Weights of a block's attention over a window.
+    pub(super) fn attention_weights(&self) -> usize {
+        self.heads * self.tokens() * self.tokens()
+    }
+
     /// Whether the shape is one.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use tracecodec::artifact::manifest::Split;
 use super::batch::Paths;
 use super::network::VelocityNetwork;
 
-use super::{FlowMatching, FlowMatchingConfig};
+use super::{FlowMatching, FlowMatchingConfig, NetworkConfig};
 use crate::device::Device;
 use crate::error::Error;
 use crate::files;
@@ -240,6 +240,17 @@ impl<'a> FlowTask<'a> {
     }
 }
 
+/// Weights of a block's attention that a GPU computes at once, where a micro-batch has no more. A training keeps several tensors of that
+/// size for each block.
+const GPU_ATTENTION: usize = 1 << 26;
+
+/// Windows that a device computes at once. Attention weighs every row of a window by every other: of large windows fewer fit into a GPU's memory.
+fn piece(network: &NetworkConfig, device: Device, micro_batch: usize) -> usize {
+    let most = device.piece(micro_batch) / micro_batch;
+    let fitting = GPU_ATTENTION / network.attention_weights() / micro_batch;
+    fitting.clamp(1, most) * micro_batch
+}
+
 /// Weights of the channels in the loss, which add up to 1.
 fn channel_weights(representation: &Representation, time_weight: f64) -> Vec<f32> {
     let mut weights = vec![1.0; representation.channels()];
@@ -265,6 +276,10 @@ impl Task for FlowTask<'_> {
 
     fn tensors(&self) -> &Tensors {
         &self.generator.tensors
+    }
+
+    fn piece(&self, micro_batch: usize) -> usize {
+        piece(&self.config.network, self.device(), micro_batch)
     }
 
     /// Random numbers are each micro-batch's own, so that every device draws the same; only what dropout drops is drawn for all that is
@@ -319,7 +334,7 @@ impl Task for FlowTask<'_> {
         at: &Moment<'_, Validation>,
     ) -> Result<Validation, Error> {
         let (settings, windows) = (&self.config.train, &self.validation);
-        let size = self.generator.device.piece(settings.micro_batch);
+        let size = self.piece(settings.micro_batch);
         let pieces: Vec<&[Window]> = windows.chunks(size).collect();
         let errors = ordered(
             self.generator.device.threads(self.generator.threads),
@@ -353,7 +368,7 @@ impl Task for FlowTask<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Method, NetworkConfig, Request, Solver, TrainConfig};
+    use super::super::{Method, Request, Solver, TrainConfig};
     use super::*;
     use crate::generator::sequences::tests::write;
 
@@ -514,6 +529,19 @@ mod tests {
             assert_eq!(read(&whole), read(&parts), "{name}");
         }
         assert!(!parts.join("checkpoint.safetensors").exists());
+    }
+
+    #[test]
+    fn test_a_gpu_computes_fewer_windows_where_they_are_large() {
+        let (small, paper) = (FlowMatchingConfig::small(), FlowMatchingConfig::paper());
+        for (config, on_gpu) in [(&small, 64), (&paper, 1)] {
+            let micro_batch = config.train.micro_batch;
+            let of = |device| piece(&config.network, device, micro_batch);
+            assert_eq!(of(Device::Wgpu), on_gpu);
+            assert_eq!(of(Device::Cpu), micro_batch);
+        }
+        // A micro-batch is never cut.
+        assert_eq!(piece(&paper.network, Device::Wgpu, 8), 8);
     }
 
     #[test]

@@ -1,0 +1,111 @@
+//! What the next event of a course can be.
+
+use tracecodec::action::{Action, Control, Direction, FlowEvent, Proto};
+
+use super::events::{Activity, ENDS, Events};
+use super::past::Past;
+use super::process::Choice;
+
+/// Any value of a symbol.
+pub(super) const ANY: u16 = u16::MAX;
+
+/// The signs of a time that does not go back.
+pub(super) const FORWARD: u16 = 0b11;
+
+/// Which values an event's symbols can have, as bits.
+#[derive(Debug)]
+pub(super) struct Legal {
+    constrained: bool,
+    activity: Activity,
+    sign: usize,
+    event: usize,
+    proto: usize,
+    family: usize,
+    direction: usize,
+    control: usize,
+    /// The first digit of the acknowledgment: from 8 on it is of what was never sent.
+    acknowledgment: usize,
+    number: usize,
+}
+
+impl Legal {
+    pub(super) fn new(events: &Events, constrained: bool) -> Self {
+        Self {
+            constrained,
+            activity: events.activity(),
+            sign: ENDS + 1,
+            event: events.position("flow_evt"),
+            proto: events.position("proto"),
+            family: events.position("ip_family"),
+            direction: events.position("dir"),
+            control: events.position("tcp_ctrl"),
+            acknowledgment: events.position("tcp_ack_adv"),
+            number: events.position("ip_proto"),
+        }
+    }
+
+    /// What a symbol of the next event of a course can be: of the openings, or of a flow that began with `first`. None where it means nothing.
+    pub(super) fn choice(
+        &self,
+        symbol: usize,
+        row: &[u8],
+        past: &Past,
+        first: Option<&Action>,
+    ) -> Option<Choice> {
+        let is_over = row[ENDS] == 1;
+        if is_over || !self.activity.covers(row, symbol) {
+            return None;
+        }
+        Some(Choice {
+            repeated: past.value(symbol, self.role(symbol, row)),
+            allowed: match first {
+                None => self.opening(symbol),
+                Some(first) => self.packet(symbol, row, first),
+            },
+        })
+    }
+
+    /// Who sends the packet, in the flow as it is after it, where the symbols before this one tell.
+    fn role(&self, symbol: usize, row: &[u8]) -> Option<usize> {
+        let reopens = row[self.event] == FlowEvent::Reopen as u8;
+        let role = if reopens { 0 } else { row[self.direction] };
+        (symbol > self.direction).then_some(role.into())
+    }
+
+    /// Of an opening.
+    fn opening(&self, symbol: usize) -> u16 {
+        match symbol {
+            ENDS => 1,
+            symbol if symbol == self.sign => FORWARD,
+            symbol if symbol == self.event => 1 << FlowEvent::Open as u8,
+            symbol if symbol == self.direction => 1 << Direction::Orig as u8,
+            symbol if symbol == self.control => 1 << Control::Syn as u8,
+            _ => ANY,
+        }
+    }
+
+    /// Of a packet of a flow that is open and began with `first`.
+    fn packet(&self, symbol: usize, row: &[u8], first: &Action) -> u16 {
+        if symbol == self.sign {
+            return FORWARD;
+        }
+        if !self.constrained {
+            return ANY;
+        }
+        match symbol {
+            symbol if symbol == self.event => match first.proto {
+                Proto::Tcp => 1 << FlowEvent::Continue as u8 | 1 << FlowEvent::Reopen as u8,
+                _ => 1 << FlowEvent::Continue as u8,
+            },
+            symbol if symbol == self.proto => 1 << first.proto as u8,
+            symbol if symbol == self.family => 1 << first.ip_family as u8,
+            symbol if symbol == self.control && row[self.event] == FlowEvent::Reopen as u8 => {
+                1 << Control::Syn as u8
+            }
+            symbol if symbol == self.acknowledgment => 0x00ff,
+            symbol if symbol == self.number => 1 << (first.ip_proto >> 4),
+            symbol if symbol == self.number + 1 => 1 << (first.ip_proto & 0xf),
+            _ => ANY,
+        }
+    }
+}
