@@ -4,8 +4,7 @@
     scripts/generation.py OUT [--data NAME=CAPTURE ...] [--model DIR] [--seeds 0,1,2]
 
 Of each capture the tenth before the last is given (`--prefix`), and the last one is the reference. Compared with it are that tenth before (how
-far apart two real tenths are), what the generator lets follow on it, told the label that is the capture's name or not, and as many packets from nothing but the generator, for that
-label. What OUT holds already is not done again. The tables go to OUT/generation.md: means over the seeds, and the smallest and
+far apart two real tenths are), what the generator lets follow on it, and as many packets from nothing but the generator, for the label that is the capture's name. What OUT holds already is not done again. The tables go to OUT/generation.md: means over the seeds, and the smallest and
 largest value where they differ. Only the standard library is needed.
 """
 
@@ -59,7 +58,6 @@ def rows(name, capture, args):
     generate = ["--packets", packets, *args.options, *(["--model", args.model] if args.model else [])]
     found = {"the tenth before": [figures(folder, "before", before, last)]}
     kinds = {
-        "continued, told the label": ["--prefix", before, "--label", name],
         "continued": ["--prefix", before],
         "from nothing": ["--label", name],
     }
