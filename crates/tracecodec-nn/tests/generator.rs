@@ -219,6 +219,24 @@ fn test_a_followed_trace_tells_its_label() {
 }
 
 #[test]
+fn test_what_contradicts_a_flow_is_counted_where_it_is_masked() {
+    let directory = tempfile::tempdir().unwrap();
+    let generator = trained(directory.path(), 1);
+    let settled = |constrained| {
+        let mut trace = generator
+            .generate(&Drawing {
+                constrained,
+                ..Drawing::default()
+            })
+            .unwrap();
+        trace.batch();
+        trace.settled()
+    };
+    assert!(settled(true) > 0);
+    assert_eq!(settled(false), 0);
+}
+
+#[test]
 fn test_training_goes_on_to_the_same_weights() {
     let [whole, cut] = [(); 2].map(|()| tempfile::tempdir().unwrap());
     trained(whole.path(), 12);

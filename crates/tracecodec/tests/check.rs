@@ -188,6 +188,8 @@ fn clean() -> Vec<Vec<u8>> {
         v6(17, &UDP),
         v6(58, &ECHO_V6),
         v6(59, &[]),
+        // Nothing, of an experimental protocol.
+        v6(253, &[]),
         v4(47, &[0, 0, 8, 0]),
         v4_with(&[1, 7, 3, 4], 17, &UDP),
         spoilt(from_home, 40 + 24 + 16, &at_home[40 + 16..40 + 18]),
@@ -212,6 +214,7 @@ fn crafted() -> Vec<(Fault, Vec<u8>)> {
         (IpLength, changed(syn(), 2, &[0, 45])),
         (IpLength, spoilt(v6(6, &SYN), 4, &[0, 25])),
         (IpLengthZero, changed(syn(), 2, &[0, 0])),
+        (IpLengthZero, changed(v6(6, &SYN), 4, &[0, 0])),
         (IpChecksum, spoilt(syn(), 10, &[0, 0])),
         (IpOptions, v4_with(&[7, 1, 0, 0], 17, &UDP)),
         (IpOptions, v4_with(&[1, 7, 4, 4], 17, &UDP)),

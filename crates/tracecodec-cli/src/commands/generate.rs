@@ -53,7 +53,8 @@ pub(crate) struct Generate {
     /// a trace from nothing has none.
     #[arg(long, value_name = "NAME")]
     label: Option<String>,
-    /// Packets a second, on average: the times of the model are stretched or shrunk.
+    /// Packets a second, on average: the times of the model are stretched or shrunk. Without it the rate is what the model makes of it, which
+    /// learned that from its training data, also where a prefix of another network had another rate.
     #[arg(long, value_name = "PPS", value_parser = positive)]
     rate: Option<f64>,
     #[command(flatten)]
@@ -88,7 +89,7 @@ struct Summary {
     flows: u64,
     /// Most flows with a packet yet to come; none where the generator does not plan ahead.
     most_open_flows: Option<usize>,
-    /// Packets that contradicted their flow's state, and were made to agree.
+    /// Packets that contradicted their flow's state, and were made to agree, those that are drawn but not yet due included.
     settled: u64,
     legalisations: BTreeMap<&'static str, u64>,
     packets_per_second: f64,
@@ -200,6 +201,12 @@ impl Making<'_> {
                 false => Ok(()),
             }
         })?;
+        if packets == 0 {
+            eprintln!(
+                "warning: {} has no packet in scope to go on with: the trace is from nothing",
+                prefix.display()
+            );
+        }
         self.profiles = lifter.into_profiles();
         Ok(packets)
     }

@@ -36,7 +36,7 @@ pub enum Fault {
     IpHeaderLength,
     /// The IP length is beyond the frame.
     IpLength,
-    /// The IP length is 0.
+    /// The IP length is 0 although more follows.
     IpLengthZero,
     /// The IPv4 header checksum is wrong.
     IpChecksum,
@@ -188,7 +188,7 @@ impl fmt::Display for Fault {
             Fault::IpVersion => "IP version contradicts the link layer",
             Fault::IpHeaderLength => "IPv4 header length below 20 or beyond the packet",
             Fault::IpLength => "IP length beyond the frame",
-            Fault::IpLengthZero => "IP length 0, as offloading leaves it",
+            Fault::IpLengthZero => "IP length 0 although more follows, as offloading leaves it",
             Fault::IpChecksum => "wrong IPv4 header checksum",
             Fault::IpOptions => "malformed IPv4 options",
             Fault::FragmentLength => {

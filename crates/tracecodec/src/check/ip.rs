@@ -134,6 +134,8 @@ fn judge_v6<'a>(frame: Span<'a>, faults: &mut Faults) -> Result<IpPayload<'a>, S
         // A jumbogram, whose length is an option (RFC 2675).
         (0, ip_proto::HOP_BY_HOP) => return Err(Stop::Skip(SkipReason::TooLong)),
         (0, NO_NEXT_HEADER) => 0,
+        // Nothing is what this packet carries.
+        (0, _) if frame.len == IPV6_HEADER => 0,
         (0, _) => {
             faults.add(Fault::IpLengthZero, true);
             frame.len - IPV6_HEADER

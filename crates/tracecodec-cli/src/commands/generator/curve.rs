@@ -39,10 +39,10 @@ pub(crate) struct CurveArgs {
     /// The split.
     #[arg(long, value_enum, default_value_t = SplitArg::Test)]
     split: SplitArg,
-    /// Solvers.
+    /// Solvers, with commas between them.
     #[arg(long, value_enum, value_name = "NAME", value_delimiter = ',', default_values_t = [MethodArg::Euler, MethodArg::Midpoint, MethodArg::Heun])]
     methods: Vec<MethodArg>,
-    /// Numbers of steps.
+    /// Numbers of steps, with commas between them.
     #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = CurveConfig::default().steps, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     steps: Vec<usize>,
     /// Steps of Heun's method that the others are compared with.

@@ -81,6 +81,13 @@ pub(crate) fn run(args: &Train, json: bool) -> Result<()> {
             "name captures, folders that `tracecodec shard` wrote, or one that `tracecodec generator sequences` wrote",
         ));
     }
+    let holds_sequences = |path: &&PathBuf| path.join(SEQUENCES).is_file();
+    if let (Some(folder), 2..) = (args.data.iter().find(holds_sequences), args.data.len()) {
+        return Err(Hint::error(
+            format!("{}: latent sequences beside other data", folder.display()),
+            "latent sequences train flow matching, one folder alone; `tracecodec generator sequences` takes several folders of shards",
+        ));
+    }
     match args.data.as_slice() {
         [folder] if folder.join(SEQUENCES).is_file() => flow_matching(args, folder, json),
         _ => autoregressive(args, json),

@@ -58,9 +58,14 @@ impl Legal {
         }
         Some(Choice {
             repeated: past.value(symbol, self.role(symbol, row)),
-            allowed: match first {
+            possible: match first {
                 None => self.opening(symbol),
-                Some(first) => self.packet(symbol, row, first),
+                Some(_) if symbol == self.sign => FORWARD,
+                Some(_) => ANY,
+            },
+            allowed: match first {
+                Some(first) if self.constrained => self.packet(symbol, row, first),
+                _ => ANY,
             },
         })
     }
@@ -86,12 +91,6 @@ impl Legal {
 
     /// Of a packet of a flow that is open and began with `first`.
     fn packet(&self, symbol: usize, row: &[u8], first: &Action) -> u16 {
-        if symbol == self.sign {
-            return FORWARD;
-        }
-        if !self.constrained {
-            return ANY;
-        }
         match symbol {
             symbol if symbol == self.event => match first.proto {
                 Proto::Tcp => 1 << FlowEvent::Continue as u8 | 1 << FlowEvent::Reopen as u8,

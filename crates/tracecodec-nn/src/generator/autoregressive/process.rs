@@ -64,15 +64,24 @@ pub(super) struct Memory {
 pub(super) struct Choice {
     /// The value that it may repeat; [`CLASSES`] is none.
     pub(super) repeated: u8,
-    /// The values that it can have, as bits; at least one of its own.
+    /// The values that it can have at all, as bits.
+    pub(super) possible: u16,
+    /// The values that agree with the state of the flow; at least one of them is possible.
     pub(super) allowed: u16,
+}
+
+impl Choice {
+    /// The values that it can have, as bits.
+    fn can_be(self) -> u16 {
+        self.possible & self.allowed
+    }
 }
 
 /// A drawn event.
 pub(super) struct Drawn {
     /// Its row.
     pub(super) row: Vec<u8>,
-    /// Whether a symbol that was drawn first had to be drawn again, since it could not be.
+    /// Whether a symbol had to be drawn again since it contradicted the state of the flow.
     pub(super) settled: bool,
 }
 
@@ -171,13 +180,13 @@ impl<'a> Sampler<'a> {
     ) -> Drawn {
         let mut settled = false;
         let row = self.spell(memory, |symbol, row, logits| {
-            let Choice { repeated, allowed } = choice(symbol, row)?;
-            let logits = logits(repeated);
+            let choice = choice(symbol, row)?;
+            let logits = logits(choice.repeated);
             let logits = &logits[..self.sizes[symbol]];
             let mut value = choose(logits, u16::MAX, rng);
-            if allowed >> value & 1 == 0 {
-                settled = true;
-                value = choose(logits, allowed, rng);
+            if choice.can_be() >> value & 1 == 0 {
+                settled |= choice.allowed >> value & 1 == 0;
+                value = choose(logits, choice.can_be(), rng);
             }
             Some(value)
         });
@@ -194,9 +203,9 @@ impl<'a> Sampler<'a> {
     ) -> f64 {
         let mut nats = 0.0;
         self.spell(memory, |symbol, before, logits| {
-            let Choice { repeated, allowed } = choice(symbol, before)?;
+            let choice = choice(symbol, before)?;
             let (value, size) = (row[symbol], self.sizes[symbol]);
-            nats += surprise(&logits(repeated)[..size], value, allowed);
+            nats += surprise(&logits(choice.repeated)[..size], value, choice.can_be());
             Some(value)
         });
         nats
@@ -385,6 +394,7 @@ mod tests {
                 assert_eq!(before[..symbol], next[..symbol]);
                 Some(Choice {
                     repeated: copied(symbol),
+                    possible: u16::MAX,
                     allowed: u16::MAX,
                 })
             });

@@ -363,7 +363,6 @@ impl<'a> TraceGenerator<'a> {
             drawn = draw();
         }
         let next = (time(&drawn.row).max(after), drawn.row);
-        self.settled += u64::from(drawn.settled);
         arrivals.next = Some(next);
     }
 
@@ -508,7 +507,8 @@ impl Clock<'_> {
         let any = |symbol: usize, _: &[u8]| {
             Some(Choice {
                 repeated: CLASSES as u8,
-                allowed: if symbol == 0 { FORWARD } else { ANY },
+                possible: if symbol == 0 { FORWARD } else { ANY },
+                allowed: ANY,
             })
         };
         let Drawn { row, .. } = self.sampler.draw(&self.memory, &mut self.rng, any);
