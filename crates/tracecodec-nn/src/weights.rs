@@ -80,6 +80,11 @@ impl Weights {
     /// Replaces the values by those of a safetensors file that holds the same names and shapes.
     pub(crate) fn read(&mut self, bytes: &[u8], path: &Path) -> Result<(), Error> {
         let file = SafeTensors::deserialize(bytes).map_err(|e| Error::format(path, e))?;
+        let is_known = |name: &&str| self.entries.iter().any(|entry| entry.name == **name);
+        if let Some(surplus) = file.names().into_iter().find(|name| !is_known(name)) {
+            let reason = format!("a tensor `{surplus}` that a network of this shape does not have");
+            return Err(Error::format(path, reason));
+        }
         let mut values = Vec::with_capacity(self.values.len());
         for entry in &self.entries {
             let numbers = file
@@ -242,6 +247,25 @@ impl ModuleVisitor for GradientReader {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn test_a_file_of_more_tensors_is_refused() {
+        let of = |names: &[&str]| Weights {
+            entries: names
+                .iter()
+                .map(|name| Entry {
+                    name: name.to_string(),
+                    shape: vec![2],
+                })
+                .collect(),
+            values: vec![1.0; 2 * names.len()],
+        };
+        let file = of(&["first", "second"]).to_bytes(Precision::Full);
+        let path = Path::new("weights.safetensors");
+        of(&["second", "first"]).read(&file, path).unwrap();
+        let refused = of(&["first"]).read(&file, path).unwrap_err().to_string();
+        assert!(refused.contains("`second`"), "{refused}");
+    }
 
     #[test]
     fn test_range_of_a_part() {
