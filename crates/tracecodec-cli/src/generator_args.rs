@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum};
-use tracecodec_nn::generator::{Backbone, FlowMatching, Generator, Method, Representation, Solver};
+use tracecodec_nn::generator::{Backbone, Generator, Method, Solver};
 use tracecodec_nn::{Codec, Device};
 
 use crate::cli::DeviceName;
@@ -132,18 +132,7 @@ pub(crate) fn load_generator(
     solver: Solver,
     device: Device,
 ) -> Result<Generator> {
-    if let Backbone::FlowMatching = backbone(folder)? {
-        let matching = FlowMatching::load(folder)?;
-        if let Representation::Baseline { model, .. } = matching.representation() {
-            return Err(Hint::error(
-                format!(
-                    "{}: samples latents of {model}, which are rows of headers, not packet actions",
-                    folder.display()
-                ),
-                "`tracecodec generator test GENERATOR@BASELINE` tells how well it goes on; a generator of your own samples a codec's latents or packet actions",
-            ));
-        }
-    }
+    backbone(folder)?;
     let codec = || match codec {
         Some(codec) => Codec::load(codec),
         None => Ok(Codec::embedded()),

@@ -148,6 +148,11 @@ pub enum Error {
         /// Digest of the model that was given.
         found: String,
     },
+    /// The generator samples latents of a baseline, which are no packet actions.
+    #[error(
+        "the generator samples latents of {0}, which are rows of headers, not packet actions\nhint: `tracecodec generator test GENERATOR@BASELINE` tells how well it goes on"
+    )]
+    BaselineLatents(String),
     /// The generator has no such label.
     #[error("no label `{label}`\nhint: {}", known_labels(known))]
     Label {

@@ -37,6 +37,7 @@ impl LatentGenerator {
                 codec,
                 solver,
             }),
+            Representation::Baseline { model, .. } => Err(Error::BaselineLatents(model.clone())),
             other => Err(Error::OtherRepresentation {
                 expected: other.digest().to_string(),
                 found: digest,
