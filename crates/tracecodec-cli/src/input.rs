@@ -11,6 +11,7 @@ use tracecodec::artifact::manifest::Source;
 use tracecodec::pcap::{Format, Packet, ReadError};
 
 use crate::cli::ReadArgs;
+use crate::failure::Hint;
 use crate::interrupt;
 
 /// Packets between two updates of the progress bar.
@@ -26,10 +27,21 @@ pub(crate) struct Input {
     progress: ProgressBar,
 }
 
+/// Opens a capture, which no folder is.
+fn open_source(path: &Path) -> Result<SourceFile> {
+    match path.is_dir() {
+        true => Err(Hint::error(
+            format!("{}: a folder, not a capture", path.display()),
+            "name a file in it",
+        )),
+        false => Ok(SourceFile::open(path)?),
+    }
+}
+
 impl Input {
     /// Opens a capture.
     pub(crate) fn open(path: &Path, args: ReadArgs) -> Result<Self> {
-        let source = SourceFile::open(path)?;
+        let source = open_source(path)?;
         let size = std::fs::metadata(path)
             .ok()
             .filter(|file| file.is_file())
@@ -48,7 +60,7 @@ impl Input {
     /// Opens a capture that is read beside others, without a progress bar of its own.
     pub(crate) fn quiet(path: &Path, args: ReadArgs) -> Result<Self> {
         Ok(Self {
-            source: SourceFile::open(path)?,
+            source: open_source(path)?,
             name: path.display().to_string(),
             lenient: args.lenient,
             sort: args.sort,

@@ -132,9 +132,6 @@ fn test_device_refines() {
     assert_eq!(gpu.decode(&refined.latents.mu), actions);
 }
 
-/// Set in the process that finds no adapter.
-const CHILD: &str = "TRACECODEC_TEST_NO_ADAPTER";
-
 #[test]
 fn test_device_trains_and_samples_flow_matching_alike() {
     let folder = tempfile::tempdir().unwrap();
@@ -180,6 +177,9 @@ fn test_device_trains_and_samples_flow_matching_alike() {
     });
     assert!(farthest(&samples[0], &samples[1]) < 1e-3);
 }
+
+/// Set in the process that finds no adapter.
+const CHILD: &str = "TRACECODEC_TEST_NO_ADAPTER";
 
 #[test]
 fn test_device_without_an_adapter() {

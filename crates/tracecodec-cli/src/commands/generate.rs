@@ -53,8 +53,8 @@ pub(crate) struct Generate {
     /// a trace from nothing has none.
     #[arg(long, value_name = "NAME")]
     label: Option<String>,
-    /// Packets a second, on average: the times of the model are stretched or shrunk. Without it the rate is what the model makes of it, which
-    /// learned that from its training data, also where a prefix of another network had another rate.
+    /// Packets a second, on average: the times of the model are stretched or shrunk. Without it a trace goes at the rates that the model learned,
+    /// whatever the rate of a prefix.
     #[arg(long, value_name = "PPS", value_parser = positive)]
     rate: Option<f64>,
     #[command(flatten)]

@@ -55,7 +55,6 @@ const CLOCK_PLACE: u64 = (1 << 56) - 1;
 #[derive(Debug)]
 pub struct TraceGenerator<'a> {
     generator: &'a Autoregressive,
-    events: &'a Events,
     openings: Sampler<'a>,
     packets: Sampler<'a>,
     /// Number of the label; 0 for none.
@@ -180,7 +179,6 @@ impl<'a> TraceGenerator<'a> {
         };
         Self {
             generator,
-            events,
             openings,
             packets,
             label,
@@ -245,7 +243,7 @@ impl<'a> TraceGenerator<'a> {
             delta_t: clock - flow.last,
             ..*action
         };
-        flow.take(&within, self.events, &self.packets, self.label);
+        flow.take(&within, &self.generator.events, &self.packets, self.label);
         flow.last = clock;
         let planned = Planned {
             time: clock,
@@ -255,14 +253,14 @@ impl<'a> TraceGenerator<'a> {
         if self.followed_packets >= RATED {
             self.clock.mean_step = clock as f64 / self.followed_packets as f64;
         }
-        self.clock.follow(self.events, &planned);
+        self.clock.follow(&self.generator.events, &planned);
         if is_new && opens(action) {
             let opening = Action {
                 delta_t: clock - self.arrivals.last,
                 ..*action
             };
             self.arrivals
-                .take(&opening, self.events, &self.openings, self.label);
+                .take(&opening, &self.generator.events, &self.openings, self.label);
             self.arrivals.last = clock;
         }
     }
@@ -329,7 +327,12 @@ impl<'a> TraceGenerator<'a> {
         for (slot, mut flow) in std::mem::take(&mut self.followed) {
             let mut settled = 0;
             let time = (0..DRAWS).find_map(|_| {
-                match flow.draw(self.events, &self.packets, &self.legal, &mut settled) {
+                match flow.draw(
+                    &self.generator.events,
+                    &self.packets,
+                    &self.legal,
+                    &mut settled,
+                ) {
                     Some(time) if time <= now => None,
                     drawn => Some(drawn),
                 }
@@ -354,7 +357,7 @@ impl<'a> TraceGenerator<'a> {
             self.openings
                 .draw(&arrivals.memory, &mut arrivals.rng, choice)
         };
-        let time = |row: &[u8]| later(last, self.events.action(row).delta_t);
+        let time = |row: &[u8]| later(last, self.generator.events.action(row).delta_t);
         let mut drawn = draw();
         for _ in 0..DRAWS {
             if time(&drawn.row) >= after {
@@ -414,9 +417,9 @@ impl<'a> TraceGenerator<'a> {
         let mut opened = 0;
         while let Some((time, row)) = self.arrivals.next.take_if(|(time, _)| *time < until) {
             opened += 1;
-            let opening = self.events.action(&row);
+            let opening = self.generator.events.action(&row);
             self.arrivals
-                .take(&opening, self.events, &self.openings, self.label);
+                .take(&opening, &self.generator.events, &self.openings, self.label);
             self.arrivals.last = time;
             let slot = self.slots.lowest().unwrap_or_else(|| {
                 // All slots are taken: the flow that would be silent longest makes room.
@@ -429,7 +432,7 @@ impl<'a> TraceGenerator<'a> {
             };
             let mut flow = self.flow(slot, &first);
             flow.last = time;
-            self.events.read(&first, &mut flow.next);
+            self.generator.events.read(&first, &mut flow.next);
             self.waiting.insert((time, flow.number), flow);
             // An endless number of flows cannot open at one time.
             let full = opened == MOST_AT_ONCE;
@@ -450,8 +453,8 @@ impl<'a> TraceGenerator<'a> {
             slot: flow.slot,
         };
         while time < until {
-            let action = self.events.action(&flow.next);
-            flow.take(&action, self.events, &self.packets, self.label);
+            let action = self.generator.events.action(&flow.next);
+            flow.take(&action, &self.generator.events, &self.packets, self.label);
             flow.last = time;
             advanced.packets.push(Packet {
                 time,
@@ -462,7 +465,7 @@ impl<'a> TraceGenerator<'a> {
                 },
             });
             let settled = &mut advanced.settled;
-            match flow.draw(self.events, &self.packets, &self.legal, settled) {
+            match flow.draw(&self.generator.events, &self.packets, &self.legal, settled) {
                 // Nor can a flow send an endless number of packets at one time.
                 Some(next) if advanced.packets.len() == MOST_AT_ONCE => time = next.max(until),
                 Some(next) => time = next,
@@ -482,7 +485,7 @@ impl<'a> TraceGenerator<'a> {
                 payload: packet.action.l4_payload_len,
             };
             Action {
-                delta_t: self.clock.step(self.events, &planned),
+                delta_t: self.clock.step(&self.generator.events, &planned),
                 ..packet.action
             }
         };
