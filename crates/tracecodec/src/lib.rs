@@ -41,7 +41,9 @@
 //! Folders are stages of the data flow. A stage uses only stages above it; `tests/arrows.rs` holds the arrows.
 //!
 //! ```text
-//! action (the schema as data; depends on nothing)      output (files that appear whole)
+//! choice (enums that people choose a value of by its name; depends on nothing)
+//!  │
+//! action (the schema as data)                          output (files that appear whole)
 //!  │                                                    │
 //!  ├─ tcp (SeqNumber, automaton, references, events)   pcap (Reader, Writer, Packet, Timestamp ns)
 //!  │   │                                                │
@@ -67,6 +69,7 @@
 pub mod action;
 pub mod artifact;
 pub mod check;
+pub mod choice;
 pub mod compile;
 pub mod flow;
 pub mod lift;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 /// Lift and compile never see each other: what they must agree on lives once, in `tcp` and `action`. The raw packet table sees
 /// neither flows nor connections nor the compiler, so that its renderer cannot repair a row by any state (the paper, C.3).
 const ARROWS: &[(&str, &[&str])] = &[
+    ("choice", &[]),
     ("output", &[]),
     ("action", &[]),
     ("pcap", &["output"]),
@@ -18,7 +19,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("raw", &["action", "pcap", "wire"]),
     ("flow", &["action", "pcap", "tcp", "wire"]),
     ("lift", &["action", "flow", "pcap", "tcp", "wire"]),
-    ("compile", &["action", "pcap", "tcp", "wire"]),
+    ("compile", &["action", "choice", "pcap", "tcp", "wire"]),
     (
         "oracle",
         &["action", "compile", "flow", "lift", "pcap", "tcp", "wire"],

@@ -15,6 +15,7 @@ pub use endpoint::Salt;
 pub use legal::{Legalisation, Legalisations};
 
 use crate::action::{Action, OptionProfiles, Proto};
+use crate::choice::Choice;
 use crate::pcap::{LinkType, Packet, Timestamp};
 use crate::wire::checksum;
 use flow::Flow;
@@ -37,6 +38,19 @@ pub enum Link {
     Ethernet,
     /// IP without a link layer.
     RawIp,
+}
+
+impl Choice for Link {
+    const WHAT: &'static str = "link layer";
+
+    const TABLE: &'static [(Self, &'static str, &'static str)] = &[
+        (
+            Self::Ethernet,
+            "ethernet",
+            "Ethernet with locally administered addresses",
+        ),
+        (Self::RawIp, "raw", "IP without a link layer"),
+    ];
 }
 
 impl Link {

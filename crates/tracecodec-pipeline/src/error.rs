@@ -1,0 +1,98 @@
+//! The error of every verb: what went wrong, where, and what to try.
+
+use std::io::{self, ErrorKind};
+use std::path::Path;
+
+use tracecodec::artifact::ActionsError;
+use tracecodec::artifact::manifest::ManifestError;
+use tracecodec::metrics::EvaluationError;
+use tracecodec::pcap::{ReadError, WriteError};
+use tracecodec::shard::ShardError;
+
+/// Why a verb could not do its work.
+///
+/// Messages and hints name settings (`lenient`, `overwrite`), which are called the same in every
+/// surface.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The monitor asked to stop. Nothing half-written is left, but what a training needs to resume.
+    #[error("interrupted")]
+    Interrupted,
+    /// Something that the verb refuses to do, or that its input lacks.
+    #[error("{message}")]
+    Refused {
+        /// What is refused, and of which file.
+        message: String,
+        /// What to try; empty if nothing helps.
+        hint: String,
+    },
+    /// The operating system failed.
+    #[error("{action}: {source}")]
+    Io {
+        /// What was tried, such as `cannot read x.json`.
+        action: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A capture could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A capture could not be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// Packet actions could not be read or written.
+    #[error(transparent)]
+    Actions(#[from] ActionsError),
+    /// A manifest could not be read or written.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// Shards could not be written.
+    #[error(transparent)]
+    Shard(#[from] ShardError),
+    /// An evaluation could not be read or written.
+    #[error(transparent)]
+    Evaluation(#[from] EvaluationError),
+    /// A model could not be loaded, trained or applied.
+    #[error(transparent)]
+    Model(#[from] tracecodec_nn::Error),
+}
+
+impl Error {
+    /// A refusal with what to try.
+    pub fn refused(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Refused {
+            message: message.into(),
+            hint: hint.into(),
+        }
+    }
+
+    /// A failure of the operating system, at a path: `doing` is such as `cannot read`.
+    pub fn io(doing: &str, path: &Path, source: io::Error) -> Self {
+        Self::Io {
+            action: format!("{doing} {}", path.display()),
+            source,
+        }
+    }
+
+    /// What to try, if anything helps.
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Refused { hint, .. } => Some(hint.as_str()).filter(|hint| !hint.is_empty()),
+            Self::Read(error) => error.hint(),
+            Self::Write(error) => error.hint(),
+            Self::Actions(error) => error.hint(),
+            Self::Shard(error) => error.hint(),
+            Self::Evaluation(error) => Some(error.hint()),
+            Self::Interrupted | Self::Io { .. } | Self::Manifest(_) | Self::Model(_) => None,
+        }
+    }
+
+    /// Whether the reader of the output went away, which is no failure.
+    pub fn is_broken_pipe(&self) -> bool {
+        match self {
+            Self::Io { source, .. } => source.kind() == ErrorKind::BrokenPipe,
+            Self::Write(error) => error.is_broken_pipe(),
+            _ => false,
+        }
+    }
+}

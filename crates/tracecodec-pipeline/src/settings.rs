@@ -1,0 +1,109 @@
+//! Settings by name: from JSON values to the `Config` of a verb, or a refusal that names the key.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::error::Error;
+
+/// Reads settings. What is not named has its default; a key that is not known is an error that
+/// names the nearest known one.
+///
+/// # Errors
+/// If it is not a JSON object, or a key or a value is wrong.
+pub fn read<C: DeserializeOwned + Serialize>(settings: Value) -> Result<C, Error> {
+    let config: C = serde_json::from_value(settings.clone())
+        .map_err(|error| Error::refused(format!("settings: {error}"), ""))?;
+    let known = serde_json::to_value(&config)
+        .map_err(|error| Error::refused(format!("settings: {error}"), ""))?;
+    check_keys("", &settings, &known)?;
+    Ok(config)
+}
+
+/// Refuses keys of `given` that `known` lacks, and values that should be objects and are not, at
+/// any depth.
+fn check_keys(place: &str, given: &Value, known: &Value) -> Result<(), Error> {
+    let Value::Object(known) = known else {
+        return Ok(());
+    };
+    let Value::Object(given) = given else {
+        let place = place.strip_suffix('.').unwrap_or(place);
+        let what = if place.is_empty() { "settings" } else { place };
+        return Err(Error::refused(
+            format!("{what}: not a JSON object"),
+            r#"settings go by their names, as in {"seed": 1}"#,
+        ));
+    };
+    for (key, value) in given {
+        match known.get(key) {
+            Some(known) => check_keys(&format!("{place}{key}."), value, known)?,
+            None => {
+                return Err(Error::refused(
+                    format!("unknown setting `{place}{key}`"),
+                    nearest(key, known.keys().map(String::as_str)),
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A hint that names the known word nearest to another, or all of them where none is near.
+pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
+    let known: Vec<_> = known.collect();
+    let near = known
+        .iter()
+        .map(|candidate| (strsim::jaro_winkler(word, candidate), *candidate))
+        .filter(|(likeness, _)| *likeness > 0.75)
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    match near {
+        Some((_, candidate)) => format!("did you mean `{candidate}`?"),
+        None => format!("known are: {}", known.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+    use serde_json::json;
+
+    #[derive(Debug, Default, Serialize, Deserialize)]
+    #[serde(default)]
+    struct Outer {
+        seed: u64,
+        #[serde(flatten)]
+        inner: Inner,
+        train: Inner,
+    }
+
+    #[derive(Debug, Default, Serialize, Deserialize)]
+    #[serde(default)]
+    struct Inner {
+        lenient: bool,
+    }
+
+    #[test]
+    fn test_known_keys_are_read_at_any_depth() {
+        let config: Outer = read(json!({"lenient": true, "train": {"lenient": true}})).unwrap();
+        assert!(config.inner.lenient && config.train.lenient && config.seed == 0);
+    }
+
+    #[test]
+    fn test_unknown_keys_are_refused_with_the_nearest_known_one() {
+        let error = read::<Outer>(json!({"sed": 1})).unwrap_err();
+        assert_eq!(error.to_string(), "unknown setting `sed`");
+        assert_eq!(error.hint(), Some("did you mean `seed`?"));
+        let error = read::<Outer>(json!({"train": {"lenint": true}})).unwrap_err();
+        assert_eq!(error.to_string(), "unknown setting `train.lenint`");
+        assert_eq!(error.hint(), Some("did you mean `lenient`?"));
+        let error = read::<Outer>(json!({"zzz": 1})).unwrap_err();
+        assert!(error.hint().unwrap().starts_with("known are: "));
+    }
+
+    #[test]
+    fn test_what_is_no_object_is_refused() {
+        assert!(read::<Outer>(json!([1, {}])).is_err());
+        assert!(read::<Outer>(json!({"train": [true]})).is_err());
+    }
+}
