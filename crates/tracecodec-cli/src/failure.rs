@@ -56,6 +56,9 @@ fn hint(error: &Error) -> Option<String> {
         if let Some(hint) = cause.downcast_ref::<Hint>() {
             return Some(hint.hint.clone());
         }
+        if let Some(error) = cause.downcast_ref::<tracecodec_nn::Error>() {
+            return error.hint().map(|hint| settings_as_flags(&hint));
+        }
         let hints = [
             cause.downcast_ref::<ReadError>().and_then(ReadError::hint),
             cause
@@ -73,6 +76,18 @@ fn hint(error: &Error) -> Option<String> {
         ];
         hints.into_iter().flatten().next().map(str::to_string)
     })
+}
+
+/// A hint of a library with its settings, lower-case words in backquotes, as flags.
+fn settings_as_flags(hint: &str) -> String {
+    let is_setting =
+        |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    let parts = hint.split('`').enumerate().map(|(i, part)| match i % 2 {
+        0 => part.to_string(),
+        _ if is_setting(part) => format!("--{}", part.replace('_', "-")),
+        _ => format!("`{part}`"),
+    });
+    parts.collect()
 }
 
 /// An error of the command line's own, with what to try.
@@ -98,3 +113,17 @@ impl std::fmt::Display for Hint {
 }
 
 impl std::error::Error for Hint {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn test_settings_in_hints_are_flags() {
+        let hint = "as `tracecodec lift` writes it, or with `flow_count` 3";
+        assert_eq!(
+            settings_as_flags(hint),
+            "as `tracecodec lift` writes it, or with --flow-count 3"
+        );
+    }
+}

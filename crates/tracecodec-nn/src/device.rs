@@ -3,6 +3,7 @@
 use std::fmt;
 
 use burn::tensor::Device as Tensors;
+use tracecodec::choice::Choice;
 
 use crate::error::Error;
 
@@ -24,12 +25,18 @@ pub enum Device {
 
 impl fmt::Display for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Cpu => "cpu",
-            Self::Wgpu => "wgpu",
-            Self::Cuda => "cuda",
-        })
+        f.write_str(self.name())
     }
+}
+
+impl Choice for Device {
+    const WHAT: &'static str = "device";
+
+    const TABLE: &'static [(Self, &'static str, &'static str)] = &[
+        (Self::Cpu, "cpu", "The CPU: the same bytes from run to run"),
+        (Self::Wgpu, "wgpu", "A GPU by Vulkan, Metal or DirectX 12"),
+        (Self::Cuda, "cuda", "An NVIDIA GPU by CUDA; unverified"),
+    ];
 }
 
 impl Device {
@@ -81,14 +88,14 @@ fn wgpu() -> Result<Tensors, Error> {
         .get_or_init(open)
         .clone()
         .map_err(|reason| Error::NoDevice {
-            device: Device::Wgpu,
+            device: Device::Wgpu.name(),
             reason,
         })
 }
 
 #[cfg(not(feature = "wgpu"))]
 fn wgpu() -> Result<Tensors, Error> {
-    Err(Error::NotBuilt(Device::Wgpu))
+    Err(Error::NotBuilt(Device::Wgpu.name()))
 }
 
 /// The first GPU that the CUDA driver lists.
@@ -98,14 +105,14 @@ fn cuda() -> Result<Tensors, Error> {
 
     let first = Tensors::enumerate(DeviceType::Cuda).into_iter().next();
     first.ok_or_else(|| Error::NoDevice {
-        device: Device::Cuda,
+        device: Device::Cuda.name(),
         reason: "the CUDA driver is not installed or lists no GPU".to_string(),
     })
 }
 
 #[cfg(not(feature = "cuda"))]
 fn cuda() -> Result<Tensors, Error> {
-    Err(Error::NotBuilt(Device::Cuda))
+    Err(Error::NotBuilt(Device::Cuda.name()))
 }
 
 #[cfg(test)]
@@ -115,8 +122,9 @@ mod tests {
     #[test]
     #[cfg(not(feature = "wgpu"))]
     fn test_device_without_its_feature() {
-        let error = Device::Wgpu.check().unwrap_err().to_string();
-        assert!(error.contains("--features wgpu"), "{error}");
+        let error = Device::Wgpu.check().unwrap_err();
+        assert!(error.to_string().starts_with("device wgpu:"), "{error}");
+        assert!(error.hint().unwrap().ends_with("feature wgpu"));
     }
 
     #[test]

@@ -1,13 +1,12 @@
 //! What can go wrong outside the numbers: files, configurations, and a training that leaves the finite numbers.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use tracecodec::artifact::ActionsError;
 
-use crate::device::Device;
-use crate::generator::Backbone;
-
-/// An error of the learned path. Each names the file or setting, and says what to try.
+/// An error of the learned path. It names the file or the setting; [`hint`](Self::hint) says what to
+/// try, with settings in backquotes.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file could not be read or written.
@@ -22,7 +21,7 @@ pub enum Error {
     #[error("{0}")]
     Actions(#[from] ActionsError),
     /// A file is not what its name says, or was cut short.
-    #[error("{path}: {reason}\nhint: the file is damaged or of another kind; write it again")]
+    #[error("{path}: {reason}")]
     Format {
         /// The file.
         path: PathBuf,
@@ -30,12 +29,10 @@ pub enum Error {
         reason: String,
     },
     /// The latents were written without a draw from the posteriors.
-    #[error("{0}: no tensor `sample`\nhint: encode with --sample SEED, or decode the means")]
+    #[error("{0}: no tensor `sample`")]
     NoSample(PathBuf),
     /// The model was trained on another version of the action schema.
-    #[error(
-        "{path}: trained on action schema {found}, this version reads {expected}\nhint: train the model again from lifted captures"
-    )]
+    #[error("{path}: trained on action schema {found}, this version reads {expected}")]
     SchemaVersion {
         /// The model description.
         path: PathBuf,
@@ -45,9 +42,7 @@ pub enum Error {
         expected: u32,
     },
     /// The weights lack a tensor that the configuration calls for.
-    #[error(
-        "{path}: no tensor `{name}` of shape {shape:?}\nhint: weights.safetensors and the JSON file that describes it come from different models"
-    )]
+    #[error("{path}: no tensor `{name}` of shape {shape:?}")]
     Tensor {
         /// The weights.
         path: PathBuf,
@@ -57,9 +52,7 @@ pub enum Error {
         shape: Vec<usize>,
     },
     /// The weights are not those that the model description was written with.
-    #[error(
-        "{path}: digest {found}, but its description states {expected}\nhint: copy both files of the checkpoint together"
-    )]
+    #[error("{path}: digest {found}, but its description states {expected}")]
     Digest {
         /// The weights.
         path: PathBuf,
@@ -79,32 +72,22 @@ pub enum Error {
         reason: &'static str,
     },
     /// There is nothing to train on, or nothing to validate with.
-    #[error(
-        "no packets in the {0} data\nhint: more data, or smaller shards (shard --packets N), so that every split has some"
-    )]
+    #[error("no packets in the {0} data")]
     NoData(&'static str),
     /// No flow begins in what there is to train on, or to validate with.
-    #[error(
-        "fewer than two flows begin in the {0} data\nhint: a longer capture: it shows most of its flows from their middle"
-    )]
+    #[error("fewer than two flows begin in the {0} data")]
     NoOpenings(&'static str),
     /// The training was stopped, and a checkpoint written.
-    #[error("interrupted after {0} steps\nhint: the same command with --resume goes on")]
+    #[error("interrupted after {0} steps")]
     Interrupted(u64),
     /// The checkpoint is of another training.
-    #[error(
-        "{0}: a checkpoint of other data or settings\nhint: go on with the command that it was made with, or start anew with --overwrite"
-    )]
+    #[error("{0}: a checkpoint of other data or settings")]
     OtherRun(PathBuf),
     /// The model does not decode from latents alone.
-    #[error(
-        "{0}: rows do not decode from its latents alone\nhint: TVAE's and TabSyn-VAE's do; TTVAE's decoder reads what its encoder keeps of the rows, GOGGLE's the whole graph"
-    )]
+    #[error("{0}: rows do not decode from its latents alone")]
     NotStandalone(&'static str),
     /// There is no sequence that is long enough for a window.
-    #[error(
-        "no sequence of the {split} split has {rows} rows\nhint: larger shards (shard --packets N), or a shorter suffix"
-    )]
+    #[error("no sequence of the {split} split has {rows} rows")]
     NoWindows {
         /// The split.
         split: &'static str,
@@ -112,36 +95,28 @@ pub enum Error {
         rows: usize,
     },
     /// The program was built without the device.
-    #[error(
-        "device {0}: this program was built without it\nhint: cargo build --release -p tracecodec-cli --features {0}"
-    )]
-    NotBuilt(Device),
+    #[error("device {0}: this program was built without it")]
+    NotBuilt(&'static str),
     /// The machine lacks the device.
-    #[error(
-        "device {device}: {reason}\nhint: install the driver of the GPU, or compute with --device cpu"
-    )]
+    #[error("device {device}: {reason}")]
     NoDevice {
-        /// The device.
-        device: Device,
+        /// Name of the device.
+        device: &'static str,
         /// What was looked for.
         reason: String,
     },
     /// The generator has another backbone than is needed.
-    #[error(
-        "{path}: its backbone is {found}, but {expected} is needed\nhint: name another generator"
-    )]
+    #[error("{path}: its backbone is {found}, but {expected} is needed")]
     OtherBackbone {
         /// The description.
         path: PathBuf,
-        /// The backbone that it tells.
-        found: Backbone,
-        /// The one that is needed.
-        expected: Backbone,
+        /// Name of the backbone that it states.
+        found: &'static str,
+        /// Name of the one that is needed.
+        expected: &'static str,
     },
     /// The generator's rows are latents of another model.
-    #[error(
-        "the generator's latents are of the model {expected}, not of {found}\nhint: name the codec that its sequences were made with, as --codec DIR"
-    )]
+    #[error("the generator's latents are of the model {expected}, not of {found}")]
     OtherRepresentation {
         /// Digest of the model whose latents they are.
         expected: String,
@@ -149,12 +124,10 @@ pub enum Error {
         found: String,
     },
     /// The generator samples latents of a baseline, which are no packet actions.
-    #[error(
-        "the generator samples latents of {0}, which are rows of headers, not packet actions\nhint: `tracecodec generator test GENERATOR@BASELINE` tells how well it goes on"
-    )]
+    #[error("the generator samples latents of {0}, which are rows of headers, not packet actions")]
     BaselineLatents(String),
     /// The generator has no such label.
-    #[error("no label `{label}`\nhint: {}", known_labels(known))]
+    #[error("no label `{label}`")]
     Label {
         /// The label that was asked for.
         label: String,
@@ -162,9 +135,7 @@ pub enum Error {
         known: Vec<String>,
     },
     /// The loss is no longer a finite number.
-    #[error(
-        "the loss is {loss} at step {step}\nhint: lower the learning rate, or try another seed"
-    )]
+    #[error("the loss is {loss} at step {step}")]
     Diverged {
         /// The step.
         step: u64,
@@ -174,6 +145,46 @@ pub enum Error {
 }
 
 impl Error {
+    /// What to try, if anything helps.
+    pub fn hint(&self) -> Option<Cow<'static, str>> {
+        Some(Cow::Borrowed(match self {
+            Self::Io { .. } | Self::Config { .. } => return None,
+            Self::Actions(error) => return error.hint().map(|hint| hint.to_string().into()),
+            Self::Format { .. } => "the file is damaged or of another kind; write it again",
+            Self::NoSample(_) => "encode with a seed for `sample`, or decode the means",
+            Self::SchemaVersion { .. } => "train the model again from lifted captures",
+            Self::Tensor { .. } => {
+                "weights.safetensors and the JSON file that describes it come from different models"
+            }
+            Self::Digest { .. } => "copy both files of the checkpoint together",
+            Self::NoData(_) => {
+                "more data, or smaller shards (fewer `packets` in each), so that every split has some"
+            }
+            Self::NoOpenings(_) => "a longer capture: it shows most of its flows from their middle",
+            Self::Interrupted(_) => "the same settings with `resume` continue it",
+            Self::OtherRun(_) => {
+                "continue with the settings that it was made with, or start anew with `overwrite`"
+            }
+            Self::NotStandalone(_) => {
+                "TVAE's and TabSyn-VAE's do; TTVAE's decoder reads what its encoder keeps of the rows, GOGGLE's the whole graph"
+            }
+            Self::NoWindows { .. } => "larger shards (more `packets` in each), or a shorter suffix",
+            Self::NotBuilt(device) => {
+                return Some(format!("build it with the Cargo feature {device}").into());
+            }
+            Self::NoDevice { .. } => "install the driver of the GPU, or compute with `device` cpu",
+            Self::OtherBackbone { .. } => "name another generator",
+            Self::OtherRepresentation { .. } => {
+                "name the codec that its sequences were made with, as `codec`"
+            }
+            Self::BaselineLatents(_) => {
+                "the continuation test tells how well it continues: it takes GENERATOR@BASELINE"
+            }
+            Self::Label { known, .. } => return Some(known_labels(known).into()),
+            Self::Diverged { .. } => "lower the learning rate, or try another seed",
+        }))
+    }
+
     pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
         move |source| Self::Io {
             path: path.to_path_buf(),

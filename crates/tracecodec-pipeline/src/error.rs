@@ -1,5 +1,6 @@
 //! The error of every verb: what went wrong, where, and what to try.
 
+use std::borrow::Cow;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
@@ -75,16 +76,18 @@ impl Error {
     }
 
     /// What to try, if anything helps.
-    pub fn hint(&self) -> Option<&str> {
-        match self {
+    pub fn hint(&self) -> Option<Cow<'_, str>> {
+        let hint = match self {
             Self::Refused { hint, .. } => Some(hint.as_str()).filter(|hint| !hint.is_empty()),
             Self::Read(error) => error.hint(),
             Self::Write(error) => error.hint(),
             Self::Actions(error) => error.hint(),
             Self::Shard(error) => error.hint(),
             Self::Evaluation(error) => Some(error.hint()),
-            Self::Interrupted | Self::Io { .. } | Self::Manifest(_) | Self::Model(_) => None,
-        }
+            Self::Model(error) => return error.hint(),
+            Self::Interrupted | Self::Io { .. } | Self::Manifest(_) => None,
+        };
+        hint.map(Cow::Borrowed)
     }
 
     /// Whether the reader of the output went away, which is no failure.

@@ -93,10 +93,10 @@ mod tests {
     fn test_unknown_keys_are_refused_with_the_nearest_known_one() {
         let error = read::<Outer>(json!({"sed": 1})).unwrap_err();
         assert_eq!(error.to_string(), "unknown setting `sed`");
-        assert_eq!(error.hint(), Some("did you mean `seed`?"));
+        assert_eq!(error.hint().as_deref(), Some("did you mean `seed`?"));
         let error = read::<Outer>(json!({"train": {"lenint": true}})).unwrap_err();
         assert_eq!(error.to_string(), "unknown setting `train.lenint`");
-        assert_eq!(error.hint(), Some("did you mean `lenient`?"));
+        assert_eq!(error.hint().as_deref(), Some("did you mean `lenient`?"));
         let error = read::<Outer>(json!({"zzz": 1})).unwrap_err();
         assert!(error.hint().unwrap().starts_with("known are: "));
     }

@@ -29,10 +29,7 @@ pub enum Backbone {
 
 impl fmt::Display for Backbone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Autoregressive => "autoregressive",
-            Self::FlowMatching => "flow matching",
-        })
+        f.write_str(self.name())
     }
 }
 
@@ -50,6 +47,14 @@ pub(super) fn path(directory: &Path) -> PathBuf {
 }
 
 impl Backbone {
+    /// Name in texts.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Autoregressive => "autoregressive",
+            Self::FlowMatching => "flow matching",
+        }
+    }
+
     /// The backbone of the generator in a directory.
     ///
     /// # Errors
@@ -77,8 +82,8 @@ impl Backbone {
             found if found == self => Ok(()),
             found => Err(Error::OtherBackbone {
                 path: path.to_path_buf(),
-                found,
-                expected: self,
+                found: found.name(),
+                expected: self.name(),
             }),
         }
     }
