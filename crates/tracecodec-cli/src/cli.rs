@@ -3,10 +3,13 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
-use tracecodec::compile::{CompileConfig, Link, PayloadPolicy, Salt};
+use tracecodec::compile::{CompileConfig, Link};
 use tracecodec::flow::FlowTable;
 use tracecodec::lift::Lifter;
 use tracecodec_nn::{Codec, Constraints, Device};
+use tracecodec_pipeline::files::ReadPolicy;
+use tracecodec_pipeline::lifting::Lifting;
+use tracecodec_pipeline::realise::{Realise, SaltChoice};
 
 use crate::commands;
 
@@ -70,6 +73,16 @@ pub(crate) struct ReadArgs {
     pub(crate) sort: bool,
 }
 
+impl ReadArgs {
+    /// How captures are read.
+    pub(crate) fn policy(self) -> ReadPolicy {
+        ReadPolicy {
+            lenient: self.lenient,
+            sort: self.sort,
+        }
+    }
+}
+
 /// How packets are lifted.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct LiftArgs {
@@ -79,6 +92,11 @@ pub(crate) struct LiftArgs {
 }
 
 impl LiftArgs {
+    /// How packets are lifted.
+    pub(crate) fn lifting(self) -> Lifting {
+        Lifting { slots: self.slots }
+    }
+
     /// A lifter for a codec: layouts of TCP options that its dictionary lacks get numbers after its own.
     pub(crate) fn lifter_for(self, codec: &Codec) -> Lifter {
         Lifter::new(self.slots, codec.option_profiles().clone().thaw())
@@ -100,7 +118,7 @@ fn slots(text: &str) -> Result<usize, String> {
 pub(crate) struct RealiseArgs {
     /// Chooses the synthetic endpoints: a number, or `random` for a new one each run.
     #[arg(long, value_name = "N|random", default_value = "0", value_parser = salt)]
-    pub(crate) salt: Salt,
+    pub(crate) salt: SaltChoice,
     /// Write headers only; lengths on the wire stay.
     #[arg(long)]
     pub(crate) truncate: bool,
@@ -121,31 +139,33 @@ pub(crate) enum LinkArg {
     Raw,
 }
 
-fn salt(text: &str) -> Result<Salt, String> {
-    if text == "random" {
-        return getrandom::u64()
-            .map(Salt)
-            .map_err(|error| format!("no randomness: {error}"));
-    }
-    text.parse()
-        .map(Salt)
-        .map_err(|_| "a number from 0 to 2^64 - 1, or random".to_string())
+/// A random salt is drawn at once, so that every part of a command has the same.
+fn salt(text: &str) -> Result<SaltChoice, String> {
+    let salt = text.parse::<SaltChoice>()?.draw();
+    salt.map(|salt| SaltChoice::Number(salt.0))
+        .map_err(|error| error.to_string())
 }
 
 impl RealiseArgs {
     /// The compiler's configuration.
-    pub(crate) fn config(&self) -> CompileConfig {
-        CompileConfig {
+    pub(crate) fn config(&self) -> Result<CompileConfig, tracecodec_pipeline::Error> {
+        self.realise().config()
+    }
+
+    /// How actions are realised.
+    pub(crate) fn realise(&self) -> Realise {
+        Realise {
             salt: self.salt,
-            payload: if self.truncate {
-                PayloadPolicy::Truncate
-            } else {
-                PayloadPolicy::Synthetic
-            },
-            link: match self.link {
-                LinkArg::Ethernet => Link::Ethernet,
-                LinkArg::Raw => Link::RawIp,
-            },
+            truncate: self.truncate,
+            link: self.link(),
+            microseconds: self.us,
+        }
+    }
+
+    fn link(&self) -> Link {
+        match self.link {
+            LinkArg::Ethernet => Link::Ethernet,
+            LinkArg::Raw => Link::RawIp,
         }
     }
 }

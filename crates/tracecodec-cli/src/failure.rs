@@ -47,6 +47,9 @@ fn is_broken_pipe(error: &Error) -> bool {
             || cause
                 .downcast_ref::<WriteError>()
                 .is_some_and(WriteError::is_broken_pipe)
+            || cause
+                .downcast_ref::<tracecodec_pipeline::Error>()
+                .is_some_and(tracecodec_pipeline::Error::is_broken_pipe)
     })
 }
 
@@ -57,6 +60,9 @@ fn hint(error: &Error) -> Option<String> {
             return Some(hint.hint.clone());
         }
         if let Some(error) = cause.downcast_ref::<tracecodec_nn::Error>() {
+            return error.hint().map(|hint| settings_as_flags(&hint));
+        }
+        if let Some(error) = cause.downcast_ref::<tracecodec_pipeline::Error>() {
             return error.hint().map(|hint| settings_as_flags(&hint));
         }
         let hints = [

@@ -20,6 +20,11 @@ pub(crate) fn install() {
     let _ = ctrlc::set_handler(handler);
 }
 
+/// Whether the program is asked to stop.
+pub(crate) fn is_wanted() -> bool {
+    INTERRUPTED.load(Ordering::Relaxed)
+}
+
 /// An error if the program was interrupted.
 pub(crate) fn check() -> Result<()> {
     if INTERRUPTED.load(Ordering::Relaxed) {

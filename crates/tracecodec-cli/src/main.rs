@@ -15,6 +15,7 @@ mod model_card;
 mod output;
 mod report;
 mod shards;
+mod terminal;
 mod tools;
 mod training_data;
 mod training_run;

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use serde::Serialize;
-use tracecodec::compile::{Legalisation, Legalisations};
 use tracecodec::lift::LiftCounts;
 use tracecodec::output::Output;
 use tracecodec::pcap::{Format, Packet, Precision, Timestamp, WriteError, Writer};
@@ -182,19 +181,10 @@ pub(crate) fn lift_line(counts: &LiftCounts) -> String {
     line
 }
 
-/// Legalisations by kind, those that occurred.
-pub(crate) fn legalisations(counts: &Legalisations) -> BTreeMap<&'static str, u64> {
-    Legalisation::ALL
-        .into_iter()
-        .filter(|&kind| counts.count(kind) > 0)
-        .map(|kind| (kind.name(), counts.count(kind)))
-        .collect()
-}
-
 /// The summary line's part on legalisations; empty if there were none.
-pub(crate) fn legalisation_line(counts: &Legalisations) -> String {
-    let kinds: Vec<_> = legalisations(counts)
-        .into_iter()
+pub(crate) fn legalisation_line(counts: &BTreeMap<&'static str, u64>) -> String {
+    let kinds: Vec<_> = counts
+        .iter()
         .map(|(kind, count)| format!("{count} {kind}"))
         .collect();
     if kinds.is_empty() {

@@ -1,8 +1,45 @@
 //! Every verb of TraceCodec as a function from path to path.
+//!
+//! A verb is a module of [`run`]: its `Config` holds all that is asked for, every default included,
+//! and `run` does it. Nothing here knows of a terminal, a flag or an exit code: progress and
+//! warnings go to a [`Monitor`], which may also stop the verb, and what was done comes back as an
+//! `Outcome`.
+//!
+//! ```no_run
+//! use tracecodec_pipeline::{Silent, run};
+//!
+//! # fn main() -> Result<(), tracecodec_pipeline::Error> {
+//! let config = run::lift::Config {
+//!     inputs: vec!["capture.pcap".into()],
+//!     output: "actions.parquet".into(),
+//!     ..run::lift::Config::default()
+//! };
+//! let outcome = run::lift::run(&config, &mut Silent)?;
+//! println!("{} packets", outcome.lift_counts.packets);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # The map
+//!
+//! ```text
+//! error, monitor       what a caller sees while a verb runs and when it fails
+//! settings             from names and values to a `Config`
+//! files                captures read and written, folders walked, outputs claimed
+//! lifting, realise     settings that verbs share: captures to actions, actions to captures
+//! model                models by name
+//! run                  the verbs
+//! ```
 
 pub mod error;
+pub mod files;
+pub mod lifting;
+pub mod model;
 pub mod monitor;
+pub mod realise;
+pub mod run;
 pub mod settings;
 
 pub use error::Error;
+pub use model::ModelName;
 pub use monitor::{Monitor, Progress, Silent, Warning};

@@ -1,7 +1,7 @@
 //! Monitors: whoever calls a verb hears of its progress and its warnings, and may stop it.
 
 use std::ops::ControlFlow;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::error::Error;
 
@@ -19,7 +19,7 @@ pub trait Monitor: Send {
 }
 
 /// Where a verb stands within one of its stages.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Progress<'a> {
     /// The stage, such as `reading` or `training`. A change of stage begins a new count.
     pub stage: &'a str,
@@ -81,25 +81,121 @@ impl dyn Monitor + '_ {
     }
 }
 
-/// One monitor for several threads: each call waits for the others.
-pub(crate) struct Shared<'a>(Mutex<&'a mut dyn Monitor>);
+/// One monitor for work on several threads that is counted in whole parts, such as captures.
+///
+/// The caller hears how many parts are done; what happens within a part moves no bar, but gives the
+/// caller a chance to stop it.
+pub(crate) struct Parts<'a> {
+    state: Mutex<PartsState<'a>>,
+    stage: &'a str,
+    total: u64,
+}
 
-impl<'a> Shared<'a> {
-    /// Shares a monitor.
-    pub(crate) fn new(monitor: &'a mut dyn Monitor) -> Self {
-        Self(Mutex::new(monitor))
+struct PartsState<'a> {
+    monitor: &'a mut dyn Monitor,
+    done: u64,
+}
+
+impl<'a> Parts<'a> {
+    /// Begins a stage of so many parts.
+    pub(crate) fn new(monitor: &'a mut dyn Monitor, stage: &'a str, total: usize) -> Self {
+        Self {
+            state: Mutex::new(PartsState { monitor, done: 0 }),
+            stage,
+            total: total as u64,
+        }
+    }
+
+    /// Works on one part, with a monitor for it, and counts it as done.
+    pub(crate) fn work<T>(
+        &self,
+        work: impl FnOnce(&mut dyn Monitor) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let result = work(&mut Part(self))?;
+        match self.report(1) {
+            ControlFlow::Continue(()) => Ok(result),
+            ControlFlow::Break(()) => Err(Error::Interrupted),
+        }
+    }
+
+    fn report(&self, parts: u64) -> ControlFlow<()> {
+        let mut state = self.lock();
+        state.done += parts;
+        let done = state.done;
+        state.monitor.progress(&Progress {
+            stage: self.stage,
+            done,
+            total: Some(self.total),
+            detail: "",
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, PartsState<'a>> {
+        // A thread that panicked leaves the state as it was between two calls.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Monitor for &Shared<'_> {
-    fn progress(&mut self, progress: &Progress<'_>) -> ControlFlow<()> {
-        // A thread that panicked leaves the monitor as it was between two calls.
-        let mut monitor = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        monitor.progress(progress)
+/// The monitor of one part.
+struct Part<'a, 'b>(&'a Parts<'b>);
+
+impl Monitor for Part<'_, '_> {
+    fn progress(&mut self, _: &Progress<'_>) -> ControlFlow<()> {
+        self.0.report(0)
     }
 
     fn warn(&mut self, warning: &Warning) {
-        let mut monitor = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        monitor.warn(warning);
+        self.0.lock().monitor.warn(warning);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Counts what it hears, and stops after so many calls.
+    struct Counting {
+        seen: Vec<u64>,
+        stop_after: usize,
+    }
+
+    impl Monitor for Counting {
+        fn progress(&mut self, progress: &Progress<'_>) -> ControlFlow<()> {
+            self.seen.push(progress.done);
+            if self.seen.len() >= self.stop_after {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        }
+
+        fn warn(&mut self, _: &Warning) {}
+    }
+
+    fn counting(stop_after: usize) -> Counting {
+        Counting {
+            seen: Vec::new(),
+            stop_after,
+        }
+    }
+
+    #[test]
+    fn test_parts_are_counted_whole_and_asked_within() {
+        let mut monitor = counting(usize::MAX);
+        let parts = Parts::new(&mut monitor, "checking", 2);
+        for _ in 0..2 {
+            parts
+                .work(|part| part.step(&Progress::default()))
+                .expect("nobody stops it");
+        }
+        assert_eq!(monitor.seen, [0, 1, 1, 2]);
+    }
+
+    #[test]
+    fn test_a_part_stops_within() {
+        let mut monitor = counting(1);
+        let parts = Parts::new(&mut monitor, "checking", 1);
+        let outcome = parts.work(|part| part.step(&Progress::default()));
+        assert!(matches!(outcome, Err(Error::Interrupted)));
     }
 }

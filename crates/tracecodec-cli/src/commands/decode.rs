@@ -22,9 +22,10 @@ use crate::input::progress_bar;
 use crate::interrupt;
 use crate::latent_file::LatentManifest;
 use crate::output::{
-    CaptureOutput, check_distinct, check_file, check_stdout, legalisation_line, legalisations,
-    manifest_path, print_summary,
+    CaptureOutput, check_distinct, check_file, check_stdout, legalisation_line, manifest_path,
+    print_summary,
 };
+use tracecodec_pipeline::realise::legalisations;
 
 /// Packets that are decoded at once.
 const BATCH: usize = 8192;
@@ -104,7 +105,7 @@ pub(crate) fn run(args: &Decode, json: bool) -> Result<()> {
         input: args.input.display().to_string(),
         output: path.display().to_string(),
         model: args.model.name(),
-        salt: args.realise.salt.0,
+        salt: args.realise.config()?.salt.0,
         packets: (z.len() / dim) as u64,
         settled,
         legalisations: legalisations(compiler.legalisations()),
@@ -114,7 +115,7 @@ pub(crate) fn run(args: &Decode, json: bool) -> Result<()> {
         summary.output,
         summary.packets,
         settled_line(settled, summary.packets),
-        legalisation_line(compiler.legalisations())
+        legalisation_line(&legalisations(compiler.legalisations()))
     );
     print_summary(json, &summary, &line)
 }
@@ -233,7 +234,7 @@ impl Trace<'_> {
 
     fn write_capture(&self, args: &Decode) -> Result<(Compiler, Settled)> {
         let mut output = CaptureOutput::create(&args.output.output, args.realise.us)?;
-        let mut compiler = Compiler::new(args.realise.config());
+        let mut compiler = Compiler::new(args.realise.config()?);
         compiler.start_at(self.epoch);
         let settled =
             self.decode(|action| output.write(&compiler.compile(action, &self.profiles)))?;
@@ -250,6 +251,6 @@ impl Trace<'_> {
         })?;
         counts.packets = counts.actions();
         writer.finish(Some(self.epoch), &self.profiles, &counts)?;
-        Ok((Compiler::new(args.realise.config()), settled))
+        Ok((Compiler::new(args.realise.config()?), settled))
     }
 }

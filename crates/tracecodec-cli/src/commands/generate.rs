@@ -19,8 +19,9 @@ use crate::generator_args::GeneratorModelArgs;
 use crate::input::{Input, progress_bar};
 use crate::interrupt;
 use crate::output::{
-    CaptureOutput, check_distinct, check_stdout, legalisation_line, legalisations, print_summary,
+    CaptureOutput, check_distinct, check_stdout, legalisation_line, print_summary,
 };
+use tracecodec_pipeline::realise::legalisations;
 
 /// When a trace from nothing begins: 2026-01-01.
 const EPOCH: Timestamp = Timestamp(1_767_225_600_000_000_000);
@@ -117,7 +118,7 @@ pub(crate) fn run(args: &Generate, json: bool) -> Result<()> {
     };
     drawing.threads = args.threads.unwrap_or(drawing.threads);
     let mut making = Making {
-        compiler: Compiler::new(args.realise.config()),
+        compiler: Compiler::new(args.realise.config()?),
         profiles: model.option_profiles().clone(),
         output: CaptureOutput::create(path, args.realise.us)?,
         trace: model.generate(&drawing)?,
@@ -133,7 +134,7 @@ pub(crate) fn run(args: &Generate, json: bool) -> Result<()> {
         output: path.display().to_string(),
         model: args.model.name(),
         seed: args.seed,
-        salt: args.realise.salt.0,
+        salt: args.realise.config()?.salt.0,
         label: making.trace.label().map(str::to_string),
         prefix_packets,
         packets,
@@ -158,7 +159,7 @@ pub(crate) fn run(args: &Generate, json: bool) -> Result<()> {
         summary.seconds,
         summary.flows,
         summary.settled,
-        legalisation_line(making.compiler.legalisations()),
+        legalisation_line(&summary.legalisations),
         summary.packets_per_second
     );
     making.output.finish()?;

@@ -1,22 +1,16 @@
 //! `inspect`: what a capture holds, and what of it is in scope.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use serde::Serialize;
-use tracecodec::action::OptionProfiles;
-use tracecodec::artifact::manifest::ActionCounts;
-use tracecodec::flow::session::Sessions;
-use tracecodec::lift::{LiftCounts, Lifter};
-use tracecodec::pcap::{Packet, Timestamp};
-use tracecodec::wire;
+use tracecodec::pcap::Timestamp;
+use tracecodec_pipeline::run::inspect::{self, Outcome};
 
 use crate::cli::{LiftArgs, ReadArgs};
-use crate::input::Input;
 use crate::output::{print, print_json};
+use crate::terminal::Terminal;
 
 /// Tell what a capture holds, and what of it is in scope.
 #[derive(Debug, Args)]
@@ -30,95 +24,23 @@ pub(crate) struct Inspect {
     lift: LiftArgs,
 }
 
-/// What `inspect` tells. `--json` prints it as it is.
-#[derive(Debug, Serialize)]
-struct Inspection {
-    file: String,
-    format: String,
-    /// Packets by link type.
-    link_types: BTreeMap<String, u64>,
-    /// Bytes on the wire.
-    wire_bytes: u64,
-    /// Bytes captured.
-    captured_bytes: u64,
-    /// Earliest and latest time in nanoseconds since the epoch; none without packets.
-    first_ns: Option<i64>,
-    last_ns: Option<i64>,
-    #[serde(flatten)]
-    counts: ActionCounts,
-    sessions: u64,
-    ipv4: u64,
-    ipv6: u64,
-    /// Whether the capture was read to its end.
-    complete: bool,
-}
-
-/// The tallies behind an inspection.
-struct Tally {
-    lifter: Lifter,
-    sessions: Sessions,
-    link_types: BTreeMap<String, u64>,
-    families: [u64; 2],
-    wire_bytes: u64,
-    captured_bytes: u64,
-    times: Option<(Timestamp, Timestamp)>,
-}
-
-impl Tally {
-    fn take(&mut self, packet: &Packet<'_>) {
-        *self.link_types.entry(packet.link.to_string()).or_default() += 1;
-        self.wire_bytes += u64::from(packet.wire_len);
-        self.captured_bytes += packet.data.len() as u64;
-        let (first, last) = self.times.unwrap_or((packet.time, packet.time));
-        self.times = Some((first.min(packet.time), last.max(packet.time)));
-        if let Ok(headers) = wire::parse(packet) {
-            self.sessions.observe(&headers, packet.time);
-            self.families[headers.family as usize] += 1;
-        }
-        // Out of scope is no error: lift counts it.
-        let _ = self.lifter.lift(packet);
-    }
-}
-
 pub(crate) fn run(args: &Inspect, json: bool) -> Result<()> {
-    let mut input = Input::open(&args.input, args.read)?;
-    let mut tally = Tally {
-        lifter: Lifter::new(args.lift.slots, OptionProfiles::new()),
-        sessions: Sessions::new(),
-        link_types: BTreeMap::new(),
-        families: [0; 2],
-        wire_bytes: 0,
-        captured_bytes: 0,
-        times: None,
+    let config = inspect::Config {
+        input: args.input.clone(),
+        read: args.read.policy(),
+        lift: args.lift.lifting(),
     };
-    let outcome = input.for_each(|packet| {
-        tally.take(packet);
-        Ok(())
-    });
-    let counts = tally.lifter.counts();
-    let inspection = Inspection {
-        file: args.input.display().to_string(),
-        format: input.format().to_string(),
-        wire_bytes: tally.wire_bytes,
-        captured_bytes: tally.captured_bytes,
-        first_ns: tally.times.map(|(first, _)| first.0),
-        last_ns: tally.times.map(|(_, last)| last.0),
-        counts: ActionCounts::from(&counts),
-        sessions: tally.sessions.count(),
-        ipv4: tally.families[0],
-        ipv6: tally.families[1],
-        link_types: tally.link_types,
-        complete: outcome.is_ok(),
-    };
+    let outcome = inspect::run(&config, &mut Terminal::new())?;
     if json {
-        print_json(&inspection)
+        print_json(&outcome)?;
     } else {
-        print(&render(&inspection, &counts)?)
-    }?;
-    outcome
+        print(&render(&outcome)?)?;
+    }
+    outcome.damage.map_or(Ok(()), |damage| Err(damage.into()))
 }
 
-fn render(inspection: &Inspection, counts: &LiftCounts) -> Result<String> {
+fn render(inspection: &Outcome) -> Result<String> {
+    let counts = &inspection.lift_counts;
     let mut text = String::new();
     let links: Vec<_> = inspection
         .link_types

@@ -23,7 +23,8 @@ use crate::cli::{ConstraintArgs, LiftArgs, ModelArgs, ReadArgs, RealiseArgs, Ref
 use crate::codec_entropy::{CodecEntropy, EntropyNats};
 use crate::folder;
 use crate::input::Input;
-use crate::output::{CaptureOutput, legalisation_line, legalisations, lift_line};
+use crate::output::{CaptureOutput, legalisation_line, lift_line};
+use tracecodec_pipeline::realise::legalisations;
 
 /// Take a capture to actions (or latents) and back, in one step.
 ///
@@ -147,7 +148,7 @@ fn run_oracle(args: &Roundtrip, input: &Path, output: &Path) -> Result<(Summary,
     let mut input = Input::open(input, args.read)?;
     let output = CaptureOutput::create(output, args.realise.us)?;
     let mut lifter = Lifter::new(args.lift.slots, OptionProfiles::new());
-    let mut compiler = Compiler::new(args.realise.config());
+    let mut compiler = Compiler::new(args.realise.config()?);
     thread::scope(|scope| {
         let (sender, receiver) = mpsc::sync_channel(IN_FLIGHT);
         let compile = scope.spawn(|| compile_batches(receiver, &mut compiler, output));
@@ -160,7 +161,7 @@ fn run_oracle(args: &Roundtrip, input: &Path, output: &Path) -> Result<(Summary,
     let summary = Summary {
         input: input_name,
         output: output_name,
-        salt: args.realise.salt.0,
+        salt: args.realise.config()?.salt.0,
         counts: ActionCounts::from(&counts),
         legalisations: legalisations(compiler.legalisations()),
         codec: None,
@@ -169,7 +170,7 @@ fn run_oracle(args: &Roundtrip, input: &Path, output: &Path) -> Result<(Summary,
         "{}: {}{}",
         summary.output,
         lift_line(&counts),
-        legalisation_line(compiler.legalisations())
+        legalisation_line(&legalisations(compiler.legalisations()))
     );
     Ok((summary, line))
 }
@@ -235,7 +236,7 @@ fn run_model(
     let mut learned = Learned {
         encoder: codec.encoder(),
         decoder: codec.decoder(),
-        compiler: Compiler::new(args.realise.config()),
+        compiler: Compiler::new(args.realise.config()?),
         output: CaptureOutput::create(output, args.realise.us)?,
         refine: !args.refine.no_refine,
         entropy: args.entropy.then(|| CodecEntropy::new(codec)),
@@ -300,12 +301,12 @@ fn run_model(
         100.0 * fidelity.rates.exact_packets,
         fidelity.rates.kl_nats,
         fidelity.entropy.map_or_else(String::new, EntropyNats::text),
-        legalisation_line(compiler.legalisations())
+        legalisation_line(&legalisations(compiler.legalisations()))
     );
     let summary = Summary {
         input: input_name,
         output: output_name,
-        salt: args.realise.salt.0,
+        salt: args.realise.config()?.salt.0,
         counts: ActionCounts::from(&counts),
         legalisations: legalisations(compiler.legalisations()),
         codec: Some(fidelity),

@@ -14,6 +14,8 @@ mod tcp;
 pub use endpoint::Salt;
 pub use legal::{Legalisation, Legalisations};
 
+use serde::{Deserialize, Serialize};
+
 use crate::action::{Action, OptionProfiles, Proto};
 use crate::choice::Choice;
 use crate::pcap::{LinkType, Packet, Timestamp};
@@ -31,12 +33,14 @@ pub enum PayloadPolicy {
 }
 
 /// Link layer of the output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Link {
     /// Ethernet with locally administered addresses.
     #[default]
     Ethernet,
     /// IP without a link layer.
+    #[serde(rename = "raw")]
     RawIp,
 }
 

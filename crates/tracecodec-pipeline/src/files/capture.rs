@@ -1,0 +1,157 @@
+//! Reading captures: the one loop of all verbs, with progress, damage and order as asked.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use tracecodec::artifact::SourceFile;
+use tracecodec::artifact::manifest::Source;
+use tracecodec::pcap::{Format, Packet, ReadError};
+
+use crate::error::Error;
+use crate::monitor::{Monitor, Progress, Warning};
+
+/// Packets between two reports of progress.
+const PROGRESS_STEP: u64 = 4096;
+
+/// How captures are read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ReadPolicy {
+    /// If a capture is damaged, keep the packets before the damage, with a warning, instead of
+    /// failing.
+    pub lenient: bool,
+    /// Order packets by time first; packets of one time keep their order. Keeps the whole capture
+    /// in memory.
+    pub sort: bool,
+}
+
+/// A capture being read.
+pub struct Capture {
+    source: SourceFile,
+    name: String,
+    /// Bytes of the file; `None` for a pipe.
+    size: Option<u64>,
+    policy: ReadPolicy,
+    damage: Option<ReadError>,
+}
+
+impl Capture {
+    /// Opens a capture file; `-` is stdin.
+    ///
+    /// # Errors
+    /// If the path is a folder, or no capture that can be read.
+    pub fn open(path: &Path, policy: &ReadPolicy) -> Result<Self, Error> {
+        let name = path.display().to_string();
+        if path.is_dir() {
+            return Err(Error::refused(
+                format!("{name}: a folder, not a capture"),
+                "name a file in it",
+            ));
+        }
+        let metadata = std::fs::metadata(path).ok();
+        Ok(Self {
+            source: SourceFile::open(path)?,
+            name,
+            size: metadata
+                .filter(|file| file.is_file())
+                .map(|file| file.len()),
+            policy: policy.clone(),
+            damage: None,
+        })
+    }
+
+    /// Format of the capture.
+    pub fn format(&self) -> Format {
+        self.source.format()
+    }
+
+    /// Hands every packet to `each`. Damage ends the capture: with a warning if the policy is
+    /// lenient, else as the error that is returned after all packets before it were handed over.
+    ///
+    /// # Errors
+    /// If the capture is damaged, `each` fails, or the monitor stops it.
+    pub fn for_each(
+        &mut self,
+        monitor: &mut dyn Monitor,
+        mut each: impl FnMut(&Packet<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        if !self.policy.sort {
+            return self.read(monitor, each);
+        }
+        let mut packets = Vec::new();
+        let outcome = self.read(monitor, |packet| {
+            packets.push((
+                packet.time,
+                packet.link,
+                packet.wire_len,
+                packet.data.to_vec(),
+            ));
+            Ok(())
+        });
+        packets.sort_by_key(|(time, ..)| *time);
+        for (time, link, wire_len, data) in packets {
+            each(&Packet {
+                time,
+                link,
+                wire_len,
+                data: &data,
+            })?;
+        }
+        outcome
+    }
+
+    /// Hands every packet to `each` in the order of the file.
+    fn read(
+        &mut self,
+        monitor: &mut dyn Monitor,
+        mut each: impl FnMut(&Packet<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut until_report = PROGRESS_STEP;
+        while let Some(next) = self.source.next() {
+            match next {
+                Ok(packet) => each(&packet)?,
+                Err(error) if self.policy.lenient => {
+                    monitor.warn(&Warning::new(error.to_string()));
+                    self.damage = Some(error);
+                    break;
+                }
+                Err(error) => return Err(error.into()),
+            }
+            until_report -= 1;
+            if until_report == 0 {
+                until_report = PROGRESS_STEP;
+                self.report(monitor)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn report(&self, monitor: &mut dyn Monitor) -> Result<(), Error> {
+        monitor.step(&Progress {
+            stage: "reading",
+            done: self.source.bytes(),
+            total: self.size,
+            detail: &format!("{} {} packets", self.name, self.source.packets()),
+        })
+    }
+
+    /// What ended the capture early, if the policy is lenient.
+    pub fn damage(&self) -> Option<&ReadError> {
+        self.damage.as_ref()
+    }
+
+    /// The capture's entry in manifests, after all of it was read.
+    ///
+    /// # Errors
+    /// If the rest of the file cannot be read, whose digest the entry holds.
+    pub fn finish(self) -> Result<Source, Error> {
+        let Self {
+            source,
+            name,
+            damage,
+            ..
+        } = self;
+        let finished = source.finish(damage.as_ref());
+        finished.map_err(|error| Error::io("cannot read", Path::new(&name), error))
+    }
+}

@@ -1,0 +1,51 @@
+//! Claims on outputs: who may write where, and what must not be lost by it.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use super::is_pipe;
+use crate::error::Error;
+
+/// Refuses an output that would take the place of an input: nothing brings the original back.
+pub(crate) fn distinct(inputs: &[impl AsRef<Path>], output: &Path) -> Result<(), Error> {
+    let place = |path: &Path| fs::canonicalize(path).ok().filter(|path| path.is_file());
+    let Some(target) = place(output) else {
+        return Ok(());
+    };
+    let same = |input: &&Path| place(input).as_deref() == Some(&target);
+    match inputs.iter().map(AsRef::as_ref).find(same) {
+        Some(input) => Err(Error::refused(
+            format!("{}: input and output are the same file", input.display()),
+            "write to another file: the original cannot be had back from the output",
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Refuses stdin or stdout where a file is needed.
+pub(crate) fn named_file(path: &Path, what: &str) -> Result<(), Error> {
+    if is_pipe(path) {
+        return Err(Error::refused(
+            format!("{what} cannot be a pipe"),
+            "name a file",
+        ));
+    }
+    Ok(())
+}
+
+/// Refuses a folder that holds something: what is not overwritten would look as if it came out of
+/// this run.
+pub(crate) fn empty_folder(folder: &Path) -> Result<(), Error> {
+    let is_free = match fs::read_dir(folder) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) => error.kind() == ErrorKind::NotFound,
+    };
+    if is_free {
+        return Ok(());
+    }
+    Err(Error::refused(
+        format!("{}: not an empty folder", folder.display()),
+        "choose a new or an empty folder",
+    ))
+}

@@ -1,0 +1,38 @@
+//! JSON documents that verbs read and write.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use tracecodec::output::Output;
+
+use crate::error::Error;
+
+/// Reads a text file.
+pub(crate) fn read_text(path: &Path) -> Result<String, Error> {
+    fs::read_to_string(path).map_err(|error| Error::io("cannot read", path, error))
+}
+
+/// Writes a document as indented JSON to a file, which appears whole.
+pub(crate) fn write(path: &Path, document: &impl Serialize) -> Result<(), Error> {
+    let mut text = serde_json::to_string_pretty(document)
+        .expect("documents have string keys and no failing fields");
+    text.push('\n');
+    write_text(path, &text)
+}
+
+/// Writes a text file, which appears whole.
+pub(crate) fn write_text(path: &Path, text: &str) -> Result<(), Error> {
+    let io = |error| Error::io("cannot write", path, error);
+    let mut output = Output::create(path).map_err(io)?;
+    output.write_all(text.as_bytes()).map_err(io)?;
+    output.finish().map_err(io)
+}
+
+/// The manifest beside an artifact: its name with `.json` behind it.
+pub(crate) fn manifest_path(artifact: &Path) -> PathBuf {
+    let mut name = artifact.as_os_str().to_owned();
+    name.push(".json");
+    name.into()
+}

@@ -1,0 +1,196 @@
+//! Folders of captures: which files are captures, what they are called, and where each goes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tracecodec::pcap::Reader;
+
+use super::{claim, is_pipe};
+use crate::error::Error;
+use crate::monitor::{Monitor, Warning};
+
+/// Ends of the names of captures.
+const EXTENSIONS: [&str; 4] = ["pcap", "pcapng", "cap", "dmp"];
+
+/// Ends behind those, of compressed captures.
+const COMPRESSIONS: [&str; 2] = ["gz", "zst"];
+
+/// A file in a folder.
+pub(crate) struct Entry {
+    /// Where it lies.
+    pub(crate) path: PathBuf,
+    /// Its path from the folder on.
+    pub(crate) within: PathBuf,
+}
+
+impl Entry {
+    /// Name in reports: the path from the folder on, without format and compression.
+    pub(crate) fn name(&self) -> String {
+        name(&self.within)
+    }
+}
+
+/// The files that paths name: each path itself, or all files below it, sorted, if it is a folder;
+/// `-` is stdin.
+///
+/// # Errors
+/// If a path is not there, or there are no files.
+pub(crate) fn below(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
+    let mut found = Vec::new();
+    for path in paths {
+        if !is_pipe(path) && path.is_dir() {
+            found.extend(
+                files(path, Path::new(""))?
+                    .into_iter()
+                    .map(|file| file.path),
+            );
+        } else {
+            if !is_pipe(path) {
+                fs::metadata(path).map_err(|error| Error::io("cannot read", path, error))?;
+            }
+            found.push(path.clone());
+        }
+    }
+    if found.is_empty() {
+        let names: Vec<_> = paths
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
+        return Err(Error::refused(
+            format!("{}: no captures there", names.join(", ")),
+            "name captures, or folders that hold some",
+        ));
+    }
+    Ok(found)
+}
+
+/// The captures that paths name: each path itself, or the captures below it, if it is a folder;
+/// `-` is stdin.
+///
+/// # Errors
+/// As [`captures`].
+pub(crate) fn captures_of(
+    paths: &[PathBuf],
+    monitor: &mut dyn Monitor,
+) -> Result<Vec<PathBuf>, Error> {
+    let mut found = Vec::new();
+    for path in paths {
+        if !is_pipe(path) && path.is_dir() {
+            found.extend(captures(path, monitor)?.into_iter().map(|entry| entry.path));
+        } else {
+            found.push(path.clone());
+        }
+    }
+    Ok(found)
+}
+
+/// The captures below a folder, sorted. Files that are no captures are left out, with a warning.
+///
+/// # Errors
+/// If a folder cannot be read, or there are no captures in it.
+pub(crate) fn captures(folder: &Path, monitor: &mut dyn Monitor) -> Result<Vec<Entry>, Error> {
+    let (captures, others): (Vec<_>, Vec<_>) = files(folder, Path::new(""))?
+        .into_iter()
+        .partition(|file| Reader::open(&file.path).is_ok());
+    if let Some(first) = others.first() {
+        let more = match others.len() - 1 {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let first = printable(&first.path.display().to_string());
+        monitor.warn(&Warning::new(format!(
+            "left out, since no capture: {first}{more}"
+        )));
+    }
+    if captures.is_empty() {
+        return Err(Error::refused(
+            format!("{}: no captures there", folder.display()),
+            "name a folder that holds some",
+        ));
+    }
+    Ok(captures)
+}
+
+/// The captures below a folder, and where each goes in a new folder, which is made.
+///
+/// # Errors
+/// If there are no captures, or the new folder lies within the other one or holds something.
+pub(crate) fn in_and_out(
+    folder: &Path,
+    new: &Path,
+    monitor: &mut dyn Monitor,
+) -> Result<Vec<(PathBuf, PathBuf)>, Error> {
+    if is_pipe(new) {
+        return Err(Error::refused(
+            format!(
+                "{}: a folder of captures cannot go to stdout",
+                folder.display()
+            ),
+            "name a new folder",
+        ));
+    }
+    claim::empty_folder(new)?;
+    if lies_within(new, folder)? {
+        return Err(Error::refused(
+            format!("{}: lies within {}", new.display(), folder.display()),
+            "choose a folder elsewhere: what comes out would go in the next time",
+        ));
+    }
+    let mut pairs = Vec::new();
+    for capture in captures(folder, monitor)? {
+        let output = new.join(&capture.within);
+        if let Some(folder) = output.parent() {
+            fs::create_dir_all(folder).map_err(|error| Error::io("cannot make", folder, error))?;
+        }
+        pairs.push((capture.path, output));
+    }
+    Ok(pairs)
+}
+
+/// Whether a path, of which the last parts need not exist, lies within a folder.
+fn lies_within(path: &Path, folder: &Path) -> Result<bool, Error> {
+    let canonical =
+        |path: &Path| fs::canonicalize(path).map_err(|error| Error::io("cannot read", path, error));
+    let nearest = path.ancestors().find(|path| path.exists());
+    let nearest = canonical(nearest.unwrap_or(Path::new(".")))?;
+    Ok(nearest.starts_with(canonical(folder)?))
+}
+
+/// All files below a folder, sorted.
+fn files(folder: &Path, within: &Path) -> Result<Vec<Entry>, Error> {
+    let io = |error| Error::io("cannot read", folder, error);
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).map_err(io)? {
+        let path = entry.map_err(io)?.path();
+        let Some(name) = path.file_name() else {
+            continue;
+        };
+        let within = within.join(name);
+        if path.is_dir() {
+            found.extend(files(&path, &within)?);
+        } else {
+            found.push(Entry { path, within });
+        }
+    }
+    found.sort_by(|a, b| a.within.cmp(&b.within));
+    Ok(found)
+}
+
+/// A capture's path without the extensions of format and compression.
+pub fn name(path: &Path) -> String {
+    let without = |path: &Path, extensions: &[&str]| {
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        if extension.is_some_and(|extension| extensions.contains(&extension)) {
+            path.with_extension("")
+        } else {
+            path.to_path_buf()
+        }
+    };
+    let path = without(path, &COMPRESSIONS);
+    without(&path, &EXTENSIONS).display().to_string()
+}
+
+/// Text from elsewhere for people: control characters become replacement characters.
+pub fn printable(text: &str) -> String {
+    text.replace(char::is_control, "\u{fffd}")
+}

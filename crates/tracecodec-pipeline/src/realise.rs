@@ -1,0 +1,119 @@
+//! How actions are realised as packets: the settings that every verb which writes captures has.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use tracecodec::compile::{CompileConfig, Legalisation, Legalisations, Link, PayloadPolicy, Salt};
+
+use crate::error::Error;
+
+/// How actions are realised as packets.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Realise {
+    /// Seed of the synthetic endpoints.
+    pub salt: SaltChoice,
+    /// Write headers only; lengths on the wire stay.
+    pub truncate: bool,
+    /// Link layer of the output.
+    pub link: Link,
+    /// Write microseconds instead of nanoseconds (pcap only), for old tools.
+    pub microseconds: bool,
+}
+
+impl Realise {
+    /// The compiler's configuration. A random salt is drawn here.
+    ///
+    /// # Errors
+    /// If the system has no randomness.
+    pub fn config(&self) -> Result<CompileConfig, Error> {
+        Ok(CompileConfig {
+            salt: self.salt.draw()?,
+            payload: if self.truncate {
+                PayloadPolicy::Truncate
+            } else {
+                PayloadPolicy::Synthetic
+            },
+            link: self.link,
+        })
+    }
+}
+
+/// A salt: a number, or one that is drawn anew for each run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SaltChoice {
+    /// This number.
+    Number(u64),
+    /// A random number, which the outcome names.
+    Random,
+}
+
+impl SaltChoice {
+    /// The word for a random salt.
+    pub const RANDOM: &'static str = "random";
+
+    /// The salt: the number, or a random one.
+    ///
+    /// # Errors
+    /// If the system has no randomness.
+    pub fn draw(self) -> Result<Salt, Error> {
+        match self {
+            Self::Number(number) => Ok(Salt(number)),
+            Self::Random => getrandom::u64()
+                .map(Salt)
+                .map_err(|error| Error::refused(format!("no randomness: {error}"), "name a salt")),
+        }
+    }
+}
+
+impl Default for SaltChoice {
+    fn default() -> Self {
+        Self::Number(0)
+    }
+}
+
+impl std::str::FromStr for SaltChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == Self::RANDOM {
+            return Ok(Self::Random);
+        }
+        text.parse()
+            .map(Self::Number)
+            .map_err(|_| "a number from 0 to 2^64 - 1, or random".to_string())
+    }
+}
+
+impl Serialize for SaltChoice {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Number(number) => serializer.serialize_u64(*number),
+            Self::Random => serializer.serialize_str(Self::RANDOM),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for SaltChoice {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Number(u64),
+            Word(String),
+        }
+        match Written::deserialize(deserializer)? {
+            Written::Number(number) => Ok(Self::Number(number)),
+            Written::Word(word) => word.parse().map_err(serde::de::Error::custom),
+        }
+    }
+}
+
+/// Legalisations by kind: those that occurred.
+pub fn legalisations(counts: &Legalisations) -> BTreeMap<&'static str, u64> {
+    Legalisation::ALL
+        .into_iter()
+        .filter(|&kind| counts.count(kind) > 0)
+        .map(|kind| (kind.name(), counts.count(kind)))
+        .collect()
+}

@@ -1,0 +1,80 @@
+//! `compile`: packet actions to a capture.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use tracecodec::artifact::ActionsReader;
+use tracecodec::compile::Compiler;
+
+use crate::error::Error;
+use crate::files::claim;
+use crate::files::writer::CaptureWriter;
+use crate::monitor::{Monitor, Progress};
+use crate::realise::{Realise, legalisations};
+
+/// Actions between two reports of progress.
+const PROGRESS_STEP: u64 = 4096;
+
+/// What to compile, and where to.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Config {
+    /// Actions to read (Parquet).
+    pub input: PathBuf,
+    /// Capture to write; `-` is stdout.
+    pub output: PathBuf,
+    /// How actions are realised.
+    #[serde(flatten)]
+    pub realise: Realise,
+}
+
+/// What was compiled.
+#[derive(Debug, Serialize)]
+pub struct Outcome {
+    /// Path of the actions.
+    pub input: String,
+    /// Path of the capture.
+    pub output: String,
+    /// Salt of the synthetic endpoints.
+    pub salt: u64,
+    /// Packets written.
+    pub packets: u64,
+    /// Changes that kept packets legal, by kind.
+    pub legalisations: BTreeMap<&'static str, u64>,
+}
+
+/// Compiles packet actions to a capture between synthetic endpoints.
+///
+/// # Errors
+/// If the actions cannot be read, the capture cannot be written, or the monitor stops it.
+pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error> {
+    claim::named_file(&config.input, "actions")?;
+    claim::distinct(&[&config.input], &config.output)?;
+    let reader = ActionsReader::open(&config.input)?;
+    let profiles = reader.profiles().clone();
+    let rows = reader.rows();
+    let realise = config.realise.config()?;
+    let mut compiler = Compiler::new(realise);
+    compiler.start_at(reader.epoch().unwrap_or_default());
+    let mut output = CaptureWriter::create(&config.output, config.realise.microseconds)?;
+    for action in reader {
+        output.write(&compiler.compile(&action?, &profiles))?;
+        if output.packets() % PROGRESS_STEP == 0 {
+            monitor.step(&Progress {
+                stage: "compiling",
+                done: output.packets(),
+                total: Some(rows),
+                detail: "packets",
+            })?;
+        }
+    }
+    let packets = output.packets();
+    output.finish(monitor)?;
+    Ok(Outcome {
+        input: config.input.display().to_string(),
+        output: config.output.display().to_string(),
+        salt: realise.salt.0,
+        packets,
+        legalisations: legalisations(compiler.legalisations()),
+    })
+}

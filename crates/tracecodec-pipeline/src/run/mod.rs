@@ -1,0 +1,9 @@
+//! The verbs, a file each: `Config` (what is asked for, every default included),
+//! `run(&Config, &mut dyn Monitor) -> Result<Outcome, Error>`, `Outcome` (what was done, as every
+//! surface shows it).
+//!
+//! A verb calls functions of this crate and of the two below, never another verb.
+
+pub mod compile;
+pub mod inspect;
+pub mod lift;
