@@ -1,76 +1,85 @@
 #!/usr/bin/env python3
-"""The latent-interface test (the paper, Tables 4 and 12): one flow-matching generator for each representation, and who goes on best.
+"""The latent-interface test (the paper, Tables 4 and 12): one flow-matching generator for each
+representation, and which of them continues traffic best.
 
-    scripts/latent-interface.py OUT [--data NAME=CAPTURE] [--representations codec,tvae,tabsyn-vae] [--steps 2000] [--device wgpu]
+    scripts/latent-interface.py OUT [--data NAME=CAPTURE] [--representations codec,tvae,tabsyn-vae]
+                                    [--steps 2000] [--device wgpu]
 
-The capture is cut into shards of 16,000 packets or more. TVAE and TabSyn-VAE are trained on the training shards, for as long as BUDGETS says; the codec is the one
-that is built in. The latents of each become sequences, each gets a flow-matching generator of the same settings and budget, and the generators go on
-from the same prefixes of test shards, beside the autoregressive generators that are named with --also and the controls. What OUT
-holds already is not done again. Evaluations go to OUT/test, the table to OUT/latent-interface.txt. Only the standard library is needed.
+The capture is cut into shards of 16,000 packets or more. TVAE and TabSyn-VAE are trained on the
+training shards, for as long as BUDGETS says; the codec is the built-in one. The latents of each
+become sequences, on which a flow-matching generator is trained, with the same settings and budget
+for all. The generators continue the same prefixes of test shards, beside the generators named with
+--also and the controls. Results in OUT are used again if they come from the same settings, captures
+and program. OUT/latent-interface.txt has the table, OUT/latent-interface.html the page that
+`tracecodec report` draws of the evaluations.
 """
 
-import argparse
-import subprocess
-import sys
 from pathlib import Path
 
-from fidelity import PROGRAM, SHARED, run
+import results
+from results import Failure, run, step
 
 # Optimiser steps, which take 6 and 20 minutes on two cores; the paper has 100,000 and 15,000.
 BUDGETS = {"tvae": 12_000, "tabsyn-vae": 3_000}
 
-# TabSyn-VAE's last weights are kept: the cross-entropy by which it would be chosen soon rises, of values that no training row has.
+# TabSyn-VAE's last weights are kept. The cross-entropy by which the best would be chosen soon rises
+# because of values that no training row has.
 OPTIONS = {"tabsyn-vae": ["--validations", 1]}
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("out", type=Path, help="folder for shards, models and figures")
-    parser.add_argument("--data", default=f"enterprise={SHARED}/testbed/enterprise.pcap.zst", metavar="NAME=CAPTURE", help="default: testbed/enterprise")
+    parser = results.parser(__doc__)
+    parser.add_argument("--data", type=results.dataset, metavar="NAME=CAPTURE", help="default: enterprise of the testbed")
     parser.add_argument("--representations", default="codec,tvae,tabsyn-vae")
     parser.add_argument("--steps", type=int, default=2_000, help="optimiser steps of each generator (default: 2,000)")
     parser.add_argument("--baseline-steps", type=float, default=1, help="factor of BUDGETS (default: 1)")
     parser.add_argument("--cases", type=int, default=128)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu", help="where generators are trained and sampled (default: cpu)")
-    parser.add_argument("--also", nargs="*", default=[], metavar="DIR", help="folders of further generators")
+    parser.add_argument("--also", nargs="*", type=Path, default=[], metavar="DIR", help="folders of further generators")
     parser.add_argument("--options", action="append", default=[], help="of `tracecodec generator test`, as in --options=--unconstrained, each by itself")
     args = parser.parse_args()
-    if not PROGRAM.exists():
-        sys.exit("error: build the program first: cargo build --release -p tracecodec-cli")
-    name, capture = args.data.split("=", 1)
-    shards = args.out / "shards"
-    if not (shards / "manifest.json").exists():
-        run(PROGRAM, "shard", "--packets", 16_000, "--overwrite", "-o", shards, capture, stdout=subprocess.DEVNULL)
-    contestants = [contestant(representation, shards, args) for representation in args.representations.split(",")]
-    command = [PROGRAM, "generator", "test", *contestants, *args.also, "repeat", "later", "oracle"]
-    command += ["--shards", shards, "--output", args.out / "test", "--dataset", name, "--cases", args.cases, "--device", args.device, *args.options]
-    table = run(*command, stdout=subprocess.PIPE, text=True).stdout
+    representations = args.representations.split(",")
+    if unknown := [name for name in representations if name not in ("codec", *BUDGETS)]:
+        raise Failure(f"no representation {unknown[0]}: there are codec, {', '.join(BUDGETS)}")
+    name, capture = args.data or results.testbed("enterprise")[0]
+    cut = ["shard", "--packets", 16_000, capture]
+    shards = step(args.out / "shards", cut, lambda folder: run(*cut, "-o", folder / "shards", "--overwrite"))[0] / "shards"
+    models = [model for representation in representations for model in contestant(representation, shards, args)]
+
+    def compute(folder):
+        names = [f"{generator}@{baseline}" if baseline else generator for generator, baseline in zip(models[::2], models[1::2])]
+        return run("generator", "test", *names, *args.also, *controls, *words, "--output", folder / "test")
+
+    controls = ["repeat", "later", "oracle"]
+    words = ["--shards", shards, "--dataset", name, "--cases", args.cases, "--device", args.device, *args.options]
+    folder, table = step(args.out / "test", ["generator test", *models, *args.also, *controls, *words], compute)
     (args.out / "latent-interface.txt").write_text(table)
-    print(table)
+    results.publish(args.out / "latent-interface", table, sorted((folder / "test").glob("*.json")))
 
 
 def contestant(representation, shards, args):
-    """The generator of a representation, as the test is told of it."""
-    baseline, sequences, generator = (args.out / kind / representation for kind in ("baselines", "sequences", "generators"))
-    of = []
+    """The generator of a representation, and the baseline that decodes its latents, if it is one."""
+    baseline, of = None, []
     if representation != "codec":
         steps = round(args.baseline_steps * BUDGETS[representation])
-        trained(baseline, "baseline.json", ["baseline", "train", shards, "--model", representation, "--steps", steps, *OPTIONS.get(representation, [])], args)
+        words = ["baseline", "train", shards, "--model", representation, "--steps", steps, *OPTIONS.get(representation, [])]
+        baseline = trained(args.out / "baselines", representation, words, args)
         of = ["--baseline", baseline]
-    if not (sequences / "sequences.json").exists():
-        run(PROGRAM, "generator", "sequences", shards, "--overwrite", "-o", sequences, *of)
-    trained(generator, "generator.json", ["generator", "train", sequences, "--steps", args.steps, "--device", args.device], args)
-    return f"{generator}@{baseline}" if of else generator
+    words = ["generator", "sequences", shards, *of]
+    folder, _ = step(args.out / "sequences" / representation, words, lambda folder: run(*words, "--overwrite", "-o", folder / "sequences"))
+    # The name of the folder is the label of the evaluation.
+    label = f"flow-matching-{representation}-{args.steps}-steps-seed-0"
+    words = ["generator", "train", folder / "sequences", "--steps", args.steps, "--device", args.device, "--seed", 0]
+    return trained(args.out / "generators", label, words, args), baseline
 
 
-def trained(folder, model, command, args):
-    """Trains a model, unless its training has ended; an interrupted one goes on."""
-    if (folder / "manifest.json").exists():
-        return
-    resume = ["--resume"] if (folder / "checkpoint.safetensors").exists() else []
-    run(PROGRAM, *command, "--output", folder, "--threads", args.threads, *resume)
+def trained(folder, name, words, args):
+    """The folder of a model that these words train."""
+    words = [*words, "--threads", args.threads]
+    folder, _ = step(folder / name, words, lambda folder: results.train(folder, name, *words))
+    return folder / name
 
 
 if __name__ == "__main__":
-    main()
+    results.entry(main)

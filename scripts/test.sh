@@ -1,10 +1,25 @@
 #!/usr/bin/env bash
-# Sets up everything that the tests need, and runs them. Needs Rust (rustup) and, to install packages, Debian's apt.
-# Timings are no part of it: see benches/.
+# Sets up everything that the tests need, and runs them. Needs Rust (rustup) and, to install packages,
+# Debian's apt. Speed is measured elsewhere: scripts/bench*.sh.
+#   scripts/test.sh           the whole gate
+#   scripts/test.sh --fast    format, lints and tests of the crates with changes since the last
+#                             commit, or of the symbolic crate if there are none; sets nothing up
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 step() { printf '\n== %s (%ss)\n' "$1" "$SECONDS"; }
+
+if [ "${1:-}" = --fast ]; then
+    mapfile -t changed < <(git status --porcelain -- crates | grep -oE 'crates/[^/]+' | sort -u | cut -d/ -f2)
+    packages=("${changed[@]/#/--package=}")
+    [ ${#changed[@]} -gt 0 ] || packages=(--package=tracecodec)
+    step "format, lints and tests: ${packages[*]#--package=}"
+    cargo fmt --all --check
+    cargo clippy --release "${packages[@]}" --all-targets -- -D warnings
+    cargo nextest run --release "${packages[@]}"
+    step 'all good'
+    exit
+fi
 
 # Seconds that each fuzz target runs for.
 FUZZ_SECONDS=${FUZZ_SECONDS:-20}
@@ -31,11 +46,17 @@ cargo fmt --all --check
 step 'lints'
 cargo clippy --release --workspace --all-targets -- -D warnings
 
-step 'the symbolic path reaches no tensors, terminal or Python'
-if cargo tree --package tracecodec --edges normal --prefix none | grep -E '^(burn|clap|indicatif|pyo3)'; then
-    echo 'error: crates/tracecodec depends on the crates above' >&2
-    exit 1
-fi
+# Fails if a crate's dependencies, theirs included, have a name that begins like one of these.
+reaches_none_of() {
+    if cargo tree --package "$1" --edges normal --prefix none | grep -E "^($2)"; then
+        echo "error: crates/$1 depends on the crates above" >&2
+        exit 1
+    fi
+}
+step 'the symbolic crate reaches no tensors, terminal or Python'
+reaches_none_of tracecodec 'burn|clap|indicatif|pyo3'
+step 'the pipeline crate reaches no terminal'
+reaches_none_of tracecodec-pipeline 'clap|indicatif|anyhow|ctrlc'
 
 step 'tests'
 cargo nextest run --release --workspace
@@ -45,6 +66,9 @@ cargo nextest run --release -p tracecodec-nn --features wgpu device
 
 step 'the page of report in a browser'
 crates/tracecodec-cli/tests/browser/run.sh
+
+step 'the scripts'
+PYTHONDONTWRITEBYTECODE=1 "${CARGO_TARGET_DIR:-target}/browser-venv/bin/pytest" -q -p no:cacheprovider scripts
 
 step 'doctests'
 cargo test --release --workspace --doc

@@ -1,65 +1,74 @@
 #!/usr/bin/env python3
-"""How faithful the built-in codec is on captures whose like it never saw: the largest of a folder.
+"""How faithful the built-in codec is on captures unlike those that it was trained on: the largest of
+a folder.
 
     scripts/unseen.py OUT [--captures FOLDER] [--largest 40]
 
-Each capture goes through the codec, with refinement, and is compared with what comes out. The table goes to OUT/unseen.md; captures
-that OUT knows already are not done again. Only the standard library is needed.
+Each capture goes through the codec, with refinement, and is compared with what comes out. Results
+in OUT are used again if they come from the same captures and program. OUT/unseen.md has the table,
+OUT/unseen.html the page that `tracecodec report` draws.
 """
 
-import argparse
 import json
 import subprocess
-import sys
 from pathlib import Path
 
-from fidelity import PROGRAM, SHARED
+import results
+from results import PROGRAM, SHARED, Failure, run, step
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("out", type=Path)
+    parser = results.parser(__doc__, "folder for results")
     parser.add_argument("--captures", type=Path, default=SHARED / "real")
     parser.add_argument("--largest", type=int, default=40)
     args = parser.parse_args()
-    if not PROGRAM.exists():
-        sys.exit("error: build the program first: cargo build --release -p tracecodec-cli")
     sizes = {}
     for path in sorted(path for path in args.captures.rglob("*") if path.is_file()):
         done = subprocess.run([PROGRAM, "inspect", "--json", path], capture_output=True, text=True)
         if done.returncode == 0:
             sizes[path] = json.loads(done.stdout)["actions"]
+    if not sizes:
+        raise Failure(f"no capture in {args.captures}")
     largest = sorted(sizes, key=lambda path: (-sizes[path], path))[: args.largest]
-    rows = [row(args.out, args.captures, path) for path in largest]
-    heads = ["capture", "packets", "means: action acc. %", "whole packets %", "nats", "refined: whole packets %", "moved / left"]
-    heads += ["TCP event pp", "Flow cnt. %", "IAT `log` %"]
-    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads), *rows]
-    (args.out / "unseen.md").write_text("\n".join(lines) + "\n")
-    print("\n".join(lines))
+    found = [judge(args.out, path, str(path.relative_to(args.captures))) for path in largest]
+    heads = ["capture", "packets", "means: action acc. %", "whole packets %", "nats"]
+    heads += ["refined: whole packets %", "moved / left", "TCP event pp", "Flow cnt. %", "IAT `log` %"]
+    rows = [cells(summary, metrics) for _, summary, metrics in found]
+    text = results.table(f"the {len(rows)} largest captures", heads, rows)
+    results.publish(args.out / "unseen", text, [evaluation for evaluation, *_ in found])
 
 
-def row(out, root, path):
-    name = path.relative_to(root)
-    folder = out / "captures" / str(name).replace("/", "+")
-    figures = folder / "figures.json"
-    if not figures.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        decoded, evaluation = folder / "decoded.pcap", folder / "evaluation.json"
-        done = subprocess.run([PROGRAM, "roundtrip", "--json", path, decoded], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        subprocess.run([PROGRAM, "evaluate", path, decoded, "-o", evaluation], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def judge(out, path, name):
+    """The evaluation, the summary and the metrics of one capture's round trip."""
+    label = "built-in codec, refined"
+
+    def compute(folder):
+        decoded = folder / "decoded.pcap"
+        summary = json.loads(run("roundtrip", "--json", path, decoded))
+        metrics = results.evaluate(path, decoded, name, label, folder / "evaluation.json")
         decoded.unlink()
-        summary = json.loads(done.stdout)
-        summary["metrics"] = json.loads(evaluation.read_text())["metrics"]
-        figures.write_text(json.dumps(summary, indent=2))
-    summary = json.loads(figures.read_text())
-    codec, metrics = summary["codec"], summary["metrics"]
-    before, refinement = codec["refinement"]["before"], codec["refinement"]
+        return {"name": name, "summary": summary, "metrics": metrics}
+
+    folder, found = step(out / "captures" / name.replace("/", "+"), ["roundtrip", path, "evaluate", name, label], compute)
+    return folder / "evaluation.json", found, found["metrics"]
+
+
+def cells(found, metrics):
+    summary = found["summary"]
+    codec, refinement = summary["codec"], summary["codec"]["refinement"]
+    before = refinement["before"]
     number = lambda key: "–" if metrics.get(key) is None else f"{metrics[key]:.3f}"
-    cells = [f"`{name}`", f"{summary['actions']:,}", f"{100 * before['action_accuracy']:.3f}", f"{100 * before['exact_packets']:.2f}"]
-    cells += [f"{before['kl_nats']:.0f}", f"{100 * codec['exact_packets']:.3f}", f"{refinement['moved']} / {refinement['left']}"]
-    cells += [number(key) for key in ("tcp_event_pp", "flow_count_pct", "iat_log_pct")]
-    return "| " + " | ".join(cells) + " |"
+    return [
+        f"`{found['name']}`",
+        f"{summary['actions']:,}",
+        f"{100 * before['action_accuracy']:.3f}",
+        f"{100 * before['exact_packets']:.2f}",
+        f"{before['kl_nats']:.0f}",
+        f"{100 * codec['exact_packets']:.3f}",
+        f"{refinement['moved']} / {refinement['left']}",
+        *(number(key) for key in ("tcp_event_pp", "flow_count_pct", "iat_log_pct")),
+    ]
 
 
 if __name__ == "__main__":
-    main()
+    results.entry(main)
