@@ -11,6 +11,7 @@ use tracecodec_pipeline::files::ReadPolicy;
 use tracecodec_pipeline::lifting::Lifting;
 use tracecodec_pipeline::realise::{Realise, SaltChoice};
 
+use crate::choice::choice;
 use crate::commands;
 
 /// A codec for packet traces: captures to packet actions to latents, and back.
@@ -203,36 +204,14 @@ impl ModelArgs {
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct DeviceArg {
     /// Where the network computes. GPUs need a build with the Cargo feature of that name.
-    #[arg(long, value_enum, value_name = "DEVICE", default_value_t = DeviceName::Cpu)]
-    device: DeviceName,
-}
-
-/// Devices.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum DeviceName {
-    /// The CPU: the same bytes from run to run.
-    Cpu,
-    /// A GPU by Vulkan, Metal or DirectX 12.
-    Wgpu,
-    /// An NVIDIA GPU by CUDA; unverified.
-    Cuda,
+    #[arg(long, value_name = "DEVICE", value_parser = choice::<Device>(), default_value_t = Device::Cpu)]
+    device: Device,
 }
 
 impl DeviceArg {
     /// The device.
     pub(crate) fn device(self) -> Device {
-        self.device.device()
-    }
-}
-
-impl DeviceName {
-    /// The device.
-    pub(crate) fn device(self) -> Device {
-        match self {
-            Self::Cpu => Device::Cpu,
-            Self::Wgpu => Device::Wgpu,
-            Self::Cuda => Device::Cuda,
-        }
+        self.device
     }
 }
 

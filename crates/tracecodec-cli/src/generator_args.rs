@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use clap::Args;
 use clap::builder::RangedU64ValueParser;
-use clap::{Args, ValueEnum};
+use tracecodec::choice::Choice;
 use tracecodec_nn::generator::{Backbone, Generator, Method, Solver};
 use tracecodec_nn::{Codec, Device};
 
-use crate::cli::DeviceName;
+use crate::choice::choice;
 use crate::failure::Hint;
 
 /// The file that describes a trained generator.
@@ -31,50 +32,28 @@ pub(crate) struct GeneratorModelArgs {
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct SolverArgs {
     /// Method by which flow matching is solved.
-    #[arg(long, value_enum, default_value_t = MethodArg::Midpoint)]
-    method: MethodArg,
+    #[arg(long, value_parser = choice::<Method>(), default_value = Method::Midpoint.name())]
+    method: Method,
     /// Steps of the method: of one evaluation each with euler, of two with the others.
     #[arg(long, value_name = "N", default_value_t = Solver::default().steps, value_parser = RangedU64ValueParser::<usize>::new().range(1..=100_000))]
     solver_steps: usize,
     /// Where flow matching is sampled. GPUs need a build with the Cargo feature of that name.
-    #[arg(long, value_enum, value_name = "DEVICE", default_value_t = DeviceName::Cpu)]
-    device: DeviceName,
-}
-
-/// Methods by which flow matching is solved.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum MethodArg {
-    /// One evaluation a step.
-    Euler,
-    /// Two evaluations a step.
-    Midpoint,
-    /// Two evaluations a step, the paper's.
-    Heun,
-}
-
-impl MethodArg {
-    /// The method.
-    pub(crate) fn method(self) -> Method {
-        match self {
-            Self::Euler => Method::Euler,
-            Self::Midpoint => Method::Midpoint,
-            Self::Heun => Method::Heun,
-        }
-    }
+    #[arg(long, value_name = "DEVICE", value_parser = choice::<Device>(), default_value_t = Device::Cpu)]
+    device: Device,
 }
 
 impl SolverArgs {
     /// The solver.
     pub(crate) fn solver(self) -> Solver {
         Solver {
-            method: self.method.method(),
+            method: self.method,
             steps: self.solver_steps,
         }
     }
 
     /// The device.
     pub(crate) fn device(self) -> Device {
-        self.device.device()
+        self.device
     }
 }
 

@@ -1,5 +1,6 @@
 //! The binary `tracecodec`: one file a command.
 
+mod choice;
 mod cli;
 mod codec_entropy;
 mod commands;

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use burn::tensor::Device as Tensors;
+use serde::{Deserialize, Serialize};
 use tracecodec::choice::Choice;
 
 use crate::error::Error;
@@ -12,7 +13,8 @@ const GPU_FACTOR: usize = 16;
 
 /// Where a network computes. Weights, latents and files are the same everywhere; results are the same bytes from run to run on
 /// the CPU alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Device {
     /// The CPU, small pieces on several threads.
     #[default]

@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use tracecodec::artifact::SourceFile;
+use tracecodec::choice::Choice;
 use tracecodec::raw::{Diagnostics, RawRow, RowReader, Schema, ValueCounts};
 use tracecodec_nn::Error;
 use tracecodec_nn::baseline::{Baseline, BaselineConfig, Model, RawData, Validation, train};
@@ -52,8 +53,8 @@ fn weights(folder: &Path) -> Vec<u8> {
 
 #[test]
 fn test_every_model_comes_back_from_disk() {
-    let columns = Model::ALL.map(|model| (model, Schema::Columns));
-    for (model, schema) in columns.into_iter().chain([(Model::Tvae, Schema::Bits)]) {
+    let columns = Model::all().map(|model| (model, Schema::Columns));
+    for (model, schema) in columns.chain([(Model::Tvae, Schema::Bits)]) {
         let folder = tempfile::tempdir().unwrap();
         let (trained, report) = run(&settings(model, schema), folder.path());
         assert_eq!(

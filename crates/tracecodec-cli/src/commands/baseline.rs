@@ -7,6 +7,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 use tracecodec::action::OptionProfiles;
 use tracecodec::artifact::manifest::{Source, Split};
+use tracecodec::choice::Choice;
 use tracecodec::pcap::Timestamp;
 use tracecodec::raw::{
     Diagnostics, Payload, RawOracle, RawRow, Renderer, RowReader, Schema, ValueCounts,
@@ -15,6 +16,7 @@ use tracecodec_nn::baseline::{
     self, Baseline, BaselineConfig, Model, RawData, Validation, VocabularyRows,
 };
 
+use crate::choice::choice;
 use crate::cli::ReadArgs;
 use crate::failure::Hint;
 use crate::folder;
@@ -54,13 +56,13 @@ struct Train {
     #[arg(value_name = "SHARDS", required = true)]
     shards: Vec<PathBuf>,
     /// The model.
-    #[arg(short, long, value_enum)]
-    model: ModelArg,
+    #[arg(short, long, value_parser = choice::<Model>())]
+    model: Model,
     #[command(flatten)]
     schema: SchemaArgs,
     /// Which values the vocabularies of addresses, ports and other codes may have. The bit table has none.
-    #[arg(long, value_enum, default_value_t = VocabularyArg::All)]
-    vocabulary: VocabularyArg,
+    #[arg(long, value_parser = choice::<VocabularyRows>(), default_value = VocabularyRows::All.name())]
+    vocabulary: VocabularyRows,
     /// Validations in the course of the training; the weights of the best one are kept [default: 20; of TabSyn-VAE 15].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     validations: Option<u32>,
@@ -169,54 +171,6 @@ impl SchemaArgs {
     }
 }
 
-/// Models.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum ModelArg {
-    /// TVAE, as published.
-    Tvae,
-    /// TabSyn's variational autoencoder, as published.
-    TabsynVae,
-    /// GOGGLE as published: its node functions are never trained.
-    Goggle,
-    /// GOGGLE with trained node functions.
-    GoggleIntended,
-    /// TTVAE as published: attention mixes the rows of a batch, and its divergence sees the wrong deviation.
-    Ttvae,
-    /// TTVAE with each row by itself, and the divergence of its paper.
-    TtvaeIntended,
-}
-
-impl ModelArg {
-    fn model(self) -> Model {
-        match self {
-            Self::Tvae => Model::Tvae,
-            Self::TabsynVae => Model::TabsynVae,
-            Self::Goggle => Model::Goggle,
-            Self::GoggleIntended => Model::GoggleIntended,
-            Self::Ttvae => Model::Ttvae,
-            Self::TtvaeIntended => Model::TtvaeIntended,
-        }
-    }
-}
-
-/// Sources of vocabularies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum VocabularyArg {
-    /// The values of all splits: no row is invalid for want of a value, though values that no training row has cannot be learned.
-    All,
-    /// The values of the training split: a row with any other is invalid, whatever the model.
-    Training,
-}
-
-impl VocabularyArg {
-    fn rows(self) -> VocabularyRows {
-        match self {
-            Self::All => VocabularyRows::All,
-            Self::Training => VocabularyRows::Training,
-        }
-    }
-}
-
 pub(crate) fn run(args: &BaselineArgs, json: bool) -> Result<()> {
     match &args.command {
         BaselineCommand::Train(args) => train(args, json),
@@ -240,14 +194,14 @@ struct TrainSummary {
 }
 
 fn train(args: &Train, json: bool) -> Result<()> {
-    let model = args.model.model();
+    let model = args.model;
     let mut config = BaselineConfig::new(model, args.schema.schema());
     let training = &args.training;
     config.seed = training.seed.unwrap_or(config.seed);
     config.steps = training.steps.unwrap_or(config.steps);
     config.validations = args.validations.unwrap_or(config.validations);
     (config.minutes, config.threads) = (training.minutes, training.threads);
-    config.vocabulary_rows = args.vocabulary.rows();
+    config.vocabulary_rows = args.vocabulary;
     config.check()?;
     training.check_output(BASELINE, None)?;
     let data = read_data(&args.shards, config.vocabulary_rows, args.read)?;

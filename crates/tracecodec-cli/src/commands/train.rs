@@ -4,13 +4,14 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
 use tracecodec::output::Output;
 use tracecodec_nn::codec::training::{Manifest, Validation};
 use tracecodec_nn::{Codec, CodecConfig, EncoderKind, Precision, TokenLayout, TrainConfig};
 
+use crate::choice::choice;
 use crate::cli::{DeviceArg, ReadArgs};
 use crate::failure::Hint;
 use crate::model_card::{self, model_card};
@@ -34,12 +35,12 @@ pub(crate) struct Train {
     data: Vec<PathBuf>,
     #[command(flatten)]
     training: TrainingArgs,
-    /// Encoder of the codec [default: mlp].
-    #[arg(long, value_enum)]
-    encoder: Option<EncoderArg>,
+    /// Encoder of the codec [default: residual-mlp].
+    #[arg(long, value_parser = choice::<EncoderKind>())]
+    encoder: Option<EncoderKind>,
     /// Tokens of the Transformer [default: group].
-    #[arg(long, value_enum)]
-    tokens: Option<TokensArg>,
+    #[arg(long, value_parser = choice::<TokenLayout>())]
+    tokens: Option<TokenLayout>,
     /// Settings as JSON, an object with `train` and `codec`; the options above win over it.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -50,24 +51,6 @@ pub(crate) struct Train {
     half: bool,
     #[command(flatten)]
     read: ReadArgs,
-}
-
-/// Encoders.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum EncoderArg {
-    /// A residual perceptron over summed embeddings.
-    Mlp,
-    /// The paper's compact Transformer over field tokens.
-    Transformer,
-}
-
-/// Token layouts.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum TokensArg {
-    /// One token for each group of fields.
-    Group,
-    /// One token for each field, as in the paper.
-    Field,
 }
 
 /// Settings in a file.
@@ -169,18 +152,8 @@ impl Train {
             Some(path) => read_config(path)?,
             None => Config::default(),
         };
-        if let Some(encoder) = self.encoder {
-            config.codec.encoder = match encoder {
-                EncoderArg::Mlp => EncoderKind::ResidualMlp,
-                EncoderArg::Transformer => EncoderKind::Transformer,
-            };
-        }
-        if let Some(tokens) = self.tokens {
-            config.codec.tokens = match tokens {
-                TokensArg::Group => TokenLayout::Group,
-                TokensArg::Field => TokenLayout::Field,
-            };
-        }
+        config.codec.encoder = self.encoder.unwrap_or(config.codec.encoder);
+        config.codec.tokens = self.tokens.unwrap_or(config.codec.tokens);
         config.train.seed = self.training.seed.unwrap_or(config.train.seed);
         if let Some(steps) = self.training.steps {
             (config.train.steps, config.train.minutes) = (steps, None);

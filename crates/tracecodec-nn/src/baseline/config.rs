@@ -1,6 +1,7 @@
 //! Settings of a baseline and its training.
 
 use serde::{Deserialize, Serialize};
+use tracecodec::choice::Choice;
 use tracecodec::raw::{Schema, VocabularyPolicy};
 
 use crate::error::Error;
@@ -24,29 +25,40 @@ pub enum Model {
     TtvaeIntended,
 }
 
-impl Model {
-    /// All of them.
-    pub const ALL: [Self; 6] = [
-        Self::Tvae,
-        Self::TabsynVae,
-        Self::Goggle,
-        Self::GoggleIntended,
-        Self::Ttvae,
-        Self::TtvaeIntended,
+impl Choice for Model {
+    const WHAT: &'static str = "model";
+
+    const TABLE: &'static [(Self, &'static str, &'static str)] = &[
+        (Self::Tvae, "tvae", "TVAE, as published"),
+        (
+            Self::TabsynVae,
+            "tabsyn-vae",
+            "TabSyn's variational autoencoder, as published",
+        ),
+        (
+            Self::Goggle,
+            "goggle",
+            "GOGGLE as published: its node functions are never trained",
+        ),
+        (
+            Self::GoggleIntended,
+            "goggle-intended",
+            "GOGGLE with trained node functions",
+        ),
+        (
+            Self::Ttvae,
+            "ttvae",
+            "TTVAE as published: attention mixes the rows of a batch, and its divergence sees the wrong deviation",
+        ),
+        (
+            Self::TtvaeIntended,
+            "ttvae-intended",
+            "TTVAE with each row by itself, and the divergence of its paper",
+        ),
     ];
+}
 
-    /// Name in manifests and on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Tvae => "tvae",
-            Self::TabsynVae => "tabsyn-vae",
-            Self::Goggle => "goggle",
-            Self::GoggleIntended => "goggle-intended",
-            Self::Ttvae => "ttvae",
-            Self::TtvaeIntended => "ttvae-intended",
-        }
-    }
-
+impl Model {
     /// Rows of an optimiser step, as published.
     fn batch(self) -> usize {
         match self {
@@ -83,6 +95,23 @@ pub enum VocabularyRows {
     All,
     /// The training rows alone.
     Training,
+}
+
+impl Choice for VocabularyRows {
+    const WHAT: &'static str = "vocabulary";
+
+    const TABLE: &'static [(Self, &'static str, &'static str)] = &[
+        (
+            Self::All,
+            "all",
+            "The values of all splits: no row is invalid for want of a value, though values that no training row has cannot be learned",
+        ),
+        (
+            Self::Training,
+            "training",
+            "The values of the training split: a row with any other is invalid, whatever the model",
+        ),
+    ];
 }
 
 /// Settings of a baseline and its training. The optimiser's are those of the published code.

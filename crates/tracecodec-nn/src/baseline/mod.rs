@@ -29,6 +29,7 @@ pub use training::{RawData, TrainingManifest, Validation, train};
 
 use burn::tensor::{Device as Tensors, Tensor, TensorData};
 use tracecodec::action::OptionProfiles;
+use tracecodec::choice::Choice;
 use tracecodec::raw::{RawRow, Schema};
 
 use crate::device::Device;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tracecodec::action::Proto;
 use tracecodec::action::schema::QUANTITIES;
+use tracecodec::choice::Choice;
 
 use super::symbols::{Stage, Symbols};
 use crate::error::Error;
@@ -14,7 +15,27 @@ pub enum EncoderKind {
     /// The paper's: a compact Transformer encoder over the tokens of one packet.
     Transformer,
     /// A residual MLP over the sum of the tokens.
+    #[serde(alias = "mlp")]
     ResidualMlp,
+}
+
+impl Choice for EncoderKind {
+    const WHAT: &'static str = "encoder";
+
+    const TABLE: &'static [(Self, &'static str, &'static str)] = &[
+        (
+            Self::ResidualMlp,
+            "residual-mlp",
+            "A residual perceptron over summed embeddings",
+        ),
+        (
+            Self::Transformer,
+            "transformer",
+            "The paper's compact Transformer over field tokens",
+        ),
+    ];
+
+    const ALIASES: &'static [(Self, &'static str)] = &[(Self::ResidualMlp, "mlp")];
 }
 
 /// How the fields of a packet become tokens.
@@ -25,6 +46,19 @@ pub enum TokenLayout {
     Field,
     /// One token a group of fields, their embeddings summed.
     Group,
+}
+
+impl Choice for TokenLayout {
+    const WHAT: &'static str = "token layout";
+
+    const TABLE: &'static [(Self, &'static str, &'static str)] = &[
+        (Self::Group, "group", "One token for each group of fields"),
+        (
+            Self::Field,
+            "field",
+            "One token for each field, as in the paper",
+        ),
+    ];
 }
 
 /// Where the flow-local context comes from that details are decoded with.

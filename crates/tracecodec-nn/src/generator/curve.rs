@@ -5,6 +5,7 @@
 use std::time::Instant;
 
 use serde::Serialize;
+use tracecodec::choice::Choice;
 
 use super::flow_matching::{FlowMatching, Method, Request, Solver};
 use super::sequences::{Window, Windows};
@@ -30,7 +31,7 @@ impl Default for CurveConfig {
         Self {
             windows: 64,
             seed: 0,
-            methods: Method::ALL.to_vec(),
+            methods: Method::all().collect(),
             steps: vec![1, 2, 4, 8, 16, 32],
             reference: Solver {
                 method: Method::Heun,

@@ -8,14 +8,15 @@ use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use tracecodec::artifact::manifest::Split;
+use tracecodec::choice::Choice;
 use tracecodec_nn::generator::curve::Point;
 use tracecodec_nn::generator::{Curve, CurveConfig, FlowMatching, Method, Solver, curve};
 
 use super::open_sequences;
+use crate::choice::choice;
 use crate::cli::DeviceArg;
 use crate::failure::Hint;
 use crate::generator_args::GENERATOR;
-use crate::generator_args::MethodArg;
 use crate::input::progress_bar;
 use crate::interrupt;
 use crate::output::{print, print_json};
@@ -40,8 +41,8 @@ pub(crate) struct CurveArgs {
     #[arg(long, value_enum, default_value_t = SplitArg::Test)]
     split: SplitArg,
     /// Solvers, with commas between them.
-    #[arg(long, value_enum, value_name = "NAME", value_delimiter = ',', default_values_t = [MethodArg::Euler, MethodArg::Midpoint, MethodArg::Heun])]
-    methods: Vec<MethodArg>,
+    #[arg(long, value_name = "NAME", value_parser = choice::<Method>(), value_delimiter = ',', default_values = Method::all().map(Choice::name))]
+    methods: Vec<Method>,
     /// Numbers of steps, with commas between them.
     #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = CurveConfig::default().steps, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     steps: Vec<usize>,
@@ -109,7 +110,7 @@ pub(crate) fn run(args: &CurveArgs, json: bool) -> Result<()> {
     let config = CurveConfig {
         windows: args.windows,
         seed: args.seed,
-        methods: args.methods.iter().map(|method| method.method()).collect(),
+        methods: args.methods.clone(),
         steps: args.steps.clone(),
         reference: Solver {
             method: Method::Heun,

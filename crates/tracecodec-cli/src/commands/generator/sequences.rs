@@ -10,6 +10,7 @@ use serde::Serialize;
 use tracecodec::action::OptionProfiles;
 use tracecodec::action::float::Tick;
 use tracecodec::artifact::manifest::Split;
+use tracecodec::choice::Choice;
 use tracecodec::flow::FlowTable;
 use tracecodec::lift::Lifter;
 use tracecodec_nn::Codec;

@@ -4,16 +4,17 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
 
 use tracecodec_nn::generator::autoregressive::{self, AutoregressiveConfig};
-use tracecodec_nn::generator::flow_matching::{self, FlowMatchingConfig};
+use tracecodec_nn::generator::flow_matching::{self, FlowMatchingConfig, Preset};
 use tracecodec_nn::train::Report;
 use tracecodec_nn::{Device, Precision};
 
 use super::{SEQUENCES, open_sequences};
+use crate::choice::choice;
 use crate::cli::{DeviceArg, ReadArgs};
 use crate::course_data;
 use crate::failure::Hint;
@@ -35,7 +36,7 @@ pub(crate) struct Train {
     #[arg(long)]
     label_by_name: bool,
     /// Settings of flow matching to begin with [default: small].
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = choice::<Preset>())]
     preset: Option<Preset>,
     /// Settings as JSON; they win over the preset, the options here over both. Of flow matching an object with `network` and `train`.
     #[arg(long, value_name = "FILE")]
@@ -49,15 +50,6 @@ pub(crate) struct Train {
     device: DeviceArg,
     #[command(flatten)]
     read: ReadArgs,
-}
-
-/// Settings that belong together.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Preset {
-    /// For two cores and less than an hour.
-    Small,
-    /// The paper's, for a large GPU.
-    Paper,
 }
 
 /// The summary of a training.
@@ -193,10 +185,7 @@ impl Train {
     }
 
     fn flow_matching(&self) -> Result<FlowMatchingConfig> {
-        let preset = match self.preset.unwrap_or(Preset::Small) {
-            Preset::Small => FlowMatchingConfig::small(),
-            Preset::Paper => FlowMatchingConfig::paper(),
-        };
+        let preset = FlowMatchingConfig::preset(self.preset.unwrap_or_default());
         let mut config = match &self.config {
             Some(path) => read_config(path, &preset)?,
             None => preset,

@@ -2,10 +2,31 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tracecodec::choice::Choice;
 
 use crate::device::Device;
 use crate::error::Error;
 use crate::train::{Budget, positive, rule};
+
+/// Settings that belong together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Preset {
+    /// [`FlowMatchingConfig::small`].
+    #[default]
+    Small,
+    /// [`FlowMatchingConfig::paper`].
+    Paper,
+}
+
+impl Choice for Preset {
+    const WHAT: &'static str = "preset";
+
+    const TABLE: &'static [(Self, &'static str, &'static str)] = &[
+        (Self::Small, "small", "For two cores and less than an hour"),
+        (Self::Paper, "paper", "The paper's, for a large GPU"),
+    ];
+}
 
 /// Settings of a generator and its training. Default: [`small`](Self::small).
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -169,6 +190,14 @@ impl FlowMatchingConfig {
                 patience: 64,
                 ..TrainConfig::default()
             },
+        }
+    }
+
+    /// The settings of a preset.
+    pub fn preset(preset: Preset) -> Self {
+        match preset {
+            Preset::Small => Self::small(),
+            Preset::Paper => Self::paper(),
         }
     }
 

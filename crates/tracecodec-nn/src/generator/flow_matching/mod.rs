@@ -15,7 +15,7 @@ mod solver;
 mod store;
 mod training;
 
-pub use config::{FlowMatchingConfig, NetworkConfig, TrainConfig};
+pub use config::{FlowMatchingConfig, NetworkConfig, Preset, TrainConfig};
 pub use solver::{Method, Solver};
 pub use training::{Source, TrainingManifest, Validation, train};
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use tracecodec::choice::Choice;
 
 /// How a step is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +17,16 @@ pub enum Method {
     Heun,
 }
 
+impl Choice for Method {
+    const WHAT: &'static str = "method";
+
+    const TABLE: &'static [(Self, &'static str, &'static str)] = &[
+        (Self::Euler, "euler", "One evaluation a step"),
+        (Self::Midpoint, "midpoint", "Two evaluations a step"),
+        (Self::Heun, "heun", "Two evaluations a step, the paper's"),
+    ];
+}
+
 /// A method and its number of steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Solver {
@@ -26,18 +37,6 @@ pub struct Solver {
 }
 
 impl Method {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Euler, Self::Midpoint, Self::Heun];
-
-    /// Name in JSON and on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Euler => "euler",
-            Self::Midpoint => "midpoint",
-            Self::Heun => "heun",
-        }
-    }
-
     /// Evaluations of the velocity a step.
     pub fn evaluations(self) -> usize {
         match self {
@@ -132,7 +131,7 @@ mod tests {
 
     #[test]
     fn test_straight_flows_need_one_step() {
-        for method in Method::ALL {
+        for method in Method::all() {
             let solver = Solver { method, steps: 1 };
             assert_eq!(
                 solver.solve(vec![1.0, 2.0], |_, _| vec![2.0, -3.0]),
