@@ -7,6 +7,7 @@ use tracecodec::compile::{CompileConfig, Link};
 use tracecodec::flow::FlowTable;
 use tracecodec::lift::Lifter;
 use tracecodec_nn::{Codec, Constraints, Device};
+use tracecodec_pipeline::ModelName;
 use tracecodec_pipeline::files::ReadPolicy;
 use tracecodec_pipeline::lifting::Lifting;
 use tracecodec_pipeline::realise::{Realise, SaltChoice};
@@ -174,7 +175,7 @@ impl RealiseArgs {
 /// Which codec to use.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ModelArgs {
-    /// Folder of a trained codec; without it, the small one that is built in.
+    /// Folder of a trained codec; without it, or as `built-in`, the small one that is built in.
     #[arg(long, value_name = "DIR")]
     pub(crate) model: Option<PathBuf>,
     #[command(flatten)]
@@ -183,20 +184,13 @@ pub(crate) struct ModelArgs {
 
 impl ModelArgs {
     /// Loads the codec.
-    pub(crate) fn load(&self) -> Result<Codec, tracecodec_nn::Error> {
-        let codec = match &self.model {
-            Some(folder) => Codec::load(folder)?,
-            None => Codec::embedded(),
-        };
-        codec.with_device(self.device.device())
+    pub(crate) fn load(&self) -> Result<Codec, tracecodec_pipeline::Error> {
+        self.name().load_codec(self.device.device())
     }
 
-    /// Its name in summaries.
-    pub(crate) fn name(&self) -> String {
-        self.model.as_ref().map_or_else(
-            || "built in".to_string(),
-            |folder| folder.display().to_string(),
-        )
+    /// Its name.
+    pub(crate) fn name(&self) -> ModelName {
+        self.model.clone().map(ModelName::from).unwrap_or_default()
     }
 }
 

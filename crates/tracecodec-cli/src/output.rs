@@ -10,6 +10,7 @@ use serde::Serialize;
 use tracecodec::lift::LiftCounts;
 use tracecodec::output::Output;
 use tracecodec::pcap::{Format, Packet, Precision, Timestamp, WriteError, Writer};
+use tracecodec_pipeline::files::folder::Outcomes;
 
 use crate::failure::Hint;
 
@@ -120,6 +121,22 @@ pub(crate) fn print_summary(json: bool, summary: &impl Serialize, line: &str) ->
         eprintln!("{line}");
         Ok(())
     }
+}
+
+/// Prints what became of a capture or of the captures of a folder: as JSON on stdout, or as a line
+/// each on stderr.
+pub(crate) fn print_outcomes<O: Serialize>(
+    json: bool,
+    outcomes: &Outcomes<O>,
+    line: impl Fn(&O) -> String,
+) -> Result<()> {
+    if json {
+        return print_json(outcomes);
+    }
+    outcomes
+        .iter()
+        .for_each(|outcome| eprintln!("{}", line(outcome)));
+    Ok(())
 }
 
 /// Writes JSON to a file, which appears whole.

@@ -80,6 +80,9 @@ pub enum Error {
     /// The training was stopped, and a checkpoint written.
     #[error("interrupted after {0} steps")]
     Interrupted(u64),
+    /// The caller asked to stop work of which nothing is kept.
+    #[error("interrupted")]
+    Stopped,
     /// The checkpoint is of another training.
     #[error("{0}: a checkpoint of other data or settings")]
     OtherRun(PathBuf),
@@ -148,7 +151,7 @@ impl Error {
     /// What to try, if anything helps.
     pub fn hint(&self) -> Option<Cow<'static, str>> {
         Some(Cow::Borrowed(match self {
-            Self::Io { .. } | Self::Config { .. } => return None,
+            Self::Io { .. } | Self::Config { .. } | Self::Stopped => return None,
             Self::Actions(error) => return error.hint().map(|hint| hint.to_string().into()),
             Self::Format { .. } => "the file is damaged or of another kind; write it again",
             Self::NoSample(_) => "encode with a seed for `sample`, or decode the means",

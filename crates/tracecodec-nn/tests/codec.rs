@@ -757,7 +757,11 @@ fn test_probe_of_the_embedded_model() {
     };
     let trace = actions(400);
     let mut dimensions = 0;
-    let found = probe(&codec, &trace, config, || dimensions += 1);
+    let count = || {
+        dimensions += 1;
+        ControlFlow::Continue(())
+    };
+    let found = probe(&codec, &trace, config, count).unwrap();
     assert_eq!((found.packets, dimensions), (128, codec.config().d_latent));
 
     // Without noise the packets come back as they do from the means; noise takes fields away.
@@ -789,7 +793,7 @@ fn test_probe_does_not_depend_on_threads_but_on_the_seed() {
         let measure = |threads, seed| {
             let codec = Codec::new(&shape, 3).unwrap().with_threads(threads);
             let config = ProbeConfig { packets: 70, seed };
-            probe(&codec, &trace, config, || ())
+            probe(&codec, &trace, config, || ControlFlow::Continue(())).unwrap()
         };
         assert_eq!(measure(1, 5), measure(3, 5));
         assert_ne!(measure(1, 5).random_pairs, measure(1, 6).random_pairs);
@@ -801,7 +805,7 @@ fn test_probe_of_too_little() {
     for packets in 0..2 {
         let config = ProbeConfig { packets, seed: 0 };
         let codec = Codec::new(&variants()[0], 0).unwrap();
-        let found = probe(&codec, &actions(3), config, || ());
+        let found = probe(&codec, &actions(3), config, || ControlFlow::Continue(())).unwrap();
         assert_eq!((found.packets, found.neighbours.pairs), (packets, 0));
         assert_eq!(found.random_pairs.changes, None);
     }

@@ -55,7 +55,16 @@ pub enum Error {
     Evaluation(#[from] EvaluationError),
     /// A model could not be loaded, trained or applied.
     #[error(transparent)]
-    Model(#[from] tracecodec_nn::Error),
+    Model(tracecodec_nn::Error),
+}
+
+impl From<tracecodec_nn::Error> for Error {
+    fn from(error: tracecodec_nn::Error) -> Self {
+        match error {
+            tracecodec_nn::Error::Stopped => Self::Interrupted,
+            error => Self::Model(error),
+        }
+    }
 }
 
 impl Error {

@@ -31,6 +31,7 @@
 //! run                  the verbs
 //! ```
 
+mod dataset;
 pub mod error;
 pub mod files;
 pub mod lifting;

@@ -9,9 +9,7 @@ use tracecodec::action::OptionProfiles;
 use tracecodec::artifact::manifest::{Source, Split};
 use tracecodec::choice::Choice;
 use tracecodec::pcap::Timestamp;
-use tracecodec::raw::{
-    Diagnostics, Payload, RawOracle, RawRow, Renderer, RowReader, Schema, ValueCounts,
-};
+use tracecodec::raw::{Diagnostics, RawRow, RowReader, Schema, ValueCounts};
 use tracecodec_nn::baseline::{
     self, Baseline, BaselineConfig, Model, RawData, Validation, VocabularyRows,
 };
@@ -19,12 +17,12 @@ use tracecodec_nn::baseline::{
 use crate::choice::choice;
 use crate::cli::ReadArgs;
 use crate::failure::Hint;
-use crate::folder;
 use crate::input::Input;
-use crate::interrupt;
-use crate::output::{CaptureOutput, print, print_json, print_summary};
+use crate::output::{check_stdout, print, print_json, print_outcomes, print_summary};
 use crate::shards::Shards;
+use crate::terminal::Terminal;
 use crate::training_run::{TrainingArgs, TrainingBar, stopped_early};
+use tracecodec_pipeline::run::baseline::{diagnose, oracle, reconstruct};
 
 /// The file that describes a trained baseline.
 const BASELINE: &str = "baseline.json";
@@ -303,71 +301,33 @@ pub(crate) fn read_rows(path: &Path, read: ReadArgs, profiles: OptionProfiles) -
     })
 }
 
-/// The summary of a capture's way through a baseline.
-#[derive(Debug, Serialize)]
-struct Summary {
-    input: String,
-    output: String,
-    model: &'static str,
-    diagnostics: Diagnostics,
-}
-
 fn reconstruct(args: &Reconstruct, json: bool) -> Result<()> {
-    let baseline = args.baseline.load()?;
-    let take = |input: &Path, output: &Path| -> Result<(Summary, String)> {
-        let diagnostics = through(&baseline, input, args.read, Some(output))?;
-        let rows = diagnostics.rows();
-        let line = format!(
+    check_stdout(json, &args.output)?;
+    let config = reconstruct::Config {
+        input: args.input.clone(),
+        output: args.output.clone(),
+        model: args.baseline.model.clone(),
+        read: args.read.policy(),
+    };
+    let outcomes = reconstruct::run(&config, &mut Terminal::new())?;
+    print_outcomes(json, &outcomes, |outcome| {
+        let rows = outcome.diagnostics.rows();
+        format!(
             "{}: {} of {} rows are packets",
-            output.display(),
+            outcome.output,
             rows.rows - rows.invalid,
             rows.rows
-        );
-        let summary = Summary {
-            input: input.display().to_string(),
-            output: output.display().to_string(),
-            model: baseline.model().name(),
-            diagnostics,
-        };
-        Ok((summary, line))
-    };
-    folder::take_each(&args.input, &args.output, json, take)
-}
-
-/// Takes a capture through a baseline; the rows that are packets are rendered to the output, if there is one.
-fn through(
-    baseline: &Baseline,
-    input: &Path,
-    read: ReadArgs,
-    output: Option<&Path>,
-) -> Result<Diagnostics> {
-    let Capture { rows, epoch, .. } = read_rows(input, read, baseline.option_profiles().clone())?;
-    let mut output = output
-        .map(|path| CaptureOutput::create(path, false))
-        .transpose()?;
-    let mut renderer = Renderer::new(Payload::Absent);
-    renderer.start_at(epoch.unwrap_or_default());
-    let mut profiles = baseline.option_profiles().clone().thaw();
-    let mut diagnostics = Diagnostics::default();
-    for (row, decoded) in rows.iter().zip(baseline.reconstruct(&rows)) {
-        interrupt::check()?;
-        let Some(decoded) = decoded.judge(row, &mut profiles, &mut diagnostics) else {
-            continue;
-        };
-        if let Some(output) = &mut output {
-            output.write(&renderer.render(&decoded, &profiles)?)?;
-        }
-    }
-    output.map_or(Ok(()), CaptureOutput::finish)?;
-    Ok(diagnostics)
+        )
+    })
 }
 
 fn diagnose(args: &Diagnose, json: bool) -> Result<()> {
-    let baseline = args.baseline.load()?;
-    let mut diagnostics = Diagnostics::default();
-    for input in folder::captures_of(&args.inputs)? {
-        diagnostics.merge(&through(&baseline, &input, args.read, None)?);
-    }
+    let config = diagnose::Config {
+        inputs: args.inputs.clone(),
+        model: args.baseline.model.clone(),
+        read: args.read.policy(),
+    };
+    let diagnostics = diagnose::run(&config, &mut Terminal::new())?;
     if json {
         return print_json(&diagnostics);
     }
@@ -408,37 +368,19 @@ fn table(diagnostics: &Diagnostics) -> String {
     lines.join("\n")
 }
 
-/// The summary of an oracle's round trip.
-#[derive(Debug, Serialize)]
-struct OracleSummary {
-    input: String,
-    output: String,
-    packets: u64,
-    rows: u64,
-}
-
 fn oracle(args: &Oracle, json: bool) -> Result<()> {
-    let take = |input: &Path, output: &Path| -> Result<(OracleSummary, String)> {
-        let mut oracle = RawOracle::new(args.schema.schema(), Payload::Absent);
-        let mut capture = Input::open(input, args.read)?;
-        let mut written = CaptureOutput::create(output, false)?;
-        capture.for_each(|packet| match oracle.step(packet) {
-            Some(rendered) => written.write(&rendered),
-            None => Ok(()),
-        })?;
-        written.finish()?;
-        let counts = oracle.counts();
-        let summary = OracleSummary {
-            input: input.display().to_string(),
-            output: output.display().to_string(),
-            packets: counts.packets,
-            rows: counts.rows(),
-        };
-        let line = format!(
-            "{}: {} of {} packets",
-            summary.output, summary.rows, summary.packets
-        );
-        Ok((summary, line))
+    check_stdout(json, &args.output)?;
+    let config = oracle::Config {
+        input: args.input.clone(),
+        output: args.output.clone(),
+        schema: args.schema.schema(),
+        read: args.read.policy(),
     };
-    folder::take_each(&args.input, &args.output, json, take)
+    let outcomes = oracle::run(&config, &mut Terminal::new())?;
+    print_outcomes(json, &outcomes, |outcome| {
+        format!(
+            "{}: {} of {} packets",
+            outcome.output, outcome.rows, outcome.packets
+        )
+    })
 }

@@ -104,7 +104,7 @@ pub(crate) fn run(args: &Decode, json: bool) -> Result<()> {
     let summary = Summary {
         input: args.input.display().to_string(),
         output: path.display().to_string(),
-        model: args.model.name(),
+        model: args.model.name().label(),
         salt: args.realise.config()?.salt.0,
         packets: (z.len() / dim) as u64,
         settled,

@@ -63,7 +63,7 @@ pub(crate) fn run(args: &Encode, json: bool) -> Result<()> {
             .file_name()
             .map(|name| name.to_string_lossy().into_owned())
             .unwrap_or_default(),
-        model: args.model.name(),
+        model: args.model.name().label(),
         model_blake3: codec.digest(),
         packets: 0,
         dim: codec.config().d_latent,

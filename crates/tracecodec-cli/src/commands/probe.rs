@@ -64,9 +64,9 @@ pub(crate) fn run(args: &Probe, json: bool) -> Result<()> {
     let actions = lift(args, &codec)?;
     let summary = Summary {
         input: args.input.display().to_string(),
-        model: args.model.name(),
+        model: args.model.name().label(),
         seed: args.seed,
-        probe: measure(args, &codec, &actions),
+        probe: measure(args, &codec, &actions)?,
     };
     if let Some(svg) = &args.svg {
         draw(svg, &summary)?;
@@ -94,7 +94,7 @@ fn lift(args: &Probe, codec: &Codec) -> Result<Vec<Action>> {
     Ok(actions)
 }
 
-fn measure(args: &Probe, codec: &Codec, actions: &[Action]) -> Probed {
+fn measure(args: &Probe, codec: &Codec, actions: &[Action]) -> Result<Probed> {
     let config = ProbeConfig {
         packets: args.packets,
         seed: args.seed,
@@ -103,9 +103,10 @@ fn measure(args: &Probe, codec: &Codec, actions: &[Action]) -> Probed {
     let probed = probe(codec, actions, config, || {
         interrupt::exit_if_interrupted("nothing was written");
         bar.inc(1);
-    });
+        std::ops::ControlFlow::Continue(())
+    })?;
     bar.finish_and_clear();
-    probed
+    Ok(probed)
 }
 
 fn draw(path: &Path, summary: &Summary) -> Result<()> {

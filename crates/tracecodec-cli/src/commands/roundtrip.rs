@@ -275,7 +275,7 @@ fn run_model(
     output.finish()?;
     let counts = lifter.counts();
     let fidelity = Fidelity {
-        model: args.model.name(),
+        model: args.model.name().label(),
         rates: tally.rates(),
         settled: match refine {
             true => encoder.settled(),

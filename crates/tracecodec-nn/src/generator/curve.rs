@@ -2,6 +2,7 @@
 //!
 //! Distances are on the scale on which every channel has deviation 1 over the training rows.
 
+use std::ops::ControlFlow;
 use std::time::Instant;
 
 use serde::Serialize;
@@ -76,15 +77,16 @@ pub struct Point {
     pub to_held_out: f64,
 }
 
-/// Samples suffixes of windows by every solver; `tick` is told after each how many of how many are done.
+/// Samples suffixes of windows by every solver. `progress` is called after each with how many of how
+/// many are done; if it returns `Break`, nothing more is sampled.
 ///
 /// # Errors
-/// If no window has a whole prefix, or the file cannot be read.
+/// If no window has a whole prefix, the file cannot be read, or `progress` breaks.
 pub fn curve(
     generator: &FlowMatching,
     windows: &Windows,
     config: &CurveConfig,
-    mut tick: impl FnMut(usize, usize),
+    mut progress: impl FnMut(usize, usize) -> ControlFlow<()>,
 ) -> Result<Curve, Error> {
     let windows = whole(generator, windows, config.windows)?;
     let channels = generator.channels();
@@ -125,13 +127,17 @@ pub fn curve(
         to_reference: difference(samples, &reference),
         to_held_out: distance(&sorted_channels(samples, channels), &held_out),
     };
-    tick(1, all);
+    let mut go_on = |done| match progress(done, all) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => Err(Error::Stopped),
+    };
+    go_on(1)?;
     let points = solvers.into_iter().zip(2..).map(|(solver, done)| {
         let (samples, seconds) = sample(solver);
-        tick(done, all);
-        point(solver, &samples, seconds)
+        go_on(done)?;
+        Ok(point(solver, &samples, seconds))
     });
-    let points = points.collect();
+    let points = points.collect::<Result<_, Error>>()?;
     Ok(Curve {
         windows: windows.len(),
         suffix: generator.suffix(),

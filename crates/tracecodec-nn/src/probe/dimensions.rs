@@ -1,12 +1,14 @@
 //! What each axis of the latent is for.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use serde::Serialize;
 use tracecodec::action::Action;
 use tracecodec::action::schema::{QUANTITIES, Quantity};
 
 use super::{Probed, Tally};
+use crate::error::Error;
 use crate::latents::divergence;
 
 /// How far a latent is moved, in standard deviations of the prior.
@@ -47,15 +49,20 @@ impl Move {
     }
 }
 
-pub(super) fn measure(probed: &Probed<'_>, mut each: impl FnMut()) -> Vec<Dimension> {
+pub(super) fn measure(
+    probed: &Probed<'_>,
+    mut each: impl FnMut() -> ControlFlow<()>,
+) -> Result<Vec<Dimension>, Error> {
     let latents = &probed.latents;
     let still = probed.decode(&latents.mu);
     let all_nats = latents.kl();
-    let mut dimensions: Vec<Dimension> = (0..latents.dim)
+    let mut dimensions = (0..latents.dim)
         .map(|dimension| {
-            each();
+            if each().is_break() {
+                return Err(Error::Stopped);
+            }
             let kl_nats = kl(probed, dimension);
-            Dimension {
+            Ok(Dimension {
                 dimension,
                 kl_nats,
                 kl_share: if all_nats > 0.0 {
@@ -67,11 +74,11 @@ pub(super) fn measure(probed: &Probed<'_>, mut each: impl FnMut()) -> Vec<Dimens
                 moves: STEPS
                     .map(|step| moved(probed, &still, dimension, step))
                     .to_vec(),
-            }
+            })
         })
-        .collect();
+        .collect::<Result<Vec<_>, _>>()?;
     dimensions.sort_by(|a, b| b.kl_nats.total_cmp(&a.kl_nats));
-    dimensions
+    Ok(dimensions)
 }
 
 fn kl(probed: &Probed<'_>, dimension: usize) -> f64 {

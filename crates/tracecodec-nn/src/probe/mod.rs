@@ -14,7 +14,7 @@ mod dimensions;
 mod interpolation;
 mod noise;
 
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 
 use serde::Serialize;
 use tracecodec::action::Action;
@@ -25,6 +25,7 @@ pub use interpolation::{Between, Interpolation, Point};
 pub use noise::{Noise, Wrong};
 
 use crate::codec::{Codec, ContextSource, Past};
+use crate::error::Error;
 use crate::latents::Latents;
 
 /// Packets in a row that are probed: pairs of neighbours are found within.
@@ -68,24 +69,28 @@ pub struct Probe {
     pub dimensions: Vec<Dimension>,
 }
 
-/// Probes the latents of a whole trace. The result depends on codec, trace and configuration alone. `each_dimension` is called before
-/// each dimension of the latent is moved, which takes most of the time.
+/// Probes the latents of a whole trace. The result depends on codec, trace and configuration alone.
+/// `each_dimension` is called before each dimension of the latent is moved, which takes most of the
+/// time.
+///
+/// # Errors
+/// If `each_dimension` breaks.
 pub fn probe(
     codec: &Codec,
     actions: &[Action],
     config: ProbeConfig,
-    each_dimension: impl FnMut(),
-) -> Probe {
+    each_dimension: impl FnMut() -> ControlFlow<()>,
+) -> Result<Probe, Error> {
     let probed = Probed::new(codec, actions, config.packets);
     let moved = Probed::new(codec, actions, config.packets.min(MOVED));
-    Probe {
+    Ok(Probe {
         packets: probed.actions.len(),
         kl_nats: probed.latents.kl(),
         noise: noise::measure(&probed, config.seed),
         neighbours: interpolation::measure(&probed, &probed.neighbours()),
         random_pairs: interpolation::measure(&probed, &probed.random_pairs(config.seed)),
-        dimensions: dimensions::measure(&moved, each_dimension),
-    }
+        dimensions: dimensions::measure(&moved, each_dimension)?,
+    })
 }
 
 /// The packets that are probed, as the network reads them, and their posteriors.

@@ -37,15 +37,45 @@ pub(crate) fn named_file(path: &Path, what: &str) -> Result<(), Error> {
 /// Refuses a folder that holds something: what is not overwritten would look as if it came out of
 /// this run.
 pub(crate) fn empty_folder(folder: &Path) -> Result<(), Error> {
-    let is_free = match fs::read_dir(folder) {
-        Ok(mut entries) => entries.next().is_none(),
-        Err(error) => error.kind() == ErrorKind::NotFound,
-    };
-    if is_free {
+    if holds_nothing(folder) {
         return Ok(());
     }
     Err(Error::refused(
         format!("{}: not an empty folder", folder.display()),
         "choose a new or an empty folder",
     ))
+}
+
+/// Refuses a folder that holds something, but for what `overwrite` may replace: `what`, which the
+/// file `described_by` tells from other things.
+pub(crate) fn folder_of(
+    folder: &Path,
+    described_by: &str,
+    what: &str,
+    overwrite: bool,
+) -> Result<(), Error> {
+    let is_ours = folder.join(described_by).exists();
+    if overwrite && is_ours || holds_nothing(folder) {
+        return Ok(());
+    }
+    let name = folder.display();
+    Err(if is_ours {
+        Error::refused(
+            format!("{name}: the folder holds {what} already"),
+            "`overwrite` replaces them",
+        )
+    } else {
+        Error::refused(
+            format!("{name}: the folder is not empty"),
+            "choose a new or an empty folder",
+        )
+    })
+}
+
+/// Whether a folder is empty or not there.
+fn holds_nothing(folder: &Path) -> bool {
+    match fs::read_dir(folder) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) => error.kind() == ErrorKind::NotFound,
+    }
 }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
 use tracecodec::pcap::Reader;
 
 use super::{claim, is_pipe};
@@ -109,6 +110,54 @@ pub(crate) fn captures(folder: &Path, monitor: &mut dyn Monitor) -> Result<Vec<E
         ));
     }
     Ok(captures)
+}
+
+/// What became of a capture, or of every capture of a folder.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Outcomes<O> {
+    /// One capture.
+    One(O),
+    /// The captures of a folder, in order.
+    Folder {
+        /// An outcome a capture.
+        captures: Vec<O>,
+    },
+}
+
+impl<O> Outcomes<O> {
+    /// The outcomes in order.
+    pub fn iter(&self) -> impl Iterator<Item = &O> {
+        match self {
+            Self::One(outcome) => std::slice::from_ref(outcome).iter(),
+            Self::Folder { captures } => captures.iter(),
+        }
+    }
+}
+
+/// Takes a capture to another one, or every capture of a folder to a file of the same name in a new
+/// folder.
+///
+/// # Errors
+/// If an output would take the place of an input, or the folder of outputs holds something; or as
+/// `take` fails.
+pub(crate) fn take_each<O>(
+    input: &Path,
+    output: &Path,
+    monitor: &mut dyn Monitor,
+    mut take: impl FnMut(&Path, &Path, &mut dyn Monitor) -> Result<O, Error>,
+) -> Result<Outcomes<O>, Error> {
+    if is_pipe(input) || !input.is_dir() {
+        claim::distinct(&[input], output)?;
+        return Ok(Outcomes::One(take(input, output, monitor)?));
+    }
+    let pairs = in_and_out(input, output, monitor)?;
+    let taken = pairs
+        .iter()
+        .map(|(input, output)| take(input, output, monitor));
+    Ok(Outcomes::Folder {
+        captures: taken.collect::<Result<_, _>>()?,
+    })
 }
 
 /// The captures below a folder, and where each goes in a new folder, which is made.

@@ -4,6 +4,8 @@
 //!
 //! A verb calls functions of this crate and of the two below, never another verb.
 
+pub mod baseline;
 pub mod compile;
+pub mod generator;
 pub mod inspect;
 pub mod lift;

@@ -6,20 +6,16 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum};
-use serde::Serialize;
 use tracecodec::artifact::manifest::Split;
 use tracecodec::choice::Choice;
 use tracecodec_nn::generator::curve::Point;
-use tracecodec_nn::generator::{Curve, CurveConfig, FlowMatching, Method, Solver, curve};
+use tracecodec_nn::generator::{Curve, CurveConfig, Method};
+use tracecodec_pipeline::run::generator::curve::{self, Outcome};
 
-use super::open_sequences;
 use crate::choice::choice;
 use crate::cli::DeviceArg;
-use crate::failure::Hint;
-use crate::generator_args::GENERATOR;
-use crate::input::progress_bar;
-use crate::interrupt;
 use crate::output::{print, print_json};
+use crate::terminal::Terminal;
 
 /// Measure quality against evaluations of a generator.
 ///
@@ -68,77 +64,38 @@ enum SplitArg {
     Test,
 }
 
-/// What `--json` prints.
-#[derive(Debug, Serialize)]
-struct Summary {
-    model: String,
-    model_blake3: String,
-    split: &'static str,
-    threads: Option<usize>,
-    #[serde(flatten)]
-    curve: Curve,
+impl SplitArg {
+    fn split(self) -> Split {
+        match self {
+            Self::Validation => Split::Validation,
+            Self::Test => Split::Test,
+        }
+    }
 }
 
 pub(crate) fn run(args: &CurveArgs, json: bool) -> Result<()> {
-    if !args.model.join(GENERATOR).is_file() {
-        return Err(Hint::error(
-            format!("{}: no generator there", args.model.display()),
-            "name a folder that `tracecodec generator train` wrote",
-        ));
-    }
-    let mut generator = FlowMatching::load(&args.model)?.with_device(args.device.device())?;
-    if let Some(threads) = args.threads {
-        generator = generator.with_threads(threads);
-    }
-    let sequences = open_sequences(&args.sequences)?;
-    if sequences.manifest().representation.digest() != generator.representation().digest() {
-        return Err(Hint::error(
-            format!(
-                "{}: latents of another model than those that {} learned",
-                args.sequences.display(),
-                args.model.display()
-            ),
-            "name the sequences that it was trained on, or others by the same codec or baseline",
-        ));
-    }
-    let split = match args.split {
-        SplitArg::Validation => Split::Validation,
-        SplitArg::Test => Split::Test,
-    };
-    let (prefix, suffix) = (generator.prefix(), generator.suffix());
-    let windows = sequences.windows(split, prefix, suffix, suffix)?;
-    let config = CurveConfig {
+    let config = curve::Config {
+        model: args.model.clone(),
+        sequences: args.sequences.clone(),
         windows: args.windows,
-        seed: args.seed,
+        split: args.split.split(),
         methods: args.methods.clone(),
         steps: args.steps.clone(),
-        reference: Solver {
-            method: Method::Heun,
-            steps: args.reference,
-        },
-    };
-    let bar = progress_bar(Some(1), "solvers");
-    let curve = curve(&generator, &windows, &config, |done, all| {
-        interrupt::exit_if_interrupted("nothing was written");
-        bar.set_length(all as u64);
-        bar.set_position(done as u64);
-    })?;
-    bar.finish_and_clear();
-    let summary = Summary {
-        model: args.model.display().to_string(),
-        model_blake3: generator.digest(),
-        split: split.name(),
+        reference: args.reference,
+        seed: args.seed,
         threads: args.threads,
-        curve,
+        device: args.device.device(),
     };
-    match json {
-        true => print_json(&summary),
-        false => print(&table(&summary)?),
+    let outcome = curve::run(&config, &mut Terminal::new())?;
+    if json {
+        print_json(&outcome)
+    } else {
+        print(&table(&outcome)?)
     }
 }
 
 /// The curve for people.
-fn table(summary: &Summary) -> Result<String> {
+fn table(summary: &Outcome) -> Result<String> {
     let Curve {
         windows,
         suffix,

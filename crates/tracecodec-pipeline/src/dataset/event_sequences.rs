@@ -1,0 +1,110 @@
+//! What autoregressive generators learn from: the event sequences of flows, in memory.
+
+use std::collections::BTreeSet;
+use std::mem;
+use std::path::Path;
+
+use tracecodec::action::{Action, OptionProfiles};
+use tracecodec::artifact::manifest::{Source, Split, SplitWeights};
+use tracecodec_nn::generator::autoregressive::{Autoregressive, Courses, Data};
+
+use super::{DataSet, Part};
+use crate::error::Error;
+use crate::files::{ReadPolicy, folder};
+use crate::monitor::Monitor;
+
+/// Takes a data set into memory, about 300 bytes a packet. Shards have their split; of a file the
+/// first packets are for training and the next for validation, in the sharder's proportions, and
+/// the rest is only lifted. Files are labelled by their names if `label_by_name` says so.
+///
+/// # Errors
+/// If a part cannot be read, there are too many labels, or the monitor stops it.
+pub(crate) fn prepare(
+    set: &DataSet,
+    label_by_name: bool,
+    read: &ReadPolicy,
+    monitor: &mut dyn Monitor,
+) -> Result<Data, Error> {
+    let label = |part: &Part| match part.split {
+        Some(_) => part.label.clone(),
+        None => {
+            let name = part.path.file_name().map(Path::new);
+            name.filter(|_| label_by_name).map(folder::name)
+        }
+    };
+    let labelled = set.shards(Split::Train).chain(set.files());
+    let labels: BTreeSet<String> = labelled.filter_map(label).collect();
+    if labels.len() > Autoregressive::MAX_LABELS {
+        return Err(Error::refused(
+            format!("{} labels", labels.len()),
+            format!(
+                "a generator tells at most {} apart",
+                Autoregressive::MAX_LABELS
+            ),
+        ));
+    }
+    let labels: Vec<_> = labels.into_iter().collect();
+    let mut reading = Reading {
+        read,
+        profiles: OptionProfiles::new(),
+        sources: Vec::new(),
+    };
+    let [mut training, mut validation] = [(); 2].map(|()| Courses::new(&labels));
+    for shard in set.shards(Split::Train) {
+        let actions = reading.actions(shard, monitor)?;
+        take(&mut training, label(shard).as_deref(), &actions);
+    }
+    let weights = SplitWeights::default();
+    let all = u64::from(weights.train + weights.validation + weights.test);
+    for file in set.files() {
+        let actions = reading.actions(file, monitor)?;
+        let share = |weight: u32| (actions.len() as u64 * u64::from(weight) / all) as usize;
+        let (first, rest) = actions.split_at(share(weights.train));
+        let label = label(file);
+        take(&mut training, label.as_deref(), first);
+        take(
+            &mut validation,
+            label.as_deref(),
+            &rest[..share(weights.validation)],
+        );
+    }
+    // Layouts that only the validation packets of shards have are kept by their length.
+    reading.profiles = mem::take(&mut reading.profiles).freeze();
+    for shard in set.shards(Split::Validation) {
+        let actions = reading.actions(shard, monitor)?;
+        take(&mut validation, label(shard).as_deref(), &actions);
+    }
+    Ok(Data {
+        training,
+        validation,
+        profiles: reading.profiles,
+        sources: reading.sources,
+    })
+}
+
+fn take(sequences: &mut Courses, label: Option<&str>, actions: &[Action]) {
+    sequences.begin(label);
+    actions.iter().for_each(|action| sequences.push(action));
+    sequences.end();
+}
+
+/// Captures that are lifted one after the other, with one dictionary.
+struct Reading<'a> {
+    read: &'a ReadPolicy,
+    profiles: OptionProfiles,
+    sources: Vec<Source>,
+}
+
+impl Reading<'_> {
+    fn actions(&mut self, part: &Part, monitor: &mut dyn Monitor) -> Result<Vec<Action>, Error> {
+        let profiles = mem::take(&mut self.profiles);
+        let mut actions = Vec::new();
+        let lifted = part.lift(self.read, profiles, monitor, |action| {
+            actions.push(*action);
+            Ok(())
+        })?;
+        self.sources.push(lifted.source);
+        self.profiles = lifted.profiles;
+        Ok(actions)
+    }
+}
