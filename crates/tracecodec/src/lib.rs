@@ -64,7 +64,7 @@
 //! ```
 //!
 //! [`lift`] and [`compile`] never see each other: what they must agree on lives once, in [`tcp`] and [`action`].
-//! The formats are described in `docs/formats.md`.
+//! The formats are described in `docs/formats.md`, what is learned in `docs/models.md`.
 
 pub mod action;
 pub mod artifact;
