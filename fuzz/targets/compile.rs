@@ -5,6 +5,7 @@ use libfuzzer_sys::fuzz_target;
 use tracecodec::action::schema::{FIELD_COUNT, Tokens};
 use tracecodec::action::{Action, OptionLayout, OptionProfiles};
 use tracecodec::compile::{CompileConfig, Compiler, Link, PayloadPolicy};
+use tracecodec::pcap::Timestamp;
 use tracecodec::wire;
 
 /// The first two digits of `flow_token`, which would make tables of 65,536 slots.
@@ -28,11 +29,12 @@ fuzz_target!(|bytes: &[u8]| {
     for area in area.chunks(40) {
         profiles.intern(OptionLayout::of(area));
     }
-    let mut compiler = Compiler::new(CompileConfig {
+    let config = CompileConfig {
         payload: [PayloadPolicy::Synthetic, PayloadPolicy::Truncate][usize::from(first & 1)],
         link: [Link::Ethernet, Link::RawIp][usize::from(first >> 1 & 1)],
         ..CompileConfig::default()
-    });
+    };
+    let mut compiler = Compiler::new(config, Timestamp(0));
     for record in rest.chunks_exact(FIELD_COUNT + 8) {
         let action = action(record);
         let packet = compiler.compile(&action, &profiles);

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tracecodec::action::Action;
 use tracecodec::action::entropy::Entropy;
+use tracecodec::action::float::Tick;
 use tracecodec::action::schema::Group;
 use tracecodec_nn::Codec;
 use tracecodec_nn::codec::{ContextSource, Past};
@@ -27,7 +28,7 @@ impl CodecEntropy {
     pub(crate) fn new(codec: &Codec) -> Self {
         let config = codec.config();
         Self {
-            past: Past::new(config),
+            past: Past::new(config, Tick::Nanosecond),
             entropy: Entropy::new(
                 |quantity| {
                     let follows =

@@ -8,7 +8,7 @@ use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
 use tracecodec::artifact::SourceFile;
 use tracecodec::artifact::manifest::Source;
-use tracecodec::pcap::{Format, Packet, ReadError};
+use tracecodec::pcap::{Format, Packet, PacketBuf, ReadError};
 
 use crate::cli::ReadArgs;
 use crate::failure::Hint;
@@ -85,22 +85,12 @@ impl Input {
         }
         let mut packets = Vec::new();
         let outcome = self.read(|packet| {
-            packets.push((
-                packet.time,
-                packet.link,
-                packet.wire_len,
-                packet.data.to_vec(),
-            ));
+            packets.push(PacketBuf::from(packet));
             Ok(())
         });
-        packets.sort_by_key(|(time, ..)| *time);
-        for (time, link, wire_len, data) in packets {
-            each(&Packet {
-                time,
-                link,
-                wire_len,
-                data: &data,
-            })?;
+        packets.sort_by_key(|packet| packet.time);
+        for packet in packets {
+            each(&packet.as_packet())?;
         }
         outcome
     }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use tracecodec::action::OptionProfiles;
+use tracecodec::action::float::Tick;
 use tracecodec::artifact::manifest::{self, Source, Split};
 use tracecodec::artifact::{ActionsReader, ActionsWriter};
 use tracecodec::flow::FlowTable;
@@ -104,7 +105,7 @@ impl ActionsFolder {
         for capture in captures {
             interrupt::check()?;
             let mut lifter = Lifter::new(FlowTable::<()>::MAX_CAPACITY, profiles);
-            let mut past = Past::new(&self.codec);
+            let mut past = Past::new(&self.codec, Tick::Nanosecond);
             let mut input = Input::open(&capture.path, read)?;
             input.for_each(|packet| {
                 // Out of scope is no error: lift counts it.
@@ -130,7 +131,7 @@ impl ActionsFolder {
         let reader = ActionsReader::open(actions)?;
         let (epoch, profiles) = (reader.epoch(), reader.profiles().clone());
         let mut writer = ActionsWriter::create(&path)?;
-        let mut past = Past::new(&self.codec);
+        let mut past = Past::new(&self.codec, Tick::Nanosecond);
         let mut counts = LiftCounts::default();
         for action in reader {
             let action = action?;

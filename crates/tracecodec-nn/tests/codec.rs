@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use tracecodec::action::context::Contexts;
+use tracecodec::action::float::Tick;
 use tracecodec::action::schema::FIELDS;
 use tracecodec::action::{
     AckReference, Action, Control, Direction, FlowEvent, OptionLayout, OptionProfiles, Proto,
@@ -14,6 +15,7 @@ use tracecodec::action::{
 use tracecodec::artifact::ActionsWriter;
 use tracecodec::compile::{CompileConfig, Compiler};
 use tracecodec::lift::{LiftCounts, Lifter};
+use tracecodec::pcap::Timestamp;
 use tracecodec::tcp::flags;
 use tracecodec_nn::codec::training::{Data, Rows, Validation};
 use tracecodec_nn::codec::{AckBase, ContextSource};
@@ -170,7 +172,7 @@ fn test_decoded_packets_belong_to_flows_that_are_open() {
 /// Acknowledgments that lie beyond what the peer had sent, in the capture that actions compile to.
 fn acknowledged_too_much(actions: &[Action]) -> usize {
     let profiles = profiles();
-    let mut compiler = Compiler::new(CompileConfig::default());
+    let mut compiler = Compiler::new(CompileConfig::default(), Timestamp(0));
     let mut lifter = Lifter::new(1 << 16, OptionProfiles::new());
     let mut sent = std::collections::HashSet::new();
     let mut beyond = 0;
@@ -208,7 +210,7 @@ fn test_strict_decoding_acknowledges_only_what_was_sent() {
         assert_eq!(acknowledged_too_much(&strict), 0);
 
         let codec = codec.with_threads(3);
-        let mut decoder = codec.decoder();
+        let mut decoder = codec.decoder(Tick::Nanosecond);
         let mut pieces = Vec::new();
         for piece in z.chunks(8 * 7) {
             pieces.extend(decoder.decode(piece));
@@ -225,7 +227,7 @@ fn test_strict_decoding_leaves_what_agrees() {
     let refined = codec.encode_refined(&actions, RefineConfig::default());
     assert_eq!(refined.left, 0);
     let codec = codec.with_constraints(Constraints::Strict);
-    let mut decoder = codec.decoder();
+    let mut decoder = codec.decoder(Tick::Nanosecond);
     assert_eq!(decoder.decode(&refined.latents.mu), refined.decoded);
     assert_eq!(decoder.settled(), Settled::default());
     // A capture that misses packets comes back from the encoder, strict or not.
@@ -283,7 +285,8 @@ fn test_results_do_not_depend_on_pieces_or_threads() {
         let codec = codec.with_threads(3);
         assert_eq!(codec.decode(&whole.mu), decoded);
         let codec = codec.with_threads(1);
-        let (mut encoder, mut decoder) = (codec.encoder(), codec.decoder());
+        let mut encoder = codec.encoder(Tick::Nanosecond);
+        let mut decoder = codec.decoder(Tick::Nanosecond);
         let (mut mu, mut pieces) = (Vec::new(), Vec::new());
         for piece in actions.chunks(7) {
             let latents = encoder.encode(piece);
@@ -644,7 +647,7 @@ fn test_refinement_does_not_depend_on_pieces_or_threads() {
     let config = RefineConfig::default();
     let codec = Codec::embedded().with_threads(1);
     let whole = codec.encode_refined(&actions, config);
-    let mut encoder = codec.encoder();
+    let mut encoder = codec.encoder(Tick::Nanosecond);
     let (mut mu, mut decoded) = (Vec::new(), Vec::new());
     for piece in actions.chunks(7) {
         let refined = encoder.encode_refined(piece, config);

@@ -12,7 +12,7 @@ use tracecodec::action::{Action, OptionProfiles};
 use tracecodec::compile::{CompileConfig, Compiler, PayloadPolicy};
 use tracecodec::flow::{Conversations, CutOptions};
 use tracecodec::lift::Lifter;
-use tracecodec::pcap::Reader;
+use tracecodec::pcap::{Reader, Timestamp};
 use tracecodec::wire;
 
 /// The bytes of a shipped capture, as pcap in memory.
@@ -49,10 +49,11 @@ fn analyse(capture: &[u8]) -> usize {
 }
 
 fn compile(actions: &[Action], profiles: &OptionProfiles, payload: PayloadPolicy) -> u64 {
-    let mut compiler = Compiler::new(CompileConfig {
+    let config = CompileConfig {
         payload,
         ..CompileConfig::default()
-    });
+    };
+    let mut compiler = Compiler::new(config, Timestamp(0));
     let packets = actions
         .iter()
         .map(|action| black_box(compiler.compile(action, profiles)).data.len() as u64);

@@ -2,7 +2,7 @@
 
 use tracecodec::action::{Action, Control, FlowEvent, OptionProfiles};
 use tracecodec::compile::{CompileConfig, Compiler, PayloadPolicy};
-use tracecodec::pcap::{Format, Writer};
+use tracecodec::pcap::{Format, Timestamp, Writer};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let [_, file, flows] = &std::env::args().collect::<Vec<_>>()[..] else {
@@ -14,7 +14,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         payload: PayloadPolicy::Truncate,
         ..CompileConfig::default()
     };
-    let (mut compiler, profiles) = (Compiler::new(config), OptionProfiles::new());
+    let mut compiler = Compiler::new(config, Timestamp(0));
+    let profiles = OptionProfiles::new();
     for flow in 0..flows {
         // More flows than slots: each opening of a slot is a connection of its own.
         let open = Action {

@@ -23,8 +23,7 @@
 //! }];
 //!
 //! let mut lifter = Lifter::new(65_536, OptionProfiles::new());
-//! let mut compiler = Compiler::new(CompileConfig::default());
-//! compiler.start_at(capture[0].time);
+//! let mut compiler = Compiler::new(CompileConfig::default(), capture[0].time);
 //! for packet in &capture {
 //!     let action = lifter.lift(packet).expect("TCP over IPv4 is in scope");
 //!     assert_eq!((action.tcp_ctrl, action.tcp_win, action.ttl_res), (Control::Syn, 64_240, 57));

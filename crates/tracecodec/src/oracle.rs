@@ -9,7 +9,55 @@ use crate::flow::{FlowKey, FlowTable, Orientation};
 use crate::lift::{LiftCounts, Lifter};
 use crate::pcap::Packet;
 use crate::tcp::flags;
-use crate::wire::{self, Headers, Transport};
+use crate::wire::{self, Headers, SkipReason, Transport};
+
+/// Lifts packets and compiles their actions at once.
+pub struct Oracle {
+    config: CompileConfig,
+    lifter: Lifter,
+    /// Starts with the first action.
+    compiler: Option<Compiler>,
+}
+
+impl Oracle {
+    /// An oracle for one trace, with this many slots and a dictionary of option layouts that it may
+    /// add to.
+    pub fn new(config: CompileConfig, capacity: usize, profiles: OptionProfiles) -> Self {
+        Self {
+            config,
+            lifter: Lifter::new(capacity, profiles),
+            compiler: None,
+        }
+    }
+
+    /// The action of a packet, and the packet that it compiles to.
+    ///
+    /// # Errors
+    /// The reason why the packet is out of scope; it is counted.
+    pub fn step(&mut self, packet: &Packet<'_>) -> Result<(Action, Packet<'_>), SkipReason> {
+        let action = self.lifter.lift(packet)?;
+        let compiler = self
+            .compiler
+            .get_or_insert_with(|| Compiler::new(self.config, packet.time));
+        Ok((action, compiler.compile(&action, self.lifter.profiles())))
+    }
+
+    /// The dictionary as it is now.
+    pub fn profiles(&self) -> &OptionProfiles {
+        self.lifter.profiles()
+    }
+
+    /// Counts of the lift.
+    pub fn counts(&self) -> LiftCounts {
+        self.lifter.counts()
+    }
+
+    /// Legalisations of the compiler: none, since lifted actions are legal.
+    pub fn legalisations(&self) -> Legalisations {
+        let compiler = self.compiler.as_ref();
+        compiler.map_or_else(Default::default, |compiler| *compiler.legalisations())
+    }
+}
 
 /// What a packet lost on its way through the oracle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -73,8 +121,7 @@ struct Followed {
 /// The comparison is its own: it knows five-tuples and numbers, not slots or references. Unlike the oracle itself, it
 /// remembers every flow.
 pub struct Proof {
-    lifter: Lifter,
-    compiler: Compiler,
+    oracle: Oracle,
     again: Lifter,
     flows: HashMap<FlowKey, Followed>,
     taken: HashMap<FlowKey, FlowKey>,
@@ -86,8 +133,7 @@ impl Proof {
     pub fn new(config: CompileConfig) -> Self {
         let capacity = FlowTable::<()>::MAX_CAPACITY;
         Self {
-            lifter: Lifter::new(capacity, OptionProfiles::new()),
-            compiler: Compiler::new(config),
+            oracle: Oracle::new(config, capacity, OptionProfiles::new()),
             again: Lifter::new(capacity, OptionProfiles::new()),
             flows: HashMap::new(),
             taken: HashMap::new(),
@@ -97,12 +143,12 @@ impl Proof {
 
     /// Counts of the lift.
     pub fn counts(&self) -> LiftCounts {
-        self.lifter.counts()
+        self.oracle.counts()
     }
 
     /// Legalisations of the compiler: none if the proof holds.
-    pub fn legalisations(&self) -> &Legalisations {
-        self.compiler.legalisations()
+    pub fn legalisations(&self) -> Legalisations {
+        self.oracle.legalisations()
     }
 
     /// Five-tuples that came back after their slot was given back, and so have two synthetic ones.
@@ -112,12 +158,7 @@ impl Proof {
 
     /// Takes a packet through the oracle. None if it is out of scope; else the output packet and what it lost.
     pub fn step(&mut self, packet: &Packet<'_>) -> Option<(Packet<'_>, Option<Loss>)> {
-        let starts = self.lifter.epoch().is_none();
-        let action = self.lifter.lift(packet).ok()?;
-        if starts {
-            self.compiler.start_at(packet.time);
-        }
-        let output = self.compiler.compile(&action, self.lifter.profiles());
+        let (action, output) = self.oracle.step(packet).ok()?;
         let loss = match (wire::parse(packet), wire::parse(&output)) {
             (Ok(before), Ok(after)) => compare(packet, &before, &output, &after).or_else(|| {
                 let loss = follow(

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use tracecodec::action::schema::{Active, FIELD_COUNT, Group, QUANTITIES, Vocabulary};
 use tracecodec::action::{Action, Family, OptionProfiles};
-use tracecodec::compile::{CompileConfig, Compiler, Legalisation};
-use tracecodec::lift::Lifter;
+use tracecodec::compile::{CompileConfig, Legalisation};
+use tracecodec::oracle::Oracle;
 use tracecodec::pcap::{LinkType, Packet, Timestamp};
 use tracecodec::raw::{self, BITS, CATEGORICAL, COLUMNS, NUMERIC, SEGMENTS};
 use tracecodec::tcp::flags::{ACK, FIN, PSH, SYN};
@@ -300,9 +300,7 @@ fn emit(segment: &Segment, time: Timestamp) -> Vec<u8> {
 
 /// Input, actions and output of the example, as text.
 fn example() -> String {
-    let mut lifter = Lifter::new(65_536, OptionProfiles::new());
-    let mut compiler = Compiler::new(CompileConfig::default());
-    compiler.start_at(EPOCH);
+    let mut oracle = Oracle::new(CompileConfig::default(), 65_536, OptionProfiles::new());
     let (mut input, mut actions, mut output) = (String::new(), String::new(), String::new());
     let mut first = Vec::new();
     let mut time = EPOCH;
@@ -315,8 +313,7 @@ fn example() -> String {
             wire_len: data.len() as u32,
             data: &data,
         };
-        let action = lifter.lift(&packet).expect("the example is in scope");
-        let compiled = compiler.compile(&action, lifter.profiles());
+        let (action, compiled) = oracle.step(&packet).expect("the example is in scope");
         if i == 0 {
             first = compiled.data.to_vec();
         }
@@ -324,8 +321,8 @@ fn example() -> String {
         actions += &format!("{} {}\n", i + 1, describe(&action));
         output += &line(i, &compiled);
     }
-    assert_eq!(compiler.legalisations().total(), 0);
-    let profiles = lifter.profiles().to_hex().into_iter().enumerate();
+    assert_eq!(oracle.legalisations().total(), 0);
+    let profiles = oracle.profiles().to_hex().into_iter().enumerate();
     let profiles: String = profiles
         .map(|(i, hex)| format!("{} {hex}\n", i + 11))
         .collect();

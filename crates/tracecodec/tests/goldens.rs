@@ -8,8 +8,8 @@
 use std::fmt::Write;
 
 use tracecodec::action::{AckReference, Action, FlowEvent, OptionProfiles, Proto, SeqReference};
-use tracecodec::compile::{CompileConfig, Compiler};
-use tracecodec::lift::Lifter;
+use tracecodec::compile::CompileConfig;
+use tracecodec::oracle::Oracle;
 use tracecodec::pcap::{LinkType, Packet, Timestamp};
 use tracecodec::tcp::flags::{ACK, FIN, PSH, SYN};
 use tracecodec::wire::{self, TcpHeader, Transport};
@@ -217,8 +217,7 @@ fn show_tcp(tcp: &TcpHeader<'_>) -> String {
 
 /// Lifts and compiles packets that are a millisecond apart.
 fn golden(packets: &[Vec<u8>]) -> String {
-    let mut lifter = Lifter::new(16, OptionProfiles::new());
-    let mut compiler = Compiler::new(CompileConfig::default());
+    let mut oracle = Oracle::new(CompileConfig::default(), 16, OptionProfiles::new());
     let (mut actions, mut compiled) = (String::new(), String::new());
     for (i, data) in packets.iter().enumerate() {
         let packet = Packet {
@@ -227,12 +226,11 @@ fn golden(packets: &[Vec<u8>]) -> String {
             wire_len: data.len() as u32,
             data,
         };
-        let action = lifter.lift(&packet).unwrap();
-        writeln!(actions, "{}", describe(&action, lifter.profiles())).unwrap();
-        let output = compiler.compile(&action, lifter.profiles());
+        let (action, output) = oracle.step(&packet).unwrap();
         writeln!(compiled, "{}", show(&output)).unwrap();
+        writeln!(actions, "{}", describe(&action, oracle.profiles())).unwrap();
     }
-    assert_eq!(compiler.legalisations().total(), 0);
+    assert_eq!(oracle.legalisations().total(), 0);
     format!("{actions}\n{compiled}")
 }
 

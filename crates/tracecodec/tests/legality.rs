@@ -6,7 +6,6 @@ mod actions;
 #[path = "common/packets.rs"]
 mod packets;
 
-use packets::Frame;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
@@ -15,7 +14,7 @@ use tracecodec::compile::{CompileConfig, Compiler, Link, PayloadPolicy, Salt};
 use tracecodec::flow::FlowTable;
 use tracecodec::lift::Lifter;
 use tracecodec::oracle::Proof;
-use tracecodec::pcap::{LinkType, Timestamp};
+use tracecodec::pcap::{LinkType, PacketBuf, Timestamp};
 use tracecodec::wire::{self, SkipReason, Transport};
 
 /// Where compiled captures start.
@@ -26,22 +25,21 @@ fn compile(
     actions: &[Action],
     profiles: &OptionProfiles,
     config: CompileConfig,
-) -> (Vec<Frame>, u64) {
-    let mut compiler = Compiler::new(config);
-    compiler.start_at(EPOCH);
+) -> (Vec<PacketBuf>, u64) {
+    let mut compiler = Compiler::new(config, EPOCH);
     let frames = actions
         .iter()
-        .map(|action| compiler.compile(action, profiles).into())
+        .map(|action| (&compiler.compile(action, profiles)).into())
         .collect();
     (frames, compiler.legalisations().total())
 }
 
 /// Lifts the frames that are in scope.
-fn lift(frames: &[Frame]) -> (Vec<Action>, OptionProfiles) {
+fn lift(frames: &[PacketBuf]) -> (Vec<Action>, OptionProfiles) {
     let mut lifter = Lifter::new(FlowTable::<()>::MAX_CAPACITY, OptionProfiles::new());
     let actions = frames
         .iter()
-        .filter_map(|frame| lifter.lift(&frame.packet()).ok())
+        .filter_map(|frame| lifter.lift(&frame.as_packet()).ok())
         .collect();
     (actions, lifter.profiles().clone())
 }
@@ -104,8 +102,8 @@ fn check_transport(proto: u8, pseudo: &[u8], message: &[u8], len: usize) -> Test
 }
 
 /// Checks a compiled frame against its action.
-fn check(action: &Action, frame: &Frame, link: Link) -> TestCaseResult {
-    let headers = wire::parse(&frame.packet());
+fn check(action: &Action, frame: &PacketBuf, link: Link) -> TestCaseResult {
+    let headers = wire::parse(&frame.as_packet());
     prop_assert!(headers.is_ok(), "{headers:?} for {action:?}");
     let headers = headers.unwrap();
     let proto = match headers.transport {
@@ -148,7 +146,7 @@ fn check_all(actions: &[Action], profiles: &OptionProfiles, salt: u64) -> TestCa
 }
 
 /// Checks that lift and compile are each other's inverse on what lift wrote of these frames, and that the oracle agrees.
-fn check_round_trip(frames: &[Frame], config: CompileConfig) -> TestCaseResult {
+fn check_round_trip(frames: &[PacketBuf], config: CompileConfig) -> TestCaseResult {
     let (actions, profiles) = lift(frames);
     let (compiled, legalisations) = compile(&actions, &profiles, config);
     prop_assert_eq!(legalisations, 0);
@@ -159,7 +157,7 @@ fn check_round_trip(frames: &[Frame], config: CompileConfig) -> TestCaseResult {
     }
     let mut proof = Proof::new(config);
     for frame in frames {
-        let loss = proof.step(&frame.packet()).and_then(|(_, loss)| loss);
+        let loss = proof.step(&frame.as_packet()).and_then(|(_, loss)| loss);
         prop_assert_eq!(loss, None);
     }
     Ok(())
@@ -181,13 +179,13 @@ fn test_messages_that_the_compiler_would_change_are_out_of_scope() {
         data.resize(40, 0);
         data.extend([icmp_type, code]);
         data.resize(48 + usize::from(body), 0);
-        let frame = Frame {
+        let frame = PacketBuf {
             time: EPOCH,
             link: LinkType::RAW,
             wire_len: data.len() as u32,
             data,
         };
-        wire::parse(&frame.packet()).map(|headers| headers.payload_len)
+        wire::parse(&frame.as_packet()).map(|headers| headers.payload_len)
     };
     assert_eq!(message(159, 0, 0), Ok(0));
     assert_eq!(message(159, 1, 0), Err(SkipReason::MalformedHeader));
@@ -201,13 +199,13 @@ fn test_what_is_longer_than_an_ip_header_can_tell_is_out_of_scope() {
     let datagram = |wire_len| {
         let mut data = vec![0x45, 0, 0, 0, 0, 0, 0, 0, 64, 17];
         data.resize(28, 0);
-        let frame = Frame {
+        let frame = PacketBuf {
             time: EPOCH,
             link: LinkType::RAW,
             wire_len,
             data,
         };
-        wire::parse(&frame.packet()).map(|headers| headers.payload_len)
+        wire::parse(&frame.as_packet()).map(|headers| headers.payload_len)
     };
     assert_eq!(datagram(65_535), Ok(65_507));
     assert_eq!(datagram(65_536), Err(SkipReason::TooLong));

@@ -13,10 +13,10 @@ use proptest::prelude::*;
 use tracecodec::artifact::manifest::{ProtocolMix, Source};
 use tracecodec::flow::{Conversations, CutOptions};
 use tracecodec::metrics::{Evaluation, EvaluationError, METRICS, Meter, Moment, Summary, TcpLabel};
-use tracecodec::pcap::{LinkType, Timestamp};
+use tracecodec::pcap::{LinkType, PacketBuf, Timestamp};
 use tracecodec::tcp::flags::{ACK, FIN, SYN};
 
-use packets::{Frame, capture};
+use packets::capture;
 
 /// The keys that reports and scripts rely on.
 const PROMISED: [&str; 14] = [
@@ -39,16 +39,16 @@ const PROMISED: [&str; 14] = [
 /// A whole second, so that bins begin at whole milliseconds after it.
 const EPOCH: i64 = 1_600_000_000;
 
-fn summarise(frames: &[Frame]) -> Summary {
+fn summarise(frames: &[PacketBuf]) -> Summary {
     let mut conversations = Conversations::new(CutOptions::Judge);
     let mut meter = Meter::new(|_, headers, time| conversations.observe(headers, time));
     frames
         .iter()
-        .for_each(|frame| meter.observe(&frame.packet()));
+        .for_each(|frame| meter.observe(&frame.as_packet()));
     meter.finish()
 }
 
-fn evaluate(name: &str, reference: &[Frame], decoded: &[Frame]) -> Evaluation {
+fn evaluate(name: &str, reference: &[PacketBuf], decoded: &[PacketBuf]) -> Evaluation {
     let file = Source {
         name: name.to_string(),
         blake3: String::new(),
@@ -66,12 +66,12 @@ fn evaluate(name: &str, reference: &[Frame], decoded: &[Frame]) -> Evaluation {
 }
 
 /// A packet between hosts 1 and 2, so many microseconds after the epoch.
-fn frame(us: i64, from: u8, proto: u8, message: Vec<u8>) -> Frame {
+fn frame(us: i64, from: u8, proto: u8, message: Vec<u8>) -> PacketBuf {
     let len = (20 + message.len()) as u16;
     let [high, low] = len.to_be_bytes();
     let fixed = [0x45, 0, high, low, 0, 0, 0, 0, 64, proto, 0, 0];
     let addresses = [[192, 0, 2, from], [192, 0, 2, 3 - from]].concat();
-    Frame {
+    PacketBuf {
         time: Timestamp::new(EPOCH, 1_000 * us),
         link: LinkType::RAW,
         wire_len: len.into(),
@@ -79,7 +79,7 @@ fn frame(us: i64, from: u8, proto: u8, message: Vec<u8>) -> Frame {
     }
 }
 
-fn tcp(us: i64, from: u8, flags: u16, seq: u32, ack: u32, payload: usize) -> Frame {
+fn tcp(us: i64, from: u8, flags: u16, seq: u32, ack: u32, payload: usize) -> PacketBuf {
     let ports: [u16; 2] = if from == 1 {
         [50_000, 80]
     } else {
@@ -96,14 +96,14 @@ fn tcp(us: i64, from: u8, flags: u16, seq: u32, ack: u32, payload: usize) -> Fra
     frame(us, from, 6, message)
 }
 
-fn udp(us: i64) -> Frame {
+fn udp(us: i64) -> PacketBuf {
     let mut message = [5_000u16, 53, 108, 0].map(u16::to_be_bytes).concat();
     message.resize(108, 0);
     frame(us, 1, 17, message)
 }
 
 /// A TCP connection of six packets and a UDP flow, which pauses for more than a minute.
-fn example() -> Vec<Frame> {
+fn example() -> Vec<PacketBuf> {
     vec![
         tcp(0, 1, SYN, 100, 0, 0),
         tcp(1_000, 2, SYN | ACK, 900, 101, 0),

@@ -191,7 +191,7 @@ proptest! {
             prop_assert!(counts.by_reason().any(|(_, count)| count > 0));
             return Ok(());
         };
-        let mut renderer = Renderer::new(payload);
+        let mut renderer = Renderer::new(payload, Timestamp(0));
         let packet = renderer.render(&row, &profiles).unwrap();
         prop_assert_eq!(packet.time.0, row.delta_t);
         let again = RowReader::new(profiles).read(&packet);
@@ -205,8 +205,8 @@ proptest! {
         let mut oracle = RawOracle::new(Schema::Columns, payload);
         let mut counts = InvalidRows::default();
         for frame in &frames {
-            let row = reader.read(&frame.packet());
-            let rendered = oracle.step(&frame.packet());
+            let row = reader.read(&frame.as_packet());
+            let rendered = oracle.step(&frame.as_packet());
             prop_assert_eq!(row.is_ok(), rendered.is_some());
             let (Ok(row), Some(rendered)) = (row, rendered) else { continue };
             prop_assert_eq!(rendered.time, frame.time);

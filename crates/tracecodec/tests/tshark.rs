@@ -175,7 +175,7 @@ fn nearly_legal(runner: &mut TestRunner) -> Vec<Case> {
     let mut lifter = Lifter::new(256, OptionProfiles::new());
     let lifted = frames
         .iter()
-        .filter_map(|frame| lifter.lift(&frame.packet()).ok())
+        .filter_map(|frame| lifter.lift(&frame.as_packet()).ok())
         .collect();
     let actions = actions::mutated(lifted).new_tree(runner).unwrap().current();
     cases(&actions, lifter.profiles())
@@ -234,8 +234,8 @@ fn complaints(path: &Path) -> Option<Vec<String>> {
 }
 
 fn write(cases: &[Case], path: &Path) {
-    let mut compiler = Compiler::new(CompileConfig::default());
-    compiler.start_at(Timestamp::new(1_600_000_000, 0));
+    let epoch = Timestamp::new(1_600_000_000, 0);
+    let mut compiler = Compiler::new(CompileConfig::default(), epoch);
     let mut writer = Writer::create(path, Format::of_path(path)).unwrap();
     for Case { action, options } in cases {
         let mut profiles = OptionProfiles::new();

@@ -10,7 +10,7 @@ use serde::Serialize;
 use tracecodec::action::float::Tick;
 use tracecodec::action::{Action, OptionProfiles};
 use tracecodec::artifact::ActionsWriter;
-use tracecodec::compile::Compiler;
+use tracecodec::compile::{Compiler, Legalisations};
 use tracecodec::lift::LiftCounts;
 use tracecodec::pcap::Timestamp;
 use tracecodec_nn::latents::{self, Points};
@@ -97,7 +97,7 @@ pub(crate) fn run(args: &Decode, json: bool) -> Result<()> {
             .unwrap_or_default(),
         epoch: Timestamp(manifest.and_then(|manifest| manifest.epoch_ns).unwrap_or(0)),
     };
-    let (compiler, settled) = match path.extension().and_then(OsStr::to_str) {
+    let (changes, settled) = match path.extension().and_then(OsStr::to_str) {
         Some("parquet") => trace.write_actions(args)?,
         _ => trace.write_capture(args)?,
     };
@@ -108,14 +108,14 @@ pub(crate) fn run(args: &Decode, json: bool) -> Result<()> {
         salt: args.realise.config()?.salt.0,
         packets: (z.len() / dim) as u64,
         settled,
-        legalisations: legalisations(compiler.legalisations()),
+        legalisations: legalisations(&changes),
     };
     let line = format!(
         "{}: {} packets{}{}",
         summary.output,
         summary.packets,
         settled_line(settled, summary.packets),
-        legalisation_line(&legalisations(compiler.legalisations()))
+        legalisation_line(&legalisations(&changes))
     );
     print_summary(json, &summary, &line)
 }
@@ -219,8 +219,7 @@ impl Trace<'_> {
     fn decode(&self, mut each: impl FnMut(&Action) -> Result<()>) -> Result<Settled> {
         let dim = self.codec.config().d_latent;
         let bar = progress_bar(Some((self.z.len() / dim) as u64), "packets");
-        let mut decoder = self.codec.decoder();
-        decoder.set_tick(self.tick);
+        let mut decoder = self.codec.decoder(self.tick);
         for batch in self.z.chunks(BATCH * dim) {
             interrupt::check()?;
             for action in decoder.decode(batch) {
@@ -232,17 +231,16 @@ impl Trace<'_> {
         Ok(decoder.settled())
     }
 
-    fn write_capture(&self, args: &Decode) -> Result<(Compiler, Settled)> {
+    fn write_capture(&self, args: &Decode) -> Result<(Legalisations, Settled)> {
         let mut output = CaptureOutput::create(&args.output.output, args.realise.us)?;
-        let mut compiler = Compiler::new(args.realise.config()?);
-        compiler.start_at(self.epoch);
+        let mut compiler = Compiler::new(args.realise.config()?, self.epoch);
         let settled =
             self.decode(|action| output.write(&compiler.compile(action, &self.profiles)))?;
         output.finish()?;
-        Ok((compiler, settled))
+        Ok((*compiler.legalisations(), settled))
     }
 
-    fn write_actions(&self, args: &Decode) -> Result<(Compiler, Settled)> {
+    fn write_actions(&self, args: &Decode) -> Result<(Legalisations, Settled)> {
         let mut writer = ActionsWriter::create(&args.output.output)?;
         let mut counts = LiftCounts::default();
         let settled = self.decode(|action| {
@@ -251,6 +249,6 @@ impl Trace<'_> {
         })?;
         counts.packets = counts.actions();
         writer.finish(Some(self.epoch), &self.profiles, &counts)?;
-        Ok((Compiler::new(args.realise.config()?), settled))
+        Ok((Legalisations::default(), settled))
     }
 }

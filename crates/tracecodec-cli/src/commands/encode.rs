@@ -118,8 +118,7 @@ fn encode(
     let mut all = Latents::new(codec.config().d_latent);
     let mut counts = Refinement::default();
     manifest.tick = Tick::of(actions.iter().map(|action| action.delta_t));
-    let mut encoder = codec.encoder();
-    encoder.set_tick(manifest.tick);
+    let mut encoder = codec.encoder(manifest.tick);
     for batch in actions.chunks(BATCH) {
         let latents = if refine.no_refine {
             encoder.encode(batch)

@@ -118,7 +118,7 @@ pub(crate) fn run(args: &Generate, json: bool) -> Result<()> {
     };
     drawing.threads = args.threads.unwrap_or(drawing.threads);
     let mut making = Making {
-        compiler: Compiler::new(args.realise.config()?),
+        compiler: Compiler::new(args.realise.config()?, EPOCH),
         profiles: model.option_profiles().clone(),
         output: CaptureOutput::create(path, args.realise.us)?,
         trace: model.generate(&drawing)?,
@@ -126,7 +126,6 @@ pub(crate) fn run(args: &Generate, json: bool) -> Result<()> {
         flows: 0,
         most_open_flows: None,
     };
-    making.compiler.start_at(EPOCH);
     let prefix_packets = making.follow(args)?;
     let started = std::time::Instant::now();
     let (packets, nanoseconds) = making.generate(args)?;
@@ -192,7 +191,7 @@ impl Making<'_> {
                 return Ok(());
             };
             if packets == 0 {
-                self.compiler.start_at(packet.time);
+                self.compiler = Compiler::new(args.realise.config()?, packet.time);
             }
             packets += 1;
             self.trace.follow(&action);

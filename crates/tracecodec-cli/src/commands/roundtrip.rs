@@ -13,7 +13,7 @@ use tracecodec::action::float::Tick;
 use tracecodec::action::schema::Group;
 use tracecodec::action::{Action, OptionProfiles};
 use tracecodec::artifact::manifest::ActionCounts;
-use tracecodec::compile::Compiler;
+use tracecodec::compile::{CompileConfig, Compiler, Legalisations};
 use tracecodec::lift::Lifter;
 use tracecodec::pcap::Timestamp;
 use tracecodec_nn::codec::{TraceDecoder, TraceEncoder};
@@ -148,14 +148,15 @@ fn run_oracle(args: &Roundtrip, input: &Path, output: &Path) -> Result<(Summary,
     let mut input = Input::open(input, args.read)?;
     let output = CaptureOutput::create(output, args.realise.us)?;
     let mut lifter = Lifter::new(args.lift.slots, OptionProfiles::new());
-    let mut compiler = Compiler::new(args.realise.config()?);
-    thread::scope(|scope| {
+    let config = args.realise.config()?;
+    let changes = thread::scope(|scope| {
         let (sender, receiver) = mpsc::sync_channel(IN_FLIGHT);
-        let compile = scope.spawn(|| compile_batches(receiver, &mut compiler, output));
+        let compile = scope.spawn(|| compile_batches(receiver, config, output));
         let lift = lift_batches(&mut input, &mut lifter, sender);
-        let output = compile.join().expect("compile does not panic")?;
+        let (output, changes) = compile.join().expect("compile does not panic")?;
         lift?;
-        output.finish()
+        output.finish()?;
+        anyhow::Ok(changes)
     })?;
     let counts = lifter.counts();
     let summary = Summary {
@@ -163,14 +164,14 @@ fn run_oracle(args: &Roundtrip, input: &Path, output: &Path) -> Result<(Summary,
         output: output_name,
         salt: args.realise.config()?.salt.0,
         counts: ActionCounts::from(&counts),
-        legalisations: legalisations(compiler.legalisations()),
+        legalisations: legalisations(&changes),
         codec: None,
     };
     let line = format!(
         "{}: {}{}",
         summary.output,
         lift_line(&counts),
-        legalisation_line(&legalisations(compiler.legalisations()))
+        legalisation_line(&legalisations(&changes))
     );
     Ok((summary, line))
 }
@@ -205,22 +206,23 @@ fn lift_batches(input: &mut Input, lifter: &mut Lifter, sender: SyncSender<Batch
     send(&mut actions, lifter)
 }
 
+/// Compiles all batches; also tells what had to be changed to keep packets legal.
 fn compile_batches(
     receiver: Receiver<Batch>,
-    compiler: &mut Compiler,
+    config: CompileConfig,
     mut output: CaptureOutput,
-) -> Result<CaptureOutput> {
+) -> Result<(CaptureOutput, Legalisations)> {
+    let mut compiler = None;
     let mut profiles = OptionProfiles::new();
     for batch in receiver {
         profiles = batch.profiles.unwrap_or(profiles);
-        if output.packets == 0 {
-            compiler.start_at(batch.epoch);
-        }
+        let compiler = compiler.get_or_insert_with(|| Compiler::new(config, batch.epoch));
         for action in &batch.actions {
             output.write(&compiler.compile(action, &profiles))?;
         }
     }
-    Ok(output)
+    let changes = compiler.map_or_else(Default::default, |compiler| *compiler.legalisations());
+    Ok((output, changes))
 }
 
 /// Lifts, encodes, decodes the means and compiles, batch by batch.
@@ -234,9 +236,9 @@ fn run_model(
     let mut input = Input::open(input, args.read)?;
     let mut lifter = args.lift.lifter_for(codec);
     let mut learned = Learned {
-        encoder: codec.encoder(),
-        decoder: codec.decoder(),
-        compiler: Compiler::new(args.realise.config()?),
+        codec,
+        config: args.realise.config()?,
+        stages: None,
         output: CaptureOutput::create(output, args.realise.us)?,
         refine: !args.refine.no_refine,
         entropy: args.entropy.then(|| CodecEntropy::new(codec)),
@@ -248,22 +250,17 @@ fn run_model(
     let mut actions = Vec::with_capacity(MODEL_BATCH);
     input.for_each(|packet| {
         if let Ok(action) = lifter.lift(packet) {
-            if actions.is_empty() && learned.output.packets == 0 {
-                learned.compiler.start_at(packet.time);
-            }
             actions.push(action);
         }
         if actions.len() == MODEL_BATCH {
-            learned.take(&mut actions, lifter.profiles())
+            learned.take(&mut actions, &lifter)
         } else {
             Ok(())
         }
     })?;
-    learned.take(&mut actions, lifter.profiles())?;
+    learned.take(&mut actions, &lifter)?;
     let Learned {
-        encoder,
-        decoder,
-        compiler,
+        stages,
         output,
         refine,
         entropy,
@@ -271,15 +268,22 @@ fn run_model(
         before,
         moved,
         left,
+        ..
     } = learned;
+    let Stages {
+        encoder,
+        decoder,
+        compiler,
+    } = stages.expect("the last batch was taken, even if it was empty");
     output.finish()?;
     let counts = lifter.counts();
     let fidelity = Fidelity {
         model: args.model.name().label(),
         rates: tally.rates(),
-        settled: match refine {
-            true => encoder.settled(),
-            false => decoder.settled(),
+        settled: if refine {
+            encoder.settled()
+        } else {
+            decoder.settled()
         },
         entropy: entropy.as_ref().map(CodecEntropy::nats),
         refinement: refine.then(|| Refinement {
@@ -316,9 +320,10 @@ fn run_model(
 
 /// The way of a batch through the codec, and what is measured on it.
 struct Learned<'a> {
-    encoder: TraceEncoder<'a>,
-    decoder: TraceDecoder<'a>,
-    compiler: Compiler,
+    codec: &'a Codec,
+    config: CompileConfig,
+    /// Start with the first batch, which has the trace's tick and epoch.
+    stages: Option<Stages<'a>>,
     output: CaptureOutput,
     refine: bool,
     entropy: Option<CodecEntropy>,
@@ -327,6 +332,23 @@ struct Learned<'a> {
     before: Tally,
     moved: u64,
     left: u64,
+}
+
+/// What keeps the state of a trace.
+struct Stages<'a> {
+    encoder: TraceEncoder<'a>,
+    decoder: TraceDecoder<'a>,
+    compiler: Compiler,
+}
+
+impl<'a> Stages<'a> {
+    fn new(codec: &'a Codec, tick: Tick, config: CompileConfig, epoch: Timestamp) -> Self {
+        Self {
+            encoder: codec.encoder(tick),
+            decoder: codec.decoder(tick),
+            compiler: Compiler::new(config, epoch),
+        }
+    }
 }
 
 /// Accuracy and rate so far.
@@ -361,17 +383,17 @@ impl Tally {
 }
 
 impl Learned<'_> {
-    fn take(&mut self, actions: &mut Vec<Action>, profiles: &OptionProfiles) -> Result<()> {
+    fn take(&mut self, actions: &mut Vec<Action>, lifter: &Lifter) -> Result<()> {
         if let Some(entropy) = &mut self.entropy {
             entropy.add(actions);
         }
-        if self.output.packets == 0 {
+        let stages = self.stages.get_or_insert_with(|| {
             let tick = Tick::of(actions.iter().map(|action| action.delta_t));
-            self.encoder.set_tick(tick);
-            self.decoder.set_tick(tick);
-        }
+            let epoch = lifter.epoch().unwrap_or_default();
+            Stages::new(self.codec, tick, self.config, epoch)
+        });
         let decoded = if self.refine {
-            let refined = self
+            let refined = stages
                 .encoder
                 .encode_refined(actions, RefineConfig::default());
             self.tally
@@ -381,15 +403,16 @@ impl Learned<'_> {
             self.left += refined.left;
             refined.decoded
         } else {
-            let latents = self.encoder.encode(actions);
-            let decoded = self.decoder.decode(&latents.mu);
+            let latents = stages.encoder.encode(actions);
+            let decoded = stages.decoder.decode(&latents.mu);
             self.tally.add(actions, &decoded, latents.kl());
             decoded
         };
         actions.clear();
-        decoded
-            .iter()
-            .try_for_each(|action| self.output.write(&self.compiler.compile(action, profiles)))
+        decoded.iter().try_for_each(|action| {
+            let packet = stages.compiler.compile(action, lifter.profiles());
+            self.output.write(&packet)
+        })
     }
 }
 

@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use tracecodec::pcap::PacketBuf;
 
-use super::{Contestant, Frame};
+use super::Contestant;
 use crate::failure::Hint;
 use crate::output::CaptureOutput;
 
@@ -53,11 +54,11 @@ impl Captures {
     }
 
     /// Writes a capture into a folder.
-    pub(super) fn write(&self, folder: &str, case: &str, frames: &[Frame]) -> Result<()> {
+    pub(super) fn write(&self, folder: &str, case: &str, frames: &[PacketBuf]) -> Result<()> {
         let path = self.folder(folder).join(format!("{case}.pcapng"));
         let mut output = CaptureOutput::create(&path, false)?;
         for frame in frames {
-            output.write(&frame.packet())?;
+            output.write(&frame.as_packet())?;
         }
         output.finish()
     }

@@ -1,52 +1,12 @@
 //! A case: a prefix, all that came before it, and the real suffix.
 
 use anyhow::Result;
-use tracecodec::pcap::{LinkType, Packet, Timestamp};
+use tracecodec::pcap::{PacketBuf, Timestamp};
 
 use crate::cli::ReadArgs;
 use crate::failure::Hint;
 use crate::input::Input;
 use crate::shards::Capture;
-
-/// A packet that is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Frame {
-    /// When it was captured.
-    pub(super) time: Timestamp,
-    link: LinkType,
-    wire_len: u32,
-    data: Vec<u8>,
-}
-
-impl Frame {
-    /// A packet with bytes of its own.
-    pub(super) fn of(packet: &Packet<'_>) -> Self {
-        Self {
-            time: packet.time,
-            link: packet.link,
-            wire_len: packet.wire_len,
-            data: packet.data.to_vec(),
-        }
-    }
-
-    /// The same packet at another time.
-    pub(super) fn at(&self, time: Timestamp) -> Self {
-        Self {
-            time,
-            ..self.clone()
-        }
-    }
-
-    /// As a packet.
-    pub(super) fn packet(&self) -> Packet<'_> {
-        Packet {
-            time: self.time,
-            link: self.link,
-            wire_len: self.wire_len,
-            data: &self.data,
-        }
-    }
-}
 
 /// One case. Its shard is a trace of its own, which models read from the start.
 #[derive(Debug, Clone, Copy)]
@@ -54,18 +14,18 @@ pub(super) struct Case<'a> {
     /// Its number: what is drawn at random is drawn anew for each.
     pub(super) number: usize,
     /// The shard up to the suffix; the prefix ends it.
-    pub(super) past: &'a [Frame],
+    pub(super) past: &'a [PacketBuf],
     /// Packets of the prefix.
     pub(super) prefix: usize,
     /// What did follow.
-    pub(super) suffix: &'a [Frame],
+    pub(super) suffix: &'a [PacketBuf],
     /// The suffix of another window; none where no one asks for it.
-    pub(super) later: &'a [Frame],
+    pub(super) later: &'a [PacketBuf],
 }
 
 impl<'a> Case<'a> {
     /// The prefix.
-    pub(super) fn prefix(&self) -> &'a [Frame] {
+    pub(super) fn prefix(&self) -> &'a [PacketBuf] {
         &self.past[self.past.len() - self.prefix..]
     }
 
@@ -79,7 +39,7 @@ impl<'a> Case<'a> {
 ///
 /// # Errors
 /// If it cannot be read, or is not what its manifest says.
-pub(super) fn read(shard: &Capture, packets: u64) -> Result<Vec<Frame>> {
+pub(super) fn read(shard: &Capture, packets: u64) -> Result<Vec<PacketBuf>> {
     let args = ReadArgs {
         lenient: false,
         sort: false,
@@ -87,7 +47,7 @@ pub(super) fn read(shard: &Capture, packets: u64) -> Result<Vec<Frame>> {
     let mut input = Input::quiet(&shard.path, args)?;
     let mut frames = Vec::new();
     input.for_each(|packet| {
-        frames.push(Frame::of(packet));
+        frames.push(PacketBuf::from(packet));
         Ok(())
     })?;
     shard.check(&input.finish()?)?;

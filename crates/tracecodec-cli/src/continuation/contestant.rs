@@ -5,7 +5,10 @@ use std::path::{Path, absolute};
 use anyhow::Result;
 use tracecodec::action::float::Tick;
 use tracecodec::action::{Action, OptionProfiles};
-use tracecodec::pcap::Timestamp;
+use tracecodec::compile::CompileConfig;
+use tracecodec::flow::FlowTable;
+use tracecodec::oracle::Oracle;
+use tracecodec::pcap::{PacketBuf, Timestamp};
 use tracecodec::raw::{Diagnostics, RawRow};
 use tracecodec_nn::baseline::Baseline;
 use tracecodec_nn::generator::{
@@ -13,8 +16,8 @@ use tracecodec_nn::generator::{
 };
 use tracecodec_nn::{Codec, Device};
 
+use super::Case;
 use super::lower::{Actions, Rows};
-use super::{Case, Frame};
 use crate::commands::baseline::load_baseline;
 use crate::failure::Hint;
 use crate::folder;
@@ -172,14 +175,20 @@ impl Contestant {
     ///
     /// # Errors
     /// If a model refuses.
-    pub(super) fn suffix(&self, case: &Case<'_>) -> Result<Vec<Frame>> {
+    pub(super) fn suffix(&self, case: &Case<'_>) -> Result<Vec<PacketBuf>> {
         Ok(match self {
             Self::Repeat => from(case.end(), case.prefix()),
             Self::Later => from(case.end(), case.later),
             Self::Oracle => {
-                let mut actions = Actions::new(OptionProfiles::new());
-                let [past, suffix] = [case.past, case.suffix].map(|frames| actions.lift(frames));
-                actions.lower(&past, &suffix)
+                let capacity = FlowTable::<()>::MAX_CAPACITY;
+                let config = CompileConfig::default();
+                let mut oracle = Oracle::new(config, capacity, OptionProfiles::new());
+                let mut through = |frame: &PacketBuf| {
+                    let packet = oracle.step(&frame.as_packet()).ok()?.1;
+                    Some(PacketBuf::from(&packet))
+                };
+                case.past.iter().for_each(|frame| drop(through(frame)));
+                case.suffix.iter().filter_map(through).collect()
             }
             Self::RawOracle => {
                 let mut rows = Rows::new(OptionProfiles::new());
@@ -191,9 +200,7 @@ impl Contestant {
                 let mut actions = Actions::new(codec.option_profiles().clone().thaw());
                 let [past, suffix] = [case.past, case.suffix].map(|frames| actions.lift(frames));
                 let tick = Tick::of(past.iter().map(|action| action.delta_t));
-                let (mut encoder, mut decoder) = (codec.encoder(), codec.decoder());
-                encoder.set_tick(tick);
-                decoder.set_tick(tick);
+                let (mut encoder, mut decoder) = (codec.encoder(tick), codec.decoder(tick));
                 let latents = [past, suffix].map(|actions| encoder.encode(&actions).mu);
                 let [past, suffix] = latents.map(|z| decoder.decode(&z));
                 actions.lower(&past, &suffix)
@@ -212,7 +219,7 @@ impl Contestant {
 }
 
 /// What a generator of packet actions lets follow. A case has random numbers of its own.
-fn act(generator: &Generator, rules: &Rules, case: &Case<'_>) -> Result<Vec<Frame>> {
+fn act(generator: &Generator, rules: &Rules, case: &Case<'_>) -> Result<Vec<PacketBuf>> {
     let mut actions = Actions::new(generator.option_profiles().clone().thaw());
     let (before, prefix) = case.past.split_at(case.past.len() - case.prefix);
     let mut past = actions.lift(before);
@@ -242,7 +249,7 @@ fn sample_rows(
     baseline: &Baseline,
     rules: &Rules,
     case: &Case<'_>,
-) -> Result<Vec<Frame>> {
+) -> Result<Vec<PacketBuf>> {
     let mut rows = Rows::new(baseline.option_profiles().clone());
     let (before, prefix) = case.past.split_at(case.past.len() - case.prefix);
     let mut past = rows.read(before);
@@ -282,11 +289,12 @@ fn sample_rows(
 }
 
 /// The same packets, of which the first comes then.
-fn from(start: Timestamp, frames: &[Frame]) -> Vec<Frame> {
+fn from(start: Timestamp, frames: &[PacketBuf]) -> Vec<PacketBuf> {
     let first = frames.first().map_or(start, |frame| frame.time);
-    let shifted = frames
-        .iter()
-        .map(|frame| frame.at(start.add_nanos(frame.time.since(first))));
+    let shifted = frames.iter().map(|frame| PacketBuf {
+        time: start.add_nanos(frame.time.since(first)),
+        ..frame.clone()
+    });
     shifted.collect()
 }
 
@@ -319,7 +327,7 @@ mod tests {
         assert!(off(Contestant::open("codec", Rules::default()).unwrap()) < Some(1_000));
         let later = Contestant::Later.suffix(&case).unwrap();
         assert_eq!((later.len(), later[0].time), (300, past[699].time));
-        let span = |frames: &[Frame]| frames[299].time.since(frames[0].time);
+        let span = |frames: &[PacketBuf]| frames[299].time.since(frames[0].time);
         assert_eq!(span(&later), span(case.later));
         let repeated = Contestant::Repeat.suffix(&case).unwrap();
         assert_eq!((repeated.len(), repeated[0].time), (200, past[699].time));

@@ -4,10 +4,8 @@ use tracecodec::action::{Action, OptionProfiles};
 use tracecodec::compile::{CompileConfig, Compiler};
 use tracecodec::flow::FlowTable;
 use tracecodec::lift::Lifter;
-use tracecodec::pcap::Timestamp;
+use tracecodec::pcap::{PacketBuf, Timestamp};
 use tracecodec::raw::{Payload, RawRow, Renderer, RowReader};
-
-use super::Frame;
 
 /// The actions of a trace from its start.
 pub(super) struct Actions {
@@ -22,23 +20,25 @@ impl Actions {
     }
 
     /// The actions of the next packets.
-    pub(super) fn lift(&mut self, frames: &[Frame]) -> Vec<Action> {
-        let lifted = frames.iter().map(|frame| self.lifter.lift(&frame.packet()));
+    pub(super) fn lift(&mut self, frames: &[PacketBuf]) -> Vec<Action> {
+        let lifted = frames
+            .iter()
+            .map(|frame| self.lifter.lift(&frame.as_packet()));
         lifted.filter_map(Result::ok).collect()
     }
 
     /// The packets of a suffix. One compiler lowers all that was before as well, so that flows go on: as the suffix's model read it, which may
     /// differ from what was lifted.
-    pub(super) fn lower(&self, past: &[Action], suffix: &[Action]) -> Vec<Frame> {
+    pub(super) fn lower(&self, past: &[Action], suffix: &[Action]) -> Vec<PacketBuf> {
         let profiles = self.lifter.profiles();
-        let mut compiler = Compiler::new(CompileConfig::default());
-        compiler.start_at(self.lifter.epoch().unwrap_or(Timestamp(0)));
+        let epoch = self.lifter.epoch().unwrap_or_default();
+        let mut compiler = Compiler::new(CompileConfig::default(), epoch);
         for action in past {
             compiler.compile(action, profiles);
         }
         let packets = suffix.iter();
         packets
-            .map(|action| Frame::of(&compiler.compile(action, profiles)))
+            .map(|action| PacketBuf::from(&compiler.compile(action, profiles)))
             .collect()
     }
 }
@@ -56,19 +56,20 @@ impl Rows {
     }
 
     /// The rows of the next packets.
-    pub(super) fn read(&mut self, frames: &[Frame]) -> Vec<RawRow> {
-        let rows = frames.iter().map(|frame| self.reader.read(&frame.packet()));
+    pub(super) fn read(&mut self, frames: &[PacketBuf]) -> Vec<RawRow> {
+        let rows = frames
+            .iter()
+            .map(|frame| self.reader.read(&frame.as_packet()));
         rows.filter_map(Result::ok).collect()
     }
 
     /// The packets of a suffix that follows on what ended then. Rows that are no packets are left out, with their time.
-    pub(super) fn render(&self, end: Timestamp, suffix: &[RawRow]) -> Vec<Frame> {
-        let mut renderer = Renderer::new(Payload::default());
-        renderer.start_at(end);
+    pub(super) fn render(&self, end: Timestamp, suffix: &[RawRow]) -> Vec<PacketBuf> {
+        let mut renderer = Renderer::new(Payload::default(), end);
         let profiles = self.reader.profiles();
         let rendered = suffix.iter().filter_map(|row| {
             let packet = renderer.render(row, profiles).ok()?;
-            Some(Frame::of(&packet))
+            Some(PacketBuf::from(&packet))
         });
         rendered.collect()
     }

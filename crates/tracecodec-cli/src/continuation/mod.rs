@@ -15,14 +15,14 @@ mod trial;
 mod window;
 
 pub(crate) use captures::{Captures, REFERENCE};
-use case::{Case, Frame};
+use case::Case;
 pub(crate) use contestant::{Contestant, Rules};
 pub(crate) use trial::Trial;
 pub(crate) use window::Cut;
 
 /// The packets of the shipped capture.
 #[cfg(test)]
-fn example() -> Vec<Frame> {
+fn example() -> Vec<tracecodec::pcap::PacketBuf> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/example.pcap");
     let capture = crate::shards::Capture::of(std::path::Path::new(path));
     case::read(&capture, 4_000).unwrap()

@@ -6,11 +6,12 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use tracecodec::artifact::manifest::Split;
+use tracecodec::pcap::PacketBuf;
 
 use super::captures::{Captures, REFERENCE};
 use super::case::read;
 use super::window::{Window, spread};
-use super::{Case, Contestant, Cut, Frame};
+use super::{Case, Contestant, Cut};
 use crate::failure::Hint;
 use crate::input::progress_bar;
 use crate::interrupt;
@@ -123,7 +124,7 @@ impl Trial {
     }
 
     /// All up to the suffix of a window, and the suffix.
-    fn parts<'a>(&self, window: Window, frames: &'a Frames) -> (&'a [Frame], &'a [Frame]) {
+    fn parts<'a>(&self, window: Window, frames: &'a Frames) -> (&'a [PacketBuf], &'a [PacketBuf]) {
         let end = window.start + self.cut.prefix;
         let (past, rest) = frames[&window.shard].split_at(end as usize);
         (past, &rest[..self.cut.suffix as usize])
@@ -144,4 +145,4 @@ fn asks_for_later(contestants: &[Contestant]) -> bool {
 }
 
 /// The packets of shards, by their numbers.
-type Frames = BTreeMap<usize, Vec<Frame>>;
+type Frames = BTreeMap<usize, Vec<PacketBuf>>;

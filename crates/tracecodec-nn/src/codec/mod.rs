@@ -36,6 +36,7 @@ use std::ops::Range;
 
 use burn::tensor::{Device as Tensors, Tensor, TensorData};
 use serde::Serialize;
+use tracecodec::action::float::Tick;
 use tracecodec::action::{Action, OptionProfiles};
 
 use crate::device::Device;
@@ -186,30 +187,30 @@ impl Codec {
         self.device.threads(self.threads)
     }
 
-    /// Encodes a trace in order, piece by piece.
-    pub fn encoder(&self) -> TraceEncoder<'_> {
-        TraceEncoder::new(self)
+    /// Encodes a trace, whose times are multiples of the tick, in order and piece by piece.
+    pub fn encoder(&self, tick: Tick) -> TraceEncoder<'_> {
+        TraceEncoder::new(self, tick)
     }
 
-    /// Decodes a trace in order, piece by piece.
-    pub fn decoder(&self) -> TraceDecoder<'_> {
-        TraceDecoder::new(self, self.constraints)
+    /// Decodes a trace in order, piece by piece. Its tick is the one that its encoder had.
+    pub fn decoder(&self, tick: Tick) -> TraceDecoder<'_> {
+        TraceDecoder::new(self, tick, self.constraints)
     }
 
-    /// The same with constraints of its own.
-    pub(crate) fn decoder_with(&self, constraints: Constraints) -> TraceDecoder<'_> {
-        TraceDecoder::new(self, constraints)
+    /// Decodes a trace as [`Codec::decoder`] does, with constraints of its own.
+    pub(crate) fn decoder_with(&self, tick: Tick, constraints: Constraints) -> TraceDecoder<'_> {
+        TraceDecoder::new(self, tick, constraints)
     }
 
-    /// The posterior of every packet of a whole trace.
+    /// The posterior of every packet of a whole trace, its times to the nanosecond.
     pub fn encode(&self, actions: &[Action]) -> Latents {
-        self.encoder().encode(actions)
+        self.encoder(Tick::Nanosecond).encode(actions)
     }
 
     /// The most likely packet of every latent of a whole trace; `z` holds rows of `d_latent` numbers, and a last row that is cut
     /// short is ignored. Total: any numbers decode to some action.
     pub fn decode(&self, z: &[f32]) -> Vec<Action> {
-        self.decoder().decode(z)
+        self.decoder(Tick::Nanosecond).decode(z)
     }
 
     /// The posterior of every packet as it is.

@@ -7,6 +7,7 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use tracecodec::action::Action;
+use tracecodec::action::float::Tick;
 
 use super::batch::Batch;
 use super::{Codec, Network, TraceEncoder};
@@ -116,7 +117,8 @@ impl TraceEncoder<'_> {
 impl Codec {
     /// Encodes a whole trace so that its packets come back, see [`TraceEncoder::encode_refined`].
     pub fn encode_refined(&self, actions: &[Action], config: RefineConfig) -> Refined {
-        self.encoder().encode_refined(actions, config)
+        self.encoder(Tick::Nanosecond)
+            .encode_refined(actions, config)
     }
 
     /// Moves the means that do not decode to their packet; `rows` are what they decode to in its true context. Tells which were moved.

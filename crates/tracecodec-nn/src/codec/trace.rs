@@ -43,9 +43,9 @@ pub struct Past {
 
 impl Past {
     /// The start of a trace.
-    pub fn new(config: &CodecConfig) -> Self {
+    pub fn new(config: &CodecConfig, tick: Tick) -> Self {
         Self {
-            steps: StepCoder::new(config.time_digits, Tick::default()),
+            steps: StepCoder::new(config.time_digits, tick),
             context: config.context,
             contexts: Contexts::default(),
             ack: config.ack,
@@ -70,21 +70,13 @@ impl Past {
 
 impl<'a> TraceEncoder<'a> {
     /// An encoder at the start of a trace.
-    pub(super) fn new(codec: &'a Codec) -> Self {
+    pub(super) fn new(codec: &'a Codec, tick: Tick) -> Self {
+        let constraints = codec.constraints.min(Constraints::Flows);
         Self {
             codec,
-            past: Past::new(&codec.config),
-            decoders: [(); 2]
-                .map(|()| TraceDecoder::new(codec, codec.constraints.min(Constraints::Flows))),
+            past: Past::new(&codec.config, tick),
+            decoders: [(); 2].map(|()| TraceDecoder::new(codec, tick, constraints)),
         }
-    }
-
-    /// Tells, before the first packet, what the trace's times are multiples of. The decoder must be told, too.
-    pub fn set_tick(&mut self, tick: Tick) {
-        self.past.steps = StepCoder::new(self.codec.config.time_digits, tick);
-        self.decoders
-            .iter_mut()
-            .for_each(|decoder| decoder.set_tick(tick));
     }
 
     /// The posterior of each of the next packets.
@@ -109,7 +101,7 @@ impl<'a> TraceEncoder<'a> {
 
 impl<'a> TraceDecoder<'a> {
     /// A decoder at the start of a trace.
-    pub(super) fn new(codec: &'a Codec, constraints: Constraints) -> Self {
+    pub(super) fn new(codec: &'a Codec, tick: Tick, constraints: Constraints) -> Self {
         let decoder = &codec.network.decoder;
         let constraints = match codec.config.context {
             ContextSource::Flow => constraints,
@@ -125,14 +117,9 @@ impl<'a> TraceDecoder<'a> {
             contexts: Contexts::default(),
             open_flows,
             ack_bounds,
-            tick: Tick::default(),
+            tick,
             acknowledgments: Acknowledgments::default(),
         }
-    }
-
-    /// Tells what the trace's times are multiples of.
-    pub fn set_tick(&mut self, tick: Tick) {
-        self.tick = tick;
     }
 
     /// The most likely packet of each of the next latents; `z` holds rows of `d_latent` numbers, and a last row that is cut short is

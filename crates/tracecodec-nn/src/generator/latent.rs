@@ -70,15 +70,10 @@ impl LatentGenerator {
     /// If the label is not one of the generator's.
     pub fn generate(&self, drawing: &Drawing) -> Result<LatentTrace<'_>, Error> {
         drawing.known_label(self.matching.labels())?;
-        let constraints = match drawing.constrained {
-            true => Constraints::Strict,
-            false => Constraints::None,
-        };
         Ok(LatentTrace {
             generator: self,
             drawing: drawing.clone(),
-            encoder: self.codec.encoder(),
-            decoder: self.codec.decoder_with(constraints),
+            coders: None,
             followed: Vec::new(),
             rows: Vec::new(),
             place: 0,
@@ -92,8 +87,8 @@ impl LatentGenerator {
 pub struct LatentTrace<'a> {
     generator: &'a LatentGenerator,
     drawing: Drawing,
-    encoder: TraceEncoder<'a>,
-    decoder: TraceDecoder<'a>,
+    /// Start with the first packets, which have the trace's tick.
+    coders: Option<Coders<'a>>,
     /// Packets to follow that are not yet encoded.
     followed: Vec<Action>,
     /// Rows to go on from.
@@ -104,7 +99,28 @@ pub struct LatentTrace<'a> {
     settled_before: u64,
 }
 
-impl LatentTrace<'_> {
+/// The codec's two ways through the trace.
+#[derive(Debug)]
+struct Coders<'a> {
+    encoder: TraceEncoder<'a>,
+    decoder: TraceDecoder<'a>,
+}
+
+impl<'a> Coders<'a> {
+    fn new(codec: &'a Codec, tick: Tick, constrained: bool) -> Self {
+        let constraints = if constrained {
+            Constraints::Strict
+        } else {
+            Constraints::None
+        };
+        Self {
+            encoder: codec.encoder(tick),
+            decoder: codec.decoder_with(tick, constraints),
+        }
+    }
+}
+
+impl<'a> LatentTrace<'a> {
     /// Takes the next packet of the trace that is to be continued.
     pub fn follow(&mut self, action: &Action) {
         self.followed.push(*action);
@@ -133,7 +149,7 @@ impl LatentTrace<'_> {
             .flat_map(|row| &row[..channels - 1])
             .copied()
             .collect();
-        let mut actions = self.decoder.decode(&latents);
+        let mut actions = self.coders(&[]).decoder.decode(&latents);
         for (action, row) in actions.iter_mut().zip(rows.chunks_exact(channels)) {
             // The channel of its own tells the time without the jumps between digits.
             action.delta_t = step_of_time(row[channels - 1]).clamp(0, LONGEST_STEP);
@@ -157,8 +173,19 @@ impl LatentTrace<'_> {
     }
 
     fn count(&self) -> u64 {
-        let settled = self.decoder.settled();
-        settled.flows + settled.acknowledgments
+        let settled = self.coders.as_ref().map(|coders| coders.decoder.settled());
+        settled.map_or(0, |settled| settled.flows + settled.acknowledgments)
+    }
+
+    /// The codec's two ways. If they have not started, the trace's first packets, none for a trace
+    /// from nothing, decide the tick.
+    fn coders(&mut self, first: &[Action]) -> &mut Coders<'a> {
+        let codec = &self.generator.codec;
+        let constrained = self.drawing.constrained;
+        self.coders.get_or_insert_with(|| {
+            let tick = Tick::of(first.iter().map(|action| action.delta_t));
+            Coders::new(codec, tick, constrained)
+        })
     }
 
     fn encode_followed(&mut self) {
@@ -166,20 +193,15 @@ impl LatentTrace<'_> {
         if followed.is_empty() {
             return;
         }
-        if self.rows.is_empty() {
-            let tick = Tick::of(followed.iter().map(|action| action.delta_t));
-            self.encoder.set_tick(tick);
-            self.decoder.set_tick(tick);
-        }
         let latents = self.encode(&followed);
         // So that the decoder knows which flows are open.
-        self.decoder.decode(&latents);
+        self.coders(&followed).decoder.decode(&latents);
         self.settled_before = self.count();
     }
 
     /// Encodes packets as rows to go on from; gives back their latents.
     fn encode(&mut self, actions: &[Action]) -> Vec<f32> {
-        let latents = self.encoder.encode(actions);
+        let latents = self.coders(actions).encoder.encode(actions);
         for (mu, action) in latents.mu.chunks_exact(latents.dim).zip(actions) {
             self.rows.extend(mu);
             self.rows.push(time_of_step(action.delta_t));

@@ -18,6 +18,7 @@ use std::ops::{ControlFlow, Range};
 
 use serde::Serialize;
 use tracecodec::action::Action;
+use tracecodec::action::float::Tick;
 use tracecodec::action::schema::{Active, Group, Quantity};
 
 pub use dimensions::{Dimension, Move};
@@ -104,7 +105,7 @@ struct Probed<'a> {
 
 impl<'a> Probed<'a> {
     fn new(codec: &'a Codec, trace: &[Action], packets: usize) -> Self {
-        let mut past = Past::new(codec.config());
+        let mut past = Past::new(codec.config(), Tick::Nanosecond);
         let codable: Vec<Action> = trace.iter().map(|action| past.codable(action)).collect();
         let mut probed = Self {
             codec,

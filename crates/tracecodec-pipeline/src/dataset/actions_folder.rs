@@ -7,6 +7,7 @@ use std::mem;
 use std::path::{Path, PathBuf};
 
 use tracecodec::action::OptionProfiles;
+use tracecodec::action::float::Tick;
 use tracecodec::artifact::manifest::{self, Source, Split};
 use tracecodec::artifact::{ActionsReader, ActionsWriter};
 use tracecodec::lift::LiftCounts;
@@ -115,7 +116,7 @@ impl ActionsFolder {
         let mut counts = LiftCounts::default();
         let mut epoch = None;
         for part in parts {
-            let mut past = Past::new(&self.codec);
+            let mut past = Past::new(&self.codec, Tick::Nanosecond);
             let lifted = part.lift(read, mem::take(&mut profiles), monitor, |action| {
                 Ok(writer.write(&past.codable(action))?)
             })?;
@@ -141,7 +142,7 @@ impl ActionsFolder {
         let (epoch, profiles) = (reader.epoch(), reader.profiles().clone());
         let total = reader.rows();
         let mut writer = ActionsWriter::create(&path)?;
-        let mut past = Past::new(&self.codec);
+        let mut past = Past::new(&self.codec, Tick::Nanosecond);
         let mut counts = LiftCounts::default();
         for action in reader {
             let action = action?;

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use tracecodec::artifact::SourceFile;
 use tracecodec::artifact::manifest::Source;
-use tracecodec::pcap::{Format, Packet, ReadError};
+use tracecodec::pcap::{Format, Packet, PacketBuf, ReadError};
 
 use crate::error::Error;
 use crate::monitor::{Monitor, Progress, Warning};
@@ -80,22 +80,12 @@ impl Capture {
         }
         let mut packets = Vec::new();
         let outcome = self.read(monitor, |packet| {
-            packets.push((
-                packet.time,
-                packet.link,
-                packet.wire_len,
-                packet.data.to_vec(),
-            ));
+            packets.push(PacketBuf::from(packet));
             Ok(())
         });
-        packets.sort_by_key(|(time, ..)| *time);
-        for (time, link, wire_len, data) in packets {
-            each(&Packet {
-                time,
-                link,
-                wire_len,
-                data: &data,
-            })?;
+        packets.sort_by_key(|packet| packet.time);
+        for packet in packets {
+            each(&packet.as_packet())?;
         }
         outcome
     }

@@ -54,8 +54,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
     let profiles = reader.profiles().clone();
     let rows = reader.rows();
     let realise = config.realise.config()?;
-    let mut compiler = Compiler::new(realise);
-    compiler.start_at(reader.epoch().unwrap_or_default());
+    let mut compiler = Compiler::new(realise, reader.epoch().unwrap_or_default());
     let mut output = CaptureWriter::create(&config.output, config.realise.microseconds)?;
     for action in reader {
         output.write(&compiler.compile(&action?, &profiles))?;

@@ -90,21 +90,16 @@ pub struct Compiler {
 }
 
 impl Compiler {
-    /// A compiler without live flows, at time 0.
-    pub fn new(config: CompileConfig) -> Self {
+    /// A compiler without live flows. The first action's `delta_t` counts from the trace's epoch.
+    pub fn new(config: CompileConfig, epoch: Timestamp) -> Self {
         Self {
             config,
             flows: Vec::new(),
             generations: Vec::new(),
-            now: Timestamp(0),
+            now: epoch,
             frame: Vec::with_capacity(1 << 16),
             legalisations: Legalisations::default(),
         }
-    }
-
-    /// Sets the time that the next action's `delta_t` counts from: the trace's epoch.
-    pub fn start_at(&mut self, epoch: Timestamp) {
-        self.now = epoch;
     }
 
     /// What had to be changed so far to keep packets legal.

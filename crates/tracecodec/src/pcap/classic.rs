@@ -174,7 +174,8 @@ fn magic(header: &[u8]) -> Option<(Endian, u32)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Bytes, Owned, read};
+    use super::super::PacketBuf;
+    use super::super::testing::{Bytes, read};
     use super::*;
     use crate::pcap::Reader;
     use Endian::{Big, Little};
@@ -185,8 +186,8 @@ mod tests {
         header.u32(endian, 65_535).u32(endian, link)
     }
 
-    fn packet(time: i64, link: u16, wire_len: u32, data: &[u8]) -> Owned {
-        Owned {
+    fn packet(time: i64, link: u16, wire_len: u32, data: &[u8]) -> PacketBuf {
+        PacketBuf {
             time: Timestamp(time),
             link: LinkType(link),
             wire_len,

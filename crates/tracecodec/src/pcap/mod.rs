@@ -24,6 +24,7 @@ mod foreign;
 mod format;
 mod link;
 mod ng;
+mod packet;
 mod reader;
 mod source;
 #[cfg(test)]
@@ -35,23 +36,11 @@ pub use error::{BlockFault, ReadError, ReadErrorKind, WriteError};
 pub use foreign::Foreign;
 pub use format::{Compression, Container, Format, Precision};
 pub use link::{LINK_TYPES, LinkType};
+pub use packet::{Packet, PacketBuf};
 pub use reader::Reader;
 pub use source::decompress;
 pub use timestamp::{Steps, Timestamp};
 pub use writer::{PcapNgEncoder, Writer};
-
-/// One captured packet. Its bytes lie in the reader's buffer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Packet<'a> {
-    /// When it was captured. Zero where the file does not say (pcapng's Simple Packet Blocks).
-    pub time: Timestamp,
-    /// What its first byte is the start of.
-    pub link: LinkType,
-    /// Bytes that were on the wire. More than `data` holds where the capture has a snap length.
-    pub wire_len: u32,
-    /// The bytes that were captured.
-    pub data: &'a [u8],
-}
 
 /// Longest packet that tcpdump, Wireshark and this writer's file headers expect (libpcap's `MAXIMUM_SNAPLEN`).
 const MAX_SNAPLEN: u32 = 262_144;

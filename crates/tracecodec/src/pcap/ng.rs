@@ -320,7 +320,8 @@ impl Unit {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Bytes, Owned, read};
+    use super::super::PacketBuf;
+    use super::super::testing::{Bytes, read};
     use super::*;
     use crate::pcap::{Container, Reader};
     use Endian::{Big, Little};
@@ -350,8 +351,8 @@ mod tests {
         block(endian, ENHANCED, &body.raw(data).padded())
     }
 
-    fn packet(time: i64, link: u16, wire_len: u32, data: &[u8]) -> Owned {
-        Owned {
+    fn packet(time: i64, link: u16, wire_len: u32, data: &[u8]) -> PacketBuf {
+        PacketBuf {
             time: Timestamp(time),
             link: LinkType(link),
             wire_len,

@@ -164,16 +164,16 @@ impl Decoder {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Owned, drain, read};
-    use super::super::{Compression, LinkType, Precision, Timestamp, Writer};
+    use super::super::testing::{drain, read};
+    use super::super::{Compression, LinkType, PacketBuf, Precision, Timestamp, Writer};
     use super::*;
     use proptest::prelude::*;
     use std::io::Cursor;
 
     /// Three packets of 0, 5 and 600,000 bytes: the last is longer than the first buffer.
-    fn packets() -> Vec<Owned> {
+    fn packets() -> Vec<PacketBuf> {
         let lens = [0, 5, 600_000].into_iter();
-        let packet = |(n, len): (usize, usize)| Owned {
+        let packet = |(n, len): (usize, usize)| PacketBuf {
             time: Timestamp(1_700_000_000_000_000_001 + n as i64),
             link: LinkType::RAW,
             wire_len: len as u32,
@@ -182,7 +182,7 @@ mod tests {
         lens.enumerate().map(packet).collect()
     }
 
-    fn file(container: Container, compression: Compression, packets: &[Owned]) -> Vec<u8> {
+    fn file(container: Container, compression: Compression, packets: &[PacketBuf]) -> Vec<u8> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
         let precision = Precision::Nanos;
@@ -193,7 +193,7 @@ mod tests {
         };
         let mut writer = Writer::create(&path, format).unwrap();
         for packet in packets {
-            writer.write(&packet.borrow()).unwrap();
+            writer.write(&packet.as_packet()).unwrap();
         }
         writer.finish().unwrap();
         std::fs::read(path).unwrap()
@@ -263,13 +263,13 @@ mod tests {
 
     #[test]
     fn test_packets_before_bad_compressed_data() {
-        let packet = |n: i64| Owned {
+        let packet = |n: i64| PacketBuf {
             time: Timestamp(n * n * 1_000_003),
             link: LinkType::RAW,
             wire_len: 60,
             data: n.to_le_bytes().repeat(5),
         };
-        let packets: Vec<Owned> = (0..5_000).map(packet).collect();
+        let packets: Vec<PacketBuf> = (0..5_000).map(packet).collect();
         for compression in [Compression::Gzip, Compression::Zstd] {
             let mut bytes = file(Container::Pcap, compression, &packets);
             let middle = bytes.len() / 2;

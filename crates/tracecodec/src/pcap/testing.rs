@@ -3,30 +3,10 @@
 use std::io::Cursor;
 
 use super::endian::Endian;
-use super::{LinkType, Packet, ReadError, Reader, Timestamp};
-
-/// A packet that outlives the buffer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Owned {
-    pub(super) time: Timestamp,
-    pub(super) link: LinkType,
-    pub(super) wire_len: u32,
-    pub(super) data: Vec<u8>,
-}
-
-impl Owned {
-    pub(super) fn borrow(&self) -> Packet<'_> {
-        Packet {
-            time: self.time,
-            link: self.link,
-            wire_len: self.wire_len,
-            data: &self.data,
-        }
-    }
-}
+use super::{PacketBuf, ReadError, Reader};
 
 /// Everything that a reader gives.
-pub(super) fn drain(reader: Result<Reader, ReadError>) -> (Vec<Owned>, Option<ReadError>) {
+pub(super) fn drain(reader: Result<Reader, ReadError>) -> (Vec<PacketBuf>, Option<ReadError>) {
     let mut reader = match reader {
         Ok(reader) => reader,
         Err(error) => return (Vec::new(), Some(error)),
@@ -34,12 +14,7 @@ pub(super) fn drain(reader: Result<Reader, ReadError>) -> (Vec<Owned>, Option<Re
     let mut packets = Vec::new();
     while let Some(packet) = reader.next() {
         match packet {
-            Ok(packet) => packets.push(Owned {
-                time: packet.time,
-                link: packet.link,
-                wire_len: packet.wire_len,
-                data: packet.data.to_vec(),
-            }),
+            Ok(packet) => packets.push(PacketBuf::from(&packet)),
             Err(error) => {
                 assert!(reader.next().is_none(), "an error is the last item");
                 return (packets, Some(error));
@@ -51,7 +26,7 @@ pub(super) fn drain(reader: Result<Reader, ReadError>) -> (Vec<Owned>, Option<Re
 }
 
 /// Everything that a capture of these bytes gives.
-pub(super) fn read(bytes: Vec<u8>) -> (Vec<Owned>, Option<ReadError>) {
+pub(super) fn read(bytes: Vec<u8>) -> (Vec<PacketBuf>, Option<ReadError>) {
     drain(Reader::new(Cursor::new(bytes)))
 }
 

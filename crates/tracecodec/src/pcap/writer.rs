@@ -271,8 +271,8 @@ impl Write for Sink {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Owned, drain};
-    use super::super::{Reader, Timestamp};
+    use super::super::testing::drain;
+    use super::super::{PacketBuf, Reader, Timestamp};
     use super::*;
     use proptest::prelude::*;
     use std::path::PathBuf;
@@ -291,10 +291,10 @@ mod tests {
         (folder, path)
     }
 
-    fn write(path: &Path, packets: &[Owned]) -> Result<(), WriteError> {
+    fn write(path: &Path, packets: &[PacketBuf]) -> Result<(), WriteError> {
         let mut writer = Writer::create(path, Format::of_path(path))?;
         for packet in packets {
-            writer.write(&packet.borrow())?;
+            writer.write(&packet.as_packet())?;
         }
         writer.finish()
     }
@@ -392,8 +392,8 @@ mod tests {
             link in prop::sample::select(links),
             wire_len in any::<u32>(),
             data in prop::collection::vec(any::<u8>(), 0..100),
-        ) -> Owned {
-            Owned { time: Timestamp(nanos), link: LinkType(link), wire_len, data }
+        ) -> PacketBuf {
+            PacketBuf { time: Timestamp(nanos), link: LinkType(link), wire_len, data }
         }
     }
 

@@ -20,8 +20,7 @@
 //! let row = reader.read(&packet).expect("TCP over IPv4 is in scope");
 //! assert_eq!((row.tcp_dport, row.tcp_seq, row.ttl), (443, 0x01020304, 57));
 //!
-//! let mut renderer = Renderer::new(Payload::Zeros);
-//! renderer.start_at(time);
+//! let mut renderer = Renderer::new(Payload::Zeros, time);
 //! let rendered = renderer.render(&row, reader.profiles()).expect("a row of a packet is valid");
 //! assert_eq!(rendered.data[26..30], [192, 0, 2, 1]);
 //! ```

@@ -23,7 +23,9 @@ pub enum Schema {
 pub struct RawOracle {
     schema: Schema,
     reader: RowReader,
-    renderer: Renderer,
+    payload: Payload,
+    /// Starts with the first row.
+    renderer: Option<Renderer>,
 }
 
 impl RawOracle {
@@ -32,23 +34,23 @@ impl RawOracle {
         Self {
             schema,
             reader: RowReader::new(OptionProfiles::new()),
-            renderer: Renderer::new(payload),
+            payload,
+            renderer: None,
         }
     }
 
     /// Takes a packet through the table. None if it is out of scope.
     pub fn step(&mut self, packet: &Packet<'_>) -> Option<Packet<'_>> {
-        let is_first = self.reader.epoch().is_none();
         let mut row = self.reader.read(packet).ok()?;
-        if is_first {
-            self.renderer.start_at(packet.time);
-        }
         let profiles = self.reader.profiles_mut();
         if self.schema == Schema::Bits {
             let bits = BitRow::of(&row, profiles).and_then(|bits| bits.read(profiles));
             row = bits.expect("the bits of a packet are those of a packet");
         }
-        let rendered = self.renderer.render(&row, profiles);
+        let renderer = self
+            .renderer
+            .get_or_insert_with(|| Renderer::new(self.payload, packet.time));
+        let rendered = renderer.render(&row, profiles);
         Some(rendered.expect("the headers of a packet in scope are those of a packet"))
     }
 

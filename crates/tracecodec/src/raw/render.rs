@@ -37,18 +37,13 @@ pub struct Renderer {
 }
 
 impl Renderer {
-    /// A renderer at time 0.
-    pub fn new(payload: Payload) -> Self {
+    /// A renderer. The first row's `delta_t` counts from the trace's epoch.
+    pub fn new(payload: Payload, epoch: Timestamp) -> Self {
         Self {
             payload,
-            now: Timestamp(0),
+            now: epoch,
             frame: Vec::with_capacity(1 << 16),
         }
-    }
-
-    /// Sets the time that the next row's `delta_t` counts from: the trace's epoch.
-    pub fn start_at(&mut self, epoch: Timestamp) {
-        self.now = epoch;
     }
 
     /// The packet of a row, whose `tcp_opt_profile` means what the dictionary says. Its bytes live until the next call.
@@ -256,8 +251,7 @@ mod tests {
     #[test]
     fn test_bytes_of_a_segment() {
         let (row, profiles) = segment();
-        let mut renderer = Renderer::new(Payload::Zeros);
-        renderer.start_at(Timestamp(1_000));
+        let mut renderer = Renderer::new(Payload::Zeros, Timestamp(1_000));
         let packet = renderer.render(&row, &profiles).unwrap();
         assert_eq!(packet.time, Timestamp(1_250));
         let (ip, tcp) = packet.data[14..].split_at(20);
@@ -279,9 +273,9 @@ mod tests {
     #[test]
     fn test_without_payload_lengths_and_checksum_stay() {
         let (row, profiles) = segment();
-        let mut whole = Renderer::new(Payload::Zeros);
+        let mut whole = Renderer::new(Payload::Zeros, Timestamp(0));
         let whole = whole.render(&row, &profiles).unwrap();
-        let mut cut = Renderer::new(Payload::Absent);
+        let mut cut = Renderer::new(Payload::Absent, Timestamp(0));
         let cut = cut.render(&row, &profiles).unwrap();
         assert_eq!(cut.wire_len, whole.wire_len);
         assert_eq!(cut.data, &whole.data[..whole.data.len() - 3]);
@@ -299,7 +293,7 @@ mod tests {
             ..RawRow::default()
         };
         for proto in [ip_proto::TCP, ip_proto::UDP, ip_proto::ICMPV6] {
-            let mut renderer = Renderer::new(Payload::Zeros);
+            let mut renderer = Renderer::new(Payload::Zeros, Timestamp(0));
             let packet = renderer
                 .render(&RawRow { proto, ..row }, &profiles)
                 .unwrap();
@@ -315,7 +309,7 @@ mod tests {
             payload_len: 28,
             ..RawRow::default()
         };
-        let mut renderer = Renderer::new(Payload::Zeros);
+        let mut renderer = Renderer::new(Payload::Zeros, Timestamp(0));
         let packet = renderer.render(&row, &OptionProfiles::new()).unwrap();
         assert_eq!((packet.data.len(), packet.wire_len), (42, 70));
         assert_eq!(checksum::sum(&packet.data[34..]), 0xffff);
@@ -324,7 +318,7 @@ mod tests {
     #[test]
     fn test_invalid_row_leaves_no_trace() {
         let (row, profiles) = segment();
-        let mut renderer = Renderer::new(Payload::Zeros);
+        let mut renderer = Renderer::new(Payload::Zeros, Timestamp(0));
         let wrong = RawRow { dscp: 64, ..row };
         let error = renderer.render(&wrong, &profiles).unwrap_err();
         assert_eq!(error.0[0].reason, Reason::OutOfRange);

@@ -3,43 +3,12 @@
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
-use tracecodec::pcap::{LinkType, Packet, Timestamp};
+use tracecodec::pcap::{LinkType, PacketBuf, Timestamp};
 
 use super::actions::{delta_t, options};
 
-/// A captured frame that owns its bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Frame {
-    pub(crate) time: Timestamp,
-    pub(crate) link: LinkType,
-    pub(crate) wire_len: u32,
-    pub(crate) data: Vec<u8>,
-}
-
-impl Frame {
-    pub(crate) fn packet(&self) -> Packet<'_> {
-        Packet {
-            time: self.time,
-            link: self.link,
-            wire_len: self.wire_len,
-            data: &self.data,
-        }
-    }
-}
-
-impl From<Packet<'_>> for Frame {
-    fn from(packet: Packet<'_>) -> Self {
-        Self {
-            time: packet.time,
-            link: packet.link,
-            wire_len: packet.wire_len,
-            data: packet.data.to_vec(),
-        }
-    }
-}
-
 /// Packets in the order of a capture.
-pub(crate) fn capture() -> impl Strategy<Value = Vec<Frame>> {
+pub(crate) fn capture() -> impl Strategy<Value = Vec<PacketBuf>> {
     vec(
         (delta_t(), datagram(), option::weighted(0.1, 0usize..120)),
         1..60,
@@ -50,7 +19,7 @@ pub(crate) fn capture() -> impl Strategy<Value = Vec<Frame>> {
             time = time.add_nanos(delta_t);
             let wire_len = data.len() as u32;
             data.truncate(cut.unwrap_or(usize::MAX));
-            Frame {
+            PacketBuf {
                 time,
                 link: LinkType::RAW,
                 wire_len,

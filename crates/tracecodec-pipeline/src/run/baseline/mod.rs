@@ -33,8 +33,7 @@ fn through(
     let mut output = output
         .map(|path| CaptureWriter::create(path, false))
         .transpose()?;
-    let mut renderer = Renderer::new(Payload::Absent);
-    renderer.start_at(epoch.unwrap_or_default());
+    let mut renderer = Renderer::new(Payload::Absent, epoch.unwrap_or_default());
     let mut profiles = profiles.clone().thaw();
     let mut diagnostics = Diagnostics::default();
     for (done, (row, decoded)) in rows.iter().zip(baseline.reconstruct(&rows)).enumerate() {

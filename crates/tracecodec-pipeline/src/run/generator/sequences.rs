@@ -191,8 +191,7 @@ impl CodecModel {
         })?;
         self.profiles = lifted.profiles;
         let tick = Tick::of(actions.iter().map(|action| action.delta_t));
-        let mut encoder = self.codec.encoder();
-        encoder.set_tick(tick);
+        let mut encoder = self.codec.encoder(tick);
         for batch in actions.chunks(BATCH) {
             monitor.step(&Progress::default())?;
             let latents = encoder.encode(batch);

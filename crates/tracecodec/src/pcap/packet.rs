@@ -1,0 +1,52 @@
+//! A captured packet, borrowed from a buffer or with bytes of its own.
+
+use super::{LinkType, Timestamp};
+
+/// One captured packet. Its bytes lie in the reader's buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Packet<'a> {
+    /// When it was captured. Zero where the file does not say (pcapng's Simple Packet Blocks).
+    pub time: Timestamp,
+    /// What its first byte is the start of.
+    pub link: LinkType,
+    /// Bytes that were on the wire. More than `data` holds where the capture has a snap length.
+    pub wire_len: u32,
+    /// The bytes that were captured.
+    pub data: &'a [u8],
+}
+
+/// A captured packet that owns its bytes: a [`Packet`] that outlives the reader's buffer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PacketBuf {
+    /// When it was captured.
+    pub time: Timestamp,
+    /// What its first byte is the start of.
+    pub link: LinkType,
+    /// Bytes that were on the wire.
+    pub wire_len: u32,
+    /// The bytes that were captured.
+    pub data: Vec<u8>,
+}
+
+impl PacketBuf {
+    /// The packet, its bytes borrowed.
+    pub fn as_packet(&self) -> Packet<'_> {
+        Packet {
+            time: self.time,
+            link: self.link,
+            wire_len: self.wire_len,
+            data: &self.data,
+        }
+    }
+}
+
+impl From<&Packet<'_>> for PacketBuf {
+    fn from(packet: &Packet<'_>) -> Self {
+        Self {
+            time: packet.time,
+            link: packet.link,
+            wire_len: packet.wire_len,
+            data: packet.data.to_vec(),
+        }
+    }
+}
