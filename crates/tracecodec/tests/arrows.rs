@@ -13,6 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("output", &[]),
     ("action", &[]),
     ("pcap", &["output"]),
+    ("select", &["pcap"]),
     ("tcp", &["action"]),
     ("wire", &["action", "pcap", "tcp"]),
     ("check", &["action", "pcap", "tcp", "wire"]),

@@ -11,8 +11,12 @@ impl LinkType {
     pub const NULL: Self = Self(0);
     /// Ethernet II or IEEE 802.3.
     pub const ETHERNET: Self = Self(1);
+    /// IEEE 802.5 Token Ring.
+    pub const IEEE802_5: Self = Self(6);
     /// PPP; may or may not start with the HDLC framing bytes ff 03.
     pub const PPP: Self = Self(9);
+    /// FDDI.
+    pub const FDDI: Self = Self(10);
     /// Raw IP, as BSDs other than OpenBSD number it.
     pub const RAW_BSD: Self = Self(12);
     /// Raw IP, as OpenBSD numbers it.
@@ -21,26 +25,42 @@ impl LinkType {
     pub const PPP_SERIAL: Self = Self(50);
     /// PPPoE, from the PPPoE header on (RFC 2516).
     pub const PPP_ETHER: Self = Self(51);
+    /// ATM with LLC encapsulation (RFC 2684).
+    pub const ATM_RFC1483: Self = Self(100);
     /// Raw IP: the version is in the first half byte.
     pub const RAW: Self = Self(101);
     /// Cisco PPP with HDLC framing.
     pub const C_HDLC: Self = Self(104);
     /// IEEE 802.11 frames.
     pub const IEEE802_11: Self = Self(105);
+    /// Frame Relay.
+    pub const FRELAY: Self = Self(107);
     /// OpenBSD loopback: the address family in network byte order.
     pub const LOOP: Self = Self(108);
     /// Linux "cooked" capture.
     pub const LINUX_SLL: Self = Self(113);
     /// IEEE 802.11 frames after a Prism header.
     pub const PRISM: Self = Self(119);
+    /// IP over Fibre Channel (RFC 2625).
+    pub const IP_OVER_FC: Self = Self(122);
     /// IEEE 802.11 frames after a radiotap header.
     pub const IEEE802_11_RADIOTAP: Self = Self(127);
+    /// IP over IEEE 1394, as Apple's hosts capture it.
+    pub const APPLE_IP_OVER_IEEE1394: Self = Self(138);
+    /// IEEE 802.11 frames after an AVS header.
+    pub const IEEE802_11_AVS: Self = Self(163);
+    /// PPP, whose first byte is the direction.
+    pub const PPP_PPPD: Self = Self(166);
     /// A Per-Packet Information header.
     pub const PPI: Self = Self(192);
     /// Raw IPv4.
     pub const IPV4: Self = Self(228);
     /// Raw IPv6.
     pub const IPV6: Self = Self(229);
+    /// Ethernet behind four bytes of a netANALYZER.
+    pub const NETANALYZER: Self = Self(240);
+    /// Ethernet behind four bytes of a netANALYZER, preamble and start of frame.
+    pub const NETANALYZER_TRANSPARENT: Self = Self(241);
     /// Linux "cooked" capture, version 2.
     pub const LINUX_SLL2: Self = Self(276);
 
