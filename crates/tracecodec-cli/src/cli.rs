@@ -4,7 +4,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 use tracecodec::compile::{CompileConfig, Link};
-use tracecodec::flow::FlowTable;
+use tracecodec::flow::MAX_SLOTS;
 use tracecodec::lift::Lifter;
 use tracecodec_nn::{Codec, Constraints, Device};
 use tracecodec_pipeline::ModelName;
@@ -89,7 +89,7 @@ impl ReadArgs {
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct LiftArgs {
     /// Slots for live flows; when all are taken, the flow that was silent longest loses its slot.
-    #[arg(long, value_name = "N", default_value_t = FlowTable::<()>::MAX_CAPACITY, value_parser = slots)]
+    #[arg(long, value_name = "N", default_value_t = MAX_SLOTS, value_parser = slots)]
     pub(crate) slots: usize,
 }
 
@@ -107,11 +107,8 @@ impl LiftArgs {
 
 fn slots(text: &str) -> Result<usize, String> {
     match text.parse() {
-        Ok(slots @ 1..=FlowTable::<()>::MAX_CAPACITY) => Ok(slots),
-        _ => Err(format!(
-            "slots number from 1 to {}",
-            FlowTable::<()>::MAX_CAPACITY
-        )),
+        Ok(slots @ 1..=MAX_SLOTS) => Ok(slots),
+        _ => Err(format!("slots number from 1 to {}", MAX_SLOTS)),
     }
 }
 

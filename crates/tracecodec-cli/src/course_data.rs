@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use tracecodec::action::{Action, OptionProfiles};
-use tracecodec::artifact::manifest::{Source, Split, SplitWeights};
-use tracecodec::flow::FlowTable;
+use tracecodec::artifact::SourceEntry;
+use tracecodec::flow::MAX_SLOTS;
 use tracecodec::lift::Lifter;
+use tracecodec::shard::{Split, SplitWeights};
 use tracecodec_nn::generator::autoregressive::{Autoregressive, Courses, Data};
 
 use crate::cli::ReadArgs;
@@ -86,13 +87,13 @@ fn take(courses: &mut Courses, label: Option<&str>, actions: &[Action]) {
 struct Reading {
     read: ReadArgs,
     profiles: OptionProfiles,
-    sources: Vec<Source>,
+    sources: Vec<SourceEntry>,
 }
 
 impl Reading {
     fn actions(&mut self, capture: &Capture) -> Result<Vec<Action>> {
         let profiles = std::mem::take(&mut self.profiles);
-        let mut lifter = Lifter::new(FlowTable::<()>::MAX_CAPACITY, profiles);
+        let mut lifter = Lifter::new(MAX_SLOTS, profiles);
         let mut input = Input::open(&capture.path, self.read)?;
         let mut actions = Vec::new();
         input.for_each(|packet| {

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
-use tracecodec::artifact::SourceFile;
-use tracecodec::artifact::manifest::Source;
+use tracecodec::artifact::{SourceEntry, SourceFile};
 use tracecodec::pcap::{Format, Packet, PacketBuf, ReadError};
 
 use crate::cli::ReadArgs;
@@ -125,7 +124,7 @@ impl Input {
     }
 
     /// What manifests tell of the capture, after all of it was read.
-    pub(crate) fn finish(self) -> Result<Source> {
+    pub(crate) fn finish(self) -> Result<SourceEntry> {
         let Input { source, damage, .. } = self;
         Ok(source.finish(damage.as_ref())?)
     }

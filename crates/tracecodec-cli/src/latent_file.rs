@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use tracecodec::action::SCHEMA_VERSION;
 use tracecodec::action::float::Tick;
-use tracecodec::artifact::manifest::{ActionCounts, Source};
+use tracecodec::artifact::{ActionCounts, SourceEntry};
 use tracecodec::output::Output;
 
 use crate::codec_entropy::EntropyNats;
@@ -47,7 +47,7 @@ pub(crate) struct LatentManifest {
     #[serde(default)]
     pub(crate) tick: Tick,
     /// What was encoded, in the order of reading; empty where it was a file of actions.
-    pub(crate) sources: Vec<Source>,
+    pub(crate) sources: Vec<SourceEntry>,
     /// Counts of the lift; none where the source was a file of actions.
     pub(crate) counts: Option<ActionCounts>,
     /// Dictionary of TCP option layouts as hexadecimal options areas: the codec's, and after it what else occurs.

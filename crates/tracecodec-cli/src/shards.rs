@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use tracecodec::artifact::Manifest;
-use tracecodec::artifact::manifest::{Source, Split};
+use tracecodec::artifact::SourceEntry;
+use tracecodec::shard::{ShardManifest, Split};
 
 use crate::failure::Hint;
 
 /// Folders of shards and their manifests.
-pub(crate) struct Shards<'a>(Vec<(&'a Path, Manifest)>);
+pub(crate) struct Shards<'a>(Vec<(&'a Path, ShardManifest)>);
 
 impl<'a> Shards<'a> {
     /// Reads the manifests.
@@ -25,7 +25,7 @@ impl<'a> Shards<'a> {
                     "name a folder that `tracecodec shard` wrote",
                 ));
             }
-            Ok((folder.as_path(), Manifest::read(&path)?))
+            Ok((folder.as_path(), ShardManifest::read(&path)?))
         });
         Ok(Self(shards.collect::<Result<_>>()?))
     }
@@ -75,7 +75,7 @@ impl Capture {
     }
 
     /// Refuses a shard that is not what its manifest says.
-    pub(crate) fn check(&self, source: &Source) -> Result<()> {
+    pub(crate) fn check(&self, source: &SourceEntry) -> Result<()> {
         match &self.blake3 {
             Some(blake3) if *blake3 != source.blake3 => Err(Hint::error(
                 format!(

@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use tracecodec::action::OptionProfiles;
 use tracecodec::action::float::Tick;
-use tracecodec::artifact::manifest::{self, Source, Split};
-use tracecodec::artifact::{ActionsReader, ActionsWriter};
-use tracecodec::flow::FlowTable;
+use tracecodec::artifact::{ActionsReader, ActionsWriter, SourceEntry, document};
+use tracecodec::flow::MAX_SLOTS;
 use tracecodec::lift::{LiftCounts, Lifter};
+use tracecodec::shard::Split;
 use tracecodec_nn::CodecConfig;
 use tracecodec_nn::codec::Past;
 use tracecodec_nn::codec::training::{Data, Rows};
@@ -74,7 +74,7 @@ struct ActionsFolder {
     /// Shape of the codec.
     codec: CodecConfig,
     /// Files read so far.
-    sources: Vec<Source>,
+    sources: Vec<SourceEntry>,
 }
 
 impl ActionsFolder {
@@ -104,7 +104,7 @@ impl ActionsFolder {
         let mut epoch = None;
         for capture in captures {
             interrupt::check()?;
-            let mut lifter = Lifter::new(FlowTable::<()>::MAX_CAPACITY, profiles);
+            let mut lifter = Lifter::new(MAX_SLOTS, profiles);
             let mut past = Past::new(&self.codec, Tick::Nanosecond);
             let mut input = Input::open(&capture.path, read)?;
             input.for_each(|packet| {
@@ -135,7 +135,7 @@ impl ActionsFolder {
         let mut counts = LiftCounts::default();
         for action in reader {
             let action = action?;
-            counts.lifted[action.proto as usize] += 1;
+            counts.lifted.add(action.proto);
             writer.write(&past.codable(&action))?;
         }
         interrupt::check()?;
@@ -147,13 +147,13 @@ impl ActionsFolder {
 }
 
 /// An actions file as a manifest names what was read.
-fn source(actions: &Path, packets: u64) -> Result<Source> {
+fn source(actions: &Path, packets: u64) -> Result<SourceEntry> {
     let metadata =
         fs::metadata(actions).with_context(|| format!("cannot read {}", actions.display()))?;
     let name = actions.file_name().unwrap_or(actions.as_os_str());
-    Ok(Source {
+    Ok(SourceEntry {
         name: name.to_string_lossy().into_owned(),
-        blake3: manifest::digest(actions)?,
+        blake3: document::digest(actions)?,
         bytes: metadata.len(),
         packets,
         damage: None,

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use tracecodec::action::context::Contexts;
 use tracecodec::action::{Action, FlowEvent, OptionProfiles, Proto};
-use tracecodec::artifact::manifest::Split;
+use tracecodec::shard::Split;
 use tracecodec_nn::codec::training::{Data, Validation};
 use tracecodec_nn::generator::flow_matching::{self, FlowMatching, FlowMatchingConfig, Solver};
 use tracecodec_nn::generator::{Representation, Sequences, SequencesWriter};

@@ -4,8 +4,7 @@ use std::borrow::Cow;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
-use tracecodec::artifact::ActionsError;
-use tracecodec::artifact::manifest::ManifestError;
+use tracecodec::artifact::{ActionsError, ManifestError};
 use tracecodec::metrics::EvaluationError;
 use tracecodec::pcap::{ReadError, WriteError};
 use tracecodec::shard::ShardError;

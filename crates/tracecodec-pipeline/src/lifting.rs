@@ -1,7 +1,7 @@
 //! How packets are lifted: the settings that every verb which reads captures for their actions has.
 
 use serde::{Deserialize, Serialize};
-use tracecodec::flow::FlowTable;
+use tracecodec::flow::MAX_SLOTS;
 use tracecodec::lift::Lifter;
 use tracecodec_nn::Codec;
 
@@ -17,26 +17,21 @@ pub struct Lifting {
 
 impl Default for Lifting {
     fn default() -> Self {
-        Self {
-            slots: Self::MAX_SLOTS,
-        }
+        Self { slots: MAX_SLOTS }
     }
 }
 
 impl Lifting {
-    /// Most slots that there can be.
-    pub const MAX_SLOTS: usize = FlowTable::<()>::MAX_CAPACITY;
-
     /// Refuses a number of slots that there cannot be.
     ///
     /// # Errors
     /// If it is 0 or too large.
     pub fn check(&self) -> Result<(), Error> {
         match self.slots {
-            1..=Self::MAX_SLOTS => Ok(()),
+            1..=MAX_SLOTS => Ok(()),
             slots => Err(Error::refused(
                 format!("{slots} slots"),
-                format!("slots number from 1 to {}", Self::MAX_SLOTS),
+                format!("slots number from 1 to {}", MAX_SLOTS),
             )),
         }
     }

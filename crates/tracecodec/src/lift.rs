@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::action::context::History;
-use crate::action::{Action, Direction, FlowEvent, OptionProfiles, Proto};
+use crate::action::{Action, Direction, FlowEvent, OptionProfiles, Proto, ProtocolMix};
 use crate::flow::{FlowKey, FlowTable, Lifetime};
 use crate::pcap::{Packet, Steps, Timestamp};
 use crate::tcp::{Connection, flags};
@@ -31,8 +31,8 @@ impl Flow {
 pub struct LiftCounts {
     /// Packets read.
     pub packets: u64,
-    /// Packets lifted, by protocol in the order of [`Proto`].
-    pub lifted: [u64; 4],
+    /// Packets lifted, by protocol.
+    pub lifted: ProtocolMix,
     /// Packets out of scope, by reason.
     pub skipped: BTreeMap<SkipReason, u64>,
     /// Flows opened.
@@ -50,15 +50,13 @@ pub struct LiftCounts {
 impl LiftCounts {
     /// Packets lifted.
     pub fn actions(&self) -> u64 {
-        self.lifted.iter().sum()
+        self.lifted.total()
     }
 
     /// Adds those of another lift.
     pub fn merge(&mut self, more: &Self) {
         self.packets += more.packets;
-        for (lifted, more) in self.lifted.iter_mut().zip(more.lifted) {
-            *lifted += more;
-        }
+        self.lifted.merge(&more.lifted);
         for (&reason, count) in &more.skipped {
             *self.skipped.entry(reason).or_default() += count;
         }
@@ -179,7 +177,7 @@ impl Lifter {
         flow.history.record(time.0, headers.payload_len, role);
         let lifetime = flow.lifetime();
         self.flows.settle(slot, lifetime);
-        self.counts.lifted[action.proto as usize] += 1;
+        self.counts.lifted.add(action.proto);
         self.counts.flows += u64::from(action.flow_evt != FlowEvent::Continue);
         action
     }

@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 
 use crate::action::{Action, Direction, FlowEvent, OptionProfiles};
 use crate::compile::{CompileConfig, Compiler, Legalisations};
-use crate::flow::{FlowKey, FlowTable, Orientation};
+use crate::flow::{FlowKey, MAX_SLOTS, Orientation};
 use crate::lift::{LiftCounts, Lifter};
 use crate::pcap::Packet;
 use crate::tcp::flags;
@@ -131,10 +131,9 @@ pub struct Proof {
 impl Proof {
     /// A proof with this realisation of the actions.
     pub fn new(config: CompileConfig) -> Self {
-        let capacity = FlowTable::<()>::MAX_CAPACITY;
         Self {
-            oracle: Oracle::new(config, capacity, OptionProfiles::new()),
-            again: Lifter::new(capacity, OptionProfiles::new()),
+            oracle: Oracle::new(config, MAX_SLOTS, OptionProfiles::new()),
+            again: Lifter::new(MAX_SLOTS, OptionProfiles::new()),
             flows: HashMap::new(),
             taken: HashMap::new(),
             returns: 0,

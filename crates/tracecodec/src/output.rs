@@ -6,6 +6,11 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+/// Whether a path stands for standard input or output: `-`.
+pub fn is_pipe(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
 /// What went wrong with an output, and with which one. Travels inside an [`io::Error`] of the same kind.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write {}: {cause}", path.display())]
@@ -89,7 +94,7 @@ impl Seek for Output {
 
 impl Destination {
     fn open(path: &Path) -> io::Result<Self> {
-        if path == Path::new("-") {
+        if is_pipe(path) {
             return Ok(Self::Stdout(io::stdout()));
         }
         match fs::metadata(path) {

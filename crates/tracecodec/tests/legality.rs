@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 use tracecodec::action::{Action, Family, OptionProfiles, Proto};
 use tracecodec::compile::{CompileConfig, Compiler, Link, PayloadPolicy, Salt};
-use tracecodec::flow::FlowTable;
+use tracecodec::flow::MAX_SLOTS;
 use tracecodec::lift::Lifter;
 use tracecodec::oracle::Proof;
 use tracecodec::pcap::{LinkType, PacketBuf, Timestamp};
@@ -36,7 +36,7 @@ fn compile(
 
 /// Lifts the frames that are in scope.
 fn lift(frames: &[PacketBuf]) -> (Vec<Action>, OptionProfiles) {
-    let mut lifter = Lifter::new(FlowTable::<()>::MAX_CAPACITY, OptionProfiles::new());
+    let mut lifter = Lifter::new(MAX_SLOTS, OptionProfiles::new());
     let actions = frames
         .iter()
         .filter_map(|frame| lifter.lift(&frame.as_packet()).ok())

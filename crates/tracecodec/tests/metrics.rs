@@ -10,9 +10,12 @@ mod packets;
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use tracecodec::artifact::manifest::{ProtocolMix, Source};
+use tracecodec::action::ProtocolMix;
+use tracecodec::artifact::SourceEntry;
 use tracecodec::flow::{Conversations, CutOptions};
-use tracecodec::metrics::{Evaluation, EvaluationError, METRICS, Meter, Moment, Summary, TcpLabel};
+use tracecodec::metrics::{
+    Evaluation, EvaluationError, METRICS, Meter, TcpLabel, TimelineBin, TraceSummary,
+};
 use tracecodec::pcap::{LinkType, PacketBuf, Timestamp};
 use tracecodec::tcp::flags::{ACK, FIN, SYN};
 
@@ -39,7 +42,7 @@ const PROMISED: [&str; 14] = [
 /// A whole second, so that bins begin at whole milliseconds after it.
 const EPOCH: i64 = 1_600_000_000;
 
-fn summarise(frames: &[PacketBuf]) -> Summary {
+fn summarise(frames: &[PacketBuf]) -> TraceSummary {
     let mut conversations = Conversations::new(CutOptions::Judge);
     let mut meter = Meter::new(|_, headers, time| conversations.observe(headers, time));
     frames
@@ -49,7 +52,7 @@ fn summarise(frames: &[PacketBuf]) -> Summary {
 }
 
 fn evaluate(name: &str, reference: &[PacketBuf], decoded: &[PacketBuf]) -> Evaluation {
-    let file = Source {
+    let file = SourceEntry {
         name: name.to_string(),
         blake3: String::new(),
         bytes: 0,
@@ -177,7 +180,7 @@ fn test_summary_by_hand() {
 fn test_timeline_by_hand() {
     let timeline = summarise(&example()).timeline;
     assert_eq!(timeline.width_ns(), 1_000_000);
-    let moment = |packets, bytes, starts, ends| Moment {
+    let moment = |packets, bytes, starts, ends| TimelineBin {
         packets,
         bytes,
         starts,
@@ -390,8 +393,8 @@ proptest! {
                 summarise(&frames)
             })
             .collect();
-        let add = |parts: &mut dyn Iterator<Item = &Summary>| {
-            let mut sum = Summary::default();
+        let add = |parts: &mut dyn Iterator<Item = &TraceSummary>| {
+            let mut sum = TraceSummary::default();
             parts.for_each(|part| sum.merge(part));
             sum
         };

@@ -15,7 +15,7 @@ use std::path::Path;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use tracecodec::action::{Family, OptionProfiles, Proto};
-use tracecodec::artifact::manifest::Source;
+use tracecodec::artifact::SourceEntry;
 use tracecodec::flow::Conversations;
 use tracecodec::metrics::{Evaluation, METRICS, Meter};
 use tracecodec::pcap::{LinkType, Packet, Reader, Timestamp};
@@ -286,7 +286,7 @@ fn losses(path: &Path) -> Option<Losses> {
         assert_eq!(layout(&before), layout(&after), "{}", path.display());
         has_echo |= matches!(before.transport, Transport::Icmp(message) if icmp::is_echo(before.family, message.icmp_type));
     }
-    let file = Source {
+    let file = SourceEntry {
         name: String::new(),
         blake3: String::new(),
         bytes: 0,

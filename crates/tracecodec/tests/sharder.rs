@@ -11,11 +11,12 @@ use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 use tempfile::TempDir;
-use tracecodec::artifact::manifest::{self, Split};
-use tracecodec::artifact::{Manifest, SourceFile};
+use tracecodec::artifact::{SourceFile, document};
 use tracecodec::flow::session::Sessions;
 use tracecodec::pcap::{Format, LinkType, Packet, Timestamp, Writer};
-use tracecodec::shard::{self, ShardConfig, ShardError, ShardSize, SplitWeights};
+use tracecodec::shard::{
+    self, ShardConfig, ShardError, ShardManifest, ShardSize, Split, SplitWeights,
+};
 use tracecodec::wire;
 
 const SECOND: i64 = 1_000_000_000;
@@ -86,12 +87,16 @@ fn by_packets(packets: u64) -> ShardConfig {
     }
 }
 
-fn cut(inputs: &[PathBuf], output: &Path, config: &ShardConfig) -> Result<Manifest, ShardError> {
+fn cut(
+    inputs: &[PathBuf],
+    output: &Path,
+    config: &ShardConfig,
+) -> Result<ShardManifest, ShardError> {
     shard::shard(inputs, output, config, &mut |_| {})
 }
 
 /// Writes a capture and cuts it. The shards are in the folder that comes back.
-fn run(frames: &[Frame], config: &ShardConfig) -> (TempDir, Manifest) {
+fn run(frames: &[Frame], config: &ShardConfig) -> (TempDir, ShardManifest) {
     let folder = tempfile::tempdir().unwrap();
     let input = folder.path().join("in.pcapng");
     write(&input, frames);
@@ -123,7 +128,7 @@ fn relative(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 /// Checks every promise about one run over these frames.
-fn check(frames: &[Frame], folder: &Path, manifest: &Manifest) {
+fn check(frames: &[Frame], folder: &Path, manifest: &ShardManifest) {
     let mut expected: Vec<Vec<Frame>> = vec![Vec::new(); manifest.shards.len()];
     let mut sessions: Sessions = Sessions::new();
     let shards: Vec<Vec<Frame>> = manifest
@@ -152,11 +157,11 @@ fn check(frames: &[Frame], folder: &Path, manifest: &Manifest) {
     assert_eq!(sum, manifest.totals.packets);
     for shard in &manifest.shards {
         let path = folder.join(&shard.file);
-        assert_eq!(manifest::digest(&path).unwrap(), shard.blake3);
+        assert_eq!(document::digest(&path).unwrap(), shard.blake3);
         assert!(shard.file.starts_with(shard.split.name()));
         assert!(shard.census.max_concurrent_sessions <= shard.census.sessions);
     }
-    let written = Manifest::read(folder.join(manifest::FILE_NAME)).unwrap();
+    let written = ShardManifest::read(folder.join(ShardManifest::FILE_NAME)).unwrap();
     assert_eq!(&written, manifest);
 }
 
@@ -243,12 +248,12 @@ fn test_label() {
     let (other, manifest) = run(&frames, &labelled);
     assert_eq!(manifest.shards, plain.shards);
     let text = |folder: &TempDir| {
-        fs::read_to_string(folder.path().join("out").join(manifest::FILE_NAME)).unwrap()
+        fs::read_to_string(folder.path().join("out").join(ShardManifest::FILE_NAME)).unwrap()
     };
     assert!(!text(&folder).contains("label"));
     assert!(text(&other).contains(r#""label": "web""#));
-    let path = other.path().join("out").join(manifest::FILE_NAME);
-    assert_eq!(Manifest::read(path).unwrap(), manifest);
+    let path = other.path().join("out").join(ShardManifest::FILE_NAME);
+    assert_eq!(ShardManifest::read(path).unwrap(), manifest);
 }
 
 #[test]
@@ -267,7 +272,7 @@ fn test_several_files_are_one_stream() {
     assert_eq!(parts.totals, one.totals);
     assert_eq!(parts.sources.len(), 3);
     for (source, input) in parts.sources.iter().zip(&inputs) {
-        assert_eq!(source.blake3, manifest::digest(input).unwrap());
+        assert_eq!(source.blake3, document::digest(input).unwrap());
         assert_eq!(source.packets, 20);
     }
     drop(whole);
@@ -322,7 +327,7 @@ fn test_damage() {
     let manifest = cut(std::slice::from_ref(&cut_off), &output, &lenient).unwrap();
     assert_eq!(manifest.totals.packets, 2);
     let source = &manifest.sources[0];
-    assert_eq!(source.blake3, manifest::digest(&cut_off).unwrap());
+    assert_eq!(source.blake3, document::digest(&cut_off).unwrap());
     assert!(
         source
             .damage

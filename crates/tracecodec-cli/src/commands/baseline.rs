@@ -6,10 +6,11 @@ use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 use tracecodec::action::OptionProfiles;
-use tracecodec::artifact::manifest::{Source, Split};
+use tracecodec::artifact::SourceEntry;
 use tracecodec::choice::Choice;
 use tracecodec::pcap::Timestamp;
 use tracecodec::raw::{Diagnostics, RawRow, RowReader, Schema, ValueCounts};
+use tracecodec::shard::Split;
 use tracecodec_nn::baseline::{
     self, Baseline, BaselineConfig, Model, RawData, Validation, VocabularyRows,
 };
@@ -280,7 +281,7 @@ pub(crate) struct Capture {
     epoch: Option<Timestamp>,
     profiles: OptionProfiles,
     /// The capture itself.
-    pub(crate) source: Source,
+    pub(crate) source: SourceEntry,
 }
 
 /// Reads a capture's rows, with the option layouts of this dictionary.

@@ -244,7 +244,7 @@ impl Trace<'_> {
         let mut writer = ActionsWriter::create(&args.output.output)?;
         let mut counts = LiftCounts::default();
         let settled = self.decode(|action| {
-            counts.lifted[action.proto as usize] += 1;
+            counts.lifted.add(action.proto);
             Ok(writer.write(action)?)
         })?;
         counts.packets = counts.actions();

@@ -7,8 +7,7 @@ use anyhow::Result;
 use clap::Args;
 use tracecodec::action::float::Tick;
 use tracecodec::action::{Action, SCHEMA_VERSION};
-use tracecodec::artifact::ActionsReader;
-use tracecodec::artifact::manifest::ActionCounts;
+use tracecodec::artifact::{ActionCounts, ActionsReader, TOOL};
 use tracecodec_nn::{Codec, Latents, RefineConfig, latents};
 
 use crate::cli::{LiftArgs, ModelArgs, ReadArgs, RefineArgs};
@@ -57,7 +56,7 @@ pub(crate) fn run(args: &Encode, json: bool) -> Result<()> {
     let mut manifest = LatentManifest {
         format: LatentManifest::FORMAT.to_string(),
         version: LatentManifest::VERSION,
-        tool: concat!("tracecodec ", env!("CARGO_PKG_VERSION")).to_string(),
+        tool: TOOL.to_string(),
         schema_version: SCHEMA_VERSION,
         file: path
             .file_name()

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use rayon::prelude::*;
-use tracecodec::artifact::manifest::Source;
+use tracecodec::artifact::SourceEntry;
 use tracecodec::flow::{Conversations, CutOptions};
-use tracecodec::metrics::{Evaluation, METRICS, Meter, Summary, Unit};
+use tracecodec::metrics::{Evaluation, METRICS, Meter, TraceSummary, Unit};
 use tracecodec::pcap::Timestamp;
 use tracecodec::tcp::events::EventSet;
 use tracecodec::wire::Headers;
@@ -245,7 +245,7 @@ fn evaluate(pair: Pair, args: &Evaluate) -> Result<Evaluation> {
     ))
 }
 
-fn summarise(path: &Path, args: &Evaluate) -> Result<(Source, Summary)> {
+fn summarise(path: &Path, args: &Evaluate) -> Result<(SourceEntry, TraceSummary)> {
     match args.analyzer {
         Analyzer::Native => {
             let mut conversations = Conversations::new(CutOptions::Judge);
@@ -266,7 +266,7 @@ fn measure(
     path: &Path,
     read: ReadArgs,
     judge: impl FnMut(u64, &Headers<'_>, Timestamp) -> EventSet,
-) -> Result<(Source, Summary)> {
+) -> Result<(SourceEntry, TraceSummary)> {
     let mut input = Input::quiet(path, read)?;
     let mut meter = Meter::new(judge);
     input.for_each(|packet| {
@@ -283,7 +283,7 @@ fn render(evaluation: &Evaluation) -> Result<String> {
     let names = [&evaluation.label, &evaluation.dataset].map(|name| printable(name));
     writeln!(text, "{} against {}", names[0], names[1])?;
     writeln!(text, "\n{:<34}{:>14}{:>14}", "", "reference", "decoded")?;
-    let mut row = |name: &str, of: &dyn Fn(&Summary) -> u64| {
+    let mut row = |name: &str, of: &dyn Fn(&TraceSummary) -> u64| {
         writeln!(text, "{name:<34}{:>14}{:>14}", of(reference), of(decoded))
     };
     row("captures", &|summary| summary.captures)?;

@@ -9,7 +9,7 @@ use clap::builder::RangedU64ValueParser;
 use serde::Serialize;
 use tracecodec::action::{Action, FlowEvent, OptionProfiles};
 use tracecodec::compile::Compiler;
-use tracecodec::flow::FlowTable;
+use tracecodec::flow::MAX_SLOTS;
 use tracecodec::lift::Lifter;
 use tracecodec::pcap::Timestamp;
 use tracecodec_nn::generator::{Drawing, Trace};
@@ -182,7 +182,7 @@ impl Making<'_> {
         let Some(prefix) = &args.prefix else {
             return Ok(0);
         };
-        let mut lifter = Lifter::new(FlowTable::<()>::MAX_CAPACITY, self.profiles.clone().thaw());
+        let mut lifter = Lifter::new(MAX_SLOTS, self.profiles.clone().thaw());
         let mut input = Input::open(prefix, args.read)?;
         let mut packets = 0;
         input.for_each(|packet| {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
+use tracecodec::action::ProtocolMix;
 use tracecodec::pcap::Timestamp;
 use tracecodec_pipeline::run::inspect::{self, Outcome};
 
@@ -47,7 +48,12 @@ fn render(inspection: &Outcome) -> Result<String> {
         .iter()
         .map(|(link, n)| format!("{link} {n}"))
         .collect();
-    let [tcp, udp, icmp, other] = counts.lifted;
+    let ProtocolMix {
+        tcp,
+        udp,
+        icmp,
+        other,
+    } = counts.lifted;
     writeln!(text, "file        {}", inspection.file)?;
     writeln!(text, "format      {}", inspection.format)?;
     writeln!(

@@ -12,7 +12,7 @@ use serde::Serialize;
 use tracecodec::action::float::Tick;
 use tracecodec::action::schema::Group;
 use tracecodec::action::{Action, OptionProfiles};
-use tracecodec::artifact::manifest::ActionCounts;
+use tracecodec::artifact::ActionCounts;
 use tracecodec::compile::{CompileConfig, Compiler, Legalisations};
 use tracecodec::lift::Lifter;
 use tracecodec::pcap::Timestamp;

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use tracecodec::artifact::Manifest;
-use tracecodec::artifact::manifest::{ShardConfig, ShardSize, Split, SplitWeights};
-use tracecodec::shard::{self, Progress};
+use tracecodec::shard::{
+    self, Progress, ShardConfig, ShardManifest, ShardSize, Split, SplitWeights,
+};
 
 use crate::input::progress_bar;
 use crate::interrupt;
@@ -106,7 +106,7 @@ fn split_weights(text: &str) -> Result<SplitWeights, String> {
 }
 
 /// Training needs shards in each split.
-fn warn_of_empty_splits(manifest: &Manifest) {
+fn warn_of_empty_splits(manifest: &ShardManifest) {
     let weights = manifest.config.split;
     let wanted = [weights.train, weights.validation, weights.test];
     for (split, weight) in Split::ALL.into_iter().zip(wanted) {
@@ -120,7 +120,7 @@ fn warn_of_empty_splits(manifest: &Manifest) {
 }
 
 /// The paper's Table 6, and what was left out.
-fn render(manifest: &Manifest) -> Result<String> {
+fn render(manifest: &ShardManifest) -> Result<String> {
     let mut text = String::new();
     writeln!(
         text,

@@ -6,7 +6,7 @@ use anyhow::Result;
 use tracecodec::action::float::Tick;
 use tracecodec::action::{Action, OptionProfiles};
 use tracecodec::compile::CompileConfig;
-use tracecodec::flow::FlowTable;
+use tracecodec::flow::MAX_SLOTS;
 use tracecodec::oracle::Oracle;
 use tracecodec::pcap::{PacketBuf, Timestamp};
 use tracecodec::raw::{Diagnostics, RawRow};
@@ -180,9 +180,8 @@ impl Contestant {
             Self::Repeat => from(case.end(), case.prefix()),
             Self::Later => from(case.end(), case.later),
             Self::Oracle => {
-                let capacity = FlowTable::<()>::MAX_CAPACITY;
                 let config = CompileConfig::default();
-                let mut oracle = Oracle::new(config, capacity, OptionProfiles::new());
+                let mut oracle = Oracle::new(config, MAX_SLOTS, OptionProfiles::new());
                 let mut through = |frame: &PacketBuf| {
                     let packet = oracle.step(&frame.as_packet()).ok()?.1;
                     Some(PacketBuf::from(&packet))

@@ -2,7 +2,7 @@
 
 use tracecodec::action::{Action, OptionProfiles};
 use tracecodec::compile::{CompileConfig, Compiler};
-use tracecodec::flow::FlowTable;
+use tracecodec::flow::MAX_SLOTS;
 use tracecodec::lift::Lifter;
 use tracecodec::pcap::{PacketBuf, Timestamp};
 use tracecodec::raw::{Payload, RawRow, Renderer, RowReader};
@@ -15,7 +15,7 @@ pub(super) struct Actions {
 impl Actions {
     /// No packet yet; layouts of TCP options that the dictionary lacks are added to it.
     pub(super) fn new(profiles: OptionProfiles) -> Self {
-        let lifter = Lifter::new(FlowTable::<()>::MAX_CAPACITY, profiles);
+        let lifter = Lifter::new(MAX_SLOTS, profiles);
         Self { lifter }
     }
 

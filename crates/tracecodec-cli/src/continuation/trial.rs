@@ -5,8 +5,8 @@ use std::collections::btree_map::Entry;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use tracecodec::artifact::manifest::Split;
 use tracecodec::pcap::PacketBuf;
+use tracecodec::shard::Split;
 
 use super::captures::{Captures, REFERENCE};
 use super::case::read;

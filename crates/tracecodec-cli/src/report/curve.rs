@@ -1,6 +1,6 @@
 //! What histograms and timelines look like as curves, and how curves of many points are thinned.
 
-use tracecodec::metrics::{Binning, Histogram, Moment, Timeline};
+use tracecodec::metrics::{Binning, Histogram, Timeline, TimelineBin};
 
 /// Points of a curve, by ascending x.
 pub(super) type Points = Vec<(f64, f64)>;
@@ -119,7 +119,7 @@ pub(super) fn window_ns(span_ns: i128, width_ns: i64, most: i128) -> i128 {
 }
 
 /// What happened a second, in windows from the first bin on, as steps. Windows in which nothing happened are zero.
-pub(super) fn rates(timeline: &Timeline, window_ns: i128, of: fn(&Moment) -> u64) -> Points {
+pub(super) fn rates(timeline: &Timeline, window_ns: i128, of: fn(&TimelineBin) -> u64) -> Points {
     let Some(&first) = timeline.bins().keys().next() else {
         return Vec::new();
     };

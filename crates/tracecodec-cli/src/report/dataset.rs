@@ -1,7 +1,7 @@
 //! Evaluations side by side: those of one dataset, with its reference.
 
 use anyhow::Result;
-use tracecodec::metrics::{Evaluation, Summary};
+use tracecodec::metrics::{Evaluation, TraceSummary};
 
 use super::style::Style;
 use crate::failure::Hint;
@@ -19,15 +19,15 @@ pub(crate) struct Dataset {
 }
 
 /// What figures show beside others of its kind: captures, unless told otherwise.
-pub(super) struct Series<'a, T = Summary> {
+pub(super) struct Series<'a, T = TraceSummary> {
     pub(super) name: &'a str,
     pub(super) style: Style,
     pub(super) data: &'a T,
 }
 
 impl Dataset {
-    /// Summary of the reference.
-    pub(super) fn reference(&self) -> &Summary {
+    /// TraceSummary of the reference.
+    pub(super) fn reference(&self) -> &TraceSummary {
         &self.methods[0].1.reference
     }
 

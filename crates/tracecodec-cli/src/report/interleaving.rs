@@ -1,6 +1,6 @@
 //! The paper's figures 5 and 8: how sessions overlap, and how their packets alternate.
 
-use tracecodec::metrics::Summary;
+use tracecodec::metrics::TraceSummary;
 
 use super::bars::bars;
 use super::curve::{active, ccdf};
@@ -14,7 +14,7 @@ use super::temporal::over_time;
 
 pub(super) fn figure(dataset: &Dataset) -> Figure {
     let series = dataset.series();
-    let one = |title, subtitle, of: fn(&Summary) -> Option<f64>, say| {
+    let one = |title, subtitle, of: fn(&TraceSummary) -> Option<f64>, say| {
         let values: Vec<_> = series.iter().map(|series| of(series.data)).collect();
         bars(title, subtitle, &series, &values, say)
     };
@@ -91,7 +91,7 @@ fn runs(series: &[Series<'_>]) -> Panel {
         series,
         |summary| ccdf(&summary.interleaving.run_lengths),
     );
-    let histogram = |summary: &Summary| summary.interleaving.run_lengths.clone();
+    let histogram = |summary: &TraceSummary| summary.interleaving.run_lengths.clone();
     (panel.table, panel.description) = value_quantiles("Same-flow runs", series, histogram);
     panel
 }

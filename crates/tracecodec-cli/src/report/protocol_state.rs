@@ -1,6 +1,6 @@
 //! The paper's figures 3 and 6: protocols, TCP events, control labels, flow sizes, and how many packets came out.
 
-use tracecodec::metrics::{Summary, TcpLabel};
+use tracecodec::metrics::{TcpLabel, TraceSummary};
 
 use super::bars::bars;
 use super::curve::{Points, ccdf};
@@ -37,7 +37,7 @@ pub(super) fn figure(dataset: &Dataset) -> Figure {
 /// Shares of counts by category, by series.
 fn shares(
     series: &[Series<'_>],
-    of: impl Fn(&Summary) -> (Vec<u64>, u64),
+    of: impl Fn(&TraceSummary) -> (Vec<u64>, u64),
 ) -> Vec<Vec<Option<f64>>> {
     let shares = series.iter().map(|series| {
         let (counts, total) = of(series.data);
@@ -106,7 +106,7 @@ fn flow_sizes(series: &[Series<'_>]) -> Panel {
         series,
         |summary| ccdf(&summary.packets_per_session),
     );
-    let histogram = |summary: &Summary| summary.packets_per_session.clone();
+    let histogram = |summary: &TraceSummary| summary.packets_per_session.clone();
     (panel.table, panel.description) = value_quantiles("Packets per flow", series, histogram);
     panel
 }
@@ -117,7 +117,7 @@ pub(super) fn tail(
     subtitle: &str,
     axis: &str,
     series: &[Series<'_>],
-    of: impl Fn(&Summary) -> Points,
+    of: impl Fn(&TraceSummary) -> Points,
 ) -> Panel {
     let curves: Vec<_> = series.iter().map(|series| of(series.data)).collect();
     let points = || curves.iter().flatten();
@@ -145,7 +145,7 @@ pub(super) fn tail(
 pub(super) fn value_quantiles(
     title: &str,
     series: &[Series<'_>],
-    of: impl Fn(&Summary) -> tracecodec::metrics::Histogram,
+    of: impl Fn(&TraceSummary) -> tracecodec::metrics::Histogram,
 ) -> (Option<Table>, String) {
     let head = ["", "mean", "p50", "p90", "p99", "most"].map(String::from);
     let mut table = Table::new(title, head);

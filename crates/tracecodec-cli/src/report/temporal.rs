@@ -1,6 +1,6 @@
 //! The paper's section E.2: inter-arrival times, rates over time, burstiness, durations and sizes.
 
-use tracecodec::metrics::{Histogram, Moment, Summary, TimeHistogram};
+use tracecodec::metrics::{Histogram, TimeHistogram, TimelineBin, TraceSummary};
 
 use super::bars::bars;
 use super::curve::{self, Points};
@@ -80,11 +80,11 @@ pub(super) fn figure(dataset: &Dataset) -> Figure {
     }
 }
 
-fn iat(summary: &Summary) -> &TimeHistogram {
+fn iat(summary: &TraceSummary) -> &TimeHistogram {
     &summary.iat
 }
 
-fn durations(summary: &Summary) -> &TimeHistogram {
+fn durations(summary: &TraceSummary) -> &TimeHistogram {
     &summary.session_durations
 }
 
@@ -126,7 +126,7 @@ fn rate(
     window: i128,
     title: &str,
     subtitle: &str,
-    of: fn(&Moment) -> u64,
+    of: fn(&TimelineBin) -> u64,
 ) -> Panel {
     let timelines = series.iter().map(|series| &series.data.timeline);
     let curves: Vec<_> = timelines
@@ -183,7 +183,7 @@ fn histogram(
     series: &[Series<'_>],
     title: &str,
     subtitle: &str,
-    of: fn(&Summary) -> &TimeHistogram,
+    of: fn(&TraceSummary) -> &TimeHistogram,
 ) -> Panel {
     let curves: Vec<_> = series
         .iter()
@@ -236,7 +236,7 @@ fn cumulative(
     series: &[Series<'_>],
     title: &str,
     subtitle: &str,
-    of: fn(&Summary) -> &TimeHistogram,
+    of: fn(&TraceSummary) -> &TimeHistogram,
 ) -> Panel {
     let curves: Vec<_> = series
         .iter()
@@ -263,7 +263,7 @@ fn cumulative(
 fn time_quantiles(
     title: &str,
     series: &[Series<'_>],
-    of: fn(&Summary) -> &TimeHistogram,
+    of: fn(&TraceSummary) -> &TimeHistogram,
 ) -> (Table, String) {
     let head = [
         "",
@@ -320,7 +320,7 @@ fn sizes(series: &[Series<'_>]) -> Panel {
         between: Between::Before,
     };
     let mut panel = lines.draw(series, &curves);
-    let histogram = |summary: &Summary| summary.packet_sizes.clone();
+    let histogram = |summary: &TraceSummary| summary.packet_sizes.clone();
     (panel.table, panel.description) = value_quantiles("Packet sizes", series, histogram);
     panel
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use burn::tensor::{Device as Tensors, Tensor};
 use serde::{Deserialize, Serialize};
 use tracecodec::action::OptionProfiles;
-use tracecodec::artifact::manifest::Source;
+use tracecodec::artifact::{SourceEntry, TOOL};
 use tracecodec::raw::{COLUMNS, Diagnostics, RawRow, Schema, ValueCounts, Vocabularies};
 
 use super::batch;
@@ -30,7 +30,7 @@ pub struct RawData {
     validation: Rows,
     values: ValueCounts,
     profiles: OptionProfiles,
-    sources: Vec<Source>,
+    sources: Vec<SourceEntry>,
 }
 
 /// Rows in their order.
@@ -56,7 +56,7 @@ impl RawData {
     }
 
     /// The same data, and the files that they came from: for the manifest alone.
-    pub fn with_sources(mut self, sources: Vec<Source>) -> Self {
+    pub fn with_sources(mut self, sources: Vec<SourceEntry>) -> Self {
         self.sources = sources;
         self
     }
@@ -153,7 +153,7 @@ pub struct TrainingManifest {
     /// Settings.
     pub training: BaselineConfig,
     /// Files that the rows came from.
-    pub sources: Vec<Source>,
+    pub sources: Vec<SourceEntry>,
     /// Rows to train on.
     pub training_rows: u64,
     /// Rows to select the best weights with, as many as there are.
@@ -225,7 +225,7 @@ pub fn train(
     let manifest = TrainingManifest {
         format: "tracecodec.baseline-training".to_string(),
         version: 1,
-        tool: concat!("tracecodec ", env!("CARGO_PKG_VERSION")).to_string(),
+        tool: TOOL.to_string(),
         training: config.clone(),
         sources: data.sources.clone(),
         training_rows: data.training_rows(),

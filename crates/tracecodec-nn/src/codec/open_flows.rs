@@ -17,7 +17,7 @@ use std::collections::BinaryHeap;
 use std::ops::Range;
 
 use tracecodec::action::{Direction, FlowEvent, Proto};
-use tracecodec::flow::{FlowTable, Lifetime, session};
+use tracecodec::flow::{Lifetime, MAX_SLOTS, session};
 
 use super::heads::Heads;
 use super::symbols::Symbols;
@@ -261,7 +261,7 @@ impl OpenFlows {
                 best = (logit, choice);
             }
         };
-        for slot in 0..(self.slots.len() + 1 + MISSED).min(FlowTable::<()>::MAX_CAPACITY) {
+        for slot in 0..(self.slots.len() + 1 + MISSED).min(MAX_SLOTS) {
             let named = fields.slot_logit(logits, slot);
             if self.can_open(slot) || longest_silent == Some(slot) {
                 take(named + opens, (slot, FlowEvent::Open, opened));

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 use tracecodec::action::OptionProfiles;
 use tracecodec::action::float::Tick;
-use tracecodec::artifact::manifest::{self, Source, Split};
-use tracecodec::artifact::{ActionsReader, ActionsWriter};
+use tracecodec::artifact::{ActionsReader, ActionsWriter, SourceEntry, document};
 use tracecodec::lift::LiftCounts;
+use tracecodec::shard::Split;
 use tracecodec_nn::CodecConfig;
 use tracecodec_nn::codec::Past;
 use tracecodec_nn::codec::training::{Data, Rows};
@@ -81,7 +81,7 @@ struct ActionsFolder {
     /// Shape of the codec.
     codec: CodecConfig,
     /// Files read so far.
-    sources: Vec<Source>,
+    sources: Vec<SourceEntry>,
 }
 
 impl ActionsFolder {
@@ -146,7 +146,7 @@ impl ActionsFolder {
         let mut counts = LiftCounts::default();
         for action in reader {
             let action = action?;
-            counts.lifted[action.proto as usize] += 1;
+            counts.lifted.add(action.proto);
             writer.write(&past.codable(&action))?;
             if counts.actions() % PROGRESS_STEP == 0 {
                 monitor.step(&Progress {
@@ -165,13 +165,13 @@ impl ActionsFolder {
 }
 
 /// An actions file's entry in manifests.
-fn source(actions: &Path, packets: u64) -> Result<Source, Error> {
+fn source(actions: &Path, packets: u64) -> Result<SourceEntry, Error> {
     let io = |error| Error::io("cannot read", actions, error);
     let metadata = fs::metadata(actions).map_err(io)?;
     let name = actions.file_name().unwrap_or(actions.as_os_str());
-    Ok(Source {
+    Ok(SourceEntry {
         name: name.to_string_lossy().into_owned(),
-        blake3: manifest::digest(actions)?,
+        blake3: document::digest(actions)?,
         bytes: metadata.len(),
         packets,
         damage: None,

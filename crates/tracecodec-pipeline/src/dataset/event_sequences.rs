@@ -5,7 +5,8 @@ use std::mem;
 use std::path::Path;
 
 use tracecodec::action::{Action, OptionProfiles};
-use tracecodec::artifact::manifest::{Source, Split, SplitWeights};
+use tracecodec::artifact::SourceEntry;
+use tracecodec::shard::{Split, SplitWeights};
 use tracecodec_nn::generator::autoregressive::{Autoregressive, Courses, Data};
 
 use super::{DataSet, Part};
@@ -92,7 +93,7 @@ fn take(sequences: &mut Courses, label: Option<&str>, actions: &[Action]) {
 struct Reading<'a> {
     read: &'a ReadPolicy,
     profiles: OptionProfiles,
-    sources: Vec<Source>,
+    sources: Vec<SourceEntry>,
 }
 
 impl Reading<'_> {

@@ -11,19 +11,16 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use tracecodec::action::{Action, OptionProfiles};
-use tracecodec::artifact::Manifest;
-use tracecodec::artifact::manifest::{Source, Split};
+use tracecodec::artifact::SourceEntry;
+use tracecodec::flow::MAX_SLOTS;
 use tracecodec::lift::{LiftCounts, Lifter};
 use tracecodec::pcap::Timestamp;
+use tracecodec::shard::{ShardManifest, Split};
 
 use crate::error::Error;
 use crate::files::ReadPolicy;
 use crate::files::capture::Capture;
-use crate::lifting::Lifting;
 use crate::monitor::Monitor;
-
-/// The manifest in a folder of shards.
-const MANIFEST: &str = "manifest.json";
 
 /// Shards and files to learn from.
 pub(crate) struct DataSet {
@@ -93,14 +90,14 @@ impl DataSet {
 
 /// The shards of a folder, as its manifest lists them.
 fn shards(folder: &Path) -> Result<Vec<Part>, Error> {
-    let path = folder.join(MANIFEST);
+    let path = folder.join(ShardManifest::FILE_NAME);
     if !path.is_file() {
         return Err(Error::refused(
             format!("{}: no shards there", folder.display()),
             "name a folder of shards",
         ));
     }
-    let manifest = Manifest::read(&path)?;
+    let manifest = ShardManifest::read(&path)?;
     let of_split = |split| {
         manifest.of_split(split).map(move |shard| Part {
             path: folder.join(&shard.file),
@@ -137,7 +134,7 @@ impl Part {
     }
 
     /// Refuses a shard that is not what its manifest says.
-    pub(crate) fn check(&self, source: &Source) -> Result<(), Error> {
+    pub(crate) fn check(&self, source: &SourceEntry) -> Result<(), Error> {
         match &self.blake3 {
             Some(blake3) if *blake3 != source.blake3 => Err(Error::refused(
                 format!(
@@ -162,7 +159,7 @@ impl Part {
         monitor: &mut dyn Monitor,
         mut each: impl FnMut(&Action) -> Result<(), Error>,
     ) -> Result<Lifted, Error> {
-        let mut lifter = Lifter::new(Lifting::MAX_SLOTS, profiles);
+        let mut lifter = Lifter::new(MAX_SLOTS, profiles);
         let mut capture = Capture::open(&self.path, read)?;
         capture.for_each(monitor, |packet| {
             lifter.lift(packet).map_or(Ok(()), |action| each(&action))
@@ -181,7 +178,7 @@ impl Part {
 /// What is known of a capture after it was lifted.
 pub(crate) struct Lifted {
     /// Its entry in manifests.
-    pub(crate) source: Source,
+    pub(crate) source: SourceEntry,
     /// The lifter's counts.
     pub(crate) counts: LiftCounts,
     /// Time of its first action.

@@ -4,9 +4,10 @@ use std::mem;
 use std::path::Path;
 
 use tracecodec::action::OptionProfiles;
-use tracecodec::artifact::manifest::{Source, Split};
+use tracecodec::artifact::SourceEntry;
 use tracecodec::pcap::Timestamp;
 use tracecodec::raw::{RawRow, RowReader, ValueCounts};
+use tracecodec::shard::Split;
 use tracecodec_nn::baseline::{RawData, VocabularyRows};
 
 use super::DataSet;
@@ -24,7 +25,7 @@ pub(crate) struct CaptureRows {
     /// The dictionary of option layouts, the capture's included.
     pub(crate) profiles: OptionProfiles,
     /// The capture's entry in manifests.
-    pub(crate) source: Source,
+    pub(crate) source: SourceEntry,
 }
 
 impl CaptureRows {

@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use tracecodec::artifact::SourceFile;
-use tracecodec::artifact::manifest::Source;
+use tracecodec::artifact::{SourceEntry, SourceFile};
 use tracecodec::pcap::{Format, Packet, PacketBuf, ReadError};
 
 use crate::error::Error;
@@ -134,7 +133,7 @@ impl Capture {
     ///
     /// # Errors
     /// If the rest of the file cannot be read, whose digest the entry holds.
-    pub fn finish(self) -> Result<Source, Error> {
+    pub fn finish(self) -> Result<SourceEntry, Error> {
         let Self {
             source,
             name,

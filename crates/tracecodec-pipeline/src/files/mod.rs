@@ -6,11 +6,5 @@ pub(crate) mod document;
 pub mod folder;
 pub mod writer;
 
-use std::path::Path;
-
 pub use capture::ReadPolicy;
-
-/// Whether a path stands for stdin or stdout.
-pub(crate) fn is_pipe(path: &Path) -> bool {
-    path == Path::new("-")
-}
+pub(crate) use tracecodec::output::is_pipe;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use tracecodec::action::OptionProfiles;
-use tracecodec::artifact::manifest::ActionCounts;
+use tracecodec::artifact::ActionCounts;
 use tracecodec::flow::session::Sessions;
 use tracecodec::lift::{LiftCounts, Lifter};
 use tracecodec::pcap::{Packet, Timestamp};

@@ -10,6 +10,8 @@ pub mod float;
 pub mod options;
 pub mod schema;
 
+use serde::{Deserialize, Serialize};
+
 pub use options::{OptionLayout, OptionProfiles, TcpOption};
 
 /// Version of the schema. Every artifact that holds actions, or weights trained on them, carries it.
@@ -40,6 +42,44 @@ pub enum Proto {
     Icmp = 2,
     /// Any other IP protocol; its number is in `ip_proto`.
     Other = 3,
+}
+
+/// Packets by protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ProtocolMix {
+    /// TCP.
+    pub tcp: u64,
+    /// UDP.
+    pub udp: u64,
+    /// ICMP and ICMPv6.
+    pub icmp: u64,
+    /// Any other IP protocol.
+    pub other: u64,
+}
+
+impl ProtocolMix {
+    /// Counts a packet.
+    pub fn add(&mut self, proto: Proto) {
+        match proto {
+            Proto::Tcp => self.tcp += 1,
+            Proto::Udp => self.udp += 1,
+            Proto::Icmp => self.icmp += 1,
+            Proto::Other => self.other += 1,
+        }
+    }
+
+    /// All packets.
+    pub fn total(&self) -> u64 {
+        self.tcp + self.udp + self.icmp + self.other
+    }
+
+    /// Adds another mix.
+    pub fn merge(&mut self, more: &Self) {
+        self.tcp += more.tcp;
+        self.udp += more.udp;
+        self.icmp += more.icmp;
+        self.other += more.other;
+    }
 }
 
 /// `ip_family`.

@@ -1,12 +1,14 @@
 //! Files that TraceCodec leaves behind.
 
 pub mod actions;
-pub mod manifest;
+pub mod document;
+mod manifest;
 mod source;
 
 pub use actions::{ActionsError, ActionsErrorKind, ActionsReader, ActionsWriter};
-pub use manifest::{LiftManifest, Manifest, ManifestError};
-pub use source::SourceFile;
+pub use document::ManifestError;
+pub use manifest::{ActionCounts, LiftManifest, skipped_by_name};
+pub use source::{SourceEntry, SourceFile};
 
 /// Name and version of the tool, as artifacts state it.
 pub const TOOL: &str = concat!("tracecodec ", env!("CARGO_PKG_VERSION"));

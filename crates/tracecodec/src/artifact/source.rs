@@ -5,8 +5,26 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::manifest::Source;
+use serde::{Deserialize, Serialize};
+
+use crate::output::is_pipe;
 use crate::pcap::{Format, Packet, ReadError, ReadErrorKind, Reader};
+
+/// A capture that an artifact was made from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceEntry {
+    /// File name, without folders.
+    pub name: String,
+    /// BLAKE3 digest of the file as it is stored, in hexadecimal.
+    pub blake3: String,
+    /// Length of the file as it is stored.
+    pub bytes: u64,
+    /// Packets read.
+    pub packets: u64,
+    /// What ended the packets before the file's end, if something did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub damage: Option<String>,
+}
 
 /// A capture that is read once, for its packets and for the digest of its bytes as they are stored.
 pub struct SourceFile {
@@ -76,12 +94,12 @@ impl SourceFile {
     ///
     /// # Errors
     /// If the file cannot be read to its end.
-    pub fn finish(self, damage: Option<&ReadError>) -> io::Result<Source> {
+    pub fn finish(self, damage: Option<&ReadError>) -> io::Result<SourceEntry> {
         let packets = self.reader.packets();
         drop(self.reader);
         io::copy(&mut self.input.clone(), &mut io::sink())?;
         let input = self.input.lock();
-        Ok(Source {
+        Ok(SourceEntry {
             name: file_name(&self.path),
             blake3: input.hasher.finalize().to_hex().to_string(),
             bytes: input.bytes,
@@ -115,7 +133,7 @@ fn describe(error: &ReadError) -> String {
 
 impl Digested {
     fn open(path: &Path) -> Result<Self, ReadError> {
-        let file: Box<dyn Read + Send> = if path == Path::new("-") {
+        let file: Box<dyn Read + Send> = if is_pipe(path) {
             Box::new(io::stdin())
         } else {
             Box::new(File::open(path).map_err(|error| ReadError {

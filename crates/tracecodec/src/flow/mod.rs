@@ -9,3 +9,6 @@ mod table;
 pub use conversations::{Conversations, CutOptions};
 pub use key::{FlowKey, Orientation};
 pub use table::{FlowTable, Lifetime, Placement};
+
+/// Slots that `flow_token` can number.
+pub const MAX_SLOTS: usize = 1 << 16;

@@ -6,7 +6,7 @@ use std::collections::BinaryHeap;
 use hashbrown::HashMap;
 
 use super::clock::Clock;
-use super::{FlowKey, Orientation, session};
+use super::{FlowKey, MAX_SLOTS, Orientation, session};
 use crate::action::{Direction, FlowEvent};
 use crate::pcap::Timestamp;
 
@@ -84,10 +84,7 @@ pub struct FlowTable<S> {
 }
 
 impl<S: Default> FlowTable<S> {
-    /// Slots that `flow_token` can number.
-    pub const MAX_CAPACITY: usize = 1 << 16;
-
-    /// A table with this many slots, at most [`FlowTable::MAX_CAPACITY`].
+    /// A table with this many slots, at most [`MAX_SLOTS`].
     pub fn new(capacity: usize) -> Self {
         Self {
             index: HashMap::new(),
@@ -97,7 +94,7 @@ impl<S: Default> FlowTable<S> {
                 oldest: NONE,
                 newest: NONE,
             }; Lifetime::ALL.len()],
-            capacity: capacity.clamp(1, Self::MAX_CAPACITY),
+            capacity: capacity.clamp(1, MAX_SLOTS),
             clock: Clock::default(),
             packets: 0,
             evictions: 0,

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Case, METRICS, Summary};
-use crate::artifact::TOOL;
-use crate::artifact::manifest::Source;
+use super::{Case, METRICS, TraceSummary};
+use crate::artifact::{SourceEntry, TOOL};
 
 /// `format` of an evaluation's JSON.
 pub const FORMAT: &str = "tracecodec-evaluation";
@@ -23,10 +22,10 @@ pub struct Evaluation {
     pub dataset: String,
     /// Who told the TCP events: `native`, or a version of `tshark`.
     pub analyzer: String,
-    /// Summary of the references.
-    pub reference: Summary,
-    /// Summary of the decoded captures.
-    pub decoded: Summary,
+    /// TraceSummary of the references.
+    pub reference: TraceSummary,
+    /// TraceSummary of the decoded captures.
+    pub decoded: TraceSummary,
     /// The pairs, by name.
     pub cases: Vec<Case>,
 }
@@ -85,8 +84,8 @@ impl Evaluation {
     /// The evaluation of one pair of captures. Without `requested`, as many packets were asked for as the reference has.
     pub fn of_pair(
         name: String,
-        (reference_file, reference): (Source, Summary),
-        (decoded_file, decoded): (Source, Summary),
+        (reference_file, reference): (SourceEntry, TraceSummary),
+        (decoded_file, decoded): (SourceEntry, TraceSummary),
         requested: Option<u64>,
     ) -> Self {
         let case = Case::new(

@@ -3,8 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Summary;
-use crate::artifact::manifest::Source;
+use super::TraceSummary;
+use crate::artifact::SourceEntry;
 
 /// One pair of captures as a case of the latent-interface test: a suffix that was asked for, and what was decoded.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -12,9 +12,9 @@ pub struct Case {
     /// Name of the pair.
     pub name: String,
     /// The reference capture's file.
-    pub reference: Source,
+    pub reference: SourceEntry,
     /// The decoded capture's file.
-    pub decoded: Source,
+    pub decoded: SourceEntry,
     /// Packets that were asked for.
     pub requested: u64,
     /// Packets of the decoded capture that are in scope, hence valid.
@@ -57,15 +57,15 @@ impl Case {
     /// A pair of captures as a case. Without `requested`, as many packets are asked for as the reference has.
     pub fn new(
         name: String,
-        (reference_file, reference): (Source, &Summary),
-        (decoded_file, decoded): (Source, &Summary),
+        (reference_file, reference): (SourceEntry, &TraceSummary),
+        (decoded_file, decoded): (SourceEntry, &TraceSummary),
         requested: Option<u64>,
     ) -> Self {
         let requested = requested.unwrap_or(reference.packets);
         let valid = decoded.packets;
         let all = valid + decoded.skipped.values().sum::<u64>();
         let coverage = (requested > 0).then(|| (valid as f64 / requested as f64).min(1.0));
-        let adjusted = |of: fn(&Summary) -> &super::Histogram| {
+        let adjusted = |of: fn(&TraceSummary) -> &super::Histogram| {
             of(reference).coverage_adjusted(of(decoded), coverage?)
         };
         Self {
@@ -93,17 +93,17 @@ impl Case {
 mod tests {
     use super::*;
 
-    fn summary(packets: u64, skipped: u64, sizes: &[(u64, u64)]) -> Summary {
-        Summary {
+    fn summary(packets: u64, skipped: u64, sizes: &[(u64, u64)]) -> TraceSummary {
+        TraceSummary {
             packets,
             skipped: [("fragment".to_string(), skipped)].into(),
             packet_sizes: sizes.iter().copied().collect(),
-            ..Summary::default()
+            ..TraceSummary::default()
         }
     }
 
-    fn case(reference: &Summary, decoded: &Summary, requested: Option<u64>) -> Case {
-        let file = Source {
+    fn case(reference: &TraceSummary, decoded: &TraceSummary, requested: Option<u64>) -> Case {
+        let file = SourceEntry {
             name: "a.pcap".to_string(),
             blake3: String::new(),
             bytes: 0,
@@ -133,7 +133,7 @@ mod tests {
         assert_eq!((more.usable, more.coverage), (Some(false), Some(1.0)));
         let right = case(&reference, &reference, Some(4));
         assert_eq!(right.usable, Some(true));
-        let nothing = case(&Summary::default(), &reference, None);
+        let nothing = case(&TraceSummary::default(), &reference, None);
         assert_eq!((nothing.usable, nothing.coverage), (None, None));
     }
 }

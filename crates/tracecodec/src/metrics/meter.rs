@@ -1,8 +1,8 @@
 //! From packets to a summary.
 
-use super::Summary;
+use super::TraceSummary;
 use super::interleaving::Run;
-use super::timeline::Moment;
+use super::timeline::TimelineBin;
 use super::transition::TcpLabel;
 use crate::flow::session::Sessions;
 use crate::pcap::{Packet, Timestamp};
@@ -14,7 +14,7 @@ use crate::wire::{self, Headers, Transport};
 /// `judge` tells the TCP events of a packet in scope, given the packet's number in the capture (from 1), its headers and its time.
 pub struct Meter<J> {
     judge: J,
-    summary: Summary,
+    summary: TraceSummary,
     sessions: Sessions<Record>,
     /// Number of the latest packet, those out of scope counted.
     number: u64,
@@ -37,9 +37,9 @@ impl<J: FnMut(u64, &Headers<'_>, Timestamp) -> EventSet> Meter<J> {
     pub fn new(judge: J) -> Self {
         Self {
             judge,
-            summary: Summary {
+            summary: TraceSummary {
                 captures: 1,
-                ..Summary::default()
+                ..TraceSummary::default()
             },
             sessions: Sessions::new(),
             number: 0,
@@ -83,7 +83,7 @@ impl<J: FnMut(u64, &Headers<'_>, Timestamp) -> EventSet> Meter<J> {
             let events = (self.judge)(self.number, headers, time);
             summary.tcp_events.add(events);
         }
-        let moment = Moment {
+        let moment = TimelineBin {
             packets: 1,
             bytes: headers.ip_len.into(),
             starts: session.starts.into(),
@@ -93,7 +93,7 @@ impl<J: FnMut(u64, &Headers<'_>, Timestamp) -> EventSet> Meter<J> {
     }
 
     /// The summary. Sessions still live end here.
-    pub fn finish(mut self) -> Summary {
+    pub fn finish(mut self) -> TraceSummary {
         let summary = &mut self.summary;
         self.run.end(&mut summary.interleaving);
         summary.sessions = self.sessions.count();
@@ -110,15 +110,15 @@ impl Record {
         self.packets += 1;
     }
 
-    fn count(&self, summary: &mut Summary) {
+    fn count(&self, summary: &mut TraceSummary) {
         let Some((first, last)) = self.span else {
             return;
         };
         summary.session_durations.add(last.since(first));
         summary.packets_per_session.add(self.packets, 1);
-        let end = Moment {
+        let end = TimelineBin {
             ends: 1,
-            ..Moment::default()
+            ..TimelineBin::default()
         };
         summary.timeline.add(last, &end);
     }

@@ -1,16 +1,16 @@
 //! Metrics: how faithful a capture is to another, measured on the captures alone. `docs/metrics.md` has the formulas.
 //!
-//! A [`Meter`] makes a [`Summary`] of a capture. Summaries of references and of decoded captures make an [`Evaluation`], and the
+//! A [`Meter`] makes a [`TraceSummary`] of a capture. Summaries of references and of decoded captures make an [`Evaluation`], and the
 //! table [`METRICS`] makes numbers of that. Summaries and evaluations merge, so captures may be summarised anywhere.
 //!
 //! ```
 //! use std::error::Error;
 //!
-//! use tracecodec::artifact::{SourceFile, manifest::Source};
+//! use tracecodec::artifact::{SourceEntry, SourceFile};
 //! use tracecodec::flow::{Conversations, CutOptions};
-//! use tracecodec::metrics::{Evaluation, Meter, Summary};
+//! use tracecodec::metrics::{Evaluation, Meter, TraceSummary};
 //!
-//! fn summarise(path: &str) -> Result<(Source, Summary), Box<dyn Error>> {
+//! fn summarise(path: &str) -> Result<(SourceEntry, TraceSummary), Box<dyn Error>> {
 //!     let mut capture = SourceFile::open(path)?;
 //!     let mut conversations = Conversations::new(CutOptions::Judge);
 //!     let mut meter = Meter::new(|_, headers, time| conversations.observe(headers, time));
@@ -49,8 +49,8 @@ pub use histogram::Histogram;
 pub use interleaving::Interleaving;
 pub use latent_interface::{Case, CoverageAdjusted};
 pub use meter::Meter;
-pub use summary::Summary;
+pub use summary::TraceSummary;
 pub use table::{METRICS, Metric, Unit};
 pub use tcp_event::{EventCounts, TcpEvents};
-pub use timeline::{Moment, Timeline};
+pub use timeline::{Timeline, TimelineBin};
 pub use transition::{TcpLabel, Transitions};

@@ -1,7 +1,7 @@
 //! Proto: the shares of TCP, UDP, ICMP and the rest.
 
 use super::Histogram;
-use crate::artifact::manifest::ProtocolMix;
+use crate::action::ProtocolMix;
 
 /// Total variation of the protocols' shares; none if either has no packets.
 pub(super) fn distance(reference: &ProtocolMix, decoded: &ProtocolMix) -> Option<f64> {

@@ -8,7 +8,7 @@ use super::interleaving::Interleaving;
 use super::tcp_event::TcpEvents;
 use super::transition::Transitions;
 use super::{Histogram, TimeHistogram, Timeline};
-use crate::artifact::manifest::ProtocolMix;
+use crate::action::ProtocolMix;
 
 /// More packets or bytes than any captures hold, and few enough that a thousand summaries add up without an overflow.
 const MOST: u64 = 1 << 53;
@@ -18,7 +18,7 @@ const MOST: u64 = 1 << 53;
 /// Summaries are a commutative monoid: [`merge`](Self::merge) adds up captures that were summarised apart, in any order and
 /// grouping, and the empty one changes nothing. Captures never meet within a summary: no gap, session or run reaches from one to the next.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Summary {
+pub struct TraceSummary {
     /// Captures.
     pub captures: u64,
     /// Packets in scope: all that follows is about these.
@@ -51,7 +51,7 @@ pub struct Summary {
     pub timeline: Timeline,
 }
 
-impl Summary {
+impl TraceSummary {
     /// Whether the counts can be those of captures: each histogram holds what it should.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! The metrics as data: what each is called, in which unit, and how it is measured.
 
-use super::{Case, Evaluation, Histogram, Summary, protocol, tcp_event};
+use super::{Case, Evaluation, Histogram, TraceSummary, protocol, tcp_event};
 
 /// What a metric's number means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -357,7 +357,7 @@ fn percent(fraction: Option<f64>, otherwise: &'static str) -> Result<f64, &'stat
 /// |n̂ − n| / max(n, 1) in percent.
 fn relative(
     evaluation: &Evaluation,
-    of: fn(&Summary) -> u64,
+    of: fn(&TraceSummary) -> u64,
     otherwise: &'static str,
 ) -> Result<f64, &'static str> {
     let (reference, decoded) = (of(&evaluation.reference), of(&evaluation.decoded));
@@ -367,7 +367,7 @@ fn relative(
 
 fn variation(
     evaluation: &Evaluation,
-    of: fn(&Summary) -> &Histogram,
+    of: fn(&TraceSummary) -> &Histogram,
     otherwise: &'static str,
 ) -> Result<f64, &'static str> {
     let (reference, decoded) = (of(&evaluation.reference), of(&evaluation.decoded));
@@ -376,7 +376,7 @@ fn variation(
 
 fn tcp_events(
     evaluation: &Evaluation,
-    of: fn(&Summary) -> &super::EventCounts,
+    of: fn(&TraceSummary) -> &super::EventCounts,
 ) -> Result<f64, &'static str> {
     let (reference, decoded) = (&evaluation.reference, &evaluation.decoded);
     let (tcp, decoded_tcp) = (reference.protocols.tcp, decoded.protocols.tcp);
@@ -388,28 +388,28 @@ fn tcp_events(
     )
 }
 
-fn run_mean(summary: &Summary) -> Result<f64, &'static str> {
+fn run_mean(summary: &TraceSummary) -> Result<f64, &'static str> {
     let mean = summary.interleaving.run_lengths.mean();
     mean.ok_or("a capture without packets in scope")
 }
 
-fn run_quantile(summary: &Summary, q: f64) -> Result<f64, &'static str> {
+fn run_quantile(summary: &TraceSummary, q: f64) -> Result<f64, &'static str> {
     let quantile = summary.interleaving.run_lengths.quantile(q);
     let quantile = quantile.ok_or("a capture without packets in scope")?;
     Ok(quantile as f64)
 }
 
-fn active_mean(summary: &Summary) -> Result<f64, &'static str> {
+fn active_mean(summary: &TraceSummary) -> Result<f64, &'static str> {
     summary.timeline.mean_active_sessions().ok_or(NO_SESSION)
 }
 
-fn active_max(summary: &Summary) -> Result<f64, &'static str> {
+fn active_max(summary: &TraceSummary) -> Result<f64, &'static str> {
     let most = summary.timeline.max_active_sessions().ok_or(NO_SESSION)?;
     Ok(most as f64)
 }
 
 /// At the coarser one's resolution, so that both numbers are of the same bins.
-fn dispersion(evaluation: &Evaluation, of: &Summary) -> Result<f64, &'static str> {
+fn dispersion(evaluation: &Evaluation, of: &TraceSummary) -> Result<f64, &'static str> {
     let timelines = [&evaluation.reference, &evaluation.decoded].map(|summary| &summary.timeline);
     let width = timelines
         .map(|timeline| timeline.width_ns())

@@ -14,7 +14,7 @@ const FINEST_NS: i64 = 1_000_000;
 
 /// What happened within one bin.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Moment {
+pub struct TimelineBin {
     /// Packets.
     pub packets: u64,
     /// Bytes of IP packets.
@@ -25,7 +25,7 @@ pub struct Moment {
     pub ends: u64,
 }
 
-impl Moment {
+impl TimelineBin {
     fn add(&mut self, other: &Self) {
         self.packets = self.packets.saturating_add(other.packets);
         self.bytes = self.bytes.saturating_add(other.bytes);
@@ -34,14 +34,14 @@ impl Moment {
     }
 }
 
-/// Moments by time since 1970. The bins are as wide as they must be for no more than 2,000 of them to hold anything: 1 ms, or ten
+/// What happened by time since 1970. The bins are as wide as they must be for no more than 2,000 of them to hold anything: 1 ms, or ten
 /// times that, or ten times that again. Their edges lie at whole multiples of the width, so that timelines of different widths merge
 /// exactly, in any order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Columns", into = "Columns")]
 pub struct Timeline {
     width_ns: i64,
-    bins: BTreeMap<i64, Moment>,
+    bins: BTreeMap<i64, TimelineBin>,
 }
 
 impl Default for Timeline {
@@ -60,7 +60,7 @@ impl Timeline {
     }
 
     /// The bins that hold anything, by number: bin `i` begins at `i · width_ns` since 1970.
-    pub fn bins(&self) -> &BTreeMap<i64, Moment> {
+    pub fn bins(&self) -> &BTreeMap<i64, TimelineBin> {
         &self.bins
     }
 
@@ -122,7 +122,7 @@ impl Timeline {
     }
 
     /// Adds what happened at a time.
-    pub(super) fn add(&mut self, time: Timestamp, moment: &Moment) {
+    pub(super) fn add(&mut self, time: Timestamp, moment: &TimelineBin) {
         let bin = time.0.div_euclid(self.width_ns);
         self.bins.entry(bin).or_default().add(moment);
         self.limit();
@@ -172,7 +172,7 @@ struct Columns {
 
 impl From<Timeline> for Columns {
     fn from(timeline: Timeline) -> Self {
-        let column = |of: fn(&Moment) -> u64| timeline.bins.values().map(of).collect();
+        let column = |of: fn(&TimelineBin) -> u64| timeline.bins.values().map(of).collect();
         Self {
             width_ns: timeline.width_ns,
             packets: column(|moment| moment.packets),
@@ -193,7 +193,7 @@ impl From<Columns> for Timeline {
         }
         let at = |column: &[u64], i: usize| column.get(i).copied().unwrap_or(0);
         for (i, &bin) in columns.bin.iter().enumerate() {
-            let moment = Moment {
+            let moment = TimelineBin {
                 packets: at(&columns.packets, i),
                 bytes: at(&columns.bytes, i),
                 starts: at(&columns.starts, i),

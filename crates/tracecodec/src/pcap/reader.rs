@@ -9,6 +9,7 @@ use super::foreign::recognise;
 use super::ng::Section;
 use super::source::Source;
 use super::{Container, Format, Packet, ReadError, ReadErrorKind, Record};
+use crate::output::is_pipe;
 
 /// A stream of packets out of a capture.
 ///
@@ -34,7 +35,7 @@ impl Reader {
     /// If the file cannot be opened, or is not a capture.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ReadError> {
         let path = path.as_ref();
-        let input: Box<dyn Read + Send> = if path == Path::new("-") {
+        let input: Box<dyn Read + Send> = if is_pipe(path) {
             Box::new(io::stdin())
         } else {
             Box::new(File::open(path).map_err(|error| ReadError {

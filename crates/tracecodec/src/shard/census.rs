@@ -4,13 +4,12 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use crate::artifact::SourceFile;
-use crate::artifact::manifest::Census;
 use crate::flow::FlowKey;
 use crate::flow::session::Sessions;
 use crate::pcap::{Packet, ReadError, Timestamp};
 use crate::wire;
 
-use super::ShardError;
+use super::{Census, ShardError};
 
 /// The census of a shard, and its BLAKE3 digest in hexadecimal.
 pub(super) fn take(path: &Path) -> Result<(Census, String), ShardError> {

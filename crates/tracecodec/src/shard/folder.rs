@@ -5,10 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::artifact::Manifest;
-use crate::artifact::manifest::{self, Split};
-
-use super::ShardError;
+use super::{ShardError, ShardManifest, Split};
 
 /// Where shards grow until all is known.
 const PART: &str = ".part";
@@ -28,7 +25,7 @@ impl Folder {
         fs::create_dir_all(path).map_err(ShardError::at(path))?;
         let part = path.join(PART);
         if !is_empty(path).map_err(ShardError::at(path))? {
-            let is_shards = Manifest::read(path.join(manifest::FILE_NAME)).is_ok();
+            let is_shards = ShardManifest::read(path.join(ShardManifest::FILE_NAME)).is_ok();
             let is_ours = is_shards || part.is_dir();
             if !is_ours {
                 return Err(ShardError::ForeignFolder(path.to_path_buf()));
@@ -53,8 +50,8 @@ impl Folder {
     }
 
     /// Puts the shards in their places and writes the manifest, in the place of an older one with its shards.
-    pub(super) fn publish(mut self, manifest: &Manifest) -> Result<(), ShardError> {
-        let manifest_path = self.path.join(manifest::FILE_NAME);
+    pub(super) fn publish(mut self, manifest: &ShardManifest) -> Result<(), ShardError> {
+        let manifest_path = self.path.join(ShardManifest::FILE_NAME);
         remove_if_there(fs::remove_file(&manifest_path)).map_err(ShardError::at(&manifest_path))?;
         for split in Split::ALL {
             let folder = self.path.join(split.name());

@@ -5,14 +5,14 @@
 
 mod census;
 mod folder;
+mod manifest;
 mod spill;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::artifact::SourceFile;
-use crate::artifact::manifest::{self, Manifest, ManifestError, ShardEntry, Source, Split, Totals};
+use crate::artifact::{ManifestError, SourceEntry, SourceFile, skipped_by_name};
 use crate::flow::session::Sessions;
 use crate::pcap::{Packet, ReadError, Timestamp, WriteError};
 use crate::wire::{self, SkipReason};
@@ -20,7 +20,10 @@ use crate::wire::{self, SkipReason};
 use folder::Folder;
 use spill::Spill;
 
-pub use crate::artifact::manifest::{ShardConfig, ShardSize, SplitWeights};
+pub use manifest::{
+    Census, ShardConfig, ShardEntry, ShardManifest, ShardSize, Split, SplitWeights, Table6Row,
+    Totals,
+};
 
 /// Packets between two reports of progress.
 const PROGRESS_STEP: u64 = 4_096;
@@ -113,7 +116,7 @@ pub fn shard(
     output: impl AsRef<Path>,
     config: &ShardConfig,
     progress: &mut dyn FnMut(Progress),
-) -> Result<Manifest, ShardError> {
+) -> Result<ShardManifest, ShardError> {
     check(config, inputs.len())?;
     let folder = Folder::claim(output.as_ref(), config.overwrite)?;
     let mut sharder = Sharder::new(config, Spill::new(&folder.part()));
@@ -124,7 +127,7 @@ pub fn shard(
     let count = sharder.spill.flush()?;
     let shards = describe(&folder, count, config.split, progress)?;
     let totals = sharder.totals(&sources, &shards);
-    let manifest = Manifest::new(config.clone(), sources, totals, shards);
+    let manifest = ShardManifest::new(config.clone(), sources, totals, shards);
     folder.publish(&manifest)?;
     Ok(manifest)
 }
@@ -154,9 +157,9 @@ fn check(config: &ShardConfig, inputs: usize) -> Result<(), ShardError> {
 fn read(
     path: &Path,
     sharder: &mut Sharder<'_>,
-    before: &[Source],
+    before: &[SourceEntry],
     progress: &mut dyn FnMut(Progress),
-) -> Result<Source, ShardError> {
+) -> Result<SourceEntry, ShardError> {
     let bytes: u64 = before.iter().map(|source| source.bytes).sum();
     let packets: u64 = before.iter().map(|source| source.packets).sum();
     let mut source = SourceFile::open(path)?;
@@ -244,10 +247,10 @@ impl<'a> Sharder<'a> {
         }
     }
 
-    fn totals(&self, sources: &[Source], shards: &[ShardEntry]) -> Totals {
+    fn totals(&self, sources: &[SourceEntry], shards: &[ShardEntry]) -> Totals {
         let mut totals = Totals {
             packets_read: sources.iter().map(|source| source.packets).sum(),
-            skipped: manifest::by_name(&self.skipped),
+            skipped: skipped_by_name(&self.skipped),
             sessions: self.sessions.count(),
             steps_back: self.steps_back,
             ..Totals::default()

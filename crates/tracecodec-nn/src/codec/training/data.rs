@@ -7,8 +7,7 @@ use std::sync::Arc;
 
 use tracecodec::action::schema::FIELD_COUNT;
 use tracecodec::action::{Action, OptionProfiles};
-use tracecodec::artifact::ActionsReader;
-use tracecodec::artifact::manifest::Source;
+use tracecodec::artifact::{ActionsReader, SourceEntry};
 
 use crate::error::Error;
 use crate::train::{Examples, spread};
@@ -19,7 +18,7 @@ pub struct Data {
     pub(super) training: Arc<Packets>,
     pub(super) validation: Packets,
     pub(super) profiles: OptionProfiles,
-    pub(super) sources: Vec<Source>,
+    pub(super) sources: Vec<SourceEntry>,
 }
 
 /// Consecutive rows of an actions file.
@@ -85,7 +84,7 @@ impl Data {
     }
 
     /// The same data, and the files that they came from: for the manifest alone.
-    pub fn with_sources(mut self, sources: Vec<Source>) -> Self {
+    pub fn with_sources(mut self, sources: Vec<SourceEntry>) -> Self {
         self.sources = sources;
         self
     }

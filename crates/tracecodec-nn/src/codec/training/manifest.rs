@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use tracecodec::action::SCHEMA_VERSION;
-use tracecodec::artifact::manifest::Source;
+use tracecodec::artifact::{SourceEntry, TOOL};
 
 use super::{Data, TrainConfig, Validation};
 use crate::codec::{Codec, CodecConfig};
@@ -37,7 +37,7 @@ pub struct Manifest {
     pub option_profiles: Vec<String>,
     /// Files that the packets came from.
     #[serde(default)]
-    pub sources: Vec<Source>,
+    pub sources: Vec<SourceEntry>,
     /// Packets to train on.
     pub training_packets: u64,
     /// Packets to select the best weights with, as many as there are.
@@ -71,7 +71,7 @@ impl Manifest {
         Self {
             format: FORMAT.to_string(),
             version: 1,
-            tool: concat!("tracecodec ", env!("CARGO_PKG_VERSION")).to_string(),
+            tool: TOOL.to_string(),
             schema_version: SCHEMA_VERSION,
             codec: codec.config().clone(),
             training: config.clone(),

@@ -10,7 +10,7 @@ use burn::tensor::{Device as Tensors, Tensor};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use tracecodec::action::OptionProfiles;
-use tracecodec::artifact::manifest::Source;
+use tracecodec::artifact::{SourceEntry, TOOL};
 
 use super::config::AutoregressiveConfig;
 use super::courses::{Course, Courses, Fate, SPAN};
@@ -175,7 +175,7 @@ pub struct TrainingManifest {
     /// Settings.
     pub training: AutoregressiveConfig,
     /// Files that the packets came from.
-    pub sources: Vec<Source>,
+    pub sources: Vec<SourceEntry>,
     /// Packets to train on.
     pub training_packets: u64,
     /// Packets to select the best weights with, of which validations take spans.
@@ -202,7 +202,7 @@ pub struct Data {
     /// The dictionary that gives `tcp_opt_profile` its meaning in both.
     pub profiles: OptionProfiles,
     /// Files that they came from: for the manifest alone.
-    pub sources: Vec<Source>,
+    pub sources: Vec<SourceEntry>,
 }
 
 /// Trains a generator and leaves the best one in a directory, with `history.jsonl` and `manifest.json`. Checkpoints, `progress` and `resume`
@@ -246,7 +246,7 @@ pub fn train(
     let manifest = TrainingManifest {
         format: "tracecodec.generator-training".to_string(),
         version: 1,
-        tool: concat!("tracecodec ", env!("CARGO_PKG_VERSION")).to_string(),
+        tool: TOOL.to_string(),
         training: config.clone(),
         sources: data.sources.clone(),
         training_packets: data.training.packets(),

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use burn::tensor::{Device as Tensors, Tensor, TensorData};
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
-use tracecodec::artifact::manifest::Split;
+use tracecodec::artifact::TOOL;
+use tracecodec::shard::Split;
 
 use super::batch::Paths;
 use super::network::VelocityNetwork;
@@ -131,7 +132,7 @@ pub fn train(
     let manifest = TrainingManifest {
         format: "tracecodec.generator-training".to_string(),
         version: 1,
-        tool: concat!("tracecodec ", env!("CARGO_PKG_VERSION")).to_string(),
+        tool: TOOL.to_string(),
         backbone: Backbone::FlowMatching,
         config: config.clone(),
         representation: sequences.manifest().representation.clone(),

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use tracecodec::artifact::manifest::Split;
+use tracecodec::shard::Split;
 
 use super::representation::{Representation, Statistics};
 use crate::error::Error;

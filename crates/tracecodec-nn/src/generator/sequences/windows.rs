@@ -161,7 +161,7 @@ impl Examples for Windows {
 mod tests {
     use super::super::Sequences;
     use super::super::tests::write;
-    use tracecodec::artifact::manifest::Split;
+    use tracecodec::shard::Split;
 
     #[test]
     fn test_windows_never_cross_sequences() {

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::io::{BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use tracecodec::artifact::manifest::Split;
+use tracecodec::artifact::TOOL;
 use tracecodec::output::Output;
+use tracecodec::shard::Split;
 
 use super::file::{TENSOR_AT, header};
 use super::{FILE, FORMAT, Part, Sequence, SequencesManifest, path};
@@ -92,7 +93,7 @@ impl SequencesWriter {
         let manifest = SequencesManifest {
             format: FORMAT.to_string(),
             version: 1,
-            tool: concat!("tracecodec ", env!("CARGO_PKG_VERSION")).to_string(),
+            tool: TOOL.to_string(),
             representation: representation.clone(),
             channels: self.channels,
             time_channel: representation.time_channel(),
