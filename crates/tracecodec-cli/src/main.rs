@@ -2,7 +2,6 @@
 
 mod choice;
 mod cli;
-mod codec_entropy;
 mod commands;
 mod continuation;
 mod course_data;
@@ -11,7 +10,6 @@ mod folder;
 mod generator_args;
 mod input;
 mod interrupt;
-mod latent_file;
 mod model_card;
 mod output;
 mod report;

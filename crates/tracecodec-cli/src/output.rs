@@ -10,6 +10,7 @@ use serde::Serialize;
 use tracecodec::lift::LiftCounts;
 use tracecodec::output::Output;
 use tracecodec::pcap::{Format, Packet, Precision, Timestamp, WriteError, Writer};
+use tracecodec_nn::latents::EntropyNats;
 use tracecodec_pipeline::files::folder::Outcomes;
 
 use crate::failure::Hint;
@@ -196,6 +197,14 @@ pub(crate) fn lift_line(counts: &LiftCounts) -> String {
         let _ = write!(line, "; {} flows lost their slot", counts.evictions);
     }
     line
+}
+
+/// The summary line's part on what the packets cost without a model of the traffic.
+pub(crate) fn entropy_part(entropy: EntropyNats) -> String {
+    format!(
+        " (without a model: entropy {:.1}, code {:.1})",
+        entropy.plug_in, entropy.code_length
+    )
 }
 
 /// The summary line's part on legalisations; empty if there were none.

@@ -28,6 +28,16 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// Latents that cannot be decoded, or a manifest that does not fit them.
+    #[error("{path}: {reason}")]
+    Latents {
+        /// The latents or the manifest.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+        /// What to try.
+        hint: String,
+    },
     /// The latents were written without a draw from the posteriors.
     #[error("{0}: no tensor `sample`")]
     NoSample(PathBuf),
@@ -154,6 +164,7 @@ impl Error {
             Self::Io { .. } | Self::Config { .. } | Self::Stopped => return None,
             Self::Actions(error) => return error.hint().map(|hint| hint.to_string().into()),
             Self::Format { .. } => "the file is damaged or of another kind; write it again",
+            Self::Latents { hint, .. } => return Some(hint.clone().into()),
             Self::NoSample(_) => "encode with a seed for `sample`, or decode the means",
             Self::SchemaVersion { .. } => "train the model again from lifted captures",
             Self::Tensor { .. } => {
@@ -192,6 +203,14 @@ impl Error {
         move |source| Self::Io {
             path: path.to_path_buf(),
             source,
+        }
+    }
+
+    pub(crate) fn latents(path: &Path, reason: impl ToString, hint: impl ToString) -> Self {
+        Self::Latents {
+            path: path.to_path_buf(),
+            reason: reason.to_string(),
+            hint: hint.to_string(),
         }
     }
 

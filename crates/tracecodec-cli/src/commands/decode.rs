@@ -13,14 +13,13 @@ use tracecodec::artifact::ActionsWriter;
 use tracecodec::compile::{Compiler, Legalisations};
 use tracecodec::lift::LiftCounts;
 use tracecodec::pcap::Timestamp;
-use tracecodec_nn::latents::{self, Points};
+use tracecodec_nn::latents::{self, LatentManifest, Points};
 use tracecodec_nn::{Codec, Constraints, Settled};
 
 use crate::cli::{ConstraintArgs, ModelArgs, OutputArg, RealiseArgs};
 use crate::failure::Hint;
 use crate::input::progress_bar;
 use crate::interrupt;
-use crate::latent_file::LatentManifest;
 use crate::output::{
     CaptureOutput, check_distinct, check_file, check_stdout, legalisation_line, manifest_path,
     print_summary,
@@ -153,13 +152,11 @@ fn check_latents(
             hint,
         ));
     }
-    if let Some(manifest) = manifest.filter(|manifest| manifest.packets != (z.len() / dim) as u64) {
+    let packets = (z.len() / dim) as u64;
+    let stated = manifest.and_then(|manifest| manifest.packets);
+    if let Some(stated) = stated.filter(|&stated| stated != packets) {
         return Err(Hint::error(
-            format!(
-                "{name}: {} packets, but its manifest tells {}",
-                z.len() / dim,
-                manifest.packets
-            ),
+            format!("{name}: {packets} packets, but its manifest tells {stated}"),
             "a part of the latents is a trace of its own: leave the manifest away, and decode with --unconstrained if it starts in the middle",
         ));
     }

@@ -8,14 +8,14 @@ use clap::Args;
 use tracecodec::action::float::Tick;
 use tracecodec::action::{Action, SCHEMA_VERSION};
 use tracecodec::artifact::{ActionCounts, ActionsReader, TOOL};
-use tracecodec_nn::{Codec, Latents, RefineConfig, latents};
+use tracecodec_nn::codec::CodecEntropy;
+use tracecodec_nn::latents::{self, LatentManifest, Refinement};
+use tracecodec_nn::{Codec, Latents, RefineConfig};
 
 use crate::cli::{LiftArgs, ModelArgs, ReadArgs, RefineArgs};
-use crate::codec_entropy::{CodecEntropy, EntropyNats};
 use crate::failure::Hint;
 use crate::input::{Input, progress_bar};
-use crate::latent_file::{LatentManifest, Refinement};
-use crate::output::{check_distinct, check_file, print_summary};
+use crate::output::{check_distinct, check_file, entropy_part, print_summary};
 
 /// Packets that are encoded at once.
 const BATCH: usize = 8192;
@@ -64,9 +64,9 @@ pub(crate) fn run(args: &Encode, json: bool) -> Result<()> {
             .unwrap_or_default(),
         model: args.model.name().label(),
         model_blake3: codec.digest(),
-        packets: 0,
-        dim: codec.config().d_latent,
-        kl_nats: 0.0,
+        packets: None,
+        dim: Some(codec.config().d_latent),
+        kl_nats: None,
         entropy: None,
         refined: None,
         sample_seed: args.sample,
@@ -81,8 +81,8 @@ pub(crate) fn run(args: &Encode, json: bool) -> Result<()> {
         _ => lift(args, &codec, &mut manifest)?,
     };
     let encoded = encode(&codec, &actions, args.refine, &mut manifest);
-    manifest.packets = actions.len() as u64;
-    manifest.kl_nats = encoded.kl();
+    manifest.packets = Some(actions.len() as u64);
+    manifest.kl_nats = Some(encoded.kl());
     manifest.entropy = args.entropy.then(|| {
         let mut entropy = CodecEntropy::new(&codec);
         entropy.add(&actions);
@@ -94,10 +94,10 @@ pub(crate) fn run(args: &Encode, json: bool) -> Result<()> {
     let line = format!(
         "{}: {} packets, {} dimensions, {:.1} nats a packet{}{}",
         path.display(),
-        manifest.packets,
-        manifest.dim,
-        manifest.kl_nats,
-        manifest.entropy.map_or_else(String::new, EntropyNats::text),
+        actions.len(),
+        encoded.dim,
+        encoded.kl(),
+        manifest.entropy.map_or_else(String::new, entropy_part),
         manifest.refined.map_or_else(String::new, |refined| format!(
             "; {} refined, {} still wrong",
             refined.moved, refined.left

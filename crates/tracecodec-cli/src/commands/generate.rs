@@ -12,7 +12,7 @@ use tracecodec::compile::Compiler;
 use tracecodec::flow::MAX_SLOTS;
 use tracecodec::lift::Lifter;
 use tracecodec::pcap::Timestamp;
-use tracecodec_nn::generator::{Drawing, Trace};
+use tracecodec_nn::generator::{Drawing, Pace, Trace};
 
 use crate::cli::{OutputArg, ReadArgs, RealiseArgs};
 use crate::generator_args::GeneratorModelArgs;
@@ -251,71 +251,5 @@ impl Making<'_> {
         }
         bar.finish_and_clear();
         Ok((packets, clock))
-    }
-}
-
-/// Stretches or shrinks times so that packets come at a rate: by what the model's own rate has been of late, and by how much the trace is ahead or
-/// behind.
-struct Pace {
-    rate: Option<f64>,
-    /// Seconds from packet to packet in the model's trace, of late.
-    step: Option<f64>,
-    /// Packets, and the seconds that they took.
-    packets: f64,
-    seconds: f64,
-}
-
-/// Packets that the latest ones are.
-const LATEST: f64 = 1_000.0;
-
-impl Pace {
-    fn new(rate: Option<f64>, of_training: Option<f64>) -> Self {
-        Self {
-            rate,
-            step: of_training.map(|rate| 1.0 / rate),
-            packets: 0.0,
-            seconds: 0.0,
-        }
-    }
-
-    /// The time that a step takes at the rate.
-    fn step(&mut self, delta_t: i64) -> i64 {
-        let Some(rate) = self.rate else {
-            return delta_t;
-        };
-        let taken = delta_t as f64 / 1e9;
-        let step = self.step.get_or_insert(taken);
-        *step += (taken - *step) / LATEST.min(self.packets + 10.0);
-        // Above 1 where too little time has passed. A power of it, so that a percent is made good within some thousand packets.
-        let late = (LATEST + self.packets) / (LATEST + self.seconds * rate);
-        let late = late.powi(8).clamp(0.25, 4.0);
-        let stretched = match *step > 0.0 {
-            true => taken / *step / rate * late,
-            false => taken,
-        };
-        self.packets += 1.0;
-        self.seconds += stretched;
-        (stretched * 1e9).round() as i64
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn test_pace_reaches_the_rate_whatever_the_trace() {
-        // A trace that begins slowly, with steps from nothing to twice the mean.
-        let steps = (0..20_000_i64).map(|n| {
-            let mean = if n < 3_000 { 9_000_000 } else { 100_000 };
-            n * 7_919 % 1_000 * mean / 500
-        });
-        for (rate, of_training) in [(1_000.0, Some(10_000.0)), (50_000.0, None)] {
-            let mut pace = Pace::new(Some(rate), of_training);
-            let nanoseconds: i64 = steps.clone().map(|step| pace.step(step)).sum();
-            let reached = 20_000.0 / (nanoseconds as f64 / 1e9);
-            assert!((reached / rate - 1.0).abs() < 0.03, "{reached}");
-        }
-        assert_eq!(Pace::new(None, None).step(77), 77);
     }
 }

@@ -10,20 +10,20 @@ use anyhow::{Result, anyhow};
 use clap::Args;
 use serde::Serialize;
 use tracecodec::action::float::Tick;
-use tracecodec::action::schema::Group;
 use tracecodec::action::{Action, OptionProfiles};
 use tracecodec::artifact::ActionCounts;
 use tracecodec::compile::{CompileConfig, Compiler, Legalisations};
 use tracecodec::lift::Lifter;
 use tracecodec::pcap::Timestamp;
-use tracecodec_nn::codec::{TraceDecoder, TraceEncoder};
-use tracecodec_nn::{Accuracy, Codec, RefineConfig, Settled};
+use tracecodec_nn::codec::{
+    CodecEntropy, Fidelity, RateMeter, RefinementGain, TraceDecoder, TraceEncoder,
+};
+use tracecodec_nn::{Codec, RefineConfig};
 
 use crate::cli::{ConstraintArgs, LiftArgs, ModelArgs, ReadArgs, RealiseArgs, RefineArgs};
-use crate::codec_entropy::{CodecEntropy, EntropyNats};
 use crate::folder;
 use crate::input::Input;
-use crate::output::{CaptureOutput, legalisation_line, lift_line};
+use crate::output::{CaptureOutput, entropy_part, legalisation_line, lift_line};
 use tracecodec_pipeline::realise::legalisations;
 
 /// Take a capture to actions (or latents) and back, in one step.
@@ -69,49 +69,6 @@ struct Summary {
     /// What the codec did; none for the oracle.
     #[serde(skip_serializing_if = "Option::is_none")]
     codec: Option<Fidelity>,
-}
-
-/// How well a codec brought the actions back.
-#[derive(Debug, Serialize)]
-struct Fidelity {
-    model: String,
-    #[serde(flatten)]
-    rates: Rates,
-    /// Packets whose latent had to be made to agree with the flows that were open.
-    settled: Settled,
-    /// What the packets cost without a model of the traffic; none without --entropy.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    entropy: Option<EntropyNats>,
-    /// What refinement did; none with --no-refine.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    refinement: Option<Refinement>,
-}
-
-/// What refinement of the latents did.
-#[derive(Debug, Serialize)]
-struct Refinement {
-    /// Packets that did not come back from the encoder's mean.
-    moved: u64,
-    /// Those of them that still do not.
-    left: u64,
-    /// The rates of the encoder's means.
-    before: Rates,
-}
-
-/// Accuracy and rate of latents.
-#[derive(Debug, Serialize)]
-struct Rates {
-    /// Share of active fields that came back.
-    action_accuracy: f64,
-    /// Share of packets of which every discrete field came back.
-    exact_packets: f64,
-    /// Divergence of the posterior from the prior, in nats a packet.
-    kl_nats: f64,
-    /// Share of context fields that came back, and of time steps that did to the nanosecond. Neither is part of the above.
-    context_accuracy: f64,
-    time_exact: f64,
-    /// The accuracy by quantity of the action schema.
-    quantities: BTreeMap<&'static str, f64>,
 }
 
 pub(crate) fn run(args: &Roundtrip, json: bool) -> Result<()> {
@@ -242,8 +199,8 @@ fn run_model(
         output: CaptureOutput::create(output, args.realise.us)?,
         refine: !args.refine.no_refine,
         entropy: args.entropy.then(|| CodecEntropy::new(codec)),
-        tally: Tally::new(codec),
-        before: Tally::new(codec),
+        tally: RateMeter::new(codec),
+        before: RateMeter::new(codec),
         moved: 0,
         left: 0,
     };
@@ -286,7 +243,7 @@ fn run_model(
             decoder.settled()
         },
         entropy: entropy.as_ref().map(CodecEntropy::nats),
-        refinement: refine.then(|| Refinement {
+        refinement: refine.then(|| RefinementGain {
             moved,
             left,
             before: before.rates(),
@@ -304,7 +261,7 @@ fn run_model(
         100.0 * fidelity.rates.action_accuracy,
         100.0 * fidelity.rates.exact_packets,
         fidelity.rates.kl_nats,
-        fidelity.entropy.map_or_else(String::new, EntropyNats::text),
+        fidelity.entropy.map_or_else(String::new, entropy_part),
         legalisation_line(&legalisations(compiler.legalisations()))
     );
     let summary = Summary {
@@ -327,9 +284,9 @@ struct Learned<'a> {
     output: CaptureOutput,
     refine: bool,
     entropy: Option<CodecEntropy>,
-    tally: Tally,
+    tally: RateMeter,
     /// The same of the encoder's means, where they are refined.
-    before: Tally,
+    before: RateMeter,
     moved: u64,
     left: u64,
 }
@@ -347,37 +304,6 @@ impl<'a> Stages<'a> {
             encoder: codec.encoder(tick),
             decoder: codec.decoder(tick),
             compiler: Compiler::new(config, epoch),
-        }
-    }
-}
-
-/// Accuracy and rate so far.
-struct Tally {
-    accuracy: Accuracy,
-    nats: f64,
-}
-
-impl Tally {
-    fn new(codec: &Codec) -> Self {
-        Self {
-            accuracy: Accuracy::without(&codec.config().omit),
-            nats: 0.0,
-        }
-    }
-
-    fn add(&mut self, actions: &[Action], decoded: &[Action], kl: f64) {
-        self.accuracy.add(actions, decoded);
-        self.nats += kl * actions.len() as f64;
-    }
-
-    fn rates(&self) -> Rates {
-        Rates {
-            action_accuracy: self.accuracy.mean(),
-            exact_packets: self.accuracy.exact_share(),
-            kl_nats: self.nats / self.accuracy.packets.max(1) as f64,
-            context_accuracy: self.accuracy.group(Group::Context),
-            time_exact: self.accuracy.time_exact as f64 / self.accuracy.packets.max(1) as f64,
-            quantities: self.accuracy.quantities().collect(),
         }
     }
 }

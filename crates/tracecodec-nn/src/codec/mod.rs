@@ -15,6 +15,8 @@ pub(crate) mod batch;
 mod config;
 mod decoder;
 pub(crate) mod encoder;
+mod entropy;
+mod fidelity;
 mod heads;
 pub(crate) mod loss;
 mod network;
@@ -27,6 +29,8 @@ pub mod training;
 
 pub use batch::Augmentation;
 pub use config::{AckBase, CodecConfig, ContextSource, EncoderKind, TokenLayout};
+pub use entropy::CodecEntropy;
+pub use fidelity::{Fidelity, RateMeter, Rates, RefinementGain};
 pub(crate) use network::Network;
 pub use refine::{RefineConfig, Refined};
 pub(crate) use symbols::Symbols;

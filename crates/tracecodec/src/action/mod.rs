@@ -5,7 +5,6 @@
 //! and the format document derive from that table.
 
 pub mod context;
-pub mod entropy;
 pub mod float;
 pub mod options;
 pub mod schema;

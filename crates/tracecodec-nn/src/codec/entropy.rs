@@ -1,21 +1,64 @@
-//! What packet actions cost without a model of the traffic: the figures that a codec's rate is stated beside.
+//! What packets cost without a model of the traffic: the figures beside which a codec's rate is stated.
 //!
-//! Both are of a *memoryless* source, one that draws each packet by itself. With `N` packets, of which `n_r` are the record `r`:
+//! Both are of a *memoryless* source, one that draws each packet by itself. With `N` packets, of
+//! which `n_r` are the record `r`:
 //!
-//! - The *plug-in entropy* `H = Σ_r n_r/N · ln(N/n_r)` of whole records. On average it is below the source's entropy, and far below
-//!   where most records occur once: it is never above `ln N`.
-//! - A *code length* that a decoder could follow: packet by packet, each symbol `x` out of `K` costs `-ln((n_x + 1/2) / (n + K/2))`
-//!   nats (Krichevsky and Trofimov), where `n` packets before had the same context and `n_x` of them the symbol. The context is the
-//!   quantity's digits before, and `proto`, `dir` and `tcp_ctrl`, which come first. On average it is above the source's entropy, by
+//! - The *plug-in entropy* `H = Σ_r n_r/N · ln(N/n_r)` of whole records. On average it is below the
+//!   source's entropy, and far below it if most records occur once: it is never above `ln N`.
+//! - A *code length* that a decoder could follow: packet by packet, each symbol `x` out of `K` costs
+//!   `-ln((n_x + 1/2) / (n + K/2))` nats (Krichevsky and Trofimov), where `n` packets before had the
+//!   same context and `n_x` of them the symbol. The context is the quantity's digits before, and
+//!   `proto`, `dir` and `tcp_ctrl`, which come first. On average it is above the source's entropy, by
 //!   what it costs to learn the counts.
 //!
-//! The first never exceeds the second. Any order between packets that a model could use lowers what it needs below both.
+//! The first never exceeds the second. A model that uses the order of packets may need less than both.
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::Action;
-use super::float::{EXPONENT_CLASSES, TimeCode};
-use super::schema::{QUANTITIES, Quantity, Vocabulary};
+use tracecodec::action::Action;
+use tracecodec::action::float::{EXPONENT_CLASSES, Tick, TimeCode};
+use tracecodec::action::schema::{Group, QUANTITIES, Quantity, Vocabulary};
+
+use super::{Codec, ContextSource, Past};
+use crate::latents::EntropyNats;
+
+/// The entropy of the packets so far, counting what the codec's latents carry: its quantities and its
+/// time steps. Memory grows with the distinct records, by about 200 bytes each.
+#[derive(Debug, Clone)]
+pub struct CodecEntropy {
+    past: Past,
+    entropy: Entropy,
+}
+
+impl CodecEntropy {
+    /// No packets yet.
+    pub fn new(codec: &Codec) -> Self {
+        let config = codec.config();
+        let is_carried = |quantity: &Quantity| {
+            let follows = config.context == ContextSource::Flow && quantity.group == Group::Context;
+            !follows && config.omit.iter().all(|name| name != quantity.name)
+        };
+        Self {
+            past: Past::new(config, Tick::Nanosecond),
+            entropy: Entropy::new(is_carried, config.time_digits),
+        }
+    }
+
+    /// Counts the next packets of the trace.
+    pub fn add(&mut self, actions: &[Action]) {
+        for action in actions {
+            self.entropy.add(&self.past.codable(action));
+        }
+    }
+
+    /// The figures so far, in nats a packet.
+    pub fn nats(&self) -> EntropyNats {
+        EntropyNats {
+            plug_in: self.entropy.plug_in(),
+            code_length: self.entropy.code_length(),
+        }
+    }
+}
 
 /// The quantities that come first, each known to those after it.
 const FIRST: [&str; 3] = ["proto", "dir", "tcp_ctrl"];
@@ -29,23 +72,22 @@ struct Context {
     symbol: u8,
     /// The quantity's symbols before.
     before: u64,
-    /// Those of [`FIRST`] that are known, each plus one in a hexadecimal digit.
+    /// The symbols of [`FIRST`] that are known, each plus one, as hexadecimal digits.
     first: u16,
 }
 
 /// One packet's carried and active quantities in the order in which they are coded, and its time.
 type Record = (Vec<u32>, TimeCode);
 
-/// Plug-in entropy and code length of packet actions, read one by one. Memory grows with the distinct records, by about 200
-/// bytes each.
+/// Plug-in entropy and code length of packet actions, one by one.
 #[derive(Debug, Clone)]
-pub struct Entropy {
+struct Entropy {
     /// Indices of the carried quantities, [`FIRST`] first.
     quantities: Vec<usize>,
     time_digits: u8,
     packets: u64,
     records: HashMap<Record, u64>,
-    /// How many records occurred so often.
+    /// Number of records by how often they occurred.
     often: BTreeMap<u64, u64>,
     contexts: HashMap<Context, u64>,
     symbols: HashMap<(Context, u16), u64>,
@@ -53,9 +95,10 @@ pub struct Entropy {
 }
 
 impl Entropy {
-    /// No packets yet. `carried` tells which quantities count; those of 256 classes are read as two hexadecimal digits, and the time
-    /// as a [`TimeCode`] with so many mantissa digits (at most 7).
-    pub fn new(carried: impl Fn(&Quantity) -> bool, time_digits: u8) -> Self {
+    /// No packets yet. `carried` chooses the quantities that count; those of 256 classes are read as
+    /// two hexadecimal digits, and the time as a [`TimeCode`] of `time_digits` mantissa digits (at
+    /// most 7).
+    fn new(carried: impl Fn(&Quantity) -> bool, time_digits: u8) -> Self {
         let mut quantities: Vec<usize> = (0..QUANTITIES.len())
             .filter(|&i| carried(&QUANTITIES[i]))
             .collect();
@@ -72,8 +115,8 @@ impl Entropy {
         }
     }
 
-    /// Takes the next packet.
-    pub fn add(&mut self, action: &Action) {
+    /// Counts the next packet.
+    fn add(&mut self, action: &Action) {
         let time = TimeCode::encode(action.delta_t, self.time_digits);
         let mut record = Vec::with_capacity(self.quantities.len());
         let mut first = 0;
@@ -93,13 +136,8 @@ impl Entropy {
         self.count_record((record, time));
     }
 
-    /// Packets so far.
-    pub fn packets(&self) -> u64 {
-        self.packets
-    }
-
     /// The plug-in entropy of whole records, in nats a packet; 0 without packets.
-    pub fn plug_in(&self) -> f64 {
+    fn plug_in(&self) -> f64 {
         let packets = self.packets as f64;
         let share = |(&count, &records): (&u64, &u64)| {
             let count = count as f64;
@@ -112,7 +150,7 @@ impl Entropy {
     }
 
     /// The code length, in nats a packet; 0 without packets.
-    pub fn code_length(&self) -> f64 {
+    fn code_length(&self) -> f64 {
         self.code_length / self.packets.max(1) as f64
     }
 
@@ -186,7 +224,7 @@ fn place_among_first(quantity: usize) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::action::Proto;
+    use tracecodec::action::Proto;
 
     /// Numbers that look random (Weyl's sequence, mixed).
     fn scrambled(i: u64) -> u64 {

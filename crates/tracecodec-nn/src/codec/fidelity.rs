@@ -1,0 +1,93 @@
+//! How well, and at which rate, a codec brings packets back.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use tracecodec::action::Action;
+use tracecodec::action::schema::Group;
+
+use super::{Codec, Settled};
+use crate::accuracy::Accuracy;
+use crate::latents::EntropyNats;
+
+/// What a codec did to a trace.
+#[derive(Debug, Clone, Serialize)]
+pub struct Fidelity {
+    /// Name of the codec.
+    pub model: String,
+    /// Accuracy and rate of the latents that were decoded.
+    #[serde(flatten)]
+    pub rates: Rates,
+    /// Packets whose latent had to be made to agree with the flows that were open.
+    pub settled: Settled,
+    /// What the packets cost without a model of the traffic; none if it was not measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entropy: Option<EntropyNats>,
+    /// What refinement did; none without refinement.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refinement: Option<RefinementGain>,
+}
+
+/// What refinement of the latents did.
+#[derive(Debug, Clone, Serialize)]
+pub struct RefinementGain {
+    /// Packets that did not come back from the encoder's mean.
+    pub moved: u64,
+    /// Packets that did not come back from the refined latent either.
+    pub left: u64,
+    /// Accuracy and rate of the encoder's means.
+    pub before: Rates,
+}
+
+/// Accuracy and rate of latents.
+#[derive(Debug, Clone, Serialize)]
+pub struct Rates {
+    /// Share of active fields that came back.
+    pub action_accuracy: f64,
+    /// Share of packets of which every discrete field came back.
+    pub exact_packets: f64,
+    /// Divergence of the posterior from the prior, in nats a packet.
+    pub kl_nats: f64,
+    /// Share of context fields that came back. No part of the accuracies above.
+    pub context_accuracy: f64,
+    /// Share of time steps that came back to the nanosecond. No part of the accuracies above.
+    pub time_exact: f64,
+    /// Accuracy by quantity of the action schema.
+    pub quantities: BTreeMap<&'static str, f64>,
+}
+
+/// Accuracy and rate of the packets so far.
+#[derive(Debug, Clone)]
+pub struct RateMeter {
+    accuracy: Accuracy,
+    nats: f64,
+}
+
+impl RateMeter {
+    /// No packets yet.
+    pub fn new(codec: &Codec) -> Self {
+        Self {
+            accuracy: Accuracy::without(&codec.config().omit),
+            nats: 0.0,
+        }
+    }
+
+    /// Counts packets, what they decoded to, and the divergence of their latents in nats a packet.
+    pub fn add(&mut self, actions: &[Action], decoded: &[Action], kl: f64) {
+        self.accuracy.add(actions, decoded);
+        self.nats += kl * actions.len() as f64;
+    }
+
+    /// The figures so far.
+    pub fn rates(&self) -> Rates {
+        let packets = self.accuracy.packets.max(1) as f64;
+        Rates {
+            action_accuracy: self.accuracy.mean(),
+            exact_packets: self.accuracy.exact_share(),
+            kl_nats: self.nats / packets,
+            context_accuracy: self.accuracy.group(Group::Context),
+            time_exact: self.accuracy.time_exact as f64 / packets,
+            quantities: self.accuracy.quantities().collect(),
+        }
+    }
+}

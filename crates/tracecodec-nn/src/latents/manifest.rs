@@ -1,0 +1,235 @@
+//! The manifest beside a file of latents: which codec made them, and what the numbers alone do not say.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use tracecodec::action::SCHEMA_VERSION;
+use tracecodec::action::float::Tick;
+use tracecodec::artifact::{ActionCounts, SourceEntry};
+
+use crate::error::Error;
+use crate::files;
+
+/// What is known of a file of latents. `docs/formats.md` describes it.
+///
+/// A reader needs `format`, `version` and `model_blake3`; everything else has a default.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LatentManifest {
+    /// [`LatentManifest::FORMAT`].
+    pub format: String,
+    /// [`LatentManifest::VERSION`].
+    pub version: u32,
+    /// Name and version of the tool that wrote it. Default empty.
+    #[serde(default)]
+    pub tool: String,
+    /// Version of the action schema. Default: this program's.
+    #[serde(default = "own_schema_version")]
+    pub schema_version: u32,
+    /// Name of the file of latents. Default empty.
+    #[serde(default)]
+    pub file: String,
+    /// Folder of the codec, or `built in`. Default empty.
+    #[serde(default)]
+    pub model: String,
+    /// BLAKE3 digest of the codec's weights, 32 bits each.
+    pub model_blake3: String,
+    /// Rows: one a packet. Default: what the file has.
+    pub packets: Option<u64>,
+    /// Columns. Default: what the file has.
+    pub dim: Option<usize>,
+    /// Mean divergence of the posterior from the prior, in nats a packet; none if it is unknown.
+    pub kl_nats: Option<f64>,
+    /// What the packets cost without a model of the traffic; none if it was not measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entropy: Option<EntropyNats>,
+    /// What refinement did; none if the encoder's means were taken as they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refined: Option<Refinement>,
+    /// Seed of the tensor `sample`; none if there is no such tensor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample_seed: Option<u64>,
+    /// Time of the first packet in nanoseconds since 1970. Default 0.
+    pub epoch_ns: Option<i64>,
+    /// Unit of which all times are multiples. Default a nanosecond.
+    #[serde(default)]
+    pub tick: Tick,
+    /// What was encoded, in the order of reading; empty if it was a file of actions.
+    #[serde(default)]
+    pub sources: Vec<SourceEntry>,
+    /// Counts of the lift; none if the source was a file of actions.
+    pub counts: Option<ActionCounts>,
+    /// Dictionary of TCP option layouts as hexadecimal options areas: the codec's, and after it what
+    /// else occurs. Default: the codec's.
+    #[serde(default)]
+    pub option_profiles: Vec<String>,
+}
+
+fn own_schema_version() -> u32 {
+    SCHEMA_VERSION
+}
+
+/// Nats a packet of a memoryless source.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct EntropyNats {
+    /// Plug-in entropy of whole records: too low on little data.
+    pub plug_in: f64,
+    /// An adaptive code's length: an upper bound.
+    pub code_length: f64,
+}
+
+/// Packets whose means were refined.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refinement {
+    /// Packets that did not come back from the encoder's mean.
+    pub moved: u64,
+    /// Packets that did not come back from the refined mean either.
+    pub left: u64,
+}
+
+/// The lines that must be readable whatever the version of the rest.
+#[derive(Deserialize)]
+struct Head {
+    format: String,
+    version: u32,
+}
+
+impl LatentManifest {
+    /// Value of `format`.
+    pub const FORMAT: &'static str = "tracecodec.latents";
+    /// Value of `version`.
+    pub const VERSION: u32 = 1;
+
+    /// The manifest beside a file of latents: the file's name with `.json` behind it.
+    pub fn path(latents: &Path) -> PathBuf {
+        let mut name = latents.as_os_str().to_owned();
+        name.push(".json");
+        name.into()
+    }
+
+    /// Writes the manifest beside a file of latents.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write(&self, latents: &Path) -> Result<(), Error> {
+        files::write_json(&Self::path(latents), self)
+    }
+
+    /// Reads the manifest beside a file of latents; none if there is none.
+    ///
+    /// # Errors
+    /// If it is not a manifest of latents of this version.
+    pub fn find(latents: &Path) -> Result<Option<Self>, Error> {
+        let path = Self::path(latents);
+        path.exists().then(|| Self::read(&path)).transpose()
+    }
+
+    /// Reads a manifest of latents.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is not a manifest of latents of this version.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let bytes = files::read(path)?;
+        let malformed = |error: serde_json::Error| {
+            Error::latents(
+                path,
+                format!("not a manifest of latents: {error}"),
+                "it needs `format`, `version` and `model_blake3`; latents of your own need no manifest",
+            )
+        };
+        let head: Head = serde_json::from_slice(&bytes).map_err(malformed)?;
+        if head.format != Self::FORMAT || head.version != Self::VERSION {
+            return Err(Error::latents(
+                path,
+                format!("{} {} is not understood", head.format, head.version),
+                "encode again with this version",
+            ));
+        }
+        let manifest: Self = serde_json::from_slice(&bytes).map_err(malformed)?;
+        if manifest.schema_version != SCHEMA_VERSION {
+            return Err(Error::latents(
+                path,
+                format!(
+                    "action schema {}, but this version has {SCHEMA_VERSION}",
+                    manifest.schema_version
+                ),
+                "encode again with this version and a codec of its schema",
+            ));
+        }
+        Ok(manifest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    /// Keys that a reader needs.
+    const REQUIRED: [&str; 3] = ["format", "version", "model_blake3"];
+
+    /// A whole manifest beside latents.
+    fn manifest() -> Value {
+        json!({
+            "format": LatentManifest::FORMAT, "version": LatentManifest::VERSION, "tool": "mine 1",
+            "schema_version": SCHEMA_VERSION, "file": "z.safetensors", "model": "built in",
+            "model_blake3": "ab12", "packets": 1, "dim": 64, "kl_nats": 75.0, "entropy": null,
+            "refined": {"moved": 0, "left": 0}, "sample_seed": 7, "epoch_ns": 5, "tick": "microsecond", "sources": [],
+            "counts": null, "option_profiles": [],
+        })
+    }
+
+    #[test]
+    fn test_three_keys_are_needed_and_a_missing_one_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let latents = folder.path().join("z.safetensors");
+        let read = |manifest: &Value| {
+            std::fs::write(LatentManifest::path(&latents), manifest.to_string()).unwrap();
+            LatentManifest::find(&latents)
+        };
+        let keys: Vec<String> = manifest().as_object().unwrap().keys().cloned().collect();
+        assert!(read(&manifest()).is_ok());
+        for key in keys {
+            let mut without = manifest();
+            without.as_object_mut().unwrap().remove(&key);
+            let found = read(&without);
+            assert_eq!(found.is_err(), REQUIRED.contains(&key.as_str()), "{key}");
+            let Err(error) = found else { continue };
+            let told = error.to_string();
+            assert!(
+                told.contains("z.safetensors.json") && told.contains(&format!("`{key}`")),
+                "{told}"
+            );
+        }
+        let mut least = manifest();
+        least
+            .as_object_mut()
+            .unwrap()
+            .retain(|key, _| REQUIRED.contains(&key.as_str()));
+        let least = read(&least).unwrap().unwrap();
+        assert_eq!(
+            (least.packets, least.dim, least.kl_nats),
+            (None, None, None)
+        );
+        assert_eq!(
+            (least.schema_version, least.tick, least.epoch_ns),
+            (SCHEMA_VERSION, Tick::default(), None)
+        );
+        assert!(least.option_profiles.is_empty() && least.sources.is_empty());
+    }
+
+    #[test]
+    fn test_another_version_is_refused_whatever_its_keys() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("z.safetensors.json");
+        for (key, value) in [
+            ("format", json!("tracecodec.lift")),
+            ("version", json!(2)),
+            ("schema_version", json!(999)),
+        ] {
+            let mut other = manifest();
+            other[key] = value;
+            std::fs::write(&path, other.to_string()).unwrap();
+            assert!(LatentManifest::read(&path).is_err(), "{key}");
+        }
+    }
+}
