@@ -2,7 +2,7 @@
 # Sets up everything that the tests need, and runs them. Needs Rust (rustup) and, to install packages,
 # Debian's apt. Speed is measured elsewhere: scripts/bench*.sh.
 #   scripts/test.sh           the whole gate
-#   scripts/test.sh --fast    format, lints and tests of the crates with changes since the last
+#   scripts/test.sh --fast    format, lints and quick tests of the crates with changes since the last
 #                             commit, or of the symbolic crate if there are none; sets nothing up
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -16,7 +16,7 @@ if [ "${1:-}" = --fast ]; then
     step "format, lints and tests: ${packages[*]#--package=}"
     cargo fmt --all --check
     cargo clippy --release "${packages[@]}" --all-targets -- -D warnings
-    cargo nextest run --release "${packages[@]}"
+    cargo nextest run --release --profile fast "${packages[@]}"
     step 'all good'
     exit
 fi
