@@ -85,6 +85,14 @@ impl ReadArgs {
     }
 }
 
+/// How many captures are worked on at once.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct JobsArg {
+    /// Captures at once; 0, the default: as many as there are cores.
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub(crate) jobs: usize,
+}
+
 /// How packets are lifted.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct LiftArgs {

@@ -32,36 +32,6 @@ impl Capture {
     }
 }
 
-/// The files that paths name: each path itself, or all files below it, sorted, if it is a folder; `-` is stdin.
-///
-/// # Errors
-/// If a path is not there, or there are no files.
-pub(crate) fn below(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for path in paths {
-        if path != Path::new("-") && path.is_dir() {
-            let files = files(path, Path::new(""))?;
-            found.extend(files.into_iter().map(|file| file.path));
-        } else {
-            if path != Path::new("-") {
-                fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
-            }
-            found.push(path.clone());
-        }
-    }
-    if found.is_empty() {
-        let names: Vec<_> = paths
-            .iter()
-            .map(|path| path.display().to_string())
-            .collect();
-        return Err(Hint::error(
-            format!("{}: no captures there", names.join(", ")),
-            "name captures, or folders that hold some",
-        ));
-    }
-    Ok(found)
-}
-
 /// The captures that paths name: each path itself, or the captures below it, if it is a folder; `-` is stdin.
 ///
 /// # Errors

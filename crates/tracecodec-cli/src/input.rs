@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
 use tracecodec::artifact::{SourceEntry, SourceFile};
-use tracecodec::pcap::{Format, Packet, PacketBuf, ReadError};
+use tracecodec::pcap::{Packet, PacketBuf, ReadError};
 
 use crate::cli::ReadArgs;
 use crate::failure::Hint;
@@ -68,11 +68,6 @@ impl Input {
         })
     }
 
-    /// Format of the capture.
-    pub(crate) fn format(&self) -> Format {
-        self.source.format()
-    }
-
     /// Hands every packet to `each`. Damage ends the capture: with a warning if lenient, else as the error that is
     /// returned after all packets before it were handed over.
     pub(crate) fn for_each(
@@ -116,11 +111,6 @@ impl Input {
         }
         self.progress.finish_and_clear();
         Ok(())
-    }
-
-    /// What ended the capture early, if lenient.
-    pub(crate) fn damage(&self) -> Option<&ReadError> {
-        self.damage.as_ref()
     }
 
     /// What manifests tell of the capture, after all of it was read.

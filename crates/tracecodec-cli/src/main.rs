@@ -15,7 +15,6 @@ mod output;
 mod report;
 mod shards;
 mod terminal;
-mod tools;
 mod training_data;
 mod training_run;
 

@@ -26,6 +26,8 @@
 //! error, monitor       what a caller sees while a verb runs and when it fails
 //! settings             from names and values to a `Config`
 //! files                captures read and written, folders walked, outputs claimed
+//! jobs                 work on many captures at once
+//! tools                programs that may be installed: tshark, tcpdump and others
 //! lifting, realise     settings that verbs share: captures to actions, actions to captures
 //! model                models by name
 //! run                  the verbs
@@ -34,12 +36,16 @@
 mod dataset;
 pub mod error;
 pub mod files;
+mod jobs;
 pub mod lifting;
 pub mod model;
 pub mod monitor;
 pub mod realise;
 pub mod run;
 pub mod settings;
+#[cfg(test)]
+mod testing;
+pub mod tools;
 
 pub use error::Error;
 pub use model::ModelName;

@@ -94,13 +94,19 @@ pub(crate) struct Parts<'a> {
 struct PartsState<'a> {
     monitor: &'a mut dyn Monitor,
     done: u64,
+    /// Whether the monitor asked to stop: then every part stops.
+    stopped: bool,
 }
 
 impl<'a> Parts<'a> {
     /// Begins a stage of so many parts.
     pub(crate) fn new(monitor: &'a mut dyn Monitor, stage: &'a str, total: usize) -> Self {
         Self {
-            state: Mutex::new(PartsState { monitor, done: 0 }),
+            state: Mutex::new(PartsState {
+                monitor,
+                done: 0,
+                stopped: false,
+            }),
             stage,
             total: total as u64,
         }
@@ -122,12 +128,20 @@ impl<'a> Parts<'a> {
         let mut state = self.lock();
         state.done += parts;
         let done = state.done;
-        state.monitor.progress(&Progress {
-            stage: self.stage,
-            done,
-            total: Some(self.total),
-            detail: "",
-        })
+        if !state.stopped {
+            let progress = Progress {
+                stage: self.stage,
+                done,
+                total: Some(self.total),
+                detail: "",
+            };
+            state.stopped = state.monitor.progress(&progress).is_break();
+        }
+        if state.stopped {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, PartsState<'a>> {
@@ -189,6 +203,31 @@ mod tests {
                 .expect("nobody stops it");
         }
         assert_eq!(monitor.seen, [0, 1, 1, 2]);
+    }
+
+    #[test]
+    fn test_a_stop_is_for_all_parts() {
+        /// Asks to stop once, and not again.
+        struct Once(bool);
+
+        impl Monitor for Once {
+            fn progress(&mut self, _: &Progress<'_>) -> ControlFlow<()> {
+                if std::mem::replace(&mut self.0, true) {
+                    ControlFlow::Continue(())
+                } else {
+                    ControlFlow::Break(())
+                }
+            }
+
+            fn warn(&mut self, _: &Warning) {}
+        }
+
+        let mut monitor = Once(false);
+        let parts = Parts::new(&mut monitor, "checking", 2);
+        for _ in 0..2 {
+            let outcome = parts.work(|part| part.step(&Progress::default()));
+            assert!(matches!(outcome, Err(Error::Interrupted)));
+        }
     }
 
     #[test]

@@ -13,13 +13,14 @@ use tracecodec::metrics::{Evaluation, METRICS, Meter, TraceSummary, Unit};
 use tracecodec::pcap::Timestamp;
 use tracecodec::tcp::events::EventSet;
 use tracecodec::wire::Headers;
+use tracecodec_pipeline::Silent;
+use tracecodec_pipeline::tools::tshark;
 
 use crate::cli::ReadArgs;
 use crate::failure::Hint;
 use crate::folder;
 use crate::input::{Input, progress_bar};
 use crate::output::{check_distinct, print, print_json, printable, write_json};
-use crate::tools::tshark;
 
 /// Measure how faithful a capture is to its reference.
 ///
@@ -92,7 +93,7 @@ pub(super) fn evaluation(args: &Evaluate) -> Result<Evaluation> {
     let analyzer = match args.analyzer {
         Analyzer::Native => "native".to_string(),
         Analyzer::Tshark => {
-            tshark::check_input(&[&args.reference, &args.decoded], args.read)?;
+            tshark::check_input([&args.reference, &args.decoded], &args.read.policy())?;
             tshark::version()?
         }
     };
@@ -254,7 +255,7 @@ fn summarise(path: &Path, args: &Evaluate) -> Result<(SourceEntry, TraceSummary)
             })
         }
         Analyzer::Tshark => {
-            let found = tshark::judged_events(path)?;
+            let found = tshark::judged_events(path, &mut Silent)?;
             measure(path, args.read, |number, _, _| {
                 found.get(&number).copied().unwrap_or_default()
             })

@@ -1,8 +1,8 @@
-//! Claims on outputs: who may write where, and what must not be lost by it.
+//! Claims on inputs and outputs: who may read and write where, and what must not be lost by it.
 
 use std::fs;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::is_pipe;
 use crate::error::Error;
@@ -29,6 +29,17 @@ pub(crate) fn named_file(path: &Path, what: &str) -> Result<(), Error> {
         return Err(Error::refused(
             format!("{what} cannot be a pipe"),
             "name a file",
+        ));
+    }
+    Ok(())
+}
+
+/// Refuses to read stdin twice.
+pub(crate) fn stdin_once(inputs: &[PathBuf]) -> Result<(), Error> {
+    if inputs.iter().filter(|input| is_pipe(input)).count() > 1 {
+        return Err(Error::refused(
+            "- is stdin, and can be named once",
+            "name files for the others",
         ));
     }
     Ok(())

@@ -5,7 +5,10 @@
 //! A verb calls functions of this crate and of the two below, never another verb.
 
 pub mod baseline;
+pub mod check;
 pub mod compile;
+pub mod events;
 pub mod generator;
 pub mod inspect;
 pub mod lift;
+pub mod verify;

@@ -1,17 +1,19 @@
 //! How each program is run, and which of its lines are complaints.
 
-use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
+use std::ffi::OsString;
+use std::fs;
 use std::path::Path;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::Command;
 
-use anyhow::{Context, Result, bail};
-
+use super::process::{Ending, run};
 use super::{Complaints, tshark};
+use crate::error::Error;
+use crate::monitor::Monitor;
 
-/// What `tcpdump -vvv` prints of headers that it finds wrong. Lines of payloads, which start with a tab, do not count; nor does
-/// `[|icmp]`, which it also prints of whole messages whose quote is 129 to 132 bytes long: it looks for extensions behind the 128th.
-const TCPDUMP_COMPLAINTS: [&str; 23] = [
+/// What `tcpdump -vvv` prints of headers that it finds wrong. Lines of payloads, which start with a
+/// tab, do not count; nor does `[|icmp]`, which it also prints of whole messages whose quote is 129
+/// to 132 bytes long: it looks for extensions behind the 128th.
+const TCPDUMP_COMPLAINTS: [&str; 21] = [
     "bad cksum",
     "(incorrect",
     "bad udp cksum",
@@ -25,8 +27,6 @@ const TCPDUMP_COMPLAINTS: [&str; 23] = [
     "truncated-ip",
     " (invalid)",
     "[|ether]",
-    "[|ip]",
-    "[|ip6]",
     "[|tcp]",
     "[|udp]",
     "[|icmp6]",
@@ -37,101 +37,106 @@ const TCPDUMP_COMPLAINTS: [&str; 23] = [
     "version error: ",
 ];
 
-/// First line that a program tells of its version, without a full stop; none where it cannot be run.
-pub(crate) fn version(name: &str, argument: &str) -> Option<String> {
-    let output = Command::new(name).arg(argument).output().ok()?;
-    let said = [output.stdout, output.stderr].concat();
-    let said = String::from_utf8_lossy(&said);
-    // Some warn first of the user who runs them.
-    let mut lines = said.lines().filter(|line| !line.trim().is_empty());
-    let has_digit = |line: &&str| line.contains(|c: char| c.is_ascii_digit());
-    let line = lines.find(has_digit).unwrap_or_default().trim_end();
-    Some(line.strip_suffix('.').unwrap_or(line).to_string())
-}
-
-/// How a program ended, with what it wrote to stderr.
-struct Ending {
-    status: ExitStatus,
-    stderr: String,
-}
+/// What it prints where the bytes of an IP header end early. Behind the addresses of an outer header
+/// it is of a tunnel's inner header.
+const TCPDUMP_CUT_IP: [&str; 2] = ["[|ip]", "[|ip6]"];
 
 impl Ending {
-    /// Lines on stderr, as complaints if it failed.
-    fn complaints(self) -> Result<Complaints> {
+    /// Lines on stderr, as complaints if the program failed.
+    fn complaints(self) -> Result<Complaints, Error> {
         let mut complaints = Complaints::default();
         if self.status.success() {
             return Ok(complaints);
         }
-        let lines = self.stderr.lines().map(str::trim);
-        lines
+        self.stderr
+            .lines()
+            .map(str::trim)
             .filter(|line| !line.is_empty())
             .for_each(|line| complaints.add(line));
         if complaints.count == 0 {
-            bail!("ended with {}", self.status);
+            return Err(Error::refused(format!("ended with {}", self.status), ""));
         }
         Ok(complaints)
     }
 }
 
-/// Runs a command in a folder; hands over the lines of its stdout, of any length of output.
-fn run(command: &mut Command, folder: &Path, mut each: impl FnMut(&str)) -> Result<Ending> {
-    let errors = folder.join("stderr");
-    let mut child = command
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(File::create(&errors)?)
-        .spawn()?;
-    let stdout = child.stdout.take().context("stdout is piped")?;
-    let mut lines = BufReader::new(stdout).split(b'\n');
-    while let Some(line) = lines.next().transpose()? {
-        each(&String::from_utf8_lossy(&line));
-    }
-    let status = child.wait()?;
-    let stderr = String::from_utf8_lossy(&fs::read(errors)?).into_owned();
-    Ok(Ending { status, stderr })
-}
-
 /// Malformed packets, bad checksums with their validation switched on, expert errors.
-pub(super) fn tshark(capture: &Path, _: &Path) -> Result<Complaints> {
+pub(super) fn tshark(
+    capture: &Path,
+    _: &Path,
+    monitor: &mut dyn Monitor,
+) -> Result<Complaints, Error> {
     let mut complaints = Complaints::default();
-    for (number, complaint) in tshark::analyse(capture)?.complaints {
+    for (number, complaint) in tshark::analyse(capture, monitor)?.complaints {
         complaints.add(format!("packet {number}: {complaint}"));
     }
     Ok(complaints)
 }
 
 /// Whether the file can be read to its end.
-pub(super) fn capinfos(capture: &Path, folder: &Path) -> Result<Complaints> {
-    run(Command::new("capinfos").arg(capture), folder, |_| {})?.complaints()
+pub(super) fn capinfos(
+    capture: &Path,
+    _: &Path,
+    monitor: &mut dyn Monitor,
+) -> Result<Complaints, Error> {
+    run(Command::new("capinfos").arg(capture), monitor, |_| {})?.complaints()
 }
 
 /// Lines that find fault with a header.
-pub(super) fn tcpdump(capture: &Path, folder: &Path) -> Result<Complaints> {
+///
+/// Tunnels whose inner header the capture lacks are a remark: the compiler writes such frames, and
+/// `tcpdump` rejects nothing there ("Packets truncated because of a limited snapshot are indicated
+/// in the output with `[|proto]`", as its manual has it).
+pub(super) fn tcpdump(
+    capture: &Path,
+    _: &Path,
+    monitor: &mut dyn Monitor,
+) -> Result<Complaints, Error> {
     let mut command = Command::new("tcpdump");
     command.args(["-nn", "-vvv", "-r"]).arg(capture);
     let mut complaints = Complaints::default();
-    let ending = run(&mut command, folder, |line| {
+    let mut cut_tunnels = 0u64;
+    let ending = run(&mut command, monitor, |line| {
         if is_tcpdump_complaint(line) {
             complaints.add(line.trim());
+        } else {
+            cut_tunnels += u64::from(is_cut_tunnel(line));
         }
     })?;
     if !ending.status.success() {
         let last = ending.stderr.lines().last();
         complaints.add(last.unwrap_or("it failed and does not say why"));
     }
+    complaints.remark = (cut_tunnels > 0).then(|| {
+        format!(
+            "no complaint: {cut_tunnels} packets of tunnels end before the inner packet's header, \
+             which tcpdump cannot parse"
+        )
+    });
     Ok(complaints)
 }
 
 fn is_tcpdump_complaint(line: &str) -> bool {
-    let said = TCPDUMP_COMPLAINTS.iter();
-    !line.starts_with('\t') && said.into_iter().any(|complaint| line.contains(complaint))
+    let says = |words: &[&str]| words.iter().any(|words| line.contains(words));
+    !line.starts_with('\t')
+        && (says(&TCPDUMP_COMPLAINTS) || says(&TCPDUMP_CUT_IP) && !is_cut_tunnel(line))
+}
+
+/// Whether a line ends with an IP header that is cut, behind the addresses of a whole one.
+fn is_cut_tunnel(line: &str) -> bool {
+    !line.starts_with('\t')
+        && line.contains(" > ")
+        && TCPDUMP_CUT_IP.iter().any(|cut| line.ends_with(cut))
 }
 
 /// Whether tcpreplay's suite takes every packet.
-pub(super) fn tcpprep(capture: &Path, folder: &Path) -> Result<Complaints> {
+pub(super) fn tcpprep(
+    capture: &Path,
+    folder: &Path,
+    monitor: &mut dyn Monitor,
+) -> Result<Complaints, Error> {
     let option = |name: &str, path: &Path| {
-        let mut option = std::ffi::OsString::from(name);
+        let mut option = OsString::from(name);
         option.push(path);
         option
     };
@@ -140,13 +145,18 @@ pub(super) fn tcpprep(capture: &Path, folder: &Path) -> Result<Complaints> {
         .arg("--auto=bridge")
         .arg(option("--pcap=", capture))
         .arg(option("--cachefile=", &folder.join("cache")));
-    run(&mut command, folder, |_| {})?.complaints()
+    run(&mut command, monitor, |_| {})?.complaints()
 }
 
 /// What lies in its `weird.log` and `reporter.log`.
-pub(super) fn zeek(capture: &Path, folder: &Path) -> Result<Complaints> {
-    let ending = run(Command::new("zeek").arg("-r").arg(capture), folder, |_| {})?;
-    let mut complaints = ending.complaints()?;
+pub(super) fn zeek(
+    capture: &Path,
+    folder: &Path,
+    monitor: &mut dyn Monitor,
+) -> Result<Complaints, Error> {
+    let mut command = Command::new("zeek");
+    command.current_dir(folder).arg("-r").arg(capture);
+    let mut complaints = run(&mut command, monitor, |_| {})?.complaints()?;
     for log in ["weird.log", "reporter.log"] {
         let Ok(text) = fs::read_to_string(folder.join(log)) else {
             continue;
@@ -158,15 +168,23 @@ pub(super) fn zeek(capture: &Path, folder: &Path) -> Result<Complaints> {
 }
 
 /// Its counters of packets that it could not decode or whose checksum was wrong, without rules.
-pub(super) fn suricata(capture: &Path, folder: &Path) -> Result<Complaints> {
+pub(super) fn suricata(
+    capture: &Path,
+    folder: &Path,
+    monitor: &mut dyn Monitor,
+) -> Result<Complaints, Error> {
     let mut command = Command::new("suricata");
+    command.current_dir(folder);
     command.args(["-k", "all", "-S", "/dev/null", "-l"]);
     command.arg(folder).arg("-r").arg(capture);
-    let ending = run(&mut command, folder, |_| {})?;
+    let ending = run(&mut command, monitor, |_| {})?;
     if !ending.status.success() {
         return ending.complaints();
     }
-    let stats = fs::read_to_string(folder.join("stats.log")).context("it wrote no stats.log")?;
+    let stats = fs::read_to_string(folder.join("stats.log")).map_err(|source| Error::Io {
+        action: "it wrote no stats.log".to_string(),
+        source,
+    })?;
     Ok(suricata_counters(&stats))
 }
 
@@ -209,8 +227,21 @@ mod tests {
             "12:00:00.000000 IP6 version error: 4 != 6",
             "12:00:00.000000 IP7 (invalid)",
         ];
+        assert!(!good.into_iter().any(is_cut_tunnel));
         assert!(!good.into_iter().any(is_tcpdump_complaint));
         assert!(bad.into_iter().all(is_tcpdump_complaint));
+    }
+
+    #[test]
+    fn test_a_cut_inner_header_is_no_complaint_but_a_cut_outer_one_is() {
+        let tunnels = [
+            "    10.15.122.235 > 10.169.151.86:  [|ip6]",
+            "12:30:34.019243 IP6 (hlim 63, next-header IPIP (4) payload length: 52) fd00::1 > fd00::2:  [|ip]",
+        ];
+        assert!(tunnels.into_iter().all(is_cut_tunnel));
+        assert!(!tunnels.into_iter().any(is_tcpdump_complaint));
+        let outer = ["12:00:00.000000 IP [|ip]", "12:00:00.000000 IP6 [|ip6]"];
+        assert!(outer.into_iter().all(is_tcpdump_complaint));
     }
 
     #[test]

@@ -1,0 +1,393 @@
+//! `check`: what analysers would reject in captures, or wonder at.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use tracecodec::check::{Checker, Cleanliness, Severity};
+use tracecodec::pcap::{self, Compression};
+
+use crate::error::Error;
+use crate::files::capture::Capture;
+use crate::files::{ReadPolicy, claim, folder};
+use crate::jobs;
+use crate::monitor::{Monitor, Progress};
+use crate::tools::{Opinion, TOOLS, Verdict};
+
+/// What to check.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Config {
+    /// Captures, or folders of captures; `-` is stdin.
+    pub inputs: Vec<PathBuf>,
+    /// Ask other programs, too, as far as they are installed: tshark, capinfos, tcpdump, tcpprep,
+    /// zeek and suricata.
+    #[serde(default)]
+    pub tools: bool,
+    /// Report damage in a capture, but do not count it as an error. A file that is no capture stays
+    /// one.
+    #[serde(default)]
+    pub lenient: bool,
+    /// Captures at once; 0: as many as there are cores.
+    #[serde(default)]
+    pub jobs: usize,
+}
+
+/// What was found.
+#[derive(Debug, Serialize)]
+pub struct Outcome {
+    /// Whether there is no error, no complaint, no damage that counts, and no file that is no
+    /// capture.
+    clean: bool,
+    /// Files that could not be opened as captures.
+    pub unreadable: u64,
+    /// Programs that were asked, with the line that names their version; `None` if one is not
+    /// installed.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub tools: BTreeMap<&'static str, Option<String>>,
+    /// The captures in the order of the inputs, sorted within folders.
+    pub captures: Vec<CaptureCheck>,
+    /// Why the verb fails although it judged the other captures: an input, or every file, is no
+    /// capture.
+    #[serde(skip)]
+    pub failure: Option<Error>,
+}
+
+/// What was found in one capture.
+#[derive(Debug, Serialize)]
+pub struct CaptureCheck {
+    /// Path of the capture.
+    pub capture: String,
+    /// Packets read.
+    pub packets: u64,
+    /// Packets with an error.
+    pub with_errors: u64,
+    /// Errors: a packet counts once for each kind.
+    pub errors: u64,
+    /// Notes: a packet counts once for each kind.
+    pub notes: u64,
+    /// Packets that were not judged, or by their IP header only, by reason.
+    pub skipped: BTreeMap<&'static str, u64>,
+    /// The kinds of fault that were found.
+    pub faults: Vec<FaultCount>,
+    /// Why the capture could not be read to its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub damage: Option<String>,
+    /// Why the file could not be opened as a capture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unreadable: Option<String>,
+    /// What other programs say of the capture.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<Opinion>,
+    /// The error behind `unreadable`.
+    #[serde(skip)]
+    error: Option<Error>,
+}
+
+/// All faults of one kind.
+#[derive(Debug, Serialize)]
+pub struct FaultCount {
+    /// The kind.
+    pub fault: &'static str,
+    /// `error` or `note`.
+    pub severity: &'static str,
+    /// The kind in words.
+    pub meaning: String,
+    /// Packets that have the fault.
+    pub count: u64,
+    /// Numbers of the first of these packets, counted from 1.
+    pub first: Vec<u64>,
+}
+
+/// Judges every packet of captures.
+///
+/// # Errors
+/// If an input is not there, the only file is no capture, or the monitor stops it.
+pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error> {
+    claim::stdin_once(&config.inputs)?;
+    let paths = folder::below(&config.inputs)?;
+    let mut tools = BTreeMap::new();
+    if config.tools {
+        for path in &paths {
+            claim::named_file(path, "a capture that other programs read")?;
+        }
+        tools.extend(TOOLS.iter().map(|tool| (tool.name, tool.version())));
+    }
+    let mut captures = jobs::each(
+        &paths,
+        config.jobs,
+        "checking captures",
+        monitor,
+        |path, monitor| check(path, &tools, monitor),
+    )?;
+    let mut failure = take_failure(&config.inputs, &paths, &mut captures);
+    // Of a single file, the error says all.
+    if let Some(error) = failure.take_if(|_| captures.len() == 1) {
+        return Err(error);
+    }
+    let unreadable = captures.iter().filter(|check| check.unreadable.is_some());
+    Ok(Outcome {
+        clean: captures.iter().all(|check| check.is_clean(config.lenient)),
+        unreadable: unreadable.count() as u64,
+        tools,
+        captures,
+        failure,
+    })
+}
+
+impl Outcome {
+    /// Whether there is no error, no complaint, no damage that counts, and no file that is no
+    /// capture.
+    pub fn is_clean(&self) -> bool {
+        self.clean
+    }
+}
+
+impl CaptureCheck {
+    fn new(path: &Path, found: &Cleanliness) -> Self {
+        let faults = found.findings.iter().map(|finding| FaultCount {
+            fault: finding.fault.name(),
+            severity: finding.fault.severity().name(),
+            meaning: finding.fault.to_string(),
+            count: finding.count,
+            first: finding.first().to_vec(),
+        });
+        Self {
+            capture: path.display().to_string(),
+            packets: found.packets,
+            with_errors: found.with_errors,
+            errors: found.count(Severity::Error),
+            notes: found.count(Severity::Note),
+            skipped: found
+                .skipped
+                .iter()
+                .map(|(reason, count)| (reason.name(), *count))
+                .collect(),
+            faults: faults.collect(),
+            damage: None,
+            unreadable: None,
+            tools: Vec::new(),
+            error: None,
+        }
+    }
+
+    /// Of a file that is no capture.
+    fn unreadable(path: &Path, error: Error) -> Self {
+        Self {
+            unreadable: Some(error.to_string()),
+            error: Some(error),
+            ..Self::new(path, &Checker::new().finish())
+        }
+    }
+
+    fn is_clean(&self, lenient: bool) -> bool {
+        let has_complaints = self
+            .tools
+            .iter()
+            .any(|opinion| opinion.verdict == Verdict::Complaints);
+        let is_whole = self.unreadable.is_none() && (lenient || self.damage.is_none());
+        self.errors == 0 && !has_complaints && is_whole
+    }
+}
+
+/// Why the verb fails for files that are no captures: the first that was named itself, or the first
+/// if there are only such files.
+fn take_failure(
+    named: &[PathBuf],
+    paths: &[PathBuf],
+    checks: &mut [CaptureCheck],
+) -> Option<Error> {
+    let has_captures = checks.iter().any(|check| check.error.is_none());
+    paths
+        .iter()
+        .zip(checks)
+        .filter(|(path, _)| !has_captures || named.contains(path))
+        .find_map(|(_, check)| check.error.take())
+}
+
+/// Judges one capture. Damage is part of what is found.
+fn check(
+    path: &Path,
+    tools: &BTreeMap<&'static str, Option<String>>,
+    monitor: &mut dyn Monitor,
+) -> Result<CaptureCheck, Error> {
+    let mut capture = match Capture::open(path, &ReadPolicy::default()) {
+        Ok(capture) => capture,
+        Err(error) => return Ok(CaptureCheck::unreadable(path, error)),
+    };
+    let mut checker = Checker::new();
+    let read = capture.for_each(monitor, |packet| {
+        checker.observe(packet);
+        Ok(())
+    });
+    let damage = match read {
+        Ok(()) => None,
+        Err(Error::Read(error)) => Some(error.to_string()),
+        Err(error) => return Err(error),
+    };
+    let mut check = CaptureCheck {
+        damage,
+        ..CaptureCheck::new(path, &checker.finish())
+    };
+    if !tools.is_empty() {
+        check.tools = ask(path, capture.format().compression, tools, monitor)?;
+    }
+    Ok(check)
+}
+
+/// What other programs say of a capture. They get it without compression.
+fn ask(
+    path: &Path,
+    compression: Compression,
+    tools: &BTreeMap<&'static str, Option<String>>,
+    monitor: &mut dyn Monitor,
+) -> Result<Vec<Opinion>, Error> {
+    let io = |error| Error::io("cannot read", path, error);
+    let stored = fs::canonicalize(path).map_err(io)?;
+    let plain = tempfile::NamedTempFile::new().map_err(io)?;
+    let is_plain = compression == Compression::None;
+    if !is_plain {
+        let mut output = Plain {
+            file: plain.as_file(),
+            stop: Ok(()),
+            monitor,
+        };
+        // Damage is found already; the programs get what comes before it.
+        let _ = pcap::decompress(File::open(&stored).map_err(io)?, &mut output);
+        output.stop?;
+    }
+    let capture = if is_plain { &stored } else { plain.path() };
+    TOOLS
+        .iter()
+        .map(|tool| match tools.get(tool.name) {
+            Some(Some(_)) => tool.judge(capture, monitor),
+            _ => Ok(tool.absent()),
+        })
+        .collect()
+}
+
+/// A file that takes what is decompressed until the monitor stops it.
+struct Plain<'a> {
+    file: &'a File,
+    stop: Result<(), Error>,
+    monitor: &'a mut dyn Monitor,
+}
+
+impl Write for Plain<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stop = self.monitor.step(&Progress {
+            stage: "decompressing",
+            ..Progress::default()
+        });
+        if self.stop.is_err() {
+            return Err(io::ErrorKind::Other.into());
+        }
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracecodec::pcap::{Format, LinkType, Packet, Timestamp, Writer};
+
+    use super::*;
+    use crate::monitor::Silent;
+    use crate::testing::{Stopping, data};
+    use crate::tools::Opinion;
+
+    fn check(inputs: &[PathBuf], tools: bool) -> Outcome {
+        let config = Config {
+            inputs: inputs.to_vec(),
+            tools,
+            ..Config::default()
+        };
+        run(&config, &mut Silent).unwrap()
+    }
+
+    #[test]
+    fn test_a_wrong_checksum_and_damage_are_unclean() {
+        let folder = tempfile::tempdir().unwrap();
+        let example = data("example.pcap");
+        let mut bytes = fs::read(&example).unwrap();
+        let (bad, cut) = (
+            folder.path().join("bad.pcap"),
+            folder.path().join("cut.pcap"),
+        );
+        fs::write(&cut, &bytes[..10_000]).unwrap();
+        // The time to live of the first packet, behind the headers of file and record.
+        bytes[24 + 16 + 8] ^= 1;
+        fs::write(&bad, &bytes).unwrap();
+        let outcome = check(&[example.clone(), bad, cut.clone()], false);
+        let errors: Vec<_> = outcome.captures.iter().map(|check| check.errors).collect();
+        assert_eq!((outcome.is_clean(), errors), (false, vec![0, 1, 0]));
+        assert_eq!(outcome.captures[1].faults[0].first, [1]);
+        assert!(outcome.captures[2].damage.is_some());
+        assert!(!check(&[cut.clone()], false).is_clean());
+        assert!(check(&[example], false).is_clean());
+        let lenient = Config {
+            inputs: vec![cut],
+            lenient: true,
+            ..Config::default()
+        };
+        assert!(run(&lenient, &mut Silent).unwrap().is_clean());
+    }
+
+    #[test]
+    fn test_what_is_no_capture_fails_if_it_was_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = folder.path().join("text");
+        fs::write(&text, "Dear diary,\n".repeat(20)).unwrap();
+        fs::copy(data("example.pcap"), folder.path().join("a.pcap")).unwrap();
+        let within = check(&[folder.path().to_path_buf()], false);
+        assert!(within.failure.is_none() && within.unreadable == 1 && !within.is_clean());
+        let named = check(&[data("example.pcap"), text], false);
+        assert!(named.failure.is_some());
+    }
+
+    #[test]
+    fn test_a_stop_is_heard_within_a_capture_and_between_captures() {
+        let many = vec![data("example.pcap"), data("example.pcap")];
+        for inputs in [vec![data("train/crowd.pcap.zst")], many] {
+            let config = Config {
+                inputs,
+                ..Config::default()
+            };
+            let outcome = run(&config, &mut Stopping::after(1));
+            assert!(matches!(outcome, Err(Error::Interrupted)));
+        }
+    }
+
+    #[test]
+    fn test_a_tunnel_without_its_inner_packet_is_no_complaint() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("6in4.pcap");
+        // IPv4 without options, protocol 41, of which the frame holds no more.
+        let header = [
+            0x45, 0, 0, 124, 0, 0, 0x40, 0, 255, 41, 0x54, 0x5f, 10, 15, 122, 235, 10, 169, 151, 86,
+        ];
+        let mut writer = Writer::create(&path, Format::of_path(&path)).unwrap();
+        let packet = Packet {
+            time: Timestamp(0),
+            link: LinkType::RAW,
+            wire_len: 124,
+            data: &header,
+        };
+        writer.write(&packet).unwrap();
+        writer.finish().unwrap();
+        let outcome = check(&[path], true);
+        assert!(outcome.is_clean());
+        if outcome.tools["tcpdump"].is_none() {
+            eprintln!("skipped: tcpdump is not installed");
+            return;
+        }
+        let mut opinions = outcome.captures[0].tools.iter();
+        let is_tcpdump = |opinion: &&Opinion| opinion.tool == "tcpdump";
+        let told = &opinions.find(is_tcpdump).unwrap().told;
+        assert!(told[0].contains("1 packets of tunnels"), "{told:?}");
+    }
+}

@@ -1,0 +1,309 @@
+//! `verify`: the proof that lift and compile lose nothing, on any number of captures.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use tracecodec::compile::CompileConfig;
+use tracecodec::oracle::Proof;
+use tracecodec::pcap::{Format, Writer};
+
+use crate::error::Error;
+use crate::files::capture::Capture;
+use crate::files::{ReadPolicy, claim, folder};
+use crate::jobs;
+use crate::monitor::Monitor;
+use crate::tools::{temporary_folder, tshark};
+
+/// Findings of one kind that are kept in words for a capture; the rest is counted.
+const TOLD: u64 = 3;
+
+/// What to verify.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Config {
+    /// Captures, or folders of captures.
+    pub inputs: Vec<PathBuf>,
+    /// Compare TCP events, and check the output, with tshark.
+    #[serde(default)]
+    pub tshark: bool,
+    /// Captures at once; 0: as many as there are cores.
+    #[serde(default)]
+    pub jobs: usize,
+}
+
+/// What was found.
+#[derive(Debug, Serialize)]
+pub struct Outcome {
+    /// Version of tshark, if it was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tshark: Option<String>,
+    /// The captures in the order of the inputs, sorted within folders.
+    pub captures: Vec<CaptureProof>,
+}
+
+/// What was found in one capture.
+#[derive(Debug, Default, Serialize)]
+pub struct CaptureProof {
+    /// Path of the capture.
+    pub capture: String,
+    /// Packets read.
+    pub packets: u64,
+    /// Packets in scope.
+    pub actions: u64,
+    /// TCP packets in scope.
+    pub tcp: u64,
+    /// TCP packets whose options the capture cut.
+    pub cut_options: u64,
+    /// Packets that lost something.
+    pub lost: u64,
+    /// Packets that the compiler had to change to keep them legal.
+    pub legalised: u64,
+    /// Five-tuples that came back after their slot was given back.
+    pub returns: u64,
+    /// TCP packets of which tshark reports other events.
+    pub event_mismatches: u64,
+    /// TCP packets with events, in the input.
+    pub with_events: u64,
+    /// Output packets that tshark complains of.
+    pub complaints: u64,
+    /// Why the capture could not be read to its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub damage: Option<String>,
+    /// The first findings, in words.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<String>,
+}
+
+/// Takes every packet in scope through lift and compile, and compares it with what comes out.
+///
+/// # Errors
+/// If an input is not there, tshark cannot be run, or the monitor stops it.
+pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error> {
+    claim::stdin_once(&config.inputs)?;
+    let mut version = None;
+    if config.tshark {
+        tshark::check_input(&config.inputs, &ReadPolicy::default())?;
+        version = Some(tshark::version()?);
+    }
+    let paths = folder::below(&config.inputs)?;
+    let captures = jobs::each(
+        &paths,
+        config.jobs,
+        "verifying captures",
+        monitor,
+        |path, monitor| verify(path, config.tshark, monitor),
+    )?;
+    Ok(Outcome {
+        tshark: version,
+        captures,
+    })
+}
+
+impl Outcome {
+    /// Whether nothing was lost.
+    pub fn is_clean(&self) -> bool {
+        self.captures.iter().all(CaptureProof::is_clean)
+    }
+}
+
+impl CaptureProof {
+    /// Whether nothing was lost.
+    pub fn is_clean(&self) -> bool {
+        self.lost + self.legalised + self.event_mismatches + self.complaints == 0
+    }
+
+    /// Keeps the first findings of a kind, of which this one is number `count`.
+    fn keep(&mut self, count: u64, finding: impl FnOnce() -> String) {
+        if count <= TOLD {
+            self.findings.push(finding());
+        }
+    }
+}
+
+fn verify(
+    path: &Path,
+    with_tshark: bool,
+    monitor: &mut dyn Monitor,
+) -> Result<CaptureProof, Error> {
+    let mut proof = CaptureProof {
+        capture: path.display().to_string(),
+        ..CaptureProof::default()
+    };
+    let folder = temporary_folder()?;
+    let output = folder.path().join("oracle.pcapng");
+    let filled = folder.path().join("filled.pcapng");
+    // Input frame number of each output packet that is TCP; 0 for others.
+    let mut tcp_frames = Vec::new();
+    let written = with_tshark.then_some(&output);
+    match prove(path, written, &mut tcp_frames, &mut proof, monitor) {
+        Err(Error::Read(error)) => proof.damage = Some(error.to_string()),
+        proved => proved?,
+    }
+    if with_tshark && proof.actions > 0 {
+        let mut reference = path;
+        if proof.cut_options > 0 {
+            tshark::fill_options(path, &filled, monitor)?;
+            reference = &filled;
+        }
+        compare(reference, &output, &tcp_frames, &mut proof, monitor)?;
+    }
+    Ok(proof)
+}
+
+/// Runs the proof over a capture, up to its damage, which is then the error.
+fn prove(
+    path: &Path,
+    output: Option<&PathBuf>,
+    tcp_frames: &mut Vec<u64>,
+    found: &mut CaptureProof,
+    monitor: &mut dyn Monitor,
+) -> Result<(), Error> {
+    let mut capture = Capture::open(path, &ReadPolicy::default())?;
+    let mut writer = output
+        .map(|path| Writer::create(path, Format::of_path(path)))
+        .transpose()?;
+    let mut proof = Proof::new(CompileConfig::default());
+    let read = capture.for_each(monitor, |packet| {
+        found.packets += 1;
+        let Some((compiled, loss)) = proof.step(packet) else {
+            return Ok(());
+        };
+        let tcp = tshark::tcp_header(packet);
+        let is_tcp = tcp.is_some();
+        found.tcp += u64::from(is_tcp);
+        found.cut_options += u64::from(tcp.is_some_and(|tcp| tcp.has_cut_options()));
+        let number = found.packets;
+        if let Some(loss) = loss {
+            found.lost += 1;
+            found.keep(found.lost, || {
+                format!("packet {number}: {} lost", loss.name())
+            });
+        }
+        if let Some(writer) = &mut writer {
+            writer.write(&compiled)?;
+            tcp_frames.push(if is_tcp { number } else { 0 });
+        }
+        Ok(())
+    });
+    writer.map(Writer::finish).transpose()?;
+    found.actions = proof.counts().actions();
+    found.returns = proof.returns();
+    found.legalised = proof.legalisations().total();
+    read
+}
+
+/// Compares what tshark says of input and output. Events of inner headers (tunnels, quotes in ICMP
+/// errors) are not ours: only packets whose outermost transport is TCP count.
+fn compare(
+    input: &Path,
+    output: &Path,
+    tcp_frames: &[u64],
+    found: &mut CaptureProof,
+    monitor: &mut dyn Monitor,
+) -> Result<(), Error> {
+    let after = tshark::analyse(output, monitor)?;
+    let before = if found.tcp > 0 {
+        tshark::analyse(input, monitor)?
+    } else {
+        tshark::Analysis::default()
+    };
+    for (index, &frame) in tcp_frames.iter().enumerate() {
+        let index = index as u64 + 1;
+        let expected = before.events.get(&frame).copied().unwrap_or_default();
+        let events = after.events.get(&index).copied().unwrap_or_default();
+        found.with_events += u64::from(!expected.is_empty());
+        if expected != events && frame != 0 || frame == 0 && !events.is_empty() {
+            found.event_mismatches += 1;
+            found.keep(found.event_mismatches, || {
+                format!(
+                    "packet {frame}: {:?} became {:?}",
+                    tshark::names(expected),
+                    tshark::names(events)
+                )
+            });
+        }
+    }
+    for (index, complaint) in after.complaints {
+        found.complaints += 1;
+        found.keep(found.complaints, || {
+            format!("output packet {index}: {complaint}")
+        });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::monitor::Silent;
+    use crate::testing::{Stopping, data};
+
+    #[test]
+    fn test_the_example_loses_nothing_up_to_its_damage() {
+        let folder = tempfile::tempdir().unwrap();
+        let cut = folder.path().join("cut.pcap");
+        fs::write(&cut, &fs::read(data("example.pcap")).unwrap()[..10_000]).unwrap();
+        let config = Config {
+            inputs: vec![data("example.pcap"), cut],
+            ..Config::default()
+        };
+        let outcome = run(&config, &mut Silent).unwrap();
+        assert!(outcome.is_clean());
+        let [whole, cut] = &outcome.captures[..] else {
+            panic!("two captures");
+        };
+        assert_eq!((whole.packets, whole.lost, &whole.damage), (4000, 0, &None));
+        assert_eq!((cut.packets, cut.damage.is_some()), (85, true));
+    }
+
+    #[test]
+    fn test_anything_that_was_lost_is_unclean() {
+        let clean = CaptureProof::default();
+        assert!(clean.is_clean());
+        let unclean: [fn(&mut CaptureProof) -> &mut u64; 4] = [
+            |proof| &mut proof.lost,
+            |proof| &mut proof.legalised,
+            |proof| &mut proof.event_mismatches,
+            |proof| &mut proof.complaints,
+        ];
+        for field in unclean {
+            let mut proof = CaptureProof::default();
+            *field(&mut proof) = 1;
+            assert!(!proof.is_clean());
+        }
+    }
+
+    #[test]
+    fn test_findings_are_kept_up_to_a_number() {
+        let mut proof = CaptureProof::default();
+        for number in 1..=5 {
+            proof.keep(number, || format!("packet {number}: time lost"));
+        }
+        assert_eq!(proof.findings.len() as u64, TOLD);
+    }
+
+    #[test]
+    fn test_tshark_cannot_read_stdin_again() {
+        let config = Config {
+            inputs: vec!["-".into()],
+            tshark: true,
+            ..Config::default()
+        };
+        let error = run(&config, &mut Silent).unwrap_err();
+        assert!(error.to_string().contains("stdin"), "{error}");
+    }
+
+    #[test]
+    fn test_a_stop_is_heard_within_a_capture_and_between_captures() {
+        let many = vec![data("example.pcap"), data("example.pcap")];
+        for inputs in [vec![data("train/crowd.pcap.zst")], many] {
+            let config = Config {
+                inputs,
+                ..Config::default()
+            };
+            let outcome = run(&config, &mut Stopping::after(1));
+            assert!(matches!(outcome, Err(Error::Interrupted)));
+        }
+    }
+}

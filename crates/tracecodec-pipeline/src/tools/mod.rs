@@ -1,0 +1,166 @@
+//! Programs that may be installed, as judges of a capture.
+
+mod judge;
+mod process;
+pub mod tshark;
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::error::Error;
+use crate::monitor::Monitor;
+
+/// Complaints that are kept in words; the rest is counted.
+const TOLD: usize = 5;
+
+/// A program, and how it is asked.
+pub(crate) struct Tool {
+    /// Name of the program.
+    pub(crate) name: &'static str,
+    /// Argument that makes it print its version.
+    version: &'static str,
+    /// Judges a plain capture; the folder is for what the program writes.
+    judge: fn(&Path, &Path, &mut dyn Monitor) -> Result<Complaints, Error>,
+}
+
+/// The programs that judge a capture, as far as they are installed.
+pub(crate) const TOOLS: [Tool; 6] = [
+    Tool {
+        name: "tshark",
+        version: "--version",
+        judge: judge::tshark,
+    },
+    Tool {
+        name: "capinfos",
+        version: "--version",
+        judge: judge::capinfos,
+    },
+    Tool {
+        name: "tcpdump",
+        version: "--version",
+        judge: judge::tcpdump,
+    },
+    // Of tcpreplay's suite the one that needs no interface: it reads every packet and tells clients
+    // from servers.
+    Tool {
+        name: "tcpprep",
+        version: "--version",
+        judge: judge::tcpprep,
+    },
+    Tool {
+        name: "zeek",
+        version: "--version",
+        judge: judge::zeek,
+    },
+    Tool {
+        name: "suricata",
+        version: "-V",
+        judge: judge::suricata,
+    },
+];
+
+/// What a program complains of, and what else it should be known to have said.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Complaints {
+    count: u64,
+    first: Vec<String>,
+    remark: Option<String>,
+}
+
+impl Complaints {
+    fn add(&mut self, complaint: impl Into<String>) {
+        self.count += 1;
+        if self.first.len() < TOLD {
+            self.first.push(complaint.into());
+        }
+    }
+}
+
+/// How a program judged a capture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It ran, and complained of nothing.
+    Clean,
+    /// It complained.
+    Complaints,
+    /// It is installed, but did not do its work.
+    CouldNotRun,
+    /// It is not installed.
+    NotInstalled,
+}
+
+/// What a program said of a capture.
+#[derive(Debug, Clone, Serialize)]
+pub struct Opinion {
+    /// Name of the program.
+    pub tool: &'static str,
+    /// Its verdict.
+    pub verdict: Verdict,
+    /// How often it complained.
+    pub complaints: u64,
+    /// Its first complaints, a remark that is no complaint, or why it could not run.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub told: Vec<String>,
+}
+
+impl Tool {
+    /// First line of the program's version; `None` if it is not installed.
+    pub(crate) fn version(&self) -> Option<String> {
+        process::version(self.name, self.version).ok()
+    }
+
+    /// Asks the program about a plain capture.
+    ///
+    /// # Errors
+    /// If there is no room for what the program writes, or the monitor stops it.
+    pub(crate) fn judge(
+        &self,
+        capture: &Path,
+        monitor: &mut dyn Monitor,
+    ) -> Result<Opinion, Error> {
+        let folder = temporary_folder()?;
+        let opinion = |verdict, complaints, told| Opinion {
+            tool: self.name,
+            verdict,
+            complaints,
+            told,
+        };
+        match (self.judge)(capture, folder.path(), monitor) {
+            Ok(Complaints {
+                count,
+                first: mut told,
+                remark,
+            }) => {
+                told.extend(remark);
+                let verdict = if count == 0 {
+                    Verdict::Clean
+                } else {
+                    Verdict::Complaints
+                };
+                Ok(opinion(verdict, count, told))
+            }
+            Err(Error::Interrupted) => Err(Error::Interrupted),
+            Err(error) => Ok(opinion(Verdict::CouldNotRun, 0, vec![error.to_string()])),
+        }
+    }
+
+    /// The opinion of a program that is not installed.
+    pub(crate) fn absent(&self) -> Opinion {
+        Opinion {
+            tool: self.name,
+            verdict: Verdict::NotInstalled,
+            complaints: 0,
+            told: Vec::new(),
+        }
+    }
+}
+
+/// A folder that is removed when it is dropped.
+pub(crate) fn temporary_folder() -> Result<tempfile::TempDir, Error> {
+    tempfile::tempdir().map_err(|source| Error::Io {
+        action: "cannot make a temporary folder".to_string(),
+        source,
+    })
+}

@@ -1,0 +1,247 @@
+//! `tshark`: its TCP events of a capture, and its complaints.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+use tracecodec::pcap::{Format, Packet, Writer};
+use tracecodec::tcp::events::{Event, EventSet};
+use tracecodec::wire::{self, TcpHeader, Transport};
+
+use super::process;
+use crate::error::Error;
+use crate::files::capture::Capture;
+use crate::files::{ReadPolicy, is_pipe};
+use crate::monitor::Monitor;
+
+/// The TCP option that does nothing.
+const NOP: u8 = 1;
+
+/// Settings that make `tshark` check what it does not by default.
+const CHECKS: [&str; 6] = [
+    "-o",
+    "ip.check_checksum:TRUE",
+    "-o",
+    "tcp.check_checksum:TRUE",
+    "-o",
+    "udp.check_checksum:TRUE",
+];
+
+/// Malformed packets, bad checksums, and whatever else it calls an error (wrong lengths among
+/// them).
+const COMPLAINTS: &str =
+    "_ws.malformed || _ws.expert.group == \"Checksum\" || _ws.expert.severity == \"Error\"";
+
+/// What `tshark` says, by frame number; frames of which it says nothing are left out.
+#[derive(Debug, Default)]
+pub(crate) struct Analysis {
+    /// TCP events.
+    pub(crate) events: BTreeMap<u64, EventSet>,
+    /// Complaints.
+    pub(crate) complaints: BTreeMap<u64, String>,
+}
+
+/// Names of the events in a set, sorted.
+pub(crate) fn names(set: EventSet) -> Vec<&'static str> {
+    let mut names: Vec<_> = set.iter().map(Event::name).collect();
+    names.sort_unstable();
+    names
+}
+
+/// First line of `tshark --version`, without its full stop.
+///
+/// # Errors
+/// If it cannot be run.
+pub fn version() -> Result<String, Error> {
+    process::version("tshark", "--version").map_err(|error| {
+        Error::refused(
+            format!("cannot run tshark: {error}"),
+            "install it (Debian: apt-get install tshark)",
+        )
+    })
+}
+
+/// The TCP events of a capture, and what `tshark` complains of.
+///
+/// # Errors
+/// If `tshark` cannot be run or fails, or the monitor stops it.
+pub(crate) fn analyse(capture: &Path, monitor: &mut dyn Monitor) -> Result<Analysis, Error> {
+    let filter = format!("tcp.analysis.flags || {COMPLAINTS}");
+    let fields = [
+        "_ws.malformed",
+        "_ws.expert.severity",
+        "_ws.expert.group",
+        "_ws.expert.message",
+    ];
+    let mut analysis = Analysis::default();
+    dissect(capture, &CHECKS, &filter, &fields, monitor, |line| {
+        analysis.add(line);
+    })?;
+    Ok(analysis)
+}
+
+/// The TCP events of a capture by frame number, and nothing else.
+///
+/// # Errors
+/// If `tshark` cannot be run or fails, or the monitor stops it.
+pub(crate) fn events(
+    capture: &Path,
+    monitor: &mut dyn Monitor,
+) -> Result<BTreeMap<u64, EventSet>, Error> {
+    let mut frames = BTreeMap::new();
+    dissect(capture, &[], "tcp.analysis.flags", &[], monitor, |line| {
+        let Some((number, events)) = line.split_once('\t') else {
+            return;
+        };
+        let events = event_set(events.split('\t'));
+        if let (Ok(number), false) = (number.parse(), events.is_empty()) {
+            frames.insert(number, events);
+        }
+    })?;
+    Ok(frames)
+}
+
+/// The TCP events of a capture by the number of the packet, those of packets whose options were cut
+/// among them.
+///
+/// # Errors
+/// If the capture cannot be read, `tshark` cannot be run or fails, or the monitor stops it.
+pub fn judged_events(
+    capture: &Path,
+    monitor: &mut dyn Monitor,
+) -> Result<BTreeMap<u64, EventSet>, Error> {
+    let folder = super::temporary_folder()?;
+    let filled = folder.path().join("filled.pcapng");
+    fill_options(capture, &filled, monitor)?;
+    events(&filled, monitor)
+}
+
+/// Refuses what `tshark` does not do: read a pipe that is read otherwise too, or sort.
+///
+/// # Errors
+/// If it is asked to.
+pub fn check_input(
+    paths: impl IntoIterator<Item = impl AsRef<Path>>,
+    policy: &ReadPolicy,
+) -> Result<(), Error> {
+    if paths.into_iter().any(|path| is_pipe(path.as_ref())) {
+        return Err(Error::refused(
+            "tshark cannot read stdin: it is read otherwise, too, and can be read only once",
+            "name a file",
+        ));
+    }
+    if policy.sort {
+        return Err(Error::refused(
+            "tshark takes packets in the order of the file",
+            "leave `sort` out, or sort the capture first: reordercap",
+        ));
+    }
+    Ok(())
+}
+
+/// Hands over a line for each frame that the filter lets through: its number, the fields, and a
+/// field for each event.
+fn dissect(
+    capture: &Path,
+    settings: &[&str],
+    filter: &str,
+    fields: &[&str],
+    monitor: &mut dyn Monitor,
+    mut each: impl FnMut(&str),
+) -> Result<(), Error> {
+    let mut command = Command::new("tshark");
+    command.arg("-r").arg(capture).args(settings);
+    command.args(["-Y", filter, "-T", "fields", "-e", "frame.number"]);
+    for field in fields {
+        command.args(["-e", field]);
+    }
+    for event in Event::ALL {
+        command
+            .arg("-e")
+            .arg(format!("tcp.analysis.{}", event.name()));
+    }
+    let mut is_silent = true;
+    let ending = process::run(&mut command, monitor, |line| {
+        is_silent = false;
+        each(line);
+    })?;
+    // A capture that is cut short ends with status 2 after its packets.
+    if !ending.status.success() && is_silent && ending.status.code() != Some(2) {
+        return Err(Error::refused(
+            format!(
+                "tshark failed on {}: {}",
+                capture.display(),
+                ending.stderr.trim()
+            ),
+            "",
+        ));
+    }
+    Ok(())
+}
+
+impl Analysis {
+    /// Adds what a line of `tshark` says of a frame.
+    fn add(&mut self, line: &str) {
+        /// Values of the expert fields as `tshark` prints them.
+        const ERROR: &str = "8388608";
+        const CHECKSUM: &str = "16777216";
+        let fields: Vec<_> = line.split('\t').collect();
+        let [number, malformed, severity, group, message, events @ ..] = &fields[..] else {
+            return;
+        };
+        let Ok(number) = number.parse() else { return };
+        let has = |field: &str, value| field.split(',').any(|each| each == value);
+        if !malformed.is_empty() || has(severity, ERROR) || has(group, CHECKSUM) {
+            self.complaints.insert(number, message.to_string());
+        }
+        let events = event_set(events.iter().copied());
+        if !events.is_empty() {
+            self.events.insert(number, events);
+        }
+    }
+}
+
+/// The events whose fields hold something; the fields are those of [`Event::ALL`].
+fn event_set<'a>(fields: impl Iterator<Item = &'a str>) -> EventSet {
+    Event::ALL
+        .into_iter()
+        .zip(fields)
+        .filter(|(_, field)| !field.is_empty())
+        .map(|(event, _)| event)
+        .collect()
+}
+
+/// Copies a capture, with NOPs in the place of TCP options that were cut: `tshark` shows no event of
+/// a segment whose options it cannot see, and no rule of its judgment looks at them.
+///
+/// # Errors
+/// If the capture cannot be read, the copy cannot be written, or the monitor stops it. Damage ends
+/// the copy.
+pub(crate) fn fill_options(
+    capture: &Path,
+    filled: &Path,
+    monitor: &mut dyn Monitor,
+) -> Result<(), Error> {
+    let mut capture = Capture::open(capture, &ReadPolicy::default())?;
+    let mut writer = Writer::create(filled, Format::of_path(filled))?;
+    let copied = capture.for_each(monitor, |packet| {
+        let missing = tcp_header(packet).map_or(0, |tcp| tcp.options_len - tcp.options.len());
+        let data = [packet.data, &[NOP; 40][..missing]].concat();
+        Ok(writer.write(&Packet {
+            data: &data,
+            ..*packet
+        })?)
+    });
+    match copied {
+        Ok(()) | Err(Error::Read(_)) => Ok(writer.finish()?),
+        Err(error) => Err(error),
+    }
+}
+
+/// The TCP header of a packet in scope.
+pub(crate) fn tcp_header<'a>(packet: &Packet<'a>) -> Option<TcpHeader<'a>> {
+    match wire::parse(packet).ok()?.transport {
+        Transport::Tcp(tcp) => Some(tcp),
+        _ => None,
+    }
+}
