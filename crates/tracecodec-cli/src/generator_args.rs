@@ -7,13 +7,11 @@ use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use tracecodec::choice::Choice;
 use tracecodec_nn::generator::{Backbone, Generator, Method, Solver};
+use tracecodec_nn::model::Kind;
 use tracecodec_nn::{Codec, Device};
 
 use crate::choice::choice;
 use crate::failure::Hint;
-
-/// The file that describes a trained generator.
-pub(crate) const GENERATOR: &str = "generator.json";
 
 /// Which generator to use.
 #[derive(Debug, Clone, Args)]
@@ -92,7 +90,7 @@ impl GeneratorModelArgs {
 /// # Errors
 /// If there is no generator.
 pub(crate) fn backbone(folder: &Path) -> Result<Backbone> {
-    if !folder.join(GENERATOR).is_file() {
+    if !Kind::Generator.is_in(folder) {
         return Err(Hint::error(
             format!("{}: no generator there", folder.display()),
             "name a folder that `tracecodec generator train` wrote",

@@ -33,13 +33,13 @@ fn about(manifest: &Manifest) -> String {
         "# A codec of packet actions\n\n\
          It maps each packet of a capture, as a *packet action*, to a continuous latent of {} numbers, and latents back to packet actions, \
          from which a legal capture between synthetic endpoints is compiled. Trained by {} on version {} of the action schema.\n",
-        manifest.codec.d_latent, manifest.tool, manifest.schema_version
+        manifest.origin.codec.d_latent, manifest.tool, manifest.origin.schema_version
     )
 }
 
 fn shape(manifest: &Manifest, digest: &str) -> String {
-    let codec = &manifest.codec;
-    let precision = match manifest.training.precision {
+    let codec = &manifest.origin.codec;
+    let precision = match manifest.origin.training.precision {
         Precision::Full => "32 bits each",
         Precision::Half => "16 bits each",
     };
@@ -101,14 +101,14 @@ fn context(codec: &CodecConfig) -> &'static str {
 fn data(manifest: &Manifest) -> String {
     let mut text = format!(
         "## Data\n\n{} packets of training, {} of validation, from:\n\n| File | Packets read | BLAKE3 |\n| --- | ---: | --- |\n",
-        count(manifest.training_packets),
-        count(manifest.validation_packets)
+        count(manifest.origin.training_packets),
+        count(manifest.origin.validation_packets)
     );
-    for source in manifest.sources.iter().take(FILES) {
+    for source in manifest.origin.sources.iter().take(FILES) {
         let (name, packets) = (cell(&source.name), count(source.packets));
         let _ = writeln!(text, "| {name} | {packets} | {} |", source.blake3);
     }
-    if let Some(more) = manifest.sources.len().checked_sub(FILES + 1) {
+    if let Some(more) = manifest.origin.sources.len().checked_sub(FILES + 1) {
         let _ = writeln!(
             text,
             "\nand {} more, which `manifest.json` lists.",
@@ -119,9 +119,9 @@ fn data(manifest: &Manifest) -> String {
 }
 
 fn training(manifest: &Manifest) -> String {
-    let training = &manifest.training;
+    let training = &manifest.origin.training;
     let seen = manifest.steps.saturating_mul(training.batch as u64);
-    let passes = seen as f64 / manifest.training_packets.max(1) as f64;
+    let passes = seen as f64 / manifest.origin.training_packets.max(1) as f64;
     let augmentation = &training.augmentation;
     table(
         "Training",
@@ -164,8 +164,9 @@ fn training(manifest: &Manifest) -> String {
 fn validation(manifest: &Manifest) -> String {
     let best = &manifest.best;
     let packets = manifest
+        .origin
         .validation_packets
-        .min(manifest.training.validation_packets as u64);
+        .min(manifest.origin.training.validation_packets as u64);
     let title = format!(
         "Validation\n\nOn {} packets that were not trained on, means of the posterior, not refined, after step {}",
         count(packets),
@@ -212,11 +213,11 @@ fn limits(manifest: &Manifest) -> String {
          - Its dictionary has {} layouts of TCP options. Others come back with the dictionary that the manifest of the latents carries.\n\
          - Traffic unlike its data may come back worse than the figures above: measure on your own captures.\n\
          - Times are kept with {} hexadecimal digits, not exactly.\n",
-        count(manifest.option_profiles.len() as u64),
-        manifest.codec.time_digits
+        count(manifest.origin.option_profiles.len() as u64),
+        manifest.origin.codec.time_digits
     );
-    if !manifest.codec.omit.is_empty() {
-        let names = manifest.codec.omit.join("`, `");
+    if !manifest.origin.codec.omit.is_empty() {
+        let names = manifest.origin.codec.omit.join("`, `");
         let _ = writeln!(text, "- It leaves out `{names}`: they decode to 0.");
     }
     text + "- It is no anonymisation in the sense of a law: endpoints and payloads do not survive, but timing, lengths and behaviour do, and \

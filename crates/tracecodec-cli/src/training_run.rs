@@ -10,17 +10,13 @@ use anyhow::{Context, Result};
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use indicatif::ProgressBar;
-use tracecodec_nn::train::Progress;
+use tracecodec_nn::Device;
+use tracecodec_nn::model::{CHECKPOINT, Kind};
+use tracecodec_nn::train::{Progress, Report, Session};
 
 use crate::failure::Hint;
 use crate::input::progress_bar;
 use crate::interrupt;
-
-/// What an interrupted training leaves.
-const CHECKPOINT: &str = "checkpoint.safetensors";
-
-/// What trained models are described by, whatever they are.
-const MODELS: [&str; 3] = ["model.json", "baseline.json", "generator.json"];
 
 /// Length of the progress bar: fine enough that even a long training moves on with each step, which its time left is told by.
 const BAR: u64 = 1_000_000;
@@ -52,17 +48,29 @@ pub(crate) struct TrainingArgs {
 }
 
 impl TrainingArgs {
-    /// Refuses a folder that holds something else, or a model, told by a file, that is not to be replaced. A folder called `spare` within
+    /// The training, which begins now.
+    pub(crate) fn session(&self, device: Device) -> Session<'_> {
+        Session {
+            resume: self.resume,
+            threads: self.threads,
+            device,
+            ..Session::new(&self.output)
+        }
+    }
+
+    /// Refuses a folder that holds something else, or a model of this kind that is not to be replaced. A folder called `spare` within
     /// is what a killed training was preparing: no loss.
-    pub(crate) fn check_output(&self, model: &str, spare: Option<&str>) -> Result<()> {
+    pub(crate) fn check_output(&self, model: Kind, spare: Option<&str>) -> Result<()> {
         let name = self.output.display();
         let holds = |file: &str| self.output.join(file).exists();
         let is_empty = fs::read_dir(&self.output).map_or(true, |entries| {
             let mut names = entries.flatten().map(|entry| entry.file_name());
             names.all(|name| spare.is_some_and(|spare| name == *spare))
         });
-        let is_other = MODELS.iter().any(|other| *other != model && holds(other));
-        let is_ours = !is_other && (holds(model) || holds(CHECKPOINT));
+        let is_other = Kind::ALL
+            .iter()
+            .any(|other| *other != model && holds(other.file()));
+        let is_ours = !is_other && (holds(model.file()) || holds(CHECKPOINT));
         if self.resume && holds(CHECKPOINT) {
             return Ok(());
         }
@@ -142,6 +150,18 @@ impl TrainingBar {
     /// Takes the bar away.
     pub(crate) fn finish(self) {
         self.bar.finish_and_clear();
+    }
+}
+
+/// Tells on stderr what a person should know of a training that ended.
+pub(crate) fn warn<V>(report: &Report<V>) {
+    if let Some(examples) = report.fewer_validated {
+        eprintln!("warning: each validation had no more than {examples} examples");
+        eprintln!("hint: the minutes did not allow for more; train for longer");
+    }
+    if let Some(verdict) = &report.verdict {
+        eprintln!("warning: {}", verdict.reason);
+        eprintln!("hint: {}", verdict.hint);
     }
 }
 

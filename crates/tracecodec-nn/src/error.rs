@@ -38,6 +38,34 @@ pub enum Error {
         /// What to try.
         hint: String,
     },
+    /// The file is of another version than this program reads.
+    #[error("{path}: version {found}, this program reads {expected}")]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// The version that it states.
+        found: u32,
+        /// The version that this program reads.
+        expected: u32,
+    },
+    /// The folder holds no model.
+    #[error("{path}: no {expected} there")]
+    NoModel {
+        /// The folder.
+        path: PathBuf,
+        /// The kind that is needed.
+        expected: &'static str,
+    },
+    /// The folder holds a model of another kind.
+    #[error("{path}: a {found}, but a {expected} is needed")]
+    OtherKind {
+        /// The folder.
+        path: PathBuf,
+        /// The kind that it holds.
+        found: &'static str,
+        /// The kind that is needed.
+        expected: &'static str,
+    },
     /// The latents were written without a draw from the posteriors.
     #[error("{0}: no tensor `sample`")]
     NoSample(PathBuf),
@@ -165,6 +193,10 @@ impl Error {
             Self::Actions(error) => return error.hint().map(|hint| hint.to_string().into()),
             Self::Format { .. } => "the file is damaged or of another kind; write it again",
             Self::Latents { hint, .. } => return Some(hint.clone().into()),
+            Self::Version { .. } => "use the program of that version, or write it again",
+            Self::NoModel { expected, .. } | Self::OtherKind { expected, .. } => {
+                return Some(format!("name a folder of a trained {expected}").into());
+            }
             Self::NoSample(_) => "encode with a seed for `sample`, or decode the means",
             Self::SchemaVersion { .. } => "train the model again from lifted captures",
             Self::Tensor { .. } => {

@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::path::Path;
 
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use tracecodec::output::Output;
 
 use crate::error::Error;
@@ -28,6 +30,42 @@ pub(crate) fn remove(path: &Path) -> Result<(), Error> {
 /// Reads a whole file.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Error> {
     std::fs::read(path).map_err(Error::io(path))
+}
+
+/// Reads a value from JSON.
+pub(crate) fn parse<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, Error> {
+    serde_json::from_slice(bytes).map_err(|e| Error::format(path, e))
+}
+
+/// The lines that must be readable whatever the version of the rest.
+#[derive(Deserialize)]
+struct Head {
+    format: String,
+    version: u32,
+}
+
+/// Refuses a JSON file of another format or version.
+pub(crate) fn check_format(
+    path: &Path,
+    bytes: &[u8],
+    format: &str,
+    version: u32,
+) -> Result<(), Error> {
+    let head: Head = parse(path, bytes)?;
+    if head.format != format {
+        return Err(Error::format(
+            path,
+            format!("not a {format} of version {version}"),
+        ));
+    }
+    if head.version != version {
+        return Err(Error::Version {
+            path: path.to_path_buf(),
+            found: head.version,
+            expected: version,
+        });
+    }
+    Ok(())
 }
 
 /// The BLAKE3 digest of a file's bytes, in hexadecimal.

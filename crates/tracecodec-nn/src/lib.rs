@@ -36,6 +36,7 @@ mod files;
 pub mod generator;
 pub mod latents;
 mod layers;
+pub mod model;
 mod parallel;
 pub mod probe;
 mod random;
@@ -43,7 +44,7 @@ pub mod train;
 mod weights;
 
 pub use accuracy::Accuracy;
-pub use codec::training::{TrainConfig, train};
+pub use codec::training::{CodecSettings, TrainConfig, train};
 pub use codec::{
     Codec, CodecConfig, Constraints, EncoderKind, RefineConfig, Refined, Settled, TokenLayout,
 };

@@ -17,12 +17,12 @@ use tracecodec::compile::{CompileConfig, Compiler};
 use tracecodec::lift::{LiftCounts, Lifter};
 use tracecodec::pcap::Timestamp;
 use tracecodec::tcp::flags;
-use tracecodec_nn::codec::training::{Data, Rows, Validation};
+use tracecodec_nn::codec::training::{self, Data, Rows, Validation};
 use tracecodec_nn::codec::{AckBase, ContextSource};
-use tracecodec_nn::train::{Progress, Report};
+use tracecodec_nn::train::{Progress, Report, Session};
 use tracecodec_nn::{
-    Accuracy, Codec, CodecConfig, Constraints, EncoderKind, Error, Precision, ProbeConfig,
-    RefineConfig, Settled, TokenLayout, TrainConfig, probe, train,
+    Accuracy, Codec, CodecConfig, CodecSettings, Constraints, EncoderKind, Error, Precision,
+    ProbeConfig, RefineConfig, Settled, TokenLayout, TrainConfig, probe,
 };
 
 /// A few flows that take turns: enough structure to learn in seconds, in all four protocols.
@@ -114,6 +114,28 @@ fn settings() -> TrainConfig {
 
 fn go_on(_: &Progress<'_, Validation>) -> ControlFlow<()> {
     ControlFlow::Continue(())
+}
+
+fn train(
+    config: &TrainConfig,
+    shape: &CodecConfig,
+    data: &Data,
+    folder: &Path,
+    resume: bool,
+    progress: impl FnMut(&Progress<'_, Validation>) -> ControlFlow<()>,
+) -> Result<(Codec, Report<Validation>), Error> {
+    let session = Session {
+        resume,
+        ..Session::new(folder)
+    };
+    training::train(&with_shape(config, shape), data, &session, progress)
+}
+
+fn with_shape(config: &TrainConfig, shape: &CodecConfig) -> CodecSettings {
+    CodecSettings {
+        model: shape.clone(),
+        train: config.clone(),
+    }
 }
 
 fn run(config: &TrainConfig, shape: &CodecConfig, directory: &Path) -> (Codec, Report<Validation>) {
@@ -447,11 +469,12 @@ fn test_training_does_not_depend_on_threads() {
         let weights: Vec<Vec<u8>> = [1, 2, 2]
             .map(|threads| {
                 let directory = tempfile::tempdir().unwrap();
-                let config = TrainConfig {
+                let session = Session {
                     threads: Some(threads),
-                    ..settings()
+                    ..Session::new(directory.path())
                 };
-                run(&config, &shape, directory.path());
+                let settings = with_shape(&settings(), &shape);
+                training::train(&settings, &data(), &session, go_on).unwrap();
                 [
                     "weights.safetensors",
                     "model.json",
@@ -702,7 +725,7 @@ fn test_bad_checkpoints_are_clear_errors() {
         matches!(error, Error::SchemaVersion { found: 999, .. }),
         "{error}"
     );
-    assert!(error.to_string().contains("hint:"));
+    assert!(error.hint().is_some());
     let error = spoiled("weights.safetensors", |bytes| {
         bytes[..bytes.len() / 2].to_vec()
     });
@@ -724,7 +747,10 @@ fn test_bad_checkpoints_are_clear_errors() {
     });
     assert!(matches!(error, Error::Digest { .. }), "{error}");
     let error = Codec::load(Path::new("/nonexistent")).unwrap_err();
-    assert!(matches!(error, Error::Io { .. }), "{error}");
+    assert!(matches!(error, Error::NoModel { .. }), "{error}");
+    let generator = concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/default-generator");
+    let error = Codec::load(Path::new(generator)).unwrap_err();
+    assert!(matches!(error, Error::OtherKind { .. }), "{error}");
 }
 
 #[test]

@@ -12,10 +12,10 @@ use tracecodec::shard::Split;
 use tracecodec_nn::codec::training::{Data, Validation};
 use tracecodec_nn::generator::flow_matching::{self, FlowMatching, FlowMatchingConfig, Solver};
 use tracecodec_nn::generator::{Representation, Sequences, SequencesWriter};
-use tracecodec_nn::train::{Progress, Report};
+use tracecodec_nn::train::{Progress, Report, Session};
 use tracecodec_nn::{
-    Accuracy, Codec, CodecConfig, Device, EncoderKind, RefineConfig, TokenLayout, TrainConfig,
-    train,
+    Accuracy, Codec, CodecConfig, CodecSettings, Device, EncoderKind, RefineConfig, TokenLayout,
+    TrainConfig, train,
 };
 
 /// A few flows that take turns.
@@ -71,12 +71,19 @@ fn trained(device: Device, steps: u64) -> (Codec, Report<Validation>) {
         micro_batch: 8,
         learning_rate: 1e-2,
         validations: 4,
-        device,
         ..TrainConfig::default()
+    };
+    let settings = CodecSettings {
+        model: tiny(),
+        train: config,
     };
     let directory = tempfile::tempdir().unwrap();
     let go_on = |_: &Progress<'_, Validation>| ControlFlow::Continue(());
-    train(&config, &tiny(), &data, directory.path(), false, go_on).unwrap()
+    let session = Session {
+        device,
+        ..Session::new(directory.path())
+    };
+    train(&settings, &data, &session, go_on).unwrap()
 }
 
 fn farthest(a: &[f32], b: &[f32]) -> f32 {
@@ -152,16 +159,19 @@ fn test_device_trains_and_samples_flow_matching_alike() {
     let sequences = Sequences::open(folder.path()).unwrap();
     let models = [Device::Cpu, Device::Wgpu].map(|device| {
         let mut config = FlowMatchingConfig::small();
-        let network = &mut config.network;
+        let network = &mut config.model;
         (network.layers, network.width, network.heads) = (1, 16, 2);
         (network.prefix, network.suffix) = (8, 8);
         let train = &mut config.train;
         (train.steps, train.batch, train.micro_batch) = (8, 8, 2);
-        (train.validations, train.stride, train.device) = (2, 4, device);
+        (train.validations, train.stride) = (2, 4);
         let directory = tempfile::tempdir().unwrap();
         let go_on = |_: &Progress<'_, _>| ControlFlow::Continue(());
-        let trained =
-            flow_matching::train(&config, &sequences, directory.path(), false, go_on).unwrap();
+        let session = Session {
+            device,
+            ..Session::new(directory.path())
+        };
+        let trained = flow_matching::train(&config, &sequences, &session, go_on).unwrap();
         (directory, trained.1.validations)
     });
     let losses = [0, 1].map(|i| {

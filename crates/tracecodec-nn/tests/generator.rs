@@ -9,9 +9,10 @@ use tracecodec::action::{Action, Control, Direction, FlowEvent, OptionProfiles, 
 use tracecodec_nn::Error;
 use tracecodec_nn::generator::Drawing;
 use tracecodec_nn::generator::autoregressive::{
-    Autoregressive, AutoregressiveConfig, Courses, Data, Shape, Shapes, Validation, train,
+    Autoregressive, AutoregressiveConfig, Courses, Data, Shape, Shapes, TrainConfig, Validation,
+    train,
 };
-use tracecodec_nn::train::Progress;
+use tracecodec_nn::train::{Progress, Session};
 
 /// A trace of questions and answers: every 64 µs somebody asks, with 32 bytes, and 1,024 µs later is answered, with 256.
 fn questions(count: u16, label: Option<&str>, labels: &[String]) -> Courses {
@@ -77,18 +78,20 @@ fn config(steps: u64) -> AutoregressiveConfig {
         hidden,
     };
     AutoregressiveConfig {
-        shapes: Shapes {
+        model: Shapes {
             openings: shape(8, 8),
             packets: shape(16, 16),
             clock: shape(8, 8),
         },
-        steps,
-        batch: 8,
-        micro_batch: 4,
-        learning_rate: 1e-2,
-        validations: 4,
-        validation_spans: 8,
-        ..AutoregressiveConfig::default()
+        train: TrainConfig {
+            steps,
+            batch: 8,
+            micro_batch: 4,
+            learning_rate: 1e-2,
+            validations: 4,
+            validation_spans: 8,
+            ..TrainConfig::default()
+        },
     }
 }
 
@@ -97,7 +100,7 @@ fn go_on(_: &Progress<'_, Validation>) -> ControlFlow<()> {
 }
 
 fn trained(directory: &Path, steps: u64) -> Autoregressive {
-    let (generator, _) = train(&config(steps), &data(), directory, false, go_on).unwrap();
+    let (generator, _) = train(&config(steps), &data(), &Session::new(directory), go_on).unwrap();
     generator
 }
 
@@ -244,9 +247,14 @@ fn test_training_goes_on_to_the_same_weights() {
         7 => ControlFlow::Break(()),
         _ => ControlFlow::Continue(()),
     };
-    let stopped = train(&config(12), &data(), cut.path(), false, stop);
+    let session = Session::new(cut.path());
+    let stopped = train(&config(12), &data(), &session, stop);
     assert!(matches!(stopped, Err(Error::Interrupted(7))));
-    train(&config(12), &data(), cut.path(), true, go_on).unwrap();
+    let session = Session {
+        resume: true,
+        ..session
+    };
+    train(&config(12), &data(), &session, go_on).unwrap();
     let weights = |folder: &Path| std::fs::read(folder.join("weights.safetensors")).unwrap();
     assert_eq!(weights(whole.path()), weights(cut.path()));
 }
@@ -259,11 +267,9 @@ fn test_what_is_not_there_is_told() {
         label: Some("answers".to_string()),
         ..Drawing::default()
     };
-    let error = generator.generate(&drawing).unwrap_err().to_string();
-    assert!(
-        error.contains("no label `answers`") && error.contains("questions"),
-        "{error}"
-    );
+    let error = generator.generate(&drawing).unwrap_err();
+    assert_eq!(error.to_string(), "no label `answers`");
+    assert!(error.hint().unwrap().contains("questions"));
     let path = directory.path().join("weights.safetensors");
     let mut bytes = std::fs::read(&path).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
@@ -276,7 +282,7 @@ fn test_what_is_not_there_is_told() {
         training: Courses::new(&[]),
         ..data()
     };
-    let error = train(&config(1), &nothing, directory.path(), false, go_on);
+    let error = train(&config(1), &nothing, &Session::new(directory.path()), go_on);
     assert!(matches!(error, Err(Error::NoData("training"))));
 }
 

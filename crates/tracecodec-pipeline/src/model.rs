@@ -3,20 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use tracecodec_nn::baseline::Baseline;
 use tracecodec_nn::generator::Sequences;
 use tracecodec_nn::{Codec, Device};
 
 use crate::error::Error;
-
-/// The file that describes a trained baseline.
-pub(crate) const BASELINE: &str = "baseline.json";
-
-/// The file that describes a trained generator.
-pub(crate) const GENERATOR: &str = "generator.json";
-
-/// The file that describes latent sequences.
-pub(crate) const SEQUENCES: &str = "sequences.json";
 
 /// Which model to use: the folder of a trained one, or the one that is built in.
 ///
@@ -64,37 +54,12 @@ impl ModelName {
     }
 }
 
-/// Loads a trained baseline.
-///
-/// # Errors
-/// If the folder holds none, or it is damaged.
-pub(crate) fn load_baseline(folder: &Path) -> Result<Baseline, Error> {
-    if !folder.join(BASELINE).is_file() {
-        return Err(Error::refused(
-            format!("{}: no baseline there", folder.display()),
-            "name a folder of a trained baseline",
-        ));
-    }
-    Ok(Baseline::load(folder)?)
-}
-
-/// Refuses a folder that holds no generator.
-pub(crate) fn check_generator(folder: &Path) -> Result<(), Error> {
-    if folder.join(GENERATOR).is_file() {
-        return Ok(());
-    }
-    Err(Error::refused(
-        format!("{}: no generator there", folder.display()),
-        "name a folder of a trained generator",
-    ))
-}
-
 /// Opens a folder of latent sequences.
 ///
 /// # Errors
 /// If the folder holds none, or they are damaged.
 pub(crate) fn open_sequences(folder: &Path) -> Result<Sequences, Error> {
-    if !folder.join(SEQUENCES).is_file() {
+    if !Sequences::is_in(folder) {
         return Err(Error::refused(
             format!("{}: no latent sequences there", folder.display()),
             "name a folder of latent sequences",

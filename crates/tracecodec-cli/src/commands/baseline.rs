@@ -15,6 +15,9 @@ use tracecodec_nn::baseline::{
     self, Baseline, BaselineConfig, Model, RawData, Validation, VocabularyRows,
 };
 
+use tracecodec_nn::Device;
+use tracecodec_nn::model::Kind;
+
 use crate::choice::choice;
 use crate::cli::ReadArgs;
 use crate::failure::Hint;
@@ -22,11 +25,8 @@ use crate::input::Input;
 use crate::output::{check_stdout, print, print_json, print_outcomes, print_summary};
 use crate::shards::Shards;
 use crate::terminal::Terminal;
-use crate::training_run::{TrainingArgs, TrainingBar, stopped_early};
+use crate::training_run::{TrainingArgs, TrainingBar, stopped_early, warn};
 use tracecodec_pipeline::run::baseline::{diagnose, oracle, reconstruct};
-
-/// The file that describes a trained baseline.
-const BASELINE: &str = "baseline.json";
 
 /// Train and run the raw-field baselines.
 ///
@@ -136,7 +136,7 @@ impl ModelArgs {
 
 /// Loads a trained baseline.
 pub(crate) fn load_baseline(folder: &Path) -> Result<Baseline> {
-    if !folder.join(BASELINE).is_file() {
+    if !Kind::Baseline.is_in(folder) {
         return Err(Hint::error(
             format!("{}: no baseline there", folder.display()),
             "name a folder that `tracecodec baseline train` wrote",
@@ -193,30 +193,22 @@ struct TrainSummary {
 }
 
 fn train(args: &Train, json: bool) -> Result<()> {
-    let model = args.model;
+    let (model, training) = (args.model, &args.training);
+    let session = training.session(Device::Cpu);
     let mut config = BaselineConfig::new(model, args.schema.schema());
-    let training = &args.training;
-    config.seed = training.seed.unwrap_or(config.seed);
-    config.steps = training.steps.unwrap_or(config.steps);
-    config.validations = args.validations.unwrap_or(config.validations);
-    (config.minutes, config.threads) = (training.minutes, training.threads);
-    config.vocabulary_rows = args.vocabulary;
+    let train = &mut config.train;
+    train.seed = training.seed.unwrap_or(train.seed);
+    train.steps = training.steps.unwrap_or(train.steps);
+    train.validations = args.validations.unwrap_or(train.validations);
+    train.minutes = training.minutes;
+    config.model.vocabulary_rows = args.vocabulary;
     config.check()?;
-    training.check_output(BASELINE, None)?;
-    let data = read_data(&args.shards, config.vocabulary_rows, args.read)?;
+    training.check_output(Kind::Baseline, None)?;
+    let data = read_data(&args.shards, args.vocabulary, args.read)?;
     let bar = TrainingBar::new("rows");
-    let (_, report) = baseline::train(
-        &config,
-        &data,
-        &training.output,
-        training.resume,
-        |progress| bar.show(progress),
-    )?;
+    let (_, report) = baseline::train(&config, &data, &session, |progress| bar.show(progress))?;
     bar.finish();
-    if report.best.invalid == 1.0 {
-        eprintln!("warning: not one row of the best validation decodes to a packet");
-        eprintln!("hint: train for longer");
-    }
+    warn(&report);
     let summary = TrainSummary {
         output: training.output.display().to_string(),
         model: model.name(),

@@ -9,16 +9,16 @@ use serde::Serialize;
 use serde_json::Value;
 use tracecodec::output::Output;
 use tracecodec_nn::codec::training::{Manifest, Validation};
-use tracecodec_nn::{Codec, CodecConfig, EncoderKind, Precision, TokenLayout, TrainConfig};
+use tracecodec_nn::model::Kind;
+use tracecodec_nn::{Codec, CodecSettings, EncoderKind, Precision, TokenLayout};
 
 use crate::choice::choice;
 use crate::cli::{DeviceArg, ReadArgs};
 use crate::failure::Hint;
 use crate::model_card::{self, model_card};
 use crate::output::print_summary;
-use crate::report::number::short;
 use crate::training_data::{self, TrainingData};
-use crate::training_run::{TrainingArgs, TrainingBar, stopped_early};
+use crate::training_run::{TrainingArgs, TrainingBar, stopped_early, warn};
 
 /// Train a codec.
 ///
@@ -53,14 +53,6 @@ pub(crate) struct Train {
     read: ReadArgs,
 }
 
-/// Settings in a file.
-#[derive(Debug, Default, serde::Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Config {
-    train: TrainConfig,
-    codec: CodecConfig,
-}
-
 /// The summary of a training.
 #[derive(Debug, Serialize)]
 struct Summary {
@@ -77,33 +69,21 @@ struct Summary {
 }
 
 pub(crate) fn run(args: &Train, json: bool) -> Result<()> {
+    let session = args.training.session(args.device.device());
     let config = args.settings()?;
-    config.train.check()?;
+    config.check()?;
     let output = &args.training.output;
     args.training
-        .check_output("model.json", Some(training_data::FOLDER))?;
-    config.train.device.check()?;
-    let training = TrainingData::prepare(&args.data, output, args.read, &config.codec)?;
+        .check_output(Kind::Codec, Some(training_data::FOLDER))?;
+    args.device.device().check()?;
+    let training = TrainingData::prepare(&args.data, output, args.read, &config.model)?;
     let data = &training.data;
     let bar = TrainingBar::new("packets");
-    let (codec, report) = tracecodec_nn::train(
-        &config.train,
-        &config.codec,
-        data,
-        output,
-        args.training.resume,
-        |progress| bar.show(progress),
-    )?;
+    let (codec, report) =
+        tracecodec_nn::train(&config, data, &session, |progress| bar.show(progress))?;
     bar.finish();
     write_card(output, &codec)?;
-    let warning = uselessness(&config, &report.best);
-    if let Some(warning) = &warning {
-        eprintln!("warning: {warning}");
-        eprintln!(
-            "hint: lower learning_rate ({}), or train for longer",
-            config.train.learning_rate
-        );
-    }
+    warn(&report);
     let summary = Summary {
         output: output.display().to_string(),
         training_packets: data.training_packets(),
@@ -112,7 +92,7 @@ pub(crate) fn run(args: &Train, json: bool) -> Result<()> {
         stopped_early: report.stopped_early,
         packets_per_second: report.examples_per_second,
         best: report.best,
-        warning,
+        warning: report.verdict.map(|verdict| verdict.reason),
     };
     let line = format!(
         "{}: {} steps{} over {} packets at {:.0} packets/s; {}",
@@ -126,18 +106,6 @@ pub(crate) fn run(args: &Train, json: bool) -> Result<()> {
     print_summary(json, &summary, &line)
 }
 
-/// Why a codec with this validation is of no use: it learned nothing, or diverged.
-fn uselessness(config: &Config, best: &Validation) -> Option<String> {
-    let guessing = config.codec.guessing_nats(config.train.lambda_time);
-    if best.loss >= guessing {
-        return Some(format!(
-            "the best validation has a loss of {} nats a packet, and guessing {guessing:.0}: the training diverged, or had hardly begun",
-            short(best.loss)
-        ));
-    }
-    (best.exact == 0.0).then(|| "not one packet of the best validation came back whole".to_string())
-}
-
 /// Writes the model card beside the manifest.
 fn write_card(folder: &Path, codec: &Codec) -> Result<()> {
     let card = model_card(&Manifest::read(folder)?, &codec.digest());
@@ -147,20 +115,18 @@ fn write_card(folder: &Path, codec: &Codec) -> Result<()> {
 }
 
 impl Train {
-    fn settings(&self) -> Result<Config> {
+    fn settings(&self) -> Result<CodecSettings> {
         let mut config = match &self.config {
             Some(path) => read_config(path)?,
-            None => Config::default(),
+            None => CodecSettings::default(),
         };
-        config.codec.encoder = self.encoder.unwrap_or(config.codec.encoder);
-        config.codec.tokens = self.tokens.unwrap_or(config.codec.tokens);
+        config.model.encoder = self.encoder.unwrap_or(config.model.encoder);
+        config.model.tokens = self.tokens.unwrap_or(config.model.tokens);
         config.train.seed = self.training.seed.unwrap_or(config.train.seed);
         if let Some(steps) = self.training.steps {
             (config.train.steps, config.train.minutes) = (steps, None);
         }
         config.train.minutes = self.training.minutes.or(config.train.minutes);
-        config.train.threads = self.training.threads;
-        config.train.device = self.device.device();
         if self.half {
             config.train.precision = Precision::Half;
         }
@@ -168,7 +134,7 @@ impl Train {
     }
 }
 
-fn read_config(path: &Path) -> Result<Config> {
+fn read_config(path: &Path) -> Result<CodecSettings> {
     let text =
         std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let bad = || format!("{}: not a training configuration", path.display());
@@ -187,38 +153,4 @@ fn read_config(path: &Path) -> Result<Config> {
         }
     }
     serde_json::from_str(&text).with_context(bad)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn test_useless_codecs_are_told() {
-        let config = Config::default();
-        let told = |loss, exact| {
-            let validation = Validation {
-                step: 20,
-                loss,
-                fields: 0.02,
-                time: 0.0,
-                kl: 78.0,
-                accuracy: 0.86,
-                exact,
-                training_loss: loss,
-            };
-            uselessness(&config, &validation).unwrap_or_default()
-        };
-        assert_eq!(told(1.6, 0.99), "");
-        assert_eq!(told(134.0, 0.01), "");
-        assert!(told(34.0, 0.0).contains("not one packet"));
-        for loss in [136.0, 2e11] {
-            assert!(
-                told(loss, 0.0).contains("and guessing 136"),
-                "{}",
-                told(loss, 0.0)
-            );
-            assert!(told(loss, 0.5).contains("diverged"));
-        }
-    }
 }

@@ -21,7 +21,8 @@ use super::lower::{Actions, Rows};
 use crate::commands::baseline::load_baseline;
 use crate::failure::Hint;
 use crate::folder;
-use crate::generator_args::{GENERATOR, backbone, load_generator};
+use crate::generator_args::{backbone, load_generator};
+use tracecodec_nn::model::Kind;
 
 /// How generators go on.
 #[derive(Debug, Clone, Copy, Default)]
@@ -99,7 +100,7 @@ impl Contestant {
         };
         let own = absolute(folder).unwrap_or_default();
         let own = folder::name(Path::new(own.file_name().unwrap_or_default()));
-        if folder.join(GENERATOR).is_file() {
+        if Kind::Generator.is_in(folder) {
             return Self::generator(own, folder, decoder, rules);
         }
         match folder.is_dir() {

@@ -83,7 +83,7 @@ impl Training {
 
     /// Packets that were learned from up to a validation, each time counted.
     fn seen(&self, validation: &Validation) -> f64 {
-        validation.step as f64 * self.manifest.training.batch as f64
+        validation.step as f64 * self.manifest.origin.training.batch as f64
     }
 
     fn curve(&self, of: Measure) -> Points {
@@ -234,7 +234,7 @@ fn codecs(trainings: &[Training]) -> Table {
     for training in trainings {
         let head = [
             Cell::text(&training.name),
-            Cell::number(count(training.manifest.training_packets)),
+            Cell::number(count(training.manifest.origin.training_packets)),
         ];
         table.row(
             head.into_iter()

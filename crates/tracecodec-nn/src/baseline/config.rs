@@ -114,9 +114,20 @@ impl Choice for VocabularyRows {
     ];
 }
 
-/// Settings of a baseline and its training. The optimiser's are those of the published code.
+/// Settings of a baseline and its training; one object in files.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BaselineConfig {
+    /// The model and its table.
+    #[serde(flatten)]
+    pub model: ModelConfig,
+    /// Settings of the training.
+    #[serde(flatten)]
+    pub train: TrainConfig,
+}
+
+/// Which baseline, and of which table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelConfig {
     /// The model.
     pub model: Model,
     /// The table that it is a codec of.
@@ -125,7 +136,12 @@ pub struct BaselineConfig {
     pub vocabulary: VocabularyPolicy,
     /// Rows whose values the vocabularies are made of: for the record, since [`RawData`](super::RawData) comes with the values counted.
     pub vocabulary_rows: VocabularyRows,
-    /// Names all random numbers. Default 0.
+}
+
+/// Settings of a training. The optimiser's are those of the published code.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrainConfig {
+    /// Seed of every random stream. Default 0.
     pub seed: u64,
     /// Optimiser steps. Default: the paper's budget, 100,000, or 15,000 for TabSyn-VAE.
     pub steps: u64,
@@ -137,9 +153,6 @@ pub struct BaselineConfig {
     pub validation_rows: usize,
     /// Validations without an improvement after which the training stops. Default 8.
     pub patience: u32,
-    /// Threads on the CPU; the result does not depend on them. Default: all of the machine's.
-    #[serde(skip)]
-    pub threads: Option<usize>,
 }
 
 impl BaselineConfig {
@@ -147,17 +160,20 @@ impl BaselineConfig {
     pub fn new(model: Model, schema: Schema) -> Self {
         let (steps, validations) = model.budget();
         Self {
-            model,
-            schema,
-            vocabulary: VocabularyPolicy::default(),
-            vocabulary_rows: VocabularyRows::default(),
-            seed: 0,
-            steps,
-            minutes: None,
-            validations,
-            validation_rows: 8_192,
-            patience: 8,
-            threads: None,
+            model: ModelConfig {
+                model,
+                schema,
+                vocabulary: VocabularyPolicy::default(),
+                vocabulary_rows: VocabularyRows::default(),
+            },
+            train: TrainConfig {
+                seed: 0,
+                steps,
+                minutes: None,
+                validations,
+                validation_rows: 8_192,
+                patience: 8,
+            },
         }
     }
 
@@ -167,32 +183,33 @@ impl BaselineConfig {
     /// If one is out of its range, or if GOGGLE or TabSyn-VAE is to read the bit table.
     pub fn check(&self) -> Result<(), Error> {
         let has_tokens = matches!(
-            self.model,
+            self.model.model,
             Model::Goggle | Model::GoggleIntended | Model::TabsynVae
         );
-        if has_tokens && self.schema == Schema::Bits {
+        if has_tokens && self.model.schema == Schema::Bits {
             return Err(Error::Config {
                 name: "schema",
                 value: "bits".to_string(),
                 reason: "GOGGLE and TabSyn-VAE relate each column to each other, and a thousand bits are too many for that",
             });
         }
-        positive("validation_rows", self.validation_rows as f64)?;
+        positive("validation_rows", self.train.validation_rows as f64)?;
         self.budget().check()
     }
 
     /// What the loop needs to know.
     pub(super) fn budget(&self) -> Budget {
+        let train = &self.train;
         Budget {
-            seed: self.seed,
-            steps: self.steps,
-            minutes: self.minutes,
-            batch: self.model.batch(),
-            micro_batch: self.model.micro_batch(),
+            seed: train.seed,
+            steps: train.steps,
+            minutes: train.minutes,
+            batch: self.model.model.batch(),
+            micro_batch: self.model.model.micro_batch(),
             shuffle_pool: 131_072,
-            validations: self.validations,
-            patience: self.patience,
-            threads: self.threads,
+            validations: train.validations,
+            validation_examples: train.validation_rows,
+            patience: train.patience,
         }
     }
 }

@@ -23,21 +23,20 @@ mod training;
 mod ttvae;
 mod tvae;
 
-pub use config::{BaselineConfig, Model, VocabularyRows};
+pub use config::{BaselineConfig, Model, ModelConfig, TrainConfig, VocabularyRows};
 pub use table::Decoded;
-pub use training::{RawData, TrainingManifest, Validation, train};
+pub use training::{Manifest, Origin, RawData, Validation, train};
 
-use burn::tensor::{Device as Tensors, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 use tracecodec::action::OptionProfiles;
 use tracecodec::choice::Choice;
-use tracecodec::raw::{RawRow, Schema};
+use tracecodec::raw::RawRow;
 
-use crate::device::Device;
 use crate::error::Error;
-use crate::files;
-use crate::parallel::{default_threads, ordered};
+use crate::model::Placed;
+use crate::parallel::ordered;
 use crate::random::{Purpose, stream};
-use crate::weights::{Precision, Weights};
+use crate::weights::Weights;
 use batch::Batch;
 use encoding::Encoding;
 use network::Network;
@@ -55,9 +54,7 @@ pub struct Baseline {
     seed: u64,
     encoding: Encoding,
     profiles: OptionProfiles,
-    network: Network,
-    threads: usize,
-    tensors: Tensors,
+    placed: Placed<Network>,
 }
 
 impl Baseline {
@@ -68,33 +65,27 @@ impl Baseline {
         encoding: Encoding,
         profiles: OptionProfiles,
     ) -> Result<Self, Error> {
-        let tensors = Device::Cpu.open()?;
         let mut rng = stream(seed, Purpose::Weights, 0);
         Ok(Self {
-            network: Network::new(model, &encoding.shape(), &mut rng, &tensors),
+            placed: Placed::new(|tensors| {
+                Network::new(model, &encoding.shape(), &mut rng, tensors)
+            })?,
             model,
             seed,
             encoding,
             profiles: profiles.freeze(),
-            threads: default_threads(),
-            tensors,
         })
     }
 
     /// The same baseline on so many threads. Results do not depend on it.
     pub fn with_threads(mut self, threads: usize) -> Self {
-        self.threads = threads;
+        self.placed = self.placed.with_threads(threads);
         self
     }
 
     /// Which model it is.
     pub fn model(&self) -> Model {
         self.model
-    }
-
-    /// The table that it is a codec of.
-    pub fn schema(&self) -> Schema {
-        self.encoding.schema()
     }
 
     /// The dictionary that gives `tcp_opt_profile` its meaning.
@@ -104,15 +95,15 @@ impl Baseline {
 
     /// Number of weights.
     pub fn weight_count(&self) -> usize {
-        self.weights().values.len()
+        self.placed.weight_count()
     }
 
     fn weights(&self) -> Weights {
-        Weights::of(&self.network)
+        self.placed.weights()
     }
 
     fn set_weights(&mut self, weights: &Weights) {
-        self.network = weights.load(self.network.clone(), &self.tensors);
+        self.placed.set_weights(weights);
     }
 
     /// Encodes rows and decodes them from the means of their latents.
@@ -121,7 +112,10 @@ impl Baseline {
     pub fn reconstruct<'a>(&'a self, rows: &'a [RawRow]) -> impl Iterator<Item = Decoded> + 'a {
         let spans = rows.chunks(SPAN * PIECE).enumerate();
         spans.flat_map(|(span, rows)| {
-            let decode = |batch: &Batch| self.encoding.decode(&self.network.reconstruct(batch));
+            let decode = |batch: &Batch| {
+                self.encoding
+                    .decode(&self.placed.network.reconstruct(batch))
+            };
             let pieces = self.in_pieces(rows, span * SPAN, decode);
             pieces.into_iter().flatten()
         })
@@ -129,7 +123,7 @@ impl Baseline {
 
     /// BLAKE3 digest of the weights: tells baselines apart.
     pub fn digest(&self) -> String {
-        files::digest(&self.weights().to_bytes(Precision::Full))
+        self.placed.digest()
     }
 
     /// Numbers of a row's latent.
@@ -137,7 +131,7 @@ impl Baseline {
     /// # Errors
     /// If rows do not decode from latents alone, as with GOGGLE and TTVAE.
     pub fn d_latent(&self) -> Result<usize, Error> {
-        let d_latent = self.network.d_latent();
+        let d_latent = self.placed.network.d_latent();
         d_latent.ok_or(Error::NotStandalone(self.model.name()))
     }
 
@@ -149,7 +143,7 @@ impl Baseline {
     pub fn latents(&self, rows: &[RawRow]) -> Result<Vec<f32>, Error> {
         self.d_latent()?;
         let latents = self.in_pieces(rows, 0, |batch| {
-            let latents = self.network.latent(batch).map(Tensor::into_data);
+            let latents = self.placed.network.latent(batch).map(Tensor::into_data);
             latents.map_or(Vec::new(), |data| {
                 data.try_into_vec().expect("the network computes in f32")
             })
@@ -167,16 +161,24 @@ impl Baseline {
         let pieces: Vec<&[f32]> = latents[..whole].chunks(PIECE * width).collect();
         let decode = |piece: &[f32]| {
             let z = TensorData::new(piece.to_vec(), [piece.len() / width, width]);
-            let rows = self.network.decode(Tensor::from_data(z, &self.tensors));
+            let rows = self
+                .placed
+                .network
+                .decode(Tensor::from_data(z, &self.placed.tensors));
             rows.map_or(Vec::new(), |rows| self.encoding.decode(&rows))
         };
-        let decoded = ordered(self.threads, pieces.len(), || (), |(), i| decode(pieces[i]));
+        let decoded = ordered(
+            self.placed.threads(),
+            pieces.len(),
+            || (),
+            |(), i| decode(pieces[i]),
+        );
         Ok(decoded.into_iter().flatten().collect())
     }
 
     /// Sum of the reconstruction objective over rows.
     fn surprise(&self, rows: &[RawRow]) -> f64 {
-        let pieces = self.in_pieces(rows, 0, |batch| self.network.surprise(batch));
+        let pieces = self.in_pieces(rows, 0, |batch| self.placed.network.surprise(batch));
         pieces.into_iter().sum()
     }
 
@@ -189,7 +191,7 @@ impl Baseline {
     ) -> Vec<T> {
         let pieces: Vec<&[RawRow]> = rows.chunks(PIECE).collect();
         ordered(
-            self.threads,
+            self.placed.threads(),
             pieces.len(),
             || (),
             |(), i| {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tracecodec::action::OptionProfiles;
 use tracecodec::raw::{
-    BITS, Bit, BitRow, CATEGORICAL, Candidate, Diagnostics, InvalidRow, NUMERIC, RawRow, Schema,
+    BITS, Bit, BitRow, CATEGORICAL, Candidate, Diagnostics, InvalidRow, NUMERIC, RawRow,
     Vocabularies,
 };
 
@@ -46,14 +46,6 @@ impl Decoded {
 }
 
 impl Table {
-    /// Which table it is.
-    pub(super) fn schema(&self) -> Schema {
-        match self {
-            Self::Columns(_) => Schema::Columns,
-            Self::Bits => Schema::Bits,
-        }
-    }
-
     /// Numbers of a row.
     pub(super) fn numbers(&self) -> usize {
         match self {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use burn::tensor::{Device as Tensors, Tensor};
 use serde::{Deserialize, Serialize};
 use tracecodec::action::OptionProfiles;
-use tracecodec::artifact::{SourceEntry, TOOL};
+use tracecodec::artifact::SourceEntry;
 use tracecodec::raw::{COLUMNS, Diagnostics, RawRow, Schema, ValueCounts, Vocabularies};
 
 use super::batch;
@@ -18,9 +18,12 @@ use super::table::Table;
 use super::{Baseline, BaselineConfig};
 use crate::device::Device;
 use crate::error::Error;
-use crate::files;
+use crate::model::Kind;
+use crate::parallel::default_threads;
 use crate::random::{Purpose, stream};
-use crate::train::{self, Examples, Judged, Moment, Progress, Report, Task, Update, spread};
+use crate::train::{
+    self, Examples, Position, Progress, Report, Session, Task, Update, Validated, Verdict, spread,
+};
 use crate::weights::Weights;
 
 /// Rows of a raw packet table to train on and to select the best weights with.
@@ -135,21 +138,18 @@ impl fmt::Display for Validation {
     }
 }
 
-impl Judged for Validation {
+impl Validated for Validation {
     fn loss(&self) -> f64 {
         self.loss
     }
 }
 
-/// `manifest.json` of a baseline's training.
+/// Manifest of the training of a baseline.
+pub type Manifest = train::Manifest<Origin, Validation>;
+
+/// Settings and data of the training of a baseline.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TrainingManifest {
-    /// `tracecodec.baseline-training`.
-    pub format: String,
-    /// Version of the manifest, 1.
-    pub version: u32,
-    /// Program and version.
-    pub tool: String,
+pub struct Origin {
     /// Settings.
     pub training: BaselineConfig,
     /// Files that the rows came from.
@@ -161,19 +161,9 @@ pub struct TrainingManifest {
     /// Share of the training rows whose value each categorical column's vocabulary has; none where the column is active in no row. Empty for
     /// the bit table.
     pub coverage: Vec<(String, Option<f64>)>,
-    /// Optimiser steps.
-    pub steps: u64,
-    /// Whether patience ran out before the budget did.
-    pub stopped_early: bool,
-    /// The validation of the weights that were kept.
-    pub best: Validation,
-    /// Number of weights.
-    pub weight_count: usize,
-    /// BLAKE3 digest of the weights' file.
-    pub weights_blake3: String,
 }
 
-/// Trains a baseline and leaves the best one in a directory, with `history.jsonl` and `manifest.json`. Checkpoints, `progress` and `resume`
+/// Trains a baseline and leaves the best one in the session's folder, with `history.jsonl` and `manifest.json`. Checkpoints and `progress`
 /// are those of the codec's [`train`](crate::codec::training::train).
 ///
 /// # Errors
@@ -182,10 +172,10 @@ pub struct TrainingManifest {
 pub fn train(
     config: &BaselineConfig,
     data: &RawData,
-    directory: &Path,
-    resume: bool,
+    session: &Session<'_>,
     progress: impl FnMut(&Progress<'_, Validation>) -> ControlFlow<()>,
 ) -> Result<(Baseline, Report<Validation>), Error> {
+    session.check_cpu()?;
     config.check()?;
     for (name, rows) in [
         ("training", data.training_rows()),
@@ -195,8 +185,8 @@ pub fn train(
             return Err(Error::NoData(name));
         }
     }
-    let vocabularies = Vocabularies::of(&data.values, &config.vocabulary);
-    let (table, coverage) = match config.schema {
+    let vocabularies = Vocabularies::of(&data.values, &config.model.vocabulary);
+    let (table, coverage) = match config.model.schema {
         Schema::Columns => {
             let mut training = ValueCounts::default();
             data.training().iter().for_each(|row| training.add(row));
@@ -207,72 +197,66 @@ pub fn train(
         }
         Schema::Bits => (Table::Bits, Vec::new()),
     };
-    let mut rng = stream(config.seed, Purpose::Fit, 0);
+    let mut rng = stream(config.train.seed, Purpose::Fit, 0);
     let rows = data.training();
-    let encoding = Encoding::fit(config.model, table, rows, &data.profiles, &mut rng);
+    let encoding = Encoding::fit(config.model.model, table, rows, &data.profiles, &mut rng);
     let run = data.digest(config, &encoding);
-    let mut task = BaselineTask::new(config, data, encoding)?;
-    let outcome = train::run(
-        &mut task,
-        &config.budget(),
-        &data.training,
-        directory,
-        &run,
-        resume,
-        progress,
-    )?;
-    let report = &outcome.report;
-    let manifest = TrainingManifest {
-        format: "tracecodec.baseline-training".to_string(),
-        version: 1,
-        tool: TOOL.to_string(),
+    let origin = Origin {
         training: config.clone(),
         sources: data.sources.clone(),
         training_rows: data.training_rows(),
         validation_rows: data.validation_rows(),
         coverage,
-        steps: report.steps,
-        stopped_early: report.stopped_early,
-        best: report.best.clone(),
-        weight_count: task.baseline.weight_count(),
-        weights_blake3: outcome.digest.clone(),
     };
-    files::write_json(&directory.join("manifest.json"), &manifest)?;
-    let report = outcome.close()?;
-    Ok((Baseline::load(directory)?, report))
+    let report = train::run(
+        &mut BaselineTask::new(config, data, encoding, session)?,
+        &config.budget(),
+        &data.training,
+        session,
+        &run,
+        origin,
+        progress,
+    )?;
+    Ok((Baseline::load(session.folder)?, report))
 }
 
 /// A baseline in training.
-struct BaselineTask {
+struct BaselineTask<'a> {
+    data: &'a RawData,
     /// The rows of every validation.
     validation: Vec<RawRow>,
     baseline: Baseline,
     optimisation: Optimisation,
 }
 
-impl BaselineTask {
-    fn new(config: &BaselineConfig, data: &RawData, encoding: Encoding) -> Result<Self, Error> {
-        let runs = spread(data.validation_rows(), config.validation_rows as u64);
-        let profiles = data.profiles.clone();
-        let mut baseline = Baseline::new(config.model, config.seed, encoding, profiles)?;
-        if let Some(threads) = config.threads {
-            baseline = baseline.with_threads(threads);
-        }
+impl<'a> BaselineTask<'a> {
+    fn new(
+        config: &BaselineConfig,
+        data: &'a RawData,
+        encoding: Encoding,
+        session: &Session<'_>,
+    ) -> Result<Self, Error> {
+        let (model, seed) = (config.model.model, config.train.seed);
+        let threads = session.threads.unwrap_or_else(default_threads);
+        let baseline = Baseline::new(model, seed, encoding, data.profiles.clone())?;
         Ok(Self {
-            validation: data.validation.read(&runs)?,
-            optimisation: Optimisation::new(config.model, &baseline.network),
-            baseline,
+            data,
+            validation: Vec::new(),
+            optimisation: Optimisation::new(model, &baseline.placed.network),
+            baseline: baseline.with_threads(threads),
         })
     }
 }
 
-impl Task for BaselineTask {
+impl Task for BaselineTask<'_> {
     type Example = RawRow;
     type Network = Network;
     type Validation = Validation;
 
+    const KIND: Kind = Kind::Baseline;
+
     fn network(&self) -> &Network {
-        &self.baseline.network
+        &self.baseline.placed.network
     }
 
     fn device(&self) -> Device {
@@ -280,7 +264,7 @@ impl Task for BaselineTask {
     }
 
     fn tensors(&self) -> &Tensors {
-        &self.baseline.tensors
+        &self.baseline.placed.tensors
     }
 
     fn objective(
@@ -288,7 +272,7 @@ impl Task for BaselineTask {
         network: &Network,
         rows: &[RawRow],
         place: u64,
-        at: &Moment<'_, Validation>,
+        at: &Position<'_, Validation>,
     ) -> Tensor<1> {
         let mut rng = stream(self.baseline.seed, Purpose::Batch, place);
         let profiles = &self.baseline.profiles;
@@ -304,7 +288,7 @@ impl Task for BaselineTask {
         network.objective(&batch, &moment, &mut rng)
     }
 
-    fn update(&self, at: &Moment<'_, Validation>) -> Update {
+    fn update(&self, at: &Position<'_, Validation>) -> Update {
         let training_losses: Vec<f64> = at.validations.iter().map(|v| v.training_loss).collect();
         self.optimisation
             .update(at.step, &losses(at), &training_losses)
@@ -318,10 +302,16 @@ impl Task for BaselineTask {
         self.baseline.set_weights(weights);
     }
 
+    fn draw_validation(&mut self, count: usize) -> Result<(), Error> {
+        let rows = &self.data.validation;
+        self.validation = rows.read(&spread(rows.len(), count as u64))?;
+        Ok(())
+    }
+
     fn validate(
         &self,
         training_loss: f64,
-        at: &Moment<'_, Validation>,
+        at: &Position<'_, Validation>,
     ) -> Result<Validation, Error> {
         let rows = &self.validation;
         let mut profiles = self.baseline.profiles.clone();
@@ -341,9 +331,16 @@ impl Task for BaselineTask {
     fn save(&self, directory: &Path) -> Result<String, Error> {
         self.baseline.save(directory)
     }
+
+    fn verdict(&self, best: &Validation) -> Option<Verdict> {
+        (best.invalid == 1.0).then(|| Verdict {
+            reason: "not one row of the best validation decodes to a packet".to_string(),
+            hint: "train for longer".to_string(),
+        })
+    }
 }
 
 /// Losses of the validations so far.
-fn losses(at: &Moment<'_, Validation>) -> Vec<f64> {
-    at.validations.iter().map(Judged::loss).collect()
+fn losses(at: &Position<'_, Validation>) -> Vec<f64> {
+    at.validations.iter().map(Validated::loss).collect()
 }

@@ -46,7 +46,8 @@ use tracecodec::action::{Action, OptionProfiles};
 use crate::device::Device;
 use crate::error::Error;
 use crate::latents::Latents;
-use crate::parallel::{default_threads, ordered};
+use crate::model::Placed;
+use crate::parallel::ordered;
 use crate::random::{Purpose, stream};
 use crate::weights::Weights;
 use batch::Batch;
@@ -83,12 +84,9 @@ pub struct Settled {
 pub struct Codec {
     config: CodecConfig,
     symbols: Symbols,
-    network: Network,
+    placed: Placed<Network>,
     profiles: OptionProfiles,
     constraints: Constraints,
-    threads: usize,
-    device: Device,
-    tensors: Tensors,
 }
 
 impl Codec {
@@ -100,17 +98,12 @@ impl Codec {
         config.check()?;
         let symbols = Symbols::new(config);
         let mut rng = stream(seed, Purpose::Weights, 0);
-        let device = Device::default();
-        let tensors = device.open()?;
         Ok(Self {
-            network: Network::new(config, &symbols, &mut rng, &tensors),
+            placed: Placed::new(|tensors| Network::new(config, &symbols, &mut rng, tensors))?,
             config: config.clone(),
             symbols,
             profiles: OptionProfiles::new().freeze(),
             constraints: Constraints::default(),
-            threads: default_threads(),
-            device,
-            tensors,
         })
     }
 
@@ -129,7 +122,7 @@ impl Codec {
 
     /// The same codec on so many threads of the CPU. Results do not depend on it.
     pub fn with_threads(mut self, threads: usize) -> Self {
-        self.threads = threads;
+        self.placed = self.placed.with_threads(threads);
         self
     }
 
@@ -138,10 +131,7 @@ impl Codec {
     /// # Errors
     /// If this build lacks the device's feature, or the machine has no such device.
     pub fn with_device(mut self, device: Device) -> Result<Self, Error> {
-        let weights = self.weights();
-        self.device = device;
-        self.tensors = device.open()?;
-        self.set_weights(&weights);
+        self.placed = self.placed.with_device(device)?;
         Ok(self)
     }
 
@@ -155,9 +145,14 @@ impl Codec {
         &self.profiles
     }
 
+    /// BLAKE3 digest of the weights with full precision: tells codecs apart.
+    pub fn digest(&self) -> String {
+        self.placed.digest()
+    }
+
     /// Number of weights.
     pub fn weight_count(&self) -> usize {
-        self.weights().values.len()
+        self.placed.weight_count()
     }
 
     pub(crate) fn symbols(&self) -> &Symbols {
@@ -165,30 +160,35 @@ impl Codec {
     }
 
     pub(crate) fn network(&self) -> &Network {
-        &self.network
+        &self.placed.network
     }
 
     pub(crate) fn weights(&self) -> Weights {
-        Weights::of(&self.network)
+        self.placed.weights()
     }
 
     pub(crate) fn set_weights(&mut self, weights: &Weights) {
-        self.network = weights.load(self.network.clone(), &self.tensors);
+        self.placed.set_weights(weights);
+    }
+
+    /// Where the codec computes.
+    pub(crate) fn device(&self) -> Device {
+        self.placed.device
     }
 
     /// The tensor library's device.
     pub(crate) fn tensors(&self) -> &Tensors {
-        &self.tensors
+        &self.placed.tensors
     }
 
     /// Packets to compute at once, where the CPU takes pieces of `packets`.
     pub(crate) fn piece(&self, packets: usize) -> usize {
-        self.device.piece(packets)
+        self.placed.piece(packets)
     }
 
     /// Threads to work on.
     pub(crate) fn threads(&self) -> usize {
-        self.device.threads(self.threads)
+        self.placed.threads()
     }
 
     /// Encodes a trace, whose times are multiples of the tick, in order and piece by piece.
@@ -242,7 +242,7 @@ impl Codec {
             .take(self.piece(PIECE))
             .collect();
         let batch = Batch::new(&self.symbols, rows.into_iter());
-        let posterior = self.network.encoder.forward(&batch);
+        let posterior = self.placed.network.encoder.forward(&batch);
         let floats = |tensor: Tensor<2>| -> Vec<f32> {
             let mut values: Vec<f32> = tensor.into_data().try_into_vec().expect("latents are f32");
             values.truncate(actions.len() * self.config.d_latent);
@@ -275,7 +275,7 @@ impl Codec {
     /// Coarse fields and time.
     fn first_stages(&self, z: &[f32]) -> FirstStages {
         let mut stages = FirstStages::default();
-        let pieces = self.in_pieces(z, |z, _| self.network.decoder.decode_first(z));
+        let pieces = self.in_pieces(z, |z, _| self.placed.network.decoder.decode_first(z));
         for (packets, piece) in pieces {
             let rows = &piece.rows[..packets * self.symbols.len()];
             let logits = &piece.logits[..packets * self.logits()];
@@ -289,7 +289,7 @@ impl Codec {
 
     /// Logits of the coarse fields of a packet.
     fn logits(&self) -> usize {
-        self.network.decoder.coarse_heads().width()
+        self.placed.network.decoder.coarse_heads().width()
     }
 
     /// The same rows with the details, which follow from the coarse fields and the context in them; and of their logits, these columns.
@@ -301,8 +301,8 @@ impl Codec {
                 &rows[packets.start * width..packets.end * width],
                 size * width,
             );
-            let logits = self.network.decoder.decode_details(z, &mut rows);
-            let logits = logits.chunks_exact(self.network.decoder.detail_heads().width());
+            let logits = self.placed.network.decoder.decode_details(z, &mut rows);
+            let logits = logits.chunks_exact(self.placed.network.decoder.detail_heads().width());
             let logits = logits.flat_map(|row| columns.iter().map(|&column| row[column]));
             (rows, logits.collect::<Vec<f32>>())
         });
@@ -330,7 +330,7 @@ impl Codec {
                 &z[piece.start * d_latent..piece.end * d_latent],
                 size * d_latent,
             );
-            let z = Tensor::from_data(TensorData::new(z, [size, d_latent]), &self.tensors);
+            let z = Tensor::from_data(TensorData::new(z, [size, d_latent]), &self.placed.tensors);
             (piece.len(), stage(z, piece))
         };
         let pieces = packets.div_ceil(size);

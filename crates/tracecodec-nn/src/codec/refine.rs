@@ -195,8 +195,10 @@ impl Codec {
 
     /// The network where gradients are tracked, but not those of its weights.
     fn frozen(&self) -> Network {
-        let device = self.tensors.clone().autodiff();
-        self.weights().load(self.network.clone(), &device).no_grad()
+        let device = self.placed.tensors.clone().autodiff();
+        self.weights()
+            .load(self.placed.network.clone(), &device)
+            .no_grad()
     }
 
     /// Refines packets side by side: where one is done, the next takes its place.
@@ -234,7 +236,7 @@ impl Codec {
             values: self.padded(rows, |row| &row.values, 0),
         };
         let weights = self.padded(rows, |row| &row.weights, 0.0);
-        let device = self.tensors.clone().autodiff();
+        let device = self.placed.tensors.clone().autodiff();
         let z = self.latents(rows, &device).require_grad();
         let surprise = network.decoder.surprise(z.clone(), &batch, &weights);
         let gradients = (surprise.fields + surprise.time).backward();
@@ -245,14 +247,14 @@ impl Codec {
 
     /// Decodes, and takes note of the latents that come closest and of what is still wrong.
     fn judge(&self, rows: &mut [Row]) {
-        let z = self.latents(rows, &self.tensors);
-        let mut back = self.network.decoder.decode_first(z.clone()).rows;
+        let z = self.latents(rows, &self.placed.tensors);
+        let mut back = self.placed.network.decoder.decode_first(z.clone()).rows;
         let given = back.chunks_mut(self.symbols.len());
         for (back, row) in given.zip(rows.iter()) {
             self.symbols.clear_inactive(back);
             self.symbols.copy_given(&row.values, back);
         }
-        self.network.decoder.decode_details(z, &mut back);
+        self.placed.network.decoder.decode_details(z, &mut back);
         for (row, back) in rows.iter_mut().zip(back.chunks(self.symbols.len())) {
             let wrong = wrong(&row.values, &row.mask, back);
             if row.steps >= EVEN_STEPS {

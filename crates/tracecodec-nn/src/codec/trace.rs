@@ -102,7 +102,7 @@ impl<'a> TraceEncoder<'a> {
 impl<'a> TraceDecoder<'a> {
     /// A decoder at the start of a trace.
     pub(super) fn new(codec: &'a Codec, tick: Tick, constraints: Constraints) -> Self {
-        let decoder = &codec.network.decoder;
+        let decoder = &codec.network().decoder;
         let constraints = match codec.config.context {
             ContextSource::Flow => constraints,
             ContextSource::Latent => Constraints::None,
@@ -181,7 +181,7 @@ impl<'a> TraceDecoder<'a> {
             return changed;
         }
         let symbols = &self.codec.symbols;
-        let heads = self.codec.network.decoder.coarse_heads();
+        let heads = self.codec.network().decoder.coarse_heads();
         let rows = stages.rows.chunks_exact_mut(symbols.len());
         let logits = stages.logits.chunks_exact(heads.width());
         for (i, (row, logits)) in rows.zip(logits).enumerate() {

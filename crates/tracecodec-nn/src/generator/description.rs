@@ -1,21 +1,12 @@
-//! The file that describes a generator, as far as all backbones share it.
+//! Which backbone a generator has.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::files;
-
-/// Name of the file that holds a generator's weights.
-pub(super) const WEIGHTS_FILE: &str = "weights.safetensors";
-
-/// What `format` says.
-pub(super) const FORMAT: &str = "tracecodec.generator";
-
-/// What `version` says.
-pub(super) const VERSION: u32 = 1;
+use crate::model::{Files, Kind};
 
 /// Which backbone a generator has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,17 +24,10 @@ impl fmt::Display for Backbone {
     }
 }
 
-/// The lines that must be readable whatever the version of the rest.
+/// What the descriptions of all backbones share.
 #[derive(Deserialize)]
-struct Head {
-    format: String,
-    version: u32,
+struct Description {
     backbone: Backbone,
-}
-
-/// The file in a directory.
-pub(super) fn path(directory: &Path) -> PathBuf {
-    directory.join("generator.json")
 }
 
 impl Backbone {
@@ -60,28 +44,19 @@ impl Backbone {
     /// # Errors
     /// If there is none, or none of this version.
     pub fn of(directory: &Path) -> Result<Self, Error> {
-        let path = path(directory);
-        Self::of_description(&path, &files::read(&path)?)
+        Self::of_files(&Files::open(Kind::Generator, directory)?)
     }
 
-    /// The backbone that a description tells.
-    fn of_description(path: &Path, bytes: &[u8]) -> Result<Self, Error> {
-        let head: Head = serde_json::from_slice(bytes).map_err(|e| Error::format(path, e))?;
-        match (head.format.as_str(), head.version) {
-            (FORMAT, VERSION) => Ok(head.backbone),
-            _ => Err(Error::format(
-                path,
-                format!("not a {FORMAT} of version {VERSION}"),
-            )),
-        }
+    fn of_files(files: &Files) -> Result<Self, Error> {
+        Ok(files.description::<Description>()?.backbone)
     }
 
-    /// Refuses a description of another backbone.
-    pub(super) fn check(self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
-        match Self::of_description(path, bytes)? {
+    /// Refuses a generator of another backbone.
+    pub(super) fn check(self, files: &Files) -> Result<(), Error> {
+        match Self::of_files(files)? {
             found if found == self => Ok(()),
             found => Err(Error::OtherBackbone {
-                path: path.to_path_buf(),
+                path: files.path.clone(),
                 found: found.name(),
                 expected: self.name(),
             }),

@@ -5,7 +5,7 @@ use crate::error::Error;
 /// What the loop needs to know of a training, whatever is trained.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Budget {
-    /// Names all random numbers.
+    /// Seed of every random stream.
     pub(crate) seed: u64,
     /// Optimiser steps.
     pub(crate) steps: u64,
@@ -19,10 +19,10 @@ pub(crate) struct Budget {
     pub(crate) shuffle_pool: usize,
     /// Validations in the course of the training.
     pub(crate) validations: u32,
+    /// Examples of a validation, spread evenly over the validation data.
+    pub(crate) validation_examples: usize,
     /// Validations without an improvement after which the training stops.
     pub(crate) patience: u32,
-    /// Threads on the CPU; the result does not depend on them. Default: all of the machine's.
-    pub(crate) threads: Option<usize>,
 }
 
 impl Budget {

@@ -1,126 +1,163 @@
-//! What a training leaves behind: the best model and the history.
+//! Where a training stands, on disk: what it takes to go on as if it had never stopped.
+//!
+//! One safetensors file, which appears whole: the weights, the optimiser's moments, the best weights so far, the moving average where one is kept, and the rest as JSON in its
+//! metadata. Random numbers need no state: each stream is named by seed, purpose and step.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::history::History;
-use super::task::{Judged, Task};
-use super::{Finished, state};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::deadline::Spent;
+use super::optimiser::Moments;
 use crate::error::Error;
-use crate::weights::Weights;
+use crate::files;
+use crate::model;
+use crate::weights::floats;
 
-/// The directory of a training, and the best model so far.
-pub(super) struct Checkpoints<V> {
-    directory: PathBuf,
-    history: History,
-    validations: Vec<V>,
-    best: Option<Best<V>>,
-    since_best: u32,
+/// Key of the metadata.
+const KEY: &str = "tracecodec.checkpoint";
+
+/// Name of the tensor that only some trainings have.
+const AVERAGE: &str = "average";
+
+/// The numbers of a training.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Standing<V> {
+    /// Digest of settings and data.
+    pub(super) run: String,
+    pub(super) steps: u64,
+    /// Time spent in steps.
+    pub(super) seconds: f64,
+    /// Time in all, where minutes are the budget.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) spent: Option<Spent>,
+    /// Losses since the last validation.
+    pub(super) losses: Losses,
+    pub(super) validations: Vec<V>,
 }
 
-/// The model to beat.
-struct Best<V> {
-    validation: V,
-    /// Digest of its file.
-    digest: String,
-    weights: Vec<f32>,
+/// A sum of losses, and how many they are.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub(super) struct Losses {
+    sum: f64,
+    count: u64,
 }
 
-impl<V: Judged> Checkpoints<V> {
-    /// Writes into this directory.
-    pub(super) fn new(directory: &Path) -> Self {
-        Self {
-            directory: directory.to_path_buf(),
-            history: History::new(directory),
-            validations: Vec::new(),
-            best: None,
-            since_best: 0,
-        }
+impl Losses {
+    pub(super) fn add(&mut self, loss: f64) {
+        self.sum += loss;
+        self.count += 1;
     }
 
-    /// Takes the validations of a training that goes on, and writes its best model, which the task has.
-    pub(super) fn restore(
-        &mut self,
-        validations: &[V],
-        task: &impl Task<Validation = V>,
-        weights: &Weights,
-    ) -> Result<(), Error> {
-        for validation in validations {
-            if self.note(validation)? {
-                self.keep(validation.clone(), String::new(), weights);
-            }
-        }
-        if let Some(best) = &mut self.best {
-            best.digest = task.save(&self.directory)?;
-        }
-        Ok(())
+    /// Their mean; 0 of none.
+    pub(super) fn mean(self) -> f64 {
+        self.sum / self.count.max(1) as f64
     }
+}
 
-    /// Records a validation of the model that the task has, and saves it if it is the best one.
-    pub(super) fn record(
-        &mut self,
-        validation: V,
-        task: &impl Task<Validation = V>,
-        weights: &Weights,
-    ) -> Result<(), Error> {
-        if self.note(&validation)? {
-            self.save(validation, task, weights)?;
-        }
-        Ok(())
-    }
+/// All of it.
+#[derive(Debug)]
+pub(super) struct State<V> {
+    pub(super) standing: Standing<V>,
+    pub(super) weights: Vec<f32>,
+    pub(super) moments: Moments,
+    /// Weights of the best validation; empty before the first.
+    pub(super) best: Vec<f32>,
+    /// Moving average of the weights; none where none is kept.
+    pub(super) average: Option<Vec<f32>>,
+}
 
-    /// Writes a validation into the history; whether it is the best one.
-    fn note(&mut self, validation: &V) -> Result<bool, Error> {
-        self.history.push(validation)?;
-        self.validations.push(validation.clone());
-        self.since_best += 1;
-        let best = self.best.as_ref();
-        let best = best.map_or(f64::INFINITY, |best| best.validation.loss());
-        Ok(validation.loss() < best)
-    }
+/// Takes the file away, if it is there.
+pub(super) fn remove(directory: &Path) -> Result<(), Error> {
+    files::remove(&path(directory))
+}
 
-    fn save(
-        &mut self,
-        validation: V,
-        task: &impl Task<Validation = V>,
-        weights: &Weights,
-    ) -> Result<(), Error> {
-        let digest = task.save(&self.directory)?;
-        self.keep(validation, digest, weights);
-        Ok(())
-    }
+/// The file in a directory.
+fn path(directory: &Path) -> PathBuf {
+    directory.join(model::CHECKPOINT)
+}
 
-    fn keep(&mut self, validation: V, digest: String, weights: &Weights) {
-        self.since_best = 0;
-        self.best = Some(Best {
-            validation,
-            digest,
-            weights: weights.values.clone(),
+impl<V: Serialize + DeserializeOwned> State<V> {
+    /// Writes the file.
+    pub(super) fn write(&self, directory: &Path) -> Result<(), Error> {
+        let path = path(directory);
+        let standing =
+            serde_json::to_string(&self.standing).map_err(|e| Error::format(&path, e))?;
+        let (first, second) = self.moments.parts();
+        let mut columns = vec![
+            ("weights", self.weights.as_slice()),
+            ("first_moment", first),
+            ("second_moment", second),
+            ("best", self.best.as_slice()),
+        ];
+        columns.extend(
+            self.average
+                .iter()
+                .map(|values| (AVERAGE, values.as_slice())),
+        );
+        let columns = columns.into_iter().map(|(name, values)| {
+            let bytes: Vec<u8> = values.iter().flat_map(|x| x.to_le_bytes()).collect();
+            (name, values.len(), bytes)
         });
+        let columns: Vec<_> = columns.collect();
+        let views = columns.iter().map(|(name, len, bytes)| {
+            let view = TensorView::new(Dtype::F32, vec![*len], bytes);
+            (*name, view.expect("the bytes are as many as the floats"))
+        });
+        let metadata = HashMap::from([(KEY.to_string(), standing)]);
+        let file =
+            safetensors::serialize(views, Some(metadata)).map_err(|e| Error::format(&path, e))?;
+        files::write(&path, &file)
     }
 
-    /// The validations so far.
-    pub(super) fn validations(&self) -> &[V] {
-        &self.validations
-    }
-
-    /// Weights of the best model so far; empty if there is none.
-    pub(super) fn best_weights(&self) -> &[f32] {
-        self.best.as_ref().map_or(&[], |best| &best.weights)
-    }
-
-    /// Validations since the best one.
-    pub(super) fn since_best(&self) -> u32 {
-        self.since_best
-    }
-
-    /// The best model of a training, which ends with a validation.
-    pub(super) fn finish(self) -> Finished<V> {
-        let best = self.best.expect("a finite loss is less than none");
-        Finished {
-            validations: self.validations,
-            best: best.validation,
-            digest: best.digest,
-            checkpoint: state::path(&self.directory),
+    /// Reads the file, which must belong to this training and hold so many weights, and their average where one is kept.
+    pub(super) fn read(
+        directory: &Path,
+        run: &str,
+        weights: usize,
+        is_averaged: bool,
+    ) -> Result<Self, Error> {
+        let path = path(directory);
+        let bytes = files::read(&path)?;
+        let bad = |reason: String| Error::format(&path, reason);
+        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| bad(e.to_string()))?;
+        let metadata = header.metadata().as_ref();
+        let standing = metadata.and_then(|metadata| metadata.get(KEY));
+        let standing = standing.ok_or_else(|| bad(format!("no metadata {KEY}")))?;
+        let standing: Standing<V> =
+            serde_json::from_str(standing).map_err(|e| bad(e.to_string()))?;
+        if standing.run != run {
+            return Err(Error::OtherRun(path.clone()));
+        }
+        let file = SafeTensors::deserialize(&bytes).map_err(|e| bad(e.to_string()))?;
+        let column = |name: &str| -> Result<Vec<f32>, Error> {
+            let view = file.tensor(name).map_err(|e| bad(e.to_string()))?;
+            Ok(floats(view.data()).collect())
+        };
+        let state = Self {
+            weights: column("weights")?,
+            moments: Moments::of(column("first_moment")?, column("second_moment")?),
+            best: column("best")?,
+            average: file
+                .tensor(AVERAGE)
+                .ok()
+                .map(|view| floats(view.data()).collect()),
+            standing,
+        };
+        let (first, second) = state.moments.parts();
+        let is_whole = state.weights.len() == weights
+            && first.len() == weights
+            && second.len() == weights
+            && state.average.as_ref().map(Vec::len) == is_averaged.then_some(weights)
+            && (state.best.is_empty() || state.best.len() == weights)
+            && state.best.is_empty() == state.standing.validations.is_empty();
+        if is_whole {
+            Ok(state)
+        } else {
+            Err(bad("tensors of another length".to_string()))
         }
     }
 }

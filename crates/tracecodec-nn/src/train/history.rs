@@ -7,16 +7,14 @@ use serde::de::DeserializeOwned;
 
 use crate::error::Error;
 use crate::files;
-
-/// Name of the file in the directory of a training.
-const FILE: &str = "history.jsonl";
+use crate::model;
 
 /// Reads the validations of a training from its directory.
 ///
 /// # Errors
 /// If the file is missing, holds none, or a line of it is no validation.
 pub fn read_history<V: DeserializeOwned>(directory: &Path) -> Result<Vec<V>, Error> {
-    let path = directory.join(FILE);
+    let path = directory.join(model::HISTORY);
     let bytes = files::read(&path)?;
     let text = std::str::from_utf8(&bytes).map_err(|e| Error::format(&path, e))?;
     let validations = text.lines().enumerate().map(|(index, line)| {
@@ -41,7 +39,7 @@ impl History {
     /// A history in this directory.
     pub(super) fn new(directory: &Path) -> Self {
         Self {
-            path: directory.join(FILE),
+            path: directory.join(model::HISTORY),
             lines: Vec::new(),
         }
     }

@@ -1,45 +1,58 @@
-//! The one training loop.
+//! The one training loop, and all that a training leaves behind.
 //!
 //! A step takes a batch, cut into micro-batches of a fixed size. Each is computed on a network of its own thread, the
 //! gradients are summed in order and handed to the optimiser: the weights do not depend on the number of threads. A GPU
 //! computes several of the same micro-batches as one.
 //!
-//! What is trained, a task, owns the network, the objective and the judgement. The loop owns weights, order, budget, checkpoints
-//! and the history.
+//! What is trained, a task, owns the network, the objective and the validation. The loop owns weights, order, budget, checkpoints,
+//! the history and the manifest.
 
 mod average;
+mod best;
 mod budget;
 mod checkpoint;
+mod deadline;
 mod history;
+mod manifest;
 mod optimiser;
 mod order;
 pub(crate) mod schedule;
-mod state;
+mod session;
 mod task;
+mod verdict;
 
 pub(crate) use budget::{Budget, positive, rule};
 pub use history::read_history;
+pub use manifest::Manifest;
 pub(crate) use optimiser::{Decay, Update};
 pub(crate) use order::spread;
-pub(crate) use task::{Examples, Judged, Moment, Task};
+pub use session::Session;
+pub(crate) use task::{Examples, Position, Task, Validated};
+pub use verdict::Verdict;
+pub(crate) use verdict::rate_hint;
 
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::error::Error;
-use crate::files;
 use crate::parallel::{default_threads, ordered};
 use crate::weights::{Weights, gradients};
 use average::Average;
-use checkpoint::Checkpoints;
+use best::Validations;
+use checkpoint::{Losses, Standing, State};
+use deadline::Deadline;
 use optimiser::Moments;
 use order::Order;
-use state::{Losses, Standing, State};
 
 /// Longest time between two checkpoints.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
+
+/// One in so many examples of a validation is tried to learn how long a validation takes.
+const TRIED: usize = 16;
 
 /// Where a training stands.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -69,22 +82,11 @@ pub struct Report<V> {
     pub stopped_early: bool,
     /// Training examples a second, validations aside.
     pub examples_per_second: f64,
-}
-
-/// What the loop leaves to be done.
-pub(crate) struct Outcome<V> {
-    pub(crate) report: Report<V>,
-    /// Digest of the best weights' file.
-    pub(crate) digest: String,
-    checkpoint: PathBuf,
-}
-
-impl<V> Outcome<V> {
-    /// Takes the checkpoint away, and gives back how the training ended.
-    pub(crate) fn close(self) -> Result<Report<V>, Error> {
-        files::remove(&self.checkpoint)?;
-        Ok(self.report)
-    }
+    /// Examples of each validation, where the minutes did not allow for as many as the settings ask
+    /// for.
+    pub fewer_validated: Option<usize>,
+    /// Why the model is of no use, if it is of none.
+    pub verdict: Option<Verdict>,
 }
 
 /// The best model of a training.
@@ -92,14 +94,14 @@ struct Finished<V> {
     validations: Vec<V>,
     best: V,
     digest: String,
-    checkpoint: PathBuf,
 }
 
-/// Trains a task's model, and leaves the best one in a directory, with `history.jsonl`.
+/// Trains a task's model, and leaves the best one in the session's folder, with `history.jsonl` and `manifest.json`, which
+/// `origin` is written to.
 ///
-/// A checkpoint is written at each validation and every minute between; the outcome takes it away when it is closed. `progress` is called
-/// after each step, and may stop the training: then a checkpoint is written, too. With `resume` a training goes on from the directory's
-/// checkpoint, which must be of the same `run`, a digest of settings and data, to the same weights as if it had never stopped.
+/// A checkpoint is written at each validation and every minute between, and removed at the end. `progress` is called after each
+/// step, and may stop the training: then a checkpoint is written, too. A session that resumes continues from the folder's checkpoint,
+/// which must be of the same `run`, a digest of settings and data, to the same weights as if the training had never stopped.
 ///
 /// # Errors
 /// If a setting is out of its range, there are no examples, a file cannot be read or written, the loss is no longer finite, the training
@@ -108,79 +110,53 @@ pub(crate) fn run<T: Task>(
     task: &mut T,
     budget: &Budget,
     examples: &Arc<impl Examples<Example = T::Example>>,
-    directory: &Path,
+    session: &Session<'_>,
     run: &str,
-    resume: bool,
-    mut progress: impl FnMut(&Progress<'_, T::Validation>) -> ControlFlow<()>,
-) -> Result<Outcome<T::Validation>, Error>
+    origin: impl Serialize + DeserializeOwned,
+    progress: impl FnMut(&Progress<'_, T::Validation>) -> ControlFlow<()>,
+) -> Result<Report<T::Validation>, Error>
 where
     T::Example: 'static,
 {
-    budget.check()?;
-    if examples.len() == 0 {
-        return Err(Error::NoData("training"));
-    }
-    let mut trainer = Trainer::new(task, budget);
-    let mut checkpoints = Checkpoints::new(directory);
-    if resume {
-        let state = State::read(
-            directory,
-            run,
-            trainer.weights.values.len(),
-            trainer.average.is_some(),
-        )?;
-        trainer.restore(state, &mut checkpoints)?;
-    }
-    let taken = trainer.steps * budget.batch as u64;
-    let mut order = Order::after(taken, examples, budget.seed, budget.shuffle_pool);
-    let mut written = Instant::now();
-    while trainer.share() < 1.0 && checkpoints.since_best() < budget.patience {
-        let examples = order.take(budget.batch)?;
-        let loss = trainer.step(&examples, checkpoints.validations())?;
-        let validations = checkpoints.validations().len() + 1;
-        let due = validations as f64 / f64::from(budget.validations.max(1));
-        let is_due = trainer.share() >= due.min(1.0);
-        if is_due {
-            trainer.validate(&mut checkpoints)?;
-        }
-        let go_on = progress(&trainer.progress(loss, checkpoints.validations().last()));
-        if is_due || go_on.is_break() || written.elapsed() > CHECKPOINT_EVERY {
-            trainer.state(run, &checkpoints).write(directory)?;
-            written = Instant::now();
-        }
-        if go_on.is_break() {
-            return Err(Error::Interrupted(trainer.steps));
-        }
-    }
-    let finished = checkpoints.finish();
-    Ok(Outcome {
-        report: Report {
-            steps: trainer.steps,
-            validations: finished.validations,
-            best: finished.best,
-            stopped_early: trainer.share() < 1.0,
-            examples_per_second: trainer.examples_per_second(),
-        },
-        digest: finished.digest,
-        checkpoint: finished.checkpoint,
-    })
+    let clock = || session.started.elapsed();
+    let mut trainer = Trainer::new(task, budget, session, &clock);
+    let (report, digest) = trainer.train(examples, session, run, progress)?;
+    let weight_count = trainer.weights.values.len();
+    Manifest::new(T::KIND, origin, &report, weight_count, digest).write(session.folder)?;
+    checkpoint::remove(session.folder)?;
+    Ok(report)
 }
 
 struct Trainer<'a, T: Task> {
     task: &'a mut T,
     budget: &'a Budget,
+    /// Time since the work on the training began.
+    clock: &'a (dyn Fn() -> Duration + Sync),
+    /// Where minutes are the budget.
+    deadline: Option<Deadline>,
     threads: usize,
     weights: Weights,
     moments: Moments,
     average: Option<Average>,
     steps: u64,
+    /// Time spent in steps.
     seconds: f64,
+    /// Share of the budget that is used.
+    share: f64,
     losses: Losses,
 }
 
-impl<'a, T: Task> Trainer<'a, T> {
-    fn new(task: &'a mut T, budget: &'a Budget) -> Self {
-        let threads = budget.threads.unwrap_or_else(default_threads);
+impl<'a, T: Task> Trainer<'a, T>
+where
+    T::Example: 'static,
+{
+    fn new(
+        task: &'a mut T,
+        budget: &'a Budget,
+        session: &Session<'_>,
+        clock: &'a (dyn Fn() -> Duration + Sync),
+    ) -> Self {
+        let threads = session.threads.unwrap_or_else(default_threads);
         let weights = Weights::of(task.network());
         Self {
             threads: task.device().threads(threads),
@@ -189,25 +165,133 @@ impl<'a, T: Task> Trainer<'a, T> {
                 .map(|decay| Average::new(decay, &weights.values)),
             task,
             budget,
+            clock,
+            deadline: None,
             moments: Moments::new(weights.values.len()),
             weights,
             steps: 0,
             seconds: 0.0,
+            share: 0.0,
             losses: Losses::default(),
         }
+    }
+
+    /// Trains until the budget or the patience is used up; gives back how it ended and the digest of the best weights' file.
+    fn train(
+        &mut self,
+        examples: &Arc<impl Examples<Example = T::Example>>,
+        session: &Session<'_>,
+        run: &str,
+        mut progress: impl FnMut(&Progress<'_, T::Validation>) -> ControlFlow<()>,
+    ) -> Result<(Report<T::Validation>, String), Error> {
+        self.budget.check()?;
+        if examples.len() == 0 {
+            return Err(Error::NoData("training"));
+        }
+        let mut validations = Validations::new(session.folder);
+        self.prepare(session, run, &mut validations)?;
+        let taken = self.steps * self.budget.batch as u64;
+        let mut order = Order::after(taken, examples, self.budget.seed, self.budget.shuffle_pool);
+        let mut written = (self.clock)();
+        if let Some(deadline) = &mut self.deadline {
+            deadline.begin(written);
+        }
+        let mut validated_at = self.share;
+        while validations.all().is_empty()
+            || (self.share < 1.0 && validations.since_best() < self.budget.patience)
+        {
+            let examples = order.take(self.budget.batch)?;
+            let loss = self.step(&examples, validations.all())?;
+            let is_due = self.share >= self.due(validations.all().len(), validated_at);
+            let began = (self.clock)();
+            if is_due {
+                self.validate(&mut validations)?;
+            }
+            let go_on = progress(&self.progress(loss, validations.all().last()));
+            if is_due || go_on.is_break() || (self.clock)() - written > CHECKPOINT_EVERY {
+                self.state(run, &validations).write(session.folder)?;
+                written = (self.clock)();
+            }
+            if is_due {
+                self.validated(written - began);
+                validated_at = self.share;
+            }
+            if go_on.is_break() {
+                return Err(Error::Interrupted(self.steps));
+            }
+        }
+        let finished = validations.finish();
+        let wanted = self.budget.validation_examples;
+        let examples = self.deadline.map_or(wanted, |deadline| deadline.examples());
+        let report = Report {
+            steps: self.steps,
+            stopped_early: self.share < 1.0,
+            examples_per_second: self.examples_per_second(),
+            fewer_validated: (examples < wanted).then_some(examples),
+            verdict: self.task.verdict(&finished.best),
+            validations: finished.validations,
+            best: finished.best,
+        };
+        Ok((report, finished.digest))
+    }
+
+    /// Plans the validations, and continues from a checkpoint where the session resumes.
+    fn prepare(
+        &mut self,
+        session: &Session<'_>,
+        run: &str,
+        validations: &mut Validations<T::Validation>,
+    ) -> Result<(), Error> {
+        let state = match session.resume {
+            true => Some(State::read(
+                session.folder,
+                run,
+                self.weights.values.len(),
+                self.average.is_some(),
+            )?),
+            false => None,
+        };
+        let spent = state.as_ref().and_then(|state| state.standing.spent);
+        self.deadline = self
+            .budget
+            .minutes
+            .map(|minutes| Deadline::new(minutes, spent));
+        self.plan(spent.is_some())?;
+        match state {
+            Some(state) => self.restore(state, validations),
+            None => Ok(()),
+        }
+    }
+
+    /// Draws the examples of validations: where minutes are the budget, as many as fit, which a few of them tell.
+    fn plan(&mut self, is_planned: bool) -> Result<(), Error> {
+        let wanted = self.budget.validation_examples;
+        let Some(mut deadline) = self.deadline else {
+            return self.task.draw_validation(wanted);
+        };
+        if !is_planned {
+            let tried = wanted.div_ceil(TRIED);
+            self.task.draw_validation(tried)?;
+            let began = (self.clock)();
+            self.judge(&[])?;
+            let now = (self.clock)();
+            deadline.plan(tried, now - began, wanted, now);
+        }
+        self.deadline = Some(deadline);
+        self.task.draw_validation(deadline.examples())
     }
 
     /// Goes on from where another left off; its best model is written again.
     fn restore(
         &mut self,
         state: State<T::Validation>,
-        checkpoints: &mut Checkpoints<T::Validation>,
+        validations: &mut Validations<T::Validation>,
     ) -> Result<(), Error> {
         if !state.best.is_empty() {
             self.weights.values = state.best;
             self.task.set_weights(&self.weights);
         }
-        checkpoints.restore(&state.standing.validations, &*self.task, &self.weights)?;
+        validations.restore(&state.standing.validations, &*self.task, &self.weights)?;
         self.weights.values = state.weights;
         self.moments = state.moments;
         if let (Some(average), Some(values)) = (&mut self.average, state.average) {
@@ -216,31 +300,49 @@ impl<'a, T: Task> Trainer<'a, T> {
         self.steps = state.standing.steps;
         self.seconds = state.standing.seconds;
         self.losses = state.standing.losses;
+        self.count();
         Ok(())
     }
 
-    fn state(&self, run: &str, checkpoints: &Checkpoints<T::Validation>) -> State<T::Validation> {
+    fn state(&self, run: &str, validations: &Validations<T::Validation>) -> State<T::Validation> {
         State {
             standing: Standing {
                 run: run.to_string(),
                 steps: self.steps,
                 seconds: self.seconds,
+                spent: self.deadline.map(|deadline| deadline.spent((self.clock)())),
                 losses: self.losses,
-                validations: checkpoints.validations().to_vec(),
+                validations: validations.all().to_vec(),
             },
             weights: self.weights.values.clone(),
             moments: self.moments.clone(),
-            best: checkpoints.best_weights().to_vec(),
+            best: validations.best_weights().to_vec(),
             average: self.average.as_ref().map(|average| average.values.clone()),
         }
     }
 
-    /// Share of the budget that is used.
-    fn share(&self) -> f64 {
-        match self.budget.minutes {
-            Some(minutes) => self.seconds / (60.0 * minutes),
+    /// Counts what is used of the budget. The share never falls, though what a validation takes is estimated anew.
+    fn count(&mut self) {
+        let share = match &self.deadline {
+            Some(deadline) => deadline.share((self.clock)()),
             None => self.steps as f64 / self.budget.steps as f64,
+        };
+        self.share = self.share.max(share);
+    }
+
+    /// Share at which the next validation is due, after so many, the last of them at a share.
+    fn due(&self, validations: usize, last: f64) -> f64 {
+        let due = (validations + 1) as f64 / f64::from(self.budget.validations.max(1));
+        let gap = self.deadline.map_or(0.0, |deadline| deadline.gap());
+        due.max(last + gap).min(1.0)
+    }
+
+    /// A validation and its files took so long.
+    fn validated(&mut self, took: Duration) {
+        if let Some(deadline) = &mut self.deadline {
+            deadline.validated(took);
         }
+        self.count();
     }
 
     fn examples_per_second(&self) -> f64 {
@@ -254,17 +356,17 @@ impl<'a, T: Task> Trainer<'a, T> {
     ) -> Progress<'v, T::Validation> {
         Progress {
             step: self.steps,
-            share: self.share().min(1.0),
+            share: self.share.min(1.0),
             loss,
             validation,
             examples_per_second: self.examples_per_second(),
         }
     }
 
-    fn moment<'v>(&self, validations: &'v [T::Validation]) -> Moment<'v, T::Validation> {
-        Moment {
+    fn position<'v>(&self, validations: &'v [T::Validation]) -> Position<'v, T::Validation> {
+        Position {
             step: self.steps,
-            share: self.share(),
+            share: self.share,
             batch: self.budget.batch,
             averaged: false,
             validations,
@@ -277,8 +379,8 @@ impl<'a, T: Task> Trainer<'a, T> {
         examples: &[T::Example],
         validations: &[T::Validation],
     ) -> Result<f64, Error> {
-        let start = Instant::now();
-        let at = self.moment(validations);
+        let began = (self.clock)();
+        let at = self.position(validations);
         let (loss, mut gradient) = self.gradient(examples, &at);
         if !loss.is_finite() {
             let step = self.steps;
@@ -292,12 +394,21 @@ impl<'a, T: Task> Trainer<'a, T> {
             average.add(&self.weights.values, self.steps);
         }
         self.losses.add(loss);
-        self.seconds += start.elapsed().as_secs_f64();
+        let took = (self.clock)() - began;
+        self.seconds += took.as_secs_f64();
+        if let Some(deadline) = &mut self.deadline {
+            deadline.step(took);
+        }
+        self.count();
         Ok(loss)
     }
 
     /// Loss and gradient of a batch, summed over its micro-batches in order.
-    fn gradient(&self, examples: &[T::Example], at: &Moment<'_, T::Validation>) -> (f64, Vec<f32>) {
+    fn gradient(
+        &self,
+        examples: &[T::Example],
+        at: &Position<'_, T::Validation>,
+    ) -> (f64, Vec<f32>) {
         let device = self.task.tensors().clone().autodiff();
         let micro_batch = self.budget.micro_batch;
         let size = self.task.piece(micro_batch);
@@ -325,39 +436,38 @@ impl<'a, T: Task> Trainer<'a, T> {
             .expect("a batch has micro-batches")
     }
 
-    /// Puts the weights into the task's model, judges it, and keeps it if it is the best. Where an average of the weights is kept, it is
-    /// judged, too, and the better of the two stands for both.
-    fn validate(&mut self, checkpoints: &mut Checkpoints<T::Validation>) -> Result<(), Error> {
-        let training_loss = std::mem::take(&mut self.losses).mean();
-        let at = Moment {
-            averaged: true,
-            ..self.moment(checkpoints.validations())
-        };
+    /// Validates the weights and, where an average of them is kept, the average, too: the better of the two, and its weights.
+    fn judge(&mut self, validations: &[T::Validation]) -> Result<(T::Validation, Weights), Error> {
+        let training_loss = self.losses.mean();
+        let mut at = self.position(validations);
         let averaged = match &self.average {
             None => None,
             Some(average) => {
                 let mut weights = self.weights.clone();
                 weights.values.clone_from(&average.values);
                 self.task.set_weights(&weights);
+                at.averaged = true;
                 Some((self.task.validate(training_loss, &at)?, weights))
             }
         };
         self.task.set_weights(&self.weights);
-        let at = Moment {
-            averaged: false,
-            ..at
-        };
+        at.averaged = false;
         let validation = self.task.validate(training_loss, &at)?;
         let (step, loss) = (self.steps, validation.loss());
         if !loss.is_finite() {
             return Err(Error::Diverged { step, loss });
         }
-        match averaged {
-            Some((averaged, weights)) if averaged.loss() < loss => {
-                self.task.set_weights(&weights);
-                checkpoints.record(averaged, &*self.task, &weights)
-            }
-            _ => checkpoints.record(validation, &*self.task, &self.weights),
-        }
+        Ok(match averaged {
+            Some(averaged) if averaged.0.loss() < loss => averaged,
+            _ => (validation, self.weights.clone()),
+        })
+    }
+
+    /// Validates the model, and keeps it if it is the best.
+    fn validate(&mut self, validations: &mut Validations<T::Validation>) -> Result<(), Error> {
+        let (validation, weights) = self.judge(validations.all())?;
+        self.losses = Losses::default();
+        self.task.set_weights(&weights);
+        validations.record(validation, &*self.task, &weights)
     }
 }

@@ -9,18 +9,22 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::optimiser::Update;
+use super::verdict::Verdict;
 use crate::device::Device;
 use crate::error::Error;
+use crate::model::Kind;
 use crate::weights::Weights;
 
-/// A model in training: its network, its objective, how the weights move, and how they are judged.
+/// A model in training: its network, its objective, how the weights move, and how they are validated.
 pub(crate) trait Task: Sync {
+    /// What is trained.
+    const KIND: Kind;
     /// What it is trained on.
     type Example: Send + Sync;
     /// What the weights belong to.
     type Network: Module + Sync;
     /// What a validation finds.
-    type Validation: Judged;
+    type Validation: Validated;
 
     /// A network to load weights into.
     fn network(&self) -> &Self::Network;
@@ -43,11 +47,11 @@ pub(crate) trait Task: Sync {
         network: &Self::Network,
         examples: &[Self::Example],
         place: u64,
-        at: &Moment<'_, Self::Validation>,
+        at: &Position<'_, Self::Validation>,
     ) -> Tensor<1>;
 
     /// How the weights move at the end of a step.
-    fn update(&self, at: &Moment<'_, Self::Validation>) -> Update;
+    fn update(&self, at: &Position<'_, Self::Validation>) -> Update;
 
     /// Decay rate of the weights' moving average, which validations then judge beside the weights themselves; none keeps no average.
     fn averaging(&self) -> Option<f64> {
@@ -60,20 +64,27 @@ pub(crate) trait Task: Sync {
     /// Puts weights into the model.
     fn set_weights(&mut self, weights: &Weights);
 
-    /// Judges the weights that it has.
+    /// Draws the examples that validations judge: at most so many, spread evenly over the validation
+    /// data.
+    fn draw_validation(&mut self, count: usize) -> Result<(), Error>;
+
+    /// Validates the weights that it has.
     fn validate(
         &self,
         training_loss: f64,
-        at: &Moment<'_, Self::Validation>,
+        at: &Position<'_, Self::Validation>,
     ) -> Result<Self::Validation, Error>;
 
     /// Writes the model into a directory, and returns the digest of its weights' file.
     fn save(&self, directory: &Path) -> Result<String, Error>;
+
+    /// Why a model with this best validation is of no use, if it is of none.
+    fn verdict(&self, best: &Self::Validation) -> Option<Verdict>;
 }
 
 /// Where in a training a step or a validation stands.
 #[derive(Debug)]
-pub(crate) struct Moment<'a, V> {
+pub(crate) struct Position<'a, V> {
     /// Optimiser steps so far.
     pub(crate) step: u64,
     /// Share of the budget that is used, from 0; one in minutes may be exceeded.
@@ -87,7 +98,7 @@ pub(crate) struct Moment<'a, V> {
 }
 
 /// What a validation finds. The best model is the one of the least loss.
-pub(crate) trait Judged: Clone + Sync + Serialize + DeserializeOwned {
+pub(crate) trait Validated: Clone + Sync + Serialize + DeserializeOwned {
     /// The loss by which models are selected.
     fn loss(&self) -> f64;
 }

@@ -13,9 +13,6 @@ use tracecodec_nn::generator::Sequences;
 
 use crate::failure::Hint;
 
-/// The file that describes latent sequences.
-const SEQUENCES: &str = "sequences.json";
-
 /// Train and measure generators.
 ///
 /// A generator goes on where a trace ends, or begins a new one. The autoregressive one learns from captures; flow matching learns from latent
@@ -45,7 +42,7 @@ pub(crate) fn run(args: &GeneratorArgs, json: bool) -> Result<()> {
 
 /// Opens a folder of latent sequences.
 fn open_sequences(folder: &Path) -> Result<Sequences> {
-    if !folder.join(SEQUENCES).is_file() {
+    if !Sequences::is_in(folder) {
         return Err(Hint::error(
             format!("{}: no latent sequences there", folder.display()),
             "name a folder that `tracecodec generator sequences` wrote",

@@ -8,19 +8,20 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
 
+use tracecodec_nn::generator::Sequences;
 use tracecodec_nn::generator::autoregressive::{self, AutoregressiveConfig};
 use tracecodec_nn::generator::flow_matching::{self, FlowMatchingConfig, Preset};
+use tracecodec_nn::model::Kind;
 use tracecodec_nn::train::Report;
 use tracecodec_nn::{Device, Precision};
 
-use super::{SEQUENCES, open_sequences};
+use super::open_sequences;
 use crate::choice::choice;
 use crate::cli::{DeviceArg, ReadArgs};
 use crate::course_data;
 use crate::failure::Hint;
-use crate::generator_args::GENERATOR;
 use crate::output::print_summary;
-use crate::training_run::{TrainingArgs, TrainingBar, stopped_early};
+use crate::training_run::{TrainingArgs, TrainingBar, stopped_early, warn};
 
 /// Train a generator.
 ///
@@ -73,7 +74,7 @@ pub(crate) fn run(args: &Train, json: bool) -> Result<()> {
             "name captures, folders that `tracecodec shard` wrote, or one that `tracecodec generator sequences` wrote",
         ));
     }
-    let holds_sequences = |path: &&PathBuf| path.join(SEQUENCES).is_file();
+    let holds_sequences = |path: &&PathBuf| Sequences::is_in(path);
     if let (Some(folder), 2..) = (args.data.iter().find(holds_sequences), args.data.len()) {
         return Err(Hint::error(
             format!("{}: latent sequences beside other data", folder.display()),
@@ -81,7 +82,7 @@ pub(crate) fn run(args: &Train, json: bool) -> Result<()> {
         ));
     }
     match args.data.as_slice() {
-        [folder] if folder.join(SEQUENCES).is_file() => flow_matching(args, folder, json),
+        [folder] if Sequences::is_in(folder) => flow_matching(args, folder, json),
         _ => autoregressive(args, json),
     }
 }
@@ -93,19 +94,15 @@ fn autoregressive(args: &Train, json: bool) -> Result<()> {
             "captures train the autoregressive generator, on the CPU; latent sequences train flow matching",
         ));
     }
+    let training = &args.training;
+    let session = training.session(Device::Cpu);
     let config = args.autoregressive()?;
     config.check()?;
-    let training = &args.training;
-    training.check_output(GENERATOR, None)?;
+    training.check_output(Kind::Generator, None)?;
     let data = course_data::prepare(&args.data, args.label_by_name, args.read)?;
     let bar = TrainingBar::new("spans");
-    let (_, report) = autoregressive::train(
-        &config,
-        &data,
-        &training.output,
-        training.resume,
-        |progress| bar.show(progress),
-    )?;
+    let (_, report) =
+        autoregressive::train(&config, &data, &session, |progress| bar.show(progress))?;
     bar.finish();
     summarise(training, "autoregressive", "spans", &report, json)
 }
@@ -118,6 +115,7 @@ fn summarise<V: Display + Clone + Serialize>(
     report: &Report<V>,
     json: bool,
 ) -> Result<()> {
+    warn(report);
     let summary = Summary {
         output: training.output.display().to_string(),
         backbone,
@@ -144,20 +142,16 @@ fn flow_matching(args: &Train, folder: &Path, json: bool) -> Result<()> {
             "latent sequences have the labels of their shards",
         ));
     }
+    let training = &args.training;
+    let session = training.session(args.device.device());
     let config = args.flow_matching()?;
     config.check()?;
-    let training = &args.training;
-    training.check_output(GENERATOR, None)?;
-    config.train.device.check()?;
+    training.check_output(Kind::Generator, None)?;
+    session.device.check()?;
     let sequences = open_sequences(folder)?;
     let bar = TrainingBar::new("windows");
-    let (_, report) = flow_matching::train(
-        &config,
-        &sequences,
-        &training.output,
-        training.resume,
-        |progress| bar.show(progress),
-    )?;
+    let (_, report) =
+        flow_matching::train(&config, &sequences, &session, |progress| bar.show(progress))?;
     bar.finish();
     summarise(training, "flow-matching", "windows", &report, json)
 }
@@ -171,15 +165,14 @@ impl Train {
             }
             None => AutoregressiveConfig::default(),
         };
-        let training = &self.training;
-        config.seed = training.seed.unwrap_or(config.seed);
+        let (train, training) = (&mut config.train, &self.training);
+        train.seed = training.seed.unwrap_or(train.seed);
         if let Some(steps) = training.steps {
-            (config.steps, config.minutes) = (steps, None);
+            (train.steps, train.minutes) = (steps, None);
         }
-        config.minutes = training.minutes.or(config.minutes);
-        config.threads = training.threads;
+        train.minutes = training.minutes.or(train.minutes);
         if self.half {
-            config.precision = Precision::Half;
+            train.precision = Precision::Half;
         }
         Ok(config)
     }
@@ -196,8 +189,6 @@ impl Train {
             (train.steps, train.minutes) = (steps, None);
         }
         train.minutes = training.minutes.or(train.minutes);
-        train.threads = training.threads;
-        train.device = self.device.device();
         Ok(config)
     }
 }

@@ -8,7 +8,7 @@ mod standard;
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 use tracecodec::action::OptionProfiles;
-use tracecodec::raw::{RawRow, Schema};
+use tracecodec::raw::RawRow;
 
 use super::batch::{Batch, Shape};
 use super::config::Model;
@@ -97,11 +97,6 @@ impl Encoding {
             }
         };
         Self { table, scale }
-    }
-
-    /// The table that it encodes.
-    pub(super) fn schema(&self) -> Schema {
-        self.table.schema()
     }
 
     /// Whether it is a whole encoding of this model: one from a damaged file may not be.

@@ -1,19 +1,40 @@
-//! Settings of a training.
+//! Settings of a codec and its training.
 
 use serde::{Deserialize, Serialize};
 
-use crate::codec::Augmentation;
-use crate::device::Device;
+use crate::codec::{Augmentation, CodecConfig};
 use crate::error::Error;
 use crate::train::{Budget, positive, rule};
 use crate::weights::Precision;
+
+/// Settings of a codec and its training.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CodecSettings {
+    /// Shape of the codec; `codec` in files.
+    #[serde(rename = "codec")]
+    pub model: CodecConfig,
+    /// Settings of the training.
+    pub train: TrainConfig,
+}
+
+impl CodecSettings {
+    /// Whether a training with these settings can start.
+    ///
+    /// # Errors
+    /// If a setting is out of its range.
+    pub fn check(&self) -> Result<(), Error> {
+        self.model.check()?;
+        self.train.check()
+    }
+}
 
 /// Settings of a training. With `minutes` the number of steps depends on the machine; with `steps` alone the weights
 /// depend on data, configuration and seed only.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainConfig {
-    /// Names all random numbers. Default 0.
+    /// Seed of every random stream. Default 0.
     pub seed: u64,
     /// Optimiser steps. Default 12,000.
     pub steps: u64,
@@ -53,12 +74,6 @@ pub struct TrainConfig {
     pub patience: u32,
     /// How many bits of a weight are stored. Default 32.
     pub precision: Precision,
-    /// Threads on the CPU; the result does not depend on them. Default: all of the machine's.
-    #[serde(skip)]
-    pub threads: Option<usize>,
-    /// Where the network computes. Default: the CPU.
-    #[serde(skip)]
-    pub device: Device,
 }
 
 impl Default for TrainConfig {
@@ -84,8 +99,6 @@ impl Default for TrainConfig {
             validation_packets: 8_192,
             patience: 6,
             precision: Precision::default(),
-            threads: None,
-            device: Device::default(),
         }
     }
 }
@@ -101,8 +114,8 @@ impl TrainConfig {
             micro_batch: self.micro_batch,
             shuffle_pool: self.shuffle_pool,
             validations: self.validations,
+            validation_examples: self.validation_packets,
             patience: self.patience,
-            threads: self.threads,
         }
     }
 
@@ -110,7 +123,7 @@ impl TrainConfig {
     ///
     /// # Errors
     /// If a setting is out of its range.
-    pub fn check(&self) -> Result<(), Error> {
+    fn check(&self) -> Result<(), Error> {
         self.budget().check()?;
         positive("validation_packets", self.validation_packets as f64)?;
         positive("learning_rate", self.learning_rate)?;

@@ -5,9 +5,9 @@ mod data;
 mod manifest;
 mod validation;
 
-pub use config::TrainConfig;
+pub use config::{CodecSettings, TrainConfig};
 pub use data::{Data, Rows};
-pub use manifest::Manifest;
+pub use manifest::{Manifest, Origin};
 pub use validation::Validation;
 
 use std::ops::ControlFlow;
@@ -18,13 +18,16 @@ use tracecodec::action::Action;
 
 use super::batch::Batch;
 use super::loss::Parts;
-use super::{Codec, CodecConfig, Network};
+use super::{Codec, Network};
 use crate::accuracy::Accuracy;
 use crate::device::Device;
 use crate::error::Error;
+use crate::model::Kind;
 use crate::parallel::{default_threads, ordered};
 use crate::random::{Purpose, normals, stream};
-use crate::train::{self, Decay, Moment, Progress, Report, Task, Update, schedule};
+use crate::train::{
+    self, Decay, Position, Progress, Report, Session, Task, Update, Verdict, rate_hint, schedule,
+};
 use crate::weights::Weights;
 
 /// Packets that a validation computes at a time, on the CPU.
@@ -33,47 +36,41 @@ const PIECE: usize = 256;
 /// Learning rate at the end, as a share of its peak.
 const RATE_FLOOR: f64 = 0.01;
 
-/// Trains a codec and leaves the best one in a directory, with `history.jsonl` and `manifest.json`.
+/// Trains a codec and leaves the best one in the session's folder, with `history.jsonl` and `manifest.json`.
 ///
 /// A checkpoint is written at each validation and every minute between; it is gone when the training ends. `progress` is called after each
-/// step, and may stop the training: then a checkpoint is written, too. With `resume` a training goes on from the directory's
-/// checkpoint, to the same weights as if it had never stopped.
+/// step, and may stop the training: then a checkpoint is written, too.
 ///
 /// # Errors
 /// If a setting is out of its range, there is no data, a file cannot be read or written, the loss is no longer finite, the training was
 /// stopped, or the checkpoint is of other data or settings.
 pub fn train(
-    config: &TrainConfig,
-    shape: &CodecConfig,
+    settings: &CodecSettings,
     data: &Data,
-    directory: &Path,
-    resume: bool,
+    session: &Session<'_>,
     progress: impl FnMut(&Progress<'_, Validation>) -> ControlFlow<()>,
 ) -> Result<(Codec, Report<Validation>), Error> {
-    config.check()?;
+    settings.check()?;
     if data.validation_packets() == 0 {
         return Err(Error::NoData("validation"));
     }
-    let mut task = CodecTask::new(config, shape, data)?;
-    let run = run_digest(config, shape, data)?;
-    let outcome = train::run(
-        &mut task,
-        &config.budget(),
+    let report = train::run(
+        &mut CodecTask::new(settings, data, session)?,
+        &settings.train.budget(),
         &data.training,
-        directory,
-        &run,
-        resume,
+        session,
+        &run_digest(settings, data)?,
+        Origin::new(settings, data),
         progress,
     )?;
-    Manifest::new(config, &task.codec, data, &outcome).write(directory)?;
-    let report = outcome.close()?;
-    Ok((Codec::load(directory)?.with_device(config.device)?, report))
+    let codec = Codec::load(session.folder)?.with_device(session.device)?;
+    Ok((codec, report))
 }
 
 /// The digest that tells whether a checkpoint belongs to a training.
-fn run_digest(config: &TrainConfig, shape: &CodecConfig, data: &Data) -> Result<String, Error> {
+fn run_digest(settings: &CodecSettings, data: &Data) -> Result<String, Error> {
     let mut hasher = blake3::Hasher::new();
-    let settings = serde_json::json!([config, shape, data.profiles.to_hex()]);
+    let settings = serde_json::json!([settings.train, settings.model, data.profiles.to_hex()]);
     hasher.update(settings.to_string().as_bytes());
     data.training.digest(&mut hasher)?;
     data.validation.digest(&mut hasher)?;
@@ -82,27 +79,35 @@ fn run_digest(config: &TrainConfig, shape: &CodecConfig, data: &Data) -> Result<
 
 /// A codec in training.
 struct CodecTask<'a> {
+    settings: &'a CodecSettings,
     config: &'a TrainConfig,
+    data: &'a Data,
     /// The packets of every validation.
     validation: Vec<Action>,
     codec: Codec,
 }
 
 impl<'a> CodecTask<'a> {
-    fn new(config: &'a TrainConfig, shape: &CodecConfig, data: &Data) -> Result<Self, Error> {
-        let threads = config.threads.unwrap_or_else(default_threads);
+    fn new(
+        settings: &'a CodecSettings,
+        data: &'a Data,
+        session: &Session<'_>,
+    ) -> Result<Self, Error> {
+        let threads = session.threads.unwrap_or_else(default_threads);
         Ok(Self {
-            config,
-            validation: data.validation.spread(config.validation_packets)?,
-            codec: Codec::new(shape, config.seed)?
+            settings,
+            config: &settings.train,
+            data,
+            validation: Vec::new(),
+            codec: Codec::new(&settings.model, settings.train.seed)?
                 .with_profiles(data.profiles.clone())
                 .with_threads(threads)
-                .with_device(config.device)?,
+                .with_device(session.device)?,
         })
     }
 
-    /// β at this moment.
-    fn beta(&self, at: &Moment<'_, Validation>) -> f64 {
+    /// β at this position.
+    fn beta(&self, at: &Position<'_, Validation>) -> f64 {
         self.config.beta * schedule::beta(at.share, self.config.beta_warm_up)
     }
 
@@ -146,12 +151,14 @@ impl Task for CodecTask<'_> {
     type Network = Network;
     type Validation = Validation;
 
+    const KIND: Kind = Kind::Codec;
+
     fn network(&self) -> &Network {
         self.codec.network()
     }
 
     fn device(&self) -> Device {
-        self.config.device
+        self.codec.device()
     }
 
     fn tensors(&self) -> &Tensors {
@@ -164,7 +171,7 @@ impl Task for CodecTask<'_> {
         network: &Network,
         packets: &[Action],
         place: u64,
-        at: &Moment<'_, Validation>,
+        at: &Position<'_, Validation>,
     ) -> Tensor<1> {
         let mut noise = Vec::new();
         let mut batch = Batch::new(self.codec.symbols(), std::iter::empty());
@@ -177,7 +184,7 @@ impl Task for CodecTask<'_> {
         loss / at.batch as f64
     }
 
-    fn update(&self, at: &Moment<'_, Validation>) -> Update {
+    fn update(&self, at: &Position<'_, Validation>) -> Update {
         let rate = schedule::learning_rate(at.share, self.config.warm_up, RATE_FLOOR);
         Update {
             weights: None,
@@ -194,10 +201,15 @@ impl Task for CodecTask<'_> {
         self.codec.set_weights(weights);
     }
 
+    fn draw_validation(&mut self, count: usize) -> Result<(), Error> {
+        self.validation = self.data.validation.spread(count)?;
+        Ok(())
+    }
+
     fn validate(
         &self,
         training_loss: f64,
-        at: &Moment<'_, Validation>,
+        at: &Position<'_, Validation>,
     ) -> Result<Validation, Error> {
         let actions = &self.validation;
         let latents = self.codec.posterior(actions);
@@ -222,9 +234,62 @@ impl Task for CodecTask<'_> {
     fn save(&self, directory: &Path) -> Result<String, Error> {
         self.codec.save(directory, self.config.precision)
     }
+
+    fn verdict(&self, best: &Validation) -> Option<Verdict> {
+        self.settings.verdict(best)
+    }
+}
+
+impl CodecSettings {
+    /// Why a codec with this validation is of no use, if it is of none: it is no better than a guess, or not one packet came back whole.
+    fn verdict(&self, best: &Validation) -> Option<Verdict> {
+        let guessing = self.model.guessing_nats(self.train.lambda_time);
+        let hint = rate_hint(self.train.learning_rate);
+        let guess = Verdict::of_loss(best.loss, guessing, "nats a packet", hint.clone());
+        let nothing = (best.exact == 0.0).then(|| Verdict {
+            reason: "not one packet of the best validation came back whole".to_string(),
+            hint,
+        });
+        guess.or(nothing)
+    }
 }
 
 /// The value of a scalar tensor.
 fn number(scalar: &Tensor<1>) -> f64 {
     f64::from(scalar.clone().into_scalar::<f32>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn test_useless_codecs_are_told() {
+        let settings = CodecSettings::default();
+        let told = |loss, exact| {
+            let validation = Validation {
+                step: 20,
+                loss,
+                fields: 0.02,
+                time: 0.0,
+                kl: 78.0,
+                accuracy: 0.86,
+                exact,
+                training_loss: loss,
+            };
+            let verdict = settings.verdict(&validation);
+            verdict.map_or(String::new(), |verdict| verdict.reason)
+        };
+        assert_eq!(told(1.6, 0.99), "");
+        assert_eq!(told(134.0, 0.01), "");
+        assert!(told(34.0, 0.0).contains("not one packet"));
+        for loss in [136.0, 2e11, f64::NAN] {
+            assert!(
+                told(loss, 0.0).contains("and guessing 136"),
+                "{}",
+                told(loss, 0.0)
+            );
+            assert!(told(loss, 0.5).contains("diverged"));
+        }
+    }
 }

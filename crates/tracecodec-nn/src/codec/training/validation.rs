@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::train::Judged;
+use crate::train::Validated;
 
 /// One validation.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -39,7 +39,7 @@ impl fmt::Display for Validation {
     }
 }
 
-impl Judged for Validation {
+impl Validated for Validation {
     fn loss(&self) -> f64 {
         self.loss
     }

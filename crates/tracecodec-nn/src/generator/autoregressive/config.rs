@@ -91,14 +91,24 @@ impl Shapes {
     }
 }
 
-/// Settings of a training. With `minutes` the number of steps depends on the machine; with `steps` alone the weights depend on data,
-/// configuration and seed only.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// Settings of a generator and its training; one object in files, with the networks as `shapes`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AutoregressiveConfig {
     /// Shapes of the networks.
-    pub shapes: Shapes,
-    /// Names all random numbers. Default 0.
+    #[serde(rename = "shapes")]
+    pub model: Shapes,
+    /// Settings of the training.
+    #[serde(flatten)]
+    pub train: TrainConfig,
+}
+
+/// Settings of a training. With `minutes` the number of steps depends on the machine; with `steps` alone the weights depend on data,
+/// configuration and seed only.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TrainConfig {
+    /// Seed of every random stream. Default 0.
     pub seed: u64,
     /// Optimiser steps. Default 8,000.
     pub steps: u64,
@@ -118,8 +128,10 @@ pub struct AutoregressiveConfig {
     pub weight_decay: f32,
     /// Largest norm of the gradient. Default 1.
     pub clip: f32,
-    /// Share of the spans of which the label is hidden, so that the generator works without one. Default 0.1.
-    pub hidden_labels: f64,
+    /// Share of the spans that are learned without their label, so that the generator works without one; `hidden_labels` in
+    /// files. Default 0.1.
+    #[serde(rename = "hidden_labels", alias = "label_dropout")]
+    pub label_dropout: f64,
     /// Validations in the course of the training. Default 20.
     pub validations: u32,
     /// Spans of a validation of each process, spread evenly over the validation data. Default 64.
@@ -128,15 +140,11 @@ pub struct AutoregressiveConfig {
     pub patience: u32,
     /// How many bits of a weight are stored. Default 32.
     pub precision: Precision,
-    /// Threads on the CPU; the result does not depend on them. Default: all of the machine's.
-    #[serde(skip)]
-    pub threads: Option<usize>,
 }
 
-impl Default for AutoregressiveConfig {
+impl Default for TrainConfig {
     fn default() -> Self {
         Self {
-            shapes: Shapes::default(),
             seed: 0,
             steps: 8_000,
             minutes: None,
@@ -147,17 +155,27 @@ impl Default for AutoregressiveConfig {
             betas: (0.9, 0.98),
             weight_decay: 0.01,
             clip: 1.0,
-            hidden_labels: 0.1,
+            label_dropout: 0.1,
             validations: 20,
             validation_spans: 64,
             patience: 6,
             precision: Precision::default(),
-            threads: None,
         }
     }
 }
 
 impl AutoregressiveConfig {
+    /// Whether a training with these settings can start.
+    ///
+    /// # Errors
+    /// If a setting is out of its range.
+    pub fn check(&self) -> Result<(), Error> {
+        self.train.check()?;
+        self.model.check()
+    }
+}
+
+impl TrainConfig {
     /// What the loop needs to know.
     pub(super) fn budget(&self) -> Budget {
         Budget {
@@ -169,18 +187,13 @@ impl AutoregressiveConfig {
             // Spans are shuffled by their numbers, which take no room.
             shuffle_pool: 1 << 24,
             validations: self.validations,
+            validation_examples: self.validation_spans,
             patience: self.patience,
-            threads: self.threads,
         }
     }
 
-    /// Whether a training with these settings can start.
-    ///
-    /// # Errors
-    /// If a setting is out of its range.
-    pub fn check(&self) -> Result<(), Error> {
+    fn check(&self) -> Result<(), Error> {
         self.budget().check()?;
-        self.shapes.check()?;
         positive("validation_spans", self.validation_spans as f64)?;
         positive("learning_rate", self.learning_rate)?;
         positive("clip", self.clip.into())?;
@@ -201,7 +214,7 @@ impl AutoregressiveConfig {
         }
         for (name, value) in [
             ("warm_up", self.warm_up),
-            ("hidden_labels", self.hidden_labels),
+            ("label_dropout", self.label_dropout),
         ] {
             rule(
                 name,
@@ -211,5 +224,31 @@ impl AutoregressiveConfig {
             )?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{from_value, json, to_value};
+
+    #[test]
+    fn test_settings_are_one_object_in_files() {
+        let settings = json!({"shapes": {"clock": {"width": 8}}, "seed": 3, "hidden_labels": 0.5});
+        let config: AutoregressiveConfig = from_value(settings).unwrap();
+        assert_eq!((config.model.clock.width, config.train.seed), (8, 3));
+        let written = to_value(&config).unwrap();
+        assert_eq!(written["hidden_labels"], 0.5);
+        assert_eq!(from_value::<AutoregressiveConfig>(written).unwrap(), config);
+        let other: AutoregressiveConfig = from_value(json!({"label_dropout": 0.5})).unwrap();
+        assert_eq!(other.train.label_dropout, 0.5);
+    }
+
+    #[test]
+    fn test_unknown_settings_are_refused() {
+        for wrong in [json!({"speed": 1}), json!({"train": {"seed": 1}})] {
+            let refused = from_value::<AutoregressiveConfig>(wrong.clone());
+            assert!(refused.is_err(), "{wrong}");
+        }
     }
 }

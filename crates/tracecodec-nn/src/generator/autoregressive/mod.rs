@@ -24,10 +24,10 @@ mod store;
 mod superposition;
 mod training;
 
-pub use config::{AutoregressiveConfig, Shape, Shapes};
+pub use config::{AutoregressiveConfig, Shape, Shapes, TrainConfig};
 pub use courses::Courses;
 pub use superposition::TraceGenerator;
-pub use training::{Data, TrainingManifest, Validation, train};
+pub use training::{Data, Manifest, Origin, Validation, train};
 
 use burn::tensor::Device as Tensors;
 use tracecodec::action::OptionProfiles;

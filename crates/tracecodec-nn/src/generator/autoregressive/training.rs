@@ -10,9 +10,9 @@ use burn::tensor::{Device as Tensors, Tensor};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use tracecodec::action::OptionProfiles;
-use tracecodec::artifact::{SourceEntry, TOOL};
+use tracecodec::artifact::SourceEntry;
 
-use super::config::AutoregressiveConfig;
+use super::config::{AutoregressiveConfig, TrainConfig};
 use super::courses::{Course, Courses, Fate, SPAN};
 use super::events::{Activity, CLASSES, ENDS, Events};
 use super::network::{Batch, Process};
@@ -20,11 +20,12 @@ use super::past::Past;
 use super::{Autoregressive, CLOCK, OPENINGS, PACKETS, PROCESSES, networks};
 use crate::device::Device;
 use crate::error::Error;
-use crate::files;
+use crate::model::Kind;
 use crate::parallel::{default_threads, ordered};
 use crate::random::{Purpose, stream};
 use crate::train::{
-    self, Decay, Examples, Judged, Moment, Progress, Report, Task, Update, schedule,
+    self, Decay, Examples, Position, Progress, Report, Session, Task, Update, Validated, Verdict,
+    schedule,
 };
 use crate::weights::Weights;
 
@@ -157,39 +158,26 @@ impl fmt::Display for Validation {
     }
 }
 
-impl Judged for Validation {
+impl Validated for Validation {
     fn loss(&self) -> f64 {
         self.loss
     }
 }
 
-/// `manifest.json` of a training.
+/// Manifest of the training of an autoregressive generator.
+pub type Manifest = train::Manifest<Origin, Validation>;
+
+/// Settings and data of the training of an autoregressive generator.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TrainingManifest {
-    /// `tracecodec.generator-training`.
-    pub format: String,
-    /// Version of the manifest, 1.
-    pub version: u32,
-    /// Program and version.
-    pub tool: String,
+pub struct Origin {
     /// Settings.
     pub training: AutoregressiveConfig,
     /// Files that the packets came from.
     pub sources: Vec<SourceEntry>,
     /// Packets to train on.
     pub training_packets: u64,
-    /// Packets to select the best weights with, of which validations take spans.
+    /// Packets to select the best weights with.
     pub validation_packets: u64,
-    /// Optimiser steps.
-    pub steps: u64,
-    /// Whether patience ran out before the budget did.
-    pub stopped_early: bool,
-    /// The validation of the weights that were kept.
-    pub best: Validation,
-    /// Number of weights.
-    pub weight_count: usize,
-    /// BLAKE3 digest of the weights' file.
-    pub weights_blake3: String,
 }
 
 /// What a training reads.
@@ -205,7 +193,7 @@ pub struct Data {
     pub sources: Vec<SourceEntry>,
 }
 
-/// Trains a generator and leaves the best one in a directory, with `history.jsonl` and `manifest.json`. Checkpoints, `progress` and `resume`
+/// Trains a generator and leaves the best one in the session's folder, with `history.jsonl` and `manifest.json`. Checkpoints and `progress`
 /// are those of the codec's [`train`](crate::codec::training::train).
 ///
 /// # Errors
@@ -214,10 +202,10 @@ pub struct Data {
 pub fn train(
     config: &AutoregressiveConfig,
     data: &Data,
-    directory: &Path,
-    resume: bool,
+    session: &Session<'_>,
     progress: impl FnMut(&Progress<'_, Validation>) -> ControlFlow<()>,
 ) -> Result<(Autoregressive, Report<Validation>), Error> {
+    session.check_cpu()?;
     config.check()?;
     for (name, courses) in [
         ("training", &data.training),
@@ -230,36 +218,22 @@ pub fn train(
             return Err(Error::NoOpenings(name));
         }
     }
-    let run = run_digest(config, data);
-    let mut task = AutoregressiveTask::new(config, data)?;
-    let spans = Arc::new(Spans::of(&data.training));
-    let outcome = train::run(
-        &mut task,
-        &config.budget(),
-        &spans,
-        directory,
-        &run,
-        resume,
-        progress,
-    )?;
-    let report = &outcome.report;
-    let manifest = TrainingManifest {
-        format: "tracecodec.generator-training".to_string(),
-        version: 1,
-        tool: TOOL.to_string(),
+    let origin = Origin {
         training: config.clone(),
         sources: data.sources.clone(),
         training_packets: data.training.packets(),
         validation_packets: data.validation.packets(),
-        steps: report.steps,
-        stopped_early: report.stopped_early,
-        best: report.best,
-        weight_count: task.model.weights.values.len(),
-        weights_blake3: outcome.digest.clone(),
     };
-    files::write_json(&directory.join("manifest.json"), &manifest)?;
-    let report = outcome.close()?;
-    Ok((Autoregressive::load(directory)?, report))
+    let report = train::run(
+        &mut AutoregressiveTask::new(config, data, session)?,
+        &config.train.budget(),
+        &Arc::new(Spans::of(&data.training)),
+        session,
+        &run_digest(config, data),
+        origin,
+        progress,
+    )?;
+    Ok((Autoregressive::load(session.folder)?, report))
 }
 
 /// The digest that tells whether a checkpoint belongs to a training.
@@ -274,8 +248,9 @@ fn run_digest(config: &AutoregressiveConfig, data: &Data) -> String {
 
 /// A generator in training.
 struct AutoregressiveTask<'a> {
-    config: &'a AutoregressiveConfig,
+    config: &'a TrainConfig,
     data: &'a Data,
+    threads: usize,
     events: Events,
     activity: Activity,
     /// The spans of every validation.
@@ -286,26 +261,30 @@ struct AutoregressiveTask<'a> {
 }
 
 impl<'a> AutoregressiveTask<'a> {
-    fn new(config: &'a AutoregressiveConfig, data: &'a Data) -> Result<Self, Error> {
+    fn new(
+        config: &'a AutoregressiveConfig,
+        data: &'a Data,
+        session: &Session<'_>,
+    ) -> Result<Self, Error> {
         let tensors = Device::Cpu.open()?;
         let labels = data.training.labels().to_vec();
-        let networks = networks(&config.shapes, labels.len(), config.seed, &tensors);
-        let spans = Spans::once(&data.validation);
+        let networks = networks(&config.model, labels.len(), config.train.seed, &tensors);
         let events = Events::default();
         Ok(Self {
             model: Autoregressive::new(
-                config.shapes.clone(),
+                config.model.clone(),
                 labels,
                 data.training.rates(),
                 data.profiles.clone(),
                 Weights::of(&networks),
             ),
-            validation: spans.spread(config.validation_spans),
+            validation: Vec::new(),
+            threads: session.threads.unwrap_or_else(default_threads),
             activity: events.activity(),
             events,
             networks,
             tensors,
-            config,
+            config: &config.train,
             data,
         })
     }
@@ -391,7 +370,7 @@ impl<'a> AutoregressiveTask<'a> {
         let pieces: Vec<&[Span]> = self.validation.chunks(PIECE).collect();
         let courses = &self.data.validation;
         let sums = ordered(
-            self.config.threads.unwrap_or_else(default_threads),
+            self.threads,
             pieces.len(),
             || (),
             |(), i| {
@@ -441,6 +420,8 @@ impl Task for AutoregressiveTask<'_> {
     type Network = Networks;
     type Validation = Validation;
 
+    const KIND: Kind = Kind::Generator;
+
     fn network(&self) -> &Networks {
         &self.networks
     }
@@ -459,10 +440,10 @@ impl Task for AutoregressiveTask<'_> {
         network: &Networks,
         spans: &[Span],
         place: u64,
-        at: &Moment<'_, Validation>,
+        at: &Position<'_, Validation>,
     ) -> Tensor<1> {
         let mut rng = stream(self.config.seed, Purpose::Batch, place);
-        let mut hides = || rng.random_bool(self.config.hidden_labels);
+        let mut hides = || rng.random_bool(self.config.label_dropout);
         let surprises = (0..PROCESSES).filter_map(|process| {
             let batch = self.batch(&self.data.training, spans, process, &mut hides);
             (batch.spans > 0).then(|| network.of(process).surprise(&batch))
@@ -471,7 +452,7 @@ impl Task for AutoregressiveTask<'_> {
         surprise.expect("there are spans") / (at.batch * SPAN) as f64
     }
 
-    fn update(&self, at: &Moment<'_, Validation>) -> Update {
+    fn update(&self, at: &Position<'_, Validation>) -> Update {
         let rate = schedule::learning_rate(at.share, self.config.warm_up, 0.01);
         Update {
             weights: None,
@@ -489,10 +470,15 @@ impl Task for AutoregressiveTask<'_> {
         self.model.weights = weights.clone();
     }
 
+    fn draw_validation(&mut self, count: usize) -> Result<(), Error> {
+        self.validation = Spans::once(&self.data.validation).spread(count);
+        Ok(())
+    }
+
     fn validate(
         &self,
         training_loss: f64,
-        at: &Moment<'_, Validation>,
+        at: &Position<'_, Validation>,
     ) -> Result<Validation, Error> {
         let nats = [OPENINGS, PACKETS, CLOCK].map(|process| self.validation_nats(process));
         let mean = |(nats, events): (f64, f64)| nats / events.max(1.0);
@@ -511,6 +497,10 @@ impl Task for AutoregressiveTask<'_> {
 
     fn save(&self, directory: &Path) -> Result<String, Error> {
         self.model.save(directory, self.config.precision)
+    }
+
+    fn verdict(&self, _best: &Validation) -> Option<Verdict> {
+        None
     }
 }
 
@@ -552,7 +542,8 @@ mod tests {
             sources: Vec::new(),
         };
         let config = AutoregressiveConfig::default();
-        let task = AutoregressiveTask::new(&config, &data).unwrap();
+        let session = Session::new(Path::new("model"));
+        let task = AutoregressiveTask::new(&config, &data, &session).unwrap();
         let span = Span { process, number: 0 };
         task.batch(&data.training, &[span], process, || false)
     }

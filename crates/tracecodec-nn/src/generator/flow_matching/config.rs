@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tracecodec::choice::Choice;
 
-use crate::device::Device;
 use crate::error::Error;
 use crate::train::{Budget, positive, rule};
 
@@ -32,8 +31,9 @@ impl Choice for Preset {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FlowMatchingConfig {
-    /// Shape of the generator.
-    pub network: NetworkConfig,
+    /// Shape of the generator; `network` in files.
+    #[serde(rename = "network")]
+    pub model: NetworkConfig,
     /// Settings of the training.
     pub train: TrainConfig,
 }
@@ -60,7 +60,7 @@ pub struct NetworkConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainConfig {
-    /// Names all random numbers. Default 0.
+    /// Seed of every random stream. Default 0.
     pub seed: u64,
     /// Optimiser steps. Default 2,000.
     pub steps: u64,
@@ -104,12 +104,6 @@ pub struct TrainConfig {
     pub validation_windows: usize,
     /// Validations without an improvement after which the training stops. Default 20: never.
     pub patience: u32,
-    /// Threads on the CPU; the result does not depend on them. Default: all of the machine's.
-    #[serde(skip)]
-    pub threads: Option<usize>,
-    /// Where the network computes. Default: the CPU.
-    #[serde(skip)]
-    pub device: Device,
 }
 
 impl Default for NetworkConfig {
@@ -150,8 +144,6 @@ impl Default for TrainConfig {
             validations: 20,
             validation_windows: 128,
             patience: 20,
-            threads: None,
-            device: Device::default(),
         }
     }
 }
@@ -165,7 +157,7 @@ impl FlowMatchingConfig {
     /// The paper's generator (its "Latent-interface training protocol"). The warm-up is of 1,000 steps. It is meant for a large GPU.
     pub fn paper() -> Self {
         Self {
-            network: NetworkConfig {
+            model: NetworkConfig {
                 layers: 12,
                 width: 768,
                 heads: 12,
@@ -208,9 +200,7 @@ impl FlowMatchingConfig {
     pub fn with(&self, settings: &Value) -> Result<Self, serde_json::Error> {
         let mut merged = serde_json::to_value(self)?;
         merge(&mut merged, settings);
-        let mut config: Self = serde_json::from_value(merged)?;
-        (config.train.threads, config.train.device) = (self.train.threads, self.train.device);
-        Ok(config)
+        serde_json::from_value(merged)
     }
 
     /// Whether a training with these settings can start.
@@ -218,7 +208,7 @@ impl FlowMatchingConfig {
     /// # Errors
     /// If a setting is out of its range.
     pub fn check(&self) -> Result<(), Error> {
-        self.network.check()?;
+        self.model.check()?;
         self.train.check()
     }
 }
@@ -278,8 +268,8 @@ impl TrainConfig {
             micro_batch: self.micro_batch,
             shuffle_pool: self.shuffle_pool,
             validations: self.validations,
+            validation_examples: self.validation_windows,
             patience: self.patience,
-            threads: self.threads,
         }
     }
 
@@ -323,7 +313,7 @@ mod tests {
     fn test_settings_win_over_a_preset() {
         let settings = json!({"train": {"seed": 7, "ema_decay": null}, "network": {"layers": 2}});
         let config = FlowMatchingConfig::paper().with(&settings).unwrap();
-        assert_eq!((config.network.layers, config.network.width), (2, 768));
+        assert_eq!((config.model.layers, config.model.width), (2, 768));
         assert_eq!((config.train.seed, config.train.ema_decay), (7, None));
         assert_eq!(config.train.steps, 32_000);
         for wrong in [

@@ -17,15 +17,14 @@ mod training;
 
 pub use config::{FlowMatchingConfig, NetworkConfig, Preset, TrainConfig};
 pub use solver::{Method, Solver};
-pub use training::{Source, TrainingManifest, Validation, train};
-
-use burn::tensor::Device as Tensors;
+pub use training::{Manifest, Origin, Source, Validation, train};
 
 use super::representation::{Representation, Statistics};
 use crate::device::Device;
 use crate::error::Error;
 use crate::layers::Dropout;
-use crate::parallel::{default_threads, ordered};
+use crate::model::Placed;
+use crate::parallel::ordered;
 use crate::random::{Purpose, normals, stream};
 use crate::weights::Weights;
 use batch::Batch;
@@ -38,10 +37,7 @@ pub struct FlowMatching {
     representation: Representation,
     statistics: Statistics,
     labels: Vec<String>,
-    network: VelocityNetwork,
-    threads: usize,
-    device: Device,
-    tensors: Tensors,
+    placed: Placed<VelocityNetwork>,
 }
 
 /// A suffix to sample.
@@ -65,25 +61,22 @@ impl FlowMatching {
         seed: u64,
     ) -> Result<Self, Error> {
         config.check()?;
-        let device = Device::default();
-        let tensors = device.open()?;
         let mut rng = stream(seed, Purpose::Weights, 0);
         let channels = representation.channels();
         Ok(Self {
-            network: VelocityNetwork::new(config, channels, labels.len(), &mut rng, &tensors),
+            placed: Placed::new(|tensors| {
+                VelocityNetwork::new(config, channels, labels.len(), &mut rng, tensors)
+            })?,
             config: config.clone(),
             representation: representation.clone(),
             statistics: statistics.clone(),
             labels,
-            threads: default_threads(),
-            device,
-            tensors,
         })
     }
 
     /// The same generator on so many threads of the CPU. Results do not depend on it.
     pub fn with_threads(mut self, threads: usize) -> Self {
-        self.threads = threads;
+        self.placed = self.placed.with_threads(threads);
         self
     }
 
@@ -92,10 +85,7 @@ impl FlowMatching {
     /// # Errors
     /// If this build lacks the device's feature, or the machine has no such device.
     pub fn with_device(mut self, device: Device) -> Result<Self, Error> {
-        let weights = self.weights();
-        self.device = device;
-        self.tensors = device.open()?;
-        self.set_weights(&weights);
+        self.placed = self.placed.with_device(device)?;
         Ok(self)
     }
 
@@ -134,17 +124,22 @@ impl FlowMatching {
         self.config.suffix
     }
 
+    /// BLAKE3 digest of the weights: tells generators apart.
+    pub fn digest(&self) -> String {
+        self.placed.digest()
+    }
+
     /// Number of weights.
     pub fn weight_count(&self) -> usize {
-        self.weights().values.len()
+        self.placed.weight_count()
     }
 
     fn weights(&self) -> Weights {
-        Weights::of(&self.network)
+        self.placed.weights()
     }
 
     fn set_weights(&mut self, weights: &Weights) {
-        self.network = weights.load(self.network.clone(), &self.tensors);
+        self.placed.set_weights(weights);
     }
 
     /// The rows that follow a prefix, as many as [`suffix`](Self::suffix), row-major: a draw that `seed` and `place` name. The prefix are the
@@ -198,7 +193,7 @@ impl FlowMatching {
         requests: &[Request<'_>],
         work: impl Fn(&Request<'_>) -> T + Sync,
     ) -> Vec<T> {
-        let threads = self.device.threads(self.threads);
+        let threads = self.placed.threads();
         ordered(threads, requests.len(), || (), |(), i| work(&requests[i]))
     }
 
@@ -218,7 +213,7 @@ impl FlowMatching {
             batch.x.truncate(suffix_at);
             batch.x.extend(x);
             batch.times[0] = t;
-            let velocity = self.network.forward(&batch, &mut Dropout::off());
+            let velocity = self.placed.network.forward(&batch, &mut Dropout::off());
             let velocity = velocity.into_data().try_into_vec();
             velocity.expect("the network computes in f32")
         })

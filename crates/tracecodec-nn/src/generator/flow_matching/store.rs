@@ -6,18 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{FlowMatching, NetworkConfig};
 use crate::error::Error;
-use crate::files;
-use crate::generator::description::{Backbone, FORMAT, VERSION, WEIGHTS_FILE, path};
+use crate::generator::description::Backbone;
 use crate::generator::representation::{Representation, Statistics};
+use crate::model::{self, Files, Kind};
 use crate::weights::Precision;
 
 /// `generator.json`.
 #[derive(Debug, Serialize, Deserialize)]
 struct Description {
-    /// `tracecodec.generator`.
-    format: String,
-    /// Version of the file, 1.
-    version: u32,
     /// `flow-matching`.
     backbone: Backbone,
     /// Shape of the generator.
@@ -39,37 +35,25 @@ impl FlowMatching {
     /// If a file cannot be written.
     pub fn save(&self, directory: &Path) -> Result<String, Error> {
         let weights = self.weights().to_bytes(Precision::Full);
-        let description = Description {
-            format: FORMAT.to_string(),
-            version: VERSION,
-            backbone: Backbone::FlowMatching,
-            config: self.config.clone(),
-            representation: self.representation.clone(),
-            statistics: self.statistics.clone(),
-            labels: self.labels.clone(),
-            weights_blake3: files::digest(&weights),
-        };
-        files::write(&directory.join(WEIGHTS_FILE), &weights)?;
-        files::write_json(&path(directory), &description)?;
-        Ok(description.weights_blake3)
-    }
-
-    /// BLAKE3 digest of the weights: tells generators apart.
-    pub fn digest(&self) -> String {
-        files::digest(&self.weights().to_bytes(Precision::Full))
+        model::save(Kind::Generator, directory, &weights, |weights_blake3| {
+            Description {
+                backbone: Backbone::FlowMatching,
+                config: self.config.clone(),
+                representation: self.representation.clone(),
+                statistics: self.statistics.clone(),
+                labels: self.labels.clone(),
+                weights_blake3,
+            }
+        })
     }
 
     /// Reads a generator from a directory.
     ///
     /// # Errors
-    /// If a file is missing, damaged, of another version or backbone, or if the two do not belong together.
+    /// If the directory holds no generator, a file is damaged, of another version or backbone, or if the two do not belong together.
     pub fn load(directory: &Path) -> Result<Self, Error> {
-        let path = path(directory);
-        let weights_path = directory.join(WEIGHTS_FILE);
-        let bytes = files::read(&path)?;
-        let bad = |e: serde_json::Error| Error::format(&path, e);
-        Backbone::FlowMatching.check(&path, &bytes)?;
-        let description: Description = serde_json::from_slice(&bytes).map_err(bad)?;
+        let files = Files::open(Kind::Generator, directory)?;
+        Backbone::FlowMatching.check(&files)?;
         let Description {
             config,
             representation,
@@ -77,22 +61,13 @@ impl FlowMatching {
             labels,
             weights_blake3,
             ..
-        } = description;
+        } = files.description()?;
         if !statistics.is_sound(representation.channels()) {
-            return Err(Error::format(&path, "statistics of other channels"));
+            return Err(Error::format(&files.path, "statistics of other channels"));
         }
         let mut generator = Self::new(&config, &representation, &statistics, labels, 0)?;
-        let bytes = files::read(&weights_path)?;
         let mut weights = generator.weights();
-        weights.read(&bytes, &weights_path)?;
-        let found = files::digest(&bytes);
-        if found != weights_blake3 {
-            return Err(Error::Digest {
-                path: weights_path,
-                found,
-                expected: weights_blake3,
-            });
-        }
+        files.load(&files.weights()?, &weights_blake3, &mut weights)?;
         generator.set_weights(&weights);
         Ok(generator)
     }

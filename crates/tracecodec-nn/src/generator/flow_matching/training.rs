@@ -8,7 +8,6 @@ use std::sync::Arc;
 use burn::tensor::{Device as Tensors, Tensor, TensorData};
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
-use tracecodec::artifact::TOOL;
 use tracecodec::shard::Split;
 
 use super::batch::Paths;
@@ -22,9 +21,13 @@ use crate::generator::description::Backbone;
 use crate::generator::representation::Representation;
 use crate::generator::sequences::{Sequences, Window, Windows};
 use crate::layers::Dropout;
+use crate::model::Kind;
 use crate::parallel::{default_threads, ordered};
 use crate::random::{Purpose, normals, stream};
-use crate::train::{self, Decay, Judged, Moment, Progress, Report, Task, Update, schedule, spread};
+use crate::train::{
+    self, Decay, Position, Progress, Report, Session, Task, Update, Validated, Verdict, rate_hint,
+    schedule, spread,
+};
 use crate::weights::Weights;
 
 /// Which weights were judged.
@@ -62,21 +65,18 @@ impl fmt::Display for Validation {
     }
 }
 
-impl Judged for Validation {
+impl Validated for Validation {
     fn loss(&self) -> f64 {
         self.loss
     }
 }
 
-/// `manifest.json` of a generator's training.
+/// Manifest of the training of a flow-matching generator.
+pub type Manifest = train::Manifest<Origin, Validation>;
+
+/// Settings and data of the training of a flow-matching generator.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TrainingManifest {
-    /// `tracecodec.generator-training`.
-    pub format: String,
-    /// Version of the manifest, 1.
-    pub version: u32,
-    /// Program and version.
-    pub tool: String,
+pub struct Origin {
     /// `flow-matching`.
     pub backbone: Backbone,
     /// Settings.
@@ -89,19 +89,9 @@ pub struct TrainingManifest {
     pub training_windows: u64,
     /// Windows to select the best weights with, as many as there are.
     pub validation_windows: u64,
-    /// Optimiser steps.
-    pub steps: u64,
-    /// Whether patience ran out before the budget did.
-    pub stopped_early: bool,
-    /// The validation of the weights that were kept.
-    pub best: Validation,
-    /// Number of weights.
-    pub weight_count: usize,
-    /// BLAKE3 digest of the weights' file.
-    pub weights_blake3: String,
 }
 
-/// Trains a generator and leaves the best one in a directory, with `history.jsonl` and `manifest.json`. Checkpoints, `progress` and `resume`
+/// Trains a generator and leaves the best one in the session's folder, with `history.jsonl` and `manifest.json`. Checkpoints and `progress`
 /// are those of the codec's [`train`](crate::codec::training::train).
 ///
 /// # Errors
@@ -110,29 +100,14 @@ pub struct TrainingManifest {
 pub fn train(
     config: &FlowMatchingConfig,
     sequences: &Sequences,
-    directory: &Path,
-    resume: bool,
+    session: &Session<'_>,
     progress: impl FnMut(&Progress<'_, Validation>) -> ControlFlow<()>,
 ) -> Result<(FlowMatching, Report<Validation>), Error> {
     config.check()?;
     let training =
         Arc::new(windows(config, sequences, Split::Train)?.with_starts(config.train.starts));
     let validation = windows(config, sequences, Split::Validation)?;
-    let mut task = FlowTask::new(config, sequences, &validation)?;
-    let outcome = train::run(
-        &mut task,
-        &config.train.budget(),
-        &training,
-        directory,
-        &run_digest(config, sequences),
-        resume,
-        progress,
-    )?;
-    let report = &outcome.report;
-    let manifest = TrainingManifest {
-        format: "tracecodec.generator-training".to_string(),
-        version: 1,
-        tool: TOOL.to_string(),
+    let origin = Origin {
         backbone: Backbone::FlowMatching,
         config: config.clone(),
         representation: sequences.manifest().representation.clone(),
@@ -142,15 +117,17 @@ pub fn train(
         }),
         training_windows: training.len(),
         validation_windows: validation.len(),
-        steps: report.steps,
-        stopped_early: report.stopped_early,
-        best: report.best,
-        weight_count: task.generator.weight_count(),
-        weights_blake3: outcome.digest.clone(),
     };
-    files::write_json(&directory.join("manifest.json"), &manifest)?;
-    let report = outcome.close()?;
-    let generator = FlowMatching::load(directory)?.with_device(config.train.device)?;
+    let report = train::run(
+        &mut FlowTask::new(config, sequences, &validation, session)?,
+        &config.train.budget(),
+        &training,
+        session,
+        &run_digest(config, sequences),
+        origin,
+        progress,
+    )?;
+    let generator = FlowMatching::load(session.folder)?.with_device(session.device)?;
     Ok((generator, report))
 }
 
@@ -160,7 +137,7 @@ fn windows(
     sequences: &Sequences,
     split: Split,
 ) -> Result<Windows, Error> {
-    let (prefix, suffix) = (config.network.prefix, config.network.suffix);
+    let (prefix, suffix) = (config.model.prefix, config.model.suffix);
     let windows = sequences.windows(split, prefix, suffix, config.train.stride)?;
     if windows.is_empty() {
         return Err(Error::NoWindows {
@@ -180,7 +157,8 @@ fn run_digest(config: &FlowMatchingConfig, sequences: &Sequences) -> String {
 /// A generator in training.
 struct FlowTask<'a> {
     config: &'a FlowMatchingConfig,
-    /// The windows of every validation.
+    /// Windows to validate with, and those of every validation.
+    windows: &'a Windows,
     validation: Vec<Window>,
     /// Weights of the channels in the loss, which add up to 1.
     channel_weights: Vec<f32>,
@@ -191,13 +169,13 @@ impl<'a> FlowTask<'a> {
     fn new(
         config: &'a FlowMatchingConfig,
         sequences: &Sequences,
-        validation: &Windows,
+        windows: &'a Windows,
+        session: &Session<'_>,
     ) -> Result<Self, Error> {
         let manifest = sequences.manifest();
         let settings = &config.train;
-        let count = settings.validation_windows as u64;
         let generator = FlowMatching::new(
-            &config.network,
+            &config.model,
             &manifest.representation,
             &manifest.statistics,
             sequences.labels(),
@@ -205,11 +183,12 @@ impl<'a> FlowTask<'a> {
         )?;
         Ok(Self {
             config,
-            validation: validation.read(&spread(validation.len(), count))?,
+            windows,
+            validation: Vec::new(),
             channel_weights: channel_weights(&manifest.representation, settings.time_weight),
             generator: generator
-                .with_threads(settings.threads.unwrap_or_else(default_threads))
-                .with_device(settings.device)?,
+                .with_threads(session.threads.unwrap_or_else(default_threads))
+                .with_device(session.device)?,
         })
     }
 
@@ -267,20 +246,22 @@ impl Task for FlowTask<'_> {
     type Network = VelocityNetwork;
     type Validation = Validation;
 
+    const KIND: Kind = Kind::Generator;
+
     fn network(&self) -> &VelocityNetwork {
-        &self.generator.network
+        &self.generator.placed.network
     }
 
     fn device(&self) -> Device {
-        self.config.train.device
+        self.generator.placed.device
     }
 
     fn tensors(&self) -> &Tensors {
-        &self.generator.tensors
+        &self.generator.placed.tensors
     }
 
     fn piece(&self, micro_batch: usize) -> usize {
-        piece(&self.config.network, self.device(), micro_batch)
+        piece(&self.config.model, self.device(), micro_batch)
     }
 
     /// Random numbers are each micro-batch's own, so that every device draws the same; only what dropout drops is drawn for all that is
@@ -290,7 +271,7 @@ impl Task for FlowTask<'_> {
         network: &VelocityNetwork,
         windows: &[Window],
         place: u64,
-        at: &Moment<'_, Validation>,
+        at: &Position<'_, Validation>,
     ) -> Tensor<1> {
         let settings = &self.config.train;
         let mut paths = Paths::default();
@@ -307,7 +288,7 @@ impl Task for FlowTask<'_> {
         self.error(network, &paths, &mut dropout) / at.batch as f64
     }
 
-    fn update(&self, at: &Moment<'_, Validation>) -> Update {
+    fn update(&self, at: &Position<'_, Validation>) -> Update {
         let settings = &self.config.train;
         let rate = schedule::learning_rate(at.share, settings.warm_up, settings.rate_floor);
         Update {
@@ -329,16 +310,22 @@ impl Task for FlowTask<'_> {
         self.generator.set_weights(weights);
     }
 
+    fn draw_validation(&mut self, count: usize) -> Result<(), Error> {
+        let runs = spread(self.windows.len(), count as u64);
+        self.validation = self.windows.read(&runs)?;
+        Ok(())
+    }
+
     fn validate(
         &self,
         training_loss: f64,
-        at: &Moment<'_, Validation>,
+        at: &Position<'_, Validation>,
     ) -> Result<Validation, Error> {
         let (settings, windows) = (&self.config.train, &self.validation);
         let size = self.piece(settings.micro_batch);
         let pieces: Vec<&[Window]> = windows.chunks(size).collect();
         let errors = ordered(
-            self.generator.device.threads(self.generator.threads),
+            self.generator.placed.threads(),
             pieces.len(),
             || (),
             |(), i| {
@@ -347,7 +334,7 @@ impl Task for FlowTask<'_> {
                     let mut rng = stream(settings.seed, Purpose::Judgement, number as u64);
                     self.push(&mut paths, window, window.label.as_deref(), &mut rng);
                 }
-                let error = self.error(&self.generator.network, &paths, &mut Dropout::off());
+                let error = self.error(&self.generator.placed.network, &paths, &mut Dropout::off());
                 f64::from(error.into_scalar::<f32>())
             },
         );
@@ -365,6 +352,25 @@ impl Task for FlowTask<'_> {
     fn save(&self, directory: &Path) -> Result<String, Error> {
         self.generator.save(directory)
     }
+
+    fn verdict(&self, best: &Validation) -> Option<Verdict> {
+        let hint = rate_hint(self.config.train.learning_rate);
+        Verdict::of_loss(best.loss, gaussian_error(), "of the velocity", hint)
+    }
+}
+
+/// Squared error of the best velocity that knows nothing but mean and deviation of a channel: 1 / ((1 - t)² + t²), the variance of
+/// x₁ - x₀ given xₜ where both are standard normal, in the mean over the times t = σ(n) that are drawn.
+fn gaussian_error() -> f64 {
+    let (mut sum, mut total) = (0.0, 0.0);
+    for n in -600..=600 {
+        let n = f64::from(n) / 100.0;
+        let density = (-0.5 * n * n).exp();
+        let t = 1.0 / (1.0 + (-n).exp());
+        sum += density / ((1.0 - t).powi(2) + t * t);
+        total += density;
+    }
+    sum / total
 }
 
 #[cfg(test)]
@@ -393,7 +399,7 @@ mod tests {
 
     fn config() -> FlowMatchingConfig {
         FlowMatchingConfig {
-            network: NetworkConfig {
+            model: NetworkConfig {
                 layers: 1,
                 width: 32,
                 heads: 2,
@@ -429,7 +435,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let sequences = sequences(&folder.path().join("sequences"));
         let model = folder.path().join("model");
-        let (generator, report) = train(&config(), &sequences, &model, false, until(0)).unwrap();
+        let (generator, report) =
+            train(&config(), &sequences, &Session::new(&model), until(0)).unwrap();
         // A velocity of 0 is off by 2 in the wave, and by 1 in the constant, whose rows are all 0 on the network's scale; the best that
         // knows no prefix is off by 1 in the wave.
         assert!(report.best.loss < 0.35, "{:?}", report.validations);
@@ -467,7 +474,7 @@ mod tests {
         let mut config = config();
         config.train.steps = 3;
         let model = folder.path().join("model");
-        let (generator, _) = train(&config, &sequences, &model, false, until(0)).unwrap();
+        let (generator, _) = train(&config, &sequences, &Session::new(&model), until(0)).unwrap();
         let rows: Vec<f32> = (0..30).map(|i| (i as f32).sin()).collect();
         let requests: Vec<_> = [0, 6, 30, 16, 17]
             .iter()
@@ -501,6 +508,21 @@ mod tests {
         assert_eq!(sample(&rows, Some("sideways")), sample(&rows, None));
     }
 
+    fn session(folder: &Path, threads: usize, resume: bool) -> Session<'_> {
+        Session {
+            threads: Some(threads),
+            resume,
+            ..Session::new(folder)
+        }
+    }
+
+    #[test]
+    fn test_a_guess_of_the_velocity() {
+        // 2 at t = 1/2, 1 at both ends.
+        let guess = gaussian_error();
+        assert!((1.6..1.8).contains(&guess), "{guess}");
+    }
+
     #[test]
     fn test_resuming_gives_the_same_bytes() {
         let folder = tempfile::tempdir().unwrap();
@@ -508,18 +530,16 @@ mod tests {
         let mut config = config();
         config.train.steps = 12;
         let [whole, parts] = ["whole", "parts"].map(|name| folder.path().join(name));
-        config.train.threads = Some(1);
-        train(&config, &sequences, &whole, false, until(0)).unwrap();
-        config.train.threads = Some(2);
-        let stopped = train(&config, &sequences, &parts, false, until(5));
+        train(&config, &sequences, &session(&whole, 1, false), until(0)).unwrap();
+        let stopped = train(&config, &sequences, &session(&parts, 2, false), until(5));
         assert!(matches!(stopped, Err(Error::Interrupted(5))));
-        let stopped = train(&config, &sequences, &parts, true, until(9));
+        let stopped = train(&config, &sequences, &session(&parts, 2, true), until(9));
         assert!(matches!(stopped, Err(Error::Interrupted(9))));
         let mut other = config.clone();
         other.train.ema_decay = Some(0.5);
-        let refused = train(&other, &sequences, &parts, true, until(0));
+        let refused = train(&other, &sequences, &session(&parts, 2, true), until(0));
         assert!(matches!(refused, Err(Error::OtherRun(_))));
-        train(&config, &sequences, &parts, true, until(0)).unwrap();
+        train(&config, &sequences, &session(&parts, 2, true), until(0)).unwrap();
         for name in [
             "weights.safetensors",
             "generator.json",
@@ -537,12 +557,12 @@ mod tests {
         let (small, paper) = (FlowMatchingConfig::small(), FlowMatchingConfig::paper());
         for (config, on_gpu) in [(&small, 64), (&paper, 1)] {
             let micro_batch = config.train.micro_batch;
-            let of = |device| piece(&config.network, device, micro_batch);
+            let of = |device| piece(&config.model, device, micro_batch);
             assert_eq!(of(Device::Wgpu), on_gpu);
             assert_eq!(of(Device::Cpu), micro_batch);
         }
         // A micro-batch is never cut.
-        assert_eq!(piece(&paper.network, Device::Wgpu, 8), 8);
+        assert_eq!(piece(&paper.model, Device::Wgpu, 8), 8);
     }
 
     #[test]
@@ -563,7 +583,12 @@ mod tests {
         let splits = [(Split::Train, 20, None), (Split::Validation, 7, None)];
         write(folder.path(), 2, &splits, wave);
         let sequences = Sequences::open(folder.path()).unwrap();
-        let refused = train(&config(), &sequences, folder.path(), false, until(0));
+        let refused = train(
+            &config(),
+            &sequences,
+            &Session::new(folder.path()),
+            until(0),
+        );
         let Err(error) = refused else {
             panic!("no window has 8 rows")
         };

@@ -21,9 +21,6 @@ use crate::error::Error;
 use crate::files;
 use file::LatentFile;
 
-/// Name of the file that describes the sequences.
-const FILE: &str = "sequences.json";
-
 /// What `format` says.
 const FORMAT: &str = "tracecodec.sequences";
 
@@ -73,13 +70,6 @@ pub struct Sequence {
     pub label: Option<String>,
 }
 
-/// The lines that must be readable whatever the version of the rest.
-#[derive(Deserialize)]
-struct Head {
-    format: String,
-    version: u32,
-}
-
 /// A folder of latent sequences.
 #[derive(Debug)]
 pub struct Sequences {
@@ -88,19 +78,23 @@ pub struct Sequences {
 }
 
 impl Sequences {
+    /// Name of the file that describes latent sequences.
+    pub const FILE: &str = "sequences.json";
+
+    /// Whether a folder holds latent sequences.
+    pub fn is_in(folder: &Path) -> bool {
+        folder.join(Self::FILE).is_file()
+    }
+
     /// Opens a folder.
     ///
     /// # Errors
     /// If its description is missing, damaged or of another version.
     pub fn open(directory: &Path) -> Result<Self, Error> {
-        let path = directory.join(FILE);
+        let path = directory.join(Self::FILE);
         let bytes = files::read(&path)?;
-        let bad = |e: serde_json::Error| Error::format(&path, e);
-        let head: Head = serde_json::from_slice(&bytes).map_err(bad)?;
-        if head.format != FORMAT || head.version != 1 {
-            return Err(Error::format(&path, format!("not a {FORMAT} of version 1")));
-        }
-        let manifest: SequencesManifest = serde_json::from_slice(&bytes).map_err(bad)?;
+        files::check_format(&path, &bytes, FORMAT, 1)?;
+        let manifest: SequencesManifest = files::parse(&path, &bytes)?;
         if !manifest.is_sound() {
             return Err(Error::format(&path, "its numbers do not go together"));
         }
@@ -263,13 +257,13 @@ pub(crate) mod tests {
             std::fs::write(of("train.safetensors"), bytes).unwrap();
             refused();
         }
-        let text = std::fs::read_to_string(of(FILE)).unwrap();
+        let text = std::fs::read_to_string(of(Sequences::FILE)).unwrap();
         for (old, new) in [
             ("\"rows\": 5", "\"rows\": 6"),
             ("\"channels\": 2", "\"channels\": 3"),
             ("tracecodec.sequences", "tracecodec.other"),
         ] {
-            std::fs::write(of(FILE), text.replacen(old, new, 1)).unwrap();
+            std::fs::write(of(Sequences::FILE), text.replacen(old, new, 1)).unwrap();
             assert!(Sequences::open(folder.path()).is_err(), "{new}");
         }
     }

@@ -9,7 +9,7 @@ use tracecodec::output::Output;
 use tracecodec::shard::Split;
 
 use super::file::{TENSOR_AT, header};
-use super::{FILE, FORMAT, Part, Sequence, SequencesManifest, path};
+use super::{FORMAT, Part, Sequence, Sequences, SequencesManifest, path};
 use crate::error::Error;
 use crate::files;
 use crate::generator::representation::{Representation, RunningStatistics};
@@ -100,7 +100,7 @@ impl SequencesWriter {
             statistics: self.statistics.finish(),
             splits,
         };
-        files::write_json(&self.directory.join(FILE), &manifest)?;
+        files::write_json(&self.directory.join(Sequences::FILE), &manifest)?;
         Ok(manifest)
     }
 

@@ -108,7 +108,6 @@ pub struct Outcome {
 /// # Errors
 /// If generator or sequences cannot be read, do not belong together, or the monitor stops it.
 pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error> {
-    model::check_generator(&config.model)?;
     let mut generator = FlowMatching::load(&config.model)?.with_device(config.device)?;
     if let Some(threads) = config.threads {
         generator = generator.with_threads(threads);

@@ -10,14 +10,14 @@ use tracecodec::choice::Choice;
 use tracecodec::shard::Split;
 use tracecodec_nn::baseline::Baseline;
 use tracecodec_nn::generator::sequences::SequencesManifest;
-use tracecodec_nn::generator::{Representation, SequencesWriter, time_of_step};
+use tracecodec_nn::generator::{Representation, Sequences, SequencesWriter, time_of_step};
 use tracecodec_nn::{Codec, Device};
 
 use crate::dataset::rows::CaptureRows;
 use crate::dataset::{DataSet, Part};
 use crate::error::Error;
 use crate::files::{ReadPolicy, claim};
-use crate::model::{self, ModelName};
+use crate::model::ModelName;
 use crate::monitor::{Monitor, Parts, Progress};
 
 /// Packets that are encoded between two reports of progress.
@@ -72,7 +72,7 @@ pub struct Outcome {
 /// If shards or model cannot be read, the folder holds something, or the monitor stops it.
 pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error> {
     let output = &config.output;
-    claim::folder_of(output, model::SEQUENCES, "sequences", config.overwrite)?;
+    claim::folder_of(output, Sequences::FILE, "sequences", config.overwrite)?;
     let mut model = Model::load(config)?;
     let set = DataSet::of_shards(&config.shards)?;
     let parts = Parts::new(monitor, "encoding shards", set.len());
@@ -103,7 +103,7 @@ struct CodecModel {
 impl Model {
     fn load(config: &Config) -> Result<Self, Error> {
         if let Some(folder) = &config.baseline {
-            return Ok(Self::Baseline(Box::new(model::load_baseline(folder)?)));
+            return Ok(Self::Baseline(Box::new(Baseline::load(folder)?)));
         }
         let codec = config.model.load_codec(config.device)?;
         Ok(Self::Codec(Box::new(CodecModel {

@@ -1,0 +1,164 @@
+//! The two files of a model: its description and its weights.
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use tracecodec::action::SCHEMA_VERSION;
+
+use super::{Kind, WEIGHTS};
+use crate::error::Error;
+use crate::files;
+use crate::weights::Weights;
+
+/// Version of the descriptions.
+const VERSION: u32 = 1;
+
+/// The two files of a model.
+pub(crate) struct Files {
+    kind: Kind,
+    /// Path of the description.
+    pub(crate) path: PathBuf,
+    description: Cow<'static, [u8]>,
+    weights_path: PathBuf,
+    /// Weights that ship with the program.
+    embedded: Option<&'static [u8]>,
+}
+
+/// A description as it is written: a codec's names no format.
+#[derive(Serialize)]
+struct Described<D> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    format: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<u32>,
+    #[serde(flatten)]
+    description: D,
+}
+
+/// The line that must be readable whatever the version of the rest.
+#[derive(Deserialize)]
+struct Schema {
+    schema_version: Option<u32>,
+}
+
+/// Writes a model into a folder: its weights, and the description with their digest, which is
+/// returned.
+pub(crate) fn save<D: Serialize>(
+    kind: Kind,
+    folder: &Path,
+    weights: &[u8],
+    description: impl FnOnce(String) -> D,
+) -> Result<String, Error> {
+    let digest = files::digest(weights);
+    let described = Described {
+        format: kind.format(),
+        version: kind.format().map(|_| VERSION),
+        description: description(digest.clone()),
+    };
+    files::write(&folder.join(WEIGHTS), weights)?;
+    files::write_json(&folder.join(kind.file()), &described)?;
+    Ok(digest)
+}
+
+impl Files {
+    /// Opens the files of a model of this kind.
+    ///
+    /// # Errors
+    /// If the folder holds no such model, or its description cannot be read.
+    pub(crate) fn open(kind: Kind, folder: &Path) -> Result<Self, Error> {
+        let path = folder.join(kind.file());
+        let folder_path = || folder.to_path_buf();
+        match Kind::of(folder) {
+            _ if kind.is_in(folder) => {}
+            Some(found) => {
+                return Err(Error::OtherKind {
+                    path: folder_path(),
+                    found: found.name(),
+                    expected: kind.name(),
+                });
+            }
+            None => {
+                return Err(Error::NoModel {
+                    path: folder_path(),
+                    expected: kind.name(),
+                });
+            }
+        }
+        Ok(Self {
+            kind,
+            description: files::read(&path)?.into(),
+            path,
+            weights_path: folder.join(WEIGHTS),
+            embedded: None,
+        })
+    }
+
+    /// The files of a model that ships with the program.
+    pub(crate) fn embedded(kind: Kind, description: &'static [u8], weights: &'static [u8]) -> Self {
+        let path = PathBuf::from(format!("embedded {}", kind.name()));
+        Self {
+            kind,
+            path: path.clone(),
+            description: description.into(),
+            weights_path: path,
+            embedded: Some(weights),
+        }
+    }
+}
+
+impl Files {
+    /// What the model is.
+    ///
+    /// # Errors
+    /// If the description is damaged, of another format or version, or of another version of the
+    /// action schema.
+    pub(crate) fn description<D: DeserializeOwned>(&self) -> Result<D, Error> {
+        if let Some(format) = self.kind.format() {
+            files::check_format(&self.path, &self.description, format, VERSION)?;
+        }
+        let Schema { schema_version } = files::parse(&self.path, &self.description)?;
+        match schema_version {
+            Some(found) if found != SCHEMA_VERSION => Err(Error::SchemaVersion {
+                path: self.path.clone(),
+                found,
+                expected: SCHEMA_VERSION,
+            }),
+            _ => files::parse(&self.path, &self.description),
+        }
+    }
+
+    /// The bytes of the weights.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub(crate) fn weights(&self) -> Result<Cow<'static, [u8]>, Error> {
+        match self.embedded {
+            Some(weights) => Ok(weights.into()),
+            None => Ok(files::read(&self.weights_path)?.into()),
+        }
+    }
+
+    /// Puts weights of these bytes in the place of others of the same names and shapes.
+    ///
+    /// # Errors
+    /// If they are damaged, of other shapes, or not of the digest that the description states.
+    pub(crate) fn load(
+        &self,
+        bytes: &[u8],
+        digest: &str,
+        weights: &mut Weights,
+    ) -> Result<(), Error> {
+        weights.read(bytes, &self.weights_path)?;
+        let found = files::digest(bytes);
+        if found != digest {
+            return Err(Error::Digest {
+                path: self.weights_path.clone(),
+                found,
+                expected: digest.to_string(),
+            });
+        }
+        Ok(())
+    }
+}

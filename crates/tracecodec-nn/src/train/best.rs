@@ -1,0 +1,125 @@
+//! What a training leaves behind: the best model and the history.
+
+use std::path::{Path, PathBuf};
+
+use super::Finished;
+use super::history::History;
+use super::task::{Task, Validated};
+use crate::error::Error;
+use crate::weights::Weights;
+
+/// The validations of a training, and the best model so far.
+pub(super) struct Validations<V> {
+    directory: PathBuf,
+    history: History,
+    validations: Vec<V>,
+    best: Option<Best<V>>,
+    since_best: u32,
+}
+
+/// The model to beat.
+struct Best<V> {
+    validation: V,
+    /// Digest of its file.
+    digest: String,
+    weights: Vec<f32>,
+}
+
+impl<V: Validated> Validations<V> {
+    /// Writes into this directory.
+    pub(super) fn new(directory: &Path) -> Self {
+        Self {
+            directory: directory.to_path_buf(),
+            history: History::new(directory),
+            validations: Vec::new(),
+            best: None,
+            since_best: 0,
+        }
+    }
+
+    /// Takes the validations of a training that goes on, and writes its best model, which the task has.
+    pub(super) fn restore(
+        &mut self,
+        validations: &[V],
+        task: &impl Task<Validation = V>,
+        weights: &Weights,
+    ) -> Result<(), Error> {
+        for validation in validations {
+            if self.note(validation)? {
+                self.keep(validation.clone(), String::new(), weights);
+            }
+        }
+        if let Some(best) = &mut self.best {
+            best.digest = task.save(&self.directory)?;
+        }
+        Ok(())
+    }
+
+    /// Records a validation of the model that the task has, and saves it if it is the best one.
+    pub(super) fn record(
+        &mut self,
+        validation: V,
+        task: &impl Task<Validation = V>,
+        weights: &Weights,
+    ) -> Result<(), Error> {
+        if self.note(&validation)? {
+            self.save(validation, task, weights)?;
+        }
+        Ok(())
+    }
+
+    /// Writes a validation into the history; whether it is the best one.
+    fn note(&mut self, validation: &V) -> Result<bool, Error> {
+        self.history.push(validation)?;
+        self.validations.push(validation.clone());
+        self.since_best += 1;
+        let best = self.best.as_ref();
+        let best = best.map_or(f64::INFINITY, |best| best.validation.loss());
+        Ok(validation.loss() < best)
+    }
+
+    fn save(
+        &mut self,
+        validation: V,
+        task: &impl Task<Validation = V>,
+        weights: &Weights,
+    ) -> Result<(), Error> {
+        let digest = task.save(&self.directory)?;
+        self.keep(validation, digest, weights);
+        Ok(())
+    }
+
+    fn keep(&mut self, validation: V, digest: String, weights: &Weights) {
+        self.since_best = 0;
+        self.best = Some(Best {
+            validation,
+            digest,
+            weights: weights.values.clone(),
+        });
+    }
+
+    /// The validations so far.
+    pub(super) fn all(&self) -> &[V] {
+        &self.validations
+    }
+
+    /// Weights of the best model so far; empty if there is none.
+    pub(super) fn best_weights(&self) -> &[f32] {
+        self.best.as_ref().map_or(&[], |best| &best.weights)
+    }
+
+    /// Validations since the best one.
+    pub(super) fn since_best(&self) -> u32 {
+        self.since_best
+    }
+
+    /// The best model of a training, which ends with a validation.
+    pub(super) fn finish(self) -> Finished<V> {
+        let best = self.best.expect("a finite loss is less than none");
+        Finished {
+            validations: self.validations,
+            best: best.validation,
+            digest: best.digest,
+        }
+    }
+}
