@@ -1,5 +1,6 @@
 //! Training a baseline: data, and what the training loop is told of it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::{ControlFlow, Range};
 use std::path::Path;
@@ -9,7 +10,9 @@ use burn::tensor::{Device as Tensors, Tensor};
 use serde::{Deserialize, Serialize};
 use tracecodec::action::OptionProfiles;
 use tracecodec::artifact::SourceEntry;
-use tracecodec::raw::{COLUMNS, Diagnostics, RawRow, Schema, ValueCounts, Vocabularies};
+use tracecodec::raw::{
+    COLUMNS, Diagnostics, RawRow, Schema, Value, ValueCounts, Vocabularies, categorical,
+};
 
 use super::batch;
 use super::encoding::Encoding;
@@ -333,14 +336,99 @@ impl Task for BaselineTask<'_> {
     }
 
     fn verdict(&self, best: &Validation) -> Option<Verdict> {
-        (best.invalid == 1.0).then(|| Verdict {
-            reason: "not one row of the best validation decodes to a packet".to_string(),
+        let guess = guessed(self.data.training(), &self.validation);
+        let reason = shortcoming(best, guess)?;
+        Some(Verdict {
+            reason,
             hint: "train for longer".to_string(),
         })
     }
 }
 
+/// What a baseline with this validation lacks to be of use, where always the most frequent value gets this share of the categories right.
+fn shortcoming(best: &Validation, guess: Option<f64>) -> Option<String> {
+    if best.invalid == 1.0 {
+        return Some("not one row of the best validation decodes to a packet".to_string());
+    }
+    if best.invalid >= 0.5 {
+        let invalid = 100.0 * best.invalid;
+        return Some(format!(
+            "{invalid:.1} % of the rows of the best validation decode to no packet"
+        ));
+    }
+    let (accuracy, guess) = (best.accuracy?, guess?);
+    (accuracy <= guess).then(|| {
+        format!(
+            "the best validation has {:.1} % of the categories right, and always the most frequent value {:.1} %",
+            100.0 * accuracy,
+            100.0 * guess
+        )
+    })
+}
+
+/// Share of the active categorical cells of rows that the most frequent value of their column in the training rows gets right; none
+/// without such cells.
+fn guessed(training: &[RawRow], rows: &[RawRow]) -> Option<f64> {
+    let (mut right, mut all) = (0, 0);
+    for column in categorical() {
+        let values = |rows: &[RawRow]| -> Vec<Value> {
+            let active = rows.iter().filter(|row| column.active.covers(row.block()));
+            active.map(|row| column.get(row)).collect()
+        };
+        let mut counts = BTreeMap::new();
+        for value in values(training) {
+            *counts.entry(value).or_insert(0) += 1;
+        }
+        let guess = counts.iter().max_by_key(|(_, count)| **count);
+        let guess = guess.map(|(value, _)| *value);
+        let values = values(rows);
+        all += values.len();
+        right += values
+            .into_iter()
+            .filter(|value| Some(*value) == guess)
+            .count();
+    }
+    (all > 0).then(|| right as f64 / all as f64)
+}
+
 /// Losses of the validations so far.
 fn losses(at: &Position<'_, Validation>) -> Vec<f64> {
     at.validations.iter().map(Validated::loss).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn test_useless_baselines_are_told() {
+        let told = |invalid, accuracy| {
+            let best = Validation {
+                step: 4,
+                loss: 1.0,
+                invalid,
+                accuracy,
+                training_loss: 1.0,
+            };
+            shortcoming(&best, Some(0.6)).unwrap_or_default()
+        };
+        assert_eq!(told(0.1, Some(0.9)), "");
+        assert!(told(1.0, None).contains("not one row"));
+        assert!(told(0.97, Some(0.9)).starts_with("97.0 % of the rows"));
+        assert!(told(0.0, Some(0.6)).contains("always the most frequent value 60.0 %"));
+    }
+
+    #[test]
+    fn test_a_guess_takes_the_most_frequent_value() {
+        let row = |last| RawRow {
+            src_ip: [192, 0, 2, last].into(),
+            ..RawRow::default()
+        };
+        let rows = [row(1), row(1), row(2)];
+        let guess = guessed(&rows, &rows).unwrap();
+        let others = guessed(&rows[2..], &rows).unwrap();
+        assert!(guess > 0.9 && guess <= 1.0, "{guess}");
+        assert!(others <= guess, "{others}");
+        assert_eq!(guessed(&rows, &[]), None);
+    }
 }

@@ -4,6 +4,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+/// Least share of the time left that a trial of a validation must take to tell how long a whole one
+/// takes.
+const TRIAL: f64 = 0.02;
+
 /// Times as long as a validation that pass between two of them, so that they take a quarter of the
 /// time at most.
 const GAP: f64 = 3.0;
@@ -48,10 +52,20 @@ impl Deadline {
         }
     }
 
+    /// Seconds left before the first step.
+    fn left(&self, now: Duration) -> f64 {
+        (self.total - now.as_secs_f64()).max(0.0)
+    }
+
+    /// Whether a validation that took so long tells how long a whole one takes.
+    pub(super) fn is_telling(&self, took: Duration, now: Duration) -> bool {
+        took.as_secs_f64() >= TRIAL * self.left(now)
+    }
+
     /// Plans validations where `tried` of `wanted` examples took so long to validate: as many
     /// examples as a quarter of the time left allows.
     pub(super) fn plan(&mut self, tried: usize, took: Duration, wanted: usize, now: Duration) {
-        let left = (self.total - now.as_secs_f64()).max(0.0);
+        let left = self.left(now);
         let each = took.as_secs_f64() / tried.max(1) as f64;
         let affordable = left / (GAP + 1.0) / each.max(1e-9);
         self.examples = (affordable as usize).clamp(tried.min(wanted), wanted);

@@ -51,8 +51,8 @@ use order::Order;
 /// Longest time between two checkpoints.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
 
-/// One in so many examples of a validation is tried to learn how long a validation takes.
-const TRIED: usize = 16;
+/// One in so many examples of a validation is tried, at least and at most, to learn how long a validation takes.
+const TRIED: [usize; 2] = [256, 16];
 
 /// Where a training stands.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -263,19 +263,25 @@ where
         }
     }
 
-    /// Draws the examples of validations: where minutes are the budget, as many as fit, which a few of them tell.
+    /// Draws the examples of validations. Where minutes are the budget, trials of a few examples tell how many fit.
     fn plan(&mut self, is_planned: bool) -> Result<(), Error> {
         let wanted = self.budget.validation_examples;
         let Some(mut deadline) = self.deadline else {
             return self.task.draw_validation(wanted);
         };
         if !is_planned {
-            let tried = wanted.div_ceil(TRIED);
-            self.task.draw_validation(tried)?;
-            let began = (self.clock)();
-            self.judge(&[])?;
-            let now = (self.clock)();
-            deadline.plan(tried, now - began, wanted, now);
+            let [mut tried, most] = TRIED.map(|share| wanted.div_ceil(share));
+            let (took, now) = loop {
+                self.task.draw_validation(tried)?;
+                let began = (self.clock)();
+                self.judge(&[])?;
+                let now = (self.clock)();
+                if tried == most || deadline.is_telling(now - began, now) {
+                    break (now - began, now);
+                }
+                tried = most.min(4 * tried);
+            };
+            deadline.plan(tried, took, wanted, now);
         }
         self.deadline = Some(deadline);
         self.task.draw_validation(deadline.examples())
@@ -471,3 +477,6 @@ where
         validations.record(validation, &*self.task, &weights)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,12 +25,15 @@ use crate::parallel::{default_threads, ordered};
 use crate::random::{Purpose, stream};
 use crate::train::{
     self, Decay, Examples, Position, Progress, Report, Session, Task, Update, Validated, Verdict,
-    schedule,
+    rate_hint, schedule,
 };
 use crate::weights::Weights;
 
 /// Spans that a validation computes at a time.
 const PIECE: usize = 2;
+
+/// Spans of each process that a guess counts the values of.
+const GUESS_SPANS: usize = 256;
 
 /// Adam's epsilon.
 const EPSILON: f32 = 1e-8;
@@ -365,8 +368,47 @@ impl<'a> AutoregressiveTask<'a> {
         }
     }
 
-    /// Nats of the validation spans of a process, and its events among them.
-    fn validation_nats(&self, process: usize) -> (f64, f64) {
+    /// Nats a packet of the validation trace, of nats an event of each process.
+    fn nats_a_packet(&self, [openings, packets, clock]: [f64; PROCESSES]) -> f64 {
+        let courses = &self.data.validation;
+        let opening_share = courses.openings() as f64 / courses.packets() as f64;
+        packets + clock + opening_share * openings
+    }
+
+    /// Nats an event of the validation spans of a process, for a guess that knows how frequent each value of a symbol is in
+    /// training, and nothing else.
+    fn guess_nats(&self, process: usize) -> f64 {
+        let training = Spans::once(&self.data.training).spread(GUESS_SPANS);
+        let symbols = self.data.training.processes()[process].symbols();
+        let mut counts = vec![[1.0; CLASSES]; symbols];
+        each_target(
+            &self.batch(&self.data.training, &training, process, || false),
+            symbols,
+            |symbol, value| {
+                counts[symbol][value] += 1.0;
+            },
+        );
+        let courses = &self.data.validation;
+        let mut nats = 0.0;
+        each_target(
+            &self.batch(courses, &self.validation, process, || false),
+            symbols,
+            |symbol, value| {
+                let all: f64 = counts[symbol].iter().sum();
+                nats -= (counts[symbol][value] / all).ln();
+            },
+        );
+        let course = courses.processes()[process];
+        let spans = self
+            .validation
+            .iter()
+            .filter(|span| span.process == process);
+        let events: usize = spans.map(|span| course.span(span.number).len()).sum();
+        nats / (events as f64).max(1.0)
+    }
+
+    /// Nats an event of the validation spans of a process.
+    fn validation_nats(&self, process: usize) -> f64 {
         let pieces: Vec<&[Span]> = self.validation.chunks(PIECE).collect();
         let courses = &self.data.validation;
         let sums = ordered(
@@ -387,10 +429,21 @@ impl<'a> AutoregressiveTask<'a> {
                 (f64::from(nats), events as f64)
             },
         );
-        sums.into_iter()
+        let (nats, events) = sums
+            .into_iter()
             .fold((0.0, 0.0), |(nats, events), (more, count)| {
                 (nats + more, events + count)
-            })
+            });
+        nats / f64::max(events, 1.0)
+    }
+}
+
+/// Visits the symbols and values of a batch that are to be predicted.
+fn each_target(batch: &Batch, symbols: usize, mut visit: impl FnMut(usize, usize)) {
+    for (i, (&value, &mask)) in batch.targets.iter().zip(&batch.mask).enumerate() {
+        if mask > 0.0 {
+            visit(i % symbols, value.into());
+        }
     }
 }
 
@@ -481,13 +534,10 @@ impl Task for AutoregressiveTask<'_> {
         at: &Position<'_, Validation>,
     ) -> Result<Validation, Error> {
         let nats = [OPENINGS, PACKETS, CLOCK].map(|process| self.validation_nats(process));
-        let mean = |(nats, events): (f64, f64)| nats / events.max(1.0);
-        let [openings, packets, clock] = nats.map(mean);
-        let courses = &self.data.validation;
-        let opening_share = courses.openings() as f64 / courses.packets() as f64;
+        let [openings, packets, clock] = nats;
         Ok(Validation {
             step: at.step,
-            loss: packets + clock + opening_share * openings,
+            loss: self.nats_a_packet(nats),
             packets,
             openings,
             clock,
@@ -499,8 +549,11 @@ impl Task for AutoregressiveTask<'_> {
         self.model.save(directory, self.config.precision)
     }
 
-    fn verdict(&self, _best: &Validation) -> Option<Verdict> {
-        None
+    fn verdict(&self, best: &Validation) -> Option<Verdict> {
+        let guesses = [OPENINGS, PACKETS, CLOCK].map(|process| self.guess_nats(process));
+        let guessing = self.nats_a_packet(guesses);
+        let hint = rate_hint(self.config.learning_rate);
+        Verdict::of_loss(best.loss, guessing, "nats a packet", hint)
     }
 }
 

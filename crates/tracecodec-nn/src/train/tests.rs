@@ -1,0 +1,232 @@
+//! Minutes are kept: trainings whose clock moves with their own work alone.
+
+use std::ops::Range;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use burn::module::{Module, Param};
+use burn::tensor::{Device as Tensors, Tensor};
+use serde::Deserialize;
+
+use super::*;
+use crate::device::Device;
+use crate::model::Kind;
+
+/// A network of one weight.
+#[derive(Module, Debug)]
+struct Weight {
+    value: Param<Tensor<1>>,
+}
+
+/// A task that takes its time, in milliseconds.
+struct Slow {
+    network: Weight,
+    tensors: Tensors,
+    /// Time since the training began.
+    now: Arc<AtomicU64>,
+    step: u64,
+    /// Of one example.
+    validation: u64,
+    examples: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Validation(f64);
+
+impl Validated for Validation {
+    fn loss(&self) -> f64 {
+        self.0
+    }
+}
+
+/// A thousand examples.
+struct Ones;
+
+impl Examples for Ones {
+    type Example = f32;
+
+    fn len(&self) -> u64 {
+        1_000
+    }
+
+    fn read(&self, runs: &[Range<u64>]) -> Result<Vec<f32>, Error> {
+        Ok(runs.iter().cloned().flatten().map(|_| 1.0).collect())
+    }
+}
+
+impl Slow {
+    fn pass(&self, milliseconds: u64) {
+        self.now.fetch_add(milliseconds, Ordering::Relaxed);
+    }
+}
+
+impl Task for Slow {
+    const KIND: Kind = Kind::Codec;
+
+    type Example = f32;
+    type Network = Weight;
+    type Validation = Validation;
+
+    fn network(&self) -> &Weight {
+        &self.network
+    }
+
+    fn device(&self) -> Device {
+        Device::Cpu
+    }
+
+    fn tensors(&self) -> &Tensors {
+        &self.tensors
+    }
+
+    fn objective(
+        &self,
+        network: &Weight,
+        _: &[f32],
+        _: u64,
+        _: &Position<'_, Validation>,
+    ) -> Tensor<1> {
+        self.pass(self.step);
+        let off = network.value.val() - 1.0;
+        off.clone() * off
+    }
+
+    fn update(&self, at: &Position<'_, Validation>) -> Update {
+        Update {
+            weights: None,
+            nth: at.step + 1,
+            rate: 0.01,
+            betas: (0.9, 0.99),
+            epsilon: 1e-8,
+            decay: Decay::Decoupled(0.0),
+            clip: None,
+        }
+    }
+
+    fn set_weights(&mut self, weights: &Weights) {
+        self.network = weights.load(self.network.clone(), &self.tensors);
+    }
+
+    fn draw_validation(&mut self, count: usize) -> Result<(), Error> {
+        self.examples = count;
+        Ok(())
+    }
+
+    fn validate(&self, _: f64, at: &Position<'_, Validation>) -> Result<Validation, Error> {
+        self.pass(self.validation * self.examples as u64);
+        Ok(Validation(1.0 / (1.0 + at.step as f64)))
+    }
+
+    fn save(&self, _: &Path) -> Result<String, Error> {
+        Ok(String::new())
+    }
+
+    fn verdict(&self, _: &Validation) -> Option<Verdict> {
+        None
+    }
+}
+
+/// Trains for so many minutes with these times of the preparation, a step and the validation of an
+/// example, in milliseconds, or up to a step. Gives back the seconds that it took, too.
+fn train(
+    minutes: f64,
+    [prepared, step, validation]: [u64; 3],
+    session: &Session<'_>,
+    stop: u64,
+) -> (f64, Result<Report<Validation>, Error>) {
+    let budget = Budget {
+        seed: 0,
+        steps: 1,
+        minutes: Some(minutes),
+        batch: 1,
+        micro_batch: 1,
+        shuffle_pool: 1,
+        validations: 20,
+        validation_examples: 1_024,
+        patience: 100,
+    };
+    let tensors = Device::Cpu.open().unwrap();
+    let now = Arc::new(AtomicU64::new(prepared));
+    let mut task = Slow {
+        network: Weight {
+            value: Param::from_tensor(Tensor::from_data([0.0_f32], &tensors)),
+        },
+        tensors,
+        now: Arc::clone(&now),
+        step,
+        validation,
+        examples: 0,
+    };
+    let clock = || Duration::from_millis(now.load(Ordering::Relaxed));
+    let mut trainer = Trainer::new(&mut task, &budget, session, &clock);
+    let progress = |progress: &Progress<'_, Validation>| match progress.step == stop {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    };
+    let trained = trainer.train(&Arc::new(Ones), session, "", progress);
+    let report = trained.map(|(report, _)| report);
+    (clock().as_secs_f64(), report)
+}
+
+/// The seconds that a training takes, its validations, and the examples of each where they are fewer.
+fn timed(minutes: f64, times: [u64; 3]) -> (f64, usize, Option<usize>) {
+    let folder = tempfile::tempdir().unwrap();
+    let (seconds, report) = train(minutes, times, &Session::new(folder.path()), 0);
+    let report = report.unwrap();
+    (seconds, report.validations.len(), report.fewer_validated)
+}
+
+#[test]
+fn test_minutes_are_kept() {
+    // A validation of all examples takes nothing, 1 s, 10 s, 100 s and 1,000 s.
+    for (validation, validations) in [(0, 20), (1, 12), (10, 2), (100, 3), (1_000, 3)] {
+        let (seconds, count, fewer) = timed(1.0, [0, 100, validation]);
+        assert!((54.0..66.0).contains(&seconds), "{validation}: {seconds} s");
+        assert!(
+            count >= validations.min(2),
+            "{validation}: {count} validations"
+        );
+        assert_eq!(
+            fewer.is_some(),
+            validation >= 100,
+            "{validation}: {fewer:?}"
+        );
+    }
+    let (_, count, _) = timed(1.0, [0, 100, 0]);
+    assert_eq!(count, 20);
+}
+
+#[test]
+fn test_preparation_counts() {
+    let (seconds, count, _) = timed(1.0, [40_000, 100, 1]);
+    assert!((54.0..66.0).contains(&seconds), "{seconds} s");
+    assert!(count > 1, "{count} validations");
+    // Longer than all of the time: one step, one validation of a few examples.
+    let (seconds, count, fewer) = timed(1.0, [70_000, 100, 10]);
+    assert!((70.0..71.0).contains(&seconds), "{seconds} s");
+    assert_eq!((count, fewer), (1, Some(4)));
+}
+
+#[test]
+fn test_long_steps_and_validations_end_in_time() {
+    let (seconds, count, fewer) = timed(0.1, [0, 2_000, 100]);
+    assert!((4.0..7.6).contains(&seconds), "{seconds} s");
+    assert!(count > 0 && fewer.is_some(), "{count} {fewer:?}");
+}
+
+#[test]
+fn test_a_resumed_training_keeps_its_minutes() {
+    let folder = tempfile::tempdir().unwrap();
+    let session = Session::new(folder.path());
+    let times = [5_000, 100, 1];
+    let (first, stopped) = train(1.0, times, &session, 200);
+    assert!(matches!(stopped, Err(Error::Interrupted(200))));
+    let session = Session {
+        resume: true,
+        ..session
+    };
+    let (second, report) = train(1.0, times, &session, 0);
+    let report = report.unwrap();
+    assert!((54.0..66.0).contains(&(first + second)), "{first} {second}");
+    assert!(report.steps > 300 && !report.stopped_early, "{report:?}");
+}
