@@ -30,7 +30,7 @@ pub(crate) struct TrainingArgs {
     /// Optimiser steps.
     #[arg(long, value_name = "N", conflicts_with = "minutes")]
     pub(crate) steps: Option<u64>,
-    /// Train for so many minutes; the result then depends on the machine.
+    /// Train for so many minutes, preparation and validations included; the result then depends on the machine.
     #[arg(long, value_name = "M")]
     pub(crate) minutes: Option<f64>,
     /// Names all random numbers [default: 0].

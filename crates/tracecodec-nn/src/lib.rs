@@ -3,7 +3,8 @@
 //! ```text
 //! layers      residual block, Transformer encoder block, initial weights
 //!  └ codec    Action → Batch → encoder → Gaussian latent z → staged decoder → Action
-//! train       the one training loop: schedule, Adam, validation, checkpoint, history
+//! model       a trained model on disk: description, weights, digest; where its network computes
+//! train       the one training loop: schedule, Adam, validation, checkpoint, history, manifest
 //! baseline    raw rows → Batch → a published network → Batch → raw rows
 //! generator   models that continue a trace, or make a new one
 //! latents     the artifact that holds μ and log σ²

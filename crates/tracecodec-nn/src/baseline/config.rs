@@ -145,7 +145,7 @@ pub struct TrainConfig {
     pub seed: u64,
     /// Optimiser steps. Default: the paper's budget, 100,000, or 15,000 for TabSyn-VAE.
     pub steps: u64,
-    /// Budget in minutes instead of steps. Default none.
+    /// Budget in minutes instead of steps, preparation and validations included. Default none.
     pub minutes: Option<f64>,
     /// Validations in the course of the training. Default 20, or 15 for TabSyn-VAE.
     pub validations: u32,

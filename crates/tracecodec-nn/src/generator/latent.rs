@@ -59,11 +59,6 @@ impl LatentGenerator {
         &self.codec
     }
 
-    /// The generator of latents.
-    pub fn matching(&self) -> &FlowMatching {
-        &self.matching
-    }
-
     /// A trace from nothing, or, once it has [followed](LatentTrace::follow) one, its continuation.
     ///
     /// # Errors

@@ -242,14 +242,11 @@ where
         run: &str,
         validations: &mut Validations<T::Validation>,
     ) -> Result<(), Error> {
-        let state = match session.resume {
-            true => Some(State::read(
-                session.folder,
-                run,
-                self.weights.values.len(),
-                self.average.is_some(),
-            )?),
-            false => None,
+        let state = if session.resume {
+            let (weights, is_averaged) = (self.weights.values.len(), self.average.is_some());
+            Some(State::read(session.folder, run, weights, is_averaged)?)
+        } else {
+            None
         };
         let spent = state.as_ref().and_then(|state| state.standing.spent);
         self.deadline = self

@@ -159,9 +159,12 @@ fn train(
     };
     let clock = || Duration::from_millis(now.load(Ordering::Relaxed));
     let mut trainer = Trainer::new(&mut task, &budget, session, &clock);
-    let progress = |progress: &Progress<'_, Validation>| match progress.step == stop {
-        true => ControlFlow::Break(()),
-        false => ControlFlow::Continue(()),
+    let progress = |progress: &Progress<'_, Validation>| {
+        if progress.step == stop {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     };
     let trained = trainer.train(&Arc::new(Ones), session, "", progress);
     let report = trained.map(|(report, _)| report);

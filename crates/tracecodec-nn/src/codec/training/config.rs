@@ -38,7 +38,7 @@ pub struct TrainConfig {
     pub seed: u64,
     /// Optimiser steps. Default 12,000.
     pub steps: u64,
-    /// Budget in minutes instead of steps. Default none.
+    /// Budget in minutes instead of steps, preparation and validations included. Default none.
     pub minutes: Option<f64>,
     /// Packets a step. Default 256.
     pub batch: usize,

@@ -112,7 +112,7 @@ pub struct TrainConfig {
     pub seed: u64,
     /// Optimiser steps. Default 8,000.
     pub steps: u64,
-    /// Budget in minutes instead of steps. Default none.
+    /// Budget in minutes instead of steps, preparation and validations included. Default none.
     pub minutes: Option<f64>,
     /// Spans of 256 events a step. Default 16.
     pub batch: usize,

@@ -341,9 +341,10 @@ impl Task for FlowTask<'_> {
         Ok(Validation {
             step: at.step,
             loss: errors.iter().sum::<f64>() / windows.len() as f64,
-            source: match at.averaged {
-                true => Source::Ema,
-                false => Source::Raw,
+            source: if at.averaged {
+                Source::Ema
+            } else {
+                Source::Raw
             },
             training_loss,
         })
