@@ -1,4 +1,4 @@
-//! Holds the map of `lib.rs`: a stage uses only what the table allows it, and the table has no cycle.
+//! Holds the map of `lib.rs`: a stage uses only what the table allows, and the table has no cycle.
 
 #[path = "../../tracecodec/tests/common/arrows.rs"]
 mod map;

@@ -1,4 +1,5 @@
-//! The raw-field baselines and their training as a user meets them, on the rows of the example capture.
+//! The raw-field baselines and their training through the public API, on rows of the example
+//! capture.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -77,7 +78,8 @@ fn test_every_model_comes_back_from_disk() {
     }
 }
 
-/// Latents alone decode to what a reconstruction gives, in as many pieces as it takes; where they do not, they are refused.
+/// Latents decode alone to the same rows as a reconstruction, in several pieces, too; models whose
+/// latents cannot are refused.
 fn check_latents(baseline: &Baseline) {
     let rows = [rows(500), rows(20)].concat();
     let Ok(width) = baseline.d_latent() else {

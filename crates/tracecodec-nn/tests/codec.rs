@@ -1,4 +1,4 @@
-//! The codec and its training as a user meets them: tiny networks, generated actions.
+//! The codec and its training through the public API: tiny networks, made-up actions.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -25,7 +25,8 @@ use tracecodec_nn::{
     ProbeConfig, RefineConfig, Settled, TokenLayout, TrainConfig, probe,
 };
 
-/// A few flows that take turns: enough structure to learn in seconds, in all four protocols.
+/// Actions of a few flows that take turns, of all four protocols: enough structure to learn in
+/// seconds.
 fn actions(count: u64) -> Vec<Action> {
     let mut contexts = Contexts::default();
     (0..count)
@@ -252,7 +253,7 @@ fn test_strict_decoding_leaves_what_agrees() {
     let mut decoder = codec.decoder(Tick::Nanosecond);
     assert_eq!(decoder.decode(&refined.latents.mu), refined.decoded);
     assert_eq!(decoder.settled(), Settled::default());
-    // A capture that misses packets comes back from the encoder, strict or not.
+    // A capture that misses packets decodes from the encoder's latents, strict or not.
     let missed = pieces_of_a_connection();
     let refined = codec.encode_refined(&missed, RefineConfig::default());
     assert_eq!(
@@ -382,7 +383,7 @@ fn test_interrupted_training_goes_on_to_the_same_bytes() {
     }
 }
 
-/// Writes actions into a file of their own.
+/// Writes actions into a file.
 fn file(path: PathBuf, actions: &[Action]) -> Rows {
     let mut writer = ActionsWriter::create(&path).unwrap();
     for action in actions {
@@ -576,7 +577,7 @@ fn test_one_wrong_latent_does_not_put_off_those_after_it() {
     }
 }
 
-/// Ordinary packets, every third of them with values that the embedded model has seldom or never seen.
+/// Ordinary packets, every third with values that the embedded model has seldom or never seen.
 fn odd_actions() -> Vec<Action> {
     let mut actions = actions(90);
     for (i, action) in actions.iter_mut().enumerate().step_by(3) {
@@ -598,12 +599,12 @@ fn test_refinement_brings_odd_packets_back() {
     assert_eq!(refined.left, 0);
     assert_eq!(Accuracy::new(&actions, &refined.decoded).exact, 90);
     assert!(Accuracy::new(&actions, &refined.before).exact < 90);
-    // The latents alone say it.
+    // The latents alone decode to the same.
     assert_eq!(codec.decode(&refined.latents.mu), refined.decoded);
     let plain = codec.encode(&actions);
     assert_eq!(refined.latents.log_var, plain.log_var);
     assert_eq!(refined.before, codec.decode(&plain.mu));
-    // What came back at once is not touched.
+    // A packet that decodes from its mean is not touched.
     let untouched = refined
         .latents
         .mu
@@ -615,7 +616,8 @@ fn test_refinement_brings_odd_packets_back() {
     assert_eq!(untouched as u64, 90 - refined.moved);
 }
 
-/// A connection of which pieces far apart were captured: after minutes of silence both sides' numbers have gone on by megabytes.
+/// A connection of which only pieces were captured: after minutes of silence, both sides' numbers
+/// have advanced by megabytes.
 fn pieces_of_a_connection() -> Vec<Action> {
     let mut contexts = Contexts::default();
     let first = Action {
@@ -656,7 +658,8 @@ fn test_refinement_of_rare_values_in_number() {
     let actions = pieces_of_a_connection();
     let refined = Codec::embedded().encode_refined(&actions, RefineConfig::default());
     assert!(refined.left < 5, "{}", refined.left);
-    // Even of a packet that does not come back whole, what the others depend on does.
+    // Of a packet that does not come back whole, at least the symbols come back that other packets
+    // depend on.
     for (action, decoded) in actions.iter().zip(&refined.decoded) {
         let off = (action.delta_t - decoded.delta_t).abs();
         assert!(off <= action.delta_t >> 8, "{action:?}: {decoded:?}");
@@ -697,7 +700,7 @@ fn test_refinement_that_fails_keeps_the_closest() {
     assert!(accuracy(&refined.decoded) >= accuracy(&refined.before));
 }
 
-/// Saves a fresh codec, spoils one file, and gives back the error of loading it.
+/// Saves a fresh codec, damages one file, and returns the error of loading it.
 fn spoiled(file: &str, spoil: impl Fn(Vec<u8>) -> Vec<u8>) -> Error {
     let directory = tempfile::tempdir().unwrap();
     Codec::new(&variants()[0], 1)
@@ -793,7 +796,7 @@ fn test_probe_of_the_embedded_model() {
     let found = probe(&codec, &trace, config, count).unwrap();
     assert_eq!((found.packets, dimensions), (128, codec.config().d_latent));
 
-    // Without noise the packets come back as they do from the means; noise takes fields away.
+    // Without noise the packets decode as from the means; with noise, fields are lost.
     let fields: Vec<f64> = found.noise.iter().map(|noise| noise.fields).collect();
     assert!(fields[0] > 0.9 && fields[4] < fields[0], "{fields:?}");
 

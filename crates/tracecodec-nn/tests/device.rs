@@ -1,4 +1,5 @@
-//! A GPU against the CPU: tiny networks, any adapter that wgpu finds, software Vulkan among them.
+//! A GPU compared with the CPU: tiny networks on any adapter that wgpu finds, software Vulkan
+//! included.
 
 #![cfg(feature = "wgpu")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -18,7 +19,7 @@ use tracecodec_nn::{
     TrainConfig, train,
 };
 
-/// A few flows that take turns.
+/// Actions of a few flows that take turns.
 fn actions(count: u64) -> Vec<Action> {
     let action = |i| {
         Action {
@@ -188,7 +189,7 @@ fn test_device_trains_and_samples_flow_matching_alike() {
     assert!(farthest(&samples[0], &samples[1]) < 1e-3);
 }
 
-/// Set in the process that finds no adapter.
+/// Environment variable of the process that must find no adapter.
 const CHILD: &str = "TRACECODEC_TEST_NO_ADAPTER";
 
 #[test]

@@ -1,4 +1,4 @@
-//! The generators as their users see them.
+//! The generators through the public API.
 
 #![allow(clippy::unwrap_used, reason = "test code may fail loudly")]
 
@@ -14,7 +14,8 @@ use tracecodec_nn::generator::autoregressive::{
 };
 use tracecodec_nn::train::{Progress, Session};
 
-/// A trace of questions and answers: every 64 µs somebody asks, with 32 bytes, and 1,024 µs later is answered, with 256.
+/// A trace of requests and responses: a request of 32 bytes every 64 µs, and its response of 256
+/// bytes 1,024 µs later.
 fn questions(count: u16, label: Option<&str>, labels: &[String]) -> Courses {
     let mut packets = Vec::new();
     for number in 0..count {
@@ -36,7 +37,7 @@ fn questions(count: u16, label: Option<&str>, labels: &[String]) -> Courses {
         packets.push((asked, question));
         packets.push((asked + 1_024_000, answer));
     }
-    // Long after all of them, so that it is seen that nothing else comes.
+    // One packet long after all others, so that their flows are known to be over.
     let last = Action {
         flow_token: count,
         flow_evt: FlowEvent::Open,
@@ -208,14 +209,14 @@ fn test_a_followed_trace_tells_its_label() {
             let batch = trace.batch();
             (trace.label().map(str::to_string), batch)
         };
-        // The label that is found is as good as if it had been told.
+        // The label that is found gives the same trace as the label that is given.
         let (found, batch) = goes_on(None);
         assert_eq!(found.as_ref(), Some(label));
         assert_eq!(goes_on(Some(label)), (found, batch));
         let other = generator.labels().iter().find(|other| *other != label);
         assert_eq!(goes_on(other).0.as_ref(), other);
     }
-    // From nothing a trace has the label that it is told, or none.
+    // Without a prefix, a trace has the label that is given, or none.
     let mut trace = generator.generate(&Drawing::default()).unwrap();
     trace.batch();
     assert_eq!(trace.label(), None);

@@ -1,4 +1,5 @@
-//! Speed of the symbolic path on one core: reading and lifting, reading and analysing, compiling headers, compiling payload.
+//! Speed of the symbolic path on one core: reading and lifting, reading and analysing, compiling
+//! headers, compiling payload.
 //!
 //! `scripts/bench.sh` runs this, and whole commands beside a peer.
 

@@ -1,4 +1,5 @@
-//! Writes a capture of many connections that stay open, to see what memory they take: `flood FILE FLOWS`.
+//! Writes a capture of many connections that stay open, to measure the memory that they take:
+//! `flood FILE FLOWS`.
 
 use tracecodec::action::{Action, Control, FlowEvent, OptionProfiles};
 use tracecodec::compile::{CompileConfig, Compiler, PayloadPolicy};
@@ -17,7 +18,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut compiler = Compiler::new(config, Timestamp(0));
     let profiles = OptionProfiles::new();
     for flow in 0..flows {
-        // More flows than slots: each opening of a slot is a connection of its own.
+        // With more flows than slots, each opening of a slot is a connection of its own.
         let open = Action {
             flow_token: flow as u16,
             flow_evt: FlowEvent::Open,

@@ -1,7 +1,9 @@
-//! What the raw packet table loses when nothing is learned: `raw_oracle [--bits] [--output FOLDER] CAPTURE…`.
+//! What the raw packet table loses when nothing is learned: `raw_oracle [--bits] [--output FOLDER]
+//! CAPTURE…`.
 //!
-//! Takes each capture through the table (`--bits`: through the bit table) and the restricted renderer, and prints the metrics that tell the result from its
-//! source: a line for each capture in which one is not 0, then all captures together. `--output` keeps the results.
+//! Takes each capture through the table (`--bits`: through the bit table) and the restricted
+//! renderer, and prints how far the result is from its source: a line for each capture with a
+//! metric that is not 0, then all captures together. `--output` keeps the results.
 
 use std::error::Error;
 use std::io::{self, Write};
@@ -13,7 +15,7 @@ use tracecodec::metrics::{Evaluation, METRICS, Meter, Unit};
 use tracecodec::pcap::{Format, Writer};
 use tracecodec::raw::{Payload, RawOracle, RowCounts, Schema};
 
-/// Takes a capture through the table. What follows damage is not read.
+/// Takes a capture through the table, up to its first damage.
 fn evaluate(
     path: &Path,
     schema: Schema,

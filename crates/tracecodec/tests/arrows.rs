@@ -1,4 +1,4 @@
-//! Holds the map of `lib.rs`: a stage uses only what the table allows it, and the table has no cycle.
+//! Holds the map of `lib.rs`: a stage uses only what the table allows, and the table has no cycle.
 
 #[path = "common/arrows.rs"]
 mod map;
@@ -7,8 +7,9 @@ use std::path::Path;
 
 /// Each stage and what it may use. Every arrow points to a row above.
 ///
-/// Lift and compile never see each other: what they must agree on lives once, in `tcp` and `action`. The raw packet table sees
-/// neither flows nor connections nor the compiler, so that its renderer cannot repair a row by any state (the paper, C.3).
+/// Lift and compile never see each other: what they must agree on lives once, in `tcp` and
+/// `action`. The raw packet table sees neither flows nor connections nor the compiler, so that its
+/// renderer cannot repair a row by any state (the paper, C.3).
 const ARROWS: &map::Arrows = &[
     ("choice", &[]),
     ("output", &[]),

@@ -1,5 +1,5 @@
-//! What must not survive cannot: captures that differ in addresses, ports, identifiers, absolute numbers and payload alone are lifted to
-//! the same actions, and so compile to the same bytes.
+//! Captures that differ only in addresses, ports, identifiers, absolute numbers and payload lift to
+//! the same actions, and so compile to the same bytes: nothing of these survives.
 
 #![allow(clippy::unwrap_used, reason = "test code may fail loudly")]
 
@@ -10,7 +10,7 @@ use tracecodec::lift::Lifter;
 use tracecodec::pcap::{Packet, Reader};
 use tracecodec::wire::{self, Transport};
 
-/// What is added to every sequence number; no stream of the capture comes to 0 by it.
+/// Added to every sequence number. No number of the capture becomes 0.
 const SHIFT: u32 = 0x1357_9bdf;
 
 /// Changes everything that must not survive, in a raw IP packet.

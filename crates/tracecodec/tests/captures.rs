@@ -1,4 +1,4 @@
-//! Reads every capture of the test collection and compares with its catalogue.
+//! Reads every capture of the test collection and compares it with the collection's catalogue.
 
 mod common;
 
@@ -25,9 +25,11 @@ fn count(path: &Path) -> (u64, Option<ReadError>) {
     (reader.packets(), None)
 }
 
-/// Files of which the catalogue tells something else, with the packets that are there and whether an error follows.
+/// Files that the catalogue describes otherwise: the packets that they hold, and whether an error
+/// follows.
 const EXCEPTIONS: &[(&str, u64, bool)] = &[
-    // Versions before 2.3 have the two lengths swapped; libpcap and Wireshark read these files whole, too.
+    // Versions before 2.3 have the two lengths swapped; libpcap and Wireshark read these files to
+    // their end, too.
     ("blitz+tcptrace/input__bad_ack_code.dmp", 40, false),
     (
         "ntop+nDPI/tests__cfgs__default__pcap__nfsv2.pcap",
@@ -39,7 +41,7 @@ const EXCEPTIONS: &[(&str, u64, bool)] = &[
         128,
         false,
     ),
-    // Version 2.5, which Wireshark reads and libpcap does not; and 1.4, which neither does.
+    // Version 2.5 is read by Wireshark, not by libpcap; version 1.4 by neither.
     ("tests__pcap-invalid-version-2.pcap", 1, false),
     ("tests__pcap-invalid-version-1.pcap", 0, true),
     // pcapng 0.1, and a second section of pcapng 2.0. libpcap and Wireshark stop there, too.
@@ -48,12 +50,12 @@ const EXCEPTIONS: &[(&str, u64, bool)] = &[
     ("le__test901.pcapng", 1, true),
     // The first block's two lengths differ.
     ("tests__shb-option-too-long.pcapng", 0, true),
-    // A block length without its padding, which Wireshark mostly reads and libpcap does not.
+    // A block length without its padding: Wireshark mostly reads it, libpcap does not.
     ("test_data__test006.ntar", 1, false),
     ("test_data__test007.ntar", 1, false),
 ];
 
-/// What to find in a file, by its row of the catalogue.
+/// Packets and error to expect of a file, from its row of the catalogue.
 fn expectation(path: &str, packets: u64, damage: &str) -> (u64, bool) {
     let exception = EXCEPTIONS.iter().find(|(end, ..)| path.ends_with(end));
     match (exception, damage) {

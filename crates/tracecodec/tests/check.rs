@@ -1,4 +1,5 @@
-//! Parse cleanliness: every fault is found in a packet built by hand, none in clean ones; and what `tshark` says of checksums.
+//! Parse cleanliness: every fault is found in a packet built by hand, and none in clean packets;
+//! checksums are compared with `tshark`.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod common;
@@ -36,7 +37,7 @@ const ECHO_V6: [u8; 8] = [128, 0, 0, 0, 0, 1, 0, 2];
 
 const HOSTS: [[u8; 4]; 2] = [[192, 0, 2, 1], [198, 51, 100, 7]];
 
-/// The checksum as RFC 1071 has it in words: one's complement of the one's complement sum.
+/// The checksum as RFC 1071 defines it: one's complement of the one's complement sum.
 fn checksum(parts: &[&[u8]]) -> [u8; 2] {
     let bytes = parts.concat();
     let mut sum = 0u16;
@@ -65,7 +66,7 @@ fn v4(proto: u8, payload: &[u8]) -> Vec<u8> {
     v4_with(&[], proto, payload)
 }
 
-/// Sets the IPv4 header checksum anew.
+/// Recomputes the IPv4 header checksum.
 fn seal_header(packet: &mut [u8]) {
     let len = 4 * usize::from(packet[0] & 0xf);
     packet[10..12].fill(0);
@@ -84,7 +85,7 @@ fn v6(proto: u8, payload: &[u8]) -> Vec<u8> {
     seal(packet)
 }
 
-/// Sets the transport checksum anew, where the first protocol has one.
+/// Recomputes the transport checksum, if the first protocol has one.
 fn seal(mut packet: Vec<u8>) -> Vec<u8> {
     let is_v4 = packet[0] >> 4 == 4;
     let (start, proto, addresses) = match is_v4 {
@@ -111,13 +112,13 @@ fn seal(mut packet: Vec<u8>) -> Vec<u8> {
     packet
 }
 
-/// A packet with bytes from `at` on replaced; no checksum follows.
+/// A packet in which `bytes` replace those from `at` on; checksums stay as they were.
 fn spoilt(mut packet: Vec<u8>, at: usize, bytes: &[u8]) -> Vec<u8> {
     packet[at..at + bytes.len()].copy_from_slice(bytes);
     packet
 }
 
-/// The same, and the checksums follow.
+/// A packet in which `bytes` replace those from `at` on, with its checksums recomputed.
 fn changed(packet: Vec<u8>, at: usize, bytes: &[u8]) -> Vec<u8> {
     let mut packet = spoilt(packet, at, bytes);
     if packet[0] >> 4 == 4 {
@@ -126,7 +127,8 @@ fn changed(packet: Vec<u8>, at: usize, bytes: &[u8]) -> Vec<u8> {
     seal(packet)
 }
 
-/// An IPv4 packet with a byte behind the end of its transport; only the header checksum follows.
+/// An IPv4 packet with a byte behind the end of its transport; only the header checksum is
+/// recomputed.
 fn longer(packet: Vec<u8>) -> Vec<u8> {
     let mut packet = [&packet[..], &[0]].concat();
     packet[3] += 1;
@@ -166,9 +168,9 @@ fn clean() -> Vec<Vec<u8>> {
         &SYN,
     ];
     let routed = v6(43, &routed.concat());
-    // The checksum covers the last stop, as a packet of its own would that goes there.
+    // The checksum covers the last address of the route, as if the packet were sent there directly.
     let direct = changed(v6(6, &SYN), 39, &[9]);
-    // And the home address of a mobile node.
+    // The checksum covers the home address of a mobile node.
     let from_home = [
         &[6, 2, 1, 2, 0, 0, 201, 16][..],
         &[0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 8],
@@ -188,7 +190,7 @@ fn clean() -> Vec<Vec<u8>> {
         v6(17, &UDP),
         v6(58, &ECHO_V6),
         v6(59, &[]),
-        // Nothing, of an experimental protocol.
+        // An empty packet of an experimental protocol.
         v6(253, &[]),
         v4(47, &[0, 0, 8, 0]),
         v4_with(&[1, 7, 3, 4], 17, &UDP),
@@ -198,7 +200,7 @@ fn clean() -> Vec<Vec<u8>> {
     ]
 }
 
-/// Each fault that bytes can have, in packets that have no other.
+/// Each fault that a packet's bytes can have, in a packet without another fault.
 fn crafted() -> Vec<(Fault, Vec<u8>)> {
     use Fault::*;
     let syn = || v4(6, &SYN);
@@ -284,7 +286,7 @@ fn test_clean_packets_have_no_fault() {
     }
 }
 
-/// Headers that others have published with their checksums.
+/// Published headers with their checksums.
 #[test]
 fn test_known_checksums() {
     let headers = [
@@ -322,7 +324,7 @@ fn test_crafted_faults_are_found() {
 #[test]
 fn test_every_fault_is_crafted() {
     let crafted: BTreeSet<Fault> = crafted().into_iter().map(|(fault, _)| fault).collect();
-    // Those that are not of the bytes alone have tests of their own below.
+    // Faults that do not depend on the bytes alone have tests of their own below.
     let elsewhere = [
         Fault::CapturedBeyondWire,
         Fault::HeaderCut,
@@ -353,7 +355,8 @@ fn test_cut_packets() {
     assert_eq!(cut(0), [Fault::HeaderCut]);
     assert_eq!(cut(39), [Fault::HeaderCut]);
     assert_eq!(cut(43), [Fault::OptionsCut]);
-    // What a checksum covers must be there whole: a byte less of a payload that is wrong is no fault.
+    // A checksum is judged only if all bytes that it covers were captured: cut by a byte, a wrong
+    // payload is no fault.
     let wrong = spoilt(v4(17, &UDP), 29, &[9]);
     let packet = Packet {
         data: &wrong[..29],
@@ -384,7 +387,8 @@ fn test_frames() {
     assert_eq!(faults(&padded), []);
 }
 
-/// Headers that lead to IP, and the versions that may follow; `tshark` 4.0 calls all others bogus, `tcpdump` invalid.
+/// Link headers that lead to IP, and the versions that may follow. `tshark` 4.0 calls all other
+/// versions bogus, `tcpdump` invalid.
 #[test]
 fn test_versions_that_contradict_the_link_layer() {
     let ether = |rest: &[u8]| [&[0; 12], rest].concat();
@@ -408,7 +412,7 @@ fn test_versions_that_contradict_the_link_layer() {
         (LinkType::NULL, vec![30, 0, 0, 0], &[6]),
         (LinkType::RAW, vec![], &[4, 6]),
         (LinkType::IPV4, vec![], &[4, 6]),
-        // Labels do not say what they carry.
+        // MPLS labels do not name the protocol that they carry.
         (LinkType::ETHERNET, labels, &[0, 1, 2, 3, 4, 5, 6, 7]),
     ];
     for (link, header, legal) in links {
@@ -479,7 +483,7 @@ fn test_findings_are_counted_with_the_first_places() {
     assert_eq!(cleanliness.count(Severity::Note), 0);
 }
 
-/// What is wrong with the compiled form of a capture, and with the capture.
+/// Faults of the compiled capture, and of the capture itself.
 fn compiled(path: &Path) -> (Cleanliness, Cleanliness) {
     let mut reader = Reader::open(path).unwrap();
     let mut proof = Proof::new(CompileConfig::default());
@@ -528,7 +532,8 @@ const CHECKSUMS: [Fault; 4] = [
     Fault::IcmpChecksum,
 ];
 
-/// Checksums of the outermost headers that tshark calls bad, by packet; None where it is not installed or cannot read the file.
+/// Checksums of outermost headers that tshark calls bad, by packet; `None` if tshark is not
+/// installed or cannot read the file.
 fn tshark_checksums(path: &Path) -> Option<BTreeSet<(u64, Fault)>> {
     const FIELDS: [(&str, Fault); 6] = [
         ("ip.checksum.status", Fault::IpChecksum),
@@ -574,7 +579,7 @@ fn tshark_checksums(path: &Path) -> Option<BTreeSet<(u64, Fault)>> {
                 "udp.checksum" => continue,
                 _ => "0",
             };
-            // The first is that of the outermost header.
+            // The first one is of the outermost header.
             if is_outermost && statuses.split(',').next() == Some(bad_value) {
                 bad.insert((number, fault));
             }
@@ -592,8 +597,9 @@ fn outermost(protocols: &str) -> (Option<&str>, Option<&str>) {
     (protocols.next(), protocols.find(|name| !is_extension(name)))
 }
 
-/// Our own verdict, and the packets on which tshark's is not comparable: no IP header is found, the length is that of a jumbogram, or
-/// the lengths disagree. Of the latter, tshark judges what the frame holds; the rest is an error either way.
+/// Our own verdict, and the packets whose verdicts are not comparable: no IP header is found, the
+/// length is that of a jumbogram, or the lengths disagree. If lengths disagree, tshark judges what
+/// the frame holds; the packet has an error either way.
 fn own_checksums(path: &Path) -> (BTreeSet<(u64, Fault)>, BTreeSet<u64>) {
     const LENGTHS: [Fault; 3] = [Fault::IpLength, Fault::IpLengthZero, Fault::TcpHeaderLength];
     let (mut bad, mut apart) = <(BTreeSet<_>, BTreeSet<_>)>::default();
@@ -642,7 +648,7 @@ fn test_tshark_agrees_on_crafted_checksums() {
 
 #[test]
 fn test_tshark_agrees_on_checksums_of_others() {
-    /// One capture in so many.
+    /// One in this number of captures is judged.
     const SHARE: usize = 80;
     let Some(data) = common::data() else { return };
     let mut all = Vec::new();

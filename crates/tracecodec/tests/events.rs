@@ -1,4 +1,5 @@
-//! TCP events against `tshark` 4.0: what it said of small captures of one situation each, and what it says of random traffic.
+//! TCP events compared with `tshark` 4.0: with its recorded events of small captures of one
+//! situation each, and with its events of random traffic.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::collections::BTreeMap;
@@ -30,7 +31,7 @@ fn native(capture: &Path) -> Vec<EventSet> {
     events
 }
 
-/// The events in a list of names; `tshark` has further names, which are no events of ours.
+/// The events in a list of names. Further names of `tshark` are ignored.
 fn named<'a>(names: impl Iterator<Item = &'a str>) -> EventSet {
     let event = |name: &str| Event::ALL.into_iter().find(|event| event.name() == name);
     names.filter_map(event).collect()
@@ -56,7 +57,7 @@ fn test_vectors() {
 /// A segment of random traffic. Numbers are offsets from the direction's first one.
 #[derive(Debug, Clone)]
 struct Step {
-    /// Nanoseconds since the one before; negative where time steps back.
+    /// Nanoseconds since the segment before; negative if time steps back.
     delta_t: i64,
     from_opener: bool,
     seq: u32,
@@ -64,7 +65,7 @@ struct Step {
     len: u16,
     flags: u16,
     window: u16,
-    /// Whether it has options, which the capture cut.
+    /// Whether the segment has options, which the capture cut.
     cut: bool,
 }
 
@@ -77,7 +78,7 @@ struct Connection {
 
 const MS: i64 = 1_000_000;
 
-/// Steps so small that segments meet, and times on both sides of each limit.
+/// A random segment: steps so small that segments meet, and times on both sides of each limit.
 fn step() -> impl Strategy<Value = Step> {
     let delta_t = prop::sample::select(vec![
         0,
@@ -126,7 +127,8 @@ fn step() -> impl Strategy<Value = Step> {
         )
 }
 
-/// First numbers are ordinary, or such that the stream crosses 0 or the middle of the number space.
+/// A random connection. First numbers are ordinary, or let the stream cross 0 or the middle of the
+/// number space.
 fn connection() -> impl Strategy<Value = Connection> {
     let start = || {
         prop_oneof![
@@ -172,7 +174,7 @@ fn frame(connection: u32, starts: [u32; 2], step: &Step) -> (Vec<u8>, u32) {
     (data, ip_len.into())
 }
 
-/// Writes the connections one after the other; the connection and step of each packet.
+/// Writes the connections one after the other, and returns the connection and step of each packet.
 fn write(connections: &[Connection], path: &Path) -> Vec<(usize, usize)> {
     let mut writer = Writer::create(path, Format::of_path(path)).unwrap();
     let mut places = Vec::new();
@@ -197,7 +199,7 @@ fn write(connections: &[Connection], path: &Path) -> Vec<(usize, usize)> {
     places
 }
 
-/// The events of every packet by `tshark`; None where it is not installed.
+/// The events of every packet by `tshark`; `None` if it is not installed.
 fn tshark(capture: &PathBuf, packets: usize) -> Option<Vec<EventSet>> {
     let mut command = Command::new("tshark");
     command.arg("-r").arg(capture);

@@ -1,8 +1,9 @@
 //! Tiny captures, printed: each packet's action, and the packet that the compiler makes of it.
 //!
-//! An action reads: `+` where it opens and `*` where it reopens its slot, the slot, the direction, the time step in
-//! nanoseconds, family, protocol and its detail, payload. Of TCP: the event, the other flag bits, the window, sequence and
-//! acknowledgment reference, the option profile. Flag bits, extensions and options are left out where there are none.
+//! The line of an action: `+` if it opens its slot and `*` if it reopens it, the slot, the
+//! direction, the time step in nanoseconds, family, protocol and its detail, payload. For TCP: the
+//! event, the other flag bits, the window, sequence and acknowledgment reference, the option
+//! profile. Flag bits, extensions and options are left out if there are none.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::fmt::Write;
@@ -92,7 +93,7 @@ fn v4(from: u8, proto: u8, message: &[u8]) -> Vec<u8> {
     [&fixed[..], &source, &destination, message].concat()
 }
 
-/// An IPv6 packet between client and server, `next` being what the fixed header names.
+/// An IPv6 packet between client and server; `next` is the next header of its fixed header.
 fn v6(from: u8, next: u8, message: &[u8]) -> Vec<u8> {
     let address = |host| {
         [

@@ -1,4 +1,4 @@
-//! The compiler is total, and lift after compile is the identity on what lift can write.
+//! The compiler is total, and lifting what it compiled from lifted actions gives the same actions.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 #[path = "common/actions.rs"]
@@ -20,7 +20,7 @@ use tracecodec::wire::{self, SkipReason, Transport};
 /// Where compiled captures start.
 const EPOCH: Timestamp = Timestamp(1_600_000_000_000_000_000);
 
-/// Compiles a sequence; also tells how many legalisations it took.
+/// Compiles a sequence, and returns the frames and the number of legalisations.
 fn compile(
     actions: &[Action],
     profiles: &OptionProfiles,
@@ -44,7 +44,7 @@ fn lift(frames: &[PacketBuf]) -> (Vec<Action>, OptionProfiles) {
     (actions, lifter.profiles().clone())
 }
 
-/// Sum of the 16-bit words modulo 2^16 - 1: all ones over anything that holds a right checksum.
+/// Sum of the 16-bit words modulo 2^16 - 1: all ones over data that includes its right checksum.
 fn ones_complement_sum(parts: &[&[u8]]) -> u64 {
     let bytes = parts.concat();
     let words = bytes
@@ -86,7 +86,7 @@ fn pseudo_header(addresses: &[u8], proto: u8, len: usize) -> Vec<u8> {
     [addresses, &(len as u32).to_be_bytes(), &[0, 0, 0, proto]].concat()
 }
 
-/// Checks the checksum of what was captured whole.
+/// Checks the checksum of a packet that was captured whole.
 fn check_transport(proto: u8, pseudo: &[u8], message: &[u8], len: usize) -> TestCaseResult {
     if proto == 17 {
         prop_assert_eq!(
@@ -145,7 +145,8 @@ fn check_all(actions: &[Action], profiles: &OptionProfiles, salt: u64) -> TestCa
     Ok(())
 }
 
-/// Checks that lift and compile are each other's inverse on what lift wrote of these frames, and that the oracle agrees.
+/// Checks that compile and lift are inverse to each other on the actions lifted from these frames,
+/// and that the oracle agrees.
 fn check_round_trip(frames: &[PacketBuf], config: CompileConfig) -> TestCaseResult {
     let (actions, profiles) = lift(frames);
     let (compiled, legalisations) = compile(&actions, &profiles, config);
@@ -163,7 +164,7 @@ fn check_round_trip(frames: &[PacketBuf], config: CompileConfig) -> TestCaseResu
     Ok(())
 }
 
-/// Action sequences that a capture gave, with some values changed.
+/// Action sequences lifted from a capture, with some values changed.
 fn nearly_legal() -> impl Strategy<Value = (Vec<Action>, OptionProfiles)> {
     packets::capture().prop_flat_map(|frames| {
         let (actions, profiles) = lift(&frames);
@@ -171,7 +172,7 @@ fn nearly_legal() -> impl Strategy<Value = (Vec<Action>, OptionProfiles)> {
     })
 }
 
-/// Where this fails, an oracle would put another code in the message's place.
+/// If this fails, the oracle would replace the message's code.
 #[test]
 fn test_messages_that_the_compiler_would_change_are_out_of_scope() {
     let message = |icmp_type, code, body: u8| {
@@ -193,7 +194,7 @@ fn test_messages_that_the_compiler_would_change_are_out_of_scope() {
     assert_eq!(message(133, 0, 1), Err(SkipReason::MalformedHeader));
 }
 
-/// An offloaded datagram whose header leaves the length open may be longer than any header can tell.
+/// An offloaded datagram whose length field is 0 may be longer than any length field can hold.
 #[test]
 fn test_what_is_longer_than_an_ip_header_can_tell_is_out_of_scope() {
     let datagram = |wire_len| {
@@ -224,8 +225,9 @@ proptest! {
         check_all(&actions, &profiles, 0)?;
     }
 
-    /// Tokens and directions may differ from the random ones, since lift takes the lowest free slot and the opener for the
-    /// originator. But what lift wrote once is a fixed point.
+    /// Slots and directions may differ from the random ones, because lift takes the lowest free
+    /// slot and makes the sender of the first packet the opener. But lifted actions are a fixed
+    /// point.
     #[test]
     fn test_compiled_random_actions_are_a_fixed_point(
         actions in vec(actions::action(), 1..40), profiles in actions::profiles(), salt in any::<u64>(),

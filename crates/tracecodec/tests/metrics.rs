@@ -1,4 +1,4 @@
-//! Metrics against numbers computed by hand, and the laws that make them merge.
+//! Metrics compared with numbers computed by hand, and the laws by which evaluations merge.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 #[allow(dead_code, reason = "packets need only some of it")]
@@ -68,7 +68,7 @@ fn evaluate(name: &str, reference: &[PacketBuf], decoded: &[PacketBuf]) -> Evalu
     )
 }
 
-/// A packet between hosts 1 and 2, so many microseconds after the epoch.
+/// A packet between hosts 1 and 2, `us` microseconds after the epoch.
 fn frame(us: i64, from: u8, proto: u8, message: Vec<u8>) -> PacketBuf {
     let len = (20 + message.len()) as u16;
     let [high, low] = len.to_be_bytes();
@@ -237,7 +237,8 @@ fn test_metrics_by_hand() {
     near("count_pct", 100.0 / 9.0);
     // 6/9 against 6/8.
     near("proto_pct", 100.0 * (6.0 / 8.0 - 6.0 / 9.0));
-    // Of eight and of seven: the other bins have more by 1/7 − 1/8 each, the one that lost has 2/8 against 1/7.
+    // Of eight and of seven packets: six bins gain 1/7 − 1/8 each, and the bin that lost a packet
+    // has 2/8 against 1/7.
     near("iat_ms_pct", 100.0 * (2.0 / 8.0 - 1.0 / 7.0));
     near("iat_log_pct", 100.0 / 8.0);
     near("flow_count_pct", 100.0 / 3.0);
@@ -249,7 +250,8 @@ fn test_metrics_by_hand() {
     near("flow_switch_rate_dec", 3.0 / 7.0);
     near("usable_suffixes_pct", 0.0);
     near("valid_coverage_pct", 800.0 / 9.0);
-    // Coverage 8/9 scales every decoded share q to 8q/9, exactly the packets that are there: what is missing is 1/9.
+    // Coverage 8/9 scales every decoded share q to 8q/9, which is exact for the packets that are
+    // there: 1/9 is missing.
     near("ca_packet_size_pct", 100.0 / 9.0);
 }
 
@@ -375,12 +377,13 @@ proptest! {
         prop_assert_eq!(&merged(&turned), &whole);
         let (left, right) = parts.split_at(seed % parts.len());
         prop_assert_eq!(&merged(&[merged(left), merged(right)]), &whole);
-        // Also by way of JSON.
+        // The same after a round trip through JSON.
         let json = serde_json::to_string(&whole.document()).unwrap();
         prop_assert_eq!(&Evaluation::from_json(&json).unwrap(), &whole);
     }
 
-    /// Packets far apart make the bins of a timeline wider: the parts' widths differ, the sums do not.
+    /// Packets far apart make the bins of a timeline wider: the parts' widths differ, their sums do
+    /// not.
     #[test]
     fn test_timelines_of_any_width_merge(
         steps in proptest::collection::vec((1u32..30, 1usize..1500), 2..5),

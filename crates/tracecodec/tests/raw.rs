@@ -1,4 +1,5 @@
-//! The raw packet table: what a valid row promises, and what the oracle keeps of a capture.
+//! The raw packet table: a valid row is a packet, and the oracle keeps a capture but for known
+//! losses.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 #[allow(dead_code, reason = "packets need only some of it")]
@@ -25,7 +26,7 @@ use tracecodec::raw::{
 };
 use tracecodec::wire::{self, Headers, SkipReason, Transport, icmp, ip_proto};
 
-/// A value of a column, of any magnitude; an address of the row's version.
+/// A random value of a column, of any magnitude; an address has the row's IP version.
 fn value(column: &Column, is_v6: bool, bits: u128) -> Value {
     match column.range {
         None if is_v6 => Value::Address(IpAddr::V6(bits.into())),
@@ -39,7 +40,7 @@ fn value(column: &Column, is_v6: bool, bits: u128) -> Value {
     }
 }
 
-/// A row of any values that its columns can hold: mostly a packet.
+/// A random row of any values that the columns can hold: mostly a packet.
 fn row() -> impl Strategy<Value = RawRow> {
     let proto = prop_oneof![Just(6), Just(17), Just(1), Just(58), Just(60), any::<u8>()];
     (any::<bool>(), proto, vec(any::<u128>(), COLUMNS.len())).prop_map(|(is_v6, proto, bits)| {
@@ -97,7 +98,7 @@ fn payload() -> impl Strategy<Value = Payload> {
     prop_oneof![Just(Payload::Zeros), Just(Payload::Absent)]
 }
 
-/// What analysers will not read, though it is what the row says.
+/// Why the packet of a valid row is out of scope, if it is.
 fn skipped(row: &RawRow) -> Option<SkipReason> {
     let body = row.payload_len;
     let is_malformed = match row.block() {
@@ -115,7 +116,8 @@ fn skipped(row: &RawRow) -> Option<SkipReason> {
     }
 }
 
-/// The packet's headers without what the table does not hold: option values, IPv4 options and extension headers, echo identifiers.
+/// The packet's headers as far as the table holds them: without option values, IPv4 options,
+/// extension headers and echo identifiers.
 fn held(mut headers: Headers<'_>) -> Headers<'_> {
     headers.ip_len -= 4 * u32::from(headers.ip_ext);
     headers.ip_ext = 0;
@@ -135,7 +137,7 @@ fn layout(headers: &Headers<'_>) -> Option<Vec<u8>> {
     }
 }
 
-/// The bytes of all headers that the bits say are there.
+/// The bytes of all headers that are present in the bits.
 fn bytes(row: &BitRow) -> Vec<u8> {
     let bits = SEGMENTS
         .iter()
@@ -149,7 +151,7 @@ fn bytes(row: &BitRow) -> Vec<u8> {
         .collect()
 }
 
-/// Changes of bits, mostly to another value of a bit that is there.
+/// Random changes of bits, mostly of bits that are present.
 fn changes() -> impl Strategy<Value = Vec<(usize, Bit)>> {
     let code = prop_oneof![4 => Just(Bit::Zero), 4 => Just(Bit::One), 1 => Just(Bit::Absent)];
     vec((0..BITS, code), 0..12)
@@ -217,8 +219,8 @@ proptest! {
     }
 }
 
-/// Takes a capture through the bits: every row comes back, and every packet as the other table has it. Returns the number of
-/// rows.
+/// Takes a capture through the bits: every row comes back, and every packet is the one that the
+/// columns render. Returns the number of rows.
 fn through_bits(path: &Path) -> Option<u64> {
     let mut reader = Reader::open(path).ok()?;
     let mut rows = RowReader::default();
@@ -259,7 +261,8 @@ fn test_captures_through_bits() {
     assert!(rows > 100_000);
 }
 
-/// What the oracle loses of a capture, and whether the capture has something that it loses.
+/// What the oracle loses of a capture, and whether the capture holds anything that the table
+/// cannot.
 struct Losses {
     evaluation: Evaluation,
     has_echo: bool,

@@ -13,7 +13,8 @@ use proptest::prelude::*;
 use tracecodec::pcap::{Format, LINK_TYPES, LinkType, Packet, Reader, Timestamp, Writer};
 use tracecodec::select::Filter;
 
-/// Expressions of every primitive, of what joins them, and of what libpcap is known to do its own way.
+/// Expressions of every primitive, of what joins them, and of what libpcap is known to do its own
+/// way.
 const EXPRESSIONS: &[&str] = &[
     "",
     "ip",
@@ -58,9 +59,9 @@ const EXPRESSIONS: &[&str] = &[
     "not not (tcp or not (udp and port not (53 or 5353)))",
 ];
 
-/// Rare link types that tcpdump filters and a filter here does not: SLIP, by a byte that is no version;
-/// the headers of ARCNET, ATM, PFLOG and IPNET; Juniper's and BACnet's, whose every packet it takes for
-/// both IPv4 and IPv6.
+/// Rare link types that tcpdump filters and our filter does not: SLIP, by a byte that is no
+/// version; the headers of ARCNET, ATM, PFLOG and IPNET; Juniper's and BACnet's, whose every packet
+/// it takes for both IPv4 and IPv6.
 const OTHERWISE: &[u16] = &[7, 8, 19, 117, 129, 132, 137, 164, 165, 178, 226];
 
 /// Captures below a folder, sorted.
@@ -95,7 +96,7 @@ fn gather(captures: &[PathBuf], folder: &Path) -> BTreeMap<LinkType, PathBuf> {
                 (writer, 0, path)
             });
             let mut data = packet.data.to_vec();
-            // Loopback of big-endian hosts, which tcpdump tells by the byte order of the file.
+            // Loopback of big-endian hosts, which tcpdump recognises by the byte order of the file.
             if packet.link == LinkType::NULL && data.starts_with(&[0, 0]) {
                 data[..4].reverse();
             }

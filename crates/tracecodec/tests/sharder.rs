@@ -1,4 +1,4 @@
-//! Cuts synthetic captures into shards and checks what the sharder promises.
+//! Cuts synthetic captures into shards and checks the sharder's promises.
 
 #![allow(
     clippy::unwrap_used,
@@ -21,10 +21,10 @@ use tracecodec::wire;
 
 const SECOND: i64 = 1_000_000_000;
 
-/// What the tests know of a packet: time, link type and bytes.
+/// A packet of the tests: time, link type and bytes.
 type Frame = (i64, u16, Vec<u8>);
 
-/// A UDP packet of one of 256 flows. The payload tells packets apart.
+/// A UDP packet of one of 256 flows. Each packet has a payload of its own.
 fn udp(time: i64, flow: u8, mark: u32) -> Frame {
     let mut data = vec![0x45, 0, 0, 32, 0, 0, 0, 0, 64, 17, 0, 0];
     data.extend([10, 0, 0, 1, 10, 0, 0, 2, 4, flow, 0, 53, 0, 12, 0, 0]);
@@ -95,7 +95,7 @@ fn cut(
     shard::shard(inputs, output, config, &mut |_| {})
 }
 
-/// Writes a capture and cuts it. The shards are in the folder that comes back.
+/// Writes a capture, cuts it, and returns the folder of the shards.
 fn run(frames: &[Frame], config: &ShardConfig) -> (TempDir, ShardManifest) {
     let folder = tempfile::tempdir().unwrap();
     let input = folder.path().join("in.pcapng");
@@ -119,7 +119,7 @@ fn tree(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     files
 }
 
-/// The same files whatever folder they are in.
+/// All files under a folder with their bytes, by their paths within it.
 fn relative(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let files = tree(folder).into_iter();
     files
@@ -143,7 +143,7 @@ fn check(frames: &[Frame], folder: &Path, manifest: &ShardManifest) {
             continue;
         };
         let id = sessions.observe(&headers, Timestamp(frame.0)).id;
-        // The frames differ, so the shard that has this one next is the one that took it.
+        // All frames differ, so the shard whose next frame this is took it.
         let shard = (0..shards.len())
             .find(|&shard| shards[shard].get(next[shard]) == Some(frame))
             .expect("every frame in scope is in some shard, in order");
@@ -209,7 +209,8 @@ fn test_long_session_stays_in_its_first_shard() {
     }
     let (folder, manifest) = run(&frames, &by_packets(10));
     check(&frames, &folder.path().join("out"), &manifest);
-    // The first shard takes the long session's 100 packets beside five short ones; the others ten short ones each.
+    // The first shard takes the 100 packets of the long session and five short sessions; each other
+    // shard takes ten short ones.
     let packets: Vec<u64> = manifest.shards.iter().map(|s| s.census.packets).collect();
     assert_eq!(packets, [105, 10, 10, 10, 10, 10, 10, 10, 10, 10, 5]);
     assert_eq!(manifest.of_split(Split::Train).count(), 9);

@@ -1,4 +1,5 @@
-//! What a dissector says of compiled packets: one capture that holds every class of the schema, and what lies near its bounds.
+//! tshark's judgement of compiled packets: captures that hold every class of the schema, and values
+//! near its bounds.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 #[path = "common/actions.rs"]
@@ -26,7 +27,7 @@ const COMPLAINTS: &str = "_ws.malformed || _ws.expert.severity == \"Error\" || _
     || _ws.expert.group == \"Malformed\" || ip.checksum.status == 0 || tcp.checksum.status == 0 \
     || udp.checksum.status == 0 || icmp.checksum.status == 0 || icmpv6.checksum.status == 0";
 
-/// A packet to compile, with the options of its own dictionary.
+/// A packet to compile, with its own dictionary of options.
 struct Case {
     action: Action,
     options: Option<OptionLayout>,
@@ -189,8 +190,8 @@ fn cases(actions: &[Action], profiles: &OptionProfiles) -> Vec<Case> {
     actions.iter().map(case).collect()
 }
 
-/// The packets of a capture that tshark complains of, as lines of frame number, protocols and messages; None where it is not
-/// installed.
+/// The packets of a capture that tshark complains of, as lines of frame number, protocols and
+/// messages; `None` if tshark is not installed.
 fn complaints(path: &Path) -> Option<Vec<String>> {
     let output = Command::new("tshark")
         .args(["-r".as_ref(), path.as_os_str()])

@@ -19,7 +19,8 @@ fn set(action: &mut Action, quantity: &Quantity, value: u32, magnitude: u32) {
     (quantity.set)(action, value);
 }
 
-/// A time step: mostly short, sometimes backwards, sometimes long enough for a slot to be given back.
+/// A time step: mostly short, sometimes backwards, sometimes long enough for a slot to be given
+/// back.
 pub(crate) fn delta_t() -> impl Strategy<Value = i64> {
     prop_oneof![
         4 => 0..SECOND,
@@ -45,7 +46,7 @@ pub(crate) fn action() -> impl Strategy<Value = Action> {
     })
 }
 
-/// The actions with some quantities of some of them replaced.
+/// Actions in which some quantities are replaced by random values.
 pub(crate) fn mutated(actions: Vec<Action>) -> impl Strategy<Value = Vec<Action>> {
     let places = 0..actions.len().max(1);
     let mutation = (places, 0..QUANTITIES.len(), any::<u32>(), 0u32..32);

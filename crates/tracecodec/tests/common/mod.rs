@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-/// The folder of test captures: `TRACECODEC_DATA`, or `shared/data` beside the workspace. Says so if there is none.
+/// The folder of test captures: `TRACECODEC_DATA`, or `shared/data` beside the workspace. Prints a
+/// line if there is none.
 pub(crate) fn data() -> Option<PathBuf> {
     let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data");
     let folder = std::env::var_os("TRACECODEC_DATA").unwrap_or_else(|| beside.into());
