@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
-# Speed of the raw-field baselines beside the same networks in PyTorch, by turns, on the same cores; medians of rows/s.
-#   scripts/bench-baselines.sh    From the environment: ROUNDS (5), SECONDS_EACH (4) of each measurement of PyTorch, TIMES (1), a factor
-#                                 of our steps, THREADS (all), PYTHON, one with torch (python3), and TRACECODEC, a program that is built.
-# Training is of objective, gradient and optimiser step; ours also encodes the rows. Reconstruction is of encoder and decoder in PyTorch;
-# ours, by the clock, is all of `baseline reconstruct`: start, reading, encoding of the rows, judging, and rendering of those that are
-# packets, few after so short a training.
+# Compares the speed of the raw-field baselines with the same networks in PyTorch, in turns on the
+# same cores, and prints medians of rows/s.
+#   scripts/bench-baselines.sh
+# Taken from the environment: ROUNDS (5), SECONDS_EACH (4) of each measurement of PyTorch, TIMES
+# (1), a factor of our steps, THREADS (all), PYTHON, one with torch (python3), and TRACECODEC, a
+# built program. Training includes objective, gradient and optimiser step; ours also encodes the
+# rows. Reconstruction is encoder and decoder in PyTorch; ours is the whole of `baseline
+# reconstruct`: start, reading, encoding of the rows, judging, and rendering of the valid ones, few
+# after so short a training.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export LC_ALL=C
@@ -24,7 +27,8 @@ taskset -cp "0-$((threads - 1))" $$ >/dev/null
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 "$program" shard data/train/backbone.pcap.zst -o "$work/shards" >/dev/null
-# The largest shard, whichever its split: speed does not depend on it, and of this capture the test split is two packets.
+# The largest shard of any split: speed does not depend on the split, and the test split of this
+# capture has two packets.
 capture=$(find "$work/shards" -name '*.pcapng' -printf '%s %p\n' | sort -n | tail -1 | cut -d' ' -f2-)
 
 # Steps that take one core about ten seconds.
@@ -42,7 +46,8 @@ ours() {
             reconstruct: ($reconstruction[0].diagnostics.rows.rows / ($to - $from))
         }'
 }
-# With the columns of our trained model, whose categories have two codes more than values.
+# The same in PyTorch, with the columns of our trained model. A category has two codes more than
+# values.
 torch() {
     local codes modes
     codes=$(jq -r '[.encoding.table.columns[] | length + 2] | join(",")' "$work/$1/baseline.json")

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
-# Training speed beside PyTorch: the same networks with the same number of weights, by turns, on the same cores; medians of packets/s.
-#   scripts/bench-training.sh    ROUNDS (5), SECONDS_EACH (10) and PYTHON, one with torch (python3), are taken from the environment.
+# Compares the speed of training with PyTorch: the same networks with the same number of weights, in
+# turns on the same cores. Prints medians of packets/s.
+#   scripts/bench-training.sh
+# Taken from the environment: ROUNDS (5), SECONDS_EACH (10) and PYTHON, one with torch (python3).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Speed and memory, beside a peer in the same run. Needs Debian's tcpreplay, hyperfine, tshark and time; takes some minutes.
-#   scripts/bench.sh [CAPTURE]    a pcap of a million packets or more; by default the shipped ones, joined
+# Measures speed and memory beside a peer in the same run. Needs Debian's tcpreplay, hyperfine,
+# tshark and time; takes some minutes.
+#   scripts/bench.sh [CAPTURE]    a pcap of a million packets or more; default: the shipped, joined
 set -euo pipefail
 cd "$(dirname "$0")/.."
 for tool in tcprewrite hyperfine mergecap tshark; do

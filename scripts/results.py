@@ -1,5 +1,5 @@
-"""What the scripts of this folder share: results that are kept for as long as nothing that they
-come from changes, and errors in a line. Only the standard library is needed."""
+"""What the scripts of this folder share: results that are used again as long as their settings,
+inputs and program are the same, and errors in one line. Only the standard library is needed."""
 
 import argparse
 import hashlib

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Sets up everything that the tests need, and runs them. Needs Rust (rustup) and, to install packages,
-# Debian's apt. Speed is measured elsewhere: scripts/bench*.sh.
+# Sets up everything that the tests need, and runs them. Needs Rust (rustup) and, to install
+# packages, Debian's apt. Speed is measured elsewhere: scripts/bench*.sh.
 #   scripts/test.sh           the whole gate
-#   scripts/test.sh --fast    format, lints and quick tests of the crates with changes since the last
+#   scripts/test.sh --fast    format, lints and quick tests of the crates that changed since the last
 #                             commit, or of the symbolic crate if there are none; sets nothing up
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -46,7 +46,8 @@ cargo fmt --all --check
 step 'lints'
 cargo clippy --release --workspace --all-targets -- -D warnings
 
-# Fails if a crate's dependencies, theirs included, have a name that begins like one of these.
+# Fails if the name of a direct or indirect dependency of a crate begins with one of the
+# alternatives.
 reaches_none_of() {
     if cargo tree --package "$1" --edges normal --prefix none | grep -E "^($2)"; then
         echo "error: crates/$1 depends on the crates above" >&2

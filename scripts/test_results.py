@@ -1,5 +1,5 @@
-"""The scripts keep results for as long as nothing that they come from changes. A small program
-stands in for `tracecodec`: it writes down what it is asked, and answers with made-up figures."""
+"""The scripts use results again only if settings, inputs and program are the same. A small program
+stands in for `tracecodec`: it logs its arguments and prints made-up figures."""
 
 import json
 import os
@@ -67,7 +67,7 @@ class Lab:
         self.program.chmod(0o755)
 
     def run(self, script, *words):
-        """What a script printed, and the verbs that it ran anew for it, `report` aside."""
+        """The finished script, and the verbs that it ran, `report` aside."""
         self.log.write_text("")
         words = [sys.executable, SCRIPTS / script, self.out, "--data", f"mine={self.capture}", *words]
         done = subprocess.run(words, capture_output=True, text=True, env={**os.environ, "TRACECODEC": str(self.program)})

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
-# Trains the generator that is built into the program: on the first 80 % of each capture of the testbed, chosen by the next 10 %; the last 10 % are never
-# read. The captures are looked for in ../shared/data, or where TRACECODEC_DATA says. The same data, settings and seed give the same bytes.
+# Trains the built-in generator on the first 80 % of each capture of the testbed; the next 10 %
+# choose the best weights, and the last 10 % are never read. The captures are looked for in
+# ../shared/data, or where TRACECODEC_DATA says. The same data, settings and seed give the same
+# bytes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 testbed=${TRACECODEC_DATA:-../shared/data}/testbed

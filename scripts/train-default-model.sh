@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Trains the codec that is built into the program, on the captures that ship. The same machine gives the same weights.
+# Trains the built-in codec on the captures that ship. The same machine gives the same weights.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo run --release -p tracecodec-cli -- train \

@@ -1,13 +1,16 @@
-"""The raw-field baselines in PyTorch, to measure the speed of ours beside: training, and encoding with decoding.
+"""Speed of the raw-field baselines in PyTorch, to compare ours with: training, and encoding with
+decoding.
 
-    python baselines.py --model tvae|tabsyn-vae|goggle|ttvae|ttvae-intended [--modes 4,1,...] [--codes 4,789,...]
-                        [--threads N] [--seconds S] [--json]
+    python baselines.py --model tvae|tabsyn-vae|goggle|ttvae|ttvae-intended [--modes 4,1,...]
+                        [--codes 4,789,...] [--threads N] [--seconds S] [--json]
 
-The networks, objectives, optimisers and batches are the published ones, with numbers of so many modes and categories of so many codes;
-by default those of `data/train/backbone.pcap.zst`. Rows are random. Only speed is measured, never quality. Where it makes PyTorch faster
-and changes no result, the published code is not followed: one-hot rows and the codes that they hold are ready before the clock runs,
-each kernel of TTVAE's divergence is one matrix product, GOGGLE's node functions are one product instead of a loop and have no gradient,
-and its convolutions are dense products instead of messages along edges. `weights` counts all of a network's, trained or not.
+The networks, objectives, optimisers and batches are the published ones. `--modes` has the modes of each
+number, `--codes` the codes of each category; the defaults are those of
+`data/train/backbone.pcap.zst`. Rows are random. Only speed is measured, never quality. If it makes
+PyTorch faster and changes no result, the published code is not followed: one-hot rows and their codes
+are ready before the clock runs, each kernel of TTVAE's divergence is one matrix product, GOGGLE's node
+functions are one product instead of a loop and have no gradient, and its convolutions are dense
+products instead of messages along edges. `weights` counts all weights of a network, trained or not.
 """
 
 import argparse
@@ -18,16 +21,19 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-# Of the 6 numeric and 16 categorical columns; categories include the codes for "not applicable" and "rare".
+# Modes of the 6 numeric and codes of the 16 categorical columns, "not applicable" and "rare"
+# included.
 MODES = [4, 1, 7, 10, 10, 6]
 CODES = [4, 789, 3, 5, 6, 4, 4, 6, 660, 942, 9, 12, 1079, 3, 571, 616]
 
-# Rows that are encoded and decoded at a time, whatever the model: as our program does, and as TTVAE was trained.
+# Rows that are encoded and decoded at a time by every model: as in our program, and as in the
+# training of TTVAE.
 PIECE = 500
 
 
 class Hot:
-    """Rows of α and one-hot mode for each number, and one-hot code for each category: what TVAE and TTVAE read."""
+    """Rows as TVAE and TTVAE read them: α and one-hot mode of each number, one-hot code of each
+    category."""
 
     def __init__(self, modes, codes, rows):
         self.groups, self.alphas, columns = [], [], []
@@ -45,7 +51,8 @@ class Hot:
 
 
 class OneHot(nn.Module):
-    """What TVAE and TTVAE share: the deviation of the numbers, and the reconstruction as a loss and as rows."""
+    """What TVAE and TTVAE share: the deviation of the numbers, and the reconstruction as a loss and
+    as rows."""
 
     def __init__(self, d):
         super().__init__()
@@ -150,7 +157,8 @@ class Numbered:
 
 
 class Layer(nn.Module):
-    """Attention with one head and no output projection, then the feed-forward part; the first layer has no first norm."""
+    """Attention with one head and no output projection, then the feed-forward part. The first layer
+    has no first norm."""
 
     def __init__(self, is_first):
         super().__init__()

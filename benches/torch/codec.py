@@ -1,9 +1,11 @@
-"""The codec's networks in PyTorch, to measure the speed of ours beside: training, and encoding with decoding.
+"""Speed of the codec's networks in PyTorch, to compare ours with: training, and encoding with
+decoding.
 
     python codec.py [--threads N] [--seconds S] [--layout default|paper] [--compile] [--json]
 
-The shapes are those of `tracecodec train` without a configuration (`default`) and with `configs/paper.json` (`paper`); symbols are
-random, with the vocabularies of the action schema. Only speed is measured, never quality.
+The shapes are those of `tracecodec train` without a configuration (`default`) and with
+`configs/paper.json` (`paper`). Symbols are random, with the vocabularies of the action schema. Only
+speed is measured, never quality.
 """
 
 import argparse
@@ -14,7 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-# Symbols by stage, in the order of the schema: number of values of each. `l4_payload_len` are the last four of DETAIL.
+# Number of values of each symbol, by stage, in the order of the schema. The last four of DETAIL are
+# `l4_payload_len`.
 COARSE = [16, 16, 16, 16, 3, 4, 2, 2, 9]
 DETAIL = [16] * 10 + [3] + [16] * 8 + [3] + [16] * 24
 CONTEXT = [32, 16, 17, 8, 3]
@@ -24,7 +27,7 @@ LATENT = 64
 
 
 class Default:
-    """A residual MLP over summed embeddings; the context follows from the flow's past and is given."""
+    """A residual MLP over summed embeddings. The context is given: it follows from the flow's past."""
 
     sizes = COARSE + DETAIL + CONTEXT + [3, 4, 16] + [16] * 4
     details = range(len(COARSE), len(COARSE) + len(DETAIL) - PAYLOAD)
@@ -115,7 +118,8 @@ class TransformerEncoder(nn.Module):
 
 
 class Stage(nn.Module):
-    """A trunk, and the heads of one stage in one matrix: padded to 16 or 32 classes and sorted by that size."""
+    """A trunk, and the heads of one stage in one matrix, padded to 16 or 32 classes and sorted by
+    that size."""
 
     def __init__(self, sizes, symbols, width):
         super().__init__()
@@ -175,7 +179,7 @@ class Codec(nn.Module):
         return self.condition(values[:, self.conditions] + self.offsets)
 
     def forward(self, values, mask, noise):
-        """The objective a packet, with a β of 0.02."""
+        """The objective per packet, with a β of 0.02."""
         mu, log_var = self.posterior(values)
         z = mu + (0.5 * log_var).exp() * noise
         fields = self.coarse.cross_entropy(self.coarse(z), values, mask)
@@ -185,7 +189,7 @@ class Codec(nn.Module):
         return (fields + time + 0.02 * kl) / len(values)
 
     def round_trip(self, values):
-        """The most likely symbols of the mean; those that are given stay."""
+        """The most likely symbols of the mean; given symbols stay."""
         z, _ = self.posterior(values)
         decoded = values.clone()
         self.coarse.write(self.coarse(z), decoded)
@@ -195,7 +199,8 @@ class Codec(nn.Module):
 
 
 def paper_tokens(shape):
-    """Token of each symbol: fields of 256 values are two digits each, and the time is one token of all its symbols."""
+    """Token of each symbol. A field of 256 values is one token of two digits; the time is one token
+    of all its symbols."""
     ttl_res, icmp_type = len(COARSE) + 28, len(COARSE) + 36
     # `ttl_res`, `ip_tos`, `ip_proto`; `icmp_type`, `icmp_code`.
     second_digits = {*range(ttl_res + 1, ttl_res + 6, 2), *range(icmp_type + 1, icmp_type + 4, 2)}

@@ -1,4 +1,5 @@
-"""Reference numbers for `baseline::goggle::tests`: loss and gradients of a small GOGGLE in float64, by PyTorch.
+"""Reference numbers for `baseline::goggle::tests`: loss and gradients of a small GOGGLE in float64,
+by PyTorch.
 
     pip install torch numpy && python baselines_goggle_reference.py
 """
@@ -36,7 +37,7 @@ def adjacency(graph, iteration):
 
 
 def graph_convolution(w, x, a, out):
-    """As DGL's with norm='both', edge by edge: degrees are counts of edges."""
+    """DGL's convolution with norm='both', edge by edge: degrees are counts of edges."""
     weight, bias = w.take(x.shape[-1], out), w.take(out)
     edges = a.nonzero().tolist()
     out_degree, in_degree = [[sum(edge[end] == node for edge in edges) for node in range(D)] for end in (0, 1)]

@@ -1,5 +1,5 @@
-"""Reference numbers for `baseline::tabsyn::tests` and `baseline::plateau::tests`: loss and gradients of a small TabSyn-VAE in
-float64 and the rates of `ReduceLROnPlateau`, by PyTorch.
+"""Reference numbers for `baseline::tabsyn::tests` and `baseline::plateau::tests`: loss and gradients
+of a small TabSyn-VAE in float64, and the rates of `ReduceLROnPlateau`, by PyTorch.
 
     pip install torch numpy && python baselines_tabsyn_reference.py
 """

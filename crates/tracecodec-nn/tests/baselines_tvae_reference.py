@@ -1,5 +1,5 @@
-"""Reference numbers for `baseline::{tvae, ttvae}::tests`: loss and gradients of TVAE and TTVAE as they are published, on rows
-that are one-hot, computed by PyTorch in float64.
+"""Reference numbers for `baseline::{tvae, ttvae}::tests`: loss and gradients of TVAE and TTVAE as
+published, on one-hot rows, by PyTorch in float64.
 
     pip install torch && python baselines_tvae_reference.py
 """
@@ -49,7 +49,8 @@ class Reader:
         return {"weight": self.take(WIDTH), "bias": self.take(WIDTH)}
 
     def input(self, table):
-        """Linear(D, 128): bias, numbers and small groups first, then the large groups; back into the order of the columns."""
+        """Linear(D, 128). The weights have bias, numbers and small groups first, then the large groups;
+        here they are put back into the order of the columns."""
         bias, numbers = self.take(1, WIDTH), list(self.take(len(table.modes), WIDTH))
         small = iter([self.take(size, WIDTH) for size in table.groups if size <= DENSE])
         large = iter([self.take(size, WIDTH) for size in table.groups if size > DENSE])
@@ -60,7 +61,8 @@ class Reader:
         return {"weight": torch.cat(rows).T, "bias": bias[0]}
 
     def output(self, table):
-        """Linear(128, D) and s: the numbers first, then the groups; back into the order of the columns."""
+        """Linear(128, D) and s. The weights have the numbers first, then the groups; here they are put
+        back into the order of the columns."""
         count = len(table.modes)
         alpha, alpha_bias, sigma = self.take(WIDTH, count), self.take(count), self.take(count)
         width = sum(table.groups)
@@ -107,7 +109,7 @@ def noise(width, shift):
 
 
 def reconstruction(table, out, s):
-    """The terms of the loss before the factor, summed; and the s that was read last."""
+    """The terms of the loss before the factor, summed, and the s of the last number."""
     at, total, last = 0, 0.0, None
     for i, hot in enumerate(table.hot):
         if i < len(table.numbers):
@@ -152,7 +154,8 @@ def stack(decoder):
 
 def ttvae(flat, table, published):
     w = Reader(flat)
-    # PyTorch reads [rows, 128] as one sequence of rows, and [1, rows, 128] as a batch of sequences of one row each.
+    # PyTorch reads [rows, 128] as one sequence of rows, and [1, rows, 128] as a batch of sequences
+    # of one row each.
     shape = (ROWS, WIDTH) if published else (1, ROWS, WIDTH)
     x = apply(w.input(table), table.rows).reshape(shape)
     memory = functional_call(stack(False), w.layers(["self_attn"]), (x,))

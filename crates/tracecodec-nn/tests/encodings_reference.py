@@ -26,7 +26,7 @@ SCORES = [-6, -1, 0, 0.5, 6]
 
 
 class FromLabels(BayesianGaussianMixture):
-    """Starts where it is told to, not where k-means ends."""
+    """A mixture that starts at given responsibilities, not where k-means ends."""
 
     def _initialize_parameters(self, X, *_, **__):
         distinct, place = np.unique(X[:, 0], return_inverse=True)

@@ -1,4 +1,5 @@
-"""Reference numbers for `codec::network::tests`: objective and gradients of three tiny codecs, computed by JAX in float64.
+"""Reference numbers for `codec::network::tests`: objective and gradients of three tiny codecs, by
+JAX in float64.
 
     pip install "jax[cpu]" && python reference.py
 """
@@ -18,7 +19,8 @@ SIZES = COARSE + DETAIL + CONTEXT + TIME
 FIRST_CONTEXT = len(COARSE) + len(DETAIL)
 IN_CONTEXT = list(range(FIRST_CONTEXT, FIRST_CONTEXT + 5))
 IN_LENGTH = list(range(FIRST_CONTEXT - 4, FIRST_CONTEXT))
-# What the first stage writes, what the details are conditioned on, and the details, by where the context comes from.
+# Symbols that the first stage writes, that the details are conditioned on, and the details, for both
+# sources of the context.
 STAGES = {
     "latent": (list(range(9)) + IN_CONTEXT, list(range(9)) + IN_CONTEXT, list(range(9, FIRST_CONTEXT))),
     "flow": (list(range(9)) + IN_LENGTH, list(range(9)) + IN_LENGTH + IN_CONTEXT, list(range(9, FIRST_CONTEXT - 4))),

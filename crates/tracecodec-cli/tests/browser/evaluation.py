@@ -15,7 +15,8 @@ EVENTS = [
 
 
 def summary(packets: int, sessions: int, retransmissions: int) -> dict:
-    """TCP packets of 100 bytes, a millisecond apart. All sessions but one have a single packet, and span the whole capture."""
+    """A summary of TCP packets of 100 bytes, a millisecond apart. All sessions but one have a single
+    packet, and span the whole capture."""
     events = dict.fromkeys(EVENTS, 0) | {"retransmission": retransmissions}
     transitions = [[0] * 6 for _ in range(6)]
     transitions[0][1] = 3
@@ -61,7 +62,8 @@ def evaluation(label: str, dataset: str = "by hand", **changes: int) -> dict:
 
 
 def training(validations: int) -> dict[str, str]:
-    """Files of a training: at each of the validations, 100 steps apart, half as many packets are wrong as at the one before."""
+    """Files of a training: validations are 100 steps apart, and at each half as many packets are wrong
+    as at the one before."""
 
     def validation(number: int) -> dict:
         wrong = 0.5**number

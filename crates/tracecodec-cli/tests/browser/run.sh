@@ -12,7 +12,7 @@ if [ ${#packages[@]} -gt 0 ]; then
     $root apt-get update -qq
     $root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${packages[@]}" >/dev/null
 fi
-# Playwright drives the browser that is there: it downloads none.
+# Playwright drives the installed browser and downloads none.
 venv=$target/browser-venv
 if ! [ -x "$venv/bin/pytest" ]; then
     python3 -m venv "$venv"

@@ -1,4 +1,5 @@
-"""The page of `tracecodec report` in a browser: what it shows, tells, saves, and that it asks for nothing else."""
+"""The page of `tracecodec report` in a browser: what it shows and saves, and that it loads nothing
+else."""
 
 import json
 import os
@@ -47,7 +48,7 @@ def browser():
 
 @pytest.fixture
 def open_page(browser, folder):
-    """Opens the page, and after the test checks that nothing went wrong and nothing was asked for."""
+    """Opens the page, and after the test checks that it raised no error and loaded nothing."""
     contexts, wrong, asked, opened = [], [], [], []
 
     def open_page(name="page.html", **options):
