@@ -10,7 +10,7 @@ use tracecodec::lift::Lifter;
 use tracecodec::shard::{Split, SplitWeights};
 use tracecodec_nn::generator::autoregressive::{Autoregressive, Courses, Data};
 
-use crate::cli::ReadArgs;
+use crate::args::ReadArgs;
 use crate::failure::Hint;
 use crate::folder;
 use crate::input::Input;

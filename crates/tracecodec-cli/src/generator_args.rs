@@ -10,6 +10,9 @@ use tracecodec_nn::generator::{Backbone, Generator, Method, Solver};
 use tracecodec_nn::model::Kind;
 use tracecodec_nn::{Codec, Device};
 
+use tracecodec_pipeline::ModelName;
+use tracecodec_pipeline::model::{GeneratorChoice, Sampling};
+
 use crate::choice::choice;
 use crate::failure::Hint;
 
@@ -56,6 +59,19 @@ impl SolverArgs {
 }
 
 impl GeneratorModelArgs {
+    /// The generator, and how it is sampled.
+    pub(crate) fn choice(&self) -> GeneratorChoice {
+        GeneratorChoice {
+            model: self.model.clone().map(ModelName::from).unwrap_or_default(),
+            codec: self.codec.clone().map(ModelName::from).unwrap_or_default(),
+            sampling: Sampling {
+                method: self.solver.method,
+                solver_steps: self.solver.solver_steps,
+                device: self.solver.device,
+            },
+        }
+    }
+
     /// Loads the generator.
     pub(crate) fn load(&self) -> Result<Generator> {
         let generator = match &self.model {

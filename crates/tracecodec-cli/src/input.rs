@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tracecodec::artifact::{SourceEntry, SourceFile};
 use tracecodec::pcap::{Packet, PacketBuf, ReadError};
 
-use crate::cli::ReadArgs;
+use crate::args::ReadArgs;
 use crate::failure::Hint;
 use crate::interrupt;
 

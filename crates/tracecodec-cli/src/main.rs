@@ -1,5 +1,6 @@
 //! The binary `tracecodec`: one file a command.
 
+mod args;
 mod choice;
 mod cli;
 mod commands;

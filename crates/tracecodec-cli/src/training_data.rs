@@ -17,7 +17,7 @@ use tracecodec_nn::CodecConfig;
 use tracecodec_nn::codec::Past;
 use tracecodec_nn::codec::training::{Data, Rows};
 
-use crate::cli::ReadArgs;
+use crate::args::ReadArgs;
 use crate::input::Input;
 use crate::interrupt;
 use crate::shards::{Capture, Shards};
@@ -157,6 +157,7 @@ fn source(actions: &Path, packets: u64) -> Result<SourceEntry> {
         bytes: metadata.len(),
         packets,
         damage: None,
+        selection: None,
     })
 }
 

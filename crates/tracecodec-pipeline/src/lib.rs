@@ -29,11 +29,14 @@
 //! jobs                 work on many captures at once
 //! tools                programs that may be installed: tshark, tcpdump and others
 //! lifting, realise     settings that verbs share: captures to actions, actions to captures
+//! disclosure           what an artifact discloses of the captures that it was made from
 //! model                models by name
+//! dataset              what models learn from: shards, captures and actions files
 //! run                  the verbs
 //! ```
 
 mod dataset;
+pub mod disclosure;
 pub mod error;
 pub mod files;
 mod jobs;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use tracecodec_nn::generator::Sequences;
+use tracecodec_nn::generator::{Generator, Method, Sequences, Solver};
 use tracecodec_nn::{Codec, Device};
 
 use crate::error::Error;
@@ -38,11 +38,14 @@ impl ModelName {
     /// # Errors
     /// If there is none, it is damaged, or the device is not to be had.
     pub fn load_codec(&self, device: Device) -> Result<Codec, Error> {
-        let codec = match self {
-            Self::BuiltIn => Codec::embedded(),
-            Self::Folder(folder) => Codec::load(folder)?,
-        };
-        Ok(codec.with_device(device)?)
+        Ok(self.codec()?.with_device(device)?)
+    }
+
+    fn codec(&self) -> Result<Codec, tracecodec_nn::Error> {
+        match self {
+            Self::BuiltIn => Ok(Codec::embedded()),
+            Self::Folder(folder) => Codec::load(folder),
+        }
     }
 
     /// Name in outcomes: the folder, or `built in`.
@@ -50,6 +53,77 @@ impl ModelName {
         match self {
             Self::BuiltIn => "built in".to_string(),
             Self::Folder(folder) => folder.display().to_string(),
+        }
+    }
+}
+
+/// Which generator to use, and how it is sampled.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GeneratorChoice {
+    /// The generator.
+    pub model: ModelName,
+    /// The codec whose latents the generator samples.
+    pub codec: ModelName,
+    /// How flow matching is sampled.
+    #[serde(flatten)]
+    pub sampling: Sampling,
+}
+
+/// How flow matching is sampled, and where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Sampling {
+    /// Method by which the flow is solved.
+    pub method: Method,
+    /// Steps of the method: of one evaluation each with `euler`, of two with the others.
+    pub solver_steps: usize,
+    /// Where the network computes.
+    pub device: Device,
+}
+
+impl Default for Sampling {
+    fn default() -> Self {
+        let Solver { method, steps } = Solver::default();
+        Self {
+            method,
+            solver_steps: steps,
+            device: Device::default(),
+        }
+    }
+}
+
+impl Sampling {
+    /// The solver.
+    pub fn solver(self) -> Solver {
+        Solver {
+            method: self.method,
+            steps: self.solver_steps,
+        }
+    }
+}
+
+impl GeneratorChoice {
+    /// Loads the generator.
+    ///
+    /// # Errors
+    /// If there is none, it is damaged, the codec is another than the one that it learned, or the
+    /// device is not to be had.
+    pub fn load(&self) -> Result<Generator, Error> {
+        let Sampling { device, .. } = self.sampling;
+        let generator = match &self.model {
+            ModelName::BuiltIn => Generator::embedded(),
+            ModelName::Folder(folder) => {
+                let codec = || self.codec.codec();
+                Generator::load(folder, codec, self.sampling.solver())?.with_device(device)?
+            }
+        };
+        match generator {
+            Generator::Autoregressive(_) if device != Device::Cpu => Err(Error::refused(
+                "`device` is for flow matching",
+                "the autoregressive generator draws on the CPU: leave the setting out",
+            )),
+            generator => Ok(generator),
         }
     }
 }

@@ -27,7 +27,10 @@ const ARROWS: &map::Arrows = &[
         "oracle",
         &["action", "compile", "flow", "lift", "pcap", "tcp", "wire"],
     ),
-    ("artifact", &["action", "lift", "output", "pcap", "wire"]),
+    (
+        "artifact",
+        &["action", "lift", "output", "pcap", "select", "wire"],
+    ),
     (
         "metrics",
         &["action", "artifact", "flow", "pcap", "tcp", "wire"],

@@ -58,6 +58,7 @@ fn evaluate(name: &str, reference: &[PacketBuf], decoded: &[PacketBuf]) -> Evalu
         bytes: 0,
         packets: 0,
         damage: None,
+        selection: None,
     };
     let reference = (file.clone(), summarise(reference));
     Evaluation::of_pair(

@@ -295,6 +295,7 @@ fn losses(path: &Path) -> Option<Losses> {
         bytes: 0,
         packets: reader.packets(),
         damage: None,
+        selection: None,
     };
     let reference = (file.clone(), reference.finish());
     let decoded = (file, decoded.finish());

@@ -18,8 +18,8 @@ use tracecodec_nn::baseline::{
 use tracecodec_nn::Device;
 use tracecodec_nn::model::Kind;
 
+use crate::args::{CaptureArgs, ReadArgs};
 use crate::choice::choice;
-use crate::cli::ReadArgs;
 use crate::failure::Hint;
 use crate::input::Input;
 use crate::output::{check_stdout, print, print_json, print_outcomes, print_summary};
@@ -86,7 +86,7 @@ struct Reconstruct {
     #[command(flatten)]
     baseline: ModelArgs,
     #[command(flatten)]
-    read: ReadArgs,
+    read: CaptureArgs,
 }
 
 /// Compare decoded rows with their originals, before they are packets.
@@ -101,7 +101,7 @@ struct Diagnose {
     #[command(flatten)]
     baseline: ModelArgs,
     #[command(flatten)]
-    read: ReadArgs,
+    read: CaptureArgs,
 }
 
 /// Take captures to rows and back with nothing learned in between.
@@ -118,7 +118,7 @@ struct Oracle {
     #[command(flatten)]
     schema: SchemaArgs,
     #[command(flatten)]
-    read: ReadArgs,
+    read: CaptureArgs,
 }
 
 #[derive(Debug, Args)]

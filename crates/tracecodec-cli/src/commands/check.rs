@@ -8,7 +8,7 @@ use clap::Args;
 use tracecodec_pipeline::run::check::{self, CaptureCheck, Outcome};
 use tracecodec_pipeline::tools::{Opinion, Verdict};
 
-use crate::cli::JobsArg;
+use crate::args::JobsArg;
 use crate::failure::{FINDING, GOOD};
 use crate::output::{print, print_json};
 use crate::terminal::Terminal;

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use tracecodec_pipeline::run::compile;
 
-use crate::cli::{OutputArg, RealiseArgs};
+use crate::args::{OutputArg, RealiseArgs};
 use crate::output::{check_stdout, legalisation_line, print_summary};
 use crate::terminal::Terminal;
 

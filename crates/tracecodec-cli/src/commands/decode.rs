@@ -16,7 +16,7 @@ use tracecodec::pcap::Timestamp;
 use tracecodec_nn::latents::{self, LatentManifest, Points};
 use tracecodec_nn::{Codec, Constraints, Settled};
 
-use crate::cli::{ConstraintArgs, ModelArgs, OutputArg, RealiseArgs};
+use crate::args::{ConstraintArgs, ModelArgs, OutputArg, RealiseArgs};
 use crate::failure::Hint;
 use crate::input::progress_bar;
 use crate::interrupt;

@@ -12,7 +12,7 @@ use tracecodec_nn::codec::CodecEntropy;
 use tracecodec_nn::latents::{self, LatentManifest, Refinement};
 use tracecodec_nn::{Codec, Latents, RefineConfig};
 
-use crate::cli::{LiftArgs, ModelArgs, ReadArgs, RefineArgs};
+use crate::args::{LiftArgs, ModelArgs, ReadArgs, RefineArgs};
 use crate::failure::Hint;
 use crate::input::{Input, progress_bar};
 use crate::output::{check_distinct, check_file, entropy_part, print_summary};

@@ -16,7 +16,7 @@ use tracecodec::wire::Headers;
 use tracecodec_pipeline::Silent;
 use tracecodec_pipeline::tools::tshark;
 
-use crate::cli::ReadArgs;
+use crate::args::ReadArgs;
 use crate::failure::Hint;
 use crate::folder;
 use crate::input::{Input, progress_bar};

@@ -10,8 +10,8 @@ use tracecodec::choice::Choice;
 use tracecodec::metrics::TcpEvents;
 use tracecodec_pipeline::run::events::{self, Analyzer, CaptureEvents, EventTotals, Outcome};
 
+use crate::args::{CaptureArgs, JobsArg};
 use crate::choice::choice;
-use crate::cli::{JobsArg, ReadArgs};
 use crate::failure::{FINDING, GOOD};
 use crate::output::{print, print_json};
 use crate::terminal::Terminal;
@@ -48,7 +48,7 @@ pub(crate) struct Events {
     #[command(flatten)]
     jobs: JobsArg,
     #[command(flatten)]
-    read: ReadArgs,
+    read: CaptureArgs,
 }
 
 pub(crate) fn run(args: &Events, json: bool) -> Result<u8> {

@@ -9,7 +9,7 @@ use tracecodec::action::ProtocolMix;
 use tracecodec::pcap::Timestamp;
 use tracecodec_pipeline::run::inspect::{self, Outcome};
 
-use crate::cli::{LiftArgs, ReadArgs};
+use crate::args::{CaptureArgs, LiftArgs};
 use crate::output::{print, print_json};
 use crate::terminal::Terminal;
 
@@ -20,7 +20,7 @@ pub(crate) struct Inspect {
     #[arg(value_name = "CAPTURE")]
     input: PathBuf,
     #[command(flatten)]
-    read: ReadArgs,
+    read: CaptureArgs,
     #[command(flatten)]
     lift: LiftArgs,
 }

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use tracecodec_pipeline::run::lift;
 
-use crate::cli::{LiftArgs, ReadArgs};
+use crate::args::{CaptureArgs, DisclosureArgs, LiftArgs};
 use crate::output::{lift_line, print_summary};
 use crate::terminal::Terminal;
 
@@ -26,9 +26,11 @@ pub(crate) struct Lift {
     #[arg(long, value_name = "ACTIONS|MODEL")]
     profiles_of: Option<PathBuf>,
     #[command(flatten)]
-    read: ReadArgs,
+    read: CaptureArgs,
     #[command(flatten)]
     lift: LiftArgs,
+    #[command(flatten)]
+    disclosure: DisclosureArgs,
 }
 
 pub(crate) fn run(args: &Lift, json: bool) -> Result<()> {
@@ -38,6 +40,7 @@ pub(crate) fn run(args: &Lift, json: bool) -> Result<()> {
         profiles_of: args.profiles_of.clone(),
         read: args.read.policy(),
         lift: args.lift.lifting(),
+        disclosure: args.disclosure.disclosure(),
     };
     let outcome = lift::run(&config, &mut Terminal::new())?;
     let line = format!(

@@ -12,7 +12,7 @@ use tracecodec::output::Output;
 use tracecodec_nn::probe::{Between, Dimension, Interpolation, Noise};
 use tracecodec_nn::{Codec, Probe as Probed, ProbeConfig, probe};
 
-use crate::cli::{LiftArgs, ModelArgs, ReadArgs};
+use crate::args::{LiftArgs, ModelArgs, ReadArgs};
 use crate::failure::Hint;
 use crate::input::{Input, progress_bar};
 use crate::interrupt;

@@ -12,8 +12,8 @@ use tracecodec_nn::codec::training::{Manifest, Validation};
 use tracecodec_nn::model::Kind;
 use tracecodec_nn::{Codec, CodecSettings, EncoderKind, Precision, TokenLayout};
 
+use crate::args::{DeviceArg, ReadArgs};
 use crate::choice::choice;
-use crate::cli::{DeviceArg, ReadArgs};
 use crate::failure::Hint;
 use crate::model_card::{self, model_card};
 use crate::output::print_summary;

@@ -8,7 +8,7 @@ use anyhow::Result;
 use clap::Args;
 use tracecodec_pipeline::run::verify::{self, CaptureProof, Outcome};
 
-use crate::cli::JobsArg;
+use crate::args::JobsArg;
 use crate::failure::{FINDING, GOOD};
 use crate::output::{print, print_json};
 use crate::terminal::Terminal;

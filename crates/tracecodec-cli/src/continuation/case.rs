@@ -3,7 +3,7 @@
 use anyhow::Result;
 use tracecodec::pcap::{PacketBuf, Timestamp};
 
-use crate::cli::ReadArgs;
+use crate::args::ReadArgs;
 use crate::failure::Hint;
 use crate::input::Input;
 use crate::shards::Capture;

@@ -175,6 +175,7 @@ fn source(actions: &Path, packets: u64) -> Result<SourceEntry, Error> {
         bytes: metadata.len(),
         packets,
         damage: None,
+        selection: None,
     })
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use tracecodec::artifact::{SourceEntry, SourceFile};
 use tracecodec::pcap::{Format, Packet, PacketBuf, ReadError};
+use tracecodec::select::Selection;
 
 use crate::error::Error;
 use crate::monitor::{Monitor, Progress, Warning};
@@ -22,6 +23,9 @@ pub struct ReadPolicy {
     /// Order packets by time first; packets of one time keep their order. Keeps the whole capture
     /// in memory.
     pub sort: bool,
+    /// Which packets are read, in the order of the file.
+    #[serde(flatten)]
+    pub selection: Selection,
 }
 
 /// A capture being read.
@@ -95,10 +99,18 @@ impl Capture {
         monitor: &mut dyn Monitor,
         mut each: impl FnMut(&Packet<'_>) -> Result<(), Error>,
     ) -> Result<(), Error> {
+        let selection = self.policy.selection.clone();
+        let mut selector = selection.selector();
         let mut until_report = PROGRESS_STEP;
-        while let Some(next) = self.source.next() {
+        while !selector.is_done()
+            && let Some(next) = self.source.next()
+        {
             match next {
-                Ok(packet) => each(&packet)?,
+                Ok(packet) => {
+                    if selector.takes(&packet) {
+                        each(&packet)?;
+                    }
+                }
                 Err(error) if self.policy.lenient => {
                     monitor.warn(&Warning::new(error.to_string()));
                     self.damage = Some(error);
@@ -137,10 +149,16 @@ impl Capture {
         let Self {
             source,
             name,
+            policy,
             damage,
             ..
         } = self;
         let finished = source.finish(damage.as_ref());
-        finished.map_err(|error| Error::io("cannot read", Path::new(&name), error))
+        let source = finished.map_err(|error| Error::io("cannot read", Path::new(&name), error))?;
+        let selection = Some(policy.selection).filter(|selection| !selection.is_everything());
+        Ok(SourceEntry {
+            selection,
+            ..source
+        })
     }
 }

@@ -9,6 +9,9 @@ use tracecodec::output::Output;
 
 use crate::error::Error;
 
+/// Name of the manifest in a folder of artifacts.
+pub(crate) const MANIFEST: &str = "manifest.json";
+
 /// Reads a text file.
 pub(crate) fn read_text(path: &Path) -> Result<String, Error> {
     fs::read_to_string(path).map_err(|error| Error::io("cannot read", path, error))

@@ -8,6 +8,7 @@ use tracecodec::artifact::{ActionsReader, ActionsWriter, LiftManifest};
 use tracecodec::lift::{LiftCounts, Lifter};
 use tracecodec_nn::Device;
 
+use crate::disclosure::Disclosure;
 use crate::error::Error;
 use crate::files::ReadPolicy;
 use crate::files::capture::Capture;
@@ -32,6 +33,9 @@ pub struct Config {
     /// How packets are lifted.
     #[serde(flatten)]
     pub lift: Lifting,
+    /// What of the captures is disclosed.
+    #[serde(flatten)]
+    pub disclosure: Disclosure,
 }
 
 /// What was lifted.
@@ -68,12 +72,13 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
         sources.push(capture.finish()?);
     }
     let lift_counts = lifter.counts();
-    writer.finish(lifter.epoch(), lifter.profiles(), &lift_counts)?;
+    let epoch = config.disclosure.epoch(lifter.epoch());
+    writer.finish(epoch, lifter.profiles(), &lift_counts)?;
     let manifest = LiftManifest::new(
         path,
         config.lift.slots as u64,
-        sources,
-        lifter.epoch().map(|epoch| epoch.0),
+        config.disclosure.sources(sources),
+        epoch.map(|epoch| epoch.0),
         &lift_counts,
         lifter.profiles(),
     )?;

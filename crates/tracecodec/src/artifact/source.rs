@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::output::is_pipe;
 use crate::pcap::{Format, Packet, ReadError, ReadErrorKind, Reader};
+use crate::select::Selection;
 
 /// A capture that an artifact was made from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +25,9 @@ pub struct SourceEntry {
     /// What ended the packets before the file's end, if something did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub damage: Option<String>,
+    /// Which of its packets were taken, if not all were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selection: Option<Selection>,
 }
 
 /// A capture that is read once, for its packets and for the digest of its bytes as they are stored.
@@ -105,6 +109,7 @@ impl SourceFile {
             bytes: input.bytes,
             packets,
             damage: damage.map(describe),
+            selection: None,
         })
     }
 }

@@ -109,6 +109,7 @@ mod tests {
             bytes: 0,
             packets: 0,
             damage: None,
+            selection: None,
         };
         let reference = (file.clone(), reference);
         Case::new("a".to_string(), reference, (file, decoded), requested)

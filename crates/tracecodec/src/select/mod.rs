@@ -41,7 +41,7 @@ use crate::pcap::{Packet, Timestamp};
 ///
 /// Filter and times come first; `skip` and `first` count the packets that pass both.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct Selection {
     /// Takes only packets that this expression matches.
     pub filter: Option<Filter>,

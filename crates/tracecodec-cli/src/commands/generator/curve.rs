@@ -12,8 +12,8 @@ use tracecodec_nn::generator::curve::Point;
 use tracecodec_nn::generator::{Curve, CurveConfig, Method};
 use tracecodec_pipeline::run::generator::curve::{self, Outcome};
 
+use crate::args::DeviceArg;
 use crate::choice::choice;
-use crate::cli::DeviceArg;
 use crate::output::{print, print_json};
 use crate::terminal::Terminal;
 

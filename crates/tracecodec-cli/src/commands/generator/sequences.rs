@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use tracecodec_pipeline::run::generator::sequences;
 
-use crate::cli::{ModelArgs, ReadArgs};
+use crate::args::{CaptureArgs, ModelArgs};
 use crate::output::print_summary;
 use crate::terminal::Terminal;
 
@@ -32,7 +32,7 @@ pub(crate) struct SequencesArgs {
     #[arg(long)]
     overwrite: bool,
     #[command(flatten)]
-    read: ReadArgs,
+    read: CaptureArgs,
 }
 
 pub(crate) fn run(args: &SequencesArgs, json: bool) -> Result<()> {

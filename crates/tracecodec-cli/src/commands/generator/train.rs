@@ -16,8 +16,8 @@ use tracecodec_nn::train::Report;
 use tracecodec_nn::{Device, Precision};
 
 use super::open_sequences;
+use crate::args::{DeviceArg, ReadArgs};
 use crate::choice::choice;
-use crate::cli::{DeviceArg, ReadArgs};
 use crate::course_data;
 use crate::failure::Hint;
 use crate::output::print_summary;

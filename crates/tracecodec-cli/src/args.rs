@@ -1,0 +1,262 @@
+//! Arguments that several commands share, and what they mean to the pipeline.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use tracecodec::compile::{CompileConfig, Link};
+use tracecodec::flow::MAX_SLOTS;
+use tracecodec::lift::Lifter;
+use tracecodec::select::{Filter, Selection, TimeBound};
+use tracecodec_nn::{Codec, Constraints, Device};
+use tracecodec_pipeline::ModelName;
+use tracecodec_pipeline::disclosure::Disclosure;
+use tracecodec_pipeline::files::ReadPolicy;
+use tracecodec_pipeline::lifting::Lifting;
+use tracecodec_pipeline::realise::{Realise, SaltChoice};
+
+use crate::choice::choice;
+
+/// How captures are read.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct ReadArgs {
+    /// Keep what comes before damage in a capture, with a warning, instead of failing.
+    #[arg(long)]
+    pub(crate) lenient: bool,
+    /// Order packets by time first; those of one time keep their order. Keeps the whole capture in memory.
+    #[arg(long)]
+    pub(crate) sort: bool,
+}
+
+impl ReadArgs {
+    /// How captures are read: all of their packets.
+    pub(crate) fn policy(self) -> ReadPolicy {
+        ReadPolicy {
+            lenient: self.lenient,
+            sort: self.sort,
+            selection: Selection::default(),
+        }
+    }
+}
+
+/// Which packets of captures are read, and how.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct CaptureArgs {
+    #[command(flatten)]
+    read: ReadArgs,
+    /// Read only packets that match, in the language of tcpdump: `tcp port 443 and not net 10.0.0.0/8`.
+    #[arg(long, value_name = "EXPR")]
+    filter: Option<Filter>,
+    /// Read only packets at this time or later: RFC 3339, seconds since 1970, or +SECONDS from the first packet.
+    #[arg(long, value_name = "TIME")]
+    from: Option<TimeBound>,
+    /// Read only packets before this time.
+    #[arg(long, value_name = "TIME")]
+    to: Option<TimeBound>,
+    /// Read at most N packets of each capture, of those that --filter, --from and --to leave.
+    #[arg(long, value_name = "N")]
+    first: Option<u64>,
+    /// Leave out the first N of those packets.
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    skip: u64,
+}
+
+impl CaptureArgs {
+    /// How captures are read.
+    pub(crate) fn policy(&self) -> ReadPolicy {
+        ReadPolicy {
+            selection: Selection {
+                filter: self.filter.clone(),
+                from: self.from,
+                to: self.to,
+                first: self.first,
+                skip: self.skip,
+            },
+            ..self.read.policy()
+        }
+    }
+}
+
+/// How many captures are worked on at once.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct JobsArg {
+    /// Captures at once; 0, the default: as many as there are cores.
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub(crate) jobs: usize,
+}
+
+/// How packets are lifted.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct LiftArgs {
+    /// Slots for live flows; when all are taken, the flow that was silent longest loses its slot.
+    #[arg(long, value_name = "N", default_value_t = MAX_SLOTS, value_parser = slots)]
+    pub(crate) slots: usize,
+}
+
+impl LiftArgs {
+    /// How packets are lifted.
+    pub(crate) fn lifting(self) -> Lifting {
+        Lifting { slots: self.slots }
+    }
+
+    /// A lifter for a codec: layouts of TCP options that its dictionary lacks get numbers after its own.
+    pub(crate) fn lifter_for(self, codec: &Codec) -> Lifter {
+        Lifter::new(self.slots, codec.option_profiles().clone().thaw())
+    }
+}
+
+fn slots(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(slots @ 1..=MAX_SLOTS) => Ok(slots),
+        _ => Err(format!("slots number from 1 to {}", MAX_SLOTS)),
+    }
+}
+
+/// How actions are realised as packets.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RealiseArgs {
+    /// Chooses the synthetic endpoints: a number, or `random` for a new one each run.
+    #[arg(long, value_name = "N|random", default_value = "0", value_parser = salt)]
+    pub(crate) salt: SaltChoice,
+    /// Write headers only; lengths on the wire stay.
+    #[arg(long)]
+    pub(crate) truncate: bool,
+    /// Link layer of the output.
+    #[arg(long, value_enum, default_value_t = LinkArg::Ethernet)]
+    pub(crate) link: LinkArg,
+    /// Write microseconds instead of nanoseconds (pcap only), for old tools.
+    #[arg(long)]
+    pub(crate) us: bool,
+}
+
+/// Link layers of the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LinkArg {
+    /// Ethernet with locally administered addresses.
+    Ethernet,
+    /// IP without a link layer.
+    Raw,
+}
+
+/// A random salt is drawn at once, so that every part of a command has the same.
+fn salt(text: &str) -> Result<SaltChoice, String> {
+    let salt = text.parse::<SaltChoice>()?.draw();
+    salt.map(|salt| SaltChoice::Number(salt.0))
+        .map_err(|error| error.to_string())
+}
+
+impl RealiseArgs {
+    /// The compiler's configuration.
+    pub(crate) fn config(&self) -> Result<CompileConfig, tracecodec_pipeline::Error> {
+        self.realise().config()
+    }
+
+    /// How actions are realised.
+    pub(crate) fn realise(&self) -> Realise {
+        Realise {
+            salt: self.salt,
+            truncate: self.truncate,
+            link: self.link(),
+            microseconds: self.us,
+        }
+    }
+
+    fn link(&self) -> Link {
+        match self.link {
+            LinkArg::Ethernet => Link::Ethernet,
+            LinkArg::Raw => Link::RawIp,
+        }
+    }
+}
+
+/// What is disclosed of the captures that something was made from.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct DisclosureArgs {
+    /// Name no file, digest or date of a capture in what is written; the trace then begins on 2026-01-01.
+    #[arg(long)]
+    anonymous: bool,
+    /// Time of the first packet, instead of the capture's: RFC 3339, seconds since 1970, or +SECONDS behind the capture's.
+    #[arg(long, value_name = "TIME")]
+    epoch: Option<TimeBound>,
+}
+
+impl DisclosureArgs {
+    /// What is disclosed.
+    pub(crate) fn disclosure(self) -> Disclosure {
+        Disclosure {
+            anonymous: self.anonymous,
+            epoch: self.epoch,
+        }
+    }
+}
+
+/// Which codec to use.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ModelArgs {
+    /// Folder of a trained codec; without it, or as `built-in`, the small one that is built in.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) model: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) device: DeviceArg,
+}
+
+impl ModelArgs {
+    /// Loads the codec.
+    pub(crate) fn load(&self) -> Result<Codec, tracecodec_pipeline::Error> {
+        self.name().load_codec(self.device.device())
+    }
+
+    /// Its name.
+    pub(crate) fn name(&self) -> ModelName {
+        self.model.clone().map(ModelName::from).unwrap_or_default()
+    }
+}
+
+/// Where a network computes.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct DeviceArg {
+    /// Where the network computes. GPUs need a build with the Cargo feature of that name.
+    #[arg(long, value_name = "DEVICE", value_parser = choice::<Device>(), default_value_t = Device::Cpu)]
+    device: Device,
+}
+
+impl DeviceArg {
+    /// The device.
+    pub(crate) fn device(self) -> Device {
+        self.device
+    }
+}
+
+/// How packets are encoded.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct RefineArgs {
+    /// Take the encoder's means as they are. By default a mean that does not decode to its packet is moved until it does.
+    #[arg(long)]
+    pub(crate) no_refine: bool,
+}
+
+/// How latents are decoded.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct ConstraintArgs {
+    /// Take packets as they decode, whether their flows are open or not. By default the likeliest packet is taken that agrees with the
+    /// flows that are open; latents that start in the middle of a trace need this option.
+    #[arg(long)]
+    pub(crate) unconstrained: bool,
+}
+
+impl ConstraintArgs {
+    /// What decoded packets agree with.
+    pub(crate) fn constraints(self) -> Constraints {
+        match self.unconstrained {
+            true => Constraints::None,
+            false => Constraints::Flows,
+        }
+    }
+}
+
+/// A file to write, or `-` for stdout.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct OutputArg {
+    /// File to write; - is stdout. The name tells format and compression.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+}

@@ -1,0 +1,308 @@
+//! `generate`: a trace that a generator makes, or continues.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+use tracecodec::action::{Action, FlowEvent, OptionProfiles};
+use tracecodec::compile::{CompileConfig, Compiler, Legalisations};
+use tracecodec::flow::MAX_SLOTS;
+use tracecodec::lift::Lifter;
+use tracecodec::pcap::Timestamp;
+use tracecodec_nn::generator::{Drawing, Pace, Trace};
+
+use crate::disclosure::{Disclosure, NEUTRAL_EPOCH};
+use crate::error::Error;
+use crate::files::capture::Capture;
+use crate::files::writer::CaptureWriter;
+use crate::files::{ReadPolicy, claim};
+
+use crate::model::GeneratorChoice;
+use crate::monitor::{Monitor, Progress, Warning};
+use crate::realise::{Realise, legalisations};
+
+/// How long a trace, from what and where to. At least one of `packets` and `duration` is needed.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Config {
+    /// Capture to write; `-` is stdout.
+    pub output: PathBuf,
+    /// Stop after this many packets.
+    #[serde(default)]
+    pub packets: Option<u64>,
+    /// Stop after this many seconds of the trace.
+    #[serde(default)]
+    pub duration: Option<f64>,
+    /// Seed of every random draw.
+    #[serde(default)]
+    pub seed: u64,
+    /// Capture to continue; `-` is stdin.
+    #[serde(default)]
+    pub prefix: Option<PathBuf>,
+    /// Write the prefix, too, before its continuation, with synthetic endpoints like it.
+    #[serde(default)]
+    pub with_prefix: bool,
+    /// Label of the training data whose kind of traffic to make. Without it, autoregressive
+    /// generators find the likeliest label of a prefix, and a trace from nothing has none.
+    #[serde(default)]
+    pub label: Option<String>,
+    /// Packets a second, on average: the times of the model are stretched or shrunk. Without it a
+    /// trace has the rates that the model learned, whatever the rate of a prefix.
+    #[serde(default)]
+    pub rate: Option<f64>,
+    /// The generator.
+    #[serde(flatten)]
+    pub generator: GeneratorChoice,
+    /// Take packets as they are drawn, also if they contradict the state of their flow.
+    #[serde(default)]
+    pub unconstrained: bool,
+    /// Threads; `None`: as many as there are cores. The trace does not depend on them.
+    #[serde(default)]
+    pub threads: Option<usize>,
+    /// How actions are realised.
+    #[serde(flatten)]
+    pub realise: Realise,
+    /// When the trace begins.
+    #[serde(flatten)]
+    pub disclosure: Disclosure,
+    /// How the prefix is read.
+    #[serde(flatten)]
+    pub read: ReadPolicy,
+}
+
+/// What was generated.
+#[derive(Debug, Serialize)]
+pub struct Outcome {
+    /// Path of the capture.
+    pub output: String,
+    /// Name of the generator.
+    pub model: String,
+    /// Seed of every random draw.
+    pub seed: u64,
+    /// Salt of the synthetic endpoints.
+    pub salt: u64,
+    /// The label that was asked for, or that the prefix was found to have; `None` if there is none.
+    pub label: Option<String>,
+    /// Packets of the prefix.
+    pub prefix_packets: u64,
+    /// Packets that were generated.
+    pub packets: u64,
+    /// Seconds that they last.
+    pub seconds: f64,
+    /// Flows that opened.
+    pub flows: u64,
+    /// Most flows with a packet yet to come; `None` if the generator does not plan ahead.
+    pub most_open_flows: Option<usize>,
+    /// Packets that contradicted the state of their flow and were made to agree, those that are
+    /// drawn but not yet due included.
+    pub settled: u64,
+    /// Changes that kept packets legal, by kind.
+    pub legalisations: BTreeMap<&'static str, u64>,
+    /// Packets generated in a second of computation.
+    pub packets_per_second: f64,
+}
+
+/// Generates a trace. Packets are written as they are made: memory grows with the open flows.
+///
+/// # Errors
+/// If a setting is out of its range, the generator or the prefix cannot be read, the capture cannot
+/// be written, or the monitor stops it.
+pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error> {
+    config.check()?;
+    if let Some(prefix) = &config.prefix {
+        claim::distinct(&[prefix], &config.output)?;
+    }
+    let model = config.generator.load()?;
+    let mut drawing = Drawing {
+        seed: config.seed,
+        label: config.label.clone(),
+        constrained: !config.unconstrained,
+        ..Drawing::default()
+    };
+    drawing.threads = config.threads.unwrap_or(drawing.threads);
+    let realise = config.realise.config()?;
+    let mut making = Making {
+        config,
+        realise,
+        compiler: None,
+        profiles: model.option_profiles().clone(),
+        writer: CaptureWriter::create(&config.output, config.realise.microseconds)?,
+        trace: model.generate(&drawing)?,
+        pace: Pace::new(config.rate, model.rate(config.label.as_deref())),
+        flows: 0,
+        most_open_flows: None,
+    };
+    let prefix_packets = making.follow(monitor)?;
+    let started = Instant::now();
+    let (packets, nanoseconds) = making.generate(monitor)?;
+    let taken = started.elapsed().as_secs_f64();
+    let outcome = Outcome {
+        output: config.output.display().to_string(),
+        model: config.generator.model.label(),
+        seed: config.seed,
+        salt: realise.salt.0,
+        label: making.trace.label().map(str::to_string),
+        prefix_packets,
+        packets,
+        seconds: nanoseconds as f64 / 1e9,
+        flows: making.flows,
+        most_open_flows: making.most_open_flows,
+        settled: making.trace.settled(),
+        legalisations: legalisations(&making.legalisations()),
+        packets_per_second: packets as f64 / taken.max(1e-9),
+    };
+    making.writer.finish(monitor)?;
+    Ok(outcome)
+}
+
+impl Config {
+    fn check(&self) -> Result<(), Error> {
+        if self.packets.is_none() && self.duration.is_none() {
+            return Err(Error::refused(
+                "neither `packets` nor `duration`",
+                "say how long the trace is to be",
+            ));
+        }
+        if self.packets == Some(0) || self.threads == Some(0) {
+            return Err(Error::refused(
+                "0 `packets` or `threads`",
+                "both number from 1 on",
+            ));
+        }
+        let is_positive = |number: f64| number > 0.0 && number.is_finite();
+        if ![self.duration, self.rate]
+            .into_iter()
+            .flatten()
+            .all(is_positive)
+        {
+            return Err(Error::refused(
+                "`duration` and `rate` are numbers above 0",
+                "seconds of the trace, and packets a second",
+            ));
+        }
+        if self.with_prefix && self.prefix.is_none() {
+            return Err(Error::refused(
+                "`with_prefix` without a prefix",
+                "name the capture to continue as `prefix`",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// A trace in the making, and the capture that it is written to.
+struct Making<'a> {
+    config: &'a Config,
+    realise: CompileConfig,
+    /// Made with the first packet, which has the trace's epoch.
+    compiler: Option<Compiler>,
+    profiles: OptionProfiles,
+    writer: CaptureWriter,
+    trace: Trace<'a>,
+    pace: Pace,
+    flows: u64,
+    most_open_flows: Option<usize>,
+}
+
+impl Making<'_> {
+    /// Follows the prefix. Returns how many packets it has.
+    fn follow(&mut self, monitor: &mut dyn Monitor) -> Result<u64, Error> {
+        let Some(prefix) = &self.config.prefix else {
+            return Ok(0);
+        };
+        let profiles = self.profiles.clone().thaw();
+        let mut lifter = Lifter::new(MAX_SLOTS, profiles);
+        let mut capture = Capture::open(prefix, &self.config.read)?;
+        let mut packets = 0;
+        capture.for_each(monitor, |packet| {
+            let Ok(action) = lifter.lift(packet) else {
+                // Out of scope is no error: the lifter counts it.
+                return Ok(());
+            };
+            packets += 1;
+            self.trace.follow(&action);
+            let compiler = compiler(&mut self.compiler, self.realise, self.config, packet.time);
+            let packet = compiler.compile(&action, lifter.profiles());
+            if self.config.with_prefix {
+                self.writer.write(&packet)
+            } else {
+                Ok(())
+            }
+        })?;
+        if packets == 0 {
+            monitor.warn(&Warning::new(format!(
+                "{} has no packet in scope to continue: the trace is from nothing",
+                prefix.display()
+            )));
+        }
+        self.profiles = lifter.into_profiles();
+        Ok(packets)
+    }
+
+    /// Makes packets until there are enough. Returns how many, and the nanoseconds that they last.
+    fn generate(&mut self, monitor: &mut dyn Monitor) -> Result<(u64, i64), Error> {
+        let Config {
+            packets, duration, ..
+        } = self.config;
+        let longest = duration.map_or(i64::MAX, |seconds| (seconds * 1e9) as i64);
+        let most = packets.unwrap_or(u64::MAX);
+        let (mut packets, mut clock) = (0, 0_i64);
+        'making: loop {
+            monitor.step(&self.progress(packets, clock))?;
+            let batch = self.trace.batch();
+            if batch.is_empty() {
+                break;
+            }
+            for action in batch {
+                let delta_t = self.pace.step(action.delta_t);
+                if packets == most || clock.saturating_add(delta_t) > longest {
+                    break 'making;
+                }
+                packets += 1;
+                clock = clock.saturating_add(delta_t);
+                self.flows += u64::from(action.flow_evt != FlowEvent::Continue);
+                let action = Action { delta_t, ..action };
+                let compiler =
+                    compiler(&mut self.compiler, self.realise, self.config, NEUTRAL_EPOCH);
+                self.writer
+                    .write(&compiler.compile(&action, &self.profiles))?;
+            }
+            self.most_open_flows = self.most_open_flows.max(self.trace.open_flows());
+        }
+        Ok((packets, clock))
+    }
+
+    fn progress(&self, packets: u64, clock: i64) -> Progress<'static> {
+        let Config { duration, .. } = self.config;
+        match self.config.packets {
+            Some(total) => Progress {
+                stage: "generating",
+                done: packets,
+                total: Some(total),
+                detail: "packets",
+            },
+            None => Progress {
+                stage: "generating",
+                done: (clock / 1_000_000_000) as u64,
+                total: duration.map(|seconds| seconds.ceil() as u64),
+                detail: "seconds",
+            },
+        }
+    }
+
+    fn legalisations(&self) -> Legalisations {
+        let compiler = self.compiler.as_ref();
+        compiler.map_or_else(Default::default, |compiler| *compiler.legalisations())
+    }
+}
+
+/// The compiler; if there is none yet, one for a trace whose first packet has this time.
+fn compiler<'a>(
+    compiler: &'a mut Option<Compiler>,
+    realise: CompileConfig,
+    config: &Config,
+    first: Timestamp,
+) -> &'a mut Compiler {
+    let epoch = config.disclosure.epoch(Some(first)).unwrap_or(first);
+    compiler.get_or_insert_with(|| Compiler::new(realise, epoch))
+}

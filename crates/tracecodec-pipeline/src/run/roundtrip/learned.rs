@@ -1,0 +1,175 @@
+//! The way of a capture through a codec, batch by batch: lift, encode, decode, compile.
+
+use std::path::Path;
+
+use tracecodec::action::Action;
+use tracecodec::action::float::Tick;
+use tracecodec::artifact::ActionCounts;
+use tracecodec::compile::{CompileConfig, Compiler, Legalisations};
+use tracecodec::lift::Lifter;
+use tracecodec_nn::codec::{
+    CodecEntropy, Fidelity, RateMeter, RefinementGain, TraceDecoder, TraceEncoder,
+};
+use tracecodec_nn::{Codec, RefineConfig, Settled};
+
+use super::{Config, Outcome};
+use crate::disclosure::Disclosure;
+use crate::error::Error;
+use crate::files::capture::Capture;
+use crate::files::writer::CaptureWriter;
+use crate::monitor::{Monitor, Progress};
+use crate::realise::legalisations;
+
+/// Actions that pass through the codec at once. Refinement works on those of them that need it side
+/// by side.
+const BATCH: usize = 16_384;
+
+/// Takes a capture through a codec.
+pub(super) fn run(
+    config: &Config,
+    codec: &Codec,
+    input: &Path,
+    output: &Path,
+    monitor: &mut dyn Monitor,
+) -> Result<Outcome, Error> {
+    let mut capture = Capture::open(input, &config.read)?;
+    let mut lifter = config.lift.lifter_for(codec);
+    let realise = config.realise.config()?;
+    let mut trip = Trip {
+        codec,
+        realise,
+        disclosure: &config.disclosure,
+        stages: None,
+        writer: CaptureWriter::create(output, config.realise.microseconds)?,
+        refine: config.refine,
+        entropy: config.entropy.then(|| CodecEntropy::new(codec)),
+        decoded: RateMeter::new(codec),
+        means: RateMeter::new(codec),
+        moved: 0,
+        left: 0,
+    };
+    let mut actions = Vec::with_capacity(BATCH);
+    capture.for_each(monitor, |packet| {
+        actions.extend(lifter.lift(packet));
+        if actions.len() == BATCH {
+            trip.take(&mut actions, &lifter)
+        } else {
+            Ok(())
+        }
+    })?;
+    if !actions.is_empty() {
+        trip.take(&mut actions, &lifter)?;
+    }
+    monitor.step(&Progress {
+        stage: "reading",
+        ..Progress::default()
+    })?;
+    let fidelity = trip.fidelity(config.model.label());
+    let changes = trip.legalisations();
+    trip.writer.finish(monitor)?;
+    let lift_counts = lifter.counts();
+    Ok(Outcome {
+        input: input.display().to_string(),
+        output: output.display().to_string(),
+        salt: realise.salt.0,
+        counts: ActionCounts::from(&lift_counts),
+        legalisations: legalisations(&changes),
+        codec: Some(fidelity),
+        lift_counts,
+        source: capture.finish()?,
+    })
+}
+
+/// A trace on its way, and what is measured on it.
+struct Trip<'a> {
+    codec: &'a Codec,
+    realise: CompileConfig,
+    disclosure: &'a Disclosure,
+    /// Made with the first batch, which has the trace's tick and epoch.
+    stages: Option<Stages<'a>>,
+    writer: CaptureWriter,
+    refine: bool,
+    entropy: Option<CodecEntropy>,
+    /// What was decoded.
+    decoded: RateMeter,
+    /// What the encoder's means would decode to, if they are refined.
+    means: RateMeter,
+    moved: u64,
+    left: u64,
+}
+
+/// What keeps the state of a trace.
+struct Stages<'a> {
+    encoder: TraceEncoder<'a>,
+    decoder: TraceDecoder<'a>,
+    compiler: Compiler,
+}
+
+impl<'a> Trip<'a> {
+    /// Takes a batch through all stages.
+    fn take(&mut self, actions: &mut Vec<Action>, lifter: &Lifter) -> Result<(), Error> {
+        if let Some(entropy) = &mut self.entropy {
+            entropy.add(actions);
+        }
+        let Stages {
+            encoder,
+            decoder,
+            compiler,
+        } = self.stages.get_or_insert_with(|| {
+            let tick = Tick::of(actions.iter().map(|action| action.delta_t));
+            let epoch = self.disclosure.epoch(lifter.epoch()).unwrap_or_default();
+            Stages {
+                encoder: self.codec.encoder(tick),
+                decoder: self.codec.decoder(tick),
+                compiler: Compiler::new(self.realise, epoch),
+            }
+        });
+        let decoded = if self.refine {
+            let refined = encoder.encode_refined(actions, RefineConfig::default());
+            self.decoded
+                .add(actions, &refined.decoded, refined.latents.kl());
+            self.means.add(actions, &refined.before, refined.kl_before);
+            self.moved += refined.moved;
+            self.left += refined.left;
+            refined.decoded
+        } else {
+            let latents = encoder.encode(actions);
+            let decoded = decoder.decode(&latents.mu);
+            self.decoded.add(actions, &decoded, latents.kl());
+            decoded
+        };
+        actions.clear();
+        decoded.iter().try_for_each(|action| {
+            self.writer
+                .write(&compiler.compile(action, lifter.profiles()))
+        })
+    }
+
+    fn fidelity(&self, model: String) -> Fidelity {
+        Fidelity {
+            model,
+            rates: self.decoded.rates(),
+            settled: self
+                .stages
+                .as_ref()
+                .map_or_else(Settled::default, |stages| {
+                    if self.refine {
+                        stages.encoder.settled()
+                    } else {
+                        stages.decoder.settled()
+                    }
+                }),
+            entropy: self.entropy.as_ref().map(CodecEntropy::nats),
+            refinement: self.refine.then(|| RefinementGain {
+                moved: self.moved,
+                left: self.left,
+                before: self.means.rates(),
+            }),
+        }
+    }
+
+    fn legalisations(&self) -> Legalisations {
+        let stages = self.stages.as_ref();
+        stages.map_or_else(Default::default, |stages| *stages.compiler.legalisations())
+    }
+}

@@ -1,0 +1,123 @@
+//! The way of a capture through the oracle: lift on one thread, compile on another. Memory does not
+//! grow with the capture, and the output is that of one thread.
+
+use std::path::Path;
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::{mem, thread};
+
+use tracecodec::action::{Action, OptionProfiles};
+use tracecodec::artifact::ActionCounts;
+use tracecodec::compile::{CompileConfig, Compiler, Legalisations};
+use tracecodec::lift::Lifter;
+use tracecodec::pcap::Timestamp;
+
+use super::{Config, Outcome};
+use crate::error::Error;
+use crate::files::capture::Capture;
+use crate::files::writer::CaptureWriter;
+use crate::monitor::Monitor;
+use crate::realise::legalisations;
+
+/// Actions that go from one thread to the other at once.
+const BATCH: usize = 4096;
+
+/// Batches on their way between the threads.
+const IN_FLIGHT: usize = 4;
+
+/// Actions in order.
+struct Batch {
+    actions: Vec<Action>,
+    /// Time of the trace's first action.
+    epoch: Timestamp,
+    /// The dictionary, if it grew since the batch before.
+    profiles: Option<OptionProfiles>,
+}
+
+/// Takes a capture through the oracle.
+pub(super) fn run(
+    config: &Config,
+    input: &Path,
+    output: &Path,
+    monitor: &mut dyn Monitor,
+) -> Result<Outcome, Error> {
+    let mut capture = Capture::open(input, &config.read)?;
+    let writer = CaptureWriter::create(output, config.realise.microseconds)?;
+    let mut lifter = Lifter::new(config.lift.slots, OptionProfiles::new());
+    let realise = config.realise.config()?;
+    let (writer, changes) = thread::scope(|scope| {
+        let (sender, receiver) = mpsc::sync_channel(IN_FLIGHT);
+        let compile = scope.spawn(|| compile_batches(receiver, realise, writer));
+        let lifted = lift_batches(config, &mut capture, &mut lifter, sender, monitor);
+        // If the writer failed, its error is the cause: the lifter only found its partner gone.
+        let compiled = compile.join().expect("compiling does not panic")?;
+        lifted?;
+        Ok::<_, Error>(compiled)
+    })?;
+    writer.finish(monitor)?;
+    let lift_counts = lifter.counts();
+    Ok(Outcome {
+        input: input.display().to_string(),
+        output: output.display().to_string(),
+        salt: realise.salt.0,
+        counts: ActionCounts::from(&lift_counts),
+        legalisations: legalisations(&changes),
+        codec: None,
+        lift_counts,
+        source: capture.finish()?,
+    })
+}
+
+/// Lifts all of the capture. Stops early if the other thread has.
+fn lift_batches(
+    config: &Config,
+    capture: &mut Capture,
+    lifter: &mut Lifter,
+    sender: SyncSender<Batch>,
+    monitor: &mut dyn Monitor,
+) -> Result<(), Error> {
+    let mut known = 0;
+    let mut send = |actions: &mut Vec<Action>, lifter: &Lifter| {
+        let actions = mem::replace(actions, Vec::with_capacity(BATCH));
+        let profiles = lifter.profiles();
+        let grew = profiles.count() > known;
+        known = profiles.count();
+        let batch = Batch {
+            actions,
+            epoch: config.disclosure.epoch(lifter.epoch()).unwrap_or_default(),
+            profiles: grew.then(|| profiles.clone()),
+        };
+        // The cause is the error of the thread that no longer receives.
+        sender.send(batch).map_err(|_| Error::Interrupted)
+    };
+    let mut actions = Vec::with_capacity(BATCH);
+    capture.for_each(monitor, |packet| {
+        if let Ok(action) = lifter.lift(packet) {
+            actions.push(action);
+        }
+        if actions.len() == BATCH {
+            send(&mut actions, lifter)
+        } else {
+            Ok(())
+        }
+    })?;
+    send(&mut actions, lifter)
+}
+
+/// Compiles all batches; also gives what had to be changed to keep packets legal.
+fn compile_batches(
+    receiver: Receiver<Batch>,
+    config: CompileConfig,
+    mut writer: CaptureWriter,
+) -> Result<(CaptureWriter, Legalisations), Error> {
+    let mut compiler = None;
+    let mut profiles = OptionProfiles::new();
+    for batch in receiver {
+        profiles = batch.profiles.unwrap_or(profiles);
+        let compiler = compiler.get_or_insert_with(|| Compiler::new(config, batch.epoch));
+        for action in &batch.actions {
+            writer.write(&compiler.compile(action, &profiles))?;
+        }
+    }
+    let changes = compiler.map_or_else(Default::default, |compiler| *compiler.legalisations());
+    Ok((writer, changes))
+}
