@@ -4,10 +4,6 @@ use std::io::{self, ErrorKind};
 use std::process::ExitCode;
 
 use anyhow::Error;
-use tracecodec::artifact::ActionsError;
-use tracecodec::metrics::EvaluationError;
-use tracecodec::pcap::{ReadError, WriteError};
-use tracecodec::shard::ShardError;
 
 /// Nothing to complain of.
 pub(crate) const GOOD: u8 = 0;
@@ -45,8 +41,8 @@ fn is_broken_pipe(error: &Error) -> bool {
             .downcast_ref::<io::Error>()
             .is_some_and(|cause| cause.kind() == ErrorKind::BrokenPipe)
             || cause
-                .downcast_ref::<WriteError>()
-                .is_some_and(WriteError::is_broken_pipe)
+                .downcast_ref::<tracecodec::Error>()
+                .is_some_and(tracecodec::Error::is_broken_pipe)
             || cause
                 .downcast_ref::<tracecodec_pipeline::Error>()
                 .is_some_and(tracecodec_pipeline::Error::is_broken_pipe)
@@ -65,22 +61,8 @@ fn hint(error: &Error) -> Option<String> {
         if let Some(error) = cause.downcast_ref::<tracecodec_pipeline::Error>() {
             return error.hint().map(|hint| settings_as_flags(&hint));
         }
-        let hints = [
-            cause.downcast_ref::<ReadError>().and_then(ReadError::hint),
-            cause
-                .downcast_ref::<WriteError>()
-                .and_then(WriteError::hint),
-            cause
-                .downcast_ref::<ActionsError>()
-                .and_then(ActionsError::hint),
-            cause
-                .downcast_ref::<ShardError>()
-                .and_then(ShardError::hint),
-            cause
-                .downcast_ref::<EvaluationError>()
-                .map(EvaluationError::hint),
-        ];
-        hints.into_iter().flatten().next().map(str::to_string)
+        let error = cause.downcast_ref::<tracecodec::Error>()?;
+        error.hint().map(settings_as_flags)
     })
 }
 

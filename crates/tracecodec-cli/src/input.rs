@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
 use tracecodec::artifact::{SourceEntry, SourceFile};
-use tracecodec::pcap::{Packet, PacketBuf, ReadError};
+use tracecodec::pcap::{Packet, PacketBuf};
 
 use crate::args::ReadArgs;
 use crate::failure::Hint;
@@ -22,7 +22,7 @@ pub(crate) struct Input {
     name: String,
     lenient: bool,
     sort: bool,
-    damage: Option<ReadError>,
+    damage: Option<tracecodec::Error>,
     progress: ProgressBar,
 }
 

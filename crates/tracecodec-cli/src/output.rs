@@ -9,7 +9,7 @@ use anyhow::Result;
 use serde::Serialize;
 use tracecodec::lift::LiftCounts;
 use tracecodec::output::Output;
-use tracecodec::pcap::{Format, Packet, Precision, Timestamp, WriteError, Writer};
+use tracecodec::pcap::{Format, Packet, Precision, Timestamp, Writer};
 use tracecodec_nn::latents::EntropyNats;
 use tracecodec_pipeline::files::folder::Outcomes;
 
@@ -43,9 +43,11 @@ impl CaptureOutput {
     pub(crate) fn write(&mut self, packet: &Packet<'_>) -> Result<()> {
         self.packets += 1;
         let written = match self.writer.write(packet) {
-            Err(WriteError::TimeOutOfRange(time)) => {
+            Err(tracecodec::Error::TimeOutOfRange(_)) => {
                 self.times_out_of_range += 1;
-                let time = time.clamp(Timestamp(0), Timestamp::new(u32::MAX.into(), 0));
+                let time = packet
+                    .time
+                    .clamp(Timestamp(0), Timestamp::new(u32::MAX.into(), 0));
                 self.writer.write(&Packet { time, ..*packet })
             }
             written => written,

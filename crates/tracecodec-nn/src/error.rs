@@ -3,8 +3,6 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use tracecodec::artifact::ActionsError;
-
 /// An error of the learned path. It names the file or the setting; [`hint`](Self::hint) says what to
 /// try, with settings in backquotes.
 #[derive(Debug, thiserror::Error)]
@@ -17,9 +15,9 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
-    /// An actions file cannot be read.
-    #[error("{0}")]
-    Actions(#[from] ActionsError),
+    /// An actions file or a manifest cannot be read.
+    #[error(transparent)]
+    Trace(#[from] tracecodec::Error),
     /// A file is not what its name says, or was cut short.
     #[error("{path}: {reason}")]
     Format {
@@ -190,7 +188,7 @@ impl Error {
     pub fn hint(&self) -> Option<Cow<'static, str>> {
         Some(Cow::Borrowed(match self {
             Self::Io { .. } | Self::Config { .. } | Self::Stopped => return None,
-            Self::Actions(error) => return error.hint().map(|hint| hint.to_string().into()),
+            Self::Trace(error) => return error.hint().map(Cow::Borrowed),
             Self::Format { .. } => "the file is damaged or of another kind; write it again",
             Self::Latents { hint, .. } => return Some(hint.clone().into()),
             Self::Version { .. } => "use the program of that version, or write it again",

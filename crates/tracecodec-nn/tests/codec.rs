@@ -437,7 +437,7 @@ fn test_file_that_vanishes_is_an_error() {
         ControlFlow::Continue(())
     };
     let error = train(&config, &variants()[0], &data, folder.path(), false, remove).unwrap_err();
-    assert!(matches!(error, Error::Actions(_)), "{error}");
+    assert!(matches!(error, Error::Trace(_)), "{error}");
     assert!(error.to_string().contains("actions"), "{error}");
 }
 

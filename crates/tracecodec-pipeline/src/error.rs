@@ -4,11 +4,6 @@ use std::borrow::Cow;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
-use tracecodec::artifact::{ActionsError, ManifestError};
-use tracecodec::metrics::EvaluationError;
-use tracecodec::pcap::{ReadError, WriteError};
-use tracecodec::shard::ShardError;
-
 /// Why a verb could not do its work.
 ///
 /// Messages and hints name settings (`lenient`, `overwrite`), which are called the same in every
@@ -34,27 +29,21 @@ pub enum Error {
         /// What the system says.
         source: io::Error,
     },
-    /// A capture could not be read.
+    /// A capture, an actions file, a manifest, shards or an evaluation could not be read or written.
     #[error(transparent)]
-    Read(#[from] ReadError),
-    /// A capture could not be written.
-    #[error(transparent)]
-    Write(#[from] WriteError),
-    /// Packet actions could not be read or written.
-    #[error(transparent)]
-    Actions(#[from] ActionsError),
-    /// A manifest could not be read or written.
-    #[error(transparent)]
-    Manifest(#[from] ManifestError),
-    /// Shards could not be written.
-    #[error(transparent)]
-    Shard(#[from] ShardError),
-    /// An evaluation could not be read or written.
-    #[error(transparent)]
-    Evaluation(#[from] EvaluationError),
+    Trace(tracecodec::Error),
     /// A model could not be loaded, trained or applied.
     #[error(transparent)]
     Model(tracecodec_nn::Error),
+}
+
+impl From<tracecodec::Error> for Error {
+    fn from(error: tracecodec::Error) -> Self {
+        match error {
+            tracecodec::Error::Stopped => Self::Interrupted,
+            error => Self::Trace(error),
+        }
+    }
 }
 
 impl From<tracecodec_nn::Error> for Error {
@@ -87,22 +76,23 @@ impl Error {
     pub fn hint(&self) -> Option<Cow<'_, str>> {
         let hint = match self {
             Self::Refused { hint, .. } => Some(hint.as_str()).filter(|hint| !hint.is_empty()),
-            Self::Read(error) => error.hint(),
-            Self::Write(error) => error.hint(),
-            Self::Actions(error) => error.hint(),
-            Self::Shard(error) => error.hint(),
-            Self::Evaluation(error) => Some(error.hint()),
+            Self::Trace(error) => error.hint(),
             Self::Model(error) => return error.hint(),
-            Self::Interrupted | Self::Io { .. } | Self::Manifest(_) => None,
+            Self::Interrupted | Self::Io { .. } => None,
         };
         hint.map(Cow::Borrowed)
+    }
+
+    /// Whether a capture could not be read on, as opposed to what was done with its packets.
+    pub(crate) fn is_damage(&self) -> bool {
+        matches!(self, Self::Trace(error) if error.is_damage())
     }
 
     /// Whether the reader of the output went away, which is no failure.
     pub fn is_broken_pipe(&self) -> bool {
         match self {
             Self::Io { source, .. } => source.kind() == ErrorKind::BrokenPipe,
-            Self::Write(error) => error.is_broken_pipe(),
+            Self::Trace(error) => error.is_broken_pipe(),
             _ => false,
         }
     }

@@ -40,7 +40,7 @@
 //! Folders are stages of the data flow. A stage uses only stages above it; `tests/arrows.rs` holds the arrows.
 //!
 //! ```text
-//! choice (enums that people choose a value of by its name; depends on nothing)
+//! error (what cannot be read, understood or written), choice (enums chosen by name): use nothing
 //!  │
 //! action (the schema as data)                          output (files that appear whole)
 //!  │                                                    │
@@ -70,6 +70,7 @@ pub mod artifact;
 pub mod check;
 pub mod choice;
 pub mod compile;
+pub mod error;
 pub mod flow;
 pub mod lift;
 pub mod metrics;
@@ -81,3 +82,5 @@ pub mod select;
 pub mod shard;
 pub mod tcp;
 pub mod wire;
+
+pub use error::Error;

@@ -11,15 +11,16 @@ use std::path::Path;
 /// `action`. The raw packet table sees neither flows nor connections nor the compiler, so that its
 /// renderer cannot repair a row by any state (the paper, C.3).
 const ARROWS: &map::Arrows = &[
+    ("error", &[]),
     ("choice", &[]),
     ("output", &[]),
-    ("action", &[]),
-    ("pcap", &["output"]),
+    ("action", &["error"]),
+    ("pcap", &["error", "output"]),
     ("select", &["pcap"]),
     ("tcp", &["action"]),
     ("wire", &["action", "pcap", "tcp"]),
     ("check", &["action", "pcap", "tcp", "wire"]),
-    ("raw", &["action", "pcap", "wire"]),
+    ("raw", &["action", "error", "pcap", "wire"]),
     ("flow", &["action", "pcap", "tcp", "wire"]),
     ("lift", &["action", "flow", "pcap", "tcp", "wire"]),
     ("compile", &["action", "choice", "pcap", "tcp", "wire"]),
@@ -29,13 +30,18 @@ const ARROWS: &map::Arrows = &[
     ),
     (
         "artifact",
-        &["action", "lift", "output", "pcap", "select", "wire"],
+        &[
+            "action", "error", "lift", "output", "pcap", "select", "wire",
+        ],
     ),
     (
         "metrics",
-        &["action", "artifact", "flow", "pcap", "tcp", "wire"],
+        &["action", "artifact", "error", "flow", "pcap", "tcp", "wire"],
     ),
-    ("shard", &["action", "artifact", "flow", "pcap", "wire"]),
+    (
+        "shard",
+        &["action", "artifact", "error", "flow", "pcap", "wire"],
+    ),
 ];
 
 #[test]

@@ -5,13 +5,14 @@ mod common;
 use std::fs;
 use std::path::Path;
 
+use tracecodec::Error;
 use tracecodec::action::OptionProfiles;
 use tracecodec::action::context::Contexts;
 use tracecodec::lift::Lifter;
-use tracecodec::pcap::{ReadError, Reader};
+use tracecodec::pcap::Reader;
 
 /// Packets of a file, and the error that ended it.
-fn count(path: &Path) -> (u64, Option<ReadError>) {
+fn count(path: &Path) -> (u64, Option<Error>) {
     let mut reader = match Reader::open(path) {
         Ok(reader) => reader,
         Err(error) => return (0, Some(error)),

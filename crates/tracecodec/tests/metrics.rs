@@ -10,12 +10,11 @@ mod packets;
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
+use tracecodec::Error;
 use tracecodec::action::ProtocolMix;
 use tracecodec::artifact::SourceEntry;
 use tracecodec::flow::{Conversations, CutOptions};
-use tracecodec::metrics::{
-    Evaluation, EvaluationError, METRICS, Meter, TcpLabel, TimelineBin, TraceSummary,
-};
+use tracecodec::metrics::{Evaluation, METRICS, Meter, TcpLabel, TimelineBin, TraceSummary};
 use tracecodec::pcap::{LinkType, PacketBuf, Timestamp};
 use tracecodec::tcp::flags::{ACK, FIN, SYN};
 
@@ -346,7 +345,7 @@ fn test_counts_that_no_captures_have_are_refused() {
         *spoiled.pointer_mut(place).unwrap() = value;
         let error = Evaluation::from_json(&spoiled.to_string()).unwrap_err();
         assert!(
-            matches!(error, EvaluationError::Inconsistent(_)),
+            matches!(error, Error::InconsistentEvaluation(_)),
             "{place}: {error}"
         );
     }

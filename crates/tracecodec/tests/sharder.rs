@@ -7,16 +7,16 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 use tempfile::TempDir;
+use tracecodec::Error;
 use tracecodec::artifact::{SourceFile, document};
 use tracecodec::flow::session::Sessions;
 use tracecodec::pcap::{Format, LinkType, Packet, Timestamp, Writer};
-use tracecodec::shard::{
-    self, ShardConfig, ShardError, ShardManifest, ShardSize, Split, SplitWeights,
-};
+use tracecodec::shard::{self, ShardConfig, ShardManifest, ShardSize, Split, SplitWeights};
 use tracecodec::wire;
 
 const SECOND: i64 = 1_000_000_000;
@@ -87,12 +87,8 @@ fn by_packets(packets: u64) -> ShardConfig {
     }
 }
 
-fn cut(
-    inputs: &[PathBuf],
-    output: &Path,
-    config: &ShardConfig,
-) -> Result<ShardManifest, ShardError> {
-    shard::shard(inputs, output, config, &mut |_| {})
+fn cut(inputs: &[PathBuf], output: &Path, config: &ShardConfig) -> Result<ShardManifest, Error> {
+    shard::shard(inputs, output, config, &mut |_| ControlFlow::Continue(()))
 }
 
 /// Writes a capture, cuts it, and returns the folder of the shards.
@@ -319,7 +315,7 @@ fn test_damage() {
     fs::write(&cut_off, &bytes[..bytes.len() - 5]).unwrap();
     let output = folder.path().join("out");
     let error = cut(std::slice::from_ref(&cut_off), &output, &by_packets(5)).unwrap_err();
-    assert!(matches!(error, ShardError::Read(_)), "{error}");
+    assert!(matches!(error, Error::Capture { .. }), "{error}");
     assert!(!output.exists());
     let lenient = ShardConfig {
         lenient: true,
@@ -351,7 +347,7 @@ fn test_folder_is_not_taken_from_others() {
         ..by_packets(1)
     };
     let error = cut(&input, &output, &overwrite).unwrap_err();
-    assert!(matches!(error, ShardError::ForeignFolder(_)), "{error}");
+    assert!(matches!(error, Error::ForeignFolder(_)), "{error}");
     assert_eq!(tree(&output).len(), 1);
 }
 
@@ -365,7 +361,7 @@ fn test_overwrite_replaces_shards_and_nothing_else() {
     cut(&input, &output, &by_packets(1)).unwrap();
     fs::write(output.join("test/notes.txt"), "mine").unwrap();
     let error = cut(&input, &output, &by_packets(9)).unwrap_err();
-    assert!(matches!(error, ShardError::FolderInUse(_)), "{error}");
+    assert!(matches!(error, Error::FolderInUse(_)), "{error}");
     let overwrite = ShardConfig {
         overwrite: true,
         ..by_packets(9)
@@ -409,7 +405,7 @@ fn test_interrupted_run_is_replaced_on_request() {
     fs::create_dir_all(output.join(".part")).unwrap();
     fs::write(output.join(".part/shard-00000.pcapng"), "half").unwrap();
     let error = cut(&input, &output, &by_packets(1)).unwrap_err();
-    assert!(matches!(error, ShardError::Interrupted(_)), "{error}");
+    assert!(matches!(error, Error::UnfinishedFolder(_)), "{error}");
     let overwrite = ShardConfig {
         overwrite: true,
         ..by_packets(1)
@@ -419,13 +415,32 @@ fn test_interrupted_run_is_replaced_on_request() {
 }
 
 #[test]
+fn test_stop_leaves_the_folder_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = [folder.path().join("in.pcap")];
+    write(&input[0], &[udp(0, 0, 0), udp(1, 1, 0)]);
+    let output = folder.path().join("out");
+    let mut reports = 0;
+    let error = shard::shard(&input, &output, &by_packets(1), &mut |_| {
+        reports += 1;
+        if reports > 1 {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    });
+    assert!(matches!(error, Err(Error::Stopped)));
+    assert!(!output.exists());
+}
+
+#[test]
 fn test_useless_configurations() {
     let none: [PathBuf; 0] = [];
     let error = cut(&none, Path::new("/no/such"), &by_packets(1)).unwrap_err();
-    assert!(matches!(error, ShardError::NoInput));
+    assert!(matches!(error, Error::NoInput));
     let input = [PathBuf::from("/no/such")];
     let error = cut(&input, Path::new("/no/such"), &by_packets(0)).unwrap_err();
-    assert!(matches!(error, ShardError::Config(_)));
+    assert!(matches!(error, Error::ShardConfig(_)));
     let weightless = ShardConfig {
         split: SplitWeights {
             train: 0,
@@ -440,6 +455,6 @@ fn test_useless_configurations() {
     };
     for config in [weightless, unnamed] {
         let error = cut(&input, Path::new("/no/such"), &config).unwrap_err();
-        assert!(matches!(error, ShardError::Config(_)));
+        assert!(matches!(error, Error::ShardConfig(_)));
     }
 }

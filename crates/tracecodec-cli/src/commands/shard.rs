@@ -1,6 +1,7 @@
 //! `shard`: captures to session-preserving temporal shards.
 
 use std::fmt::Write as _;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -66,21 +67,22 @@ pub(crate) fn run(args: &Shard, json: bool) -> Result<()> {
         .map(|input| Some(std::fs::metadata(input).ok()?.len()))
         .sum();
     let bar = progress_bar(size, "packets");
-    let manifest = shard::shard(
-        &args.inputs,
-        &args.output,
-        &config,
-        &mut |progress| match progress {
+    let manifest = shard::shard(&args.inputs, &args.output, &config, &mut |progress| {
+        match progress {
             Progress::Reading { bytes, packets } => {
-                interrupt::exit_if_interrupted("--overwrite takes the folder");
                 bar.set_position(bytes);
                 bar.set_message(format!("{packets} packets"));
             }
             Progress::Counting { shards, of } => {
                 bar.set_message(format!("counted {shards} of {of} shards"))
             }
-        },
-    )?;
+        }
+        if interrupt::is_wanted() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    })?;
     bar.finish_and_clear();
     warn_of_empty_splits(&manifest);
     if json {

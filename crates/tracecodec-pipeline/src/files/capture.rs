@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use tracecodec::artifact::{SourceEntry, SourceFile};
-use tracecodec::pcap::{Format, Packet, PacketBuf, ReadError};
+use tracecodec::pcap::{Format, Packet, PacketBuf};
 use tracecodec::select::Selection;
 
 use crate::error::Error;
@@ -35,7 +35,7 @@ pub struct Capture {
     /// Bytes of the file; `None` for a pipe.
     size: Option<u64>,
     policy: ReadPolicy,
-    damage: Option<ReadError>,
+    damage: Option<tracecodec::Error>,
 }
 
 impl Capture {
@@ -137,7 +137,7 @@ impl Capture {
     }
 
     /// What ended the capture early, if the policy is lenient.
-    pub fn damage(&self) -> Option<&ReadError> {
+    pub fn damage(&self) -> Option<&tracecodec::Error> {
         self.damage.as_ref()
     }
 
@@ -146,19 +146,11 @@ impl Capture {
     /// # Errors
     /// If the rest of the file cannot be read, whose digest the entry holds.
     pub fn finish(self) -> Result<SourceEntry, Error> {
-        let Self {
-            source,
-            name,
-            policy,
-            damage,
-            ..
-        } = self;
-        let finished = source.finish(damage.as_ref());
-        let source = finished.map_err(|error| Error::io("cannot read", Path::new(&name), error))?;
-        let selection = Some(policy.selection).filter(|selection| !selection.is_everything());
+        let entry = self.source.finish(self.damage.as_ref())?;
+        let selection = Some(self.policy.selection);
         Ok(SourceEntry {
-            selection,
-            ..source
+            selection: selection.filter(|selection| !selection.is_everything()),
+            ..entry
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use tracecodec::pcap::{Format, Packet, Precision, Timestamp, WriteError, Writer};
+use tracecodec::pcap::{Format, Packet, Precision, Timestamp, Writer};
 
 use crate::error::Error;
 use crate::monitor::{Monitor, Warning};
@@ -40,9 +40,11 @@ impl CaptureWriter {
     pub fn write(&mut self, packet: &Packet<'_>) -> Result<(), Error> {
         self.packets += 1;
         let written = match self.writer.write(packet) {
-            Err(WriteError::TimeOutOfRange(time)) => {
+            Err(tracecodec::Error::TimeOutOfRange(_)) => {
                 self.times_out_of_range += 1;
-                let time = time.clamp(Timestamp(0), Timestamp::new(u32::MAX.into(), 0));
+                let time = packet
+                    .time
+                    .clamp(Timestamp(0), Timestamp::new(u32::MAX.into(), 0));
                 self.writer.write(&Packet { time, ..*packet })
             }
             written => written,

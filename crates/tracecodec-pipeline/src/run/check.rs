@@ -223,7 +223,7 @@ fn check(
     });
     let damage = match read {
         Ok(()) => None,
-        Err(Error::Read(error)) => Some(error.to_string()),
+        Err(error) if error.is_damage() => Some(error.to_string()),
         Err(error) => return Err(error),
     };
     let mut check = CaptureCheck {

@@ -135,7 +135,7 @@ fn verify(
     let mut tcp_frames = Vec::new();
     let written = with_tshark.then_some(&output);
     match prove(path, written, &mut tcp_frames, &mut proof, monitor) {
-        Err(Error::Read(error)) => proof.damage = Some(error.to_string()),
+        Err(error) if error.is_damage() => proof.damage = Some(error.to_string()),
         proved => proved?,
     }
     if with_tshark && proof.actions > 0 {

@@ -233,8 +233,8 @@ pub(crate) fn fill_options(
         })?)
     });
     match copied {
-        Ok(()) | Err(Error::Read(_)) => Ok(writer.finish()?),
-        Err(error) => Err(error),
+        Err(error) if !error.is_damage() => Err(error),
+        _ => Ok(writer.finish()?),
     }
 }
 

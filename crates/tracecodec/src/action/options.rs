@@ -7,6 +7,8 @@
 use std::collections::HashMap;
 use std::fmt;
 
+use crate::error::Error;
+
 /// Longest options area (data offset 15).
 pub const MAX_OPTIONS: usize = 40;
 
@@ -187,17 +189,6 @@ pub struct OptionProfiles {
     frozen: bool,
 }
 
-/// A dictionary that could not be read.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum ProfilesError {
-    /// An entry is no options area in hexadecimal.
-    #[error("option profile {0}: not an options area in hexadecimal")]
-    Entry(usize),
-    /// More entries than `tcp_opt_profile` can number.
-    #[error("{0} option profiles, but the schema has room for {max}", max = OptionProfiles::CAPACITY)]
-    TooMany(usize),
-}
-
 impl Default for OptionProfiles {
     fn default() -> Self {
         Self::new()
@@ -293,9 +284,12 @@ impl OptionProfiles {
     ///
     /// # Errors
     /// If an entry is no options area, or there are too many.
-    pub fn from_hex(entries: &[String]) -> Result<Self, ProfilesError> {
+    pub fn from_hex(entries: &[String]) -> Result<Self, Error> {
         if entries.len() + PADDING_PROFILES > Self::CAPACITY {
-            return Err(ProfilesError::TooMany(entries.len()));
+            return Err(Error::TooManyProfiles {
+                found: entries.len(),
+                most: Self::CAPACITY,
+            });
         }
         let mut profiles = Self::new();
         for (i, entry) in entries.iter().enumerate() {
@@ -307,7 +301,7 @@ impl OptionProfiles {
                 Some(bytes) if bytes.len() <= MAX_OPTIONS && bytes.len() % 4 == 0 => {
                     profiles.push(OptionLayout::of(&bytes));
                 }
-                _ => return Err(ProfilesError::Entry(PADDING_PROFILES + i)),
+                _ => return Err(Error::OptionProfile(PADDING_PROFILES + i)),
             }
         }
         Ok(profiles.freeze())
@@ -366,10 +360,10 @@ mod tests {
         let back = OptionProfiles::from_hex(&profiles.to_hex()).unwrap();
         assert_eq!(back.layout(profile), Some(&OptionLayout::of(SYN)));
         let bad = ["020".to_string()];
-        assert_eq!(
-            OptionProfiles::from_hex(&bad).unwrap_err(),
-            ProfilesError::Entry(11)
-        );
+        assert!(matches!(
+            OptionProfiles::from_hex(&bad),
+            Err(Error::OptionProfile(11))
+        ));
     }
 
     proptest! {

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::document::{self, ManifestError};
-use super::{SourceEntry, TOOL};
+use super::{SourceEntry, TOOL, document};
 use crate::action::{OptionProfiles, ProtocolMix, SCHEMA_VERSION};
+use crate::error::Error;
 use crate::lift::LiftCounts;
 use crate::wire::SkipReason;
 
@@ -103,7 +103,7 @@ impl LiftManifest {
         epoch_ns: Option<i64>,
         counts: &LiftCounts,
         profiles: &OptionProfiles,
-    ) -> Result<Self, ManifestError> {
+    ) -> Result<Self, Error> {
         let path = file.as_ref();
         let name = path.file_name().unwrap_or(path.as_os_str());
         Ok(Self {
@@ -125,7 +125,7 @@ impl LiftManifest {
     ///
     /// # Errors
     /// If it cannot be read, or is none of an actions file of this version.
-    pub fn read(path: impl AsRef<Path>) -> Result<Self, ManifestError> {
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, Error> {
         document::read(path, (Self::FORMAT, Self::VERSION))
     }
 
@@ -133,7 +133,7 @@ impl LiftManifest {
     ///
     /// # Errors
     /// If the output fails.
-    pub fn write(&self, path: impl AsRef<Path>) -> Result<(), ManifestError> {
+    pub fn write(&self, path: impl AsRef<Path>) -> Result<(), Error> {
         document::write(path, self)
     }
 }

@@ -5,8 +5,7 @@ pub mod document;
 mod manifest;
 mod source;
 
-pub use actions::{ActionsError, ActionsErrorKind, ActionsReader, ActionsWriter};
-pub use document::ManifestError;
+pub use actions::{ActionsReader, ActionsWriter};
 pub use manifest::{ActionCounts, LiftManifest, skipped_by_name};
 pub use source::{SourceEntry, SourceFile};
 

@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::Error;
 use crate::output::is_pipe;
-use crate::pcap::{Format, Packet, ReadError, ReadErrorKind, Reader};
+use crate::pcap::{Format, Packet, Reader};
 use crate::select::Selection;
 
 /// A capture that an artifact was made from.
@@ -52,20 +53,15 @@ impl SourceFile {
     ///
     /// # Errors
     /// If the file cannot be opened, or is not a capture.
-    pub fn open(path: impl AsRef<Path>) -> Result<Self, ReadError> {
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref().to_path_buf();
-        let opened = Digested::open(&path).and_then(|input| {
-            let reader = Reader::new(input.clone())?;
-            Ok((reader, input))
-        });
-        match opened {
-            Ok((reader, input)) => Ok(Self {
-                path,
-                reader,
-                input,
-            }),
-            Err(error) => Err(named(error, &path)),
-        }
+        let input = Digested::open(&path).map_err(Error::unopened(&path))?;
+        let reader = Reader::start(Some(path.clone()), Box::new(input.clone()))?;
+        Ok(Self {
+            path,
+            reader,
+            input,
+        })
     }
 
     /// The next packet; none after the last one, or after an error.
@@ -74,9 +70,8 @@ impl SourceFile {
         reason = "an Iterator's items cannot borrow from it, and a packet borrows the buffer"
     )]
     #[inline]
-    pub fn next(&mut self) -> Option<Result<Packet<'_>, ReadError>> {
-        let packet = self.reader.next()?;
-        Some(packet.map_err(|error| named(error, &self.path)))
+    pub fn next(&mut self) -> Option<Result<Packet<'_>, Error>> {
+        self.reader.next()
     }
 
     /// Format of the capture.
@@ -98,10 +93,11 @@ impl SourceFile {
     ///
     /// # Errors
     /// If the file cannot be read to its end.
-    pub fn finish(self, damage: Option<&ReadError>) -> io::Result<SourceEntry> {
+    pub fn finish(self, damage: Option<&Error>) -> Result<SourceEntry, Error> {
         let packets = self.reader.packets();
         drop(self.reader);
-        io::copy(&mut self.input.clone(), &mut io::sink())?;
+        let rest = io::copy(&mut self.input.clone(), &mut io::sink());
+        rest.map_err(Error::io(&self.path))?;
         let input = self.input.lock();
         Ok(SourceEntry {
             name: file_name(&self.path),
@@ -120,33 +116,25 @@ fn file_name(path: &Path) -> String {
     name.to_string_lossy().into_owned()
 }
 
-fn named(mut error: ReadError, path: &Path) -> ReadError {
-    error.path = Some(path.to_path_buf());
-    error
-}
-
 /// The error without the path.
-fn describe(error: &ReadError) -> String {
-    let ReadError {
-        kind,
-        offset,
-        packet,
-        ..
-    } = error;
-    format!("packet {packet} at byte {offset}: {kind}")
+fn describe(error: &Error) -> String {
+    match error {
+        Error::Capture {
+            packet,
+            offset,
+            fault,
+            ..
+        } => format!("packet {packet} at byte {offset}: {fault}"),
+        error => error.to_string(),
+    }
 }
 
 impl Digested {
-    fn open(path: &Path) -> Result<Self, ReadError> {
+    fn open(path: &Path) -> io::Result<Self> {
         let file: Box<dyn Read + Send> = if is_pipe(path) {
             Box::new(io::stdin())
         } else {
-            Box::new(File::open(path).map_err(|error| ReadError {
-                path: None,
-                kind: ReadErrorKind::Io(error),
-                offset: 0,
-                packet: 0,
-            })?)
+            Box::new(File::open(path)?)
         };
         Ok(Self(Arc::new(Mutex::new(Input {
             file,

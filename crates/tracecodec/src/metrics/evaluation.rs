@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Case, METRICS, TraceSummary};
 use crate::artifact::{SourceEntry, TOOL};
+use crate::error::{Error, OtherVersion};
 
 /// `format` of an evaluation's JSON.
 pub const FORMAT: &str = "tracecodec-evaluation";
@@ -30,26 +31,6 @@ pub struct Evaluation {
     pub cases: Vec<Case>,
 }
 
-/// Why a text is no evaluation.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum EvaluationError {
-    /// Not JSON, or other keys than an evaluation's.
-    #[error("not an evaluation: {0}")]
-    Malformed(#[from] serde_json::Error),
-    /// Counts that no captures have.
-    #[error("not an evaluation of captures: {0} does not fit the other counts")]
-    Inconsistent(&'static str),
-    /// Something else, or another version.
-    #[error("{format} version {version}, but {FORMAT} version {VERSION} is needed")]
-    Format {
-        /// `format` in the text.
-        format: String,
-        /// `version` in the text.
-        version: u32,
-    },
-}
-
 /// What every evaluation's JSON begins with.
 #[derive(Debug, Deserialize)]
 struct Head {
@@ -68,16 +49,6 @@ struct Document<'a> {
     reasons: BTreeMap<&'static str, &'static str>,
     #[serde(flatten)]
     evaluation: &'a Evaluation,
-}
-
-impl EvaluationError {
-    /// What to try.
-    pub fn hint(&self) -> &'static str {
-        match self {
-            Self::Format { .. } => "evaluate the captures again with this version",
-            _ => "an evaluation is what `tracecodec evaluate --output FILE` writes",
-        }
-    }
 }
 
 impl Evaluation {
@@ -142,14 +113,20 @@ impl Evaluation {
     ///
     /// # Errors
     /// If it is not an evaluation of this version, or its counts contradict each other.
-    pub fn from_json(text: &str) -> Result<Self, EvaluationError> {
-        let Head { format, version } = serde_json::from_str(text)?;
+    pub fn from_json(text: &str) -> Result<Self, Error> {
+        let malformed = Error::NotAnEvaluation;
+        let Head { format, version } = serde_json::from_str(text).map_err(malformed)?;
         if format != FORMAT || version != VERSION {
-            return Err(EvaluationError::Format { format, version });
+            return Err(Error::OtherEvaluation(OtherVersion {
+                format,
+                version,
+                expected: FORMAT,
+                expected_version: VERSION,
+            }));
         }
-        let evaluation: Self = serde_json::from_str(text)?;
+        let evaluation: Self = serde_json::from_str(text).map_err(malformed)?;
         for summary in [&evaluation.reference, &evaluation.decoded] {
-            summary.check().map_err(EvaluationError::Inconsistent)?;
+            summary.check().map_err(Error::InconsistentEvaluation)?;
         }
         Ok(evaluation)
     }

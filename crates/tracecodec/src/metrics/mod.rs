@@ -44,7 +44,7 @@ mod timeline;
 mod transition;
 
 pub use binning::{Binning, TimeHistogram};
-pub use evaluation::{Evaluation, EvaluationError, FORMAT, VERSION};
+pub use evaluation::{Evaluation, FORMAT, VERSION};
 pub use histogram::Histogram;
 pub use interleaving::Interleaving;
 pub use latent_interface::{Case, CoverageAdjusted};

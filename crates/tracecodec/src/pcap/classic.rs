@@ -2,8 +2,10 @@
 //! (<https://datatracker.ietf.org/doc/draft-ietf-opsawg-pcap/>).
 
 use super::endian::Endian;
+use super::foreign::not_a_capture;
 use super::source::Source;
-use super::{LinkType, MAX_DATA, MAX_SNAPLEN, Precision, ReadErrorKind, Record, Timestamp};
+use super::{LinkType, MAX_DATA, MAX_SNAPLEN, Precision, Record, Timestamp};
+use crate::error::CaptureFault;
 
 /// Bytes of the file header.
 pub(super) const FILE_HEADER: usize = 24;
@@ -52,9 +54,9 @@ impl Classic {
     }
 
     /// Reads the file header.
-    pub(super) fn open(source: &mut Source) -> Result<Self, ReadErrorKind> {
+    pub(super) fn open(source: &mut Source) -> Result<Self, CaptureFault> {
         if !source.fill(FILE_HEADER)? {
-            return Err(ReadErrorKind::TruncatedHeader {
+            return Err(CaptureFault::TruncatedHeader {
                 have: source.available().len(),
                 need: FILE_HEADER,
             });
@@ -64,12 +66,12 @@ impl Classic {
         Ok(classic)
     }
 
-    fn parse(header: &[u8]) -> Result<Self, ReadErrorKind> {
-        let (endian, magic) = magic(header).ok_or(ReadErrorKind::NotACapture(None))?;
+    fn parse(header: &[u8]) -> Result<Self, CaptureFault> {
+        let (endian, magic) = magic(header).ok_or_else(|| not_a_capture(header))?;
         let (major, minor) = (endian.u16(header, 4), endian.u16(header, 6));
         // libpcap stops at 2.4, Wireshark takes every 2.x: no later minor version was ever defined.
         if major != 2 {
-            return Err(ReadErrorKind::UnsupportedVersion { major, minor });
+            return Err(CaptureFault::UnsupportedVersion { major, minor });
         }
         Ok(Self {
             endian,
@@ -97,11 +99,11 @@ impl Classic {
 
     /// The next record, whole in the buffer but not yet consumed; none at the end of the file.
     #[inline]
-    pub(super) fn next_record(&self, source: &mut Source) -> Result<Option<Record>, ReadErrorKind> {
+    pub(super) fn next_record(&self, source: &mut Source) -> Result<Option<Record>, CaptureFault> {
         if !source.fill(self.record_header)? {
             return match source.available().len() {
                 0 => Ok(None),
-                have => Err(ReadErrorKind::TruncatedRecord {
+                have => Err(CaptureFault::TruncatedRecord {
                     have,
                     need: self.record_header,
                 }),
@@ -110,13 +112,13 @@ impl Classic {
         let header = source.available();
         let (captured, wire) = self.lengths(header);
         if !self.is_plausible(captured, wire) {
-            return Err(ReadErrorKind::BadRecord { captured, wire });
+            return Err(CaptureFault::BadRecord { captured, wire });
         }
         let time = self.time(header);
         let need = self.record_header + captured as usize;
         if !source.fill(need)? {
             let have = source.available().len();
-            return Err(ReadErrorKind::TruncatedRecord { have, need });
+            return Err(CaptureFault::TruncatedRecord { have, need });
         }
         Ok(Some(Record {
             time,
@@ -175,7 +177,7 @@ fn magic(header: &[u8]) -> Option<(Endian, u32)> {
 #[cfg(test)]
 mod tests {
     use super::super::PacketBuf;
-    use super::super::testing::{Bytes, read};
+    use super::super::testing::{Bytes, fault, read};
     use super::*;
     use crate::pcap::Reader;
     use Endian::{Big, Little};
@@ -250,17 +252,17 @@ mod tests {
         assert_eq!(read(bytes.0).0, [packet(0, 1, 1, b"abc")]);
     }
 
-    fn error_of_lengths(captured: u32, wire: u32) -> ReadErrorKind {
+    fn error_of_lengths(captured: u32, wire: u32) -> CaptureFault {
         let bytes = header(Little, MAGIC_MICROS, 4, 1).raw(&[0; 8]);
         let bytes = bytes.u32(Little, captured).u32(Little, wire);
-        read(bytes.0).1.unwrap().kind
+        fault(read(bytes.0).1.unwrap())
     }
 
     #[test]
     fn test_plausible_lengths() {
         let bad = |captured, wire| {
             let kind = error_of_lengths(captured, wire);
-            matches!(kind, ReadErrorKind::BadRecord { .. })
+            matches!(kind, CaptureFault::BadRecord { .. })
         };
         assert!(bad(u32::MAX, u32::MAX));
         assert!(bad(300_000, 60));
@@ -273,8 +275,8 @@ mod tests {
         let bytes = Bytes::new().u32(Little, MAGIC_MICROS).u16(Little, 1);
         let bytes = bytes.u16(Little, 4).raw(&[0; 16]);
         assert!(matches!(
-            read(bytes.0).1.unwrap().kind,
-            ReadErrorKind::UnsupportedVersion { major: 1, minor: 4 }
+            fault(read(bytes.0).1.unwrap()),
+            CaptureFault::UnsupportedVersion { major: 1, minor: 4 }
         ));
     }
 

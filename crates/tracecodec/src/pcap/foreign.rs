@@ -1,14 +1,15 @@
 //! Files that are often taken for a capture, so that an error can say what they are.
 
+use crate::error::CaptureFault;
+
 /// A kind of file that this crate does not read.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Foreign {
+struct Foreign {
     /// The first bytes.
-    pub magic: &'static [u8],
+    magic: &'static [u8],
     /// What it is, as in "this is …".
-    pub name: &'static str,
+    name: &'static str,
     /// What to do with it.
-    pub hint: &'static str,
+    hint: &'static str,
 }
 
 const CONVERT: &str = "convert it first: editcap -F nsecpcap FILE OUT.pcap";
@@ -41,8 +42,17 @@ const fn row(magic: &'static [u8], name: &'static str, hint: &'static str) -> Fo
     Foreign { magic, name, hint }
 }
 
+/// What to say of a file that starts with `head`, which is no capture.
+pub(super) fn not_a_capture(head: &[u8]) -> CaptureFault {
+    let foreign = recognise(head);
+    CaptureFault::NotACapture {
+        name: foreign.map(|foreign| foreign.name),
+        hint: foreign.map_or(NOT_TRAFFIC, |foreign| foreign.hint),
+    }
+}
+
 /// The kind of file that starts with `head`, if it is a known one.
-pub(super) fn recognise(head: &[u8]) -> Option<&'static Foreign> {
+fn recognise(head: &[u8]) -> Option<&'static Foreign> {
     let known = FOREIGN.iter().find(|row| head.starts_with(row.magic));
     known.or_else(|| is_text(head).then_some(&TEXT))
 }

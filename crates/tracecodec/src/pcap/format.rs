@@ -100,13 +100,20 @@ impl fmt::Display for Precision {
     }
 }
 
-impl fmt::Display for Compression {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Compression {
+    /// Name of the compression.
+    pub fn name(self) -> &'static str {
+        match self {
             Self::None => "uncompressed",
             Self::Gzip => "gzip",
             Self::Zstd => "zstd",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Compression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

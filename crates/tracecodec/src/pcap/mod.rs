@@ -19,7 +19,6 @@
 
 mod classic;
 mod endian;
-mod error;
 mod foreign;
 mod format;
 mod link;
@@ -32,8 +31,6 @@ mod testing;
 mod timestamp;
 mod writer;
 
-pub use error::{BlockFault, ReadError, ReadErrorKind, WriteError};
-pub use foreign::Foreign;
 pub use format::{Compression, Container, Format, Precision};
 pub use link::{LINK_TYPES, LinkType};
 pub use packet::{Packet, PacketBuf};

@@ -5,7 +5,8 @@
 
 use super::endian::Endian;
 use super::source::Source;
-use super::{BlockFault, LinkType, MAX_DATA, Precision, ReadErrorKind, Record, Timestamp};
+use super::{LinkType, MAX_DATA, Precision, Record, Timestamp};
+use crate::error::{BlockFault, CaptureFault};
 
 /// Section Header Block; the same in both byte orders.
 pub(super) const SECTION: u32 = 0x0a0d_0d0a;
@@ -77,17 +78,17 @@ impl Section {
     }
 
     /// Reads the first Section Header Block.
-    pub(super) fn open(source: &mut Source) -> Result<Self, ReadErrorKind> {
+    pub(super) fn open(source: &mut Source) -> Result<Self, CaptureFault> {
         let mut section = Self {
             endian: Endian::Little,
             interfaces: Vec::new(),
             precision: Precision::Micros,
         };
         let block = match section.next_block(source) {
-            Err(ReadErrorKind::TruncatedRecord { have, need }) => {
-                return Err(ReadErrorKind::TruncatedHeader { have, need });
+            Err(CaptureFault::TruncatedRecord { have, need }) => {
+                return Err(CaptureFault::TruncatedHeader { have, need });
             }
-            block => block?.ok_or(ReadErrorKind::Empty)?,
+            block => block?.ok_or(CaptureFault::Empty)?,
         };
         section.begin(&source.available()[..block.len])?;
         source.consume(block.len);
@@ -103,7 +104,7 @@ impl Section {
     pub(super) fn next_record(
         &mut self,
         source: &mut Source,
-    ) -> Result<Option<Record>, ReadErrorKind> {
+    ) -> Result<Option<Record>, CaptureFault> {
         while let Some(Block { kind, len }) = self.next_block(source)? {
             let bytes = &source.available()[..len];
             match kind {
@@ -119,12 +120,12 @@ impl Section {
     }
 
     /// Brings the next block into the buffer and checks its two lengths.
-    fn next_block(&mut self, source: &mut Source) -> Result<Option<Block>, ReadErrorKind> {
+    fn next_block(&mut self, source: &mut Source) -> Result<Option<Block>, CaptureFault> {
         const START: usize = SMALLEST as usize;
         if !source.fill(START)? {
             return match source.available().len() {
                 0 => Ok(None),
-                have => Err(ReadErrorKind::TruncatedRecord { have, need: START }),
+                have => Err(CaptureFault::TruncatedRecord { have, need: START }),
             };
         }
         let start = source.available();
@@ -132,7 +133,7 @@ impl Section {
         if kind == SECTION {
             self.endian = byte_order(start)?;
         }
-        let fault = |fault| ReadErrorKind::BadBlock { block: kind, fault };
+        let fault = |fault| CaptureFault::BadBlock { block: kind, fault };
         let total = self.endian.u32(start, 4);
         if !(smallest(kind)..=LARGEST).contains(&total) {
             return Err(fault(BlockFault::Length(total)));
@@ -141,7 +142,7 @@ impl Section {
         let len = (total as usize).next_multiple_of(4);
         if !source.fill(len)? {
             let have = source.available().len();
-            return Err(ReadErrorKind::TruncatedRecord { have, need: len });
+            return Err(CaptureFault::TruncatedRecord { have, need: len });
         }
         match self.endian.u32(source.available(), len - 4) {
             trailer if trailer == total => Ok(Some(Block { kind, len })),
@@ -150,19 +151,19 @@ impl Section {
     }
 
     /// Begins a new section: interfaces are numbered anew.
-    fn begin(&mut self, block: &[u8]) -> Result<(), ReadErrorKind> {
+    fn begin(&mut self, block: &[u8]) -> Result<(), CaptureFault> {
         let (major, minor) = (self.endian.u16(block, 12), self.endian.u16(block, 14));
         if major != 1 {
-            return Err(ReadErrorKind::UnsupportedVersion { major, minor });
+            return Err(CaptureFault::UnsupportedVersion { major, minor });
         }
         self.interfaces.clear();
         Ok(())
     }
 
-    fn describe(&mut self, block: &[u8]) -> Result<(), ReadErrorKind> {
+    fn describe(&mut self, block: &[u8]) -> Result<(), CaptureFault> {
         let interface = Interface::parse(self.endian, block).map_err(|fault| {
             let block = INTERFACE;
-            ReadErrorKind::BadBlock { block, fault }
+            CaptureFault::BadBlock { block, fault }
         })?;
         if interface.unit.is_finer_than_micros() {
             self.precision = Precision::Nanos;
@@ -171,7 +172,7 @@ impl Section {
         Ok(())
     }
 
-    fn packet(&self, kind: u32, block: &[u8]) -> Result<Record, ReadErrorKind> {
+    fn packet(&self, kind: u32, block: &[u8]) -> Result<Record, CaptureFault> {
         let interface = self.interface(match kind {
             OBSOLETE => u32::from(self.endian.u16(block, 8)),
             _ => self.endian.u32(block, 8),
@@ -181,7 +182,7 @@ impl Section {
         let captured = self.endian.u32(block, 20);
         if captured as usize > block.len() - PACKET_DATA - 4 {
             let fault = BlockFault::PacketLength(captured);
-            return Err(ReadErrorKind::BadBlock { block: kind, fault });
+            return Err(CaptureFault::BadBlock { block: kind, fault });
         }
         Ok(Record {
             time: interface.time(high << 32 | low),
@@ -193,7 +194,7 @@ impl Section {
     }
 
     /// A packet without a time. Its captured length is implied by the snap length.
-    fn simple_packet(&self, block: &[u8]) -> Result<Record, ReadErrorKind> {
+    fn simple_packet(&self, block: &[u8]) -> Result<Record, CaptureFault> {
         const DATA: usize = 12;
         let interface = self.interface(0)?;
         let wire = self.endian.u32(block, 8);
@@ -202,7 +203,7 @@ impl Section {
             snaplen => wire.min(snaplen),
         };
         if captured as usize > block.len() - DATA - 4 {
-            return Err(ReadErrorKind::BadBlock {
+            return Err(CaptureFault::BadBlock {
                 block: SIMPLE,
                 fault: BlockFault::PacketLength(captured),
             });
@@ -216,20 +217,20 @@ impl Section {
         })
     }
 
-    fn interface(&self, interface: u32) -> Result<&Interface, ReadErrorKind> {
+    fn interface(&self, interface: u32) -> Result<&Interface, CaptureFault> {
         let known = self.interfaces.len();
         self.interfaces
             .get(interface as usize)
-            .ok_or(ReadErrorKind::UnknownInterface { interface, known })
+            .ok_or(CaptureFault::UnknownInterface { interface, known })
     }
 }
 
 /// Byte order of the section that a Section Header Block begins.
-fn byte_order(block: &[u8]) -> Result<Endian, ReadErrorKind> {
+fn byte_order(block: &[u8]) -> Result<Endian, CaptureFault> {
     [Endian::Little, Endian::Big]
         .into_iter()
         .find(|endian| endian.u32(block, 8) == BYTE_ORDER_MAGIC)
-        .ok_or(ReadErrorKind::BadBlock {
+        .ok_or(CaptureFault::BadBlock {
             block: SECTION,
             fault: BlockFault::ByteOrder,
         })
@@ -321,8 +322,9 @@ impl Unit {
 #[cfg(test)]
 mod tests {
     use super::super::PacketBuf;
-    use super::super::testing::{Bytes, read};
+    use super::super::testing::{Bytes, fault, read};
     use super::*;
+    use crate::error::Error;
     use crate::pcap::{Container, Reader};
     use Endian::{Big, Little};
 
@@ -447,13 +449,15 @@ mod tests {
         let (packets, error) = read(bytes.concat());
         let expected = [packet(1_000, 1, 60, b"a"), packet(2_000, 101, 60, b"b")];
         assert_eq!(packets, expected);
-        let error = error.unwrap();
-        assert_eq!(error.packet, 3);
         assert!(matches!(
-            error.kind,
-            ReadErrorKind::UnknownInterface {
-                interface: 0,
-                known: 0
+            error.unwrap(),
+            Error::Capture {
+                packet: 3,
+                fault: CaptureFault::UnknownInterface {
+                    interface: 0,
+                    known: 0
+                },
+                ..
             }
         ));
     }
@@ -484,8 +488,8 @@ mod tests {
 
     fn fault_of(block: Vec<u8>) -> BlockFault {
         let bytes = [section(Little), interface(Little, 1, 0, &[]), block];
-        match read(bytes.concat()).1.unwrap().kind {
-            ReadErrorKind::BadBlock { fault, .. } => fault,
+        match fault(read(bytes.concat()).1.unwrap()) {
+            CaptureFault::BadBlock { fault, .. } => fault,
             kind => panic!("{kind}"),
         }
     }

@@ -5,10 +5,11 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::classic::{Classic, FILE_HEADER};
-use super::foreign::recognise;
+use super::foreign::not_a_capture;
 use super::ng::Section;
 use super::source::Source;
-use super::{Container, Format, Packet, ReadError, ReadErrorKind, Record};
+use super::{Container, Format, Packet, Record};
+use crate::error::{CaptureFault, Error};
 use crate::output::is_pipe;
 
 /// A stream of packets out of a capture.
@@ -33,17 +34,12 @@ impl Reader {
     ///
     /// # Errors
     /// If the file cannot be opened, or is not a capture.
-    pub fn open(path: impl AsRef<Path>) -> Result<Self, ReadError> {
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let input: Box<dyn Read + Send> = if is_pipe(path) {
             Box::new(io::stdin())
         } else {
-            Box::new(File::open(path).map_err(|error| ReadError {
-                path: Some(path.to_path_buf()),
-                kind: ReadErrorKind::Io(error),
-                offset: 0,
-                packet: 0,
-            })?)
+            Box::new(File::open(path).map_err(Error::unopened(path))?)
         };
         Self::start(Some(path.to_path_buf()), input)
     }
@@ -52,11 +48,12 @@ impl Reader {
     ///
     /// # Errors
     /// If the stream cannot be read, or is not a capture.
-    pub fn new(input: impl Read + Send + 'static) -> Result<Self, ReadError> {
+    pub fn new(input: impl Read + Send + 'static) -> Result<Self, Error> {
         Self::start(None, Box::new(input))
     }
 
-    fn start(path: Option<PathBuf>, input: Box<dyn Read + Send>) -> Result<Self, ReadError> {
+    /// Reads a capture that has a name from a stream of bytes.
+    pub(crate) fn start(path: Option<PathBuf>, input: Box<dyn Read + Send>) -> Result<Self, Error> {
         let opened = Source::open(input).and_then(|mut source| {
             let decoder = Decoder::open(&mut source)?;
             Ok((source, decoder))
@@ -69,11 +66,11 @@ impl Reader {
                 packets: 0,
                 ended: false,
             }),
-            Err(kind) => Err(ReadError {
+            Err(fault) => Err(Error::Capture {
                 path,
-                kind,
-                offset: 0,
                 packet: 1,
+                offset: 0,
+                fault,
             }),
         }
     }
@@ -84,7 +81,7 @@ impl Reader {
         reason = "an Iterator's items cannot borrow from it, and a packet borrows the buffer"
     )]
     #[inline]
-    pub fn next(&mut self) -> Option<Result<Packet<'_>, ReadError>> {
+    pub fn next(&mut self) -> Option<Result<Packet<'_>, Error>> {
         if self.ended {
             return None;
         }
@@ -98,7 +95,7 @@ impl Reader {
                 self.ended = true;
                 None
             }
-            Err(kind) => Some(Err(self.fail(kind))),
+            Err(fault) => Some(Err(self.fail(fault))),
         }
     }
 
@@ -115,13 +112,13 @@ impl Reader {
     }
 
     #[cold]
-    fn fail(&mut self, kind: ReadErrorKind) -> ReadError {
+    fn fail(&mut self, fault: CaptureFault) -> Error {
         self.ended = true;
-        ReadError {
+        Error::Capture {
             path: self.path.clone(),
-            kind,
-            offset: self.source.offset(),
             packet: self.packets + 1,
+            offset: self.source.offset(),
+            fault,
         }
     }
 
@@ -150,22 +147,22 @@ impl Reader {
 }
 
 impl Decoder {
-    fn open(source: &mut Source) -> Result<Self, ReadErrorKind> {
+    fn open(source: &mut Source) -> Result<Self, CaptureFault> {
         source.fill(FILE_HEADER)?;
         let head = source.available();
         let head = &head[..head.len().min(FILE_HEADER)];
         match head {
-            [] => Err(ReadErrorKind::Empty),
+            [] => Err(CaptureFault::Empty),
             head if Classic::recognises(head) => Classic::open(source).map(Self::Classic),
             head if Section::recognises(head) => Section::open(source).map(Self::Ng),
-            head => Err(ReadErrorKind::NotACapture(recognise(head))),
+            head => Err(not_a_capture(head)),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{drain, read};
+    use super::super::testing::{drain, fault, read};
     use super::super::{Compression, LinkType, PacketBuf, Precision, Timestamp, Writer};
     use super::*;
     use proptest::prelude::*;
@@ -252,12 +249,11 @@ mod tests {
             for cut in 4..whole.len() {
                 let (_, error) = read(whole[..cut].to_vec());
                 let error = error.unwrap();
-                let kind = &error.kind;
-                assert!(
-                    matches!(kind, ReadErrorKind::BadCompression { .. }),
-                    "{compression} cut at {cut}: {error}"
-                );
                 assert!(error.hint().unwrap().contains("cut off"), "{error:?}");
+                assert!(
+                    matches!(fault(error), CaptureFault::BadCompression { .. }),
+                    "{compression} cut at {cut}"
+                );
             }
         }
     }
@@ -307,10 +303,9 @@ mod tests {
     fn test_place_and_hint_of_a_cut() {
         let bytes = file(Container::Pcap, Compression::None, &packets()[..2]);
         let error = read(bytes[..50].to_vec()).1.unwrap();
-        assert_eq!((error.packet, error.offset), (2, 40));
         let text = "packet 2 at byte 40: the record is cut off: 10 of 16 bytes are there";
         assert_eq!(error.to_string(), text);
-        let hint = "the capture was cut off; --lenient keeps the packets before the cut";
+        let hint = "the capture was cut off; `lenient` keeps the packets before the cut";
         assert_eq!(error.hint(), Some(hint));
     }
 
@@ -333,7 +328,7 @@ mod tests {
     fn test_missing_file_is_named() {
         let error = Reader::open("/no/such.pcap").err().unwrap();
         assert!(error.to_string().starts_with("/no/such.pcap: "));
-        assert!(matches!(error.kind, ReadErrorKind::Io(_)));
+        assert!(matches!(fault(error), CaptureFault::Io(_)));
     }
 
     proptest! {

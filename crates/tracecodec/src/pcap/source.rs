@@ -2,7 +2,8 @@
 
 use std::io::{self, BufReader, Cursor, Read, Write};
 
-use super::{Compression, ReadErrorKind};
+use super::Compression;
+use crate::error::{CaptureFault, Error};
 
 /// Size of the buffer, until a record needs more.
 const BUFFER: usize = 512 << 10;
@@ -28,21 +29,24 @@ pub(super) struct Source {
 ///
 /// # Errors
 /// If it cannot be read or is damaged, or the output takes no more.
-pub fn decompress(
-    input: impl Read + Send + 'static,
-    output: &mut impl Write,
-) -> Result<(), ReadErrorKind> {
-    let mut source = Source::open(Box::new(input))?;
-    while source.fill(1)? {
+pub fn decompress(input: impl Read + Send + 'static, output: &mut impl Write) -> Result<(), Error> {
+    let failed = |fault| Error::Capture {
+        path: None,
+        packet: 0,
+        offset: 0,
+        fault,
+    };
+    let mut source = Source::open(Box::new(input)).map_err(failed)?;
+    while source.fill(1).map_err(failed)? {
         let bytes = source.consume(source.available().len());
-        output.write_all(bytes).map_err(ReadErrorKind::Io)?;
+        output.write_all(bytes)?;
     }
     Ok(())
 }
 
 impl Source {
     /// Starts a stream, and decompresses it if its first bytes ask for that.
-    pub(super) fn open(input: Box<dyn Read + Send>) -> Result<Self, ReadErrorKind> {
+    pub(super) fn open(input: Box<dyn Read + Send>) -> Result<Self, CaptureFault> {
         let mut source = Self::new(input, Compression::None);
         source.fill(4)?;
         let compression = match source.available() {
@@ -54,9 +58,9 @@ impl Source {
         let input = Cursor::new(head).chain(source.input);
         let input = BufReader::with_capacity(COMPRESSED_BUFFER, input);
         let input: Box<dyn Read + Send> = match compression {
-            Compression::Zstd => Box::new(
-                zstd::stream::read::Decoder::with_buffer(input).map_err(ReadErrorKind::Io)?,
-            ),
+            Compression::Zstd => {
+                Box::new(zstd::stream::read::Decoder::with_buffer(input).map_err(CaptureFault::Io)?)
+            }
             _ => Box::new(flate2::bufread::MultiGzDecoder::new(input)),
         };
         Ok(Self::new(input, compression))
@@ -92,7 +96,7 @@ impl Source {
     ///
     /// The buffer at most doubles when it is full, so a length that lies about the file costs no memory.
     #[inline]
-    pub(super) fn fill(&mut self, wanted: usize) -> Result<bool, ReadErrorKind> {
+    pub(super) fn fill(&mut self, wanted: usize) -> Result<bool, CaptureFault> {
         if self.end - self.start >= wanted {
             return Ok(true);
         }
@@ -100,7 +104,7 @@ impl Source {
     }
 
     #[cold]
-    fn refill(&mut self, wanted: usize) -> Result<bool, ReadErrorKind> {
+    fn refill(&mut self, wanted: usize) -> Result<bool, CaptureFault> {
         while self.end - self.start < wanted {
             self.make_room();
             let room = &mut self.buffer[self.end..];
@@ -129,11 +133,14 @@ impl Source {
     }
 
     /// Decompressors report bad data as an I/O error that no system call returned.
-    fn failure(&self, cause: io::Error) -> ReadErrorKind {
+    fn failure(&self, cause: io::Error) -> CaptureFault {
         match self.compression {
-            Compression::None => ReadErrorKind::Io(cause),
-            _ if cause.raw_os_error().is_some() => ReadErrorKind::Io(cause),
-            compression => ReadErrorKind::BadCompression { compression, cause },
+            Compression::None => CaptureFault::Io(cause),
+            _ if cause.raw_os_error().is_some() => CaptureFault::Io(cause),
+            compression => CaptureFault::BadCompression {
+                compression: compression.name(),
+                cause,
+            },
         }
     }
 

@@ -3,10 +3,11 @@
 use std::io::Cursor;
 
 use super::endian::Endian;
-use super::{PacketBuf, ReadError, Reader};
+use super::{PacketBuf, Reader};
+use crate::error::{CaptureFault, Error};
 
 /// Everything that a reader gives.
-pub(super) fn drain(reader: Result<Reader, ReadError>) -> (Vec<PacketBuf>, Option<ReadError>) {
+pub(super) fn drain(reader: Result<Reader, Error>) -> (Vec<PacketBuf>, Option<Error>) {
     let mut reader = match reader {
         Ok(reader) => reader,
         Err(error) => return (Vec::new(), Some(error)),
@@ -26,8 +27,16 @@ pub(super) fn drain(reader: Result<Reader, ReadError>) -> (Vec<PacketBuf>, Optio
 }
 
 /// Everything that a capture of these bytes gives.
-pub(super) fn read(bytes: Vec<u8>) -> (Vec<PacketBuf>, Option<ReadError>) {
+pub(super) fn read(bytes: Vec<u8>) -> (Vec<PacketBuf>, Option<Error>) {
     drain(Reader::new(Cursor::new(bytes)))
+}
+
+/// What is wrong with a capture.
+pub(super) fn fault(error: Error) -> CaptureFault {
+    match error {
+        Error::Capture { fault, .. } => fault,
+        error => panic!("{error}"),
+    }
 }
 
 /// A file made by hand.

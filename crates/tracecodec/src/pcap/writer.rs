@@ -5,11 +5,11 @@ use std::path::Path;
 
 use flate2::write::GzEncoder;
 
+use crate::error::Error;
 use crate::output::Output;
 
 use super::{
-    Compression, Container, Format, LinkType, MAX_DATA, MAX_SNAPLEN, Packet, Precision, WriteError,
-    classic, ng,
+    Compression, Container, Format, LinkType, MAX_DATA, MAX_SNAPLEN, Packet, Precision, classic, ng,
 };
 
 /// Size of the buffer before the compressor or the file.
@@ -44,7 +44,7 @@ impl Writer {
     ///
     /// # Errors
     /// If the output cannot be opened.
-    pub fn create(path: impl AsRef<Path>, format: Format) -> Result<Self, WriteError> {
+    pub fn create(path: impl AsRef<Path>, format: Format) -> Result<Self, Error> {
         let sink = Sink::new(Output::create(path)?, format.compression)?;
         let mut writer = Self {
             sink: BufWriter::with_capacity(BUFFER, sink),
@@ -65,9 +65,9 @@ impl Writer {
     /// If the output fails, or the format cannot hold the packet; in the second case nothing is written, and the
     /// writer can go on with the next packet.
     #[inline]
-    pub fn write(&mut self, packet: &Packet<'_>) -> Result<(), WriteError> {
+    pub fn write(&mut self, packet: &Packet<'_>) -> Result<(), Error> {
         if packet.data.len() > MAX_DATA as usize {
-            return Err(WriteError::TooLong(packet.data.len()));
+            return Err(Error::TooLong(packet.data.len()));
         }
         match &mut self.layout {
             Layout::Pcap(precision, link) => write_pcap(&mut self.sink, *precision, link, packet),
@@ -79,7 +79,7 @@ impl Writer {
     ///
     /// # Errors
     /// If the output fails; the file then does not appear.
-    pub fn finish(mut self) -> Result<(), WriteError> {
+    pub fn finish(mut self) -> Result<(), Error> {
         if let Layout::Pcap(precision, None) = self.layout {
             let header = file_header(precision, LinkType::ETHERNET);
             self.sink.write_all(&header)?;
@@ -102,9 +102,9 @@ impl PcapNgEncoder {
     ///
     /// # Errors
     /// If the format cannot hold the packet.
-    pub fn encode(&mut self, packet: &Packet<'_>, to: &mut Vec<u8>) -> Result<(), WriteError> {
+    pub fn encode(&mut self, packet: &Packet<'_>, to: &mut Vec<u8>) -> Result<(), Error> {
         if packet.data.len() > MAX_DATA as usize {
-            return Err(WriteError::TooLong(packet.data.len()));
+            return Err(Error::TooLong(packet.data.len()));
         }
         if !self.begun {
             to.extend_from_slice(&section_block());
@@ -120,13 +120,15 @@ fn write_pcap(
     precision: Precision,
     link: &mut Option<LinkType>,
     packet: &Packet<'_>,
-) -> Result<(), WriteError> {
+) -> Result<(), Error> {
     let header = record_header(precision, packet)?;
     match *link {
         Some(link) if link == packet.link => {}
         Some(first) => {
-            let packet = packet.link;
-            return Err(WriteError::MixedLinkTypes { first, packet });
+            return Err(Error::MixedLinkTypes {
+                first: first.to_string(),
+                packet: packet.link.to_string(),
+            });
         }
         None => {
             sink.write_all(&file_header(precision, packet.link))?;
@@ -142,9 +144,9 @@ fn write_pcapng(
     sink: &mut impl Write,
     links: &mut Vec<LinkType>,
     packet: &Packet<'_>,
-) -> Result<(), WriteError> {
+) -> Result<(), Error> {
     let time = u64::try_from(packet.time.0);
-    let time = time.map_err(|_| WriteError::TimeOutOfRange(packet.time))?;
+    let time = time.map_err(|_| Error::TimeOutOfRange(packet.time.to_string()))?;
     let interface = match links.iter().position(|link| *link == packet.link) {
         Some(interface) => interface,
         None => {
@@ -174,9 +176,9 @@ fn file_header(precision: Precision, link: LinkType) -> [u8; classic::FILE_HEADE
 fn record_header(
     precision: Precision,
     packet: &Packet<'_>,
-) -> Result<[u8; classic::RECORD_HEADER], WriteError> {
+) -> Result<[u8; classic::RECORD_HEADER], Error> {
     let seconds = u32::try_from(packet.time.seconds());
-    let seconds = seconds.map_err(|_| WriteError::TimeOutOfRange(packet.time))?;
+    let seconds = seconds.map_err(|_| Error::TimeOutOfRange(packet.time.to_string()))?;
     let fraction = match precision {
         Precision::Micros => packet.time.subsec_nanos() / 1_000,
         Precision::Nanos => packet.time.subsec_nanos(),
@@ -291,7 +293,7 @@ mod tests {
         (folder, path)
     }
 
-    fn write(path: &Path, packets: &[PacketBuf]) -> Result<(), WriteError> {
+    fn write(path: &Path, packets: &[PacketBuf]) -> Result<(), Error> {
         let mut writer = Writer::create(path, Format::of_path(path))?;
         for packet in packets {
             writer.write(&packet.as_packet())?;
@@ -346,7 +348,7 @@ mod tests {
         for nanos in [-1, (1 << 32) * 1_000_000_000] {
             let time = Timestamp(nanos);
             let error = writer.write(&Packet { time, ..PACKET }).unwrap_err();
-            assert!(matches!(error, WriteError::TimeOutOfRange(_)), "{error}");
+            assert!(matches!(error, Error::TimeOutOfRange(_)), "{error}");
         }
         let link = LinkType::ETHERNET;
         let error = writer.write(&Packet { link, ..PACKET }).unwrap_err();

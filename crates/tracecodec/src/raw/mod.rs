@@ -43,4 +43,4 @@ pub use schema::{
     Active, CATEGORICAL, COLUMNS, Column, Kind, NUMERIC, RawRow, Value, categorical, numeric,
 };
 pub use table::{RowCounts, RowReader};
-pub use vocabulary::{ValueCounts, Vocabularies, Vocabulary, VocabularyError, VocabularyPolicy};
+pub use vocabulary::{ValueCounts, Vocabularies, Vocabulary, VocabularyPolicy};

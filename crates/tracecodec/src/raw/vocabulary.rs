@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::categorical;
 use super::contract::{Candidate, Category};
 use super::schema::{CATEGORICAL, Column, Kind, RawRow, Value};
+use crate::error::Error;
 
 /// Which values a vocabulary keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -150,20 +151,6 @@ impl Vocabulary {
 )]
 pub struct Vocabularies([Vocabulary; CATEGORICAL]);
 
-/// Why a text holds no vocabularies of this table.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum VocabularyError {
-    /// No values for a column.
-    #[error("no vocabulary of column {0}")]
-    Missing(&'static str),
-    /// Values for a column that the table does not have.
-    #[error("a vocabulary of {0}, which is no categorical column")]
-    Unknown(String),
-    /// A value twice, or one that the column cannot hold.
-    #[error("vocabulary of column {0}: {1:?} occurs twice or cannot stand there")]
-    Value(&'static str, Value),
-}
-
 impl Vocabularies {
     /// The vocabularies of training data.
     pub fn of(counts: &ValueCounts, policy: &VocabularyPolicy) -> Self {
@@ -224,21 +211,28 @@ impl From<Vocabularies> for BTreeMap<String, Vec<Value>> {
 }
 
 impl TryFrom<BTreeMap<String, Vec<Value>>> for Vocabularies {
-    type Error = VocabularyError;
+    type Error = Error;
 
-    fn try_from(mut columns: BTreeMap<String, Vec<Value>>) -> Result<Self, VocabularyError> {
+    fn try_from(mut columns: BTreeMap<String, Vec<Value>>) -> Result<Self, Error> {
         let mut vocabularies = Self::default();
         for (vocabulary, column) in vocabularies.0.iter_mut().zip(categorical()) {
             let values = columns.remove(column.name);
-            let values = values.ok_or(VocabularyError::Missing(column.name))?;
+            let values = values.ok_or_else(|| {
+                Error::Vocabulary(format!("no vocabulary of column {}", column.name))
+            })?;
             let cannot = |value: &&Value| !column.set(&mut RawRow::default(), **value);
             if let Some(value) = values.iter().find(cannot).or(twice(&values)) {
-                return Err(VocabularyError::Value(column.name, *value));
+                return Err(Error::Vocabulary(format!(
+                    "vocabulary of column {}: {value:?} occurs twice or cannot stand there",
+                    column.name
+                )));
             }
             *vocabulary = Vocabulary::new(values);
         }
         match columns.into_keys().next() {
-            Some(name) => Err(VocabularyError::Unknown(name)),
+            Some(name) => Err(Error::Vocabulary(format!(
+                "a vocabulary of {name}, which is no categorical column"
+            ))),
             None => Ok(vocabularies),
         }
     }

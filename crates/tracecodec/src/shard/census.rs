@@ -4,21 +4,22 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use crate::artifact::SourceFile;
+use crate::error::Error;
 use crate::flow::FlowKey;
 use crate::flow::session::Sessions;
-use crate::pcap::{Packet, ReadError, Timestamp};
+use crate::pcap::{Packet, Timestamp};
 use crate::wire;
 
-use super::{Census, ShardError};
+use super::Census;
 
 /// The census of a shard, and its BLAKE3 digest in hexadecimal.
-pub(super) fn take(path: &Path) -> Result<(Census, String), ShardError> {
+pub(super) fn take(path: &Path) -> Result<(Census, String), Error> {
     let mut source = SourceFile::open(path)?;
     let mut counter = Counter::default();
     while let Some(packet) = source.next() {
         counter.add(&packet?);
     }
-    let digest = source.finish(None).map_err(ShardError::at(path))?.blake3;
+    let digest = source.finish(None)?.blake3;
     Ok((counter.finish(), digest))
 }
 
@@ -81,12 +82,6 @@ fn most_at_once(spans: Vec<(Timestamp, Timestamp)>) -> u64 {
         most = most.max(started + 1 - over);
     }
     most as u64
-}
-
-impl From<ReadError> for ShardError {
-    fn from(error: ReadError) -> Self {
-        Self::Read(error)
-    }
 }
 
 #[cfg(test)]

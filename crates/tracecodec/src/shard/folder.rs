@@ -5,7 +5,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{ShardError, ShardManifest, Split};
+use super::{ShardManifest, Split};
+use crate::error::Error;
 
 /// Where shards grow until all is known.
 const PART: &str = ".part";
@@ -20,26 +21,26 @@ pub(super) struct Folder {
 
 impl Folder {
     /// Takes an empty or absent folder, or, with `overwrite`, one of ours.
-    pub(super) fn claim(path: &Path, overwrite: bool) -> Result<Self, ShardError> {
+    pub(super) fn claim(path: &Path, overwrite: bool) -> Result<Self, Error> {
         let is_new = !path.exists();
-        fs::create_dir_all(path).map_err(ShardError::at(path))?;
+        fs::create_dir_all(path).map_err(Error::io(path))?;
         let part = path.join(PART);
-        if !is_empty(path).map_err(ShardError::at(path))? {
+        if !is_empty(path).map_err(Error::io(path))? {
             let is_shards = ShardManifest::read(path.join(ShardManifest::FILE_NAME)).is_ok();
             let is_ours = is_shards || part.is_dir();
             if !is_ours {
-                return Err(ShardError::ForeignFolder(path.to_path_buf()));
+                return Err(Error::ForeignFolder(path.to_path_buf()));
             }
             if !overwrite {
                 let path = path.to_path_buf();
                 return Err(match is_shards {
-                    true => ShardError::FolderInUse(path),
-                    false => ShardError::Interrupted(path),
+                    true => Error::FolderInUse(path),
+                    false => Error::UnfinishedFolder(path),
                 });
             }
-            remove_if_there(fs::remove_dir_all(&part)).map_err(ShardError::at(&part))?;
+            remove_if_there(fs::remove_dir_all(&part)).map_err(Error::io(&part))?;
         }
-        fs::create_dir(&part).map_err(ShardError::at(&part))?;
+        fs::create_dir(&part).map_err(Error::io(&part))?;
         let path = path.to_path_buf();
         Ok(Self { path, is_new })
     }
@@ -50,23 +51,23 @@ impl Folder {
     }
 
     /// Puts the shards in their places and writes the manifest, in the place of an older one with its shards.
-    pub(super) fn publish(mut self, manifest: &ShardManifest) -> Result<(), ShardError> {
+    pub(super) fn publish(mut self, manifest: &ShardManifest) -> Result<(), Error> {
         let manifest_path = self.path.join(ShardManifest::FILE_NAME);
-        remove_if_there(fs::remove_file(&manifest_path)).map_err(ShardError::at(&manifest_path))?;
+        remove_if_there(fs::remove_file(&manifest_path)).map_err(Error::io(&manifest_path))?;
         for split in Split::ALL {
             let folder = self.path.join(split.name());
-            remove_shards(&folder).map_err(ShardError::at(&folder))?;
+            remove_shards(&folder).map_err(Error::io(&folder))?;
         }
         for split in Split::ALL {
             if manifest.of_split(split).next().is_some() {
                 let folder = self.path.join(split.name());
-                fs::create_dir_all(&folder).map_err(ShardError::at(&folder))?;
+                fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
             }
         }
         for shard in &manifest.shards {
             let target = self.path.join(&shard.file);
             let name = target.file_name().unwrap_or(OsStr::new(""));
-            fs::rename(self.part().join(name), &target).map_err(ShardError::at(&target))?;
+            fs::rename(self.part().join(name), &target).map_err(Error::io(&target))?;
         }
         manifest.write(manifest_path)?;
         self.is_new = false;

@@ -6,8 +6,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::action::ProtocolMix;
-use crate::artifact::document::{self, ManifestError};
-use crate::artifact::{SourceEntry, TOOL};
+use crate::artifact::{SourceEntry, TOOL, document};
+use crate::error::Error;
 
 /// One of the three parts of a dataset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -229,7 +229,7 @@ impl ShardManifest {
     ///
     /// # Errors
     /// If it cannot be read, or is none of a shard folder of this version.
-    pub fn read(path: impl AsRef<Path>) -> Result<Self, ManifestError> {
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, Error> {
         document::read(path, (Self::FORMAT, Self::VERSION))
     }
 
@@ -237,7 +237,7 @@ impl ShardManifest {
     ///
     /// # Errors
     /// If the output fails.
-    pub fn write(&self, path: impl AsRef<Path>) -> Result<(), ManifestError> {
+    pub fn write(&self, path: impl AsRef<Path>) -> Result<(), Error> {
         document::write(path, self)
     }
 

@@ -9,12 +9,13 @@ mod manifest;
 mod spill;
 
 use std::collections::BTreeMap;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::ops::ControlFlow;
+use std::path::Path;
 
-use crate::artifact::{ManifestError, SourceEntry, SourceFile, skipped_by_name};
+use crate::artifact::{SourceEntry, SourceFile, skipped_by_name};
+use crate::error::Error;
 use crate::flow::session::Sessions;
-use crate::pcap::{Packet, ReadError, Timestamp, WriteError};
+use crate::pcap::{Packet, Timestamp};
 use crate::wire::{self, SkipReason};
 
 use folder::Folder;
@@ -27,64 +28,6 @@ pub use manifest::{
 
 /// Packets between two reports of progress.
 const PROGRESS_STEP: u64 = 4_096;
-
-/// Why a capture could not be sharded. The output folder is then as it was before, but for
-/// [`Io`](ShardError::Io) in the last moments, which leaves it without a manifest.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ShardError {
-    /// There is nothing to read.
-    #[error("no capture was given")]
-    NoInput,
-    /// A configuration that means nothing.
-    #[error("{0}")]
-    Config(&'static str),
-    /// A capture cannot be read on.
-    #[error(transparent)]
-    Read(ReadError),
-    /// A packet cannot be written.
-    #[error(transparent)]
-    Write(#[from] WriteError),
-    /// The manifest cannot be written.
-    #[error(transparent)]
-    Manifest(#[from] ManifestError),
-    /// The operating system refuses a file or folder.
-    #[error("{}: {cause}", path.display())]
-    Io {
-        /// The file or folder.
-        path: PathBuf,
-        /// The operating system's word on it.
-        cause: io::Error,
-    },
-    /// The output folder holds other things.
-    #[error("{}: the folder is not empty, and holds no shards", .0.display())]
-    ForeignFolder(PathBuf),
-    /// The output folder holds shards.
-    #[error("{}: the folder holds shards already", .0.display())]
-    FolderInUse(PathBuf),
-    /// The output folder holds what an interrupted run left.
-    #[error("{}: the folder holds what an interrupted run left", .0.display())]
-    Interrupted(PathBuf),
-}
-
-impl ShardError {
-    /// What to try, if there is something.
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            Self::Read(error) => error.hint(),
-            Self::Write(error) => error.hint(),
-            Self::ForeignFolder(_) => Some("choose a new or an empty folder"),
-            Self::FolderInUse(_) => Some("--overwrite replaces them"),
-            Self::Interrupted(_) => Some("--overwrite takes the folder"),
-            Self::NoInput | Self::Config(_) | Self::Manifest(_) | Self::Io { .. } => None,
-        }
-    }
-
-    fn at(path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_path_buf();
-        move |cause| Self::Io { path, cause }
-    }
-}
 
 /// How far a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,13 +53,15 @@ pub enum Progress {
 /// Memory grows with live sessions, and by some bytes a shard; not with packets.
 ///
 /// # Errors
-/// If a capture cannot be read, the folder is not free, or writing fails.
+/// If a capture cannot be read, the folder is not free, writing fails, or `progress` asks to stop.
+/// The folder is then as it was before, except if its shards were just being put in their places:
+/// it then lacks a manifest.
 pub fn shard(
     inputs: &[impl AsRef<Path>],
     output: impl AsRef<Path>,
     config: &ShardConfig,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<ShardManifest, ShardError> {
+    progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+) -> Result<ShardManifest, Error> {
     check(config, inputs.len())?;
     let folder = Folder::claim(output.as_ref(), config.overwrite)?;
     let mut sharder = Sharder::new(config, Spill::new(&folder.part()));
@@ -132,25 +77,35 @@ pub fn shard(
     Ok(manifest)
 }
 
-fn check(config: &ShardConfig, inputs: usize) -> Result<(), ShardError> {
+fn check(config: &ShardConfig, inputs: usize) -> Result<(), Error> {
     let SplitWeights {
         train,
         validation,
         test,
     } = config.split;
     if inputs == 0 {
-        return Err(ShardError::NoInput);
+        return Err(Error::NoInput);
     }
     if matches!(config.size, ShardSize::Packets(0) | ShardSize::Seconds(0)) {
-        return Err(ShardError::Config("the size of a shard is zero"));
+        return Err(Error::ShardConfig("the size of a shard is zero"));
     }
     if (train, validation, test) == (0, 0, 0) {
-        return Err(ShardError::Config("the weights of all splits are zero"));
+        return Err(Error::ShardConfig("the weights of all splits are zero"));
     }
     if config.label.as_ref().is_some_and(String::is_empty) {
-        return Err(ShardError::Config("the label is empty"));
+        return Err(Error::ShardConfig("the label is empty"));
     }
     Ok(())
+}
+
+fn report(
+    progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    done: Progress,
+) -> Result<(), Error> {
+    match progress(done) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => Err(Error::Stopped),
+    }
 }
 
 /// Feeds one capture to the sharder. `before` are the captures that are done.
@@ -158,27 +113,28 @@ fn read(
     path: &Path,
     sharder: &mut Sharder<'_>,
     before: &[SourceEntry],
-    progress: &mut dyn FnMut(Progress),
-) -> Result<SourceEntry, ShardError> {
+    progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+) -> Result<SourceEntry, Error> {
     let bytes: u64 = before.iter().map(|source| source.bytes).sum();
     let packets: u64 = before.iter().map(|source| source.packets).sum();
     let mut source = SourceFile::open(path)?;
     let mut damage = None;
     loop {
         if source.packets() % PROGRESS_STEP == 0 {
-            progress(Progress::Reading {
+            let reading = Progress::Reading {
                 bytes: bytes + source.bytes(),
                 packets: packets + source.packets(),
-            });
+            };
+            report(progress, reading)?;
         }
         match source.next() {
             None => break,
             Some(Ok(packet)) => sharder.take(&packet)?,
             Some(Err(error)) if sharder.config.lenient => damage = Some(error),
-            Some(Err(error)) => return Err(error.into()),
+            Some(Err(error)) => return Err(error),
         }
     }
-    source.finish(damage.as_ref()).map_err(ShardError::at(path))
+    source.finish(damage.as_ref())
 }
 
 /// Sends each packet to the shard of its session.
@@ -209,7 +165,7 @@ impl<'a> Sharder<'a> {
         }
     }
 
-    fn take(&mut self, packet: &Packet<'_>) -> Result<(), ShardError> {
+    fn take(&mut self, packet: &Packet<'_>) -> Result<(), Error> {
         let headers = match wire::parse(packet) {
             Ok(headers) => headers,
             Err(reason) => {
@@ -269,8 +225,8 @@ fn describe(
     folder: &Folder,
     count: usize,
     weights: SplitWeights,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<Vec<ShardEntry>, ShardError> {
+    progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+) -> Result<Vec<ShardEntry>, Error> {
     let sizes = split_sizes(count, weights);
     let splits = Split::ALL.into_iter().zip(sizes);
     let splits = splits.flat_map(|(split, size)| std::iter::repeat_n(split, size));
@@ -285,7 +241,7 @@ fn describe(
             census,
         });
         let (shards, of) = (number + 1, count);
-        progress(Progress::Counting { shards, of });
+        report(progress, Progress::Counting { shards, of })?;
     }
     Ok(shards)
 }

@@ -4,9 +4,8 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use crate::error::Error;
 use crate::pcap::{Packet, PcapNgEncoder};
-
-use super::ShardError;
 
 /// Bytes that wait in memory, over all shards, until all are appended to their files.
 const BUFFERED: usize = 16 << 20;
@@ -46,7 +45,7 @@ impl Spill {
     }
 
     /// Appends a packet to a shard.
-    pub(super) fn append(&mut self, shard: usize, packet: &Packet<'_>) -> Result<(), ShardError> {
+    pub(super) fn append(&mut self, shard: usize, packet: &Packet<'_>) -> Result<(), Error> {
         let shard = &mut self.shards[shard];
         let before = shard.waiting.len();
         shard.encoder.encode(packet, &mut shard.waiting)?;
@@ -59,12 +58,12 @@ impl Spill {
     }
 
     /// Appends everything that waits to its file. Returns the number of shards.
-    pub(super) fn flush(&mut self) -> Result<usize, ShardError> {
+    pub(super) fn flush(&mut self) -> Result<usize, Error> {
         for (number, shard) in self.shards.iter_mut().enumerate() {
             if !shard.waiting.is_empty() {
                 let path = self.folder.join(file_name(number));
                 let waiting = std::mem::take(&mut shard.waiting);
-                append(&path, &waiting).map_err(ShardError::at(&path))?;
+                append(&path, &waiting).map_err(Error::io(&path))?;
             }
         }
         self.buffered = 0;

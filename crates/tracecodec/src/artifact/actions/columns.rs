@@ -5,9 +5,11 @@ use std::sync::Arc;
 use parquet::basic::{ConvertedType, LogicalType, Repetition, Type as Physical};
 use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor, Type};
 
-use super::{ActionsErrorKind, DELTA_T};
+use super::DELTA_T;
 use crate::action::Action;
 use crate::action::schema::{QUANTITIES, Quantity};
+use crate::error::ActionsFault;
+
 /// Rows column by column.
 #[derive(Default)]
 pub(super) struct Columns {
@@ -95,7 +97,7 @@ pub(super) fn group(name: &str, columns: Vec<Arc<Type>>) -> Arc<Type> {
 }
 
 /// Place of each column of the schema, in its order.
-pub(super) fn places(schema: &SchemaDescriptor) -> Result<Vec<usize>, ActionsErrorKind> {
+pub(super) fn places(schema: &SchemaDescriptor) -> Result<Vec<usize>, ActionsFault> {
     let expected = parquet_schema();
     let names = QUANTITIES.iter().map(|quantity| quantity.name);
     let columns = names.chain([DELTA_T]).zip(expected.get_fields());
@@ -105,7 +107,7 @@ pub(super) fn places(schema: &SchemaDescriptor) -> Result<Vec<usize>, ActionsErr
                 let path = column.path().parts();
                 path.len() == 1 && path[0] == name
             });
-            let place = place.ok_or(ActionsErrorKind::MissingColumn(name))?;
+            let place = place.ok_or(ActionsFault::MissingColumn(name))?;
             check_type(&schema.columns()[place], expected, name)?;
             Ok(place)
         })
@@ -118,7 +120,7 @@ pub(super) fn check_type(
     found: &ColumnDescriptor,
     expected: &Type,
     column: &'static str,
-) -> Result<(), ActionsErrorKind> {
+) -> Result<(), ActionsFault> {
     let wanted = expected.get_basic_info();
     let annotated = match found.logical_type_ref() {
         Some(logical) => Some(logical) == wanted.logical_type_ref(),
@@ -131,7 +133,7 @@ pub(super) fn check_type(
     if annotated && found.physical_type() == physical && found.max_rep_level() == 0 {
         return Ok(());
     }
-    Err(ActionsErrorKind::ColumnType {
+    Err(ActionsFault::ColumnType {
         column,
         found: type_name(found.physical_type(), found.converted_type()),
         expected: type_name(physical, wanted.converted_type()),

@@ -3,11 +3,9 @@
 //! Key-value metadata holds what a compiler needs beside the rows: schema version, epoch and option profiles.
 
 mod columns;
-mod error;
 mod reader;
 mod writer;
 
-pub use error::{ActionsError, ActionsErrorKind};
 pub use reader::ActionsReader;
 pub use writer::ActionsWriter;
 
@@ -35,6 +33,7 @@ mod tests {
     use super::*;
     use crate::action::schema::QUANTITIES;
     use crate::action::{Action, OptionLayout, OptionProfiles, SCHEMA_VERSION};
+    use crate::error::Error;
     use crate::lift::LiftCounts;
     use crate::output::Output;
     use crate::pcap::Timestamp;
@@ -84,7 +83,7 @@ mod tests {
         writer.finish(epoch, &profiles(), &counts).unwrap();
     }
 
-    fn read(path: &Path) -> Result<Vec<Action>, ActionsError> {
+    fn read(path: &Path) -> Result<Vec<Action>, Error> {
         ActionsReader::open(path)?.collect()
     }
 
@@ -250,8 +249,9 @@ mod tests {
         let mut reader = ActionsReader::open(&path).unwrap();
         assert_eq!(reader.next().unwrap().unwrap(), Action::default());
         reader.seek(1).unwrap();
-        let error = reader.next().unwrap().unwrap_err().kind.to_string();
-        assert_eq!(error, "row 2: flow_evt is 3, but at most 2 is allowed");
+        let error = reader.next().unwrap().unwrap_err().to_string();
+        let row = "a.parquet: row 2: flow_evt is 3, but at most 2 is allowed";
+        assert!(error.ends_with(row), "{error}");
         assert!(reader.next().is_none());
     }
 }

@@ -11,10 +11,12 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 
 use super::columns::{Columns, places};
-use super::{ActionsError, ActionsErrorKind, DELTA_T, key};
+use super::{DELTA_T, key};
 use crate::action::schema::QUANTITIES;
 use crate::action::{Action, OptionProfiles, SCHEMA_VERSION};
+use crate::error::{ActionsFault, Error};
 use crate::pcap::Timestamp;
+
 /// Rows that the reader decodes at once.
 const BATCH: usize = 8_192;
 
@@ -50,29 +52,30 @@ impl ActionsReader {
     ///
     /// # Errors
     /// If the file cannot be opened, is no Parquet file, or one of something else.
-    pub fn open(path: impl AsRef<Path>) -> Result<Self, ActionsError> {
-        let path = path.as_ref().to_path_buf();
-        match Self::start(&path) {
-            Ok(reader) => Ok(reader),
-            Err(kind) => Err(ActionsError { path, kind }),
-        }
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let file = File::open(path).map_err(Error::io(path))?;
+        Self::start(path, file).map_err(bad(path))
     }
 
-    fn start(path: &Path) -> Result<Self, ActionsErrorKind> {
-        let file = File::open(path)?;
+    fn start(path: &Path, file: File) -> Result<Self, ActionsFault> {
         let file = guarded(|| SerializedFileReader::new(file));
-        let file = file.map_err(|_| ActionsErrorKind::NotParquet)?;
+        let file = file.map_err(|_| ActionsFault::NotParquet)?;
         let metadata = file.metadata().file_metadata();
         let metadata = Metadata(metadata.key_value_metadata());
         let version: u32 = metadata.number(key::SCHEMA_VERSION)?;
         if version != SCHEMA_VERSION {
-            return Err(ActionsErrorKind::SchemaVersion(version));
+            return Err(ActionsFault::SchemaVersion {
+                found: version,
+                expected: SCHEMA_VERSION,
+            });
         }
         let epoch = match metadata.text(key::EPOCH) {
             Ok(_) => Some(Timestamp(metadata.number(key::EPOCH)?)),
             Err(_) => None,
         };
-        let profiles = OptionProfiles::from_hex(&metadata.hex_list(key::OPTION_PROFILES)?)?;
+        let profiles = OptionProfiles::from_hex(&metadata.hex_list(key::OPTION_PROFILES)?);
+        let profiles = profiles.map_err(|error| ActionsFault::Profiles(error.to_string()))?;
         let places = places(file.metadata().file_metadata().schema_descr())?;
         Ok(Self {
             path: path.to_path_buf(),
@@ -109,16 +112,13 @@ impl ActionsReader {
     ///
     /// # Errors
     /// If the file is damaged there.
-    pub fn seek(&mut self, row: u64) -> Result<(), ActionsError> {
+    pub fn seek(&mut self, row: u64) -> Result<(), Error> {
         let sought = self.go_to(row);
         self.ended = sought.is_err();
-        sought.map_err(|kind| ActionsError {
-            path: self.path.clone(),
-            kind,
-        })
+        sought.map_err(bad(&self.path))
     }
 
-    fn go_to(&mut self, row: u64) -> Result<(), ActionsErrorKind> {
+    fn go_to(&mut self, row: u64) -> Result<(), ActionsFault> {
         (self.group, self.next_group) = (None, 0);
         self.batch.clear();
         (self.at, self.batch_start) = (0, row);
@@ -135,7 +135,7 @@ impl ActionsReader {
     }
 
     /// Opens the next row group and skips so many of its rows.
-    fn open_group(&mut self, skipped: usize) -> Result<(), ActionsErrorKind> {
+    fn open_group(&mut self, skipped: usize) -> Result<(), ActionsFault> {
         let row = self.batch_start;
         let group = guarded(|| open_group(&self.file, self.next_group, &self.places));
         let mut group = group.map_err(|error| damaged(row, error))?;
@@ -146,14 +146,14 @@ impl ActionsReader {
     }
 
     /// The next action; none after the last one, or after an error.
-    fn read(&mut self) -> Result<Option<Action>, ActionsErrorKind> {
+    fn read(&mut self) -> Result<Option<Action>, ActionsFault> {
         while self.at == self.batch.len() {
             if !self.read_batch()? {
                 return Ok(None);
             }
         }
         let action = self.batch.action(self.at).map_err(|(quantity, value)| {
-            ActionsErrorKind::OutOfVocabulary {
+            ActionsFault::OutOfVocabulary {
                 row: self.row(),
                 column: quantity.name,
                 value,
@@ -169,7 +169,7 @@ impl ActionsReader {
     }
 
     /// Brings the next rows into the batch; false at the end of the file.
-    fn read_batch(&mut self) -> Result<bool, ActionsErrorKind> {
+    fn read_batch(&mut self) -> Result<bool, ActionsFault> {
         self.batch_start = self.row();
         self.batch.clear();
         self.at = 0;
@@ -188,7 +188,7 @@ impl ActionsReader {
 }
 
 impl Iterator for ActionsReader {
-    type Item = Result<Action, ActionsError>;
+    type Item = Result<Action, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.ended {
@@ -196,11 +196,15 @@ impl Iterator for ActionsReader {
         }
         let read = self.read();
         self.ended = !matches!(read, Ok(Some(_)));
-        let read = read.map_err(|kind| ActionsError {
-            path: self.path.clone(),
-            kind,
-        });
-        read.transpose()
+        read.map_err(bad(&self.path)).transpose()
+    }
+}
+
+/// Names the file that a fault is in.
+fn bad(path: &Path) -> impl FnOnce(ActionsFault) -> Error + '_ {
+    move |fault| Error::Actions {
+        path: path.to_path_buf(),
+        fault,
     }
 }
 
@@ -233,7 +237,7 @@ fn open_group(
 
 impl Group {
     /// Leaves out the next rows of every column; the row after them is number `row`.
-    fn skip(&mut self, count: usize, row: u64) -> Result<(), ActionsErrorKind> {
+    fn skip(&mut self, count: usize, row: u64) -> Result<(), ActionsFault> {
         for (reader, quantity) in self.quantities.iter_mut().zip(QUANTITIES) {
             skip_column(reader, count, row, quantity.name)?;
         }
@@ -243,7 +247,7 @@ impl Group {
     }
 
     /// Reads the next rows of every column. `row` is the number of the first, for errors.
-    fn read(&mut self, batch: &mut Columns, row: u64) -> Result<(), ActionsErrorKind> {
+    fn read(&mut self, batch: &mut Columns, row: u64) -> Result<(), ActionsFault> {
         let count = self.rows_left.min(BATCH);
         let quantities = self.quantities.iter_mut().zip(&mut batch.quantities);
         for ((reader, values), quantity) in quantities.zip(QUANTITIES) {
@@ -261,7 +265,7 @@ fn read_column<T: DataType>(
     values: &mut Vec<T::T>,
     row: u64,
     column: &'static str,
-) -> Result<(), ActionsErrorKind> {
+) -> Result<(), ActionsFault> {
     let mut levels = Vec::new();
     while values.len() < count {
         levels.clear();
@@ -271,7 +275,7 @@ fn read_column<T: DataType>(
         if present < records {
             let null = levels.iter().position(|&level| level == 0).unwrap_or(0);
             let row = row + (values.len() - present + null) as u64;
-            return Err(ActionsErrorKind::Null { row, column });
+            return Err(ActionsFault::Null { row, column });
         }
         if records == 0 {
             return Err(ends_early(row, column));
@@ -285,7 +289,7 @@ fn skip_column<T: DataType>(
     count: usize,
     row: u64,
     column: &'static str,
-) -> Result<(), ActionsErrorKind> {
+) -> Result<(), ActionsFault> {
     let skipped = guarded(|| reader.skip_records(count)).map_err(|error| damaged(row, error))?;
     if skipped < count {
         return Err(ends_early(row, column));
@@ -293,9 +297,9 @@ fn skip_column<T: DataType>(
     Ok(())
 }
 
-fn ends_early(row: u64, column: &'static str) -> ActionsErrorKind {
+fn ends_early(row: u64, column: &'static str) -> ActionsFault {
     let cause = format!("column {column} ends early");
-    ActionsErrorKind::Damaged { row, cause }
+    ActionsFault::Damaged { row, cause }
 }
 
 /// Runs a step of the Parquet library, which panics on some damaged files where it should say so.
@@ -306,35 +310,35 @@ fn guarded<T>(step: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, Parqu
     })
 }
 
-fn damaged(row: u64, error: ParquetError) -> ActionsErrorKind {
+fn damaged(row: u64, error: ParquetError) -> ActionsFault {
     let cause = error.to_string();
-    ActionsErrorKind::Damaged { row, cause }
+    ActionsFault::Damaged { row, cause }
 }
 
 /// The file's key-value metadata.
 struct Metadata<'a>(Option<&'a Vec<KeyValue>>);
 
 impl Metadata<'_> {
-    fn text(&self, key: &'static str) -> Result<&str, ActionsErrorKind> {
+    fn text(&self, key: &'static str) -> Result<&str, ActionsFault> {
         let mut entries = self.0.into_iter().flatten();
         let entry = entries.rfind(|entry| entry.key == key);
         entry
             .and_then(|entry| entry.value.as_deref())
-            .ok_or(ActionsErrorKind::NotActions(key))
+            .ok_or(ActionsFault::NotActions(key))
     }
 
-    fn number<T: std::str::FromStr>(&self, key: &'static str) -> Result<T, ActionsErrorKind> {
+    fn number<T: std::str::FromStr>(&self, key: &'static str) -> Result<T, ActionsFault> {
         let text = self.text(key)?;
         text.parse().map_err(|_| bad_metadata(key, text))
     }
 
-    fn hex_list(&self, key: &'static str) -> Result<Vec<String>, ActionsErrorKind> {
+    fn hex_list(&self, key: &'static str) -> Result<Vec<String>, ActionsFault> {
         let text = self.text(key)?;
         serde_json::from_str(text).map_err(|_| bad_metadata(key, text))
     }
 }
 
-fn bad_metadata(key: &'static str, value: &str) -> ActionsErrorKind {
+fn bad_metadata(key: &'static str, value: &str) -> ActionsFault {
     let value = value.chars().take(80).collect();
-    ActionsErrorKind::Metadata { key, value }
+    ActionsFault::Metadata { key, value }
 }

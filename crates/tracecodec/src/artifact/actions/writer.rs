@@ -1,7 +1,7 @@
 //! Writing an actions file.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use parquet::basic::{Compression, Encoding, ZstdLevel};
@@ -13,12 +13,14 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
 
 use super::columns::{Columns, parquet_schema};
-use super::{ActionsError, ActionsErrorKind, DELTA_T, ROW_GROUP, key};
+use super::{DELTA_T, ROW_GROUP, key};
 use crate::action::{Action, OptionProfiles, SCHEMA_VERSION};
 use crate::artifact::{ActionCounts, TOOL};
+use crate::error::Error;
 use crate::lift::LiftCounts;
 use crate::output::Output;
 use crate::pcap::Timestamp;
+
 /// Dictionaries make the file a fifth smaller; statistics by page would make it larger and slower for no one's good.
 fn properties() -> WriterProperties {
     let delta_t = ColumnPath::from(DELTA_T);
@@ -35,7 +37,6 @@ fn properties() -> WriterProperties {
 ///
 /// The file appears in [`finish`](ActionsWriter::finish); dropped before that, nothing is left of it.
 pub struct ActionsWriter {
-    path: PathBuf,
     file: SerializedFileWriter<Output>,
     pub(super) columns: Columns,
 }
@@ -45,22 +46,13 @@ impl ActionsWriter {
     ///
     /// # Errors
     /// If the output cannot be opened.
-    pub fn create(path: impl AsRef<Path>) -> Result<Self, ActionsError> {
-        let path = path.as_ref().to_path_buf();
-        let opened = Output::create(&path)
-            .map_err(ActionsErrorKind::from)
-            .and_then(|output| {
-                let properties = Arc::new(properties());
-                SerializedFileWriter::new(output, parquet_schema(), properties).map_err(output_kind)
-            });
-        match opened {
-            Ok(file) => Ok(Self {
-                path,
-                file,
-                columns: Columns::new(),
-            }),
-            Err(kind) => Err(ActionsError { path, kind }),
-        }
+    pub fn create(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let output = Output::create(path)?;
+        let file = SerializedFileWriter::new(output, parquet_schema(), Arc::new(properties()));
+        Ok(Self {
+            file: file.map_err(failed)?,
+            columns: Columns::new(),
+        })
     }
 
     /// Writes one action. Inactive quantities become 0; what exceeds its vocabulary saturates.
@@ -68,7 +60,7 @@ impl ActionsWriter {
     /// # Errors
     /// If the output fails.
     #[inline]
-    pub fn write(&mut self, action: &Action) -> Result<(), ActionsError> {
+    pub fn write(&mut self, action: &Action) -> Result<(), Error> {
         self.columns.push(action);
         match self.columns.len() {
             ROW_GROUP => self.write_group(),
@@ -85,7 +77,7 @@ impl ActionsWriter {
         epoch: Option<Timestamp>,
         profiles: &OptionProfiles,
         counts: &LiftCounts,
-    ) -> Result<(), ActionsError> {
+    ) -> Result<(), Error> {
         if self.columns.len() > 0 {
             self.write_group()?;
         }
@@ -93,22 +85,14 @@ impl ActionsWriter {
             self.file
                 .append_key_value_metadata(KeyValue::new(key.to_string(), value));
         }
-        let output = self.file.into_inner().map_err(output_kind);
-        output
-            .and_then(|output| Ok(output.finish()?))
-            .map_err(|kind| ActionsError {
-                path: self.path,
-                kind,
-            })
+        let output = self.file.into_inner().map_err(failed)?;
+        Ok(output.finish()?)
     }
 
-    fn write_group(&mut self) -> Result<(), ActionsError> {
+    fn write_group(&mut self) -> Result<(), Error> {
         let written = write_columns(&mut self.file, &self.columns);
         self.columns.clear();
-        written.map_err(|error| ActionsError {
-            path: self.path.clone(),
-            kind: output_kind(error),
-        })
+        written.map_err(failed)
     }
 }
 
@@ -151,8 +135,9 @@ fn write_columns(
     group.close().map(drop)
 }
 
-fn output_kind(error: ParquetError) -> ActionsErrorKind {
-    ActionsErrorKind::Io(match error {
+/// The output's own error, which names it, out of the Parquet library's.
+fn failed(error: ParquetError) -> Error {
+    Error::Output(match error {
         ParquetError::External(cause) => match cause.downcast::<io::Error>() {
             Ok(error) => *error,
             Err(cause) => io::Error::other(cause),

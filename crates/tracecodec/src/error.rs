@@ -1,0 +1,430 @@
+//! The error of the crate: what cannot be read, understood or written, where, and what to try.
+
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+/// Why a capture, an actions file, a document or a folder of shards cannot be read or written.
+///
+/// The message names the file and the place in it, in one line; [`hint`](Self::hint) says what to
+/// try, with settings in backquotes.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The caller asked to stop. Nothing half-written is left.
+    #[error("interrupted")]
+    Stopped,
+    /// The operating system refuses a file or folder.
+    #[error("{}: {cause}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// The operating system's word on it.
+        cause: io::Error,
+    },
+    /// The output failed; the message names it.
+    #[error(transparent)]
+    Output(#[from] io::Error),
+    /// A capture cannot be read on. All packets before the place have been given.
+    #[error("{}{fault}", place(path.as_deref(), *packet, *offset, fault))]
+    Capture {
+        /// The file, if it has a name; `-` is standard input.
+        path: Option<PathBuf>,
+        /// Number of the packet that could not be read; the file's first is 1. Zero: the file
+        /// could not be opened.
+        packet: u64,
+        /// Where the record, block or header begins that is wrong, in bytes of the uncompressed
+        /// capture.
+        offset: u64,
+        /// What is wrong.
+        fault: CaptureFault,
+    },
+    /// The format has no room for the packet's time: classic pcap ends in 2106, and neither format
+    /// goes before 1970.
+    #[error("the format cannot hold the time {0}")]
+    TimeOutOfRange(String),
+    /// A classic pcap file has one link type.
+    #[error("a pcap file holds one link type: {first} so far, now {packet}")]
+    MixedLinkTypes {
+        /// Name of the file's link type.
+        first: String,
+        /// Name of the packet's link type.
+        packet: String,
+    },
+    /// The packet is longer than any reader accepts.
+    #[error("a packet of {0} bytes is too long for a capture")]
+    TooLong(usize),
+    /// An actions file cannot be read.
+    #[error("{}: {fault}", path.display())]
+    Actions {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        fault: ActionsFault,
+    },
+    /// An entry of the option profiles is no options area in hexadecimal.
+    #[error("option profile {0}: not an options area in hexadecimal")]
+    OptionProfile(usize),
+    /// There are more option profiles than `tcp_opt_profile` can number.
+    #[error("{found} option profiles, but the schema has room for {most}")]
+    TooManyProfiles {
+        /// Profiles that there are.
+        found: usize,
+        /// Profiles that there may be.
+        most: usize,
+    },
+    /// A text holds no vocabularies of the raw packet table.
+    #[error("{0}")]
+    Vocabulary(String),
+    /// A file is not JSON, or has other keys than a manifest.
+    #[error("{}: not a manifest: {cause}", path.display())]
+    NotAManifest {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and in which line.
+        cause: serde_json::Error,
+    },
+    /// A manifest is one of something else, or of another version.
+    #[error("{}: {version}", path.display())]
+    OtherManifest {
+        /// The file.
+        path: PathBuf,
+        /// What the manifest says that it is.
+        version: OtherVersion,
+    },
+    /// A text is not JSON, or has other keys than an evaluation.
+    #[error("not an evaluation: {0}")]
+    NotAnEvaluation(serde_json::Error),
+    /// An evaluation has counts that no captures have.
+    #[error("not an evaluation of captures: {0} does not fit the other counts")]
+    InconsistentEvaluation(&'static str),
+    /// A text is something else than an evaluation, or one of another version.
+    #[error("{0}")]
+    OtherEvaluation(OtherVersion),
+    /// There is no capture to cut into shards.
+    #[error("no capture was given")]
+    NoInput,
+    /// A configuration of the sharder means nothing.
+    #[error("{0}")]
+    ShardConfig(&'static str),
+    /// The folder for shards holds other things.
+    #[error("{}: the folder is not empty, and holds no shards", .0.display())]
+    ForeignFolder(PathBuf),
+    /// The folder for shards holds shards.
+    #[error("{}: the folder holds shards already", .0.display())]
+    FolderInUse(PathBuf),
+    /// The folder for shards holds what an interrupted run left.
+    #[error("{}: the folder holds what an interrupted run left", .0.display())]
+    UnfinishedFolder(PathBuf),
+}
+
+/// What is wrong with a capture.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CaptureFault {
+    /// The operating system cannot open or read the file.
+    #[error("{0}")]
+    Io(io::Error),
+    /// There is not one byte.
+    #[error("the file is empty")]
+    Empty,
+    /// The first bytes are not those of a capture.
+    #[error("not a pcap or pcapng capture{}", this_is(*name))]
+    NotACapture {
+        /// What the file is instead, as in "this is …", if that is known.
+        name: Option<&'static str>,
+        /// What to do with it.
+        hint: &'static str,
+    },
+    /// The file is of a version that nobody else reads either.
+    #[error("version {major}.{minor} of the format is not supported")]
+    UnsupportedVersion {
+        /// Major version.
+        major: u16,
+        /// Minor version.
+        minor: u16,
+    },
+    /// The file ends within its file header.
+    #[error("the file header is cut off: {have} of {need} bytes are there")]
+    TruncatedHeader {
+        /// Bytes that are there.
+        have: usize,
+        /// Bytes of a whole header.
+        need: usize,
+    },
+    /// The file ends within a packet record or a block.
+    #[error("the record is cut off: {have} of {need} bytes are there")]
+    TruncatedRecord {
+        /// Bytes that are there.
+        have: usize,
+        /// Bytes that the record needs, as far as is known.
+        need: usize,
+    },
+    /// A packet record claims an impossible length.
+    #[error("the record claims {captured} captured of {wire} bytes, which cannot be")]
+    BadRecord {
+        /// `incl_len`: bytes that should follow.
+        captured: u32,
+        /// `orig_len`: bytes that were on the wire.
+        wire: u32,
+    },
+    /// A pcapng block contradicts itself.
+    #[error("bad block of type {block:#010x}: {fault}")]
+    BadBlock {
+        /// Block type.
+        block: u32,
+        /// What is wrong with it.
+        fault: BlockFault,
+    },
+    /// A pcapng packet is of an interface that was not described before it.
+    #[error("the packet names interface {interface}, but the section has {known} so far")]
+    UnknownInterface {
+        /// Interface ID in the packet's block.
+        interface: u32,
+        /// Interfaces that the section has described.
+        known: usize,
+    },
+    /// The compressed data around the capture is damaged or cut off.
+    #[error("bad {compression} data: {cause}")]
+    BadCompression {
+        /// Name of the compression.
+        compression: &'static str,
+        /// The decompressor's word on it.
+        cause: io::Error,
+    },
+}
+
+/// How a pcapng block contradicts itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BlockFault {
+    /// Block Total Length is too small, too large, or no multiple of four.
+    #[error("its length cannot be {0}")]
+    Length(u32),
+    /// The length at its end is not the length at its start.
+    #[error("its two lengths, {0} and {1}, differ")]
+    Trailer(u32, u32),
+    /// Byte-Order Magic is neither 1a2b3c4d nor 4d3c2b1a.
+    #[error("its byte order cannot be told")]
+    ByteOrder,
+    /// An option reaches beyond the block, or is too short for its value.
+    #[error("one of its options is malformed")]
+    Option,
+    /// The captured length reaches beyond the block.
+    #[error("it has no room for the {0} bytes of its packet")]
+    PacketLength(u32),
+}
+
+/// What is wrong with an actions file. Messages count rows from 1, as packets are counted.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ActionsFault {
+    /// There is no Parquet footer, or not a whole one.
+    #[error("not a Parquet file, or cut off")]
+    NotParquet,
+    /// The file is Parquet without a sign of actions.
+    #[error("a Parquet file, but not of packet actions: no metadata {0}")]
+    NotActions(&'static str),
+    /// A metadata value cannot be understood.
+    #[error("bad metadata {key}: {value:?}")]
+    Metadata {
+        /// Its key.
+        key: &'static str,
+        /// Its value.
+        value: String,
+    },
+    /// The dictionary of option layouts is bad.
+    #[error("{0}")]
+    Profiles(String),
+    /// The file was written with another schema.
+    #[error("schema version {found}, but this version reads {expected}")]
+    SchemaVersion {
+        /// The file's version.
+        found: u32,
+        /// The version that is read.
+        expected: u32,
+    },
+    /// A column of the schema is not there.
+    #[error("no column {0}")]
+    MissingColumn(&'static str),
+    /// A column is not of its type.
+    #[error("column {column} is {found}, not {expected}")]
+    ColumnType {
+        /// The column.
+        column: &'static str,
+        /// Its type in the file.
+        found: String,
+        /// Its type in the schema.
+        expected: String,
+    },
+    /// A column has a null.
+    #[error("row {}: column {column} is null", row + 1)]
+    Null {
+        /// The row, from 0.
+        row: u64,
+        /// The column.
+        column: &'static str,
+    },
+    /// A value lies beyond the vocabulary.
+    #[error("row {}: {column} is {value}, but at most {max} is allowed", row + 1)]
+    OutOfVocabulary {
+        /// The row, from 0.
+        row: u64,
+        /// The column.
+        column: &'static str,
+        /// What it holds.
+        value: u32,
+        /// What it may hold.
+        max: u32,
+    },
+    /// The bytes between header and footer are damaged.
+    #[error("damaged at row {}: {cause}", row + 1)]
+    Damaged {
+        /// The first row that cannot be read, from 0.
+        row: u64,
+        /// The Parquet library's word on it.
+        cause: String,
+    },
+}
+
+/// What a document says that it is, if that is not what is needed.
+#[derive(Debug, thiserror::Error)]
+#[error("{format} version {version}, but {expected} version {expected_version} is needed")]
+pub struct OtherVersion {
+    /// `format` in the document.
+    pub format: String,
+    /// `version` in the document.
+    pub version: u32,
+    /// `format` that is needed.
+    pub expected: &'static str,
+    /// `version` that is needed.
+    pub expected_version: u32,
+}
+
+impl Error {
+    /// What to try, if anything helps.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Capture { fault, .. } => fault.hint(),
+            Self::Actions { fault, .. } => Some(fault.hint()),
+            Self::TimeOutOfRange(_) => Some("pcapng output holds times up to 2262"),
+            Self::MixedLinkTypes { .. } => Some("write to a .pcapng file, which can hold several"),
+            Self::OtherEvaluation(_) => Some("evaluate the captures again with this version"),
+            Self::NotAnEvaluation(_) | Self::InconsistentEvaluation(_) => {
+                Some("an evaluation is what evaluate writes with `output`")
+            }
+            Self::ForeignFolder(_) => Some("choose a new or an empty folder"),
+            Self::FolderInUse(_) => Some("`overwrite` replaces them"),
+            Self::UnfinishedFolder(_) => Some("`overwrite` takes the folder"),
+            _ => None,
+        }
+    }
+
+    /// Whether the reader of a pipe went away, which is no failure of the writer.
+    pub fn is_broken_pipe(&self) -> bool {
+        match self {
+            Self::Output(cause) | Self::Io { cause, .. } => cause.kind() == ErrorKind::BrokenPipe,
+            _ => false,
+        }
+    }
+
+    /// Whether a capture cannot be read on, as opposed to what is done with its packets.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Capture { .. })
+    }
+
+    /// Names the capture that the operating system cannot open.
+    pub(crate) fn unopened(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {
+        move |cause| Self::Capture {
+            path: Some(path.to_path_buf()),
+            packet: 0,
+            offset: 0,
+            fault: CaptureFault::Io(cause),
+        }
+    }
+
+    /// Names the file or folder that the operating system refuses.
+    pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {
+        move |cause| Self::Io {
+            path: path.to_path_buf(),
+            cause,
+        }
+    }
+}
+
+impl CaptureFault {
+    fn hint(&self) -> Option<&'static str> {
+        const LENIENT: &str = "`lenient` keeps the packets before the damage";
+        const CUT: &str = "the capture was cut off; `lenient` keeps the packets before the cut";
+        match self {
+            Self::Io(_) => None,
+            Self::Empty => Some("the capture may never have been started, or the disk was full"),
+            Self::NotACapture { hint, .. } => Some(hint),
+            Self::UnsupportedVersion { .. } => Some("pcap 2.x and pcapng 1.x can be read"),
+            Self::TruncatedHeader { .. } => Some("the capture was cut off before its first packet"),
+            Self::TruncatedRecord { .. } => Some(CUT),
+            Self::BadCompression { cause, .. } if cause.kind() == ErrorKind::UnexpectedEof => {
+                Some(CUT)
+            }
+            Self::BadRecord { .. }
+            | Self::BadBlock { .. }
+            | Self::UnknownInterface { .. }
+            | Self::BadCompression { .. } => Some(LENIENT),
+        }
+    }
+
+    /// Whether the fault is the file's as a whole, not that of one place in it.
+    fn is_whole_file(&self) -> bool {
+        matches!(
+            self,
+            Self::Empty
+                | Self::NotACapture { .. }
+                | Self::UnsupportedVersion { .. }
+                | Self::TruncatedHeader { .. }
+        )
+    }
+}
+
+impl ActionsFault {
+    fn hint(&self) -> &'static str {
+        match self {
+            Self::NotParquet | Self::NotActions(_) => {
+                "an actions file is needed, as lift writes it"
+            }
+            Self::SchemaVersion { .. } => "lift the capture again with this version",
+            Self::MissingColumn(_) | Self::ColumnType { .. } => {
+                "keep the columns and their types when rewriting an actions file"
+            }
+            Self::Null { .. } | Self::OutOfVocabulary { .. } => {
+                "docs/formats.md lists the values of each column"
+            }
+            Self::Metadata { .. } | Self::Profiles(_) => {
+                "keep the file's metadata when rewriting an actions file"
+            }
+            Self::Damaged { .. } => "lift the capture again",
+        }
+    }
+}
+
+/// The start of a message on a capture: its file and the place in it, as far as they are known.
+fn place(path: Option<&Path>, packet: u64, offset: u64, fault: &CaptureFault) -> String {
+    let path = path.map_or_else(String::new, |path| format!("{}: ", path.display()));
+    if offset > 0 || packet > 0 && !fault.is_whole_file() {
+        format!("{path}packet {packet} at byte {offset}: ")
+    } else {
+        path
+    }
+}
+
+fn this_is(name: Option<&str>) -> String {
+    name.map_or_else(String::new, |name| format!(": this is {name}"))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn test_no_text_names_a_flag_or_a_command() {
+        let source = include_str!("error.rs").split("#[cfg(test)]").next();
+        let source = source.expect("the tests come last");
+        assert!(source.contains("`lenient`"));
+        assert!(!source.contains("--") && !source.contains("`tracecodec "));
+    }
+}
