@@ -62,6 +62,14 @@ reaches_none_of tracecodec-pipeline 'clap|indicatif|anyhow|ctrlc'
 step 'tests'
 cargo nextest run --release --workspace
 
+step 'the examples of the pipeline crate'
+for example in crates/tracecodec-pipeline/examples/*.rs; do
+    [ -e "$example" ] || continue
+    # An example takes a capture, and a folder that it may write to.
+    cargo run --release --quiet --package tracecodec-pipeline --example "$(basename "$example" .rs)" -- \
+        data/example.pcap "$(mktemp -d)"
+done
+
 step 'the device wgpu, on software Vulkan'
 cargo nextest run --release -p tracecodec-nn --features wgpu device
 
