@@ -209,7 +209,7 @@ fn acknowledged_too_much(actions: &[Action]) -> usize {
         if action.proto != Proto::Tcp {
             continue;
         }
-        let acknowledges = flags::join(action.tcp_ctrl, action.tcp_flag_bits) & flags::ACK != 0;
+        let acknowledges = flags::of(&action) & flags::ACK != 0;
         if acknowledges && sent.contains(&(slot, dir.reverse())) {
             beyond += usize::from(action.tcp_ack_adv > i32::MAX as u32);
         }

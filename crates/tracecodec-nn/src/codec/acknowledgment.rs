@@ -83,7 +83,7 @@ impl Acknowledgments {
     /// nothing of the peer was seen, which may then have sent anything.
     pub(super) fn of_sent(&mut self, told: &Action, base: AckBase) -> Option<Advances> {
         let (flow, dir) = self.flow(told)?;
-        if flag_bits(told) & flags::ACK == 0 {
+        if flags::of(told) & flags::ACK == 0 {
             return None;
         }
         let next = flow.connection.next(dir.reverse())?;
@@ -103,7 +103,7 @@ impl Acknowledgments {
         // As the compiler reads it, which lets nothing but a SYN reopen a flow.
         let (starts, dir) = match action.flow_evt {
             FlowEvent::Open => (true, Direction::Orig),
-            FlowEvent::Reopen if is_opening(action) => (true, Direction::Orig),
+            FlowEvent::Reopen if flags::opens(flags::of(action)) => (true, Direction::Orig),
             FlowEvent::Reopen | FlowEvent::Continue => (false, action.dir),
         };
         if starts {
@@ -123,7 +123,7 @@ impl Flow {
     fn take(&mut self, dir: Direction, action: &Action, numbers: SegmentNumbers) {
         let before = self.connection.next(dir);
         take(&mut self.connection, dir, action);
-        self.sent[dir as usize] = self.sent(dir, flag_bits(action), numbers.seq, before);
+        self.sent[dir as usize] = self.sent(dir, flags::of(action), numbers.seq, before);
         if action.tcp_ack_unseen != AckReference::Zero {
             self.last[dir as usize] = Some(numbers.ack);
         }
@@ -151,21 +151,12 @@ impl Flow {
 /// Takes an action into a connection, as the compiler reads it: a SYN that goes on with one carries its base.
 fn take(connection: &mut Connection, dir: Direction, action: &Action) -> SegmentNumbers {
     let mut references = References::of(action);
-    if is_opening(action) {
+    if flags::opens(flags::of(action)) {
         references = connection.legal(dir, references);
         references = connection.at_base(dir, references).unwrap_or(references);
     }
     let len = action.l4_payload_len.into();
-    connection.decode(dir, flag_bits(action), len, references, |_| ISN)
-}
-
-fn flag_bits(action: &Action) -> u16 {
-    flags::join(action.tcp_ctrl, action.tcp_flag_bits)
-}
-
-/// Whether a TCP action is a SYN without ACK.
-fn is_opening(action: &Action) -> bool {
-    flag_bits(action) & (flags::SYN | flags::ACK) == flags::SYN
+    connection.decode(dir, flags::of(action), len, references, |_| ISN)
 }
 
 #[cfg(test)]

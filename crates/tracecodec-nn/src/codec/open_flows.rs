@@ -17,7 +17,7 @@ use std::collections::BinaryHeap;
 use std::ops::Range;
 
 use tracecodec::action::{Direction, FlowEvent, Proto};
-use tracecodec::flow::{Lifetime, MAX_SLOTS, session};
+use tracecodec::flow::{self, Lifetime, MAX_SLOTS};
 
 use super::heads::Heads;
 use super::symbols::Symbols;
@@ -26,7 +26,7 @@ use super::symbols::Symbols;
 type Kind = [u8; 2];
 
 /// Silence after which a slot may have been given back: the flow table's shortest but for a minute, since decoded time steps are rounded.
-const IDLE: i64 = Lifetime::Passing.idle() - session::IDLE;
+const IDLE: i64 = Lifetime::Passing.idle() - flow::IDLE;
 
 /// Slots that an opening may leave out, as if the packets that opened them had been missed.
 const MISSED: usize = 4;
@@ -166,7 +166,7 @@ impl OpenFlows {
         logits: &[f32],
         heads: &Heads,
     ) -> bool {
-        self.clock += delta_t.clamp(0, session::IDLE);
+        self.clock += delta_t.clamp(0, flow::IDLE);
         self.packets += 1;
         let agrees = self.agrees(row);
         if !agrees {

@@ -266,6 +266,12 @@ impl OptionProfiles {
         self.layouts.get(usize::from(profile))
     }
 
+    /// Length of the options area of a profile; 0 for a number that the dictionary lacks.
+    pub fn options_len(&self, profile: u16) -> usize {
+        self.layout(profile)
+            .map_or(0, |layout| layout.bytes().len())
+    }
+
     /// The learned entries (profiles 11 and up) as hexadecimal options areas, for manifests.
     pub fn to_hex(&self) -> Vec<String> {
         self.layouts[PADDING_PROFILES..]

@@ -3,10 +3,7 @@
 use super::span::{Span, word};
 use super::{Fault, Faults, Stop};
 use crate::action::Family;
-use crate::wire::{SkipReason, checksum, ip_proto};
-
-/// Length of the IPv6 header.
-const IPV6_HEADER: usize = 40;
+use crate::wire::{IPV4_HEADER, IPV6_HEADER, SkipReason, checksum, ip_proto};
 
 /// IPv6 "no next header".
 const NO_NEXT_HEADER: u8 = 59;
@@ -32,7 +29,7 @@ pub(super) fn judge<'a>(frame: Span<'a>, faults: &mut Faults) -> Result<IpPayloa
 }
 
 fn judge_v4<'a>(frame: Span<'a>, faults: &mut Faults) -> Result<IpPayload<'a>, Stop> {
-    let fixed: &[u8; 20] = frame.fixed()?;
+    let fixed: &[u8; IPV4_HEADER] = frame.fixed()?;
     let header_len = 4 * usize::from(fixed[0] & 0xf);
     let len = match word(fixed, 2).into() {
         0 => {
@@ -55,7 +52,7 @@ fn judge_v4<'a>(frame: Span<'a>, faults: &mut Faults) -> Result<IpPayload<'a>, S
         Fault::IpChecksum,
         checksum::finish(checksum::sum(header)) != 0,
     );
-    let last_stop = judge_options(&header[20..], faults);
+    let last_stop = judge_options(&header[IPV4_HEADER..], faults);
     if len > frame.len {
         return Err(Stop::Judged);
     }

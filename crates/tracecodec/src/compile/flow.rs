@@ -1,7 +1,7 @@
 //! What the compiler keeps of the flow in a slot.
 
 use super::endpoint::{Endpoint, Salt, mac};
-use super::tcp::Sender;
+use super::sender::Sender;
 use crate::action::{Action, Direction, Family, FlowEvent, Proto};
 use crate::pcap::Timestamp;
 use crate::tcp::{Connection, SeqNumber};
@@ -128,20 +128,8 @@ impl Flow {
         }
     }
 
-    pub(super) fn emit_ethernet(&self, action: &Action, frame: &mut Vec<u8>) {
-        let dir = action.role();
-        frame.extend(mac(self.ends[dir.reverse() as usize].host));
-        frame.extend(mac(self.ends[dir as usize].host));
-        frame.extend(match action.ip_family {
-            Family::V4 => [0x08, 0x00],
-            Family::V6 => [0x86, 0xdd],
-        });
-    }
-
-    pub(super) fn emit_udp(&self, action: &Action, header: &mut [u8]) {
-        let dir = action.role();
-        header[0..2].copy_from_slice(&self.port(dir).to_be_bytes());
-        header[2..4].copy_from_slice(&self.port(dir.reverse()).to_be_bytes());
-        header[4..6].copy_from_slice(&(8 + action.l4_payload_len).to_be_bytes());
+    /// MAC address of the end that sends in this direction.
+    pub(super) fn mac(&self, dir: Direction) -> [u8; 6] {
+        mac(self.ends[dir as usize].host)
     }
 }

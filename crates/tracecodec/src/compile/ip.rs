@@ -2,7 +2,7 @@
 
 use super::flow::Flow;
 use crate::action::{Action, Family};
-use crate::wire::{checksum, ip_proto};
+use crate::wire::{IPV4_HEADER, checksum, ip_proto};
 
 /// The flag "don't fragment".
 const DONT_FRAGMENT: u16 = 0x4000;
@@ -24,7 +24,7 @@ pub(super) fn emit(action: &Action, flow: &mut Flow, payload_len: usize, frame: 
 
 fn emit_v4(action: &Action, flow: &Flow, id: u16, payload_len: usize, frame: &mut Vec<u8>) {
     let start = frame.len();
-    let words = 5 + action.ip_ext;
+    let words = (IPV4_HEADER / 4) as u8 + action.ip_ext;
     let total_len = 4 * usize::from(words) + payload_len;
     let dir = action.role();
     frame.extend([0x40 | words, action.ip_tos]);

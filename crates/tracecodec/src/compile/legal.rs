@@ -1,10 +1,9 @@
 //! Legality: the nearest legal action to one that contradicts the state or itself.
 
 use super::flow::{Flow, Kind};
-use super::tcp;
 use crate::action::{Action, Direction, Family, FlowEvent, OptionProfiles, Proto};
 use crate::tcp::{Connection, References, flags};
-use crate::wire::{icmp, ip_proto};
+use crate::wire::{self, icmp, ip_proto};
 
 /// What contradicted the state, or the protocol, and what was done about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -127,19 +126,10 @@ fn legalise_ip(action: &mut Action, counts: &mut Legalisations) {
         Family::V6 => action.ip_ext & !1,
     };
     settle(&mut action.ip_ext, ext, Legalisation::IpExtension, counts);
-    let misnamed = match (action.ip_proto, action.ip_family) {
-        (ip_proto::TCP | ip_proto::UDP, _) => true,
-        (proto, Family::V4) => proto == ip_proto::ICMP,
-        (
-            ip_proto::HOP_BY_HOP
-            | ip_proto::ROUTING
-            | ip_proto::FRAGMENT
-            | ip_proto::DESTINATION_OPTIONS
-            | ip_proto::ICMPV6,
-            Family::V6,
-        ) => true,
-        _ => false,
-    };
+    let number = action.ip_proto;
+    let misnamed = matches!(number, ip_proto::TCP | ip_proto::UDP)
+        || number == ip_proto::icmp(action.ip_family)
+        || action.ip_family == Family::V6 && ip_proto::is_extension(number);
     if action.proto == Proto::Other && misnamed {
         settle(
             &mut action.ip_proto,
@@ -169,7 +159,7 @@ fn legalise_event(action: &mut Action, held: Option<&Flow>, counts: &mut Legalis
         }
         Some(_) => {}
     }
-    let syn = action.proto == Proto::Tcp && is_opening(action);
+    let syn = action.proto == Proto::Tcp && flags::opens(flags::of(action));
     if action.flow_evt == FlowEvent::Reopen && !syn {
         settle(
             &mut action.flow_evt,
@@ -186,11 +176,6 @@ fn legalise_event(action: &mut Action, held: Option<&Flow>, counts: &mut Legalis
             counts,
         );
     }
-}
-
-/// Whether a TCP action is a SYN without ACK.
-fn is_opening(action: &Action) -> bool {
-    tcp::flag_bits(action) & (flags::SYN | flags::ACK) == flags::SYN
 }
 
 fn legalise_tcp(
@@ -227,7 +212,7 @@ fn legalise_numbers(action: &mut Action, held: Option<&Flow>, counts: &mut Legal
     let given = References::of(action);
     let mut legal = connection.legal(action.role(), given);
     counts.add(Legalisation::References, legal != given);
-    if is_opening(action) {
+    if flags::opens(flags::of(action)) {
         let based = connection.at_base(action.role(), legal);
         counts.add(Legalisation::AnotherSyn, based != Some(legal));
         if based.is_none() {
@@ -260,16 +245,12 @@ fn legalise_length(action: &mut Action, profiles: &OptionProfiles, counts: &mut 
         Legalisation::PayloadTooShort,
         counts,
     );
-    let transport = match action.proto {
-        Proto::Tcp => tcp::header_len(action, profiles),
-        Proto::Udp | Proto::Icmp => crate::wire::SHORT_HEADER,
-        Proto::Other => 0,
-    };
+    let options_len = profiles.options_len(action.tcp_opt_profile);
+    let transport = wire::transport_header_len(action.proto, options_len);
     // The IPv4 length counts its own header, the IPv6 length does not.
-    let fixed = if action.ip_family == Family::V4 {
-        20
-    } else {
-        0
+    let fixed = match action.ip_family {
+        Family::V4 => wire::IPV4_HEADER,
+        Family::V6 => 0,
     };
     let room = usize::from(u16::MAX) - fixed - 4 * usize::from(action.ip_ext) - transport;
     let at_most = action.l4_payload_len.min(room as u16);

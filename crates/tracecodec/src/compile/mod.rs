@@ -4,12 +4,15 @@
 //! contradicts the state, the nearest legal packet is emitted and the case is counted as a [`Legalisation`].
 
 mod endpoint;
+mod ethernet;
 mod flow;
 mod icmp;
 mod ip;
 mod legal;
 mod payload;
+mod sender;
 mod tcp;
+mod udp;
 
 pub use endpoint::Salt;
 pub use legal::{Legalisation, Legalisations};
@@ -19,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::action::{Action, OptionProfiles, Proto};
 use crate::choice::Choice;
 use crate::pcap::{LinkType, Packet, Timestamp};
-use crate::wire::checksum;
+use crate::wire::{self, checksum, field};
 use flow::Flow;
 
 /// What payload the packets carry.
@@ -115,7 +118,7 @@ impl Compiler {
         let flow = self.flows[slot].as_mut().expect("placed above");
         self.frame.clear();
         if self.config.link == Link::Ethernet {
-            flow.emit_ethernet(&action, &mut self.frame);
+            ethernet::emit(&action, flow, &mut self.frame);
         }
         let body = Body {
             now: self.now,
@@ -165,7 +168,8 @@ impl Body<'_> {
     /// Appends headers and payload to the frame; returns the frame's length on the wire.
     fn emit(&self, action: &Action, flow: &mut Flow, frame: &mut Vec<u8>) -> usize {
         let payload_len = usize::from(action.l4_payload_len);
-        let header_len = self.header_len(action);
+        let options_len = self.profiles.options_len(action.tcp_opt_profile);
+        let header_len = wire::transport_header_len(action.proto, options_len);
         ip::emit(action, flow, header_len + payload_len, frame);
         let transport = frame.len();
         frame.resize(transport + header_len, 0);
@@ -177,7 +181,7 @@ impl Body<'_> {
                 (payload::Source::Stream(seq.0), payload_len)
             }
             Proto::Udp => {
-                flow.emit_udp(action, header);
+                udp::emit(action, flow, header);
                 (payload::Source::Stream(0), payload_len)
             }
             Proto::Icmp => icmp::emit(action, flow, header),
@@ -185,22 +189,14 @@ impl Body<'_> {
         };
         let sum = pseudo + checksum::sum(header) + payload.sum(payload_len);
         match action.proto {
-            Proto::Tcp => checksum::put(header, 16, sum),
-            Proto::Udp => checksum::put(header, 6, sum),
-            Proto::Icmp => checksum::put(header, 2, sum),
+            Proto::Tcp => checksum::put(header, field::tcp::CHECKSUM, sum),
+            Proto::Udp => checksum::put(header, field::udp::CHECKSUM, sum),
+            Proto::Icmp => checksum::put(header, field::icmp::CHECKSUM, sum),
             Proto::Other => {}
         }
         if self.payload == PayloadPolicy::Synthetic || action.proto == Proto::Icmp {
             payload.append(captured, frame);
         }
         transport + header_len + payload_len
-    }
-
-    fn header_len(&self, action: &Action) -> usize {
-        match action.proto {
-            Proto::Tcp => tcp::header_len(action, self.profiles),
-            Proto::Udp | Proto::Icmp => crate::wire::SHORT_HEADER,
-            Proto::Other => 0,
-        }
     }
 }

@@ -5,43 +5,10 @@ use crate::action::options::TcpOption;
 use crate::action::{Action, Direction, OptionLayout, OptionProfiles};
 use crate::pcap::Timestamp;
 use crate::tcp::{References, SeqNumber, flags};
-use crate::wire::TCP_HEADER;
-
-/// Segments that a sender's peer may still have to report in a SACK option: an options area has room for four blocks.
-const RECENT_SEGMENTS: usize = 4;
+use crate::wire::{TCP_HEADER, field::tcp as field};
 
 /// Length of the gaps and blocks that are invented where a SACK option reports what the capture does not hold.
 const INVENTED_BLOCK: u32 = 1448;
-
-/// What the compiler keeps of either end of a connection for the options of its peer.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Sender {
-    /// Latest timestamp value sent (RFC 7323 section 3.2).
-    timestamp: u32,
-    /// Latest segments with payload, newest first.
-    recent: [(SeqNumber, SeqNumber); RECENT_SEGMENTS],
-}
-
-impl Sender {
-    fn record(&mut self, seq: SeqNumber, len: u32) {
-        self.recent.copy_within(..RECENT_SEGMENTS - 1, 1);
-        self.recent[0] = (seq, seq + len);
-    }
-}
-
-/// Length of the header with options.
-pub(super) fn header_len(action: &Action, profiles: &OptionProfiles) -> usize {
-    TCP_HEADER + layout(action, profiles).map_or(0, |layout| layout.bytes().len())
-}
-
-fn layout<'a>(action: &Action, profiles: &'a OptionProfiles) -> Option<&'a OptionLayout> {
-    profiles.layout(action.tcp_opt_profile)
-}
-
-/// The flag bits of a TCP action.
-pub(super) fn flag_bits(action: &Action) -> u16 {
-    flags::join(action.tcp_ctrl, action.tcp_flag_bits)
-}
 
 /// Writes the header, the checksum as 0. Returns the sequence number of the first payload byte.
 pub(super) fn emit(
@@ -52,7 +19,7 @@ pub(super) fn emit(
     header: &mut [u8],
 ) -> SeqNumber {
     let dir = action.role();
-    let segment_flags = flag_bits(action);
+    let segment_flags = flags::of(action);
     let len = u32::from(action.l4_payload_len);
     let isns = [flow.isn(Direction::Orig), flow.isn(Direction::Resp)];
     let numbers = flow
@@ -61,17 +28,18 @@ pub(super) fn emit(
             isns[dir as usize]
         });
     let data_offset = (header.len() / 4) as u16;
-    header[0..2].copy_from_slice(&flow.port(dir).to_be_bytes());
-    header[2..4].copy_from_slice(&flow.port(dir.reverse()).to_be_bytes());
-    header[4..8].copy_from_slice(&numbers.seq.0.to_be_bytes());
-    header[8..12].copy_from_slice(&numbers.ack.0.to_be_bytes());
-    header[12..14].copy_from_slice(&(data_offset << 12 | segment_flags).to_be_bytes());
-    header[14..16].copy_from_slice(&action.tcp_win.to_be_bytes());
+    header[field::SOURCE_PORT].copy_from_slice(&flow.port(dir).to_be_bytes());
+    header[field::DESTINATION_PORT].copy_from_slice(&flow.port(dir.reverse()).to_be_bytes());
+    header[field::SEQ].copy_from_slice(&numbers.seq.0.to_be_bytes());
+    header[field::ACK].copy_from_slice(&numbers.ack.0.to_be_bytes());
+    header[field::OFFSET_AND_FLAGS]
+        .copy_from_slice(&(data_offset << 12 | segment_flags).to_be_bytes());
+    header[field::WINDOW].copy_from_slice(&action.tcp_win.to_be_bytes());
     if segment_flags & flags::URG != 0 {
         // Points behind the urgent data: all of the payload, or one byte to come.
-        header[18..20].copy_from_slice(&action.l4_payload_len.max(1).to_be_bytes());
+        header[field::URGENT_POINTER].copy_from_slice(&action.l4_payload_len.max(1).to_be_bytes());
     }
-    if let Some(layout) = layout(action, profiles) {
+    if let Some(layout) = profiles.layout(action.tcp_opt_profile) {
         emit_options(
             layout,
             flow,

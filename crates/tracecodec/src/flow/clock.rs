@@ -1,9 +1,9 @@
 //! The clock by which flows and sessions are forgotten.
 
-use super::session;
+use super::IDLE;
 use crate::pcap::Timestamp;
 
-/// Goes on by the time from packet to packet, but by no more than [`session::IDLE`] at once and never backwards: a hole in the
+/// Goes on by the time from packet to packet, but by no more than [`IDLE`] at once and never backwards: a hole in the
 /// capture, or a step back, says nothing of what the flows did meanwhile.
 #[derive(Debug, Default)]
 pub(super) struct Clock {
@@ -17,7 +17,7 @@ impl Clock {
         let step = self
             .last_time
             .map_or(0, |last| time.0.saturating_sub(last.0));
-        self.now += step.clamp(0, session::IDLE);
+        self.now += step.clamp(0, IDLE);
         self.last_time = Some(time);
         self.now
     }
@@ -38,6 +38,6 @@ mod tests {
         assert_eq!(clock.tick(Timestamp(5)), 0);
         assert_eq!(clock.tick(Timestamp(8)), 3);
         assert_eq!(clock.tick(Timestamp(2)), 3);
-        assert_eq!(clock.tick(Timestamp(i64::MAX)), 3 + session::IDLE);
+        assert_eq!(clock.tick(Timestamp(i64::MAX)), 3 + IDLE);
     }
 }

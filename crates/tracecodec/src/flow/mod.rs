@@ -12,3 +12,6 @@ pub use table::{FlowTable, Lifetime, Placement};
 
 /// Slots that `flow_token` can number.
 pub const MAX_SLOTS: usize = 1 << 16;
+
+/// Silence that ends a session, in nanoseconds.
+pub const IDLE: i64 = 60 * 1_000_000_000;

@@ -12,14 +12,11 @@
 use hashbrown::HashMap;
 
 use super::clock::Clock;
-use super::{FlowKey, Orientation};
+use super::{FlowKey, IDLE, Orientation};
 use crate::action::Direction;
 use crate::pcap::Timestamp;
 use crate::tcp::{Connection, flags};
 use crate::wire::{Headers, Transport};
-
-/// Silence that ends a session, in nanoseconds.
-pub const IDLE: i64 = 60 * 1_000_000_000;
 
 /// A live session.
 #[derive(Debug, Clone)]
@@ -170,8 +167,7 @@ impl<T> Session<T> {
         let Transport::Tcp(tcp) = headers.transport else {
             return false;
         };
-        let syn = tcp.flags & (flags::SYN | flags::ACK) == flags::SYN;
-        (syn && self.connection.state.is_over())
+        (flags::opens(tcp.flags) && self.connection.state.is_over())
             || self
                 .connection
                 .is_reused_by(self.dir(from), tcp.flags, tcp.numbers.seq)

@@ -6,7 +6,7 @@ use std::collections::BinaryHeap;
 use hashbrown::HashMap;
 
 use super::clock::Clock;
-use super::{FlowKey, MAX_SLOTS, Orientation, session};
+use super::{FlowKey, IDLE, MAX_SLOTS, Orientation};
 use crate::action::{Direction, FlowEvent};
 use crate::pcap::Timestamp;
 
@@ -29,8 +29,8 @@ impl Lifetime {
     /// the idle time of sessions), or a day.
     pub const fn idle(self) -> i64 {
         match self {
-            Lifetime::Passing => 5 * session::IDLE,
-            Lifetime::Lasting => 24 * 60 * session::IDLE,
+            Lifetime::Passing => 5 * IDLE,
+            Lifetime::Lasting => 24 * 60 * IDLE,
         }
     }
 }

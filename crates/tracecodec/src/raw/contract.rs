@@ -6,9 +6,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::schema::{Active, CATEGORICAL, COLUMNS, Column, Kind, NUMERIC, RawRow, Value};
-use super::{categorical, numeric, render};
+use super::{categorical, numeric};
 use crate::action::{Family, OptionProfiles, Proto};
-use crate::wire::ip_proto;
+use crate::wire::{IPV4_HEADER, ip_proto};
 
 /// What a model says of a categorical column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -285,10 +285,10 @@ impl RawRow {
 
     fn is_too_long(&self, profiles: &OptionProfiles) -> bool {
         let counted = match self.ip_version {
-            Family::V4 => render::IPV4_HEADER,
+            Family::V4 => IPV4_HEADER,
             Family::V6 => 0,
         };
-        let len = render::header_len(self, profiles) + usize::from(self.payload_len);
+        let len = self.header_len(profiles) + usize::from(self.payload_len);
         counted + len > usize::from(u16::MAX)
     }
 }

@@ -37,10 +37,11 @@ mod vocabulary;
 pub use bits::{BITS, Bit, BitRow, SEGMENTS, Segment};
 pub use contract::{Candidate, Category, Fault, InvalidRow, InvalidRows, Reason};
 pub use diagnostics::{Deviations, Diagnostics, Matches};
-pub use oracle::{RawOracle, Schema};
+pub use oracle::RawOracle;
 pub use render::{Payload, Renderer};
 pub use schema::{
-    Active, CATEGORICAL, COLUMNS, Column, Kind, NUMERIC, RawRow, Value, categorical, numeric,
+    Active, CATEGORICAL, COLUMNS, Column, Kind, NUMERIC, RawRow, Schema, Value, categorical,
+    numeric,
 };
 pub use table::{RowCounts, RowReader};
 pub use vocabulary::{ValueCounts, Vocabularies, Vocabulary, VocabularyPolicy};

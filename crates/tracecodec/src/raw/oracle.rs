@@ -1,23 +1,11 @@
 //! The oracle of the raw packet tables: rows, and packets of them, with nothing learned in between (the paper, C.5).
 
-use serde::{Deserialize, Serialize};
-
 use super::bits::BitRow;
 use super::render::{Payload, Renderer};
+use super::schema::Schema;
 use super::table::{RowCounts, RowReader};
 use crate::action::OptionProfiles;
 use crate::pcap::Packet;
-
-/// As what a row is held between reading and rendering.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Schema {
-    /// Header fields, a column each.
-    #[default]
-    Columns,
-    /// The bits of the headers.
-    Bits,
-}
 
 /// Takes the packets of one trace through a table. What differs then is what the table does not hold.
 pub struct RawOracle {

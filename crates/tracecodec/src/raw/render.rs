@@ -10,10 +10,7 @@ use super::contract::InvalidRow;
 use super::schema::RawRow;
 use crate::action::{Family, OptionProfiles, Proto};
 use crate::pcap::{LinkType, Packet, Timestamp};
-use crate::wire::{SHORT_HEADER, TCP_HEADER, checksum, icmp, ip_proto};
-
-/// Length of an IPv4 header without options.
-pub(super) const IPV4_HEADER: usize = 20;
+use crate::wire::{IPV4_HEADER, TCP_HEADER, checksum, ethertype, field, icmp, ip_proto};
 
 /// Destination and source of every frame: locally administered.
 const MACS: [u8; 12] = *b"\x02TC\x00\x00\x02\x02TC\x00\x00\x01";
@@ -74,15 +71,6 @@ impl Renderer {
     }
 }
 
-/// Length of the transport header, options included.
-pub(super) fn header_len(row: &RawRow, profiles: &OptionProfiles) -> usize {
-    match row.block() {
-        Proto::Tcp => TCP_HEADER + options(row, profiles).len(),
-        Proto::Udp | Proto::Icmp => SHORT_HEADER,
-        Proto::Other => 0,
-    }
-}
-
 /// The options area: the layout as it is, and so zeros where values vary within a connection.
 fn options<'a>(row: &RawRow, profiles: &'a OptionProfiles) -> &'a [u8] {
     profiles
@@ -101,15 +89,12 @@ fn has_free_payload(row: &RawRow) -> bool {
 
 fn emit_ethernet(row: &RawRow, frame: &mut Vec<u8>) {
     frame.extend(MACS);
-    frame.extend(match row.ip_version {
-        Family::V4 => [0x08, 0x00],
-        Family::V6 => [0x86, 0xdd],
-    });
+    frame.extend(ethertype::ip(row.ip_version).to_be_bytes());
 }
 
 /// Appends the IP and transport headers of a valid row. Lengths and checksums are those of the packet with a payload of zeros.
 pub(super) fn emit_headers(row: &RawRow, profiles: &OptionProfiles, frame: &mut Vec<u8>) {
-    let len = header_len(row, profiles) + usize::from(row.payload_len);
+    let len = row.header_len(profiles) + usize::from(row.payload_len);
     emit_ip(row, len, frame);
     emit_transport(row, len, profiles, frame);
 }
@@ -157,17 +142,17 @@ fn emit_transport(row: &RawRow, len: usize, profiles: &OptionProfiles, frame: &m
     let checksum_at = match row.block() {
         Proto::Tcp => {
             emit_tcp(row, options(row, profiles), frame);
-            16
+            field::tcp::CHECKSUM
         }
         Proto::Udp => {
             for word in [row.udp_sport, row.udp_dport, len as u16, 0] {
                 frame.extend(word.to_be_bytes());
             }
-            6
+            field::udp::CHECKSUM
         }
         Proto::Icmp => {
             frame.extend([row.icmp_type, row.icmp_code, 0, 0, 0, 0, 0, 0]);
-            2
+            field::icmp::CHECKSUM
         }
         Proto::Other => return,
     };

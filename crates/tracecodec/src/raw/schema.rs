@@ -5,7 +5,18 @@ use std::net::{IpAddr, Ipv4Addr};
 use serde::{Deserialize, Serialize};
 
 use crate::action::{Family, OptionProfiles, Proto};
-use crate::wire::ip_proto;
+use crate::wire::{self, ip_proto};
+
+/// How a row is held between reading and rendering.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Schema {
+    /// Header fields, a column each.
+    #[default]
+    Columns,
+    /// The bits of the headers.
+    Bits,
+}
 
 /// One packet as its headers tell it. Fields that [`COLUMNS`] calls inactive for the packet are 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,6 +107,11 @@ impl RawRow {
             proto if proto == ip_proto::icmp(self.ip_version) => Proto::Icmp,
             _ => Proto::Other,
         }
+    }
+
+    /// Length of the transport header, options included.
+    pub(super) fn header_len(&self, profiles: &OptionProfiles) -> usize {
+        wire::transport_header_len(self.block(), profiles.options_len(self.tcp_opt_profile))
     }
 }
 

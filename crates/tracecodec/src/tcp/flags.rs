@@ -1,7 +1,7 @@
-//! TCP flags (RFC 9293 section 3.1, RFC 3168, RFC 9768) and how the action splits them: the coarse event in `tcp_ctrl`,
-//! the rest in `tcp_flag_bits`.
+//! TCP flags (RFC 9293 section 3.1, RFC 3168, RFC 9768), and how the action splits them: the coarse
+//! event in `tcp_ctrl`, the rest in `tcp_flag_bits`.
 
-use crate::action::Control;
+use crate::action::{Action, Control};
 
 /// FIN.
 pub const FIN: u16 = 0x001;
@@ -38,6 +38,22 @@ const BITS: [(u16, u16); 5] = [
 
 /// The bits of `tcp_flag_bits` that mean something.
 const KNOWN_BITS: u16 = 0x73f;
+
+/// Whether a segment with these flags opens a connection: SYN without ACK.
+pub fn opens(flags: u16) -> bool {
+    flags & (SYN | ACK) == SYN
+}
+
+/// Sequence numbers that SYN and FIN take beside the payload (RFC 9293 section 3.4). Both together
+/// take one, as Wireshark counts.
+pub fn sequence_len(flags: u16) -> u32 {
+    u32::from(flags & (SYN | FIN) != 0)
+}
+
+/// The flag bits of a TCP action's header.
+pub fn of(action: &Action) -> u16 {
+    join(action.tcp_ctrl, action.tcp_flag_bits)
+}
 
 /// Splits the twelve flag bits of a header.
 pub fn split(flags: u16) -> (Control, u16) {
@@ -111,5 +127,20 @@ mod tests {
             assert_eq!(bits, canonical_bits(control, bits));
             assert_eq!(join(control, bits), flags, "{flags:#05x}");
         }
+    }
+
+    #[test]
+    fn test_numbers_that_flags_take() {
+        assert_eq!([ACK, PSH | ACK, RST].map(sequence_len), [0; 3]);
+        assert_eq!(
+            [SYN, SYN | ACK, FIN | ACK, SYN | FIN].map(sequence_len),
+            [1; 4]
+        );
+    }
+
+    #[test]
+    fn test_a_syn_without_ack_opens() {
+        assert!([SYN, SYN | ECE | CWR, SYN | FIN].into_iter().all(opens));
+        assert!(![ACK, SYN | ACK, FIN, RST].into_iter().any(opens));
     }
 }

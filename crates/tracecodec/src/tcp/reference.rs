@@ -134,9 +134,7 @@ impl Connection {
     /// base of its direction.
     pub fn is_reused_by(&self, dir: Direction, segment_flags: u16, seq: SeqNumber) -> bool {
         let base = self.halves[dir as usize].base;
-        segment_flags & (flags::SYN | flags::ACK) == flags::SYN
-            && base != Base::Unset
-            && base != Base::At(seq)
+        flags::opens(segment_flags) && base != Base::Unset && base != Base::At(seq)
     }
 
     /// The sequence number that a direction is expected to send next; none while nothing of it was seen, or only acknowledgments.
@@ -278,7 +276,7 @@ impl Connection {
         numbers: SegmentNumbers,
         ack_unseen: AckReference,
     ) {
-        let phantom = u32::from(segment_flags & (flags::SYN | flags::FIN) != 0);
+        let phantom = flags::sequence_len(segment_flags);
         self.take_bases(dir, segment_flags, numbers, ack_unseen);
         self.halves[dir as usize].take(numbers.seq, numbers.seq + (len + phantom));
         if ack_unseen != AckReference::Zero {

@@ -1,5 +1,9 @@
 //! The Internet checksum (RFC 1071).
 
+use std::ops::Range;
+
+use super::field;
+
 /// Adds big-endian 16-bit words to a running sum; an odd last byte counts as the high half of a word.
 pub fn sum(bytes: &[u8]) -> u32 {
     let mut words = bytes.chunks_exact(2);
@@ -26,14 +30,14 @@ pub fn finish(sum: u32) -> u16 {
     !(fold(sum.into()) as u16)
 }
 
-/// Writes the checksum field at `at` of a transport header. A UDP checksum (`at` 6) of 0 means "none", so that it becomes all
-/// ones (RFC 768); for the others both are the same number.
-pub fn put(header: &mut [u8], at: usize, sum: u32) {
-    let field = match (finish(sum), at) {
-        (0, 6) => 0xffff,
-        (field, _) => field,
+/// Writes the checksum field of a transport header. A UDP checksum of 0 means "none", so that it
+/// becomes all ones (RFC 768); in one's complement both are the same number.
+pub(crate) fn put(header: &mut [u8], place: Range<usize>, sum: u32) {
+    let checksum = match finish(sum) {
+        0 if place == field::udp::CHECKSUM => 0xffff,
+        checksum => checksum,
     };
-    header[at..at + 2].copy_from_slice(&field.to_be_bytes());
+    header[place].copy_from_slice(&checksum.to_be_bytes());
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What is known of ICMP (RFC 792) and ICMPv6 (RFC 4443) messages by their type.
 
+use super::{IPV4_HEADER, IPV6_HEADER};
 use crate::action::Family;
 
 /// Whether messages of this type are echo requests or replies.
@@ -45,8 +46,8 @@ fn has_options(family: Family, icmp_type: u8) -> bool {
 pub fn smallest_body(family: Family, icmp_type: u8) -> u16 {
     match (family, icmp_type) {
         // The quoted IP header and 64 bits of what follows.
-        (Family::V4, _) if is_error(family, icmp_type) => 20 + 8,
-        (Family::V6, _) if is_error(family, icmp_type) => 40 + 8,
+        (Family::V4, _) if is_error(family, icmp_type) => IPV4_HEADER as u16 + 8,
+        (Family::V6, _) if is_error(family, icmp_type) => IPV6_HEADER as u16 + 8,
         // Timestamps, address masks.
         (Family::V4, 13 | 14) => 12,
         (Family::V4, 17 | 18) => 4,

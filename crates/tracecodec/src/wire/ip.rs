@@ -7,6 +7,12 @@ use etherparse::{Ipv4HeaderSlice, Ipv6HeaderSlice};
 use super::{SkipReason, ip_proto};
 use crate::action::Family;
 
+/// Length of an IPv4 header without options.
+pub(crate) const IPV4_HEADER: usize = 20;
+
+/// Length of an IPv6 header without extension headers.
+pub(crate) const IPV6_HEADER: usize = 40;
+
 /// An IP packet in scope: whole, or cut by the capture after the IP header.
 pub(super) struct IpPacket<'a> {
     pub(super) family: Family,
@@ -58,7 +64,7 @@ fn parse_v4(data: &[u8], wire_len: usize) -> Result<IpPacket<'_>, SkipReason> {
         ttl: header.ttl(),
         tos: header.dcp().value() << 2 | header.ecn().value(),
         flags: header.slice()[6] >> 5,
-        ext: ((header_len - 20) / 4) as u8,
+        ext: ((header_len - IPV4_HEADER) / 4) as u8,
         proto: header.protocol().0,
         len,
         payload_len,
@@ -68,7 +74,7 @@ fn parse_v4(data: &[u8], wire_len: usize) -> Result<IpPacket<'_>, SkipReason> {
 
 fn parse_v6(data: &[u8], wire_len: usize) -> Result<IpPacket<'_>, SkipReason> {
     let header = Ipv6HeaderSlice::from_slice(data).map_err(|_| SkipReason::CutHeader)?;
-    let len = ip_len(header.payload_length().into(), 40, wire_len);
+    let len = ip_len(header.payload_length().into(), IPV6_HEADER, wire_len);
     let (proto, header_len) = walk_extensions(data, header.next_header().0)?;
     let payload_len = len
         .checked_sub(header_len)
@@ -80,7 +86,7 @@ fn parse_v6(data: &[u8], wire_len: usize) -> Result<IpPacket<'_>, SkipReason> {
         ttl: header.hop_limit(),
         tos: header.traffic_class(),
         flags: 0,
-        ext: u8::try_from((header_len - 40) / 4).map_err(|_| SkipReason::TooLong)?,
+        ext: u8::try_from((header_len - IPV6_HEADER) / 4).map_err(|_| SkipReason::TooLong)?,
         proto,
         len,
         payload_len,
@@ -100,7 +106,7 @@ fn ip_len(field: usize, uncounted: usize, wire_len: usize) -> usize {
 /// Follows the chain of hop-by-hop, routing, destination and fragment headers. Returns the protocol behind it and the length
 /// of all headers. Authentication headers are not followed, so that both families treat them alike: as a protocol.
 fn walk_extensions(data: &[u8], first: u8) -> Result<(u8, usize), SkipReason> {
-    let (mut proto, mut at) = (first, 40);
+    let (mut proto, mut at) = (first, IPV6_HEADER);
     loop {
         match proto {
             ip_proto::HOP_BY_HOP | ip_proto::ROUTING | ip_proto::DESTINATION_OPTIONS => {

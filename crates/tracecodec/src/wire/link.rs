@@ -4,7 +4,9 @@ use super::SkipReason;
 use crate::pcap::LinkType;
 
 /// EtherTypes that lead to IP.
-mod ethertype {
+pub(crate) mod ethertype {
+    use crate::action::Family;
+
     pub(super) const IPV4: u16 = 0x0800;
     pub(super) const IPV6: u16 = 0x86dd;
     pub(super) const VLAN: u16 = 0x8100;
@@ -21,6 +23,14 @@ mod ethertype {
     pub(super) const CISCO_METADATA: u16 = 0x8909;
     /// Cisco VN-Tag.
     pub(super) const VNTAG: u16 = 0x8926;
+
+    /// The EtherType of IP of a family.
+    pub(crate) fn ip(family: Family) -> u16 {
+        match family {
+            Family::V4 => IPV4,
+            Family::V6 => IPV6,
+        }
+    }
 }
 
 /// Nesting of tags and encapsulations beyond which a frame is not followed.

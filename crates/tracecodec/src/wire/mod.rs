@@ -1,6 +1,7 @@
 //! Headers: what a frame says, from the link layer to the fixed transport header. Bytes only, no meaning.
 
 pub mod checksum;
+pub(crate) mod field;
 pub mod icmp;
 mod ip;
 pub mod link;
@@ -12,8 +13,10 @@ use std::net::IpAddr;
 use crate::action::Family;
 use crate::pcap::Packet;
 
+pub(crate) use ip::{IPV4_HEADER, IPV6_HEADER};
+pub(crate) use link::ethertype;
 pub use transport::{IcmpHeader, TcpHeader, Transport};
-pub(crate) use transport::{SHORT_HEADER, TCP_HEADER};
+pub(crate) use transport::{SHORT_HEADER, TCP_HEADER, transport_header_len};
 
 /// IP protocol numbers that the code names.
 pub mod ip_proto {
@@ -191,6 +194,6 @@ pub fn parse<'a>(packet: &Packet<'a>) -> Result<Headers<'a>, SkipReason> {
 fn longest(family: Family) -> usize {
     match family {
         Family::V4 => usize::from(u16::MAX),
-        Family::V6 => 40 + usize::from(u16::MAX),
+        Family::V6 => IPV6_HEADER + usize::from(u16::MAX),
     }
 }

@@ -1,7 +1,9 @@
 //! The fixed transport headers: TCP (RFC 9293), UDP (RFC 768), ICMP (RFC 792), ICMPv6 (RFC 4443).
 
+use std::ops::Range;
+
 use super::ip::IpPacket;
-use super::{SkipReason, icmp, ip_proto};
+use super::{SkipReason, field, icmp, ip_proto};
 use crate::action::{Family, OptionLayout, Proto};
 use crate::tcp::{SegmentNumbers, SeqNumber};
 
@@ -10,6 +12,15 @@ pub(crate) const SHORT_HEADER: usize = 8;
 
 /// Length of the fixed TCP header.
 pub(crate) const TCP_HEADER: usize = 20;
+
+/// Length of a transport header; of TCP, with an options area of this length.
+pub(crate) fn transport_header_len(proto: Proto, options_len: usize) -> usize {
+    match proto {
+        Proto::Tcp => TCP_HEADER + options_len,
+        Proto::Udp | Proto::Icmp => SHORT_HEADER,
+        Proto::Other => 0,
+    }
+}
 
 /// A TCP header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,24 +119,33 @@ fn fixed<'a, const N: usize>(ip: &IpPacket<'a>) -> Result<&'a [u8; N], SkipReaso
     ip.payload.first_chunk().ok_or(SkipReason::CutHeader)
 }
 
+/// A 16-bit field.
+fn word(header: &[u8], field: Range<usize>) -> u16 {
+    u16::from_be_bytes([header[field.start], header[field.start + 1]])
+}
+
+/// A 32-bit field.
+fn long(header: &[u8], field: Range<usize>) -> u32 {
+    let bytes = header[field].first_chunk().copied();
+    u32::from_be_bytes(bytes.expect("the field has four bytes"))
+}
+
 fn tcp<'a>(ip: &IpPacket<'a>) -> Result<(Transport<'a>, usize), SkipReason> {
     let header: &[u8; TCP_HEADER] = fixed(ip)?;
-    let header_len = 4 * usize::from(header[12] >> 4);
+    let offset_and_flags = word(header, field::tcp::OFFSET_AND_FLAGS);
+    let header_len = 4 * usize::from(offset_and_flags >> 12);
     if header_len < TCP_HEADER || header_len > ip.payload_len {
         return Err(SkipReason::MalformedHeader);
     }
-    let word = |at| u16::from_be_bytes([header[at], header[at + 1]]);
-    let long =
-        |at| u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
     let header = TcpHeader {
-        source_port: word(0),
-        destination_port: word(2),
+        source_port: word(header, field::tcp::SOURCE_PORT),
+        destination_port: word(header, field::tcp::DESTINATION_PORT),
         numbers: SegmentNumbers {
-            seq: SeqNumber(long(4)),
-            ack: SeqNumber(long(8)),
+            seq: SeqNumber(long(header, field::tcp::SEQ)),
+            ack: SeqNumber(long(header, field::tcp::ACK)),
         },
-        flags: word(12) & 0xfff,
-        window: word(14),
+        flags: offset_and_flags & 0xfff,
+        window: word(header, field::tcp::WINDOW),
         options: &ip.payload[TCP_HEADER..header_len.min(ip.payload.len())],
         options_len: header_len - TCP_HEADER,
     };
@@ -134,15 +154,14 @@ fn tcp<'a>(ip: &IpPacket<'a>) -> Result<(Transport<'a>, usize), SkipReason> {
 
 fn udp<'a>(ip: &IpPacket<'a>) -> Result<(Transport<'a>, usize), SkipReason> {
     let header: &[u8; SHORT_HEADER] = fixed(ip)?;
-    let word = |at| u16::from_be_bytes([header[at], header[at + 1]]);
     // A length of 0 stands for a jumbogram (RFC 2675) or an offloaded datagram.
-    if matches!(word(4), 1..=7) {
+    if matches!(word(header, field::udp::LENGTH), 1..=7) {
         return Err(SkipReason::MalformedHeader);
     }
     Ok((
         Transport::Udp {
-            source_port: word(0),
-            destination_port: word(2),
+            source_port: word(header, field::udp::SOURCE_PORT),
+            destination_port: word(header, field::udp::DESTINATION_PORT),
         },
         SHORT_HEADER,
     ))
@@ -151,16 +170,16 @@ fn udp<'a>(ip: &IpPacket<'a>) -> Result<(Transport<'a>, usize), SkipReason> {
 fn icmp_message<'a>(ip: &IpPacket<'a>) -> Result<(Transport<'a>, usize), SkipReason> {
     let header: &[u8; SHORT_HEADER] = fixed(ip)?;
     let body = u16::try_from(ip.payload_len - SHORT_HEADER).map_err(|_| SkipReason::TooLong)?;
-    let has_code = icmp::has_code(ip.family, header[0], header[1]);
-    if !has_code || icmp::legal_body(ip.family, header[0], body) != body {
+    let (icmp_type, code) = (header[field::icmp::TYPE], header[field::icmp::CODE]);
+    let has_code = icmp::has_code(ip.family, icmp_type, code);
+    if !has_code || icmp::legal_body(ip.family, icmp_type, body) != body {
         return Err(SkipReason::MalformedHeader);
     }
-    let identifier = u16::from_be_bytes([header[4], header[5]]);
     Ok((
         Transport::Icmp(IcmpHeader {
-            icmp_type: header[0],
-            code: header[1],
-            identifier,
+            icmp_type,
+            code,
+            identifier: word(header, field::icmp::IDENTIFIER),
         }),
         SHORT_HEADER,
     ))

@@ -48,7 +48,7 @@ pub(crate) fn check(src: &Path, arrows: &Arrows) {
 }
 
 /// The Rust files below a folder, sorted.
-fn sources(folder: &Path) -> BTreeSet<PathBuf> {
+pub(crate) fn sources(folder: &Path) -> BTreeSet<PathBuf> {
     let mut files = BTreeSet::new();
     for entry in fs::read_dir(folder).expect("the sources are there") {
         let path = entry.expect("the sources can be listed").path();
@@ -62,7 +62,7 @@ fn sources(folder: &Path) -> BTreeSet<PathBuf> {
 }
 
 /// The stage that a file belongs to: its top folder or its own name.
-fn stage_of(file: &Path, src: &Path) -> String {
+pub(crate) fn stage_of(file: &Path, src: &Path) -> String {
     let inside = file.strip_prefix(src).expect("found below src");
     let inside = inside.with_extension("");
     let top = inside.iter().next().and_then(|name| name.to_str());

@@ -4,7 +4,8 @@
 //! drawn, each given those before it.
 
 use tracecodec::action::schema::Active;
-use tracecodec::action::{AckReference, Action, Control, FlowEvent, Proto, SeqReference};
+use tracecodec::action::{AckReference, Action, FlowEvent, Proto, SeqReference};
+use tracecodec::tcp::flags;
 
 use crate::codec::symbols::{Symbols, proto_of};
 use crate::codec::{CodecConfig, ContextSource};
@@ -166,10 +167,7 @@ impl Unacknowledged {
             AckReference::PeerUnseen => self.0[1 - sender] = 0,
             AckReference::Zero => {}
         }
-        let phantom = match action.tcp_ctrl {
-            Control::Syn | Control::SynAck | Control::Fin => 1,
-            _ => 0,
-        };
+        let phantom = flags::sequence_len(flags::of(action));
         let length = u32::from(action.l4_payload_len) + phantom;
         let advance = match action.tcp_seq_delta_sign {
             SeqReference::Forward => action.tcp_seq_delta.wrapping_add(length),
@@ -195,6 +193,7 @@ impl Unacknowledged {
 mod tests {
     use super::*;
     use crate::codec::batch::tests::action;
+    use tracecodec::action::Control;
     use tracecodec::action::context::Context;
 
     #[test]

@@ -1,9 +1,9 @@
 //! The analysis of one conversation, segment by segment.
 
-use super::unacked::Unacked;
+use super::unacked::{Unacked, is_before};
 use super::{Event, EventSet};
 use crate::action::Direction;
-use crate::tcp::flags::{ACK, FIN, RST, SYN};
+use crate::tcp::flags::{self, ACK, FIN, RST, SYN};
 use crate::tcp::{SegmentNumbers, SeqNumber};
 
 /// A retransmission this soon after the ACK that asked for it is a fast one: nanoseconds, exclusive.
@@ -22,11 +22,6 @@ const ACKED_UNSEEN: i32 = -1;
 /// The number that stands for "not known" where a state holds sequence numbers. A stream that reaches it is forgotten for a moment;
 /// so says the analyser that sets the rules.
 const UNKNOWN: SeqNumber = SeqNumber(0);
-
-/// Whether `a` comes before `b`, by their signed difference. Of two numbers half the number space apart each comes before the other.
-pub(super) fn is_before(a: SeqNumber, b: SeqNumber) -> bool {
-    a - b < 0
-}
 
 /// What the analysis needs to know of a TCP segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -50,7 +45,7 @@ impl Segment {
 
     /// Whether it opens a connection: SYN without ACK.
     fn opens(&self) -> bool {
-        self.flags & (SYN | ACK) == SYN
+        flags::opens(self.flags)
     }
 
     /// Whether it leaves the connection as it is: none of SYN, FIN, RST.
@@ -60,12 +55,12 @@ impl Segment {
 
     /// Whether it takes sequence numbers.
     fn takes_numbers(&self) -> bool {
-        self.len > 0 || self.has(SYN | FIN)
+        self.len > 0 || flags::sequence_len(self.flags) > 0
     }
 
-    /// The sequence number behind it. SYN and FIN together count one.
+    /// The sequence number behind it.
     fn end(&self) -> SeqNumber {
-        self.payload_end() + u32::from(self.has(SYN | FIN))
+        self.payload_end() + flags::sequence_len(self.flags)
     }
 
     fn payload_end(&self) -> SeqNumber {

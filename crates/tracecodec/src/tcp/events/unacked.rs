@@ -2,11 +2,16 @@
 
 use std::collections::VecDeque;
 
-use super::conversation::is_before;
 use crate::tcp::SeqNumber;
 
 /// Segments of a direction that are remembered at most; those beyond it are not looked at closely, see [`Unacked::is_full`].
 const MOST: usize = 10_000;
+
+/// Whether `a` comes before `b`, by their signed difference. Of two numbers half the
+/// number space apart, each comes before the other.
+pub(super) fn is_before(a: SeqNumber, b: SeqNumber) -> bool {
+    a - b < 0
+}
 
 /// Ends of the segments that the peer has not acknowledged, ascending; a segment that was sent twice is in it twice.
 ///

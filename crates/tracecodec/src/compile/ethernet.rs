@@ -1,0 +1,13 @@
+//! Ethernet headers of the output.
+
+use super::flow::Flow;
+use crate::action::Action;
+use crate::wire::ethertype;
+
+/// Appends the header.
+pub(super) fn emit(action: &Action, flow: &Flow, frame: &mut Vec<u8>) {
+    let dir = action.role();
+    frame.extend(flow.mac(dir.reverse()));
+    frame.extend(flow.mac(dir));
+    frame.extend(ethertype::ip(action.ip_family).to_be_bytes());
+}
