@@ -32,6 +32,8 @@
 //! disclosure           what an artifact discloses of the captures that it was made from
 //! model                models by name
 //! dataset              what models learn from: shards, captures and actions files
+//! report               contents of the page of evaluations and trainings; the card of a model
+//! plot                 how figures and tables are drawn: knows no word of networks
 //! run                  the verbs
 //! ```
 
@@ -43,7 +45,9 @@ mod jobs;
 pub mod lifting;
 pub mod model;
 pub mod monitor;
+pub mod plot;
 pub mod realise;
+pub mod report;
 pub mod run;
 pub mod settings;
 #[cfg(test)]

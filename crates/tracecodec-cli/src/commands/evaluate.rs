@@ -24,11 +24,13 @@ use crate::output::{check_distinct, print, print_json, printable, write_json};
 
 /// Measure how faithful a capture is to its reference.
 ///
-/// Both are read packet by packet; neither actions nor latents are needed, so any tool's output can be measured. Two folders are compared
-/// capture by capture, by their names without what tells format and compression (a/1.pcap is a/1.pcapng.gz), and the counts are added up;
-/// files that are no captures are left out, with a warning.
+/// Both are read packet by packet; neither actions nor latents are needed, so any tool's output can
+/// be measured. Two folders are compared capture by capture, by their names without what tells
+/// format and compression (a/1.pcap is a/1.pcapng.gz), and the counts are added up; files that are
+/// no captures are left out, with a warning.
 ///
-/// docs/metrics.md has every formula. `tracecodec report` draws a page from what --json or --output write.
+/// docs/metrics.md has every formula. `tracecodec report` draws a page from what --json or --output
+/// write.
 #[derive(Debug, Args)]
 pub(crate) struct Evaluate {
     /// What should have come out: a capture, or a folder of captures.
@@ -40,7 +42,8 @@ pub(crate) struct Evaluate {
     /// Name of the method in reports. Default: the name of DECODED.
     #[arg(long, value_name = "NAME")]
     label: Option<String>,
-    /// Name of the data in reports: evaluations of one dataset stand side by side. Default: the name of REFERENCE.
+    /// Name of the data in reports: evaluations of one dataset stand side by side. Default: the
+    /// name of REFERENCE.
     #[arg(long, value_name = "NAME")]
     dataset: Option<String>,
     /// Packets that were asked for in each decoded capture. Default: as many as the reference has.
@@ -66,7 +69,8 @@ enum Analyzer {
 }
 
 impl Evaluate {
-    /// Of two folders of the same names, in which so many packets were asked for in each decoded capture.
+    /// Of two folders of the same names, in which so many packets were asked for in each decoded
+    /// capture.
     pub(super) fn of_folders(reference: &Path, decoded: &Path, requested: u64) -> Self {
         Self {
             reference: reference.to_path_buf(),

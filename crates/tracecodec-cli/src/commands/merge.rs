@@ -13,7 +13,8 @@ use crate::output::{check_distinct, printable};
 
 /// Add up evaluations of parts of a dataset, made anywhere.
 ///
-/// The result is the same as if all captures had been compared in one run, in whatever order the parts are named.
+/// The result is the same as if all captures had been compared in one run, in whatever order the
+/// parts are named.
 #[derive(Debug, Args)]
 pub(crate) struct Merge {
     /// Evaluations as `evaluate` writes them.

@@ -11,13 +11,13 @@ use tracecodec::action::Action;
 use tracecodec::output::Output;
 use tracecodec_nn::probe::{Between, Dimension, Interpolation, Noise};
 use tracecodec_nn::{Codec, Probe as Probed, ProbeConfig, probe};
+use tracecodec_pipeline::report::geometry;
 
 use crate::args::{LiftArgs, ModelArgs, ReadArgs};
 use crate::failure::Hint;
 use crate::input::{Input, progress_bar};
 use crate::interrupt;
 use crate::output::{check_distinct, check_stdout, print, print_json};
-use crate::report::geometry;
 
 /// Measure whether near latents decode to near packets.
 ///
@@ -111,7 +111,7 @@ fn measure(args: &Probe, codec: &Codec, actions: &[Action]) -> Result<Probed> {
 
 fn draw(path: &Path, summary: &Summary) -> Result<()> {
     let mut output = Output::create(path)?;
-    let drawing = geometry(&summary.probe, &summary.model).standalone();
+    let drawing = geometry::svg(&summary.probe, &summary.model);
     output.write_all(drawing.as_bytes())?;
     Ok(output.finish()?)
 }

@@ -11,11 +11,12 @@ use tracecodec::output::Output;
 use tracecodec_nn::codec::training::{Manifest, Validation};
 use tracecodec_nn::model::Kind;
 use tracecodec_nn::{Codec, CodecSettings, EncoderKind, Precision, TokenLayout};
+use tracecodec_pipeline::plot::number::short;
+use tracecodec_pipeline::report::model_card::{self, model_card};
 
 use crate::args::{DeviceArg, ReadArgs};
 use crate::choice::choice;
 use crate::failure::Hint;
-use crate::model_card::{self, model_card};
 use crate::output::print_summary;
 use crate::training_data::{self, TrainingData};
 use crate::training_run::{TrainingArgs, TrainingBar, stopped_early, warn};

@@ -27,10 +27,11 @@ pub(crate) fn write(path: &Path, document: &impl Serialize) -> Result<(), Error>
 
 /// Writes a text file, which appears whole.
 pub(crate) fn write_text(path: &Path, text: &str) -> Result<(), Error> {
-    let io = |error| Error::io("cannot write", path, error);
-    let mut output = Output::create(path).map_err(io)?;
-    output.write_all(text.as_bytes()).map_err(io)?;
-    output.finish().map_err(io)
+    let mut output = Output::create(path).map_err(tracecodec::Error::Output)?;
+    output
+        .write_all(text.as_bytes())
+        .map_err(tracecodec::Error::Output)?;
+    Ok(output.finish().map_err(tracecodec::Error::Output)?)
 }
 
 /// The manifest beside an artifact: its name with `.json` behind it.

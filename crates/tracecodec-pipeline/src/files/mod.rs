@@ -3,6 +3,7 @@
 pub mod capture;
 pub(crate) mod claim;
 pub(crate) mod document;
+pub(crate) mod evaluation;
 pub mod folder;
 pub mod writer;
 

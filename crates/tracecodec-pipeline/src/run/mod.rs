@@ -12,5 +12,6 @@ pub mod generate;
 pub mod generator;
 pub mod inspect;
 pub mod lift;
+pub mod report;
 pub mod roundtrip;
 pub mod verify;

@@ -98,8 +98,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
         probe,
     };
     if let Some(svg) = &config.svg {
-        let drawing = geometry(&outcome.probe, &outcome.model);
-        document::write_text(svg, &drawing.standalone())?;
+        document::write_text(svg, &geometry::svg(&outcome.probe, &outcome.model))?;
     }
     Ok(outcome)
 }

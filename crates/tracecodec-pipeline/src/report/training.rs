@@ -2,21 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
 use tracecodec_nn::codec::training::{Manifest, Validation};
 use tracecodec_nn::train::read_history;
 
-use super::curve::Points;
 use super::dataset::{Dataset, Series, presentable_name, slug};
-use super::figure::{Figure, Legend};
-use super::lines::{Axis, Between, Lines};
-use super::number::{count, percent, short, si};
-use super::panel::{Panel, WIDTH};
-use super::scale::Scale;
 use super::section::{Complete, Section};
-use super::style::Style;
-use super::table::{Cell, Table};
-use crate::failure::Hint;
+use crate::error::Error;
+use crate::plot::figure::{Figure, Legend};
+use crate::plot::lines::{Axis, Between, Lines, Points};
+use crate::plot::mark::Style;
+use crate::plot::number::{count, percent, short, si};
+use crate::plot::panel::{Panel, WIDTH};
+use crate::plot::scale::Scale;
+use crate::plot::table::{Cell, Table};
 
 /// A codec's training.
 struct Training {
@@ -36,7 +34,10 @@ const NATS: Told = (short, |value| format!("{} nats", short(value)));
 const SHARE: Told = (percent, percent);
 
 /// The section of these folders of trained codecs; none if there are none.
-pub(crate) fn training(folders: &[PathBuf], datasets: &[Dataset]) -> Result<Option<Section>> {
+pub(crate) fn training(
+    folders: &[PathBuf],
+    datasets: &[Dataset],
+) -> Result<Option<Section>, Error> {
     if folders.is_empty() {
         return Ok(None);
     }
@@ -44,7 +45,7 @@ pub(crate) fn training(folders: &[PathBuf], datasets: &[Dataset]) -> Result<Opti
     for folder in folders {
         let training = Training::read(folder)?;
         if trainings.iter().any(|known| known.name == training.name) {
-            return Err(Hint::error(
+            return Err(Error::refused(
                 format!("{}: named twice", training.name),
                 "name each codec's folder once",
             ));
@@ -55,11 +56,11 @@ pub(crate) fn training(folders: &[PathBuf], datasets: &[Dataset]) -> Result<Opti
 }
 
 impl Training {
-    fn read(folder: &Path) -> Result<Self> {
-        let told =
-            |what: String, hint: &str| Hint::error(format!("{}: {what}", folder.display()), hint);
-        let kind =
-            "--training takes folders that `tracecodec train` wrote; evaluations stand before it";
+    fn read(folder: &Path) -> Result<Self, Error> {
+        let told = |what: String, hint: &str| {
+            Error::refused(format!("{}: {what}", folder.display()), hint)
+        };
+        let kind = "`training` takes folders that train wrote; evaluations stand before it";
         if !folder.is_dir() {
             return Err(told("not a folder".to_string(), kind));
         }
@@ -69,7 +70,7 @@ impl Training {
         if !folder.join("manifest.json").is_file() {
             return Err(told(
                 "no manifest.json there".to_string(),
-                "a training writes it when it ends; `tracecodec train --resume` goes on with one that was interrupted",
+                "a training writes it when it ends; train with the setting `resume` continues one that was interrupted",
             ));
         }
         // As it was named, but for a separator at its end.

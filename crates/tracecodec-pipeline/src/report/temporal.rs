@@ -2,17 +2,17 @@
 
 use tracecodec::metrics::{Histogram, TimeHistogram, TimelineBin, TraceSummary};
 
-use super::bars::bars;
-use super::curve::{self, Points};
+use super::curve;
 use super::dataset::{Dataset, Series};
-use super::figure::{Figure, Legend};
-use super::lines::{Axis, Between, Lines};
-use super::number::{percent, seconds, short, si};
-use super::panel::{HEAD, Panel, WIDTH};
 use super::protocol_state::value_quantiles;
-use super::scale::Scale;
-use super::style::MUTED;
-use super::table::{Cell, Table};
+use crate::plot::bars::bars;
+use crate::plot::colour::MUTED;
+use crate::plot::figure::{Figure, Legend};
+use crate::plot::lines::{Axis, Between, Lines, Points};
+use crate::plot::number::{percent, seconds, short, si};
+use crate::plot::panel::{HEAD, Panel, WIDTH};
+use crate::plot::scale::Scale;
+use crate::plot::table::{Cell, Table};
 
 /// Most windows of the rates' curves.
 const WINDOWS: i128 = 120;

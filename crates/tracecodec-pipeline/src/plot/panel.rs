@@ -1,56 +1,56 @@
 //! A panel: one drawing of a figure, with what is to be told of it in words.
 
-use super::dataset::Series;
-use super::style::{BAND, GRID, INK, MUTED};
+use super::colour::{BAND, GRID, INK, MUTED};
+use super::series::Series;
 use super::svg::{Anchor, Svg};
 use super::table::Table;
 
 /// A place in a drawing that has numbers to tell.
 #[derive(Debug, Clone)]
-pub(super) struct Mark {
-    pub(super) x: f64,
-    pub(super) y: f64,
+pub(crate) struct Mark {
+    pub(crate) x: f64,
+    pub(crate) y: f64,
     /// Number of the series within the panel.
-    pub(super) series: usize,
+    pub(crate) series: usize,
     /// Where in the data it is.
-    pub(super) at: String,
+    pub(crate) at: String,
     /// What is there.
-    pub(super) value: String,
+    pub(crate) value: String,
 }
 
 /// One drawing.
 #[derive(Debug, Clone)]
-pub(super) struct Panel {
-    pub(super) title: String,
-    pub(super) size: (f64, f64),
-    pub(super) svg: Svg,
+pub(crate) struct Panel {
+    pub(crate) title: String,
+    pub(crate) size: (f64, f64),
+    pub(crate) svg: Svg,
     /// Names of the series that the marks belong to.
-    pub(super) names: Vec<String>,
-    pub(super) marks: Vec<Mark>,
+    pub(crate) names: Vec<String>,
+    pub(crate) marks: Vec<Mark>,
     /// The numbers that matter, in a sentence: for who does not see the drawing.
-    pub(super) description: String,
+    pub(crate) description: String,
     /// More of the numbers.
-    pub(super) table: Option<Table>,
+    pub(crate) table: Option<Table>,
 }
 
 /// Where a panel's data is drawn.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Area {
-    pub(super) left: f64,
-    pub(super) top: f64,
-    pub(super) right: f64,
-    pub(super) bottom: f64,
+pub(crate) struct Area {
+    pub(crate) left: f64,
+    pub(crate) top: f64,
+    pub(crate) right: f64,
+    pub(crate) bottom: f64,
 }
 
 /// Width of most panels.
-pub(super) const WIDTH: f64 = 420.0;
+pub(crate) const WIDTH: f64 = 420.0;
 
 /// From a panel's upper edge to its data.
-pub(super) const HEAD: f64 = 50.0;
+pub(crate) const HEAD: f64 = 50.0;
 
 impl Panel {
     /// A panel with title and subtitle, and nothing drawn yet.
-    pub(super) fn new<T>(
+    pub(crate) fn new<T>(
         title: &str,
         subtitle: &str,
         size: (f64, f64),
@@ -73,7 +73,7 @@ impl Panel {
         }
     }
 
-    pub(super) fn mark(&mut self, (x, y): (f64, f64), series: usize, at: &str, value: &str) {
+    pub(crate) fn mark(&mut self, (x, y): (f64, f64), series: usize, at: &str, value: &str) {
         self.marks.push(Mark {
             x,
             y,
@@ -84,7 +84,7 @@ impl Panel {
     }
 
     /// Says that there is nothing to draw.
-    pub(super) fn nothing(&mut self, area: Area) {
+    pub(crate) fn nothing(&mut self, area: Area) {
         let middle = (
             (area.left + area.right) / 2.0,
             (area.top + area.bottom) / 2.0,
@@ -95,7 +95,7 @@ impl Panel {
     }
 
     /// Draws vertical grid lines with labels below, and the axis' name.
-    pub(super) fn x_axis(&mut self, area: Area, ticks: &[(f64, String)], name: &str) {
+    pub(crate) fn x_axis(&mut self, area: Area, ticks: &[(f64, String)], name: &str) {
         for (x, label) in ticks {
             self.svg.line((*x, area.top), (*x, area.bottom), GRID, 1.0);
             self.svg
@@ -113,7 +113,7 @@ impl Panel {
     }
 
     /// Draws horizontal grid lines with labels on the left.
-    pub(super) fn y_axis(&mut self, area: Area, ticks: &[(f64, String)]) {
+    pub(crate) fn y_axis(&mut self, area: Area, ticks: &[(f64, String)]) {
         for (y, label) in ticks {
             self.svg.line((area.left, *y), (area.right, *y), GRID, 1.0);
             self.svg
@@ -122,7 +122,7 @@ impl Panel {
     }
 
     /// Draws the reference as a line from top to bottom that other marks are seen against.
-    pub(super) fn reference_line(&mut self, x: f64, (top, bottom): (f64, f64)) {
+    pub(crate) fn reference_line(&mut self, x: f64, (top, bottom): (f64, f64)) {
         self.svg.polyline(&[(x, top), (x, bottom)], BAND, 5.0, "");
     }
 }

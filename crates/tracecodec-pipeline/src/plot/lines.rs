@@ -1,39 +1,42 @@
 //! Panels of curves: the reference as a broad band, the methods as thin lines on it.
 
-use super::curve::{Points, thin};
-use super::dataset::Series;
+use super::mark::Style;
 use super::panel::{Area, HEAD, Panel, WIDTH};
 use super::scale::Scale;
-use super::style::Style;
+use super::series::Series;
+
+/// Points of a curve, by ascending x.
+pub(crate) type Points = Vec<(f64, f64)>;
 
 /// An axis: its scale, and how its values read.
-pub(super) struct Axis<'a> {
-    pub(super) name: &'a str,
-    pub(super) scale: Scale,
+pub(crate) struct Axis<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) scale: Scale,
     /// At a tick.
-    pub(super) tick: fn(f64) -> String,
+    pub(crate) tick: fn(f64) -> String,
     /// At a point.
-    pub(super) value: fn(f64) -> String,
+    pub(crate) value: fn(f64) -> String,
 }
 
 /// A panel of curves, one a series.
-pub(super) struct Lines<'a> {
-    pub(super) title: &'a str,
+pub(crate) struct Lines<'a> {
+    pub(crate) title: &'a str,
     /// What the vertical axis is.
-    pub(super) subtitle: &'a str,
-    pub(super) x: Axis<'a>,
-    pub(super) y: Axis<'a>,
-    pub(super) between: Between,
+    pub(crate) subtitle: &'a str,
+    pub(crate) x: Axis<'a>,
+    pub(crate) y: Axis<'a>,
+    pub(crate) between: Between,
 }
 
 /// What a curve has between its points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Between {
+pub(crate) enum Between {
     /// A straight line.
     Line,
     /// The value of the point before.
     Before,
-    /// The value of the point after. That of the first point holds from the lower end of the axis on.
+    /// The value of the point after. That of the first point holds from the lower end of the axis
+    /// on.
     After,
 }
 
@@ -46,7 +49,7 @@ const COLUMN: f64 = 2.0;
 const MARKS: usize = 5;
 
 impl Lines<'_> {
-    pub(super) fn draw<T>(&self, series: &[Series<'_, T>], curves: &[Points]) -> Panel {
+    pub(crate) fn draw<T>(&self, series: &[Series<'_, T>], curves: &[Points]) -> Panel {
         let mut panel = Panel::new(self.title, self.subtitle, (WIDTH, HEIGHT), series);
         let area = Area {
             left: 56.0,
@@ -137,6 +140,30 @@ fn stairs_back(points: &[(f64, f64)], left: f64) -> Vec<(f64, f64)> {
     path
 }
 
+/// Thins a curve for drawing: of the points in one column of `column` pixels only the first, the
+/// lowest, the highest and the last stay, so that no peak is lost and the drawing covers the same
+/// columns. Takes positions in pixels, gives indexes.
+fn thin(positions: &[(f64, f64)], column: f64) -> Vec<usize> {
+    let mut kept = Vec::new();
+    let mut start = 0;
+    while start < positions.len() {
+        let number = (positions[start].0 / column).floor();
+        let within = |position: &&(f64, f64)| (position.0 / column).floor() == number;
+        let end = start + positions[start..].iter().take_while(within).count().max(1);
+        let by_height = |&a: &usize, &b: &usize| positions[a].1.total_cmp(&positions[b].1);
+        let extremes = [
+            (start..end).min_by(by_height),
+            (start..end).max_by(by_height),
+        ];
+        let mut indexes = [Some(start), extremes[0], extremes[1], Some(end - 1)];
+        indexes.sort();
+        kept.extend(indexes.into_iter().flatten());
+        start = end;
+    }
+    kept.dedup();
+    kept
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,5 +179,18 @@ mod tests {
         let path = stairs_back(&[(1.0, 9.0), (4.0, 5.0)], 0.0);
         assert_eq!(path, [(0.0, 9.0), (1.0, 9.0), (1.0, 5.0), (4.0, 5.0)]);
         assert!(stairs_back(&[], 0.0).is_empty());
+    }
+
+    #[test]
+    fn test_thinning_keeps_ends_and_extremes_of_columns() {
+        let heights = [5.0, 9.0, 1.0, 6.0, 7.0];
+        let positions: Vec<_> = heights
+            .iter()
+            .enumerate()
+            .map(|(x, &y)| (x as f64 * 0.2, y))
+            .collect();
+        assert_eq!(thin(&positions, 1.0), [0, 1, 2, 4]);
+        assert_eq!(thin(&positions, 0.1), [0, 1, 2, 3, 4]);
+        assert!(thin(&[], 1.0).is_empty());
     }
 }

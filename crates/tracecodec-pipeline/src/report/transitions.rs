@@ -1,13 +1,14 @@
-//! The paper's figures 4 and 7: which TCP label follows which, as a heatmap for the reference and for each method.
+//! The paper's figures 4 and 7: which TCP label follows which, as a heatmap for the reference and
+//! for each method.
 
 use tracecodec::metrics::TcpLabel;
 
 use super::dataset::{Dataset, Series};
-use super::figure::{Figure, Legend};
-use super::number::{count, percent, short};
-use super::panel::Panel;
-use super::style::{MUTED, on_ramp, ramp, step};
-use super::svg::{Anchor, Svg, fit_bold};
+use crate::plot::colour::{MUTED, on_ramp, ramp, step};
+use crate::plot::figure::{Figure, Legend};
+use crate::plot::number::{count, percent, short};
+use crate::plot::panel::Panel;
+use crate::plot::svg::{Anchor, Svg, fit_bold};
 
 /// Width and height of a cell.
 const CELL: (f64, f64) = (41.0, 34.0);

@@ -1,25 +1,27 @@
 //! Panels of one number a series: bars that bear their names and numbers.
 
-use super::dataset::Series;
+use super::colour::{Colour, INK};
+use super::mark::Style;
 use super::panel::{Area, HEAD, Panel, WIDTH};
 use super::scale::Scale;
-use super::style::{Colour, INK, Style};
+use super::series::Series;
 use super::svg::{Anchor, fit, text_width};
 
 /// Height of a bar with its distance to the next one.
 const ROW: f64 = 24.0;
 
-/// Room left of the bars for the names, with the marks before them: as much as they need, within limits.
+/// Room left of the bars for the names, with the marks before them: as much as they need, within
+/// limits.
 const NAMES: (f64, f64) = (100.0, 210.0);
 
 /// Room of the marks and the gaps beside the names.
 const MARKS: f64 = 32.0;
 
 /// Draws a number for each series; none where there is no such number. `say` makes text of it.
-pub(super) fn bars(
+pub(crate) fn bars<T>(
     title: &str,
     subtitle: &str,
-    series: &[Series<'_>],
+    series: &[Series<'_, T>],
     values: &[Option<f64>],
     say: fn(f64) -> String,
 ) -> Panel {
@@ -71,7 +73,8 @@ pub(super) fn bars(
     panel
 }
 
-/// Where a bar's number begins: behind the bar, and behind the reference's line where that would run through it.
+/// Where a bar's number begins: behind the bar, and behind the reference's line where that would
+/// run through it.
 fn beside(end: f64, text: &str, band: Option<f64>) -> f64 {
     let begin = end + 8.0;
     match band {

@@ -4,11 +4,11 @@ use tracecodec::action::schema::QUANTITIES;
 use tracecodec_nn::Probe;
 use tracecodec_nn::probe::Dimension;
 
-use super::figure::{Figure, Legend};
-use super::number::{percent, short};
-use super::panel::Panel;
-use super::style::{BAND, MUTED, ramp, step};
-use super::svg::{Anchor, Svg};
+use crate::plot::colour::{BAND, MUTED, ramp, step};
+use crate::plot::figure::{Figure, Legend};
+use crate::plot::number::{percent, short};
+use crate::plot::panel::Panel;
+use crate::plot::svg::{Anchor, Svg};
 
 /// Dimensions that are drawn: those with most divergence.
 const COLUMNS: usize = 64;
@@ -25,8 +25,14 @@ const BARS: (f64, f64) = (46.0, 36.0);
 /// From the upper edge to the cells: the dimensions' numbers stand below the bars.
 const TOP: f64 = BARS.0 + BARS.1 + 16.0;
 
-/// The dimensions with most divergence from left to right, the quantities from top to bottom; one panel a step.
-pub(crate) fn figure(probe: &Probe, model: &str) -> Figure {
+/// The figure of a probe as one SVG file.
+pub fn svg(probe: &Probe, model: &str) -> String {
+    figure(probe, model).standalone()
+}
+
+/// The dimensions with most divergence from left to right, the quantities from top to bottom; one
+/// panel a step.
+fn figure(probe: &Probe, model: &str) -> Figure {
     let dimensions = &probe.dimensions[..probe.dimensions.len().min(COLUMNS)];
     let steps = dimensions.first().map_or(0, |first| first.moves.len());
     Figure {

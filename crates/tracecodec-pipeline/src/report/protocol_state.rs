@@ -1,17 +1,18 @@
-//! The paper's figures 3 and 6: protocols, TCP events, control labels, flow sizes, and how many packets came out.
+//! The paper's figures 3 and 6: protocols, TCP events, control labels, flow sizes, and how many
+//! packets came out.
 
 use tracecodec::metrics::{TcpLabel, TraceSummary};
 
-use super::bars::bars;
-use super::curve::{Points, ccdf};
+use super::curve::ccdf;
 use super::dataset::{Dataset, Series};
-use super::dots::Dots;
-use super::figure::{Figure, Legend};
-use super::lines::{Axis, Between, Lines};
-use super::number::{count, percent, short, si};
-use super::panel::{Panel, WIDTH};
-use super::scale::Scale;
-use super::table::{Cell, Table};
+use crate::plot::bars::bars;
+use crate::plot::dots::Dots;
+use crate::plot::figure::{Figure, Legend};
+use crate::plot::lines::{Axis, Between, Lines, Points};
+use crate::plot::number::{count, percent, short, si};
+use crate::plot::panel::{Panel, WIDTH};
+use crate::plot::scale::Scale;
+use crate::plot::table::{Cell, Table};
 
 pub(super) fn figure(dataset: &Dataset) -> Figure {
     let series = dataset.series();

@@ -1,7 +1,7 @@
 //! Numbers as people read them.
 
 /// Three significant digits, thousands apart; powers of ten where there would be many zeros.
-pub(crate) fn short(value: f64) -> String {
+pub fn short(value: f64) -> String {
     let size = value.abs();
     if value == 0.0 {
         "0".to_string()
@@ -21,7 +21,7 @@ pub(crate) fn short(value: f64) -> String {
 }
 
 /// A whole number, thousands apart.
-pub(super) fn thousands(value: i64) -> String {
+pub(crate) fn thousands(value: i64) -> String {
     let digits = value.unsigned_abs().to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -43,12 +43,12 @@ pub(crate) fn count(value: u64) -> String {
 }
 
 /// A share from 0 to 1 in percent.
-pub(super) fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     format!("{} %", short(100.0 * share))
 }
 
 /// A time in seconds, in the unit that makes it short.
-pub(super) fn seconds(value: f64) -> String {
+pub(crate) fn seconds(value: f64) -> String {
     let units = [(1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")];
     let unit = units
         .into_iter()
@@ -58,7 +58,7 @@ pub(super) fn seconds(value: f64) -> String {
 }
 
 /// Thousands as k, M, G: for axes.
-pub(super) fn si(value: f64) -> String {
+pub(crate) fn si(value: f64) -> String {
     let units = [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")];
     match units.into_iter().find(|(unit, _)| value.abs() >= *unit) {
         Some((unit, name)) => format!("{}{name}", short(value / unit)),

@@ -1,9 +1,9 @@
 //! A section of the page: tables and figures of one dataset, or of all trainings.
 
 use super::dataset::Dataset;
-use super::figure::Figure;
-use super::table::Table;
 use super::{interleaving, protocol_state, tables, temporal, transitions};
+use crate::plot::figure::Figure;
+use crate::plot::table::Table;
 
 /// What the page, the folder of figures and the files of tables are made from.
 pub(crate) struct Section {

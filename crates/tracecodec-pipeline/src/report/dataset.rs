@@ -1,10 +1,9 @@
 //! Evaluations side by side: those of one dataset, with its reference.
 
-use anyhow::Result;
 use tracecodec::metrics::{Evaluation, TraceSummary};
 
-use super::style::Style;
-use crate::failure::Hint;
+use crate::error::Error;
+use crate::plot::mark::Style;
 
 /// What was evaluated on one reference.
 pub(crate) struct Dataset {
@@ -18,15 +17,11 @@ pub(crate) struct Dataset {
     pub(crate) warnings: Vec<String>,
 }
 
-/// What figures show beside others of its kind: captures, unless told otherwise.
-pub(super) struct Series<'a, T = TraceSummary> {
-    pub(super) name: &'a str,
-    pub(super) style: Style,
-    pub(super) data: &'a T,
-}
+/// The captures of a dataset, beside each other.
+pub(super) type Series<'a, T = TraceSummary> = crate::plot::series::Series<'a, T>;
 
 impl Dataset {
-    /// TraceSummary of the reference.
+    /// Summary of the reference.
     pub(super) fn reference(&self) -> &TraceSummary {
         &self.methods[0].1.reference
     }
@@ -78,8 +73,9 @@ impl Dataset {
     }
 }
 
-/// Groups evaluations by dataset. Both stand in the order in which they were named; a label looks the same in all datasets.
-pub(crate) fn datasets(evaluations: Vec<Evaluation>) -> Result<Vec<Dataset>> {
+/// Groups evaluations by dataset. Both stand in the order in which they were named; a label looks
+/// the same in all datasets.
+pub(crate) fn datasets(evaluations: Vec<Evaluation>) -> Result<Vec<Dataset>, Error> {
     let mut datasets: Vec<Dataset> = Vec::new();
     let mut labels: Vec<String> = Vec::new();
     for evaluation in evaluations.into_iter().map(presentable) {
@@ -120,7 +116,8 @@ fn presentable(evaluation: Evaluation) -> Evaluation {
     }
 }
 
-/// A name in one line, without what commands a terminal or turns the direction of text; "unnamed" if it is empty.
+/// A name in one line, without what commands a terminal or turns the direction of text; "unnamed"
+/// if it is empty.
 pub(super) fn presentable_name(name: &str) -> String {
     let name: String = name
         .trim()
@@ -141,14 +138,14 @@ pub(super) fn presentable_name(name: &str) -> String {
     }
 }
 
-fn check_labels(dataset: &Dataset) -> Result<()> {
+fn check_labels(dataset: &Dataset) -> Result<(), Error> {
     let labels = dataset.methods.iter().map(|(_, method)| &method.label);
     let mut seen: Vec<&String> = Vec::new();
     for label in labels {
         if seen.contains(&label) {
-            return Err(Hint::error(
+            return Err(Error::refused(
                 format!("two evaluations of {label} on {}", dataset.name),
-                "name methods apart with `evaluate --label`; `merge` adds up evaluations of parts",
+                "name methods apart with the setting `label` of evaluate; merge adds up evaluations of parts",
             ));
         }
         seen.push(label);
@@ -156,7 +153,8 @@ fn check_labels(dataset: &Dataset) -> Result<()> {
     Ok(())
 }
 
-/// Bytes of a name for files at most, without the number that may follow: far from what file systems allow, as figures add theirs.
+/// Bytes of a name for files at most, without the number that may follow: far from what file
+/// systems allow, as figures add theirs.
 const SLUG: usize = 60;
 
 /// A name for files and links, unlike the others': small letters, digits and hyphens.

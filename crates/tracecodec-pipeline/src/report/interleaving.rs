@@ -2,15 +2,15 @@
 
 use tracecodec::metrics::TraceSummary;
 
-use super::bars::bars;
 use super::curve::{active, ccdf};
 use super::dataset::{Dataset, Series};
-use super::figure::{Figure, Legend};
-use super::number::{count, percent, short};
-use super::panel::{Panel, WIDTH};
 use super::protocol_state::{tail, value_quantiles};
-use super::table::{Cell, Table};
 use super::temporal::over_time;
+use crate::plot::bars::bars;
+use crate::plot::figure::{Figure, Legend};
+use crate::plot::number::{count, percent, short};
+use crate::plot::panel::{Panel, WIDTH};
+use crate::plot::table::{Cell, Table};
 
 pub(super) fn figure(dataset: &Dataset) -> Figure {
     let series = dataset.series();

@@ -2,14 +2,14 @@
 
 use std::fmt::Write as _;
 
-use super::style::{Colour, INK, MUTED, PAPER};
+use super::colour::{Colour, INK, MUTED, PAPER};
 
 /// Fonts that most machines have.
-pub(super) const FONTS: &str = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif";
+pub(crate) const FONTS: &str = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif";
 
 /// Where a text's position is within it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Anchor {
+pub(crate) enum Anchor {
     Start,
     Middle,
     End,
@@ -17,10 +17,10 @@ pub(super) enum Anchor {
 
 /// Elements written so far.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Svg(pub(super) String);
+pub(crate) struct Svg(pub(crate) String);
 
 impl Svg {
-    pub(super) fn rect(&mut self, (x, y): (f64, f64), (width, height): (f64, f64), fill: &str) {
+    pub(crate) fn rect(&mut self, (x, y): (f64, f64), (width, height): (f64, f64), fill: &str) {
         let [x, y, width, height] = [x, y, width, height].map(tenth);
         let _ = write!(
             self.0,
@@ -28,7 +28,7 @@ impl Svg {
         );
     }
 
-    pub(super) fn line(&mut self, from: (f64, f64), to: (f64, f64), stroke: Colour, width: f64) {
+    pub(crate) fn line(&mut self, from: (f64, f64), to: (f64, f64), stroke: Colour, width: f64) {
         let [x1, y1, x2, y2] = [from.0, from.1, to.0, to.1].map(tenth);
         let (stroke, width) = (stroke.light, tenth(width));
         let _ = write!(
@@ -37,7 +37,7 @@ impl Svg {
         );
     }
 
-    pub(super) fn polyline(
+    pub(crate) fn polyline(
         &mut self,
         points: &[(f64, f64)],
         stroke: Colour,
@@ -57,7 +57,7 @@ impl Svg {
     }
 
     /// A filled shape, with an edge that keeps it apart from what is below.
-    pub(super) fn polygon(&mut self, points: &[(f64, f64)], fill: Colour) {
+    pub(crate) fn polygon(&mut self, points: &[(f64, f64)], fill: Colour) {
         let _ = write!(
             self.0,
             r#"<polygon points="{}" fill="{}" stroke="{}" stroke-width="0.8"/>"#,
@@ -68,7 +68,7 @@ impl Svg {
     }
 
     /// A filled circle, with the same edge.
-    pub(super) fn circle(&mut self, x: f64, y: f64, r: f64, fill: Colour) {
+    pub(crate) fn circle(&mut self, x: f64, y: f64, r: f64, fill: Colour) {
         let [x, y, r] = [x, y, r].map(tenth);
         let _ = write!(
             self.0,
@@ -77,16 +77,16 @@ impl Svg {
         );
     }
 
-    pub(super) fn text(&mut self, (x, y): (f64, f64), anchor: Anchor, text: &str) {
+    pub(crate) fn text(&mut self, (x, y): (f64, f64), anchor: Anchor, text: &str) {
         self.styled_text((x, y), anchor, text, INK, 11.0, false);
     }
 
-    pub(super) fn muted_text(&mut self, (x, y): (f64, f64), anchor: Anchor, text: &str) {
+    pub(crate) fn muted_text(&mut self, (x, y): (f64, f64), anchor: Anchor, text: &str) {
         self.styled_text((x, y), anchor, text, MUTED, 11.0, false);
     }
 
     /// Text on a halo that keeps what is below from crossing it.
-    pub(super) fn halo_text(&mut self, at: (f64, f64), text: &str, fill: Colour, size: f64) {
+    pub(crate) fn halo_text(&mut self, at: (f64, f64), text: &str, fill: Colour, size: f64) {
         let halo = format!(
             r#" stroke="{}" stroke-width="4" stroke-linejoin="round" paint-order="stroke""#,
             PAPER.light
@@ -94,7 +94,7 @@ impl Svg {
         self.write_text(at, (fill, size), &halo, text);
     }
 
-    pub(super) fn styled_text(
+    pub(crate) fn styled_text(
         &mut self,
         at: (f64, f64),
         anchor: Anchor,
@@ -138,7 +138,7 @@ fn list(points: &[(f64, f64)]) -> String {
 }
 
 /// A coordinate to a tenth of a pixel, without what need not be written.
-pub(super) fn tenth(value: f64) -> String {
+pub(crate) fn tenth(value: f64) -> String {
     let text = format!("{value:.1}");
     match text.strip_suffix(".0") {
         Some("-0") => "0".to_string(),
@@ -148,12 +148,12 @@ pub(super) fn tenth(value: f64) -> String {
 }
 
 /// About how wide a text of size 11 is: as wide as in the widest of the fonts.
-pub(super) fn text_width(text: &str) -> f64 {
+pub(crate) fn text_width(text: &str) -> f64 {
     text.chars().count() as f64 * 6.9
 }
 
 /// The text, cut with an ellipsis where it would be wider.
-pub(super) fn fit(text: &str, width: f64) -> String {
+pub(crate) fn fit(text: &str, width: f64) -> String {
     if text_width(text) <= width {
         return text.to_string();
     }
@@ -163,7 +163,7 @@ pub(super) fn fit(text: &str, width: f64) -> String {
 }
 
 /// The same for bold text of another size.
-pub(super) fn fit_bold(text: &str, width: f64, size: f64) -> String {
+pub(crate) fn fit_bold(text: &str, width: f64, size: f64) -> String {
     fit(text, width * 0.9 * 11.0 / size)
 }
 

@@ -3,8 +3,8 @@
 use tracecodec::metrics::{Evaluation, METRICS, Metric, Unit};
 
 use super::dataset::Dataset;
-use super::number::{count, short};
-use super::table::{Cell, Table};
+use crate::plot::number::{count, short};
+use crate::plot::table::{Cell, Table};
 
 /// Columns of the main table, with the paper's headings.
 const MAIN: [(&str, &str); 6] = [
@@ -162,7 +162,8 @@ fn is_learned(method: &Evaluation) -> bool {
     !method.label.to_lowercase().contains("oracle")
 }
 
-/// Whether a method's numbers may be marked as best. Those of a capture without packets may not: it has no wrong events, having none.
+/// Whether a method's numbers may be marked as best. Those of a capture without packets may not: it
+/// has no wrong events, having none.
 fn competes(method: &Evaluation) -> bool {
     is_learned(method) && method.decoded.packets > 0
 }
@@ -192,8 +193,8 @@ fn hundredth(value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::style::Style;
     use super::*;
+    use crate::plot::mark::Style;
 
     #[test]
     fn test_columns_are_metrics() {

@@ -2,7 +2,7 @@
 
 /// A scale's kind, with its ends.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Scale {
+pub(crate) enum Scale {
     /// Equal distances are equal differences.
     Linear { low: f64, high: f64 },
     /// Equal distances are equal ratios. Both ends are above zero.
@@ -11,7 +11,7 @@ pub(super) enum Scale {
 
 impl Scale {
     /// From zero to at least `high`, up to a tick; to 1 if there is nothing above zero.
-    pub(super) fn from_zero(high: f64) -> Self {
+    pub(crate) fn from_zero(high: f64) -> Self {
         let high = if high > 1e-300 && high < 1e300 {
             high
         } else {
@@ -23,7 +23,7 @@ impl Scale {
     }
 
     /// Whole decades around the values above zero; one decade if there are none.
-    pub(super) fn decades(values: impl Iterator<Item = f64>) -> Self {
+    pub(crate) fn decades(values: impl Iterator<Item = f64>) -> Self {
         let (mut low, mut high) = (f64::INFINITY, 0.0_f64);
         for value in values.filter(|value| *value > 0.0 && value.is_finite()) {
             (low, high) = (low.min(value), high.max(value));
@@ -42,9 +42,9 @@ impl Scale {
         }
     }
 
-    /// From 1, 2 or 5 times a power of ten to another, around the values above zero: closer than [`decades`](Self::decades), which it is
-    /// if there are none.
-    pub(super) fn ratios(values: impl Iterator<Item = f64>) -> Self {
+    /// From 1, 2 or 5 times a power of ten to another, around the values above zero: closer than
+    /// [`decades`](Self::decades), which it is if there are none.
+    pub(crate) fn ratios(values: impl Iterator<Item = f64>) -> Self {
         let values: Vec<f64> = values
             .filter(|value| *value > 0.0 && value.is_finite())
             .collect();
@@ -61,16 +61,16 @@ impl Scale {
     }
 
     /// Where a value lies: 0 at the low end, 1 at the high end.
-    pub(super) fn at(self, value: f64) -> f64 {
+    pub(crate) fn at(self, value: f64) -> f64 {
         match self {
             Self::Linear { low, high } => (value - low) / (high - low),
             Self::Log { low, high } => (value / low).ln() / (high / low).ln(),
         }
     }
 
-    /// Values for ticks, ascending. On a logarithmic scale, of `most` decades each; beyond that, every second, third and so on. Within
-    /// less than two decades, 1, 2 and 5 times each.
-    pub(super) fn ticks(self, most: usize) -> Vec<f64> {
+    /// Values for ticks, ascending. On a logarithmic scale, of `most` decades each; beyond that,
+    /// every second, third and so on. Within less than two decades, 1, 2 and 5 times each.
+    pub(crate) fn ticks(self, most: usize) -> Vec<f64> {
         match self {
             Self::Linear { low, high } => {
                 let step = tick_step(high - low, most);
@@ -117,7 +117,7 @@ fn log_decade(value: f64, round: fn(f64) -> f64) -> i32 {
 }
 
 /// 1, 2 or 5 times a power of ten, so that a span has at most about `most` of it.
-pub(super) fn tick_step(span: f64, most: usize) -> f64 {
+pub(crate) fn tick_step(span: f64, most: usize) -> f64 {
     let rough = span / most.max(1) as f64;
     let power = 10_f64.powf((rough.log10() - 1e-9).floor());
     let factors = [1.0, 2.0, 5.0, 10.0];

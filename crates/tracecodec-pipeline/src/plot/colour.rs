@@ -1,13 +1,11 @@
-//! Colours, dashes and marks: what tells the series apart, for every eye and on paper without colour too.
+//! Colours: of text, lines and series, in light and in dark, and the scale of shares.
 
 use std::fmt::Write as _;
 
-use super::svg::Svg;
-
 /// A colour, and what takes its place in the dark.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Colour {
-    pub(super) light: &'static str,
+pub(crate) struct Colour {
+    pub(crate) light: &'static str,
     dark: &'static str,
 }
 
@@ -16,22 +14,23 @@ const fn colour(light: &'static str, dark: &'static str) -> Colour {
 }
 
 /// Text.
-pub(super) const INK: Colour = colour("#1b1f24", "#e6e9ed");
+pub(crate) const INK: Colour = colour("#1b1f24", "#e6e9ed");
 /// Text that matters less, and axes.
-pub(super) const MUTED: Colour = colour("#59636e", "#9aa4af");
+pub(crate) const MUTED: Colour = colour("#59636e", "#9aa4af");
 /// Grid lines.
-pub(super) const GRID: Colour = colour("#e4e7eb", "#2a3038");
+pub(crate) const GRID: Colour = colour("#e4e7eb", "#2a3038");
 /// What everything lies on.
-pub(super) const PAPER: Colour = colour("#ffffff", "#15191f");
+pub(crate) const PAPER: Colour = colour("#ffffff", "#15191f");
 /// The reference: a broad band under the other series.
-pub(super) const BAND: Colour = colour("#c3c9d1", "#4b545f");
+pub(crate) const BAND: Colour = colour("#c3c9d1", "#4b545f");
 /// Text on the lower half of [`ramp`].
 const ON_LOW: Colour = colour("#1b1f2a", "#e6e9ee");
 /// Text on its upper half.
 const ON_HIGH: Colour = colour("#fffffd", "#0d1117");
 
-/// Colours of the methods, after Okabe and Ito, told apart with any colour vision; darker where theirs are faint on white.
-const METHODS: [Colour; 6] = [
+/// Colours of the methods, after Okabe and Ito, told apart with any colour vision; darker where
+/// theirs are faint on white.
+pub(crate) const METHODS: [Colour; 6] = [
     colour("#0072b2", "#5cb2f2"),
     colour("#d55e00", "#ff8f4d"),
     colour("#00896a", "#35cda2"),
@@ -40,91 +39,8 @@ const METHODS: [Colour; 6] = [
     colour("#6b5b4b", "#c3ae97"),
 ];
 
-/// Dashes of the methods. Another number than of colours, so that forty-two methods differ.
-const DASHES: [&str; 7] = [
-    "",
-    "7 3",
-    "2.5 2.5",
-    "9 3 2 3",
-    "5 2 1.5 2 1.5 2",
-    "14 4",
-    "4 5",
-];
-
-/// The look of a series.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Style {
-    /// The reference's.
-    Reference,
-    /// That of the method with this number.
-    Method(usize),
-}
-
-impl Style {
-    pub(super) fn colour(self) -> Colour {
-        match self {
-            Self::Reference => BAND,
-            Self::Method(index) => METHODS[index % METHODS.len()],
-        }
-    }
-
-    /// `stroke-dasharray`; empty for a solid line.
-    pub(super) fn dash(self) -> &'static str {
-        match self {
-            Self::Reference => "",
-            Self::Method(index) => DASHES[index % DASHES.len()],
-        }
-    }
-
-    pub(super) fn stroke_width(self) -> f64 {
-        match self {
-            Self::Reference => 7.0,
-            Self::Method(_) => 1.8,
-        }
-    }
-
-    /// Draws the method's mark; the reference has none.
-    pub(super) fn mark(self, svg: &mut Svg, x: f64, y: f64) {
-        let Self::Method(index) = self else { return };
-        let r = 3.6;
-        let shape: &[(f64, f64)] = match index % 7 {
-            0 => return svg.circle(x, y, r, self.colour()),
-            1 => &[(-r, -r), (r, -r), (r, r), (-r, r)],
-            2 => &[(0.0, -4.6), (4.4, 3.2), (-4.4, 3.2)],
-            3 => &[(0.0, -5.0), (5.0, 0.0), (0.0, 5.0), (-5.0, 0.0)],
-            4 => &[(-4.4, -3.2), (4.4, -3.2), (0.0, 4.6)],
-            5 => &CROSS,
-            _ => &[(-5.5, -2.0), (5.5, -2.0), (5.5, 2.0), (-5.5, 2.0)],
-        };
-        let points: Vec<_> = shape.iter().map(|(dx, dy)| (x + dx, y + dy)).collect();
-        svg.polygon(&points, self.colour());
-    }
-
-    /// Draws a sample for legends, 30 wide.
-    pub(super) fn sample(self, svg: &mut Svg, x: f64, y: f64) {
-        let ends = [(x, y), (x + 30.0, y)];
-        svg.polyline(&ends, self.colour(), self.stroke_width(), self.dash());
-        self.mark(svg, x + 15.0, y);
-    }
-}
-
-const CROSS: [(f64, f64); 12] = [
-    (-1.6, -4.8),
-    (1.6, -4.8),
-    (1.6, -1.6),
-    (4.8, -1.6),
-    (4.8, 1.6),
-    (1.6, 1.6),
-    (1.6, 4.8),
-    (-1.6, 4.8),
-    (-1.6, 1.6),
-    (-4.8, 1.6),
-    (-4.8, -1.6),
-    (-1.6, -1.6),
-];
-
 /// Steps of [`ramp`].
-pub(super) const STEPS: usize = 21;
+pub(crate) const STEPS: usize = 21;
 
 /// Anchors of the ramp in light and in dark: its first, middle and last step.
 const ANCHORS: [[[f64; 3]; 3]; 2] = [
@@ -141,12 +57,12 @@ const ANCHORS: [[[f64; 3]; 3]; 2] = [
 ];
 
 /// The step of a share from 0 to 1.
-pub(super) fn step(share: f64) -> usize {
+pub(crate) fn step(share: f64) -> usize {
     (share.clamp(0.0, 1.0) * (STEPS - 1) as f64).round() as usize
 }
 
 /// A colour of the scale of shares, in light and in dark.
-pub(super) fn ramp(step: usize) -> [String; 2] {
+pub(crate) fn ramp(step: usize) -> [String; 2] {
     let at = 2.0 * step as f64 / (STEPS - 1) as f64;
     ANCHORS.map(|anchors| {
         let from = usize::from(at >= 1.0);
@@ -161,12 +77,12 @@ pub(super) fn ramp(step: usize) -> [String; 2] {
 }
 
 /// Text on a step of the ramp.
-pub(super) fn on_ramp(step: usize) -> Colour {
+pub(crate) fn on_ramp(step: usize) -> Colour {
     if step > 11 { ON_HIGH } else { ON_LOW }
 }
 
 /// The style sheet's part that gives the colours of drawings their places in the dark.
-pub(super) fn style_sheet() -> String {
+pub(crate) fn style_sheet() -> String {
     let fixed = [INK, MUTED, GRID, PAPER, BAND, ON_LOW, ON_HIGH];
     let fixed = fixed.into_iter().chain(METHODS);
     let fixed = fixed.map(|colour| [colour.light.to_string(), colour.dark.to_string()]);

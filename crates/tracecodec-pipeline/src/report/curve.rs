@@ -1,9 +1,8 @@
-//! What histograms and timelines look like as curves, and how curves of many points are thinned.
+//! What histograms and timelines look like as curves.
 
 use tracecodec::metrics::{Binning, Histogram, Timeline, TimelineBin};
 
-/// Points of a curve, by ascending x.
-pub(super) type Points = Vec<(f64, f64)>;
+use crate::plot::lines::Points;
 
 /// Share of counts at or above each value: the complementary cumulative distribution.
 pub(super) fn ccdf(histogram: &Histogram) -> Points {
@@ -17,7 +16,8 @@ pub(super) fn ccdf(histogram: &Histogram) -> Points {
     points.collect()
 }
 
-/// Share of counts at or below each value: the cumulative distribution. It begins with the value before the first, at zero.
+/// Share of counts at or below each value: the cumulative distribution. It begins with the value
+/// before the first, at zero.
 pub(super) fn cdf(histogram: &Histogram) -> Points {
     let total = histogram.total() as f64;
     let mut below = 0;
@@ -33,17 +33,19 @@ pub(super) fn cdf(histogram: &Histogram) -> Points {
 /// Logarithmic bins of times joined to one.
 pub(super) const JOINED: u64 = 2;
 
-/// Lower edge of the curves of times, in seconds: what is below 1 µs has the last tenth of a decade before it.
+/// Lower edge of the curves of times, in seconds: what is below 1 µs has the last tenth of a decade
+/// before it.
 pub(super) const SHORTEST: f64 = 0.794_328_234_724_281_5e-6;
 
-/// The last of the logarithmic bins: all from 1,000 s on. A file may name others; they are not drawn.
+/// The last of the logarithmic bins: all from 1,000 s on. A file may name others; they are not
+/// drawn.
 const LAST: u64 = 181;
 
 /// A decade's share of bins after joining.
 const STEP: f64 = 0.1;
 
-/// Share of times in each tenth of a decade, as steps: x is the lower edge in seconds. The first step is all below 1 µs, the last
-/// all from 1,000 s on; a point at zero ends it.
+/// Share of times in each tenth of a decade, as steps: x is the lower edge in seconds. The first
+/// step is all below 1 µs, the last all from 1,000 s on; a point at zero ends it.
 pub(super) fn density(log: &Histogram) -> Points {
     let total = log.total() as f64;
     let Some(last) = log.max().map(|last| last.min(LAST)) else {
@@ -106,7 +108,8 @@ pub(super) fn span_ns(timeline: &Timeline) -> i128 {
     })
 }
 
-/// The narrowest window, of 1, 2 or 5 times a power of ten of `width_ns`, of which a span has at most `most`.
+/// The narrowest window, of 1, 2 or 5 times a power of ten of `width_ns`, of which a span has at
+/// most `most`.
 pub(super) fn window_ns(span_ns: i128, width_ns: i64, most: i128) -> i128 {
     let mut window = i128::from(width_ns.max(1));
     for (times, parts) in [(2, 1), (5, 2), (2, 1)].into_iter().cycle() {
@@ -118,7 +121,8 @@ pub(super) fn window_ns(span_ns: i128, width_ns: i64, most: i128) -> i128 {
     window
 }
 
-/// What happened a second, in windows from the first bin on, as steps. Windows in which nothing happened are zero.
+/// What happened a second, in windows from the first bin on, as steps. Windows in which nothing
+/// happened are zero.
 pub(super) fn rates(timeline: &Timeline, window_ns: i128, of: fn(&TimelineBin) -> u64) -> Points {
     let Some(&first) = timeline.bins().keys().next() else {
         return Vec::new();
@@ -140,29 +144,6 @@ pub(super) fn rates(timeline: &Timeline, window_ns: i128, of: fn(&TimelineBin) -
     points
         .map(|(index, &sum)| (index as f64 * window, sum as f64 / window))
         .collect()
-}
-
-/// Thins a curve for drawing: of the points in one column of `column` pixels only the first, the lowest, the highest and the last
-/// stay, so that no peak is lost and the drawing covers the same columns. Takes positions in pixels, gives indexes.
-pub(super) fn thin(positions: &[(f64, f64)], column: f64) -> Vec<usize> {
-    let mut kept = Vec::new();
-    let mut start = 0;
-    while start < positions.len() {
-        let number = (positions[start].0 / column).floor();
-        let within = |position: &&(f64, f64)| (position.0 / column).floor() == number;
-        let end = start + positions[start..].iter().take_while(within).count().max(1);
-        let by_height = |&a: &usize, &b: &usize| positions[a].1.total_cmp(&positions[b].1);
-        let extremes = [
-            (start..end).min_by(by_height),
-            (start..end).max_by(by_height),
-        ];
-        let mut indexes = [Some(start), extremes[0], extremes[1], Some(end - 1)];
-        indexes.sort();
-        kept.extend(indexes.into_iter().flatten());
-        start = end;
-    }
-    kept.dedup();
-    kept
 }
 
 #[cfg(test)]
@@ -216,18 +197,5 @@ mod tests {
         let rates = rates(&timeline, 5_000_000, |moment| moment.packets);
         assert_eq!(rates, [(0.0, 600.0), (0.005, 800.0), (0.01, 0.0)]);
         assert_eq!(active(&timeline), [(0.0, 1.0), (0.006, 0.0)]);
-    }
-
-    #[test]
-    fn test_thinning_keeps_ends_and_extremes_of_columns() {
-        let heights = [5.0, 9.0, 1.0, 6.0, 7.0];
-        let positions: Vec<_> = heights
-            .iter()
-            .enumerate()
-            .map(|(x, &y)| (x as f64 * 0.2, y))
-            .collect();
-        assert_eq!(thin(&positions, 1.0), [0, 1, 2, 4]);
-        assert_eq!(thin(&positions, 0.1), [0, 1, 2, 3, 4]);
-        assert!(thin(&[], 1.0).is_empty());
     }
 }

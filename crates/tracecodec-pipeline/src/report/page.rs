@@ -4,12 +4,13 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use super::figure::{Figure, Legend, Place};
-use super::panel::{Panel, WIDTH};
 use super::section::Section;
-use super::style::{Style, style_sheet};
-use super::svg::{FONTS, Svg, escape, tenth};
-use super::table::Table;
+use crate::plot::colour::style_sheet;
+use crate::plot::figure::{Figure, Legend, Place};
+use crate::plot::mark::Style;
+use crate::plot::panel::{Panel, WIDTH};
+use crate::plot::svg::{FONTS, Svg, escape, tenth};
+use crate::plot::table::Table;
 
 const TEMPLATE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");

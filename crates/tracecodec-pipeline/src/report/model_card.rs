@@ -1,4 +1,5 @@
-//! `MODEL_CARD.md`: what a trained codec is, in a page for people. All of it follows from the manifest of its training, and from the weights.
+//! `MODEL_CARD.md`: what a trained codec is, in a page for people. All of it follows from the
+//! manifest of its training, and from the weights.
 
 use std::fmt::Write as _;
 
@@ -6,16 +7,17 @@ use tracecodec_nn::codec::ContextSource;
 use tracecodec_nn::codec::training::Manifest;
 use tracecodec_nn::{CodecConfig, EncoderKind, Precision, TokenLayout};
 
-use crate::report::number::{count, short};
+use crate::plot::number::{count, short};
 
 /// Name of the file, in the folder of the codec.
-pub(crate) const FILE: &str = "MODEL_CARD.md";
+pub const FILE: &str = "MODEL_CARD.md";
 
 /// Files that are listed; a training may have thousands.
 const FILES: usize = 20;
 
-/// The card, as Markdown; `digest` is [`Codec::digest`](tracecodec_nn::Codec::digest), which manifests of latents tell.
-pub(crate) fn model_card(manifest: &Manifest, digest: &str) -> String {
+/// The card, as Markdown; `digest` is [`Codec::digest`](tracecodec_nn::Codec::digest), which
+/// manifests of latents tell.
+pub fn model_card(manifest: &Manifest, digest: &str) -> String {
     [
         about(manifest),
         shape(manifest, digest),

@@ -6,7 +6,7 @@ use super::svg::escape;
 
 /// A cell.
 #[derive(Debug, Clone)]
-pub(super) struct Cell {
+pub(crate) struct Cell {
     text: String,
     /// Text stands left, numbers right.
     number: bool,
@@ -17,7 +17,7 @@ pub(super) struct Cell {
 }
 
 impl Cell {
-    pub(super) fn text(text: &str) -> Self {
+    pub(crate) fn text(text: &str) -> Self {
         Self {
             text: text.to_string(),
             number: false,
@@ -26,14 +26,14 @@ impl Cell {
         }
     }
 
-    pub(super) fn number(text: String) -> Self {
+    pub(crate) fn number(text: String) -> Self {
         Self {
             number: true,
             ..Self::text(&text)
         }
     }
 
-    pub(super) fn best(self, best: bool) -> Self {
+    pub(crate) fn best(self, best: bool) -> Self {
         Self { best, ..self }
     }
 }
@@ -42,20 +42,20 @@ impl Cell {
 #[derive(Debug, Clone)]
 pub(crate) struct Table {
     /// What it is, in a line.
-    pub(super) title: String,
-    pub(super) head: Vec<String>,
+    pub(crate) title: String,
+    pub(crate) head: Vec<String>,
     rows: Vec<Vec<Cell>>,
     /// Why cells have no number.
     notes: Vec<String>,
     /// How to read it.
-    pub(super) caption: String,
+    pub(crate) caption: String,
 }
 
 /// Characters of a word above which it may break within a column's name.
 const LONG: usize = 14;
 
 impl Table {
-    pub(super) fn new(title: &str, head: impl IntoIterator<Item = String>) -> Self {
+    pub(crate) fn new(title: &str, head: impl IntoIterator<Item = String>) -> Self {
         Self {
             title: title.to_string(),
             head: head.into_iter().collect(),
@@ -65,12 +65,12 @@ impl Table {
         }
     }
 
-    pub(super) fn row(&mut self, cells: impl IntoIterator<Item = Cell>) {
+    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = Cell>) {
         self.rows.push(cells.into_iter().collect());
     }
 
     /// A cell without a number, and why.
-    pub(super) fn none(&mut self, reason: &str) -> Cell {
+    pub(crate) fn none(&mut self, reason: &str) -> Cell {
         let known = self.notes.iter().position(|note| note == reason);
         let note = known.unwrap_or_else(|| {
             self.notes.push(reason.to_string());
@@ -87,7 +87,7 @@ impl Table {
         char::from(b'a' + (note % 26) as u8)
     }
 
-    pub(super) fn html(&self) -> String {
+    pub(crate) fn html(&self) -> String {
         let mut html = format!(
             "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{0}\"><table><caption>{0}</caption><thead><tr>",
             escape(&self.title)

@@ -2,31 +2,32 @@
 
 use std::fmt::Write as _;
 
-use super::dataset::Series;
+use super::colour::{INK, PAPER, STEPS, ramp};
+use super::mark::Style;
 use super::panel::Panel;
-use super::style::{INK, PAPER, STEPS, Style, ramp};
+use super::series::Series;
 use super::svg::{Anchor, FONTS, Svg, escape, fit, fit_bold, tenth, text_width};
 
 /// A few panels that belong together.
 pub(crate) struct Figure {
     /// Its name in file names and links.
     pub(crate) key: &'static str,
-    pub(super) title: String,
+    pub(crate) title: String,
     /// What to see, and what good looks like.
-    pub(super) caption: String,
-    pub(super) panels: Vec<Panel>,
+    pub(crate) caption: String,
+    pub(crate) panels: Vec<Panel>,
     /// Panels in a row of the standalone drawing.
-    pub(super) columns: usize,
-    pub(super) legend: Legend,
+    pub(crate) columns: usize,
+    pub(crate) legend: Legend,
 }
 
 /// What tells the looks of the series.
-pub(super) struct Legend {
+pub(crate) struct Legend {
     /// Names and looks of the series; none where a scale of colours is drawn instead.
-    pub(super) samples: Vec<(String, Style)>,
+    pub(crate) samples: Vec<(String, Style)>,
     /// Its drawing at the width given, and its height.
-    pub(super) svg: Svg,
-    pub(super) height: f64,
+    pub(crate) svg: Svg,
+    pub(crate) height: f64,
 }
 
 /// Space around panels.
@@ -40,7 +41,7 @@ const TITLE_SIZE: f64 = 15.0;
 
 impl Legend {
     /// Samples of the series' looks, in as many lines as they need.
-    pub(super) fn of_series<T>(series: &[Series<'_, T>], width: f64) -> Self {
+    pub(crate) fn of_series<T>(series: &[Series<'_, T>], width: f64) -> Self {
         let mut svg = Svg::default();
         let (mut x, mut y) = (8.0, 12.0);
         for series in series {
@@ -64,7 +65,7 @@ impl Legend {
     }
 
     /// The colours of shares, from 0 to 100 % of something.
-    pub(super) fn of_shares(of: &str) -> Self {
+    pub(crate) fn of_shares(of: &str) -> Self {
         let mut svg = Svg::default();
         svg.muted_text((8.0, 16.0), Anchor::Start, "0 %");
         for step in 0..STEPS {
@@ -83,14 +84,15 @@ impl Legend {
 
 /// Where a panel is in the standalone drawing.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place {
-    pub(super) x: f64,
-    pub(super) y: f64,
+pub(crate) struct Place {
+    pub(crate) x: f64,
+    pub(crate) y: f64,
 }
 
 impl Figure {
-    /// The panels' numbers by column: each panel goes where most room is, so that columns end at about the same height.
-    pub(super) fn by_column(&self) -> Vec<Vec<usize>> {
+    /// The panels' numbers by column: each panel goes where most room is, so that columns end at
+    /// about the same height.
+    pub(crate) fn by_column(&self) -> Vec<Vec<usize>> {
         let mut columns = vec![Vec::new(); self.columns];
         let mut heights = vec![0.0_f64; self.columns];
         for (index, panel) in self.panels.iter().enumerate() {
@@ -103,7 +105,7 @@ impl Figure {
     }
 
     /// Whether the panels are alike: then rows keep their order on any width, and columns need not.
-    pub(super) fn is_grid(&self) -> bool {
+    pub(crate) fn is_grid(&self) -> bool {
         self.columns > 2
     }
 
@@ -117,7 +119,7 @@ impl Figure {
     }
 
     /// Where the panels are, and how large the whole is.
-    pub(super) fn layout(&self) -> (Vec<Place>, (f64, f64)) {
+    pub(crate) fn layout(&self) -> (Vec<Place>, (f64, f64)) {
         let mut places = vec![Place { x: 0.0, y: 0.0 }; self.panels.len()];
         let top = TITLE + self.legend.height + GAP;
         let (mut x, mut height) = (GAP, top);
@@ -135,12 +137,12 @@ impl Figure {
     }
 
     /// Width that [`layout`](Self::layout) makes of panels of one width.
-    pub(super) fn width(columns: usize, panel: f64) -> f64 {
+    pub(crate) fn width(columns: usize, panel: f64) -> f64 {
         columns as f64 * (panel + GAP) - GAP
     }
 
     /// What the standalone drawing has above its panels.
-    pub(super) fn head(&self) -> String {
+    pub(crate) fn head(&self) -> String {
         let mut svg = Svg::default();
         let at = (GAP + 8.0, 24.0);
         let room = self.layout().1.0 - 2.0 * at.0;

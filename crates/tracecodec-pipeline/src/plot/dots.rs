@@ -1,20 +1,21 @@
-//! Panels of shares by category: a lane for each method below the category's name, the reference as a line through all of them.
+//! Panels of shares by category: a lane for each method below the category's name, the reference as
+//! a line through all of them.
 
-use super::dataset::Series;
+use super::colour::{GRID, MUTED};
 use super::number::{percent, short};
 use super::panel::{Area, HEAD, Panel, WIDTH};
 use super::scale::Scale;
-use super::style::{GRID, MUTED};
+use super::series::Series;
 use super::svg::{Anchor, text_width};
 use super::table::{Cell, Table};
 
 /// A panel of shares, of any number of categories.
-pub(super) struct Dots<'a> {
-    pub(super) title: &'a str,
-    pub(super) subtitle: &'a str,
+pub(crate) struct Dots<'a> {
+    pub(crate) title: &'a str,
+    pub(crate) subtitle: &'a str,
     /// What the horizontal axis is.
-    pub(super) axis: &'a str,
-    pub(super) categories: &'a [String],
+    pub(crate) axis: &'a str,
+    pub(crate) categories: &'a [String],
 }
 
 /// Height of a lane.
@@ -28,7 +29,7 @@ const NUMBER: f64 = 9.5;
 
 impl Dots<'_> {
     /// Draws shares by series and category; none where a series has nothing to take shares of.
-    pub(super) fn draw(&self, series: &[Series<'_>], shares: &[Vec<Option<f64>>]) -> Panel {
+    pub(crate) fn draw<T>(&self, series: &[Series<'_, T>], shares: &[Vec<Option<f64>>]) -> Panel {
         let lanes = (series.len() - 1).max(1) as f64 * LANE;
         let group = lanes + 12.0;
         let height = HEAD + group * self.categories.len() as f64 + 46.0;
@@ -92,7 +93,7 @@ impl Dots<'_> {
         panel
     }
 
-    fn table(&self, series: &[Series<'_>], shares: &[Vec<Option<f64>>]) -> Table {
+    fn table<T>(&self, series: &[Series<'_, T>], shares: &[Vec<Option<f64>>]) -> Table {
         let head = series.iter().map(|series| series.name.to_string());
         let mut table = Table::new(self.title, std::iter::once(String::new()).chain(head));
         for (index, category) in self.categories.iter().enumerate() {
@@ -105,7 +106,7 @@ impl Dots<'_> {
         table
     }
 
-    fn describe(&self, series: &[Series<'_>], shares: &[Vec<Option<f64>>]) -> String {
+    fn describe<T>(&self, series: &[Series<'_, T>], shares: &[Vec<Option<f64>>]) -> String {
         let of_series = series.iter().zip(shares).map(|(series, shares)| {
             let named = self.categories.iter().zip(shares);
             let named =
@@ -116,7 +117,8 @@ impl Dots<'_> {
     }
 }
 
-/// Where a mark's number begins: right of it, or left where the reference's line would run through it and there is room.
+/// Where a mark's number begins: right of it, or left where the reference's line would run through
+/// it and there is room.
 fn beside(x: f64, text: &str, band: Option<f64>, left: f64) -> f64 {
     let width = text_width(text) * NUMBER / 11.0;
     let (right_of, left_of) = (x + 9.0, x - 9.0 - width);
