@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+use tracecodec::choice::Choice;
 use tracecodec::compile::{CompileConfig, Link};
 use tracecodec::flow::MAX_SLOTS;
 use tracecodec::lift::Lifter;
@@ -121,20 +122,11 @@ pub(crate) struct RealiseArgs {
     #[arg(long)]
     pub(crate) truncate: bool,
     /// Link layer of the output.
-    #[arg(long, value_enum, default_value_t = LinkArg::Ethernet)]
-    pub(crate) link: LinkArg,
+    #[arg(long, value_parser = choice::<Link>(), default_value = Link::default().name())]
+    pub(crate) link: Link,
     /// Write microseconds instead of nanoseconds (pcap only), for old tools.
     #[arg(long)]
     pub(crate) us: bool,
-}
-
-/// Link layers of the output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LinkArg {
-    /// Ethernet with locally administered addresses.
-    Ethernet,
-    /// IP without a link layer.
-    Raw,
 }
 
 /// A random salt is drawn at once, so that every part of a command has the same.
@@ -155,15 +147,8 @@ impl RealiseArgs {
         Realise {
             salt: self.salt,
             truncate: self.truncate,
-            link: self.link(),
+            link: self.link,
             microseconds: self.us,
-        }
-    }
-
-    fn link(&self) -> Link {
-        match self.link {
-            LinkArg::Ethernet => Link::Ethernet,
-            LinkArg::Raw => Link::RawIp,
         }
     }
 }

@@ -22,7 +22,7 @@ const ARROWS: &map::Arrows = &[
     ("tcp", &["action"]),
     ("wire", &["action", "pcap", "tcp"]),
     ("check", &["action", "pcap", "tcp", "wire"]),
-    ("raw", &["action", "error", "pcap", "wire"]),
+    ("raw", &["action", "choice", "error", "pcap", "wire"]),
     ("flow", &["action", "pcap", "tcp", "wire"]),
     ("lift", &["action", "flow", "pcap", "tcp", "wire"]),
     ("compile", &["action", "choice", "pcap", "tcp", "wire"]),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use serde::Serialize;
 use tracecodec::action::OptionProfiles;
 use tracecodec::artifact::SourceEntry;
@@ -148,26 +148,8 @@ pub(crate) fn load_baseline(folder: &Path) -> Result<Baseline> {
 #[derive(Debug, Clone, Copy, Args)]
 struct SchemaArgs {
     /// The raw packet table.
-    #[arg(long, value_enum, default_value_t = SchemaArg::Columns)]
-    schema: SchemaArg,
-}
-
-/// Raw packet tables.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum SchemaArg {
-    /// 22 columns of header fields.
-    Columns,
-    /// The bits of the headers, after nPrint.
-    Bits,
-}
-
-impl SchemaArgs {
-    fn schema(self) -> Schema {
-        match self.schema {
-            SchemaArg::Columns => Schema::Columns,
-            SchemaArg::Bits => Schema::Bits,
-        }
-    }
+    #[arg(long, value_parser = choice::<Schema>(), default_value = Schema::default().name())]
+    schema: Schema,
 }
 
 pub(crate) fn run(args: &BaselineArgs, json: bool) -> Result<()> {
@@ -195,7 +177,7 @@ struct TrainSummary {
 fn train(args: &Train, json: bool) -> Result<()> {
     let (model, training) = (args.model, &args.training);
     let session = training.session(Device::Cpu);
-    let mut config = BaselineConfig::new(model, args.schema.schema());
+    let mut config = BaselineConfig::new(model, args.schema.schema);
     let train = &mut config.train;
     train.seed = training.seed.unwrap_or(train.seed);
     train.steps = training.steps.unwrap_or(train.steps);
@@ -366,7 +348,7 @@ fn oracle(args: &Oracle, json: bool) -> Result<()> {
     let config = oracle::Config {
         input: args.input.clone(),
         output: args.output.clone(),
-        schema: args.schema.schema(),
+        schema: args.schema.schema,
         read: args.read.policy(),
     };
     let outcomes = oracle::run(&config, &mut Terminal::new())?;

@@ -8,7 +8,7 @@
 //! option layout leaves out, the rest of an ICMP header) is not looked at.
 
 use super::COLUMNS;
-use super::contract::{Fault, InvalidRow, Reason, integer};
+use super::contract::{CellFault, InvalidRow, Reason, integer};
 use super::render;
 use super::schema::{Active, RawRow};
 use crate::action::{Family, OptionLayout, OptionProfiles, Proto};
@@ -31,7 +31,7 @@ impl Bit {
 
 /// Where a header's bits lie: those of the fixed part first, then those of the longest options, in network order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Segment {
+pub struct HeaderSegment {
     /// Name, nPrint's.
     pub name: &'static str,
     /// First bit.
@@ -42,7 +42,7 @@ pub struct Segment {
     pub options: usize,
 }
 
-impl Segment {
+impl HeaderSegment {
     /// The bit after the last.
     pub const fn end(&self) -> usize {
         self.offset + self.fixed + self.options
@@ -50,8 +50,8 @@ impl Segment {
 }
 
 /// A header with this many bytes, and bytes of options, behind the one before.
-const fn segment(name: &'static str, offset: usize, fixed: usize, options: usize) -> Segment {
-    Segment {
+const fn segment(name: &'static str, offset: usize, fixed: usize, options: usize) -> HeaderSegment {
+    HeaderSegment {
         name,
         offset,
         fixed: 8 * fixed,
@@ -59,21 +59,21 @@ const fn segment(name: &'static str, offset: usize, fixed: usize, options: usize
     }
 }
 
-const IPV4: Segment = segment("ipv4", 0, 20, 40);
-const IPV6: Segment = segment("ipv6", IPV4.end(), 40, 0);
-const TCP: Segment = segment("tcp", IPV6.end(), 20, 40);
-const UDP: Segment = segment("udp", TCP.end(), 8, 0);
+const IPV4: HeaderSegment = segment("ipv4", 0, 20, 40);
+const IPV6: HeaderSegment = segment("ipv6", IPV4.end(), 40, 0);
+const TCP: HeaderSegment = segment("tcp", IPV6.end(), 20, 40);
+const UDP: HeaderSegment = segment("udp", TCP.end(), 8, 0);
 /// ICMP over IPv4, ICMPv6 over IPv6.
-const ICMP: Segment = segment("icmp", UDP.end(), 8, 0);
+const ICMP: HeaderSegment = segment("icmp", UDP.end(), 8, 0);
 
 /// The headers in the order of their bits.
-pub const SEGMENTS: [Segment; 5] = [IPV4, IPV6, TCP, UDP, ICMP];
+pub const SEGMENTS: [HeaderSegment; 5] = [IPV4, IPV6, TCP, UDP, ICMP];
 
 /// Number of bits.
 pub const BITS: usize = ICMP.end();
 
 /// The segment of an IP header.
-const fn ip_segment(version: Family) -> &'static Segment {
+const fn ip_segment(version: Family) -> &'static HeaderSegment {
     match version {
         Family::V4 => &IPV4,
         Family::V6 => &IPV6,
@@ -81,7 +81,7 @@ const fn ip_segment(version: Family) -> &'static Segment {
 }
 
 /// The segment of the transport header of a block.
-const fn transport_segment(block: Proto) -> Option<&'static Segment> {
+const fn transport_segment(block: Proto) -> Option<&'static HeaderSegment> {
     match block {
         Proto::Tcp => Some(&TCP),
         Proto::Udp => Some(&UDP),
@@ -220,7 +220,7 @@ impl BitRow {
     }
 
     /// The fixed part of a header; none if the header is absent altogether.
-    fn fixed(&self, segment: &Segment) -> Result<Option<Vec<u8>>, Reason> {
+    fn fixed(&self, segment: &HeaderSegment) -> Result<Option<Vec<u8>>, Reason> {
         let (fixed, options) = self.bits[segment.offset..segment.end()].split_at(segment.fixed);
         if fixed.iter().all(is_there) {
             Ok(Some(bytes(fixed)))
@@ -232,7 +232,7 @@ impl BitRow {
     }
 
     /// The options of a header whose length field tells so many words of four bytes, the fixed part included.
-    fn options(&self, segment: &Segment, words: u8) -> Result<Vec<u8>, Reason> {
+    fn options(&self, segment: &HeaderSegment, words: u8) -> Result<Vec<u8>, Reason> {
         let options = &self.bits[segment.offset + segment.fixed..segment.end()];
         let len = (32 * usize::from(words)).checked_sub(segment.fixed);
         let parts = len.and_then(|len| options.split_at_checked(len));
@@ -305,7 +305,7 @@ fn word(header: &[u8], at: usize) -> u16 {
 }
 
 fn invalid(reason: Reason, column: &'static str) -> InvalidRow {
-    InvalidRow(vec![Fault { reason, column }])
+    InvalidRow(vec![CellFault { reason, column }])
 }
 
 fn too_short() -> InvalidRow {
@@ -316,7 +316,7 @@ fn too_short() -> InvalidRow {
 fn missing(block: Proto) -> InvalidRow {
     let active = COLUMNS.iter().filter(|column| column.active.covers(block));
     let block = active.filter(|column| column.active != Active::Always);
-    let faults = block.map(|column| Fault {
+    let faults = block.map(|column| CellFault {
         reason: Reason::NotApplicable,
         column: column.name,
     });
@@ -414,12 +414,12 @@ mod tests {
     }
 
     /// Writes bytes at a byte of a segment.
-    fn patch(row: &mut BitRow, segment: &Segment, at: usize, bytes: &[u8]) {
+    fn patch(row: &mut BitRow, segment: &HeaderSegment, at: usize, bytes: &[u8]) {
         put(&mut row.bits[segment.offset + 8 * at..], bytes);
     }
 
     /// Takes bytes of a segment away.
-    fn clear(row: &mut BitRow, segment: &Segment, at: usize, len: usize) {
+    fn clear(row: &mut BitRow, segment: &HeaderSegment, at: usize, len: usize) {
         row.bits[segment.offset + 8 * at..][..8 * len].fill(Bit::Absent);
     }
 
@@ -452,7 +452,7 @@ mod tests {
     #[test]
     fn test_bits_of_a_syn() {
         let row = bits_of(&syn().0);
-        let text = |segment: &Segment, at: usize, len: usize| -> String {
+        let text = |segment: &HeaderSegment, at: usize, len: usize| -> String {
             let bits = &row.bits[segment.offset + at..][..len];
             bits.iter()
                 .map(|bit| ['.', '0', '1'][*bit as usize])

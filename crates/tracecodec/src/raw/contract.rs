@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::schema::{Active, CATEGORICAL, COLUMNS, Column, Kind, NUMERIC, RawRow, Value};
+use super::schema::{Active, CATEGORICAL, COLUMNS, Column, ColumnKind, NUMERIC, RawRow, Value};
 use super::{categorical, numeric};
 use crate::action::{Family, OptionProfiles, Proto};
 use crate::wire::{IPV4_HEADER, ip_proto};
@@ -93,7 +93,7 @@ impl Reason {
 
 /// What is wrong with one cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fault {
+pub struct CellFault {
     /// Why.
     pub reason: Reason,
     /// Name of the column.
@@ -102,12 +102,12 @@ pub struct Fault {
 
 /// A row that is no packet, with all that is wrong with it: at most one fault a column.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub struct InvalidRow(pub Vec<Fault>);
+pub struct InvalidRow(pub Vec<CellFault>);
 
 impl fmt::Display for InvalidRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("not a packet:")?;
-        for (i, Fault { reason, column }) in self.0.iter().enumerate() {
+        for (i, CellFault { reason, column }) in self.0.iter().enumerate() {
             let comma = if i > 0 { "," } else { "" };
             write!(f, "{comma} {column} {}", reason.name())?;
         }
@@ -179,14 +179,14 @@ impl Candidate {
     /// judged.
     pub fn validate(&self, profiles: &OptionProfiles) -> Result<RawRow, InvalidRow> {
         let mut row = RawRow::default();
-        let mut faults: Vec<Fault> = Vec::new();
+        let mut faults: Vec<CellFault> = Vec::new();
         for (column, cell) in self.cells() {
             let is_active = match column.active {
                 Active::Always => true,
                 active => has_block(&faults) && active.covers(row.block()),
             };
             if is_active && let Err(reason) = cell.put(column, &mut row) {
-                faults.push(Fault {
+                faults.push(CellFault {
                     reason,
                     column: column.name,
                 });
@@ -194,8 +194,9 @@ impl Candidate {
         }
         if has_block(&faults) {
             let further = row.faults(profiles).into_iter();
-            let is_new = |fault: &Fault| faults.iter().all(|known| known.column != fault.column);
-            let further: Vec<Fault> = further.filter(is_new).collect();
+            let is_new =
+                |fault: &CellFault| faults.iter().all(|known| known.column != fault.column);
+            let further: Vec<CellFault> = further.filter(is_new).collect();
             faults.extend(further);
         }
         match faults.is_empty() {
@@ -216,8 +217,10 @@ impl Candidate {
         let (mut categories, mut numbers) = (self.categories.into_iter(), self.numbers.into_iter());
         COLUMNS.iter().filter_map(move |column| {
             let cell = match column.kind {
-                Kind::Numeric => numbers.next().map(Cell::Number),
-                Kind::Address | Kind::Port | Kind::Class => categories.next().map(Cell::Category),
+                ColumnKind::Numeric => numbers.next().map(Cell::Number),
+                ColumnKind::Address | ColumnKind::Port | ColumnKind::Class => {
+                    categories.next().map(Cell::Category)
+                }
             };
             Some((column, cell?))
         })
@@ -225,7 +228,7 @@ impl Candidate {
 }
 
 /// Whether `ip_version` and `proto` are sound, and so tell the row's block.
-fn has_block(faults: &[Fault]) -> bool {
+fn has_block(faults: &[CellFault]) -> bool {
     let mut columns = faults.iter().map(|fault| fault.column);
     !columns.any(|column| matches!(column, "ip_version" | "proto"))
 }
@@ -242,13 +245,13 @@ impl RawRow {
         }
     }
 
-    fn faults(&self, profiles: &OptionProfiles) -> Vec<Fault> {
+    fn faults(&self, profiles: &OptionProfiles) -> Vec<CellFault> {
         let block = self.block();
         let active = COLUMNS.iter().filter(|column| column.active.covers(block));
         active
             .filter_map(|column| {
                 let reason = self.fault_of(column, profiles)?;
-                Some(Fault {
+                Some(CellFault {
                     reason,
                     column: column.name,
                 })
@@ -389,7 +392,7 @@ impl InvalidRows {
         }
     }
 
-    fn count_faults(&mut self, faults: &[Fault]) {
+    fn count_faults(&mut self, faults: &[CellFault]) {
         self.invalid += 1;
         for (count, reason) in self.reasons.0.iter_mut().zip(Reason::ALL) {
             *count += u64::from(faults.iter().any(|fault| fault.reason == reason));

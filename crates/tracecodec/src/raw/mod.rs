@@ -34,14 +34,14 @@ mod schema;
 mod table;
 mod vocabulary;
 
-pub use bits::{BITS, Bit, BitRow, SEGMENTS, Segment};
-pub use contract::{Candidate, Category, Fault, InvalidRow, InvalidRows, Reason};
+pub use bits::{BITS, Bit, BitRow, HeaderSegment, SEGMENTS};
+pub use contract::{Candidate, Category, CellFault, InvalidRow, InvalidRows, Reason};
 pub use diagnostics::{Deviations, Diagnostics, Matches};
 pub use oracle::RawOracle;
 pub use render::{Payload, Renderer};
 pub use schema::{
-    Active, CATEGORICAL, COLUMNS, Column, Kind, NUMERIC, RawRow, Schema, Value, categorical,
+    Active, CATEGORICAL, COLUMNS, Column, ColumnKind, NUMERIC, RawRow, Schema, Value, categorical,
     numeric,
 };
 pub use table::{RowCounts, RowReader};
-pub use vocabulary::{ValueCounts, Vocabularies, Vocabulary, VocabularyPolicy};
+pub use vocabulary::{ColumnVocabulary, ValueCounts, Vocabularies, VocabularyPolicy};

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use serde::{Deserialize, Serialize};
 
 use crate::action::{Family, OptionProfiles, Proto};
+use crate::choice::Choice;
 use crate::wire::{self, ip_proto};
 
 /// How a row is held between reading and rendering.
@@ -16,6 +17,15 @@ pub enum Schema {
     Columns,
     /// The bits of the headers.
     Bits,
+}
+
+impl Choice for Schema {
+    const WHAT: &'static str = "raw packet table";
+
+    const TABLE: &'static [(Self, &'static str, &'static str)] = &[
+        (Self::Columns, "columns", "22 columns of header fields"),
+        (Self::Bits, "bits", "The bits of the headers, after nPrint"),
+    ];
 }
 
 /// One packet as its headers tell it. Fields that [`COLUMNS`] calls inactive for the packet are 0.
@@ -127,7 +137,7 @@ pub enum Value {
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum ColumnKind {
     /// A quantity, with an order and distances.
     Numeric,
     /// An address: a category of many.
@@ -182,7 +192,7 @@ pub struct Column {
     /// Name, the paper's.
     pub name: &'static str,
     /// What it holds.
-    pub kind: Kind,
+    pub kind: ColumnKind,
     /// Packets for which it has a meaning.
     pub active: Active,
     /// Least and largest number that the header's field can hold; none for addresses.
@@ -195,7 +205,7 @@ pub struct Column {
 impl Column {
     /// Whether it is one of the [`CATEGORICAL`] columns.
     pub const fn is_categorical(&self) -> bool {
-        !matches!(self.kind, Kind::Numeric)
+        !matches!(self.kind, ColumnKind::Numeric)
     }
 
     /// The row's value.
@@ -232,7 +242,7 @@ impl Column {
 
 const fn number(
     name: &'static str,
-    (kind, active, range): (Kind, Active, (i64, i64)),
+    (kind, active, range): (ColumnKind, Active, (i64, i64)),
     get: fn(&RawRow) -> i64,
     set: fn(&mut RawRow, i64),
     doc: &'static str,
@@ -255,7 +265,7 @@ const fn address(
 ) -> Column {
     Column {
         name,
-        kind: Kind::Address,
+        kind: ColumnKind::Address,
         active: Always,
         range: None,
         doc,
@@ -264,7 +274,7 @@ const fn address(
 }
 
 use Active::{Always, Icmp, Tcp, Udp};
-use Kind::{Class, Numeric, Port};
+use ColumnKind::{Class, Numeric, Port};
 
 /// Values of so many bits.
 const fn bits(bits: u32) -> (i64, i64) {

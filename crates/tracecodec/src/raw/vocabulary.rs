@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::categorical;
 use super::contract::{Candidate, Category};
-use super::schema::{CATEGORICAL, Column, Kind, RawRow, Value};
+use super::schema::{CATEGORICAL, Column, ColumnKind, RawRow, Value};
 use crate::error::Error;
 
 /// Which values a vocabulary keeps.
@@ -35,11 +35,11 @@ impl Default for VocabularyPolicy {
 
 impl VocabularyPolicy {
     /// Most values of a column; those of a class are few.
-    fn capacity(&self, kind: Kind) -> usize {
+    fn capacity(&self, kind: ColumnKind) -> usize {
         match kind {
-            Kind::Address => self.addresses,
-            Kind::Port => self.ports,
-            Kind::Class | Kind::Numeric => usize::MAX,
+            ColumnKind::Address => self.addresses,
+            ColumnKind::Port => self.ports,
+            ColumnKind::Class | ColumnKind::Numeric => usize::MAX,
         }
     }
 }
@@ -72,7 +72,7 @@ impl ValueCounts {
 ///
 /// Codes number what a model may say of the column: 0 is [`Category::NotApplicable`], 1 is [`Category::Rare`], the values follow.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Vocabulary {
+pub struct ColumnVocabulary {
     values: Vec<Value>,
     codes: HashMap<Value, u32>,
 }
@@ -86,7 +86,7 @@ const RARE: u32 = 1;
 /// Codes before the first value's.
 const RESERVED: u32 = 2;
 
-impl Vocabulary {
+impl ColumnVocabulary {
     /// These values, of which none may occur twice.
     fn new(values: Vec<Value>) -> Self {
         let codes = values.iter().copied().zip(RESERVED..).collect();
@@ -149,7 +149,7 @@ impl Vocabulary {
     try_from = "BTreeMap<String, Vec<Value>>",
     into = "BTreeMap<String, Vec<Value>>"
 )]
-pub struct Vocabularies([Vocabulary; CATEGORICAL]);
+pub struct Vocabularies([ColumnVocabulary; CATEGORICAL]);
 
 impl Vocabularies {
     /// The vocabularies of training data.
@@ -157,13 +157,14 @@ impl Vocabularies {
         let mut vocabularies = Self::default();
         let columns = categorical().zip(&counts.0);
         for (vocabulary, (column, counts)) in vocabularies.0.iter_mut().zip(columns) {
-            *vocabulary = Vocabulary::of(counts, policy.min_count, policy.capacity(column.kind));
+            *vocabulary =
+                ColumnVocabulary::of(counts, policy.min_count, policy.capacity(column.kind));
         }
         vocabularies
     }
 
     /// Columns and vocabularies, in the table's order.
-    pub fn iter(&self) -> impl Iterator<Item = (&'static Column, &Vocabulary)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&'static Column, &ColumnVocabulary)> {
         categorical().zip(&self.0)
     }
 
@@ -227,7 +228,7 @@ impl TryFrom<BTreeMap<String, Vec<Value>>> for Vocabularies {
                     column.name
                 )));
             }
-            *vocabulary = Vocabulary::new(values);
+            *vocabulary = ColumnVocabulary::new(values);
         }
         match columns.into_keys().next() {
             Some(name) => Err(Error::Vocabulary(format!(
@@ -267,7 +268,7 @@ mod tests {
         counts
     }
 
-    fn vocabulary<'a>(vocabularies: &'a Vocabularies, name: &str) -> &'a Vocabulary {
+    fn vocabulary<'a>(vocabularies: &'a Vocabularies, name: &str) -> &'a ColumnVocabulary {
         let mut columns = vocabularies.iter();
         columns.find(|(column, _)| column.name == name).unwrap().1
     }
