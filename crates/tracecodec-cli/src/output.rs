@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde::Serialize;
 use tracecodec::lift::LiftCounts;
-use tracecodec::output::Output;
+use tracecodec::output::{FileKind, Output};
 use tracecodec::pcap::{Format, Packet, Precision, Timestamp, Writer};
 use tracecodec_nn::latents::EntropyNats;
 use tracecodec_pipeline::files::folder::Outcomes;
@@ -27,6 +27,7 @@ pub(crate) struct CaptureOutput {
 impl CaptureOutput {
     /// Begins a capture.
     pub(crate) fn create(path: &Path, microseconds: bool) -> Result<Self> {
+        check_name(path, FileKind::Capture)?;
         let mut format = Format::of_path(path);
         if microseconds {
             format.precision = Precision::Micros;
@@ -103,6 +104,12 @@ pub(crate) fn check_distinct(inputs: &[&Path], output: &Path) -> Result<()> {
         )),
         None => Ok(()),
     }
+}
+
+/// Refuses an output whose name says another kind of file than is written.
+pub(crate) fn check_name(path: &Path, kind: FileKind) -> Result<()> {
+    let named = kind.check_name(path);
+    named.map_err(|error| Hint::error(error.to_string(), error.hint()))
 }
 
 /// Refuses stdin or stdout where a file is needed.

@@ -21,6 +21,113 @@ pub struct OutputError {
     pub cause: io::Error,
 }
 
+/// Kinds of files that are known by the extensions of their names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileKind {
+    /// A capture.
+    Capture,
+    /// Packet actions (Parquet).
+    Actions,
+    /// Latents (safetensors).
+    Latents,
+    /// A JSON document.
+    Document,
+    /// An HTML page.
+    Page,
+    /// An SVG figure.
+    Figure,
+}
+
+/// An output whose name says another kind of file than is written.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: a name of {}, but {} would be written", path.display(), named.name(), written.name())]
+pub struct Misnamed {
+    /// The output.
+    pub path: PathBuf,
+    /// Kind that the name says.
+    pub named: FileKind,
+    /// Kind that is written.
+    pub written: FileKind,
+}
+
+impl Misnamed {
+    /// What to try.
+    pub fn hint(&self) -> String {
+        let extension = self.written.extensions()[0];
+        let mut name = self.path.with_extension("");
+        if FileKind::of_name(&name).is_some() {
+            name.set_extension("");
+        }
+        name.set_extension(extension);
+        format!("name it {}", name.display())
+    }
+}
+
+impl FileKind {
+    const ALL: [Self; 6] = [
+        Self::Capture,
+        Self::Actions,
+        Self::Latents,
+        Self::Document,
+        Self::Page,
+        Self::Figure,
+    ];
+
+    /// Extensions of such files in lower case, the usual one first.
+    fn extensions(self) -> &'static [&'static str] {
+        match self {
+            Self::Capture => &["pcap", "pcapng", "cap"],
+            Self::Actions => &["parquet"],
+            Self::Latents => &["safetensors"],
+            Self::Document => &["json"],
+            Self::Page => &["html", "htm"],
+            Self::Figure => &["svg"],
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Capture => "captures",
+            Self::Actions => "packet actions",
+            Self::Latents => "latents",
+            Self::Document => "JSON documents",
+            Self::Page => "HTML pages",
+            Self::Figure => "SVG figures",
+        }
+    }
+
+    /// The kind that a name says, compressed or not; none if its extension says nothing.
+    pub fn of_name(path: &Path) -> Option<Self> {
+        let lower = |path: &Path| Some(path.extension()?.to_str()?.to_ascii_lowercase());
+        let extension = match lower(path)?.as_str() {
+            "gz" | "zst" => lower(&path.with_extension(""))?,
+            extension => extension.to_string(),
+        };
+        let says = |kind: &Self| kind.extensions().contains(&extension.as_str());
+        Self::ALL.into_iter().find(says)
+    }
+
+    /// Refuses a name that says another kind: programs choose by it how to open a file.
+    ///
+    /// # Errors
+    /// If the name says another kind.
+    pub fn check_name(self, path: &Path) -> Result<(), Misnamed> {
+        match Self::of_name(path) {
+            Some(named) if named != self => Err(Misnamed {
+                path: path.to_path_buf(),
+                named,
+                written: self,
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The folder that an output was to go to is not there.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no folder {}", .0.display())]
+struct MissingFolder(PathBuf);
+
 /// A destination of bytes. A file is written under a temporary name beside its target and takes the target's place
 /// in [`finish`](Output::finish); dropped before that, it vanishes and an older target stays as it was.
 ///
@@ -118,7 +225,10 @@ impl Destination {
         share_as_usual(&mut builder);
         // The error's own text names the temporary file, which nobody asked for.
         let temporary = builder.tempfile_in(folder);
-        let temporary = temporary.map_err(|error| io::Error::from(error.kind()))?;
+        let temporary = temporary.map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => io::Error::new(error.kind(), MissingFolder(folder.into())),
+            kind => io::Error::from(kind),
+        })?;
         Ok(Self::Replace(temporary, target))
     }
 
@@ -207,8 +317,23 @@ mod tests {
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
         assert_eq!(
             error.to_string(),
-            "cannot write /no/such/folder/a.bin: entity not found"
+            "cannot write /no/such/folder/a.bin: there is no folder /no/such/folder"
         );
+    }
+
+    #[test]
+    fn test_names_of_other_kinds_are_refused() {
+        let check = |kind: FileKind, name: &str| kind.check_name(Path::new(name));
+        let error = check(FileKind::Latents, "folder/z.PCAP.gz").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "folder/z.PCAP.gz: a name of captures, but latents would be written"
+        );
+        assert_eq!(error.hint(), "name it folder/z.safetensors");
+        assert!(check(FileKind::Capture, "a.parquet").is_err());
+        for name in ["-", "z", "z.bin", "z.safetensors", "/dev/null", "a.b/z"] {
+            assert!(check(FileKind::Latents, name).is_ok(), "{name}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use clap::Args;
 use tracecodec::action::float::Tick;
 use tracecodec::action::{Action, SCHEMA_VERSION};
 use tracecodec::artifact::{ActionCounts, ActionsReader, TOOL};
+use tracecodec::output::FileKind;
 use tracecodec_nn::codec::CodecEntropy;
 use tracecodec_nn::latents::{self, LatentManifest, Refinement};
 use tracecodec_nn::{Codec, Latents, RefineConfig};
@@ -15,7 +16,7 @@ use tracecodec_nn::{Codec, Latents, RefineConfig};
 use crate::args::{LiftArgs, ModelArgs, ReadArgs, RefineArgs};
 use crate::failure::Hint;
 use crate::input::{Input, progress_bar};
-use crate::output::{check_distinct, check_file, entropy_part, print_summary};
+use crate::output::{check_distinct, check_file, check_name, entropy_part, print_summary};
 
 /// Packets that are encoded at once.
 const BATCH: usize = 8192;
@@ -51,6 +52,7 @@ pub(crate) struct Encode {
 pub(crate) fn run(args: &Encode, json: bool) -> Result<()> {
     let path = &args.output;
     check_file(path, "latents")?;
+    check_name(path, FileKind::Latents)?;
     check_distinct(&[&args.input], path)?;
     let codec = args.model.load()?;
     let mut manifest = LatentManifest {

@@ -4,6 +4,8 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use tracecodec::output::FileKind;
+
 use super::is_pipe;
 use crate::error::Error;
 
@@ -43,6 +45,12 @@ pub(crate) fn stdin_once(inputs: &[PathBuf]) -> Result<(), Error> {
         ));
     }
     Ok(())
+}
+
+/// Refuses an output whose name says another kind of file than is written.
+pub(crate) fn named_as(path: &Path, kind: FileKind) -> Result<(), Error> {
+    let named = kind.check_name(path);
+    named.map_err(|error| Error::refused(error.to_string(), error.hint()))
 }
 
 /// Refuses a folder that holds something: what is not overwritten would look as if it came out of

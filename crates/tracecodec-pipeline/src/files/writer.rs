@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use tracecodec::output::FileKind;
 use tracecodec::pcap::{Format, Packet, Precision, Timestamp, Writer};
 
+use super::claim;
 use crate::error::Error;
 use crate::monitor::{Monitor, Warning};
 
@@ -19,8 +21,9 @@ impl CaptureWriter {
     /// Begins a capture. The name says format and compression; `-` is stdout.
     ///
     /// # Errors
-    /// If the file cannot be made.
+    /// If the name says another kind of file, or the file cannot be made.
     pub fn create(path: &Path, microseconds: bool) -> Result<Self, Error> {
+        claim::named_as(path, FileKind::Capture)?;
         let mut format = Format::of_path(path);
         if microseconds {
             format.precision = Precision::Micros;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use tracecodec::action::OptionProfiles;
 use tracecodec::artifact::{ActionsReader, ActionsWriter, LiftManifest};
 use tracecodec::lift::{LiftCounts, Lifter};
+use tracecodec::output::FileKind;
 use tracecodec_nn::Device;
 
 use crate::disclosure::Disclosure;
@@ -57,6 +58,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
     let path = &config.output;
     config.lift.check()?;
     claim::named_file(path, "actions")?;
+    claim::named_as(path, FileKind::Actions)?;
     claim::distinct(&config.inputs, path)?;
     let mut lifter = Lifter::new(config.lift.slots, config.profiles()?.thaw());
     let mut writer = ActionsWriter::create(path)?;

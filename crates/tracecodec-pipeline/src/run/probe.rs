@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use tracecodec::action::Action;
+use tracecodec::output::FileKind;
 use tracecodec_nn::{Codec, Device, Probe, ProbeConfig, probe};
 
 use crate::error::Error;
@@ -73,6 +74,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
     config.lift.check()?;
     if let Some(svg) = &config.svg {
         claim::distinct(&[&config.input], svg)?;
+        claim::named_as(svg, FileKind::Figure)?;
     }
     let codec = config.model.load_codec(config.device)?;
     let actions = lift(config, &codec, monitor)?;

@@ -1,4 +1,7 @@
-//! Files that are often taken for a capture, so that an error can say what they are.
+//! Kinds of files by their first bytes, so that an error can say what a file is.
+
+use super::classic::Classic;
+use super::ng::Section;
 
 use crate::error::CaptureFault;
 
@@ -32,11 +35,31 @@ const FOREIGN: &[Foreign] = &[
     row(b"PK\x03\x04", "a ZIP archive", DECOMPRESS),
     row(b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", DECOMPRESS),
     row(b"PAR1", "a Parquet file", NOT_TRAFFIC),
+    row(b"\x93NUMPY", "a NumPy array", NOT_TRAFFIC),
     row(b"{", "JSON", NOT_TRAFFIC),
     row(b"[", "JSON", NOT_TRAFFIC),
 ];
 
 const TEXT: Foreign = row(b"", "text", NOT_TRAFFIC);
+
+const SAFETENSORS: Foreign = row(b"", "a safetensors file", NOT_TRAFFIC);
+
+/// Compressions that captures are read from.
+const COMPRESSED: [(&[u8], &str); 2] = [
+    (b"\x1f\x8b", "gzip-compressed"),
+    (b"\x28\xb5\x2f\xfd", "Zstandard-compressed"),
+];
+
+/// What a file that starts with `head` is, as in "this is …"; none if it is of no known kind.
+pub fn file_kind(head: &[u8]) -> Option<&'static str> {
+    if Classic::recognises(head) || Section::recognises(head) {
+        return Some("a capture");
+    }
+    let compressed = COMPRESSED.iter().find(|(magic, _)| head.starts_with(magic));
+    compressed
+        .map(|(_, name)| *name)
+        .or_else(|| recognise(head).map(|foreign| foreign.name))
+}
 
 const fn row(magic: &'static [u8], name: &'static str, hint: &'static str) -> Foreign {
     Foreign { magic, name, hint }
@@ -54,7 +77,14 @@ pub(super) fn not_a_capture(head: &[u8]) -> CaptureFault {
 /// The kind of file that starts with `head`, if it is a known one.
 fn recognise(head: &[u8]) -> Option<&'static Foreign> {
     let known = FOREIGN.iter().find(|row| head.starts_with(row.magic));
-    known.or_else(|| is_text(head).then_some(&TEXT))
+    known
+        .or_else(|| is_safetensors(head).then_some(&SAFETENSORS))
+        .or_else(|| is_text(head).then_some(&TEXT))
+}
+
+/// Whether it is the length of a JSON header, and the header.
+fn is_safetensors(head: &[u8]) -> bool {
+    matches!(head, [_, _, _, _, 0, 0, 0, 0, b'{', ..])
 }
 
 fn is_text(head: &[u8]) -> bool {
@@ -73,5 +103,10 @@ mod tests {
         assert_eq!(name(b"{\"a\": 1}"), Some("JSON"));
         assert_eq!(name(b"hello\n"), Some("text"));
         assert_eq!(name(b"\0\x01\x02\x03"), None);
+        let header = b"\x78\0\0\0\0\0\0\0{\"mu\":";
+        assert_eq!(name(header), Some("a safetensors file"));
+        assert_eq!(file_kind(header), Some("a safetensors file"));
+        assert_eq!(file_kind(b"\xd4\xc3\xb2\xa1\x02\0"), Some("a capture"));
+        assert_eq!(file_kind(b"\x1f\x8b\x08\0"), Some("gzip-compressed"));
     }
 }
