@@ -67,7 +67,7 @@ fn hint(error: &Error) -> Option<String> {
 }
 
 /// A hint of a library with its settings, lower-case words in backquotes, as flags.
-fn settings_as_flags(hint: &str) -> String {
+pub(crate) fn settings_as_flags(hint: &str) -> String {
     let is_setting =
         |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
     let parts = hint.split('`').enumerate().map(|(i, part)| match i % 2 {

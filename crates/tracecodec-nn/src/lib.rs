@@ -9,6 +9,7 @@
 //! generator   models that continue a trace, or make a new one
 //! latents     the artifact that holds μ and log σ²
 //! probe       what near latents decode to
+//! stored      files of latents that decode: from `latents` or sequences of `generator`
 //! device      CPU or GPU
 //! accuracy    reconstruction accuracy under the activity masks of the action schema
 //! ```
@@ -41,6 +42,7 @@ pub mod model;
 mod parallel;
 pub mod probe;
 mod random;
+pub mod stored;
 pub mod train;
 mod weights;
 
@@ -54,4 +56,5 @@ pub use error::Error;
 pub use latents::Latents;
 pub use parallel::default_threads;
 pub use probe::{Probe, ProbeConfig, probe};
+pub use stored::{ReadLatents, StoredLatents, Verdict};
 pub use weights::Precision;

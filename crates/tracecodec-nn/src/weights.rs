@@ -143,7 +143,7 @@ impl Precision {
 }
 
 /// The numbers of a stored tensor; none if it is of another type.
-fn numbers(view: &TensorView<'_>) -> Option<Vec<f32>> {
+pub(crate) fn numbers(view: &TensorView<'_>) -> Option<Vec<f32>> {
     match view.dtype() {
         Dtype::F32 => Some(floats(view.data()).collect()),
         Dtype::F16 => {

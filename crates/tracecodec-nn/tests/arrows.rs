@@ -45,9 +45,13 @@ const ARROWS: &map::Arrows = &[
     (
         "generator",
         &[
-            "codec", "device", "error", "files", "layers", "model", "parallel", "random", "train",
-            "weights",
+            "codec", "device", "error", "files", "latents", "layers", "model", "parallel",
+            "random", "train", "weights",
         ],
+    ),
+    (
+        "stored",
+        &["codec", "error", "files", "generator", "latents"],
     ),
     (
         "probe",

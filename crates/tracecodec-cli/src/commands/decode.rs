@@ -4,36 +4,31 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
-use tracecodec::action::float::Tick;
-use tracecodec::action::{Action, OptionProfiles};
+use tracecodec::action::Action;
 use tracecodec::artifact::ActionsWriter;
 use tracecodec::compile::{Compiler, Legalisations};
 use tracecodec::lift::LiftCounts;
-use tracecodec::pcap::Timestamp;
-use tracecodec_nn::latents::{self, LatentManifest, Points};
-use tracecodec_nn::{Codec, Constraints, Settled};
+use tracecodec_nn::latents::Points;
+use tracecodec_nn::{Codec, Constraints, ReadLatents, Settled, StoredLatents};
 
 use crate::args::{ConstraintArgs, ModelArgs, OutputArg, RealiseArgs};
-use crate::failure::Hint;
+use crate::failure::settings_as_flags;
 use crate::input::progress_bar;
 use crate::interrupt;
 use crate::output::{
-    CaptureOutput, check_distinct, check_file, check_stdout, legalisation_line, manifest_path,
-    print_summary,
+    CaptureOutput, check_distinct, check_file, check_stdout, legalisation_line, print_summary,
 };
 use tracecodec_pipeline::realise::legalisations;
 
-/// Packets that are decoded at once.
-const BATCH: usize = 8192;
-
 /// Decode latents to a capture, or to packet actions.
 ///
-/// Reads the tensor `mu` (or `sample`), one row a packet, and the manifest beside the file for the time of the first packet; without a manifest,
-/// as where a model of your own made the latents, the trace starts in 1970. An output named .parquet gets the actions; any other
-/// name gets a capture.
+/// Reads the tensor `mu` (or `sample`), one row a packet, and the manifest beside the file for the option layouts and the time of the
+/// first packet; without a manifest the trace starts in 1970. Latents that a model of your own made have no manifest: --like names
+/// others whose manifest to take. Rows of `generator sequences` are latents and the packet's time. An output named .parquet gets the
+/// actions; any other name gets a capture.
 #[derive(Debug, Args)]
 pub(crate) struct Decode {
     /// Latents to read (safetensors).
@@ -42,6 +37,13 @@ pub(crate) struct Decode {
     /// Decode the tensor `sample`, a draw from each posterior, instead of the means.
     #[arg(long)]
     sample: bool,
+    /// Take option layouts, tick and time of the first packet from the manifest of other latents: a file of latents, a manifest, or a
+    /// folder of sequences.
+    #[arg(long, value_name = "PATH")]
+    like: Option<PathBuf>,
+    /// The rows are normalised, every channel by its mean and deviation in sequences.json (beside the file or by --like).
+    #[arg(long)]
+    normalised: bool,
     #[command(flatten)]
     output: OutputArg,
     #[command(flatten)]
@@ -75,26 +77,23 @@ pub(crate) fn run(args: &Decode, json: bool) -> Result<()> {
     check_file(&args.input, "latents")?;
     check_distinct(&[&args.input], path)?;
     let codec = args.model.load()?;
-    let codec = codec.with_constraints(match args.strict {
-        true => Constraints::Strict,
-        false => args.constraints.constraints(),
+    let codec = codec.with_constraints(if args.strict {
+        Constraints::Strict
+    } else {
+        args.constraints.constraints()
     });
-    let points = match args.sample {
-        true => Points::Sample,
-        false => Points::Means,
+    let reading = ReadLatents {
+        points: if args.sample {
+            Points::Sample
+        } else {
+            Points::Means
+        },
+        like: args.like.clone(),
+        normalised: args.normalised,
     };
-    let (dim, z) = latents::read_points(&args.input, points)?;
-    let manifest = LatentManifest::find(&args.input)?;
-    check_latents(args, &codec, (dim, &z), manifest.as_ref())?;
     let trace = Trace {
+        latents: StoredLatents::read(&args.input, &reading, &codec)?,
         codec: &codec,
-        z: &z,
-        profiles: profiles(args, &codec, manifest.as_ref())?,
-        tick: manifest
-            .as_ref()
-            .map(|manifest| manifest.tick)
-            .unwrap_or_default(),
-        epoch: Timestamp(manifest.and_then(|manifest| manifest.epoch_ns).unwrap_or(0)),
     };
     let (changes, settled) = match path.extension().and_then(OsStr::to_str) {
         Some("parquet") => trace.write_actions(args)?,
@@ -105,7 +104,7 @@ pub(crate) fn run(args: &Decode, json: bool) -> Result<()> {
         output: path.display().to_string(),
         model: args.model.name().label(),
         salt: args.realise.config()?.salt.0,
-        packets: (z.len() / dim) as u64,
+        packets: trace.latents.packets(),
         settled,
         legalisations: legalisations(&changes),
     };
@@ -113,19 +112,17 @@ pub(crate) fn run(args: &Decode, json: bool) -> Result<()> {
         "{}: {} packets{}{}",
         summary.output,
         summary.packets,
-        settled_line(settled, summary.packets),
+        settled_line(settled),
         legalisation_line(&legalisations(&changes))
     );
+    warn(&trace.latents, settled);
     print_summary(json, &summary, &line)
 }
 
-/// How many packets were made to agree with those before, in words. Where they are many, the trace may not start with them.
-fn settled_line(settled: Settled, packets: u64) -> String {
+/// How many packets were made to agree with those before, in words.
+fn settled_line(settled: Settled) -> String {
     let flows = match settled.flows {
         0 => String::new(),
-        flows if flows > packets / 10 => format!(
-            "; {flows} made to agree with the open flows: latents from the middle of a trace need --unconstrained"
-        ),
         flows => format!("; {flows} made to agree with the open flows"),
     };
     match settled.acknowledgments {
@@ -136,103 +133,44 @@ fn settled_line(settled: Settled, packets: u64) -> String {
     }
 }
 
-/// Refuses latents that this codec did not make, as far as can be told.
-fn check_latents(
-    args: &Decode,
-    codec: &Codec,
-    (dim, z): (usize, &[f32]),
-    manifest: Option<&LatentManifest>,
-) -> Result<()> {
-    let name = args.input.display();
-    let maker = manifest.map_or("unknown", |manifest| &manifest.model);
-    let hint = format!("decode with the codec that encoded it: {maker}");
-    if manifest.is_some_and(|manifest| manifest.model_blake3 != codec.digest()) {
-        return Err(Hint::error(
-            format!("{name}: encoded by another codec"),
-            hint,
-        ));
+/// Warns of latents that do not go together with the codec.
+fn warn(latents: &StoredLatents, settled: Settled) {
+    if let Some((meaning, hint)) = latents.verdict(settled).explain() {
+        eprintln!(
+            "warning: {} of {} packets contradict the flows that are open: {meaning}",
+            settled.flows,
+            latents.packets()
+        );
+        eprintln!("hint: {}", settings_as_flags(hint));
     }
-    let packets = (z.len() / dim) as u64;
-    let stated = manifest.and_then(|manifest| manifest.packets);
-    if let Some(stated) = stated.filter(|&stated| stated != packets) {
-        return Err(Hint::error(
-            format!("{name}: {packets} packets, but its manifest tells {stated}"),
-            "a part of the latents is a trace of its own: leave the manifest away, and decode with --unconstrained if it starts in the middle",
-        ));
-    }
-    let own = codec.config().d_latent;
-    if dim != own {
-        return Err(Hint::error(
-            format!("{name}: {dim} dimensions, but the codec has {own}"),
-            hint,
-        ));
-    }
-    if let Some(at) = z.iter().position(|value| !value.is_finite()) {
-        let row = at / dim + 1;
-        return Err(Hint::error(
-            format!("{name}: row {row} holds a value that is no number"),
-            "look for a division by zero, or for training that diverged, in what made the latents",
-        ));
-    }
-    Ok(())
-}
-
-/// The dictionary of the latents, which goes on from the codec's.
-fn profiles(
-    args: &Decode,
-    codec: &Codec,
-    manifest: Option<&LatentManifest>,
-) -> Result<OptionProfiles> {
-    let own = codec.option_profiles();
-    let Some(manifest) = manifest.filter(|manifest| !manifest.option_profiles.is_empty()) else {
-        return Ok(own.clone());
-    };
-    let name = manifest_path(&args.input);
-    let profiles = OptionProfiles::from_hex(&manifest.option_profiles)
-        .with_context(|| format!("{}: option_profiles", name.display()))?;
-    if profiles.extends(own) {
-        return Ok(profiles);
-    }
-    Err(Hint::error(
-        format!(
-            "{}: option_profiles do not go on from the codec's",
-            name.display()
-        ),
-        "leave the manifest as `tracecodec encode` wrote it",
-    ))
 }
 
 /// Latents that become actions again.
 struct Trace<'a> {
     codec: &'a Codec,
-    z: &'a [f32],
-    profiles: OptionProfiles,
-    tick: Tick,
-    epoch: Timestamp,
+    latents: StoredLatents,
 }
 
 impl Trace<'_> {
-    /// Decodes in batches, and hands over every action. Tells how many were made to agree with those before.
+    /// Decodes in batches, and hands over every action. Returns how many were made to agree with those
+    /// before.
     fn decode(&self, mut each: impl FnMut(&Action) -> Result<()>) -> Result<Settled> {
-        let dim = self.codec.config().d_latent;
-        let bar = progress_bar(Some((self.z.len() / dim) as u64), "packets");
-        let mut decoder = self.codec.decoder(self.tick);
-        for batch in self.z.chunks(BATCH * dim) {
+        let bar = progress_bar(Some(self.latents.packets()), "packets");
+        let settled = self.latents.decode(self.codec, |batch| {
             interrupt::check()?;
-            for action in decoder.decode(batch) {
-                each(&action)?;
-            }
-            bar.inc((batch.len() / dim) as u64);
-        }
+            batch.iter().try_for_each(&mut each)?;
+            bar.inc(batch.len() as u64);
+            Ok(())
+        });
         bar.finish_and_clear();
-        Ok(decoder.settled())
+        settled
     }
 
     fn write_capture(&self, args: &Decode) -> Result<(Legalisations, Settled)> {
         let mut output = CaptureOutput::create(&args.output.output, args.realise.us)?;
-        let mut compiler = Compiler::new(args.realise.config()?, self.epoch);
-        let settled =
-            self.decode(|action| output.write(&compiler.compile(action, &self.profiles)))?;
+        let mut compiler = Compiler::new(args.realise.config()?, self.latents.epoch());
+        let profiles = self.latents.option_profiles();
+        let settled = self.decode(|action| output.write(&compiler.compile(action, profiles)))?;
         output.finish()?;
         Ok((*compiler.legalisations(), settled))
     }
@@ -245,7 +183,11 @@ impl Trace<'_> {
             Ok(writer.write(action)?)
         })?;
         counts.packets = counts.actions();
-        writer.finish(Some(self.epoch), &self.profiles, &counts)?;
+        writer.finish(
+            Some(self.latents.epoch()),
+            self.latents.option_profiles(),
+            &counts,
+        )?;
         Ok((Legalisations::default(), settled))
     }
 }

@@ -534,11 +534,12 @@ fn test_latents_that_are_refused() {
     succeed(&folder, "encode example.pcap --no-refine -o z.safetensors");
     let path = folder.path().join("z.safetensors.json");
     let text = fs::read_to_string(&path).unwrap();
-    fs::write(&path, text.replace("\"tool\"", "\"tools\"")).unwrap();
+    fs::write(&path, text.replace("\"model_blake3\"", "\"digest\"")).unwrap();
     let refused = told(&run(&folder, "decode z.safetensors -o out.pcap"));
     assert!(
-        refused.contains("z.safetensors.json: not a manifest of latents: missing field `tool`")
-            && refused.contains("hint: it needs format, version, tool,"),
+        refused.contains(
+            "z.safetensors.json: not a manifest of latents: missing field `model_blake3`"
+        ) && refused.contains("hint: it needs the keys format, version and model_blake3"),
         "{refused}"
     );
     fs::remove_file(&path).unwrap();
@@ -553,6 +554,88 @@ fn test_latents_that_are_refused() {
         refused.contains("z.safetensors: row 2 holds a value that is no number"),
         "{refused}"
     );
+}
+
+#[test]
+fn test_latents_and_rows_of_ones_own_decode() {
+    let folder = TempDir::new().unwrap();
+    let read = |name: &str| fs::read(folder.path().join(name)).unwrap();
+    succeed(&folder, "encode example.pcap --no-refine -o z.safetensors");
+    succeed(&folder, "decode z.safetensors -o z.pcap");
+    // The same numbers under another name, without a manifest.
+    fs::write(
+        folder.path().join("mine.safetensors"),
+        read("z.safetensors"),
+    )
+    .unwrap();
+    let line = "decode mine.safetensors --like z.safetensors -o mine.pcap";
+    let decoded = told(&succeed(&folder, line));
+    assert!(!decoded.contains("warning"), "{decoded}");
+    assert!(read("mine.pcap") == read("z.pcap"));
+    succeed(&folder, "decode mine.safetensors -o of-1970.pcap");
+    assert!(read("of-1970.pcap") != read("z.pcap"));
+    // Rows of sequences have a channel more, and are several traces one after the other.
+    succeed(&folder, "shard example.pcap -o shards --packets 400");
+    succeed(&folder, "generator sequences shards -o sequences");
+    let rows = "decode sequences/train.safetensors -o rows.pcap --json";
+    let rows = json(&succeed(&folder, rows));
+    let inspection = json(&succeed(&folder, "inspect rows.pcap --json"));
+    assert_eq!(rows["packets"], inspection["packets_read"]);
+    assert_eq!(rows["settled"]["flows"], 0);
+}
+
+#[test]
+fn test_latents_by_the_wrong_codec_warn() {
+    let folder = TempDir::new().unwrap();
+    succeed(&folder, "encode example.pcap --no-refine -o z.safetensors");
+    succeed(&folder, "train example.pcap -o other --steps 2");
+    fs::remove_file(folder.path().join("z.safetensors.json")).unwrap();
+    let line = "decode z.safetensors -o out.pcap";
+    let own = told(&succeed(&folder, line));
+    assert!(!own.contains("warning"), "{own}");
+    let other = told(&succeed(&folder, &format!("{line} --model other")));
+    assert!(
+        other.contains("warning: ") && other.contains("hint: decode with the codec that encoded"),
+        "{other}"
+    );
+}
+
+#[test]
+fn test_files_of_other_kinds_and_names_are_refused() {
+    let folder = TempDir::new().unwrap();
+    succeed(&folder, "encode example.pcap --no-refine -o z.safetensors");
+    for (line, reason) in [
+        (
+            "decode example.pcap -o out.pcap",
+            "example.pcap: no latents: this is a capture",
+        ),
+        ("inspect z.safetensors", "this is a safetensors file"),
+        (
+            "encode example.pcap -o z.pcap",
+            "z.pcap: a name of captures, but latents would be written\nhint: name it z.safetensors",
+        ),
+        (
+            "lift example.pcap -o out.pcap.gz",
+            "out.pcap.gz: a name of captures, but packet actions would be written\nhint: name it out.parquet",
+        ),
+        (
+            "roundtrip example.pcap out.parquet --oracle",
+            "out.parquet: a name of packet actions, but captures would be written\nhint: name it out.pcap",
+        ),
+        (
+            "decode z.safetensors -o out.json",
+            "out.json: a name of JSON documents, but captures would be written",
+        ),
+        (
+            "decode z.safetensors -o no/such/out.pcap",
+            "cannot write no/such/out.pcap: there is no folder no/such",
+        ),
+    ] {
+        let refused = told(&run(&folder, line));
+        assert!(refused.starts_with("exit 2"), "{line}: {refused}");
+        assert!(refused.contains(reason), "{line}: {refused}");
+    }
+    assert_eq!(files(&folder), ["z.safetensors", "z.safetensors.json"]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use tracecodec::action::float::Tick;
 
 use super::drawing::Drawing;
 use super::flow_matching::{FlowMatching, Request, Solver};
-use super::representation::{Representation, step_of_time, time_of_step};
+use super::representation::{Representation, latents_and_steps, rows_of_packets};
 use crate::codec::{Codec, Constraints, TraceDecoder, TraceEncoder};
 use crate::device::Device;
 use crate::error::Error;
@@ -139,15 +139,11 @@ impl<'a> LatentTrace<'a> {
         self.place += 1;
         let rows = sampled.concat();
         let channels = matching.channels();
-        let latents: Vec<f32> = rows
-            .chunks_exact(channels)
-            .flat_map(|row| &row[..channels - 1])
-            .copied()
-            .collect();
+        let (latents, steps) = latents_and_steps(&rows, channels);
         let mut actions = self.coders(&[]).decoder.decode(&latents);
-        for (action, row) in actions.iter_mut().zip(rows.chunks_exact(channels)) {
-            // The channel of its own tells the time without the jumps between digits.
-            action.delta_t = step_of_time(row[channels - 1]).clamp(0, LONGEST_STEP);
+        for (action, step) in actions.iter_mut().zip(steps) {
+            // The time channel has no jumps between digits, as the times of latents do.
+            action.delta_t = step.clamp(0, LONGEST_STEP);
         }
         if let (true, Some(first)) = (is_first, actions.first_mut()) {
             first.delta_t = 0;
@@ -197,10 +193,7 @@ impl<'a> LatentTrace<'a> {
     /// Encodes packets as rows to go on from; gives back their latents.
     fn encode(&mut self, actions: &[Action]) -> Vec<f32> {
         let latents = self.coders(actions).encoder.encode(actions);
-        for (mu, action) in latents.mu.chunks_exact(latents.dim).zip(actions) {
-            self.rows.extend(mu);
-            self.rows.push(time_of_step(action.delta_t));
-        }
+        self.rows.extend(rows_of_packets(&latents, actions));
         let matching = &self.generator.matching;
         let kept = matching.prefix() * matching.channels();
         let surplus = self.rows.len().saturating_sub(kept);

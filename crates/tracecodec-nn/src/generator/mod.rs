@@ -26,6 +26,8 @@ pub use drawing::Drawing;
 pub use flow_matching::{FlowMatching, FlowMatchingConfig, Method, Request, Solver};
 pub use latent::{LatentGenerator, LatentTrace};
 pub use pace::Pace;
-pub use representation::{Representation, Statistics, step_of_time, time_of_step};
+pub use representation::{
+    Representation, Statistics, latents_and_steps, rows_of_packets, step_of_time, time_of_step,
+};
 pub use sequences::{Sequences, SequencesWriter, Window};
 pub use trace::{Generator, Trace};

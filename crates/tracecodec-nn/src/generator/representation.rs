@@ -1,6 +1,9 @@
 //! What the rows of a latent sequence are: whose latents, the time beside them, and the scale of each channel.
 
 use serde::{Deserialize, Serialize};
+use tracecodec::action::Action;
+
+use crate::latents::Latents;
 
 /// Least deviation that a channel is divided by: one that hardly moves stays still.
 const LEAST_DEVIATION: f64 = 1e-6;
@@ -69,6 +72,23 @@ pub fn step_of_time(value: f32) -> i64 {
     (value.abs().exp_m1().round() * value.signum()) as i64
 }
 
+/// A codec's rows of packets: the mean of each latent, then the packet's time step.
+pub fn rows_of_packets(latents: &Latents, actions: &[Action]) -> Vec<f32> {
+    let means = latents.mu.chunks_exact(latents.dim.max(1));
+    means
+        .zip(actions)
+        .flat_map(|(mu, action)| mu.iter().copied().chain([time_of_step(action.delta_t)]))
+        .collect()
+}
+
+/// Latents and time steps of a codec's rows, whose last channel is the time.
+pub fn latents_and_steps(rows: &[f32], channels: usize) -> (Vec<f32>, Vec<i64>) {
+    let time = channels - 1;
+    let rows = || rows.chunks_exact(channels);
+    let latents = rows().flat_map(|row| &row[..time]).copied().collect();
+    (latents, rows().map(|row| step_of_time(row[time])).collect())
+}
+
 /// Mean and standard deviation of every channel over the training rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Statistics {
@@ -86,6 +106,15 @@ impl Statistics {
             && self.deviation.len() == channels
             && self.mean.iter().all(|x| x.is_finite())
             && self.deviation.iter().all(is_scale)
+    }
+
+    /// The scale of the first channels.
+    pub fn first(&self, channels: usize) -> Self {
+        let first = |values: &[f32]| values[..channels.min(values.len())].to_vec();
+        Self {
+            mean: first(&self.mean),
+            deviation: first(&self.deviation),
+        }
     }
 
     /// Rows on a scale on which every channel has mean 0 and deviation 1.
@@ -167,6 +196,27 @@ mod tests {
         }
         assert_eq!(step_of_time(f32::INFINITY), i64::MAX);
         assert_eq!(step_of_time(f32::NAN), 0);
+    }
+
+    #[test]
+    fn test_rows_and_back() {
+        let actions = [0, 5_000_000].map(|delta_t| Action {
+            delta_t,
+            ..Action::default()
+        });
+        let latents = Latents {
+            mu: vec![1.0, 2.0, 3.0, 4.0],
+            log_var: vec![0.0; 4],
+            dim: 2,
+        };
+        let rows = rows_of_packets(&latents, &actions);
+        assert_eq!(rows[..3], [1.0, 2.0, 0.0]);
+        let (back, steps) = latents_and_steps(&rows, 3);
+        assert_eq!(back, latents.mu);
+        assert!(
+            steps[0] == 0 && (steps[1] - 5_000_000).abs() < 20,
+            "{steps:?}"
+        );
     }
 
     #[test]

@@ -133,7 +133,7 @@ impl LatentManifest {
             Error::latents(
                 path,
                 format!("not a manifest of latents: {error}"),
-                "it needs `format`, `version` and `model_blake3`; latents of your own need no manifest",
+                "it needs the keys format, version and model_blake3; latents of your own need no manifest",
             )
         };
         let head: Head = serde_json::from_slice(&bytes).map_err(malformed)?;

@@ -6,7 +6,7 @@ mod manifest;
 mod tensors;
 
 pub use manifest::{EntropyNats, LatentManifest, Refinement};
-pub use tensors::{Points, read, read_points, write};
+pub use tensors::{Points, read_points, write};
 
 use crate::random::{Purpose, normals, stream};
 

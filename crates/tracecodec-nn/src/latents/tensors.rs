@@ -2,23 +2,34 @@
 
 use std::path::Path;
 
+use half::bf16;
+use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use tracecodec::pcap;
 
 use super::Latents;
 use crate::error::Error;
 use crate::files;
-use crate::weights::floats;
+use crate::weights::numbers;
 
-/// Which tensor of the artifact is decoded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Names of a tensor of rows to decode: of `encode`, and of latent sequences.
+const ROWS: [&str; 2] = ["mu", "latents"];
+
+/// Most first bytes by which a file of another kind is recognised.
+const HEAD: usize = 512;
+
+/// Which tensor of a file is decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Points {
-    /// `mu`, the means.
+    /// `mu`, the means; `latents`, as sequences have it; or else the only tensor of the file.
+    #[default]
     Means,
     /// `sample`, a draw from each posterior.
     Sample,
 }
 
-/// Writes the artifact, with a draw from each posterior where there is one ([`Latents::sample`]).
+/// Writes `mu` and `log_var`, and `sample` if a draw from each posterior is given
+/// ([`Latents::sample`]).
 ///
 /// # Errors
 /// If the file cannot be written, or the draw is of another shape.
@@ -38,47 +49,92 @@ pub fn write(path: &Path, latents: &Latents, sample: Option<&[f32]>) -> Result<(
     files::write(path, &file)
 }
 
-/// Reads the artifact.
+/// Reads the rows to decode, row-major in f32, and their number of columns. Floating-point numbers of
+/// 16 and 64 bits are converted.
 ///
 /// # Errors
-/// If the file cannot be read, or does not hold two matrices of one shape.
-pub fn read(path: &Path) -> Result<Latents, Error> {
-    let bytes = files::read(path)?;
-    let file = SafeTensors::deserialize(&bytes).map_err(|e| Error::format(path, e))?;
-    let ((dim, mu), (log_var_dim, log_var)) =
-        (matrix(&file, path, "mu")?, matrix(&file, path, "log_var")?);
-    if dim != log_var_dim || mu.len() != log_var.len() {
-        return Err(Error::format(path, "`mu` and `log_var` differ in shape"));
-    }
-    Ok(Latents { mu, log_var, dim })
-}
-
-/// Reads the points to decode alone, row-major, and their number of columns.
-///
-/// # Errors
-/// If the file cannot be read, or has no matrix of f32 of that name.
+/// If the file cannot be read or is of another kind, or has no such matrix.
 pub fn read_points(path: &Path, points: Points) -> Result<(usize, Vec<f32>), Error> {
     let bytes = files::read(path)?;
-    let file = SafeTensors::deserialize(&bytes).map_err(|e| Error::format(path, e))?;
-    match points {
-        Points::Means => matrix(&file, path, "mu"),
-        Points::Sample if file.tensor("sample").is_err() => {
-            Err(Error::NoSample(path.to_path_buf()))
-        }
-        Points::Sample => matrix(&file, path, "sample"),
+    let file = SafeTensors::deserialize(&bytes).map_err(|e| not_latents(path, &bytes, e))?;
+    let (name, view) = match points {
+        Points::Means => rows(&file, path)?,
+        Points::Sample => match file.tensor("sample") {
+            Ok(view) => ("sample".to_string(), view),
+            Err(_) => return Err(Error::NoSample(path.to_path_buf())),
+        },
+    };
+    matrix(&name, &view, path)
+}
+
+/// What is wrong with bytes that are no safetensors file.
+fn not_latents(path: &Path, bytes: &[u8], error: SafeTensorError) -> Error {
+    match pcap::file_kind(&bytes[..bytes.len().min(HEAD)]) {
+        Some(kind) => Error::latents(
+            path,
+            format!("no latents: this is {kind}"),
+            "a safetensors file is needed, with a matrix mu that has a row for each packet",
+        ),
+        None => Error::format(path, error),
     }
 }
 
-/// A matrix by its name: its number of columns and its values, row by row.
-fn matrix(file: &SafeTensors<'_>, path: &Path, name: &str) -> Result<(usize, Vec<f32>), Error> {
-    let view = file.tensor(name).map_err(|e| Error::format(path, e))?;
-    match (view.dtype(), view.shape()) {
-        (Dtype::F32, &[_, dim]) if dim > 0 => Ok((dim, floats(view.data()).collect())),
-        (dtype, shape) => Err(Error::format(
+/// The tensor of rows: by its name, or the only one of the file.
+fn rows<'a>(file: &SafeTensors<'a>, path: &Path) -> Result<(String, TensorView<'a>), Error> {
+    let mut names = file.names();
+    names.sort_unstable();
+    let named = ROWS.into_iter().find(|name| names.contains(name));
+    let only = || (names.len() == 1).then(|| names[0]);
+    let Some(name) = named.or_else(only) else {
+        let held: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+        let held = if held.is_empty() {
+            "no tensor".to_string()
+        } else {
+            held.join(", ")
+        };
+        return Err(Error::latents(
             path,
-            format!("`{name}` is {dtype:?} {shape:?}, not a matrix of f32"),
-        )),
-    }
+            format!("no tensor `mu` or `latents`: the file holds {held}"),
+            "name the matrix that has a row for each packet mu",
+        ));
+    };
+    let view = file.tensor(name).map_err(|e| Error::format(path, e))?;
+    Ok((name.to_string(), view))
+}
+
+/// The number of columns of a matrix, and its values row by row.
+fn matrix(name: &str, view: &TensorView<'_>, path: &Path) -> Result<(usize, Vec<f32>), Error> {
+    let (dtype, shape) = (view.dtype(), view.shape());
+    let Some(&[_, dim]) = shape.as_array().filter(|[_, dim]| *dim > 0) else {
+        return Err(Error::latents(
+            path,
+            format!(
+                "`{name}` has the shape {shape:?}, but [packets, dimensions] is needed, a row for each packet"
+            ),
+            "reshape it, or store the packets of each trace in a file of their own",
+        ));
+    };
+    let values = match dtype {
+        Dtype::F64 => {
+            let (doubles, _) = view.data().as_chunks::<8>();
+            let single = |&double| f64::from_le_bytes(double) as f32;
+            Some(doubles.iter().map(single).collect())
+        }
+        Dtype::BF16 => {
+            let (halves, _) = view.data().as_chunks::<2>();
+            let single = |&half| bf16::from_le_bytes(half).to_f32();
+            Some(halves.iter().map(single).collect())
+        }
+        _ => numbers(view),
+    };
+    let values = values.ok_or_else(|| {
+        Error::latents(
+            path,
+            format!("`{name}` is {dtype:?}, but F32, F64, F16 or BF16 is needed"),
+            "convert it to floating-point numbers of 32 bits",
+        )
+    })?;
+    Ok((dim, values))
 }
 
 #[cfg(test)]
@@ -95,7 +151,10 @@ mod tests {
             dim: 2,
         };
         write(&path, &latents, None).unwrap();
-        assert_eq!(read(&path).unwrap(), latents);
+        assert_eq!(
+            read_points(&path, Points::Means).unwrap(),
+            (2, latents.mu.clone())
+        );
         let first = std::fs::read(&path).unwrap();
         write(&path, &latents, None).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), first);
@@ -120,7 +179,6 @@ mod tests {
             read_points(&path, Points::Means).unwrap(),
             (2, latents.mu.clone())
         );
-        assert_eq!(read(&path).unwrap(), latents);
     }
 
     #[test]
@@ -130,6 +188,75 @@ mod tests {
         write(&path, &Latents::new(4), None).unwrap();
         let bytes = std::fs::read(&path).unwrap();
         std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
-        assert!(matches!(read(&path), Err(Error::Format { .. })));
+        let read = read_points(&path, Points::Means);
+        assert!(matches!(read, Err(Error::Format { .. })));
+    }
+
+    /// Writes a file of these tensors, all of one shape.
+    fn write_tensors(path: &Path, dtype: Dtype, shape: &[usize], data: &[u8], names: &[&str]) {
+        let view = || TensorView::new(dtype, shape.to_vec(), data).unwrap();
+        let tensors = names.iter().map(|name| (*name, view()));
+        let file = safetensors::serialize(tensors, None).unwrap();
+        std::fs::write(path, file).unwrap();
+    }
+
+    #[test]
+    fn test_rows_of_other_names_and_types() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("mine.safetensors");
+        let expected = (2, vec![1.0, -2.0, 3.5, 0.0]);
+        let values = [1.0_f64, -2.0, 3.5, 0.0];
+        let bytes = |to: &dyn Fn(f64) -> Vec<u8>| -> Vec<u8> {
+            values.iter().flat_map(|&value| to(value)).collect()
+        };
+        let f64s = bytes(&|x| x.to_le_bytes().to_vec());
+        let f32s = bytes(&|x| (x as f32).to_le_bytes().to_vec());
+        let f16s = bytes(&|x| half::f16::from_f64(x).to_le_bytes().to_vec());
+        let bf16s = bytes(&|x| bf16::from_f64(x).to_le_bytes().to_vec());
+        for (dtype, data) in [
+            (Dtype::F64, &f64s),
+            (Dtype::F32, &f32s),
+            (Dtype::F16, &f16s),
+            (Dtype::BF16, &bf16s),
+        ] {
+            for names in [&["mu", "other"][..], &["latents", "other"], &["z"]] {
+                write_tensors(&path, dtype, &[2, 2], data, names);
+                let found = read_points(&path, Points::Means).unwrap();
+                assert_eq!(found, expected, "{dtype:?} {names:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn test_errors_name_what_is_there_and_what_is_needed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("mine.safetensors");
+        let error = || read_points(&path, Points::Means).unwrap_err().to_string();
+        let data = [0; 48];
+        write_tensors(&path, Dtype::F32, &[2, 2, 3], &data, &["mu"]);
+        assert!(error().contains("`mu` has the shape [2, 2, 3], but [packets, dimensions]"));
+        write_tensors(&path, Dtype::F32, &[4, 3], &data, &["b", "a"]);
+        assert!(error().contains("the file holds `a`, `b`"));
+        write_tensors(&path, Dtype::I64, &[2, 3], &data, &["mu"]);
+        assert!(error().contains("`mu` is I64, but F32"));
+    }
+
+    #[test]
+    fn test_files_of_other_kinds_are_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.pcap");
+        for (bytes, kind) in [
+            (&b"\xd4\xc3\xb2\xa1\x02\0\x04\0\0\0\0\0"[..], "a capture"),
+            (b"\x0a\x0d\x0d\x0a\x1c\0\0\0\x4d\x3c\x2b\x1a", "a capture"),
+            (b"PAR1\x15\0\x15\0", "a Parquet file"),
+            (b"\x1f\x8b\x08\0\0\0\0\0", "gzip-compressed"),
+            (b"{\"format\": \"tracecodec.latents\"}", "JSON"),
+            (b"PK\x03\x04\x14\0\0\0", "a ZIP archive"),
+            (b"\x93NUMPY\x01\0\x76\0", "a NumPy array"),
+        ] {
+            std::fs::write(&path, bytes).unwrap();
+            let error = read_points(&path, Points::Means).unwrap_err().to_string();
+            assert!(error.ends_with(&format!("this is {kind}")), "{error}");
+        }
     }
 }

@@ -21,9 +21,6 @@ use crate::error::Error;
 use crate::files;
 use file::LatentFile;
 
-/// What `format` says.
-const FORMAT: &str = "tracecodec.sequences";
-
 /// `sequences.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SequencesManifest {
@@ -91,16 +88,9 @@ impl Sequences {
     /// # Errors
     /// If its description is missing, damaged or of another version.
     pub fn open(directory: &Path) -> Result<Self, Error> {
-        let path = directory.join(Self::FILE);
-        let bytes = files::read(&path)?;
-        files::check_format(&path, &bytes, FORMAT, 1)?;
-        let manifest: SequencesManifest = files::parse(&path, &bytes)?;
-        if !manifest.is_sound() {
-            return Err(Error::format(&path, "its numbers do not go together"));
-        }
         Ok(Self {
             directory: directory.to_path_buf(),
-            manifest,
+            manifest: SequencesManifest::read(&directory.join(Self::FILE))?,
         })
     }
 
@@ -143,6 +133,32 @@ impl Sequences {
 }
 
 impl SequencesManifest {
+    /// Value of `format`.
+    pub const FORMAT: &'static str = "tracecodec.sequences";
+
+    /// Reads a description.
+    ///
+    /// # Errors
+    /// If it is missing, damaged or of another version.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let bytes = files::read(path)?;
+        files::check_format(path, &bytes, Self::FORMAT, 1)?;
+        let manifest: Self = files::parse(path, &bytes)?;
+        if manifest.is_sound() {
+            Ok(manifest)
+        } else {
+            Err(Error::format(path, "its numbers do not go together"))
+        }
+    }
+
+    /// The part of the dataset that is stored in a file of this name.
+    pub fn part_of(&self, file: &Path) -> Option<&Part> {
+        let parts = self.splits.iter();
+        let mut named =
+            parts.filter(|(split, _)| path(Path::new(""), **split).file_name() == file.file_name());
+        named.next().map(|(_, part)| part)
+    }
+
     /// Whether its numbers go together: one from a damaged file may not be.
     fn is_sound(&self) -> bool {
         let channels = self.representation.channels();

@@ -9,7 +9,7 @@ use tracecodec::output::Output;
 use tracecodec::shard::Split;
 
 use super::file::{TENSOR_AT, header};
-use super::{FORMAT, Part, Sequence, Sequences, SequencesManifest, path};
+use super::{Part, Sequence, Sequences, SequencesManifest, path};
 use crate::error::Error;
 use crate::files;
 use crate::generator::representation::{Representation, RunningStatistics};
@@ -91,7 +91,7 @@ impl SequencesWriter {
             splits.insert(split, part.finish(self.channels)?);
         }
         let manifest = SequencesManifest {
-            format: FORMAT.to_string(),
+            format: SequencesManifest::FORMAT.to_string(),
             version: 1,
             tool: TOOL.to_string(),
             representation: representation.clone(),

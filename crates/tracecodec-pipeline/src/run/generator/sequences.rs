@@ -10,7 +10,7 @@ use tracecodec::choice::Choice;
 use tracecodec::shard::Split;
 use tracecodec_nn::baseline::Baseline;
 use tracecodec_nn::generator::sequences::SequencesManifest;
-use tracecodec_nn::generator::{Representation, Sequences, SequencesWriter, time_of_step};
+use tracecodec_nn::generator::{Representation, Sequences, SequencesWriter, rows_of_packets};
 use tracecodec_nn::{Codec, Device};
 
 use crate::dataset::rows::CaptureRows;
@@ -195,14 +195,7 @@ impl CodecModel {
         for batch in actions.chunks(BATCH) {
             monitor.step(&Progress::default())?;
             let latents = encoder.encode(batch);
-            let rows = latents.mu.chunks_exact(latents.dim).zip(batch);
-            let rows: Vec<f32> = rows
-                .flat_map(|(mu, action)| {
-                    let time = time_of_step(action.delta_t);
-                    mu.iter().copied().chain([time])
-                })
-                .collect();
-            writer.push(&rows)?;
+            writer.push(&rows_of_packets(&latents, batch))?;
         }
         Ok(())
     }
