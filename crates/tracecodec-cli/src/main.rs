@@ -5,7 +5,6 @@ mod choice;
 mod cli;
 mod commands;
 mod continuation;
-mod course_data;
 mod failure;
 mod folder;
 mod generator_args;
@@ -14,8 +13,7 @@ mod interrupt;
 mod output;
 mod shards;
 mod terminal;
-mod training_data;
-mod training_run;
+mod training_args;
 
 use std::process::ExitCode;
 

@@ -53,6 +53,7 @@ pub mod settings;
 #[cfg(test)]
 mod testing;
 pub mod tools;
+pub mod training;
 
 pub use error::Error;
 pub use model::ModelName;

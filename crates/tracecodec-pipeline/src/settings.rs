@@ -1,10 +1,13 @@
 //! Settings by name: from JSON values to the `Config` of a verb, or a refusal that names the key.
 
+use std::path::Path;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::error::Error;
+use crate::files::document;
 
 /// Reads settings. What is not named has its default; a key that is not known is an error that
 /// names the nearest known one.
@@ -20,6 +23,87 @@ pub fn read<C: DeserializeOwned + Serialize>(settings: Value) -> Result<C, Error
     Ok(config)
 }
 
+/// No settings: everything has its default.
+pub fn none() -> Value {
+    Value::Object(serde_json::Map::new())
+}
+
+/// Reads settings from a JSON file: an object.
+///
+/// # Errors
+/// If the file cannot be read, or is not a JSON object.
+pub fn read_file(path: &Path) -> Result<Value, Error> {
+    let text = document::read_text(path)?;
+    let bad = |reason: String| {
+        Error::refused(
+            format!("{}: not a training configuration: {reason}", path.display()),
+            r#"settings go by their names, as in {"train": {"seed": 1}, "codec": {"d_latent": 32}}"#,
+        )
+    };
+    let settings: Value = serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
+    if settings.is_object() {
+        Ok(settings)
+    } else {
+        Err(bad("it is no JSON object".to_string()))
+    }
+}
+
+/// Sets one setting of a part of the settings.
+///
+/// # Errors
+/// If the part is there and is not a JSON object.
+pub fn set(settings: &mut Value, part: &str, key: &str, value: Value) -> Result<(), Error> {
+    let object = |value: &Value| value.is_object();
+    if !object(settings) || settings.get(part).is_some_and(|part| !object(part)) {
+        return Err(not_an_object(part));
+    }
+    settings[part][key] = value;
+    Ok(())
+}
+
+fn not_an_object(what: &str) -> Error {
+    Error::refused(
+        format!("{what}: not a JSON object"),
+        r#"settings go by their names, as in {"train": {"seed": 1}}"#,
+    )
+}
+
+/// Settings over others: what `settings`, an object as in `{"train": {"seed": 1}}`, does not name
+/// has the value of `default`.
+///
+/// # Errors
+/// If it is not a JSON object, or a key or a value is wrong.
+pub fn over<C: DeserializeOwned + Serialize>(default: &C, settings: &Value) -> Result<C, Error> {
+    let refused = |error: serde_json::Error| Error::refused(format!("settings: {error}"), "");
+    // An absent object of settings, as Rust has it by default.
+    let settings = if settings.is_null() {
+        none()
+    } else {
+        settings.clone()
+    };
+    let mut merged = serde_json::to_value(default).map_err(refused)?;
+    check_keys("", &settings, &merged)?;
+    merge(&mut merged, settings);
+    serde_json::from_value(merged).map_err(refused)
+}
+
+/// Puts the values of one object in the place of those of another, at any depth.
+fn merge(into: &mut Value, from: Value) {
+    match (into, from) {
+        (Value::Object(into), Value::Object(from)) => {
+            for (key, value) in from {
+                match into.get_mut(&key) {
+                    Some(known) => merge(known, value),
+                    None => {
+                        into.insert(key, value);
+                    }
+                }
+            }
+        }
+        (into, from) => *into = from,
+    }
+}
+
 /// Refuses keys of `given` that `known` lacks, and values that should be objects and are not, at
 /// any depth.
 fn check_keys(place: &str, given: &Value, known: &Value) -> Result<(), Error> {
@@ -29,10 +113,7 @@ fn check_keys(place: &str, given: &Value, known: &Value) -> Result<(), Error> {
     let Value::Object(given) = given else {
         let place = place.strip_suffix('.').unwrap_or(place);
         let what = if place.is_empty() { "settings" } else { place };
-        return Err(Error::refused(
-            format!("{what}: not a JSON object"),
-            r#"settings go by their names, as in {"seed": 1}"#,
-        ));
+        return Err(not_an_object(what));
     };
     for (key, value) in given {
         match known.get(key) {
@@ -99,6 +180,21 @@ mod tests {
         assert_eq!(error.hint().as_deref(), Some("did you mean `lenient`?"));
         let error = read::<Outer>(json!({"zzz": 1})).unwrap_err();
         assert!(error.hint().unwrap().starts_with("known are: "));
+    }
+
+    #[test]
+    fn test_settings_over_others_change_what_they_name() {
+        let default = Outer {
+            seed: 7,
+            ..Outer::default()
+        };
+        let changed = over(&default, &json!({"train": {"lenient": true}})).unwrap();
+        assert!(changed.seed == 7 && changed.train.lenient && !changed.inner.lenient);
+        assert_eq!(over(&default, &Value::Null).unwrap().seed, 7);
+        let error = over(&default, &json!({"train": {"lenint": true}})).unwrap_err();
+        assert_eq!(error.hint().as_deref(), Some("did you mean `lenient`?"));
+        assert!(over(&default, &json!({"seed": "x"})).is_err());
+        assert!(over(&default, &json!([1])).is_err());
     }
 
     #[test]

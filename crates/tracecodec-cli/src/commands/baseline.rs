@@ -4,29 +4,18 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use serde::Serialize;
-use tracecodec::action::OptionProfiles;
-use tracecodec::artifact::SourceEntry;
 use tracecodec::choice::Choice;
-use tracecodec::pcap::Timestamp;
-use tracecodec::raw::{Diagnostics, RawRow, RowReader, Schema, ValueCounts};
-use tracecodec::shard::Split;
-use tracecodec_nn::baseline::{
-    self, Baseline, BaselineConfig, Model, RawData, Validation, VocabularyRows,
-};
-
-use tracecodec_nn::Device;
+use tracecodec::raw::{Diagnostics, Schema};
+use tracecodec_nn::baseline::{Baseline, Model, VocabularyRows};
 use tracecodec_nn::model::Kind;
+use tracecodec_pipeline::run::baseline::{diagnose, oracle, reconstruct, train};
 
-use crate::args::{CaptureArgs, ReadArgs};
+use crate::args::{CaptureArgs, DisclosureArgs};
 use crate::choice::choice;
 use crate::failure::Hint;
-use crate::input::Input;
 use crate::output::{check_stdout, print, print_json, print_outcomes, print_summary};
-use crate::shards::Shards;
 use crate::terminal::Terminal;
-use crate::training_run::{TrainingArgs, TrainingBar, stopped_early, warn};
-use tracecodec_pipeline::run::baseline::{diagnose, oracle, reconstruct};
+use crate::training_args::{TrainingArgs, stopped_early};
 
 /// Train and run the raw-field baselines.
 ///
@@ -68,7 +57,9 @@ struct Train {
     #[command(flatten)]
     training: TrainingArgs,
     #[command(flatten)]
-    read: ReadArgs,
+    read: CaptureArgs,
+    #[command(flatten)]
+    disclosure: DisclosureArgs,
 }
 
 /// Take captures through a baseline and back.
@@ -128,12 +119,6 @@ struct ModelArgs {
     model: PathBuf,
 }
 
-impl ModelArgs {
-    fn load(&self) -> Result<Baseline> {
-        load_baseline(&self.model)
-    }
-}
-
 /// Loads a trained baseline.
 pub(crate) fn load_baseline(folder: &Path) -> Result<Baseline> {
     if !Kind::Baseline.is_in(folder) {
@@ -148,7 +133,7 @@ pub(crate) fn load_baseline(folder: &Path) -> Result<Baseline> {
 #[derive(Debug, Clone, Copy, Args)]
 struct SchemaArgs {
     /// The raw packet table.
-    #[arg(long, value_parser = choice::<Schema>(), default_value = Schema::default().name())]
+    #[arg(long, value_parser = choice::<Schema>(), default_value = Schema::Columns.name())]
     schema: Schema,
 }
 
@@ -161,119 +146,29 @@ pub(crate) fn run(args: &BaselineArgs, json: bool) -> Result<()> {
     }
 }
 
-/// The summary of a training.
-#[derive(Debug, Serialize)]
-struct TrainSummary {
-    output: String,
-    model: &'static str,
-    training_rows: u64,
-    validation_rows: u64,
-    steps: u64,
-    stopped_early: bool,
-    rows_per_second: f64,
-    best: Validation,
-}
-
 fn train(args: &Train, json: bool) -> Result<()> {
-    let (model, training) = (args.model, &args.training);
-    let session = training.session(Device::Cpu);
-    let mut config = BaselineConfig::new(model, args.schema.schema);
-    let train = &mut config.train;
-    train.seed = training.seed.unwrap_or(train.seed);
-    train.steps = training.steps.unwrap_or(train.steps);
-    train.validations = args.validations.unwrap_or(train.validations);
-    train.minutes = training.minutes;
-    config.model.vocabulary_rows = args.vocabulary;
-    config.check()?;
-    training.check_output(Kind::Baseline, None)?;
-    let data = read_data(&args.shards, args.vocabulary, args.read)?;
-    let bar = TrainingBar::new("rows");
-    let (_, report) = baseline::train(&config, &data, &session, |progress| bar.show(progress))?;
-    bar.finish();
-    warn(&report);
-    let summary = TrainSummary {
-        output: training.output.display().to_string(),
-        model: model.name(),
-        training_rows: data.training_rows(),
-        validation_rows: data.validation_rows(),
-        steps: report.steps,
-        stopped_early: report.stopped_early,
-        rows_per_second: report.examples_per_second,
-        best: report.best,
+    let config = train::Config {
+        shards: args.shards.clone(),
+        model: args.model,
+        schema: args.schema.schema,
+        vocabulary: args.vocabulary,
+        validations: args.validations,
+        training: args.training.training(),
+        read: args.read.policy(),
+        disclosure: args.disclosure.disclosure(),
     };
+    let outcome = train::run(&config, &mut Terminal::new())?;
     let line = format!(
         "{}: {}, {} steps{} over {} rows at {:.0} rows/s; {}",
-        summary.output,
-        summary.model,
-        summary.steps,
-        stopped_early(summary.stopped_early),
-        summary.training_rows,
-        summary.rows_per_second,
-        summary.best
+        outcome.output,
+        outcome.model,
+        outcome.steps,
+        stopped_early(outcome.stopped_early),
+        outcome.training_rows,
+        outcome.rows_per_second,
+        outcome.best
     );
-    print_summary(json, &summary, &line)
-}
-
-/// The rows of shards. One dictionary of option layouts serves all splits that values are taken from.
-fn read_data(folders: &[PathBuf], vocabulary: VocabularyRows, read: ReadArgs) -> Result<RawData> {
-    let folders: Vec<&PathBuf> = folders.iter().collect();
-    let shards = Shards::read(&folders)?;
-    let (mut values, mut sources) = (ValueCounts::default(), Vec::new());
-    let mut profiles = OptionProfiles::new();
-    let mut split = |split: Split| -> Result<Vec<RawRow>> {
-        let mut rows = Vec::new();
-        let is_known = split == Split::Train || vocabulary == VocabularyRows::All;
-        for shard in shards.of(split) {
-            let dictionary = std::mem::take(&mut profiles);
-            let dictionary = match is_known {
-                true => dictionary.thaw(),
-                false => dictionary.freeze(),
-            };
-            let capture = read_rows(&shard.path, read, dictionary)?;
-            shard.check(&capture.source)?;
-            if is_known {
-                capture.rows.iter().for_each(|row| values.add(row));
-            }
-            rows.extend(capture.rows);
-            profiles = capture.profiles;
-            sources.push(capture.source);
-        }
-        Ok(rows)
-    };
-    let training = split(Split::Train)?;
-    let validation = split(Split::Validation)?;
-    if vocabulary == VocabularyRows::All {
-        split(Split::Test)?;
-    }
-    Ok(RawData::new(training, validation, values, profiles).with_sources(sources))
-}
-
-/// A capture as rows.
-pub(crate) struct Capture {
-    /// One for each packet in scope.
-    pub(crate) rows: Vec<RawRow>,
-    epoch: Option<Timestamp>,
-    profiles: OptionProfiles,
-    /// The capture itself.
-    pub(crate) source: SourceEntry,
-}
-
-/// Reads a capture's rows, with the option layouts of this dictionary.
-pub(crate) fn read_rows(path: &Path, read: ReadArgs, profiles: OptionProfiles) -> Result<Capture> {
-    let mut reader = RowReader::new(profiles);
-    let mut rows = Vec::new();
-    let mut input = Input::open(path, read)?;
-    input.for_each(|packet| {
-        // Packets out of scope have no row.
-        rows.extend(reader.read(packet).ok());
-        Ok(())
-    })?;
-    Ok(Capture {
-        rows,
-        epoch: reader.epoch(),
-        profiles: reader.into_profiles(),
-        source: input.finish()?,
-    })
+    print_summary(json, &outcome, &line)
 }
 
 fn reconstruct(args: &Reconstruct, json: bool) -> Result<()> {

@@ -1,23 +1,17 @@
 //! `probe`: the local geometry of a codec's latents.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use serde::Serialize;
-use tracecodec::action::Action;
-use tracecodec::output::Output;
 use tracecodec_nn::probe::{Between, Dimension, Interpolation, Noise};
-use tracecodec_nn::{Codec, Probe as Probed, ProbeConfig, probe};
-use tracecodec_pipeline::report::geometry;
+use tracecodec_nn::{Probe as Probed, ProbeConfig};
+use tracecodec_pipeline::run::probe;
 
-use crate::args::{LiftArgs, ModelArgs, ReadArgs};
-use crate::failure::Hint;
-use crate::input::{Input, progress_bar};
-use crate::interrupt;
-use crate::output::{check_distinct, check_stdout, print, print_json};
+use crate::args::{CaptureArgs, LiftArgs, ModelArgs};
+use crate::output::{check_stdout, print, print_json};
+use crate::terminal::Terminal;
 
 /// Measure whether near latents decode to near packets.
 ///
@@ -40,80 +34,30 @@ pub(crate) struct Probe {
     #[command(flatten)]
     model: ModelArgs,
     #[command(flatten)]
-    read: ReadArgs,
+    read: CaptureArgs,
     #[command(flatten)]
     lift: LiftArgs,
-}
-
-/// What `--json` prints.
-#[derive(Debug, Serialize)]
-struct Summary {
-    input: String,
-    model: String,
-    seed: u64,
-    #[serde(flatten)]
-    probe: Probed,
 }
 
 pub(crate) fn run(args: &Probe, json: bool) -> Result<()> {
     if let Some(svg) = &args.svg {
         check_stdout(json, svg)?;
-        check_distinct(&[&args.input], svg)?;
     }
-    let codec = args.model.load()?;
-    let actions = lift(args, &codec)?;
-    let summary = Summary {
-        input: args.input.display().to_string(),
-        model: args.model.name().label(),
-        seed: args.seed,
-        probe: measure(args, &codec, &actions)?,
-    };
-    if let Some(svg) = &args.svg {
-        draw(svg, &summary)?;
-    }
-    if json {
-        return print_json(&summary);
-    }
-    print(&render(&summary.probe)?)
-}
-
-/// The packet actions of the whole capture: what a packet's latent tells depends on those before it.
-fn lift(args: &Probe, codec: &Codec) -> Result<Vec<Action>> {
-    let mut lifter = args.lift.lifter_for(codec);
-    let mut actions = Vec::new();
-    Input::open(&args.input, args.read)?.for_each(|packet| {
-        actions.extend(lifter.lift(packet));
-        Ok(())
-    })?;
-    if actions.len().min(args.packets) < 2 {
-        return Err(Hint::error(
-            format!("{}: too few packets to probe", args.input.display()),
-            "probe two packets in scope or more; `inspect` tells how many there are",
-        ));
-    }
-    Ok(actions)
-}
-
-fn measure(args: &Probe, codec: &Codec, actions: &[Action]) -> Result<Probed> {
-    let config = ProbeConfig {
+    let config = probe::Config {
+        input: args.input.clone(),
         packets: args.packets,
         seed: args.seed,
+        svg: args.svg.clone(),
+        model: args.model.name(),
+        device: args.model.device.device(),
+        read: args.read.policy(),
+        lift: args.lift.lifting(),
     };
-    let bar = progress_bar(Some(codec.config().d_latent as u64), "dimensions");
-    let probed = probe(codec, actions, config, || {
-        interrupt::exit_if_interrupted("nothing was written");
-        bar.inc(1);
-        std::ops::ControlFlow::Continue(())
-    })?;
-    bar.finish_and_clear();
-    Ok(probed)
-}
-
-fn draw(path: &Path, summary: &Summary) -> Result<()> {
-    let mut output = Output::create(path)?;
-    let drawing = geometry::svg(&summary.probe, &summary.model);
-    output.write_all(drawing.as_bytes())?;
-    Ok(output.finish()?)
+    let outcome = probe::run(&config, &mut Terminal::new())?;
+    if json {
+        return print_json(&outcome);
+    }
+    print(&render(&outcome.probe)?)
 }
 
 fn render(probe: &Probed) -> Result<String> {

@@ -16,6 +16,7 @@ use tracecodec_nn::codec::Past;
 use tracecodec_nn::codec::training::{Data, Rows};
 
 use super::{DataSet, Part};
+use crate::disclosure::Disclosure;
 use crate::error::Error;
 use crate::files::ReadPolicy;
 use crate::monitor::{Monitor, Progress};
@@ -47,6 +48,7 @@ impl TrainingData {
         set: &DataSet,
         output: &Path,
         read: &ReadPolicy,
+        disclosure: &Disclosure,
         codec: &CodecConfig,
         monitor: &mut dyn Monitor,
     ) -> Result<Self, Error> {
@@ -66,8 +68,9 @@ impl TrainingData {
             validation.push(last);
         }
         validation.push(folder.lift("validation", &shards(Split::Validation), read, monitor)?);
+        let sources = disclosure.sources(mem::take(&mut folder.sources));
         Ok(Self {
-            data: Data::open(&training, &validation)?.with_sources(mem::take(&mut folder.sources)),
+            data: Data::open(&training, &validation)?.with_sources(sources),
             _folder: folder,
         })
     }

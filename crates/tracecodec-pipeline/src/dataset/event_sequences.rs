@@ -10,13 +10,14 @@ use tracecodec::shard::{Split, SplitWeights};
 use tracecodec_nn::generator::autoregressive::{Autoregressive, Courses, Data};
 
 use super::{DataSet, Part};
+use crate::disclosure::Disclosure;
 use crate::error::Error;
 use crate::files::{ReadPolicy, folder};
 use crate::monitor::Monitor;
 
 /// Takes a data set into memory, about 300 bytes a packet. Shards have their split; of a file the
 /// first packets are for training and the next for validation, in the sharder's proportions, and
-/// the rest is only lifted. Files are labelled by their names if `label_by_name` says so.
+/// the rest is only lifted. Files are labelled by their names if `label_by_name` is set.
 ///
 /// # Errors
 /// If a part cannot be read, there are too many labels, or the monitor stops it.
@@ -24,6 +25,7 @@ pub(crate) fn prepare(
     set: &DataSet,
     label_by_name: bool,
     read: &ReadPolicy,
+    disclosure: &Disclosure,
     monitor: &mut dyn Monitor,
 ) -> Result<Data, Error> {
     let label = |part: &Part| match part.split {
@@ -79,7 +81,7 @@ pub(crate) fn prepare(
         training,
         validation,
         profiles: reading.profiles,
-        sources: reading.sources,
+        sources: disclosure.sources(reading.sources),
     })
 }
 

@@ -11,6 +11,7 @@ use tracecodec::shard::Split;
 use tracecodec_nn::baseline::{RawData, VocabularyRows};
 
 use super::DataSet;
+use crate::disclosure::Disclosure;
 use crate::error::Error;
 use crate::files::ReadPolicy;
 use crate::files::capture::Capture;
@@ -65,6 +66,7 @@ pub(crate) fn prepare(
     set: &DataSet,
     vocabulary: VocabularyRows,
     read: &ReadPolicy,
+    disclosure: &Disclosure,
     monitor: &mut dyn Monitor,
 ) -> Result<RawData, Error> {
     let (mut values, mut sources) = (ValueCounts::default(), Vec::new());
@@ -95,5 +97,6 @@ pub(crate) fn prepare(
     if vocabulary == VocabularyRows::All {
         split(Split::Test)?;
     }
+    let sources = disclosure.sources(sources);
     Ok(RawData::new(training, validation, values, profiles).with_sources(sources))
 }

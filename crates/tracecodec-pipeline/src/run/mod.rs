@@ -12,6 +12,8 @@ pub mod generate;
 pub mod generator;
 pub mod inspect;
 pub mod lift;
+pub mod probe;
 pub mod report;
 pub mod roundtrip;
+pub mod train;
 pub mod verify;

@@ -5,13 +5,8 @@ mod sequences;
 mod test;
 mod train;
 
-use std::path::Path;
-
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use tracecodec_nn::generator::Sequences;
-
-use crate::failure::Hint;
 
 /// Train and measure generators.
 ///
@@ -38,15 +33,4 @@ pub(crate) fn run(args: &GeneratorArgs, json: bool) -> Result<()> {
         GeneratorCommand::Curve(args) => curve::run(args, json),
         GeneratorCommand::Test(args) => test::run(args, json),
     }
-}
-
-/// Opens a folder of latent sequences.
-fn open_sequences(folder: &Path) -> Result<Sequences> {
-    if !Sequences::is_in(folder) {
-        return Err(Hint::error(
-            format!("{}: no latent sequences there", folder.display()),
-            "name a folder that `tracecodec generator sequences` wrote",
-        ));
-    }
-    Ok(Sequences::open(folder)?)
 }

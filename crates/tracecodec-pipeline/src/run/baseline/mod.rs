@@ -3,6 +3,7 @@
 pub mod diagnose;
 pub mod oracle;
 pub mod reconstruct;
+pub mod train;
 
 use std::path::Path;
 
