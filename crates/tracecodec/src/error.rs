@@ -100,6 +100,12 @@ pub enum Error {
     /// A text is something else than an evaluation, or one of another version.
     #[error("{0}")]
     OtherEvaluation(OtherVersion),
+    /// A filter expression cannot be understood.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+    /// A text is no point in time.
+    #[error(transparent)]
+    Time(#[from] TimeBoundError),
     /// There is no capture to cut into shards.
     #[error("no capture was given")]
     NoInput,
@@ -221,8 +227,19 @@ pub enum ActionsFault {
     #[error("not a Parquet file, or cut off")]
     NotParquet,
     /// The file is Parquet without a sign of actions.
-    #[error("a Parquet file, but not of packet actions: no metadata {0}")]
-    NotActions(&'static str),
+    #[error("no metadata {key} of packet actions, and no manifest {}", manifest.display())]
+    NotActions {
+        /// Key that the file lacks.
+        key: &'static str,
+        /// Where a manifest was looked for.
+        manifest: PathBuf,
+    },
+    /// The file has lost its metadata, and the file that stands in for it has none either.
+    #[error("no metadata of packet actions, nor in {0}")]
+    LostMetadata(Box<Error>),
+    /// Some of the metadata of actions are not there.
+    #[error("no metadata {0}")]
+    NoMetadata(&'static str),
     /// A metadata value cannot be understood.
     #[error("bad metadata {key}: {value:?}")]
     Metadata {
@@ -242,18 +259,19 @@ pub enum ActionsFault {
         /// The version that is read.
         expected: u32,
     },
+    /// The file is compressed in a way that is not built in.
+    #[error("compressed with {0}, which is not supported")]
+    Codec(String),
     /// A column of the schema is not there.
     #[error("no column {0}")]
     MissingColumn(&'static str),
-    /// A column is not of its type.
-    #[error("column {column} is {found}, not {expected}")]
+    /// A column does not hold numbers.
+    #[error("column {column} is {found}, not a number")]
     ColumnType {
         /// The column.
         column: &'static str,
         /// Its type in the file.
         found: String,
-        /// Its type in the schema.
-        expected: String,
     },
     /// A column has a null.
     #[error("row {}: column {column} is null", row + 1)]
@@ -264,16 +282,26 @@ pub enum ActionsFault {
         column: &'static str,
     },
     /// A value lies beyond the vocabulary.
-    #[error("row {}: {column} is {value}, but at most {max} is allowed", row + 1)]
+    #[error("row {}: {column} is {value}, but {} is allowed", row + 1, allowed(*value, *max))]
     OutOfVocabulary {
         /// The row, from 0.
         row: u64,
         /// The column.
         column: &'static str,
         /// What it holds.
-        value: u32,
+        value: i64,
         /// What it may hold.
         max: u32,
+    },
+    /// A value is a fraction, or beyond every integer.
+    #[error("row {}: {column} is {value}, not a whole number of 64 bits", row + 1)]
+    NotWhole {
+        /// The row, from 0.
+        row: u64,
+        /// The column.
+        column: &'static str,
+        /// What it holds.
+        value: String,
     },
     /// The bytes between header and footer are damaged.
     #[error("damaged at row {}: {cause}", row + 1)]
@@ -305,6 +333,8 @@ impl Error {
         match self {
             Self::Capture { fault, .. } => fault.hint(),
             Self::Actions { fault, .. } => Some(fault.hint()),
+            Self::Filter(error) => error.hint(),
+            Self::Time(error) => error.hint(),
             Self::TimeOutOfRange(_) => Some("pcapng output holds times up to 2262"),
             Self::MixedLinkTypes { .. } => Some("write to a .pcapng file, which can hold several"),
             Self::OtherEvaluation(_) => Some("evaluate the captures again with this version"),
@@ -386,17 +416,20 @@ impl CaptureFault {
 impl ActionsFault {
     fn hint(&self) -> &'static str {
         match self {
-            Self::NotParquet | Self::NotActions(_) => {
-                "an actions file is needed, as lift writes it"
+            Self::NotParquet => "an actions file is needed, as lift writes it",
+            Self::NotActions { .. } | Self::LostMetadata(_) => {
+                "if another tool rewrote an actions file, name the original or its manifest as `like`"
             }
             Self::SchemaVersion { .. } => "lift the capture again with this version",
-            Self::MissingColumn(_) | Self::ColumnType { .. } => {
-                "keep the columns and their types when rewriting an actions file"
+            Self::Codec(_) => "compress the file with Snappy or Zstandard",
+            Self::MissingColumn(_) => {
+                "keep the columns of an actions file when rewriting it; those of the context may go"
             }
-            Self::Null { .. } | Self::OutOfVocabulary { .. } => {
+            Self::ColumnType { .. } => "cast the column to integers",
+            Self::Null { .. } | Self::NotWhole { .. } | Self::OutOfVocabulary { .. } => {
                 "docs/formats.md lists the values of each column"
             }
-            Self::Metadata { .. } | Self::Profiles(_) => {
+            Self::NoMetadata(_) | Self::Metadata { .. } | Self::Profiles(_) => {
                 "keep the file's metadata when rewriting an actions file"
             }
             Self::Damaged { .. } => "lift the capture again",
@@ -414,8 +447,62 @@ fn place(path: Option<&Path>, packet: u64, offset: u64, fault: &CaptureFault) ->
     }
 }
 
+/// What may stand in place of a value beyond the vocabulary.
+fn allowed(value: i64, max: u32) -> String {
+    if value < 0 {
+        "no negative number".to_string()
+    } else {
+        format!("at most {max}")
+    }
+}
+
 fn this_is(name: Option<&str>) -> String {
     name.map_or_else(String::new, |name| format!(": this is {name}"))
+}
+
+/// A filter expression that cannot be understood, and the place where it stops to make sense.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("column {column} of the filter: {problem}")]
+pub struct FilterError {
+    /// The whole expression.
+    pub expression: String,
+    /// Where the fault begins, in characters; the first is 1. One beyond the last if something is
+    /// missing.
+    pub column: usize,
+    /// What is wrong there.
+    pub problem: String,
+    /// What to try; empty if nothing helps.
+    pub hint: &'static str,
+}
+
+impl FilterError {
+    /// What to try, if anything helps.
+    pub fn hint(&self) -> Option<&'static str> {
+        Some(self.hint).filter(|hint| !hint.is_empty())
+    }
+
+    /// The expression, and below it a caret at the fault.
+    pub fn caret(&self) -> String {
+        // What a terminal breaks or widens would move the caret.
+        let printable = |c: char| if c.is_control() { ' ' } else { c };
+        let line: String = self.expression.chars().map(printable).collect();
+        format!("{line}\n{:>column$}", '^', column = self.column)
+    }
+}
+
+/// A text that is no point in time.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a time: `{0}`")]
+pub struct TimeBoundError(pub String);
+
+impl TimeBoundError {
+    /// What to try.
+    pub fn hint(&self) -> Option<&'static str> {
+        Some(
+            "write it as 2026-01-02T03:04:05Z (with fractions and +01:00 if need be), as seconds since \
+             1970 (1767323045.5), or as seconds since the first packet (+60)",
+        )
+    }
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@
 //! action (the schema as data)                          output (files that appear whole)
 //!  │                                                    │
 //!  ├─ tcp (SeqNumber, automaton, references, events)   pcap (Reader, Writer, Packet, Timestamp ns)
-//!  │   │                                                ├─ select (filter expressions, times, counts)
+//!  │   │                                                ├─ select (filters, times, counts)
 //!  │   └──────── wire (Headers: where IP starts, what the headers say) ────────┐
 //!  │              ├─ check (parse cleanliness: what analysers would reject)      │
 //!  │              ├─ raw (captures → rows of header fields → captures)           │

@@ -18,7 +18,7 @@ const ARROWS: &map::Arrows = &[
     ("output", &[]),
     ("action", &["error"]),
     ("pcap", &["error", "output"]),
-    ("select", &["pcap"]),
+    ("select", &["error", "pcap"]),
     ("tcp", &["action"]),
     ("wire", &["action", "pcap", "tcp"]),
     ("check", &["action", "pcap", "tcp", "wire"]),

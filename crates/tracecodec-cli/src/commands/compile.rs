@@ -16,6 +16,10 @@ pub(crate) struct Compile {
     /// Actions to read (Parquet).
     #[arg(value_name = "ACTIONS")]
     input: PathBuf,
+    /// If another tool rewrote ACTIONS and lost the metadata: the original, or its manifest
+    /// [default: the manifest beside ACTIONS].
+    #[arg(long, value_name = "FILE")]
+    like: Option<PathBuf>,
     #[command(flatten)]
     output: OutputArg,
     #[command(flatten)]
@@ -26,6 +30,7 @@ pub(crate) fn run(args: &Compile, json: bool) -> Result<()> {
     check_stdout(json, &args.output.output)?;
     let config = compile::Config {
         input: args.input.clone(),
+        like: args.like.clone(),
         output: args.output.output.clone(),
         realise: args.realise.realise(),
     };

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Serialize;
 use tracecodec::output::Output;
@@ -32,11 +32,4 @@ pub(crate) fn write_text(path: &Path, text: &str) -> Result<(), Error> {
         .write_all(text.as_bytes())
         .map_err(tracecodec::Error::Output)?;
     Ok(output.finish().map_err(tracecodec::Error::Output)?)
-}
-
-/// The manifest beside an artifact: its name with `.json` behind it.
-pub(crate) fn manifest_path(artifact: &Path) -> PathBuf {
-    let mut name = artifact.as_os_str().to_owned();
-    name.push(".json");
-    name.into()
 }

@@ -1,6 +1,7 @@
 //! `compile`: packet actions to a capture.
 
 use std::collections::BTreeMap;
+use std::iter;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -10,7 +11,7 @@ use tracecodec::compile::Compiler;
 use crate::error::Error;
 use crate::files::claim;
 use crate::files::writer::CaptureWriter;
-use crate::monitor::{Monitor, Progress};
+use crate::monitor::{Monitor, Progress, Warning};
 use crate::realise::{Realise, legalisations};
 
 /// Actions between two reports of progress.
@@ -21,6 +22,10 @@ const PROGRESS_STEP: u64 = 4096;
 pub struct Config {
     /// Actions to read (Parquet).
     pub input: PathBuf,
+    /// An actions file or a lift manifest whose metadata stand in for those that the input has lost.
+    /// Without it, the manifest beside the input does.
+    #[serde(default)]
+    pub like: Option<PathBuf>,
     /// Capture to write; `-` is stdout.
     pub output: PathBuf,
     /// How actions are realised.
@@ -49,8 +54,16 @@ pub struct Outcome {
 /// If the actions cannot be read, the capture cannot be written, or the monitor stops it.
 pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error> {
     claim::named_file(&config.input, "actions")?;
-    claim::distinct(&[&config.input], &config.output)?;
-    let reader = ActionsReader::open(&config.input)?;
+    let inputs: Vec<&PathBuf> = iter::once(&config.input).chain(&config.like).collect();
+    claim::distinct(&inputs, &config.output)?;
+    let reader = ActionsReader::open_like(&config.input, config.like.as_deref())?;
+    if !reader.ignored_columns().is_empty() {
+        let columns = reader.ignored_columns().join(", ");
+        let input = config.input.display();
+        monitor.warn(&Warning::new(format!(
+            "{input}: columns ignored: {columns}"
+        )));
+    }
     let profiles = reader.profiles().clone();
     let rows = reader.rows();
     let realise = config.realise.config()?;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use tracecodec::action::OptionProfiles;
+use tracecodec::artifact::document::manifest_path;
 use tracecodec::artifact::{ActionsReader, ActionsWriter, LiftManifest};
 use tracecodec::lift::{LiftCounts, Lifter};
 use tracecodec::output::FileKind;
@@ -13,7 +14,7 @@ use crate::disclosure::Disclosure;
 use crate::error::Error;
 use crate::files::ReadPolicy;
 use crate::files::capture::Capture;
-use crate::files::{claim, document};
+use crate::files::claim;
 use crate::lifting::Lifting;
 use crate::model::ModelName;
 use crate::monitor::Monitor;
@@ -84,7 +85,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
         &lift_counts,
         lifter.profiles(),
     )?;
-    manifest.write(document::manifest_path(path))?;
+    manifest.write(manifest_path(path))?;
     Ok(Outcome {
         manifest,
         lift_counts,

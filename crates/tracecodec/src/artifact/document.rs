@@ -5,13 +5,20 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, OtherVersion};
 use crate::output::Output;
+
+/// The manifest beside an artifact: its name with `.json` behind it.
+pub fn manifest_path(artifact: &Path) -> PathBuf {
+    let mut name = artifact.as_os_str().to_owned();
+    name.push(".json");
+    name.into()
+}
 
 /// BLAKE3 digest of a file, in hexadecimal.
 ///

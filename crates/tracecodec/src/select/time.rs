@@ -10,9 +10,9 @@ use crate::pcap::Timestamp;
 
 /// A point in time, absolute or as a distance from the first packet of the capture.
 ///
-/// Read from RFC 3339 (`2026-01-02T03:04:05.5+01:00`), from seconds since the epoch (`1767323045.5`),
-/// and from seconds since the first packet (`+60`). Digits beyond nanoseconds are cut off, times
-/// beyond those of [`Timestamp`] saturate.
+/// Read from RFC 3339 (`2026-01-02T03:04:05.5+01:00`), from seconds since the epoch
+/// (`1767323045.5`), and from seconds since the first packet (`+60`). Digits beyond nanoseconds are
+/// cut off, times beyond those of [`Timestamp`] saturate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Written", into = "String")]
 pub enum TimeBound {

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use parquet::basic::{ConvertedType, LogicalType, Repetition, Type as Physical};
+use parquet::basic::ConvertedType::{
+    INT_8, INT_16, INT_32, INT_64, NONE, UINT_8, UINT_16, UINT_32, UINT_64,
+};
+use parquet::basic::{LogicalType, Repetition, Type as Physical};
 use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor, Type};
 
 use super::DELTA_T;
 use crate::action::Action;
-use crate::action::schema::{QUANTITIES, Quantity};
+use crate::action::schema::{Group, QUANTITIES, Quantity};
 use crate::error::ActionsFault;
 
 /// Rows column by column.
@@ -96,79 +99,135 @@ pub(super) fn group(name: &str, columns: Vec<Arc<Type>>) -> Arc<Type> {
     Arc::new(builder.build().expect("a group of named columns"))
 }
 
-/// Place of each column of the schema, in its order.
-pub(super) fn places(schema: &SchemaDescriptor) -> Result<Vec<usize>, ActionsFault> {
-    let expected = parquet_schema();
-    let names = QUANTITIES.iter().map(|quantity| quantity.name);
-    let columns = names.chain([DELTA_T]).zip(expected.get_fields());
-    columns
-        .map(|(name, expected)| {
-            let place = schema.columns().iter().position(|column| {
-                let path = column.path().parts();
-                path.len() == 1 && path[0] == name
-            });
-            let place = place.ok_or(ActionsFault::MissingColumn(name))?;
-            check_type(&schema.columns()[place], expected, name)?;
-            Ok(place)
-        })
-        .collect()
+/// The columns of a file.
+pub(super) struct Layout {
+    /// Each quantity's column in the order of [`QUANTITIES`], then that of `delta_t`. Without a
+    /// place are quantities of the context, if the file lacks one of them.
+    pub(super) places: Vec<Option<Place>>,
+    /// Names of the columns that are none of the schema's, in the order of the file.
+    pub(super) ignored: Vec<String>,
 }
 
-/// Accepts the column's own type, required or optional, in Parquet's new words or its old ones. A plain `INT64` counts as
-/// signed, as Parquet has it.
-pub(super) fn check_type(
-    found: &ColumnDescriptor,
-    expected: &Type,
-    column: &'static str,
-) -> Result<(), ActionsFault> {
-    let wanted = expected.get_basic_info();
-    let annotated = match found.logical_type_ref() {
-        Some(logical) => Some(logical) == wanted.logical_type_ref(),
-        None => match found.converted_type() {
-            ConvertedType::NONE => column == DELTA_T,
-            converted => converted == wanted.converted_type(),
-        },
+/// Where and how a file holds a column.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    /// Its number in the file.
+    pub(super) number: usize,
+    /// Whether its integers are signed.
+    pub(super) is_signed: bool,
+}
+
+/// Finds the columns of the schema by name, in any order and of any numeric type.
+pub(super) fn layout(schema: &SchemaDescriptor) -> Result<Layout, ActionsFault> {
+    let columns = schema.columns();
+    let find = |name: &str| {
+        columns
+            .iter()
+            .position(|column| column.path().parts() == [name])
     };
-    let physical = expected.get_physical_type();
-    if annotated && found.physical_type() == physical && found.max_rep_level() == 0 {
-        return Ok(());
-    }
-    Err(ActionsFault::ColumnType {
-        column,
-        found: type_name(found.physical_type(), found.converted_type()),
-        expected: type_name(physical, wanted.converted_type()),
+    let is_context = |quantity: &Quantity| quantity.group == Group::Context;
+    let mut context = QUANTITIES.iter().filter(|quantity| is_context(quantity));
+    let derives_context = context.any(|quantity| find(quantity.name).is_none());
+    let quantities = QUANTITIES
+        .iter()
+        .map(|quantity| (quantity.name, derives_context && is_context(quantity)));
+    let places = quantities
+        .chain([(DELTA_T, false)])
+        .map(|(name, is_derived)| {
+            if is_derived {
+                return Ok(None);
+            }
+            let number = find(name).ok_or(ActionsFault::MissingColumn(name))?;
+            place(&columns[number], number, name).map(Some)
+        });
+    let names: Vec<_> = columns
+        .iter()
+        .map(|column| column.path().string())
+        .collect();
+    let is_known =
+        |name: &str| name == DELTA_T || QUANTITIES.iter().any(|quantity| quantity.name == name);
+    Ok(Layout {
+        places: places.collect::<Result<_, _>>()?,
+        ignored: names.into_iter().filter(|name| !is_known(name)).collect(),
     })
 }
 
-fn type_name(physical: Physical, converted: ConvertedType) -> String {
-    match converted {
-        ConvertedType::NONE => physical.to_string(),
-        converted => format!("{physical} ({converted})"),
+/// The place of a column, if it holds one number a row.
+fn place(
+    column: &ColumnDescriptor,
+    number: usize,
+    name: &'static str,
+) -> Result<Place, ActionsFault> {
+    let integer = match (column.logical_type_ref(), column.converted_type()) {
+        (Some(LogicalType::Integer(integer)), _) => Some(integer.is_signed),
+        (Some(_), _) => None,
+        (None, UINT_8 | UINT_16 | UINT_32 | UINT_64) => Some(false),
+        (None, NONE | INT_8 | INT_16 | INT_32 | INT_64) => Some(true),
+        (None, _) => None,
+    };
+    let is_number = matches!(
+        column.physical_type(),
+        Physical::INT32 | Physical::INT64 | Physical::FLOAT | Physical::DOUBLE
+    );
+    match integer {
+        Some(is_signed) if is_number && column.max_rep_level() == 0 => {
+            Ok(Place { number, is_signed })
+        }
+        _ => Err(ActionsFault::ColumnType {
+            column: name,
+            found: type_name(column),
+        }),
+    }
+}
+
+fn type_name(column: &ColumnDescriptor) -> String {
+    let repeated = if column.max_rep_level() > 0 {
+        "repeated "
+    } else {
+        ""
+    };
+    match (column.physical_type(), column.converted_type()) {
+        (physical, NONE) => format!("{repeated}{physical}"),
+        (physical, converted) => format!("{repeated}{physical} ({converted})"),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use parquet::basic::ConvertedType::{DATE, UTF8};
 
     #[test]
-    fn test_column_types() {
-        let of = |column: Arc<Type>| SchemaDescriptor::new(group("x", vec![column])).column(0);
-        let expected = column_type("a", Physical::INT32, LogicalType::integer(16, false));
-        assert!(check_type(&of(expected.clone()), &expected, "a").is_ok());
-        let old = Type::primitive_type_builder("a", Physical::INT32)
-            .with_repetition(Repetition::OPTIONAL)
-            .with_converted_type(ConvertedType::UINT_16);
-        let old = Arc::new(old.build().unwrap());
-        assert!(check_type(&of(old), &expected, "a").is_ok());
-        let list = Type::primitive_type_builder("a", Physical::INT32)
-            .with_repetition(Repetition::REPEATED)
-            .with_converted_type(ConvertedType::UINT_16);
-        let list = Arc::new(list.build().unwrap());
-        assert!(check_type(&of(list), &expected, "a").is_err());
-        let plain = Type::primitive_type_builder(DELTA_T, Physical::INT64);
-        let plain = Arc::new(plain.build().unwrap());
-        let expected = column_type(DELTA_T, Physical::INT64, LogicalType::integer(64, true));
-        assert!(check_type(&of(plain), &expected, DELTA_T).is_ok());
+    fn test_types_of_a_column() {
+        let of = |physical, converted, repetition| {
+            let column = Type::primitive_type_builder("a", physical)
+                .with_converted_type(converted)
+                .with_repetition(repetition);
+            let column = Arc::new(column.build().unwrap());
+            let column = SchemaDescriptor::new(group("x", vec![column])).column(0);
+            place(&column, 0, "a")
+                .map(|place| place.is_signed)
+                .map_err(|e| e.to_string())
+        };
+        let [optional, repeated, required] = [
+            Repetition::OPTIONAL,
+            Repetition::REPEATED,
+            Repetition::REQUIRED,
+        ];
+        assert_eq!(of(Physical::INT32, UINT_16, required), Ok(false));
+        assert_eq!(of(Physical::INT32, NONE, optional), Ok(true));
+        assert_eq!(of(Physical::INT64, UINT_64, optional), Ok(false));
+        assert_eq!(of(Physical::DOUBLE, NONE, optional), Ok(true));
+        let refused = |found: &str| Err(format!("column a is {found}, not a number"));
+        assert_eq!(
+            of(Physical::INT32, UINT_16, repeated),
+            refused("repeated INT32 (UINT_16)")
+        );
+        assert_eq!(
+            of(Physical::BYTE_ARRAY, UTF8, optional),
+            refused("BYTE_ARRAY (UTF8)")
+        );
+        assert_eq!(of(Physical::INT32, DATE, optional), refused("INT32 (DATE)"));
+        assert_eq!(of(Physical::BOOLEAN, NONE, optional), refused("BOOLEAN"));
     }
 }

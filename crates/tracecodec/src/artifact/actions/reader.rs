@@ -4,16 +4,18 @@ use std::fs::File;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 
+use parquet::basic::Compression;
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
-use parquet::data_type::{DataType, Int32Type, Int64Type};
+use parquet::data_type::{DataType, DoubleType, FloatType, Int32Type, Int64Type};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::KeyValue;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 
-use super::columns::{Columns, places};
-use super::{DELTA_T, key};
-use crate::action::schema::QUANTITIES;
-use crate::action::{Action, OptionProfiles, SCHEMA_VERSION};
+use super::DELTA_T;
+use super::columns::{Columns, Layout, Place, layout};
+use super::metadata::Metadata;
+use crate::action::context::Contexts;
+use crate::action::schema::{QUANTITIES, Quantity};
+use crate::action::{Action, OptionProfiles};
 use crate::error::{ActionsFault, Error};
 use crate::pcap::Timestamp;
 
@@ -22,17 +24,21 @@ const BATCH: usize = 8_192;
 
 /// A stream of actions out of a file. Memory does not depend on its length.
 ///
-/// Needs a file that can be searched, not a pipe. A bad file gives actions until a place at most 8,192 rows before the damage,
-/// then one error, then nothing.
+/// Files that other tools rewrote are read, too: columns in any order and of any type of numbers,
+/// and metadata from elsewhere ([`open_like`](Self::open_like)). If a column of the context is
+/// missing, the whole context is derived from the actions before, as it was when they were lifted.
+///
+/// Needs a file that can be searched, not a pipe. A bad file gives actions until a place at most
+/// 8,192 rows before the damage, then one error, then nothing.
 pub struct ActionsReader {
     path: PathBuf,
     file: SerializedFileReader<File>,
-    epoch: Option<Timestamp>,
-    profiles: OptionProfiles,
-    /// Place of each quantity's column in the file, then that of `delta_t`.
-    places: Vec<usize>,
+    metadata: Metadata,
+    layout: Layout,
+    /// What the context is derived from, if the file lacks it.
+    contexts: Option<Contexts>,
     next_group: usize,
-    group: Option<Group>,
+    group: Option<RowGroup>,
     batch: Columns,
     /// The next row of the batch, and the number of the batch's first row in the file.
     at: usize,
@@ -41,48 +47,59 @@ pub struct ActionsReader {
 }
 
 /// A row group that is being read.
-struct Group {
+struct RowGroup {
     rows_left: usize,
-    quantities: Vec<ColumnReaderImpl<Int32Type>>,
-    delta_t: ColumnReaderImpl<Int64Type>,
+    /// Those of the quantities, then that of `delta_t`.
+    columns: Vec<Option<Column>>,
+}
+
+/// A column of a row group that is being read.
+enum Column {
+    Int32(ColumnReaderImpl<Int32Type>),
+    UInt32(ColumnReaderImpl<Int32Type>),
+    Int64(ColumnReaderImpl<Int64Type>),
+    UInt64(ColumnReaderImpl<Int64Type>),
+    Float(ColumnReaderImpl<FloatType>),
+    Double(ColumnReaderImpl<DoubleType>),
 }
 
 impl ActionsReader {
-    /// Opens an actions file and checks its schema. Columns beyond the schema are ignored.
+    /// Opens an actions file and checks its schema. Columns beyond the schema are ignored. If the
+    /// file has lost its metadata, they are taken from the manifest beside it (`x.parquet.json`).
     ///
     /// # Errors
     /// If the file cannot be opened, is no Parquet file, or one of something else.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
-        let path = path.as_ref();
-        let file = File::open(path).map_err(Error::io(path))?;
-        Self::start(path, file).map_err(bad(path))
+        Self::open_like(path, None)
     }
 
-    fn start(path: &Path, file: File) -> Result<Self, ActionsFault> {
-        let file = guarded(|| SerializedFileReader::new(file));
-        let file = file.map_err(|_| ActionsFault::NotParquet)?;
+    /// Opens an actions file. If it has lost its metadata, they are taken from `like`: another
+    /// actions file or a lift manifest.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), or if `like` has no metadata either.
+    pub fn open_like(path: impl AsRef<Path>, like: Option<&Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let file = parquet_file(path)?;
+        Self::start(path, file, like).map_err(bad(path))
+    }
+
+    fn start(
+        path: &Path,
+        file: SerializedFileReader<File>,
+        like: Option<&Path>,
+    ) -> Result<Self, ActionsFault> {
         let metadata = file.metadata().file_metadata();
-        let metadata = Metadata(metadata.key_value_metadata());
-        let version: u32 = metadata.number(key::SCHEMA_VERSION)?;
-        if version != SCHEMA_VERSION {
-            return Err(ActionsFault::SchemaVersion {
-                found: version,
-                expected: SCHEMA_VERSION,
-            });
-        }
-        let epoch = match metadata.text(key::EPOCH) {
-            Ok(_) => Some(Timestamp(metadata.number(key::EPOCH)?)),
-            Err(_) => None,
-        };
-        let profiles = OptionProfiles::from_hex(&metadata.hex_list(key::OPTION_PROFILES)?);
-        let profiles = profiles.map_err(|error| ActionsFault::Profiles(error.to_string()))?;
-        let places = places(file.metadata().file_metadata().schema_descr())?;
+        let about = Metadata::find(path, metadata.key_value_metadata(), like)?;
+        let layout = layout(metadata.schema_descr())?;
+        check_codecs(&file)?;
+        let derives_context = layout.places.iter().any(Option::is_none);
         Ok(Self {
             path: path.to_path_buf(),
             file,
-            epoch,
-            profiles,
-            places,
+            metadata: about,
+            layout,
+            contexts: derives_context.then(Contexts::default),
             next_group: 0,
             group: None,
             batch: Columns::new(),
@@ -92,14 +109,24 @@ impl ActionsReader {
         })
     }
 
+    /// Names of the file's columns that are not part of the schema, and were ignored.
+    pub fn ignored_columns(&self) -> &[String] {
+        &self.layout.ignored
+    }
+
+    /// The file that the metadata were taken from, if this one has lost them.
+    pub fn metadata_from(&self) -> Option<&Path> {
+        self.metadata.from.as_deref()
+    }
+
     /// Time of the first action; none if there are no actions.
     pub fn epoch(&self) -> Option<Timestamp> {
-        self.epoch
+        self.metadata.epoch
     }
 
     /// The dictionary that gives `tcp_opt_profile` its meaning; frozen.
     pub fn profiles(&self) -> &OptionProfiles {
-        &self.profiles
+        &self.metadata.profiles
     }
 
     /// Number of actions, by the footer.
@@ -108,7 +135,8 @@ impl ActionsReader {
         u64::try_from(rows).unwrap_or(0)
     }
 
-    /// Goes on at a row, counted from 0; at the end if there are fewer. Pages before it are skipped undecoded.
+    /// Goes on at a row, counted from 0; at the end if there are fewer. Pages before it are skipped
+    /// undecoded, unless the context has to be derived from them.
     ///
     /// # Errors
     /// If the file is damaged there.
@@ -119,6 +147,18 @@ impl ActionsReader {
     }
 
     fn go_to(&mut self, row: u64) -> Result<(), ActionsFault> {
+        if self.contexts.is_none() {
+            return self.skip_to(row);
+        }
+        if row < self.row() || self.ended {
+            self.contexts = Some(Contexts::default());
+            self.skip_to(0)?;
+        }
+        while self.row() < row && self.read()?.is_some() {}
+        Ok(())
+    }
+
+    fn skip_to(&mut self, row: u64) -> Result<(), ActionsFault> {
         (self.group, self.next_group) = (None, 0);
         self.batch.clear();
         (self.at, self.batch_start) = (0, row);
@@ -137,7 +177,7 @@ impl ActionsReader {
     /// Opens the next row group and skips so many of its rows.
     fn open_group(&mut self, skipped: usize) -> Result<(), ActionsFault> {
         let row = self.batch_start;
-        let group = guarded(|| open_group(&self.file, self.next_group, &self.places));
+        let group = guarded(|| open_group(&self.file, self.next_group, &self.layout.places));
         let mut group = group.map_err(|error| damaged(row, error))?;
         group.skip(skipped, row)?;
         self.group = Some(group);
@@ -152,14 +192,12 @@ impl ActionsReader {
                 return Ok(None);
             }
         }
-        let action = self.batch.action(self.at).map_err(|(quantity, value)| {
-            ActionsFault::OutOfVocabulary {
-                row: self.row(),
-                column: quantity.name,
-                value,
-                max: quantity.vocabulary.max(),
-            }
-        })?;
+        let action = self.batch.action(self.at);
+        let mut action = action
+            .map_err(|(quantity, value)| out_of_vocabulary(self.row(), quantity, value.into()))?;
+        if let Some(contexts) = &mut self.contexts {
+            action.context = contexts.next(&action);
+        }
         self.at += 1;
         Ok(Some(action))
     }
@@ -201,47 +239,72 @@ impl Iterator for ActionsReader {
 }
 
 /// Names the file that a fault is in.
-fn bad(path: &Path) -> impl FnOnce(ActionsFault) -> Error + '_ {
+pub(super) fn bad(path: &Path) -> impl FnOnce(ActionsFault) -> Error + '_ {
     move |fault| Error::Actions {
         path: path.to_path_buf(),
         fault,
     }
 }
 
+/// Opens a Parquet file.
+pub(super) fn parquet_file(path: &Path) -> Result<SerializedFileReader<File>, Error> {
+    let file = File::open(path).map_err(Error::io(path))?;
+    let file = guarded(|| SerializedFileReader::new(file));
+    file.map_err(|_| bad(path)(ActionsFault::NotParquet))
+}
+
+/// Refuses compression that the Parquet library was built without.
+fn check_codecs(file: &SerializedFileReader<File>) -> Result<(), ActionsFault> {
+    let groups = file.metadata().row_groups().iter();
+    let mut codecs = groups
+        .flat_map(|group| group.columns())
+        .map(|column| column.compression());
+    let is_built_in = |codec: &Compression| {
+        matches!(
+            codec,
+            Compression::UNCOMPRESSED | Compression::SNAPPY | Compression::ZSTD(_)
+        )
+    };
+    match codecs.find(|codec| !is_built_in(codec)) {
+        Some(codec) => Err(ActionsFault::Codec(codec.to_string())),
+        None => Ok(()),
+    }
+}
+
 fn open_group(
     file: &SerializedFileReader<File>,
     number: usize,
-    places: &[usize],
-) -> Result<Group, ParquetError> {
+    places: &[Option<Place>],
+) -> Result<RowGroup, ParquetError> {
     let group = file.get_row_group(number)?;
-    let wrong = || ParquetError::General("a column changes its type".to_string());
-    let (delta_t, quantities) = places.split_last().ok_or_else(wrong)?;
-    let quantities = quantities
-        .iter()
-        .map(|&place| match group.get_column_reader(place)? {
-            ColumnReader::Int32ColumnReader(reader) => Ok(reader),
-            _ => Err(wrong()),
-        });
-    let quantities = quantities.collect::<Result<_, _>>()?;
-    let delta_t = match group.get_column_reader(*delta_t)? {
-        ColumnReader::Int64ColumnReader(reader) => reader,
-        _ => return Err(wrong()),
+    let column = |place: &Option<Place>| {
+        place.map(|place| Column::new(group.get_column_reader(place.number)?, place.is_signed))
     };
-    let rows_left = usize::try_from(group.metadata().num_rows())?;
-    Ok(Group {
-        rows_left,
-        quantities,
-        delta_t,
+    Ok(RowGroup {
+        rows_left: usize::try_from(group.metadata().num_rows())?,
+        columns: places
+            .iter()
+            .map(|place| column(place).transpose())
+            .collect::<Result<_, _>>()?,
     })
 }
 
-impl Group {
+/// Names of the columns of a row group.
+fn names() -> impl Iterator<Item = &'static str> {
+    QUANTITIES
+        .iter()
+        .map(|quantity| quantity.name)
+        .chain([DELTA_T])
+}
+
+impl RowGroup {
     /// Leaves out the next rows of every column; the row after them is number `row`.
     fn skip(&mut self, count: usize, row: u64) -> Result<(), ActionsFault> {
-        for (reader, quantity) in self.quantities.iter_mut().zip(QUANTITIES) {
-            skip_column(reader, count, row, quantity.name)?;
+        for (column, name) in self.columns.iter_mut().zip(names()) {
+            if let Some(column) = column {
+                column.skip(count, row, name)?;
+            }
         }
-        skip_column(&mut self.delta_t, count, row, DELTA_T)?;
         self.rows_left -= count;
         Ok(())
     }
@@ -249,13 +312,117 @@ impl Group {
     /// Reads the next rows of every column. `row` is the number of the first, for errors.
     fn read(&mut self, batch: &mut Columns, row: u64) -> Result<(), ActionsFault> {
         let count = self.rows_left.min(BATCH);
-        let quantities = self.quantities.iter_mut().zip(&mut batch.quantities);
-        for ((reader, values), quantity) in quantities.zip(QUANTITIES) {
-            read_column(reader, count, values, row, quantity.name)?;
+        let columns = self.columns.iter_mut().zip(&mut batch.quantities);
+        for ((column, values), quantity) in columns.zip(QUANTITIES) {
+            match column {
+                Some(Column::UInt32(reader)) => {
+                    read_column(reader, count, values, row, quantity.name)?;
+                }
+                Some(column) => {
+                    let read = column.read(count, row, quantity.name)?;
+                    for (row, value) in (row..).zip(read) {
+                        match u32::try_from(value) {
+                            Ok(value) => values.push(value as i32),
+                            Err(_) => return Err(out_of_vocabulary(row, quantity, value)),
+                        }
+                    }
+                }
+                None => values.resize(count, 0),
+            }
         }
-        read_column(&mut self.delta_t, count, &mut batch.delta_t, row, DELTA_T)?;
+        match self.columns.last_mut() {
+            Some(Some(Column::Int64(reader))) => {
+                read_column(reader, count, &mut batch.delta_t, row, DELTA_T)?;
+            }
+            Some(Some(column)) => batch.delta_t = column.read(count, row, DELTA_T)?,
+            _ => batch.delta_t.resize(count, 0),
+        }
         self.rows_left -= count;
         Ok(())
+    }
+}
+
+impl Column {
+    fn new(reader: ColumnReader, is_signed: bool) -> Result<Self, ParquetError> {
+        Ok(match (reader, is_signed) {
+            (ColumnReader::Int32ColumnReader(reader), true) => Self::Int32(reader),
+            (ColumnReader::Int32ColumnReader(reader), false) => Self::UInt32(reader),
+            (ColumnReader::Int64ColumnReader(reader), true) => Self::Int64(reader),
+            (ColumnReader::Int64ColumnReader(reader), false) => Self::UInt64(reader),
+            (ColumnReader::FloatColumnReader(reader), _) => Self::Float(reader),
+            (ColumnReader::DoubleColumnReader(reader), _) => Self::Double(reader),
+            _ => {
+                return Err(ParquetError::General(
+                    "a column changes its type".to_string(),
+                ));
+            }
+        })
+    }
+
+    fn skip(&mut self, count: usize, row: u64, name: &'static str) -> Result<(), ActionsFault> {
+        match self {
+            Self::Int32(reader) | Self::UInt32(reader) => skip_column(reader, count, row, name),
+            Self::Int64(reader) | Self::UInt64(reader) => skip_column(reader, count, row, name),
+            Self::Float(reader) => skip_column(reader, count, row, name),
+            Self::Double(reader) => skip_column(reader, count, row, name),
+        }
+    }
+
+    /// The next values, of whatever type they are.
+    fn read(
+        &mut self,
+        count: usize,
+        row: u64,
+        name: &'static str,
+    ) -> Result<Vec<i64>, ActionsFault> {
+        match self {
+            Self::Int32(reader) => converted(reader, count, row, name, |value| Ok(value.into())),
+            Self::UInt32(reader) => {
+                converted(reader, count, row, name, |value| Ok((value as u32).into()))
+            }
+            Self::Int64(reader) => converted(reader, count, row, name, Ok),
+            Self::UInt64(reader) => converted(reader, count, row, name, |value| {
+                i64::try_from(value as u64).map_err(|_| (value as u64).to_string())
+            }),
+            Self::Float(reader) => converted(reader, count, row, name, |value| whole(value.into())),
+            Self::Double(reader) => converted(reader, count, row, name, whole),
+        }
+    }
+}
+
+/// The integer that a number is; if it is none, the number as a text.
+fn whole(value: f64) -> Result<i64, String> {
+    // Both bounds are powers of two, so exact; the upper one is the first that is too large.
+    let range = i64::MIN as f64..-(i64::MIN as f64);
+    if value.fract() == 0.0 && range.contains(&value) {
+        Ok(value as i64)
+    } else {
+        Err(value.to_string())
+    }
+}
+
+/// Reads a column and converts its values. What cannot be converted comes back as a text.
+fn converted<T: DataType>(
+    reader: &mut ColumnReaderImpl<T>,
+    count: usize,
+    row: u64,
+    column: &'static str,
+    convert: impl Fn(T::T) -> Result<i64, String>,
+) -> Result<Vec<i64>, ActionsFault> {
+    let mut own = Vec::new();
+    read_column(reader, count, &mut own, row, column)?;
+    let values = (row..).zip(own).map(|(row, value)| {
+        convert(value).map_err(|value| ActionsFault::NotWhole { row, column, value })
+    });
+    values.collect()
+}
+
+fn out_of_vocabulary(row: u64, quantity: &Quantity, value: i64) -> ActionsFault {
+    ActionsFault::OutOfVocabulary {
+        row,
+        column: quantity.name,
+        value,
+        max: quantity.vocabulary.max(),
     }
 }
 
@@ -313,32 +480,4 @@ fn guarded<T>(step: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, Parqu
 fn damaged(row: u64, error: ParquetError) -> ActionsFault {
     let cause = error.to_string();
     ActionsFault::Damaged { row, cause }
-}
-
-/// The file's key-value metadata.
-struct Metadata<'a>(Option<&'a Vec<KeyValue>>);
-
-impl Metadata<'_> {
-    fn text(&self, key: &'static str) -> Result<&str, ActionsFault> {
-        let mut entries = self.0.into_iter().flatten();
-        let entry = entries.rfind(|entry| entry.key == key);
-        entry
-            .and_then(|entry| entry.value.as_deref())
-            .ok_or(ActionsFault::NotActions(key))
-    }
-
-    fn number<T: std::str::FromStr>(&self, key: &'static str) -> Result<T, ActionsFault> {
-        let text = self.text(key)?;
-        text.parse().map_err(|_| bad_metadata(key, text))
-    }
-
-    fn hex_list(&self, key: &'static str) -> Result<Vec<String>, ActionsFault> {
-        let text = self.text(key)?;
-        serde_json::from_str(text).map_err(|_| bad_metadata(key, text))
-    }
-}
-
-fn bad_metadata(key: &'static str, value: &str) -> ActionsFault {
-    let value = value.chars().take(80).collect();
-    ActionsFault::Metadata { key, value }
 }

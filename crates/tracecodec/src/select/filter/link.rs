@@ -1,7 +1,8 @@
-//! Where a filter finds what a link layer carries, by libpcap's rules (`gencode.c` of libpcap 1.10).
+//! Where a filter finds what a link layer carries, by libpcap's rules (`gencode.c` of libpcap
+//! 1.10).
 //!
-//! They are simpler than those of [`crate::wire`]: no encapsulation is followed but the VLAN tags that
-//! the expression itself names.
+//! They are simpler than those of [`crate::wire`]: no encapsulation is followed but the VLAN tags
+//! that the expression itself names.
 
 use crate::pcap::{LinkType, Packet};
 
@@ -15,8 +16,8 @@ pub(super) mod ethertype {
     pub(in super::super) const TAGS: [u16; 3] = [0x8100, 0x88a8, 0x9100];
 }
 
-/// The frame ends before a byte that a test looks at. As in BPF, the whole filter then fails, negated
-/// or not.
+/// The frame ends before a byte that a test looks at. As in BPF, the whole filter then fails,
+/// negated or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Cut;
 
@@ -58,7 +59,8 @@ struct Link {
 }
 
 impl<'a> Frame<'a> {
-    /// Looks at the link layer. A Per-Packet Information header must lead to 802.11, whatever is asked.
+    /// Looks at the link layer. A Per-Packet Information header must lead to 802.11, whatever is
+    /// asked.
     pub(super) fn new(packet: &Packet<'a>) -> Result<Self, Cut> {
         const IEEE802_11: u32 = 105;
         let data = packet.data;

@@ -13,7 +13,8 @@ use super::FilterError;
 use crate::pcap::Packet;
 use link::{Cut, Frame, ethertype};
 
-/// An expression of pcap-filter(7), such as `tcp port 80 or 443`. An empty one matches every packet.
+/// An expression of pcap-filter(7), such as `tcp port 80 or 443`. An empty one matches every
+/// packet.
 ///
 /// It matches what `tcpdump -r` matches: see `docs/selection.md` for the grammar and what follows
 /// from that.
@@ -21,13 +22,18 @@ use link::{Cut, Frame, ethertype};
 #[serde(try_from = "String", into = "String")]
 pub struct Filter {
     text: String,
-    expression: Expression,
+    /// None matches everything.
+    expression: Option<Expression>,
 }
 
 impl Filter {
-    /// Whether the packet is matched. A frame that ends before a byte that has to be looked at is not.
+    /// Whether the packet is matched. A frame that ends before a byte that has to be looked at is
+    /// not.
     pub fn matches(&self, packet: &Packet<'_>) -> bool {
-        Frame::new(packet).and_then(|frame| self.expression.holds(&frame)) == Ok(true)
+        let Some(expression) = &self.expression else {
+            return true;
+        };
+        Frame::new(packet).and_then(|frame| expression.holds(&frame)) == Ok(true)
     }
 }
 

@@ -38,11 +38,11 @@ const GRAMMAR: &str = "a filter is made of ip, ip6, arp, tcp, udp, icmp, icmp6, 
 /// Hint where a name stands for an address or a port.
 const NAMES: &str = "names are not looked up: write the address, or the number of the port";
 
-/// Reads an expression.
-pub(super) fn parse(text: &str) -> Result<Expression, FilterError> {
+/// Reads an expression, if there is one.
+pub(super) fn parse(text: &str) -> Result<Option<Expression>, FilterError> {
     let tokens = tokens(text);
     if tokens.is_empty() {
-        return Ok(Expression::Chain(Vec::new()));
+        return Ok(None);
     }
     let mut parser = Parser {
         text,
@@ -53,7 +53,7 @@ pub(super) fn parse(text: &str) -> Result<Expression, FilterError> {
     let mut qualifier = None;
     let expression = parser.chain(|parser| parser.term(&mut qualifier))?;
     match parser.peek() {
-        None => Ok(expression),
+        None => Ok(Some(expression)),
         Some(")") => Err(parser.error("no parenthesis is open here", "")),
         Some(_) => Err(parser.expected("`and` or `or`")),
     }

@@ -1,0 +1,135 @@
+//! What an actions file says beside its rows, or who says it for the file.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use parquet::file::metadata::KeyValue;
+use parquet::file::reader::FileReader;
+
+use super::key;
+use super::reader::{bad, parquet_file};
+use crate::action::{OptionProfiles, SCHEMA_VERSION};
+use crate::artifact::LiftManifest;
+use crate::artifact::document::manifest_path;
+use crate::error::{ActionsFault, Error};
+use crate::pcap::Timestamp;
+
+/// What a compiler needs beside the rows.
+pub(super) struct Metadata {
+    pub(super) epoch: Option<Timestamp>,
+    pub(super) profiles: OptionProfiles,
+    /// The file that says so, if it is not the actions file itself.
+    pub(super) from: Option<PathBuf>,
+}
+
+impl Metadata {
+    /// Those of an actions file: its own; if it has lost them, those of `like`, or of the manifest
+    /// beside it.
+    pub(super) fn find(
+        path: &Path,
+        own: Option<&Vec<KeyValue>>,
+        like: Option<&Path>,
+    ) -> Result<Self, ActionsFault> {
+        let own = KeyValues(own);
+        if own.text(key::SCHEMA_VERSION).is_some() {
+            return own.metadata();
+        }
+        let manifest = manifest_path(path);
+        let stand_in = match like {
+            Some(like) => Self::of_like(like),
+            None if manifest.is_file() => Self::of_manifest(&manifest),
+            None => {
+                return Err(ActionsFault::NotActions {
+                    key: key::SCHEMA_VERSION,
+                    manifest,
+                });
+            }
+        };
+        stand_in.map_err(|cause| ActionsFault::LostMetadata(Box::new(cause)))
+    }
+
+    /// Those of another actions file, or of a manifest.
+    fn of_like(like: &Path) -> Result<Self, Error> {
+        let file = File::open(like).map_err(Error::io(like))?;
+        let mut magic = Vec::new();
+        let read = file.take(4).read_to_end(&mut magic);
+        read.map_err(Error::io(like))?;
+        if magic != b"PAR1" {
+            return Self::of_manifest(like);
+        }
+        let file = parquet_file(like)?;
+        let metadata = file.metadata().file_metadata();
+        let found = Self::find(like, metadata.key_value_metadata(), None).map_err(bad(like))?;
+        let from = found.from.unwrap_or_else(|| like.to_path_buf());
+        Ok(Self {
+            from: Some(from),
+            ..found
+        })
+    }
+
+    fn of_manifest(path: &Path) -> Result<Self, Error> {
+        let manifest = LiftManifest::read(path)?;
+        check_version(manifest.schema_version).map_err(bad(path))?;
+        Ok(Self {
+            epoch: manifest.epoch_ns.map(Timestamp),
+            profiles: profiles(&manifest.option_profiles).map_err(bad(path))?,
+            from: Some(path.to_path_buf()),
+        })
+    }
+}
+
+fn profiles(hex: &[String]) -> Result<OptionProfiles, ActionsFault> {
+    OptionProfiles::from_hex(hex).map_err(|error| ActionsFault::Profiles(error.to_string()))
+}
+
+fn check_version(version: u32) -> Result<(), ActionsFault> {
+    match version {
+        SCHEMA_VERSION => Ok(()),
+        found => Err(ActionsFault::SchemaVersion {
+            found,
+            expected: SCHEMA_VERSION,
+        }),
+    }
+}
+
+/// A file's key-value metadata.
+struct KeyValues<'a>(Option<&'a Vec<KeyValue>>);
+
+impl KeyValues<'_> {
+    fn metadata(&self) -> Result<Metadata, ActionsFault> {
+        let version = self.value(key::SCHEMA_VERSION, |text| text.parse().ok())?;
+        check_version(version.unwrap_or(0))?;
+        let profiles = self.value(key::OPTION_PROFILES, |text| {
+            serde_json::from_str::<Vec<String>>(text).ok()
+        })?;
+        let profiles = profiles.ok_or(ActionsFault::NoMetadata(key::OPTION_PROFILES))?;
+        let epoch = self.value(key::EPOCH, |text| i64::from_str(text).ok())?;
+        Ok(Metadata {
+            epoch: epoch.map(Timestamp),
+            profiles: self::profiles(&profiles)?,
+            from: None,
+        })
+    }
+
+    fn text(&self, key: &str) -> Option<&str> {
+        let mut entries = self.0.into_iter().flatten();
+        let entry = entries.rfind(|entry| entry.key == key);
+        entry.and_then(|entry| entry.value.as_deref())
+    }
+
+    fn value<T>(
+        &self,
+        key: &'static str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<T>, ActionsFault> {
+        let value = |text: &str| {
+            parse(text).ok_or_else(|| ActionsFault::Metadata {
+                key,
+                value: text.chars().take(80).collect(),
+            })
+        };
+        self.text(key).map(value).transpose()
+    }
+}
