@@ -4,11 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 use tracecodec::choice::Choice;
-use tracecodec::compile::{CompileConfig, Link};
+use tracecodec::compile::Link;
 use tracecodec::flow::MAX_SLOTS;
-use tracecodec::lift::Lifter;
 use tracecodec::select::{Filter, Selection, TimeBound};
-use tracecodec_nn::{Codec, Constraints, Device};
+use tracecodec_nn::Device;
 use tracecodec_pipeline::ModelName;
 use tracecodec_pipeline::disclosure::Disclosure;
 use tracecodec_pipeline::files::ReadPolicy;
@@ -98,11 +97,6 @@ impl LiftArgs {
     pub(crate) fn lifting(self) -> Lifting {
         Lifting { slots: self.slots }
     }
-
-    /// A lifter for a codec: layouts of TCP options that its dictionary lacks get numbers after its own.
-    pub(crate) fn lifter_for(self, codec: &Codec) -> Lifter {
-        Lifter::new(self.slots, codec.option_profiles().clone().thaw())
-    }
 }
 
 fn slots(text: &str) -> Result<usize, String> {
@@ -116,7 +110,7 @@ fn slots(text: &str) -> Result<usize, String> {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct RealiseArgs {
     /// Chooses the synthetic endpoints: a number, or `random` for a new one each run.
-    #[arg(long, value_name = "N|random", default_value = "0", value_parser = salt)]
+    #[arg(long, value_name = "N|random", default_value = "0")]
     pub(crate) salt: SaltChoice,
     /// Write headers only; lengths on the wire stay.
     #[arg(long)]
@@ -129,19 +123,7 @@ pub(crate) struct RealiseArgs {
     pub(crate) us: bool,
 }
 
-/// A random salt is drawn at once, so that every part of a command has the same.
-fn salt(text: &str) -> Result<SaltChoice, String> {
-    let salt = text.parse::<SaltChoice>()?.draw();
-    salt.map(|salt| SaltChoice::Number(salt.0))
-        .map_err(|error| error.to_string())
-}
-
 impl RealiseArgs {
-    /// The compiler's configuration.
-    pub(crate) fn config(&self) -> Result<CompileConfig, tracecodec_pipeline::Error> {
-        self.realise().config()
-    }
-
     /// How actions are realised.
     pub(crate) fn realise(&self) -> Realise {
         Realise {
@@ -185,11 +167,6 @@ pub(crate) struct ModelArgs {
 }
 
 impl ModelArgs {
-    /// Loads the codec.
-    pub(crate) fn load(&self) -> Result<Codec, tracecodec_pipeline::Error> {
-        self.name().load_codec(self.device.device())
-    }
-
     /// Its name.
     pub(crate) fn name(&self) -> ModelName {
         self.model.clone().map(ModelName::from).unwrap_or_default()
@@ -226,16 +203,6 @@ pub(crate) struct ConstraintArgs {
     /// flows that are open; latents that start in the middle of a trace need this option.
     #[arg(long)]
     pub(crate) unconstrained: bool,
-}
-
-impl ConstraintArgs {
-    /// What decoded packets agree with.
-    pub(crate) fn constraints(self) -> Constraints {
-        match self.unconstrained {
-            true => Constraints::None,
-            false => Constraints::Flows,
-        }
-    }
 }
 
 /// A file to write, or `-` for stdout.

@@ -32,11 +32,3 @@ pub(crate) fn check() -> Result<()> {
     }
     Ok(())
 }
-
-/// Ends the program if it was interrupted, for work that cannot hand an error back.
-pub(crate) fn exit_if_interrupted(left_behind: &str) {
-    if INTERRUPTED.load(Ordering::Relaxed) {
-        eprintln!("error: interrupted; {left_behind}");
-        std::process::exit(INTERRUPTED_EXIT);
-    }
-}

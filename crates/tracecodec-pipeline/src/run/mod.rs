@@ -7,6 +7,8 @@
 pub mod baseline;
 pub mod check;
 pub mod compile;
+pub mod decode;
+pub mod encode;
 pub mod events;
 pub mod generate;
 pub mod generator;

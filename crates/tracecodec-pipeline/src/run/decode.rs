@@ -1,0 +1,209 @@
+//! `decode`: latents to a capture, or to packet actions.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use tracecodec::action::Action;
+use tracecodec::artifact::ActionsWriter;
+use tracecodec::compile::{CompileConfig, Compiler, Legalisations};
+use tracecodec::lift::LiftCounts;
+use tracecodec::output::FileKind;
+use tracecodec::pcap::Timestamp;
+use tracecodec_nn::latents::Points;
+use tracecodec_nn::{Codec, Constraints, Device, ReadLatents, Settled, StoredLatents};
+
+use crate::disclosure::Disclosure;
+use crate::error::Error;
+use crate::files::claim;
+use crate::files::writer::CaptureWriter;
+use crate::model::ModelName;
+use crate::monitor::{Monitor, Progress, Warning};
+use crate::realise::{Realise, legalisations};
+
+/// What to decode, and where to.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Config {
+    /// Latents to read (safetensors).
+    pub input: PathBuf,
+    /// Capture to write, or actions if it is named `.parquet`; `-` is a capture on stdout.
+    pub output: PathBuf,
+    /// Decode the tensor `sample`, a draw from each posterior, instead of the means.
+    #[serde(default)]
+    pub sample: bool,
+    /// Other latents, their manifest, or a folder of sequences, whose option layouts, tick and time
+    /// of the first packet to take; `None`: of the manifest beside the latents.
+    #[serde(default)]
+    pub like: Option<PathBuf>,
+    /// The rows are normalised, every channel by its mean and deviation in the description of
+    /// sequences.
+    #[serde(default)]
+    pub normalised: bool,
+    /// The codec.
+    #[serde(default)]
+    pub model: ModelName,
+    /// Where the codec computes.
+    #[serde(default)]
+    pub device: Device,
+    /// Take packets as they decode, whether their flows are open or not.
+    #[serde(default)]
+    pub unconstrained: bool,
+    /// Acknowledge nothing that the peer has not sent, too: for latents that a generator sampled.
+    #[serde(default)]
+    pub strict: bool,
+    /// How actions are realised.
+    #[serde(flatten)]
+    pub realise: Realise,
+    /// When the trace begins.
+    #[serde(flatten)]
+    pub disclosure: Disclosure,
+}
+
+/// What was decoded.
+#[derive(Debug, Serialize)]
+pub struct Outcome {
+    /// Path of the latents.
+    pub input: String,
+    /// Path of the capture or the actions.
+    pub output: String,
+    /// Name of the codec.
+    pub model: String,
+    /// Salt of the synthetic endpoints.
+    pub salt: u64,
+    /// Packets decoded.
+    pub packets: u64,
+    /// Packets that were made to agree with those before.
+    pub settled: Settled,
+    /// Changes that kept packets legal, by kind.
+    pub legalisations: BTreeMap<&'static str, u64>,
+}
+
+/// Decodes latents to a capture or to packet actions. Warns if so many packets contradict the open
+/// flows that the codec is most likely not the one that made the latents.
+///
+/// # Errors
+/// If the latents cannot be read or do not belong to the codec, the output cannot be written, or
+/// the monitor stops it.
+pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error> {
+    if config.strict && config.unconstrained {
+        return Err(Error::refused(
+            "`strict` and `unconstrained` exclude each other",
+            "leave one of them out",
+        ));
+    }
+    claim::named_file(&config.input, "latents")?;
+    claim::distinct(&[&config.input], &config.output)?;
+    let codec = config.model.load_codec(config.device)?;
+    let codec = codec.with_constraints(match (config.strict, config.unconstrained) {
+        (true, _) => Constraints::Strict,
+        (_, true) => Constraints::None,
+        _ => Constraints::Flows,
+    });
+    let reading = ReadLatents {
+        points: if config.sample {
+            Points::Sample
+        } else {
+            Points::Means
+        },
+        like: config.like.clone(),
+        normalised: config.normalised,
+    };
+    let trace = Trace {
+        latents: StoredLatents::read(&config.input, &reading, &codec)?,
+        codec: &codec,
+        config,
+    };
+    let realise = config.realise.config()?;
+    let is_actions = FileKind::of_name(&config.output) == Some(FileKind::Actions);
+    let (changes, settled) = if is_actions {
+        (Legalisations::default(), trace.write_actions(monitor)?)
+    } else {
+        trace.write_capture(realise, monitor)?
+    };
+    trace.warn(settled, monitor);
+    Ok(Outcome {
+        input: config.input.display().to_string(),
+        output: config.output.display().to_string(),
+        model: config.model.label(),
+        salt: realise.salt.0,
+        packets: trace.latents.packets(),
+        settled,
+        legalisations: legalisations(&changes),
+    })
+}
+
+/// Latents that become actions again.
+struct Trace<'a> {
+    latents: StoredLatents,
+    codec: &'a Codec,
+    config: &'a Config,
+}
+
+impl Trace<'_> {
+    /// Time of the first packet in what is written.
+    fn epoch(&self) -> Timestamp {
+        let epoch = self.latents.epoch();
+        self.config.disclosure.epoch(Some(epoch)).unwrap_or(epoch)
+    }
+
+    /// Decodes in batches, and hands over every action. Returns how many were made to agree with
+    /// those before.
+    fn decode(
+        &self,
+        monitor: &mut dyn Monitor,
+        mut each: impl FnMut(&Action) -> Result<(), Error>,
+    ) -> Result<Settled, Error> {
+        let mut done = 0;
+        self.latents.decode(self.codec, |batch| {
+            done += batch.len() as u64;
+            batch.iter().try_for_each(&mut each)?;
+            monitor.step(&Progress {
+                stage: "decoding",
+                done,
+                total: Some(self.latents.packets()),
+                detail: "packets",
+            })
+        })
+    }
+
+    fn write_capture(
+        &self,
+        realise: CompileConfig,
+        monitor: &mut dyn Monitor,
+    ) -> Result<(Legalisations, Settled), Error> {
+        let microseconds = self.config.realise.microseconds;
+        let mut writer = CaptureWriter::create(&self.config.output, microseconds)?;
+        let mut compiler = Compiler::new(realise, self.epoch());
+        let profiles = self.latents.option_profiles();
+        let settled = self.decode(monitor, |action| {
+            writer.write(&compiler.compile(action, profiles))
+        })?;
+        writer.finish(monitor)?;
+        Ok((*compiler.legalisations(), settled))
+    }
+
+    fn write_actions(&self, monitor: &mut dyn Monitor) -> Result<Settled, Error> {
+        let mut writer = ActionsWriter::create(&self.config.output)?;
+        let mut counts = LiftCounts::default();
+        let settled = self.decode(monitor, |action| {
+            counts.lifted.add(action.proto);
+            Ok(writer.write(action)?)
+        })?;
+        counts.packets = counts.actions();
+        let profiles = self.latents.option_profiles();
+        writer.finish(Some(self.epoch()), profiles, &counts)?;
+        Ok(settled)
+    }
+
+    /// Warns of latents that do not go together with the codec.
+    fn warn(&self, settled: Settled, monitor: &mut dyn Monitor) {
+        if let Some((meaning, hint)) = self.latents.verdict(settled).explain() {
+            let message = format!(
+                "{} of {} packets contradict the flows that are open: {meaning}",
+                settled.flows,
+                self.latents.packets()
+            );
+            monitor.warn(&Warning::new(message).with_hint(hint));
+        }
+    }
+}

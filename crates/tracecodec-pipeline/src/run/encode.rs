@@ -1,0 +1,221 @@
+//! `encode`: packets to latents.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use tracecodec::action::float::Tick;
+use tracecodec::action::{Action, SCHEMA_VERSION};
+use tracecodec::artifact::{ActionCounts, ActionsReader, TOOL};
+use tracecodec::output::FileKind;
+use tracecodec_nn::codec::CodecEntropy;
+use tracecodec_nn::latents::{self, LatentManifest, Refinement};
+use tracecodec_nn::{Codec, Device, Latents, RefineConfig};
+
+use crate::disclosure::Disclosure;
+use crate::error::Error;
+use crate::files::capture::Capture;
+use crate::files::{ReadPolicy, claim};
+use crate::lifting::Lifting;
+use crate::model::ModelName;
+use crate::monitor::{Monitor, Progress};
+
+/// Packets that are encoded at once.
+const BATCH: usize = 8192;
+
+/// What to encode, and where to.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Config {
+    /// Capture, or actions (Parquet) whose dictionary of option layouts continues the codec's; `-`
+    /// is a capture on stdin.
+    pub input: PathBuf,
+    /// Latents to write (safetensors). A manifest is written beside them.
+    pub output: PathBuf,
+    /// The codec.
+    #[serde(default)]
+    pub model: ModelName,
+    /// Where the codec computes.
+    #[serde(default)]
+    pub device: Device,
+    /// Seed of the noise of a draw from each posterior, which is written, too; `None`: no draw.
+    #[serde(default)]
+    pub sample: Option<u64>,
+    /// Measure what the packets cost without a model of the traffic, too: about 200 bytes of memory
+    /// a packet.
+    #[serde(default)]
+    pub entropy: bool,
+    /// If an encoder's mean does not decode to its packet, move it until it does.
+    #[serde(default = "yes")]
+    pub refine: bool,
+    /// How captures are read.
+    #[serde(flatten)]
+    pub read: ReadPolicy,
+    /// How packets are lifted.
+    #[serde(flatten)]
+    pub lift: Lifting,
+    /// What of the captures is disclosed.
+    #[serde(flatten)]
+    pub disclosure: Disclosure,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Config {
+    /// The default settings.
+    pub fn new(input: impl Into<PathBuf>, output: impl Into<PathBuf>) -> Self {
+        Self {
+            input: input.into(),
+            output: output.into(),
+            model: ModelName::default(),
+            device: Device::default(),
+            sample: None,
+            entropy: false,
+            refine: true,
+            read: ReadPolicy::default(),
+            lift: Lifting::default(),
+            disclosure: Disclosure::default(),
+        }
+    }
+}
+
+/// What was encoded: the manifest beside the latents.
+pub type Outcome = LatentManifest;
+
+/// Encodes packets to latents. They are kept in memory until they are written: about 512 bytes a
+/// packet.
+///
+/// # Errors
+/// If the codec or the input cannot be read, the actions do not belong to the codec, the latents
+/// cannot be written, or the monitor stops it.
+pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error> {
+    let path = &config.output;
+    config.lift.check()?;
+    claim::named_file(path, "latents")?;
+    claim::named_as(path, FileKind::Latents)?;
+    claim::distinct(&[&config.input], path)?;
+    let codec = config.model.load_codec(config.device)?;
+    let mut manifest = config.manifest(&codec);
+    let is_actions = FileKind::of_name(&config.input) == Some(FileKind::Actions);
+    let actions = if is_actions {
+        read_actions(config, &codec, &mut manifest)?
+    } else {
+        lift(config, &codec, &mut manifest, monitor)?
+    };
+    let encoded = encode(config, &codec, &actions, &mut manifest, monitor)?;
+    manifest.packets = Some(actions.len() as u64);
+    manifest.kl_nats = Some(encoded.kl());
+    manifest.entropy = config.entropy.then(|| {
+        let mut entropy = CodecEntropy::new(&codec);
+        entropy.add(&actions);
+        entropy.nats()
+    });
+    let sample = config.sample.map(|seed| encoded.sample(seed));
+    latents::write(path, &encoded, sample.as_deref())?;
+    manifest.write(path)?;
+    Ok(manifest)
+}
+
+impl Config {
+    fn manifest(&self, codec: &Codec) -> LatentManifest {
+        let file = self.output.file_name();
+        LatentManifest {
+            format: LatentManifest::FORMAT.to_string(),
+            version: LatentManifest::VERSION,
+            tool: TOOL.to_string(),
+            schema_version: SCHEMA_VERSION,
+            file: file
+                .map(|name| name.to_string_lossy().into_owned())
+                .unwrap_or_default(),
+            model: self.model.label(),
+            model_blake3: codec.digest(),
+            packets: None,
+            dim: Some(codec.config().d_latent),
+            kl_nats: None,
+            entropy: None,
+            refined: None,
+            sample_seed: self.sample,
+            epoch_ns: None,
+            tick: Tick::default(),
+            sources: Vec::new(),
+            counts: None,
+            option_profiles: Vec::new(),
+        }
+    }
+}
+
+/// Encodes in batches.
+fn encode(
+    config: &Config,
+    codec: &Codec,
+    actions: &[Action],
+    manifest: &mut LatentManifest,
+    monitor: &mut dyn Monitor,
+) -> Result<Latents, Error> {
+    let mut all = Latents::new(codec.config().d_latent);
+    let mut counts = Refinement::default();
+    manifest.tick = Tick::of(actions.iter().map(|action| action.delta_t));
+    let mut encoder = codec.encoder(manifest.tick);
+    for batch in actions.chunks(BATCH) {
+        monitor.step(&Progress {
+            stage: "encoding",
+            done: all.packets() as u64,
+            total: Some(actions.len() as u64),
+            detail: "packets",
+        })?;
+        let latents = if config.refine {
+            let refined = encoder.encode_refined(batch, RefineConfig::default());
+            counts.moved += refined.moved;
+            counts.left += refined.left;
+            refined.latents
+        } else {
+            encoder.encode(batch)
+        };
+        all.mu.extend(latents.mu);
+        all.log_var.extend(latents.log_var);
+    }
+    manifest.refined = config.refine.then_some(counts);
+    Ok(all)
+}
+
+fn lift(
+    config: &Config,
+    codec: &Codec,
+    manifest: &mut LatentManifest,
+    monitor: &mut dyn Monitor,
+) -> Result<Vec<Action>, Error> {
+    let mut lifter = config.lift.lifter_for(codec);
+    let mut actions = Vec::new();
+    let mut capture = Capture::open(&config.input, &config.read)?;
+    capture.for_each(monitor, |packet| {
+        actions.extend(lifter.lift(packet));
+        Ok(())
+    })?;
+    let epoch = config.disclosure.epoch(lifter.epoch());
+    manifest.epoch_ns = epoch.map(|epoch| epoch.0);
+    manifest.option_profiles = lifter.profiles().to_hex();
+    manifest.counts = Some(ActionCounts::from(&lifter.counts()));
+    manifest.sources = config.disclosure.sources(vec![capture.finish()?]);
+    Ok(actions)
+}
+
+fn read_actions(
+    config: &Config,
+    codec: &Codec,
+    manifest: &mut LatentManifest,
+) -> Result<Vec<Action>, Error> {
+    let reader = ActionsReader::open(&config.input)?;
+    if !reader.profiles().extends(codec.option_profiles()) {
+        return Err(Error::refused(
+            format!(
+                "{}: its TCP option dictionary does not continue the codec's",
+                config.input.display()
+            ),
+            "encode the capture itself, or lift it with the codec as `profiles_of`",
+        ));
+    }
+    let epoch = config.disclosure.epoch(reader.epoch());
+    manifest.epoch_ns = epoch.map(|epoch| epoch.0);
+    manifest.option_profiles = reader.profiles().to_hex();
+    Ok(reader.collect::<Result<_, _>>()?)
+}
