@@ -43,6 +43,23 @@ impl ReadArgs {
 pub(crate) struct CaptureArgs {
     #[command(flatten)]
     read: ReadArgs,
+    #[command(flatten)]
+    selection: SelectionArgs,
+}
+
+impl CaptureArgs {
+    /// How captures are read.
+    pub(crate) fn policy(&self) -> ReadPolicy {
+        ReadPolicy {
+            selection: self.selection.selection(),
+            ..self.read.policy()
+        }
+    }
+}
+
+/// Which packets of captures are read.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SelectionArgs {
     /// Read only packets that match, in the language of tcpdump: `tcp port 443 and not net 10.0.0.0/8`.
     #[arg(long, value_name = "EXPR")]
     filter: Option<Filter>,
@@ -60,18 +77,15 @@ pub(crate) struct CaptureArgs {
     skip: u64,
 }
 
-impl CaptureArgs {
-    /// How captures are read.
-    pub(crate) fn policy(&self) -> ReadPolicy {
-        ReadPolicy {
-            selection: Selection {
-                filter: self.filter.clone(),
-                from: self.from,
-                to: self.to,
-                first: self.first,
-                skip: self.skip,
-            },
-            ..self.read.policy()
+impl SelectionArgs {
+    /// Which packets of captures are read.
+    pub(crate) fn selection(&self) -> Selection {
+        Selection {
+            filter: self.filter.clone(),
+            from: self.from,
+            to: self.to,
+            first: self.first,
+            skip: self.skip,
         }
     }
 }

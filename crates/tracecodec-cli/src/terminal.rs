@@ -7,6 +7,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use tracecodec_pipeline::{Monitor, Progress, Warning};
 
+use crate::failure::settings_as_flags;
 use crate::interrupt;
 
 /// Draws a bar for the stage that is under way, if stderr is a terminal.
@@ -70,7 +71,7 @@ impl Monitor for Terminal {
         self.bar.suspend(|| {
             eprintln!("warning: {}", warning.message);
             if let Some(hint) = &warning.hint {
-                eprintln!("hint: {hint}");
+                eprintln!("hint: {}", settings_as_flags(hint));
             }
         });
     }

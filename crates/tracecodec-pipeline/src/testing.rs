@@ -16,8 +16,8 @@ pub(crate) fn data(name: &str) -> PathBuf {
 pub(crate) struct Stopping {
     /// Reports that were heard.
     pub(crate) reports: u64,
-    /// Messages of the warnings that were heard.
-    pub(crate) warnings: Vec<String>,
+    /// Warnings that were heard.
+    pub(crate) warnings: Vec<Warning>,
     after: u64,
 }
 
@@ -48,6 +48,6 @@ impl Monitor for Stopping {
     }
 
     fn warn(&mut self, warning: &Warning) {
-        self.warnings.push(warning.message.clone());
+        self.warnings.push(warning.clone());
     }
 }

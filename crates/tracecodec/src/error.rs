@@ -106,9 +106,6 @@ pub enum Error {
     /// A text is no point in time.
     #[error(transparent)]
     Time(#[from] TimeBoundError),
-    /// There is no capture to cut into shards.
-    #[error("no capture was given")]
-    NoInput,
     /// A configuration of the sharder means nothing.
     #[error("{0}")]
     ShardConfig(&'static str),

@@ -8,7 +8,7 @@ use clap::Args;
 use tracecodec_pipeline::run::check::{self, CaptureCheck, Outcome};
 use tracecodec_pipeline::tools::{Opinion, Verdict};
 
-use crate::args::JobsArg;
+use crate::args::{JobsArg, SelectionArgs};
 use crate::failure::{FINDING, GOOD};
 use crate::output::{print, print_json};
 use crate::terminal::Terminal;
@@ -35,6 +35,8 @@ pub(crate) struct Check {
     lenient: bool,
     #[command(flatten)]
     jobs: JobsArg,
+    #[command(flatten)]
+    selection: SelectionArgs,
 }
 
 pub(crate) fn run(args: &Check, json: bool) -> Result<u8> {
@@ -43,6 +45,7 @@ pub(crate) fn run(args: &Check, json: bool) -> Result<u8> {
         tools: args.tools,
         lenient: args.lenient,
         jobs: args.jobs.jobs,
+        selection: args.selection.selection(),
     };
     let outcome = check::run(&config, &mut Terminal::new())?;
     if json {

@@ -11,6 +11,7 @@ use tracecodec::artifact::SourceEntry;
 use tracecodec::flow::{Conversations, CutOptions};
 use tracecodec::metrics::{Evaluation, METRICS, Meter, TraceSummary, Unit};
 use tracecodec::pcap::Timestamp;
+use tracecodec::select::Selection;
 use tracecodec::tcp::events::EventSet;
 use tracecodec::wire::Headers;
 use tracecodec_pipeline::Silent;
@@ -259,7 +260,7 @@ fn summarise(path: &Path, args: &Evaluate) -> Result<(SourceEntry, TraceSummary)
             })
         }
         Analyzer::Tshark => {
-            let found = tshark::judged_events(path, &mut Silent)?;
+            let found = tshark::events(path, &Selection::default(), true, &mut Silent)?;
             measure(path, args.read, |number, _, _| {
                 found.get(&number).copied().unwrap_or_default()
             })

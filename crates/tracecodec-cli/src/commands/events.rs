@@ -29,6 +29,8 @@ use crate::terminal::Terminal;
 /// With `--analyzer both`, the lines are the packets about which the native analyser and tshark differ, and how the packet was
 /// read: only packets whose outermost transport is TCP are analysed natively.
 ///
+/// Of a selection (--filter and the like), packets are numbered among those that are selected, and analysed as if there were no others.
+///
 /// Exit codes: 0 good; 1 the analysers differ (--analyzer both); 2 failure.
 #[derive(Debug, Args)]
 pub(crate) struct Events {

@@ -1,18 +1,17 @@
 //! `shard`: captures to session-preserving temporal shards.
 
 use std::fmt::Write as _;
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use tracecodec::shard::{
-    self, Progress, ShardConfig, ShardManifest, ShardSize, Split, SplitWeights,
-};
+use tracecodec::shard::{ShardManifest, SplitWeights};
+use tracecodec_pipeline::files::ReadPolicy;
+use tracecodec_pipeline::run::shard;
 
-use crate::input::progress_bar;
-use crate::interrupt;
+use crate::args::SelectionArgs;
 use crate::output::{print, print_json};
+use crate::terminal::Terminal;
 
 /// Cut a capture into session-preserving temporal shards.
 ///
@@ -30,7 +29,7 @@ pub(crate) struct Shard {
     #[arg(
         long,
         value_name = "N",
-        default_value_t = 2000,
+        default_value_t = shard::Config::default().packets,
         conflicts_with = "seconds"
     )]
     packets: u64,
@@ -38,7 +37,7 @@ pub(crate) struct Shard {
     #[arg(long, value_name = "S")]
     seconds: Option<u64>,
     /// Weights of the training, validation and test ranges.
-    #[arg(long, value_name = "T,V,T", default_value = "80,10,10", value_parser = split_weights)]
+    #[arg(long, value_name = "T,V,T", default_value_t = shard::Config::default().split)]
     split: SplitWeights,
     /// Name of what the packets are, such as the kind of traffic, for the manifest: models may be told it.
     #[arg(long, value_name = "NAME")]
@@ -49,75 +48,30 @@ pub(crate) struct Shard {
     /// Keep what comes before damage in a capture, instead of failing.
     #[arg(long)]
     lenient: bool,
+    #[command(flatten)]
+    selection: SelectionArgs,
 }
 
 pub(crate) fn run(args: &Shard, json: bool) -> Result<()> {
-    let config = ShardConfig {
-        size: args
-            .seconds
-            .map_or(ShardSize::Packets(args.packets), ShardSize::Seconds),
+    let config = shard::Config {
+        inputs: args.inputs.clone(),
+        output: args.output.clone(),
+        packets: args.packets,
+        seconds: args.seconds,
         split: args.split,
-        lenient: args.lenient,
         label: args.label.clone(),
         overwrite: args.overwrite,
+        read: ReadPolicy {
+            lenient: args.lenient,
+            selection: args.selection.selection(),
+            ..ReadPolicy::default()
+        },
     };
-    let size = args
-        .inputs
-        .iter()
-        .map(|input| Some(std::fs::metadata(input).ok()?.len()))
-        .sum();
-    let bar = progress_bar(size, "packets");
-    let manifest = shard::shard(&args.inputs, &args.output, &config, &mut |progress| {
-        match progress {
-            Progress::Reading { bytes, packets } => {
-                bar.set_position(bytes);
-                bar.set_message(format!("{packets} packets"));
-            }
-            Progress::Counting { shards, of } => {
-                bar.set_message(format!("counted {shards} of {of} shards"))
-            }
-        }
-        if interrupt::is_wanted() {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
-    })?;
-    bar.finish_and_clear();
-    warn_of_empty_splits(&manifest);
+    let outcome = shard::run(&config, &mut Terminal::new())?;
     if json {
-        print_json(&manifest)
+        print_json(&outcome)
     } else {
-        print(&render(&manifest)?)
-    }
-}
-
-fn split_weights(text: &str) -> Result<SplitWeights, String> {
-    let weights: Vec<u32> = text
-        .split(',')
-        .filter_map(|weight| weight.trim().parse().ok())
-        .collect();
-    match weights[..] {
-        [train, validation, test] => Ok(SplitWeights {
-            train,
-            validation,
-            test,
-        }),
-        _ => Err("three whole numbers, as in 80,10,10".to_string()),
-    }
-}
-
-/// Training needs shards in each split.
-fn warn_of_empty_splits(manifest: &ShardManifest) {
-    let weights = manifest.config.split;
-    let wanted = [weights.train, weights.validation, weights.test];
-    for (split, weight) in Split::ALL.into_iter().zip(wanted) {
-        if weight > 0 && manifest.of_split(split).next().is_none() {
-            eprintln!(
-                "warning: no shard for {}; a smaller --packets makes more shards",
-                split.name()
-            );
-        }
+        print(&render(&outcome.manifest)?)
     }
 }
 

@@ -8,7 +8,7 @@ use anyhow::Result;
 use clap::Args;
 use tracecodec_pipeline::run::verify::{self, CaptureProof, Outcome};
 
-use crate::args::JobsArg;
+use crate::args::{JobsArg, SelectionArgs};
 use crate::failure::{FINDING, GOOD};
 use crate::output::{print, print_json};
 use crate::terminal::Terminal;
@@ -51,6 +51,8 @@ pub(crate) struct Verify {
     tshark: bool,
     #[command(flatten)]
     jobs: JobsArg,
+    #[command(flatten)]
+    selection: SelectionArgs,
 }
 
 pub(crate) fn run(args: &Verify, json: bool) -> Result<u8> {
@@ -58,6 +60,7 @@ pub(crate) fn run(args: &Verify, json: bool) -> Result<u8> {
         inputs: args.paths.clone(),
         tshark: args.tshark,
         jobs: args.jobs.jobs,
+        selection: args.selection.selection(),
     };
     let outcome = verify::run(&config, &mut Terminal::new())?;
     if json {

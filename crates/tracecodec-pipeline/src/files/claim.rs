@@ -53,6 +53,17 @@ pub(crate) fn named_as(path: &Path, kind: FileKind) -> Result<(), Error> {
     named.map_err(|error| Error::refused(error.to_string(), error.hint()))
 }
 
+/// Refuses a folder to write that is stdout or a file.
+pub(crate) fn folder(path: &Path) -> Result<(), Error> {
+    if is_pipe(path) || path.exists() && !path.is_dir() {
+        return Err(Error::refused(
+            format!("{}: not a folder", path.display()),
+            "choose a new or an empty folder",
+        ));
+    }
+    Ok(())
+}
+
 /// Refuses a folder that holds something: what is not overwritten would look as if it came out of
 /// this run.
 pub(crate) fn empty_folder(folder: &Path) -> Result<(), Error> {

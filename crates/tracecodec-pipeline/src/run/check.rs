@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use tracecodec::check::{Checker, Cleanliness, Severity};
 use tracecodec::pcap::{self, Compression};
+use tracecodec::select::Selection;
 
 use crate::error::Error;
 use crate::files::capture::Capture;
 use crate::files::{ReadPolicy, claim, folder};
 use crate::jobs;
 use crate::monitor::{Monitor, Progress};
-use crate::tools::{Opinion, TOOLS, Verdict};
+use crate::tools::{Opinion, TOOLS, Verdict, copy, temporary_folder};
 
 /// What to check.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -32,6 +33,19 @@ pub struct Config {
     /// Captures at once; 0: as many as there are cores.
     #[serde(default)]
     pub jobs: usize,
+    /// Which packets are read.
+    #[serde(flatten)]
+    pub selection: Selection,
+}
+
+impl Config {
+    /// How captures are read: up to their damage.
+    fn policy(&self) -> ReadPolicy {
+        ReadPolicy {
+            selection: self.selection.clone(),
+            ..ReadPolicy::default()
+        }
+    }
 }
 
 /// What was found.
@@ -119,7 +133,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
         config.jobs,
         "checking captures",
         monitor,
-        |path, monitor| check(path, &tools, monitor),
+        |path, monitor| check(config, path, &tools, monitor),
     )?;
     let mut failure = take_failure(&config.inputs, &paths, &mut captures);
     // Of a single file, the error says all.
@@ -208,11 +222,12 @@ fn take_failure(
 
 /// Judges one capture. Damage is part of what is found.
 fn check(
+    config: &Config,
     path: &Path,
     tools: &BTreeMap<&'static str, Option<String>>,
     monitor: &mut dyn Monitor,
 ) -> Result<CaptureCheck, Error> {
-    let mut capture = match Capture::open(path, &ReadPolicy::default()) {
+    let mut capture = match Capture::open(path, &config.policy()) {
         Ok(capture) => capture,
         Err(error) => return Ok(CaptureCheck::unreadable(path, error)),
     };
@@ -231,45 +246,53 @@ fn check(
         ..CaptureCheck::new(path, &checker.finish())
     };
     if !tools.is_empty() {
-        check.tools = ask(path, capture.format().compression, tools, monitor)?;
+        let folder = temporary_folder()?;
+        let compression = capture.format().compression;
+        let plain = plain(config, path, compression, folder.path(), monitor)?;
+        let opinions = TOOLS.iter().map(|tool| match tools.get(tool.name) {
+            Some(Some(_)) => tool.judge(&plain, monitor),
+            _ => Ok(tool.absent()),
+        });
+        check.tools = opinions.collect::<Result<_, _>>()?;
     }
     Ok(check)
 }
 
-/// What other programs say of a capture. They get it without compression.
-fn ask(
+/// The file that other programs read: the capture as it is, or a copy of what is selected of it and
+/// without compression.
+fn plain(
+    config: &Config,
     path: &Path,
     compression: Compression,
-    tools: &BTreeMap<&'static str, Option<String>>,
+    folder: &Path,
     monitor: &mut dyn Monitor,
-) -> Result<Vec<Opinion>, Error> {
-    let io = |error| Error::io("cannot read", path, error);
-    let stored = fs::canonicalize(path).map_err(io)?;
-    let plain = tempfile::NamedTempFile::new().map_err(io)?;
-    let is_plain = compression == Compression::None;
-    if !is_plain {
-        let mut output = Plain {
-            file: plain.as_file(),
-            stop: Ok(()),
-            monitor,
-        };
-        // Damage is found already; the programs get what comes before it.
-        let _ = pcap::decompress(File::open(&stored).map_err(io)?, &mut output);
-        output.stop?;
+) -> Result<PathBuf, Error> {
+    let plain = folder.join("plain.pcapng");
+    if !config.selection.is_everything() {
+        copy(path, &config.selection, false, &plain, monitor)?;
+    } else if compression != Compression::None {
+        decompress(path, &plain, monitor)?;
+    } else {
+        return fs::canonicalize(path).map_err(|error| Error::io("cannot read", path, error));
     }
-    let capture = if is_plain { &stored } else { plain.path() };
-    TOOLS
-        .iter()
-        .map(|tool| match tools.get(tool.name) {
-            Some(Some(_)) => tool.judge(capture, monitor),
-            _ => Ok(tool.absent()),
-        })
-        .collect()
+    Ok(plain)
+}
+
+/// Copies a capture without its compression. Damage, which is found already, ends the copy.
+fn decompress(path: &Path, plain: &Path, monitor: &mut dyn Monitor) -> Result<(), Error> {
+    let stored = File::open(path).map_err(|error| Error::io("cannot read", path, error))?;
+    let mut output = Plain {
+        file: File::create(plain).map_err(|error| Error::io("cannot write", plain, error))?,
+        stop: Ok(()),
+        monitor,
+    };
+    let _ = pcap::decompress(stored, &mut output);
+    output.stop
 }
 
 /// A file that takes what is decompressed until the monitor stops it.
 struct Plain<'a> {
-    file: &'a File,
+    file: File,
     stop: Result<(), Error>,
     monitor: &'a mut dyn Monitor,
 }
@@ -337,6 +360,58 @@ mod tests {
         assert!(run(&lenient, &mut Silent).unwrap().is_clean());
     }
 
+    /// IPv4 without options, protocol 41 (a tunnel of IPv6), of which the frame holds no more.
+    const TUNNEL: [u8; 20] = [
+        0x45, 0, 0, 124, 0, 0, 0x40, 0, 255, 41, 0x54, 0x5f, 10, 15, 122, 235, 10, 169, 151, 86,
+    ];
+
+    fn write(path: &Path, frames: &[[u8; 20]]) {
+        let mut writer = Writer::create(path, Format::of_path(path)).unwrap();
+        for data in frames {
+            let packet = Packet {
+                time: Timestamp(0),
+                link: LinkType::RAW,
+                wire_len: 124,
+                data,
+            };
+            writer.write(&packet).unwrap();
+        }
+        writer.finish().unwrap();
+    }
+
+    #[test]
+    fn test_other_programs_judge_the_selection_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bad.pcap.gz");
+        let mut bad = TUNNEL;
+        bad[8] ^= 1;
+        write(&path, &[bad, TUNNEL]);
+        let mut config = Config {
+            inputs: vec![path],
+            tools: true,
+            ..Config::default()
+        };
+        let whole = run(&config, &mut Silent).unwrap();
+        config.selection.skip = 1;
+        let selected = run(&config, &mut Silent).unwrap();
+        let verdict = |outcome: &Outcome, tool: &str| {
+            let mut opinions = outcome.captures[0].tools.iter();
+            opinions
+                .find(|opinion| opinion.tool == tool)
+                .unwrap()
+                .verdict
+        };
+        assert_eq!((whole.is_clean(), selected.is_clean()), (false, true));
+        for tool in ["tshark", "tcpdump"] {
+            if whole.tools[tool].is_none() {
+                eprintln!("skipped: {tool} is not installed");
+                continue;
+            }
+            assert_eq!(verdict(&whole, tool), Verdict::Complaints, "{tool}");
+            assert_eq!(verdict(&selected, tool), Verdict::Clean, "{tool}");
+        }
+    }
+
     #[test]
     fn test_what_is_no_capture_fails_if_it_was_named() {
         let folder = tempfile::tempdir().unwrap();
@@ -366,19 +441,7 @@ mod tests {
     fn test_a_tunnel_without_its_inner_packet_is_no_complaint() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("6in4.pcap");
-        // IPv4 without options, protocol 41, of which the frame holds no more.
-        let header = [
-            0x45, 0, 0, 124, 0, 0, 0x40, 0, 255, 41, 0x54, 0x5f, 10, 15, 122, 235, 10, 169, 151, 86,
-        ];
-        let mut writer = Writer::create(&path, Format::of_path(&path)).unwrap();
-        let packet = Packet {
-            time: Timestamp(0),
-            link: LinkType::RAW,
-            wire_len: 124,
-            data: &header,
-        };
-        writer.write(&packet).unwrap();
-        writer.finish().unwrap();
+        write(&path, &[TUNNEL]);
         let outcome = check(&[path], true);
         assert!(outcome.is_clean());
         if outcome.tools["tcpdump"].is_none() {

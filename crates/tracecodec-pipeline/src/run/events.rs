@@ -122,7 +122,7 @@ pub struct EventTotals {
 /// A packet with events.
 #[derive(Debug, Serialize)]
 pub struct FrameEvents {
-    /// Number of the packet, from 1.
+    /// Number of the packet among those that are read, from 1.
     pub frame: u64,
     /// Names of the events, sorted.
     pub events: Vec<&'static str>,
@@ -131,7 +131,7 @@ pub struct FrameEvents {
 /// A packet about which the analysers differ.
 #[derive(Debug, Serialize)]
 pub struct Mismatch {
-    /// Number of the packet, from 1.
+    /// Number of the packet among those that are read, from 1.
     pub frame: u64,
     /// Events by the native analyser.
     pub native: Vec<&'static str>,
@@ -265,7 +265,11 @@ fn analyse(
         }
         Analyzer::Both => {
             let events = ask_tshark(config, path, &found.totals, monitor)?;
-            found.mismatches = Some(compare(path, &native, &events, monitor)?);
+            let policy = ReadPolicy {
+                lenient: false,
+                ..config.read.clone()
+            };
+            found.mismatches = Some(compare(path, &policy, &native, &events, monitor)?);
         }
     }
     Ok(found)
@@ -302,19 +306,15 @@ fn analyse_natively(
     })
 }
 
-/// What tshark finds in a capture. It shows no event of a packet whose options were cut; if these
-/// packets are judged, it gets a copy.
+/// What tshark finds in what is selected of a capture.
 fn ask_tshark(
     config: &Config,
     path: &Path,
     totals: &EventTotals,
     monitor: &mut dyn Monitor,
 ) -> Result<BTreeMap<u64, EventSet>, Error> {
-    if config.judge_cut && totals.cut_options > 0 {
-        tshark::judged_events(path, monitor)
-    } else {
-        tshark::events(path, monitor)
-    }
+    let judge_cut = config.judge_cut && totals.cut_options > 0;
+    tshark::events(path, &config.read.selection, judge_cut, monitor)
 }
 
 fn frames(events: &BTreeMap<u64, EventSet>) -> Vec<FrameEvents> {
@@ -328,6 +328,7 @@ fn frames(events: &BTreeMap<u64, EventSet>) -> Vec<FrameEvents> {
 /// The packets about which the analysers differ, with a second look at how each was read.
 fn compare(
     path: &Path,
+    policy: &ReadPolicy,
     native: &BTreeMap<u64, EventSet>,
     tshark: &BTreeMap<u64, EventSet>,
     monitor: &mut dyn Monitor,
@@ -350,7 +351,7 @@ fn compare(
     }
     let mut pending = mismatches.iter_mut().peekable();
     let mut number = 0;
-    let read = Capture::open(path, &ReadPolicy::default()).and_then(|mut capture| {
+    let read = Capture::open(path, policy).and_then(|mut capture| {
         capture.for_each(monitor, |packet| {
             number += 1;
             if let Some(mismatch) = pending.next_if(|mismatch| mismatch.frame == number) {
@@ -419,6 +420,23 @@ mod tests {
         };
         let outcome = run(&both, &mut Silent).unwrap();
         assert!(outcome.is_clean() && outcome.totals().with_events > 0);
+    }
+
+    #[test]
+    fn test_analysers_agree_on_a_selection() {
+        if tshark::version().is_err() {
+            eprintln!("skipped: tshark is not installed");
+            return;
+        }
+        let mut both = Config {
+            analyzer: Analyzer::Both,
+            ..config(data("example.pcap"))
+        };
+        both.read.selection.skip = 500;
+        both.read.selection.first = Some(2_000);
+        let outcome = run(&both, &mut Silent).unwrap();
+        assert!(outcome.is_clean() && outcome.totals().with_events > 0);
+        assert_eq!(outcome.totals().packets, 2_000);
     }
 
     #[test]

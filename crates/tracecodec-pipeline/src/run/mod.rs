@@ -17,5 +17,6 @@ pub mod lift;
 pub mod probe;
 pub mod report;
 pub mod roundtrip;
+pub mod shard;
 pub mod train;
 pub mod verify;

@@ -6,13 +6,14 @@ use serde::{Deserialize, Serialize};
 use tracecodec::compile::CompileConfig;
 use tracecodec::oracle::Proof;
 use tracecodec::pcap::{Format, Writer};
+use tracecodec::select::Selection;
 
 use crate::error::Error;
 use crate::files::capture::Capture;
 use crate::files::{ReadPolicy, claim, folder};
 use crate::jobs;
 use crate::monitor::Monitor;
-use crate::tools::{temporary_folder, tshark};
+use crate::tools::{copy, temporary_folder, tshark};
 
 /// Findings of one kind that are kept in words for a capture; the rest is counted.
 const TOLD: u64 = 3;
@@ -28,6 +29,19 @@ pub struct Config {
     /// Captures at once; 0: as many as there are cores.
     #[serde(default)]
     pub jobs: usize,
+    /// Which packets are read.
+    #[serde(flatten)]
+    pub selection: Selection,
+}
+
+impl Config {
+    /// How captures are read: up to their damage.
+    fn policy(&self) -> ReadPolicy {
+        ReadPolicy {
+            selection: self.selection.clone(),
+            ..ReadPolicy::default()
+        }
+    }
 }
 
 /// What was found.
@@ -90,7 +104,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
         config.jobs,
         "verifying captures",
         monitor,
-        |path, monitor| verify(path, config.tshark, monitor),
+        |path, monitor| verify(config, path, monitor),
     )?;
     Ok(Outcome {
         tshark: version,
@@ -119,30 +133,26 @@ impl CaptureProof {
     }
 }
 
-fn verify(
-    path: &Path,
-    with_tshark: bool,
-    monitor: &mut dyn Monitor,
-) -> Result<CaptureProof, Error> {
+fn verify(config: &Config, path: &Path, monitor: &mut dyn Monitor) -> Result<CaptureProof, Error> {
     let mut proof = CaptureProof {
         capture: path.display().to_string(),
         ..CaptureProof::default()
     };
     let folder = temporary_folder()?;
     let output = folder.path().join("oracle.pcapng");
-    let filled = folder.path().join("filled.pcapng");
+    let copied = folder.path().join("copy.pcapng");
     // Input frame number of each output packet that is TCP; 0 for others.
     let mut tcp_frames = Vec::new();
-    let written = with_tshark.then_some(&output);
-    match prove(path, written, &mut tcp_frames, &mut proof, monitor) {
+    let written = config.tshark.then_some(&output);
+    match prove(config, path, written, &mut tcp_frames, &mut proof, monitor) {
         Err(error) if error.is_damage() => proof.damage = Some(error.to_string()),
         proved => proved?,
     }
-    if with_tshark && proof.actions > 0 {
+    if config.tshark && proof.actions > 0 {
         let mut reference = path;
-        if proof.cut_options > 0 {
-            tshark::fill_options(path, &filled, monitor)?;
-            reference = &filled;
+        if proof.cut_options > 0 || !config.selection.is_everything() {
+            copy(path, &config.selection, true, &copied, monitor)?;
+            reference = &copied;
         }
         compare(reference, &output, &tcp_frames, &mut proof, monitor)?;
     }
@@ -151,13 +161,14 @@ fn verify(
 
 /// Runs the proof over a capture, up to its damage, which is then the error.
 fn prove(
+    config: &Config,
     path: &Path,
     output: Option<&PathBuf>,
     tcp_frames: &mut Vec<u64>,
     found: &mut CaptureProof,
     monitor: &mut dyn Monitor,
 ) -> Result<(), Error> {
-    let mut capture = Capture::open(path, &ReadPolicy::default())?;
+    let mut capture = Capture::open(path, &config.policy())?;
     let mut writer = output
         .map(|path| Writer::create(path, Format::of_path(path)))
         .transpose()?;

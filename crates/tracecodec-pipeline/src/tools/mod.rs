@@ -7,9 +7,16 @@ pub mod tshark;
 use std::path::Path;
 
 use serde::Serialize;
+use tracecodec::pcap::{Format, Packet, Writer};
+use tracecodec::select::Selection;
 
 use crate::error::Error;
+use crate::files::ReadPolicy;
+use crate::files::capture::Capture;
 use crate::monitor::Monitor;
+
+/// The TCP option that does nothing.
+const NOP: u8 = 1;
 
 /// Complaints that are kept in words; the rest is counted.
 const TOLD: usize = 5;
@@ -163,4 +170,40 @@ pub(crate) fn temporary_folder() -> Result<tempfile::TempDir, Error> {
         action: "cannot make a temporary folder".to_string(),
         source,
     })
+}
+
+/// Copies what is selected of a capture, for programs that read files alone. If `fill_options`, NOPs
+/// take the place of TCP options that were cut: `tshark` shows no event of a segment whose options
+/// it cannot see, and no rule of its judgment looks at them.
+///
+/// # Errors
+/// If the capture cannot be read, the copy cannot be written, or the monitor stops it. Damage ends
+/// the copy.
+pub(crate) fn copy(
+    capture: &Path,
+    selection: &Selection,
+    fill_options: bool,
+    copy: &Path,
+    monitor: &mut dyn Monitor,
+) -> Result<(), Error> {
+    let policy = ReadPolicy {
+        selection: selection.clone(),
+        ..ReadPolicy::default()
+    };
+    let mut capture = Capture::open(capture, &policy)?;
+    let mut writer = Writer::create(copy, Format::of_path(copy))?;
+    let copied = capture.for_each(monitor, |packet| {
+        let missing = tshark::tcp_header(packet)
+            .filter(|_| fill_options)
+            .map_or(0, |tcp| tcp.options_len - tcp.options.len());
+        let data = [packet.data, &[NOP; 40][..missing]].concat();
+        Ok(writer.write(&Packet {
+            data: &data,
+            ..*packet
+        })?)
+    });
+    match copied {
+        Err(error) if !error.is_damage() => Err(error),
+        _ => Ok(writer.finish()?),
+    }
 }

@@ -4,18 +4,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-use tracecodec::pcap::{Format, Packet, Writer};
+use tracecodec::pcap::Packet;
+use tracecodec::select::Selection;
 use tracecodec::tcp::events::{Event, EventSet};
 use tracecodec::wire::{self, TcpHeader, Transport};
 
-use super::process;
+use super::{copy, process, temporary_folder};
 use crate::error::Error;
-use crate::files::capture::Capture;
 use crate::files::{ReadPolicy, is_pipe};
 use crate::monitor::Monitor;
-
-/// The TCP option that does nothing.
-const NOP: u8 = 1;
 
 /// Settings that make `tshark` check what it does not by default.
 const CHECKS: [&str; 6] = [
@@ -80,14 +77,23 @@ pub(crate) fn analyse(capture: &Path, monitor: &mut dyn Monitor) -> Result<Analy
     Ok(analysis)
 }
 
-/// The TCP events of a capture by frame number, and nothing else.
+/// The TCP events of what is selected of a capture, by the number of the packet in the selection.
+/// If `judge_cut`, packets whose options were cut have the events that they would have uncut.
 ///
 /// # Errors
-/// If `tshark` cannot be run or fails, or the monitor stops it.
-pub(crate) fn events(
+/// If the capture cannot be read, `tshark` cannot be run or fails, or the monitor stops it.
+pub fn events(
     capture: &Path,
+    selection: &Selection,
+    judge_cut: bool,
     monitor: &mut dyn Monitor,
 ) -> Result<BTreeMap<u64, EventSet>, Error> {
+    if judge_cut || !selection.is_everything() {
+        let folder = temporary_folder()?;
+        let copied = folder.path().join("copy.pcapng");
+        copy(capture, selection, judge_cut, &copied, monitor)?;
+        return events(&copied, &Selection::default(), false, monitor);
+    }
     let mut frames = BTreeMap::new();
     dissect(capture, &[], "tcp.analysis.flags", &[], monitor, |line| {
         let Some((number, events)) = line.split_once('\t') else {
@@ -99,21 +105,6 @@ pub(crate) fn events(
         }
     })?;
     Ok(frames)
-}
-
-/// The TCP events of a capture by the number of the packet, those of packets whose options were cut
-/// among them.
-///
-/// # Errors
-/// If the capture cannot be read, `tshark` cannot be run or fails, or the monitor stops it.
-pub fn judged_events(
-    capture: &Path,
-    monitor: &mut dyn Monitor,
-) -> Result<BTreeMap<u64, EventSet>, Error> {
-    let folder = super::temporary_folder()?;
-    let filled = folder.path().join("filled.pcapng");
-    fill_options(capture, &filled, monitor)?;
-    events(&filled, monitor)
 }
 
 /// Refuses what `tshark` does not do: read a pipe that is read otherwise too, or sort.
@@ -209,33 +200,6 @@ fn event_set<'a>(fields: impl Iterator<Item = &'a str>) -> EventSet {
         .filter(|(_, field)| !field.is_empty())
         .map(|(event, _)| event)
         .collect()
-}
-
-/// Copies a capture, with NOPs in the place of TCP options that were cut: `tshark` shows no event of
-/// a segment whose options it cannot see, and no rule of its judgment looks at them.
-///
-/// # Errors
-/// If the capture cannot be read, the copy cannot be written, or the monitor stops it. Damage ends
-/// the copy.
-pub(crate) fn fill_options(
-    capture: &Path,
-    filled: &Path,
-    monitor: &mut dyn Monitor,
-) -> Result<(), Error> {
-    let mut capture = Capture::open(capture, &ReadPolicy::default())?;
-    let mut writer = Writer::create(filled, Format::of_path(filled))?;
-    let copied = capture.for_each(monitor, |packet| {
-        let missing = tcp_header(packet).map_or(0, |tcp| tcp.options_len - tcp.options.len());
-        let data = [packet.data, &[NOP; 40][..missing]].concat();
-        Ok(writer.write(&Packet {
-            data: &data,
-            ..*packet
-        })?)
-    });
-    match copied {
-        Err(error) if !error.is_damage() => Err(error),
-        _ => Ok(writer.finish()?),
-    }
 }
 
 /// The TCP header of a packet in scope.

@@ -1,6 +1,7 @@
 //! What is in a shard: read back from its file, so that the manifest tells of the bytes that are there.
 
 use std::collections::{BTreeMap, HashSet};
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use crate::artifact::SourceFile;
@@ -12,12 +13,26 @@ use crate::wire;
 
 use super::Census;
 
+/// Packets between two reports of progress.
+const PROGRESS_STEP: u64 = 4_096;
+
 /// The census of a shard, and its BLAKE3 digest in hexadecimal.
-pub(super) fn take(path: &Path) -> Result<(Census, String), Error> {
+///
+/// `progress` is called every few thousand packets.
+///
+/// # Errors
+/// If the shard cannot be read, or `progress` asks to stop.
+pub(super) fn take(
+    path: &Path,
+    progress: &mut dyn FnMut() -> ControlFlow<()>,
+) -> Result<(Census, String), Error> {
     let mut source = SourceFile::open(path)?;
     let mut counter = Counter::default();
     while let Some(packet) = source.next() {
         counter.add(&packet?);
+        if counter.census.packets.is_multiple_of(PROGRESS_STEP) && progress().is_break() {
+            return Err(Error::Stopped);
+        }
     }
     let digest = source.finish(None)?.blake3;
     Ok((counter.finish(), digest))

@@ -1,7 +1,9 @@
 //! What a folder of shards holds and how it was cut: its manifest.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -45,7 +47,12 @@ pub enum ShardSize {
     Seconds(u64),
 }
 
-/// Relative sizes of the splits.
+impl ShardSize {
+    /// Packets of a full shard, if nothing else is asked for.
+    pub const DEFAULT_PACKETS: u64 = 2_000;
+}
+
+/// Relative sizes of the splits. As text they are three numbers, as in `80,10,10`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SplitWeights {
     /// Weight of the training split. Default 80.
@@ -62,6 +69,28 @@ impl Default for SplitWeights {
             train: 80,
             validation: 10,
             test: 10,
+        }
+    }
+}
+
+impl fmt::Display for SplitWeights {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{},{},{}", self.train, self.validation, self.test)
+    }
+}
+
+impl FromStr for SplitWeights {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let weights = text.split(',').map(|weight| weight.trim().parse());
+        match weights.collect::<Result<Vec<u32>, _>>().as_deref() {
+            Ok(&[train, validation, test]) => Ok(Self {
+                train,
+                validation,
+                test,
+            }),
+            _ => Err("three whole numbers, as in 80,10,10"),
         }
     }
 }
@@ -86,7 +115,7 @@ pub struct ShardConfig {
 impl Default for ShardConfig {
     fn default() -> Self {
         Self {
-            size: ShardSize::Packets(2_000),
+            size: ShardSize::Packets(ShardSize::DEFAULT_PACKETS),
             split: SplitWeights::default(),
             lenient: false,
             label: None,

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use crate::artifact::{SourceEntry, SourceFile, skipped_by_name};
+use crate::artifact::{SourceEntry, skipped_by_name};
 use crate::error::Error;
 use crate::flow::session::Sessions;
 use crate::pcap::{Packet, Timestamp};
@@ -26,123 +26,18 @@ pub use manifest::{
     Totals,
 };
 
-/// Packets between two reports of progress.
-const PROGRESS_STEP: u64 = 4_096;
-
-/// How far a run is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
-    /// The captures are being read.
-    Reading {
-        /// Bytes read of all captures, compressed ones if they are compressed.
-        bytes: u64,
-        /// Packets read.
-        packets: u64,
-    },
-    /// The shards are being counted and digested.
-    Counting {
-        /// Shards that are done.
-        shards: usize,
-        /// Shards in all.
-        of: usize,
-    },
-}
-
-/// Cuts captures, read one after the other as one stream, into a folder of shards with a manifest.
+/// Cuts packets, fed in the order of their captures, into a folder of shards with a manifest. Each
+/// packet goes to the shard of its session.
 ///
-/// Memory grows with live sessions, and by some bytes a shard; not with packets.
-///
-/// # Errors
-/// If a capture cannot be read, the folder is not free, writing fails, or `progress` asks to stop.
-/// The folder is then as it was before, except if its shards were just being put in their places:
-/// it then lacks a manifest.
-pub fn shard(
-    inputs: &[impl AsRef<Path>],
-    output: impl AsRef<Path>,
-    config: &ShardConfig,
-    progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
-) -> Result<ShardManifest, Error> {
-    check(config, inputs.len())?;
-    let folder = Folder::claim(output.as_ref(), config.overwrite)?;
-    let mut sharder = Sharder::new(config, Spill::new(&folder.part()));
-    let mut sources = Vec::new();
-    for input in inputs {
-        sources.push(read(input.as_ref(), &mut sharder, &sources, progress)?);
-    }
-    let count = sharder.spill.flush()?;
-    let shards = describe(&folder, count, config.split, progress)?;
-    let totals = sharder.totals(&sources, &shards);
-    let manifest = ShardManifest::new(config.clone(), sources, totals, shards);
-    folder.publish(&manifest)?;
-    Ok(manifest)
-}
-
-fn check(config: &ShardConfig, inputs: usize) -> Result<(), Error> {
-    let SplitWeights {
-        train,
-        validation,
-        test,
-    } = config.split;
-    if inputs == 0 {
-        return Err(Error::NoInput);
-    }
-    if matches!(config.size, ShardSize::Packets(0) | ShardSize::Seconds(0)) {
-        return Err(Error::ShardConfig("the size of a shard is zero"));
-    }
-    if (train, validation, test) == (0, 0, 0) {
-        return Err(Error::ShardConfig("the weights of all splits are zero"));
-    }
-    if config.label.as_ref().is_some_and(String::is_empty) {
-        return Err(Error::ShardConfig("the label is empty"));
-    }
-    Ok(())
-}
-
-fn report(
-    progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
-    done: Progress,
-) -> Result<(), Error> {
-    match progress(done) {
-        ControlFlow::Continue(()) => Ok(()),
-        ControlFlow::Break(()) => Err(Error::Stopped),
-    }
-}
-
-/// Feeds one capture to the sharder. `before` are the captures that are done.
-fn read(
-    path: &Path,
-    sharder: &mut Sharder<'_>,
-    before: &[SourceEntry],
-    progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
-) -> Result<SourceEntry, Error> {
-    let bytes: u64 = before.iter().map(|source| source.bytes).sum();
-    let packets: u64 = before.iter().map(|source| source.packets).sum();
-    let mut source = SourceFile::open(path)?;
-    let mut damage = None;
-    loop {
-        if source.packets() % PROGRESS_STEP == 0 {
-            let reading = Progress::Reading {
-                bytes: bytes + source.bytes(),
-                packets: packets + source.packets(),
-            };
-            report(progress, reading)?;
-        }
-        match source.next() {
-            None => break,
-            Some(Ok(packet)) => sharder.take(&packet)?,
-            Some(Err(error)) if sharder.config.lenient => damage = Some(error),
-            Some(Err(error)) => return Err(error),
-        }
-    }
-    source.finish(damage.as_ref())
-}
-
-/// Sends each packet to the shard of its session.
-struct Sharder<'a> {
-    config: &'a ShardConfig,
+/// Memory grows with live sessions, and by some bytes a shard; not with packets. If it is dropped
+/// before [`finish`](Self::finish) has ended, the folder is as it was before.
+pub struct Sharder {
+    config: ShardConfig,
+    folder: Folder,
     sessions: Sessions,
     spill: Spill,
-    /// Number of each shard's first session. Sessions are numbered by start, so a shard's sessions are a range.
+    /// Number of each shard's first session. Sessions are numbered by start, so a shard's sessions
+    /// are a range.
     first_sessions: Vec<u64>,
     /// Time of the latest shard's first packet.
     opened: Timestamp,
@@ -151,21 +46,32 @@ struct Sharder<'a> {
     skipped: BTreeMap<SkipReason, u64>,
 }
 
-impl<'a> Sharder<'a> {
-    fn new(config: &'a ShardConfig, spill: Spill) -> Self {
-        Self {
+impl Sharder {
+    /// Claims a folder that is absent or empty, or, with `overwrite`, one of shards.
+    ///
+    /// # Errors
+    /// If the configuration means nothing, or the folder is not free.
+    pub fn create(output: impl AsRef<Path>, config: ShardConfig) -> Result<Self, Error> {
+        check(&config)?;
+        let folder = Folder::claim(output.as_ref(), config.overwrite)?;
+        Ok(Self {
             config,
             sessions: Sessions::new(),
-            spill,
+            spill: Spill::new(&folder.part()),
+            folder,
             first_sessions: Vec::new(),
             opened: Timestamp(0),
             last_time: None,
             steps_back: 0,
             skipped: BTreeMap::new(),
-        }
+        })
     }
 
-    fn take(&mut self, packet: &Packet<'_>) -> Result<(), Error> {
+    /// Adds a packet to the shard of its session. A packet out of scope is counted and left out.
+    ///
+    /// # Errors
+    /// If the shard cannot be written.
+    pub fn add(&mut self, packet: &Packet<'_>) -> Result<(), Error> {
         let headers = match wire::parse(packet) {
             Ok(headers) => headers,
             Err(reason) => {
@@ -203,6 +109,53 @@ impl<'a> Sharder<'a> {
         }
     }
 
+    /// Counts and digests the shards, gives each its split, puts them in their places and writes the
+    /// manifest. `sources` are the captures that were fed. `progress` hears of shards that are done,
+    /// and of how many, at least every few thousand packets.
+    ///
+    /// # Errors
+    /// If writing fails, or `progress` asks to stop. The folder is then as it was before, except if
+    /// its shards were just being put in their places: it then lacks a manifest.
+    pub fn finish(
+        mut self,
+        sources: Vec<SourceEntry>,
+        progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
+    ) -> Result<ShardManifest, Error> {
+        let count = self.spill.flush()?;
+        let shards = self.describe(count, progress)?;
+        let totals = self.totals(&sources, &shards);
+        let manifest = ShardManifest::new(self.config, sources, totals, shards);
+        self.folder.publish(&manifest)?;
+        Ok(manifest)
+    }
+
+    /// Counts and digests the shards, and gives each its split.
+    fn describe(
+        &self,
+        count: usize,
+        progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
+    ) -> Result<Vec<ShardEntry>, Error> {
+        let sizes = split_sizes(count, self.config.split);
+        let splits = Split::ALL.into_iter().zip(sizes);
+        let splits = splits.flat_map(|(split, size)| std::iter::repeat_n(split, size));
+        let mut shards = Vec::with_capacity(count);
+        for (number, split) in splits.enumerate() {
+            let name = spill::file_name(number);
+            let path = self.folder.part().join(&name);
+            let (census, blake3) = census::take(&path, &mut || progress(number, count))?;
+            shards.push(ShardEntry {
+                file: format!("{}/{name}", split.name()),
+                split,
+                blake3,
+                census,
+            });
+            if progress(number + 1, count).is_break() {
+                return Err(Error::Stopped);
+            }
+        }
+        Ok(shards)
+    }
+
     fn totals(&self, sources: &[SourceEntry], shards: &[ShardEntry]) -> Totals {
         let mut totals = Totals {
             packets_read: sources.iter().map(|source| source.packets).sum(),
@@ -220,30 +173,22 @@ impl<'a> Sharder<'a> {
     }
 }
 
-/// Counts and digests the shards, and gives each its split.
-fn describe(
-    folder: &Folder,
-    count: usize,
-    weights: SplitWeights,
-    progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
-) -> Result<Vec<ShardEntry>, Error> {
-    let sizes = split_sizes(count, weights);
-    let splits = Split::ALL.into_iter().zip(sizes);
-    let splits = splits.flat_map(|(split, size)| std::iter::repeat_n(split, size));
-    let mut shards = Vec::with_capacity(count);
-    for (number, split) in splits.enumerate() {
-        let name = spill::file_name(number);
-        let (census, blake3) = census::take(&folder.part().join(&name))?;
-        shards.push(ShardEntry {
-            file: format!("{}/{name}", split.name()),
-            split,
-            blake3,
-            census,
-        });
-        let (shards, of) = (number + 1, count);
-        report(progress, Progress::Counting { shards, of })?;
+fn check(config: &ShardConfig) -> Result<(), Error> {
+    let SplitWeights {
+        train,
+        validation,
+        test,
+    } = config.split;
+    if matches!(config.size, ShardSize::Packets(0) | ShardSize::Seconds(0)) {
+        return Err(Error::ShardConfig("the size of a shard is zero"));
     }
-    Ok(shards)
+    if (train, validation, test) == (0, 0, 0) {
+        return Err(Error::ShardConfig("the weights of all splits are zero"));
+    }
+    if config.label.as_ref().is_some_and(String::is_empty) {
+        return Err(Error::ShardConfig("the label is empty"));
+    }
+    Ok(())
 }
 
 /// Shards of the training, validation and test split: the last two rounded down, as the paper has it, the first takes the
