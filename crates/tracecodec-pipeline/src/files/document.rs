@@ -19,10 +19,7 @@ pub(crate) fn read_text(path: &Path) -> Result<String, Error> {
 
 /// Writes a document as indented JSON to a file, which appears whole.
 pub(crate) fn write(path: &Path, document: &impl Serialize) -> Result<(), Error> {
-    let mut text = serde_json::to_string_pretty(document)
-        .expect("documents have string keys and no failing fields");
-    text.push('\n');
-    write_text(path, &text)
+    Ok(tracecodec::artifact::document::write(path, document)?)
 }
 
 /// Writes a text file, which appears whole.
