@@ -77,7 +77,7 @@ def main():
                 rows.setdefault(method, []).append(figures)
         tables.append(table(name, rows))
         evaluations += [figures["evaluation"] for row in rows.values() for figures in row]
-    results.publish(args.out / "baselines", "\n".join(tables), evaluations)
+    results.publish(args.out / "baselines.md", "\n".join(tables), evaluations)
 
 
 def method_figures(name, method, seed, shards, args):

@@ -67,7 +67,7 @@ def main():
                     rows.setdefault(f"{config}, {kind}", []).append({**found, "training": training})
         tables.append(table(name, rows))
         evaluations += [found["evaluation"] for row in rows.values() for found in row]
-    results.publish(args.out / "fidelity", "\n".join(tables), evaluations)
+    results.publish(args.out / "fidelity.md", "\n".join(tables), evaluations)
 
 
 def shard(folder, capture):

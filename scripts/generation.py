@@ -49,7 +49,7 @@ def main():
         rows = compared(name, capture, args)
         tables.append(table(name, rows))
         evaluations += [found["evaluation"] for row in rows.values() for found in row]
-    results.publish(args.out / "generation", "\n".join(tables), evaluations)
+    results.publish(args.out / "generation.md", "\n".join(tables), evaluations)
 
 
 def compared(name, capture, args):

@@ -54,8 +54,7 @@ def main():
     controls = ["repeat", "later", "oracle"]
     words = ["--shards", shards, "--dataset", name, "--cases", args.cases, "--device", args.device, *args.options]
     folder, table = step(args.out / "test", ["generator test", *models, *args.also, *controls, *words], compute)
-    (args.out / "latent-interface.txt").write_text(table)
-    results.publish(args.out / "latent-interface", table, sorted((folder / "test").glob("*.json")))
+    results.publish(args.out / "latent-interface.txt", table, sorted((folder / "test").glob("*.json")))
 
 
 def contestant(representation, shards, args):

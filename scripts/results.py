@@ -101,8 +101,9 @@ def evaluate(reference, decoded, dataset, label, output):
 
 
 def publish(out, text, evaluations):
-    """Writes and prints tables, and draws the page that has all evaluations side by side."""
-    out.with_suffix(".md").write_text(text)
+    """Writes tables to `out` and prints them, and draws the page that has all evaluations side by
+    side."""
+    out.write_text(text)
     run("report", *evaluations, "--output", out.with_suffix(".html"))
     print(text)
     print(f"page: {out.with_suffix('.html')}", file=sys.stderr)

@@ -35,7 +35,7 @@ def main():
     heads += ["refined: whole packets %", "moved / left", "TCP event pp", "Flow cnt. %", "IAT `log` %"]
     rows = [cells(summary, metrics) for _, summary, metrics in found]
     text = results.table(f"the {len(rows)} largest captures", heads, rows)
-    results.publish(args.out / "unseen", text, [evaluation for evaluation, *_ in found])
+    results.publish(args.out / "unseen.md", text, [evaluation for evaluation, *_ in found])
 
 
 def judge(out, path, name):
