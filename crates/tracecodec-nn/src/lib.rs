@@ -49,7 +49,7 @@ mod weights;
 pub use accuracy::Accuracy;
 pub use codec::training::{CodecSettings, TrainConfig, train};
 pub use codec::{
-    Codec, CodecConfig, Constraints, EncoderKind, RefineConfig, Refined, Settled, TokenLayout,
+    Codec, CodecConfig, Constraints, Corrected, EncoderKind, RefineConfig, Refined, TokenLayout,
 };
 pub use device::Device;
 pub use error::Error;

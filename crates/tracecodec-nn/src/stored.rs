@@ -12,7 +12,7 @@ use tracecodec::action::float::Tick;
 use tracecodec::action::{Action, OptionProfiles};
 use tracecodec::pcap::Timestamp;
 
-use crate::codec::{Codec, Settled};
+use crate::codec::{Codec, Corrected};
 use crate::error::Error;
 use crate::files;
 use crate::generator::sequences::SequencesManifest;
@@ -153,7 +153,7 @@ impl StoredLatents {
     }
 
     /// What the packets that were [made to agree](Self::decode) say of the latents.
-    pub fn verdict(&self, corrected: Settled) -> Verdict {
+    pub fn verdict(&self, corrected: Corrected) -> Verdict {
         let is_consistent = corrected.flows as f64 <= MOST_CORRECTED * self.packets() as f64;
         match (is_consistent, self.is_described) {
             (true, _) => Verdict::Consistent,
@@ -171,8 +171,8 @@ impl StoredLatents {
         &self,
         codec: &Codec,
         mut each: impl FnMut(&[Action]) -> Result<(), E>,
-    ) -> Result<Settled, E> {
-        let mut corrected = Settled::default();
+    ) -> Result<Corrected, E> {
+        let mut corrected = Corrected::default();
         let mut first = 0;
         for rows in &self.traces {
             let mut decoder = codec.decoder(self.tick);
@@ -190,8 +190,8 @@ impl StoredLatents {
                 each(&actions)?;
                 first = last;
             }
-            corrected.flows += decoder.settled().flows;
-            corrected.acknowledgments += decoder.settled().acknowledgments;
+            corrected.flows += decoder.corrected().flows;
+            corrected.acknowledgments += decoder.corrected().acknowledgments;
         }
         Ok(corrected)
     }

@@ -21,8 +21,8 @@ use tracecodec_nn::codec::training::{self, Data, Rows, Validation};
 use tracecodec_nn::codec::{AckBase, ContextSource};
 use tracecodec_nn::train::{Progress, Report, Session};
 use tracecodec_nn::{
-    Accuracy, Codec, CodecConfig, CodecSettings, Constraints, EncoderKind, Error, Precision,
-    ProbeConfig, RefineConfig, Settled, TokenLayout, TrainConfig, probe,
+    Accuracy, Codec, CodecConfig, CodecSettings, Constraints, Corrected, EncoderKind, Error,
+    Precision, ProbeConfig, RefineConfig, TokenLayout, TrainConfig, probe,
 };
 
 /// Actions of a few flows that take turns, of all four protocols: enough structure to learn in
@@ -239,7 +239,7 @@ fn test_strict_decoding_acknowledges_only_what_was_sent() {
             pieces.extend(decoder.decode(piece));
         }
         assert_eq!(pieces, strict);
-        assert!(decoder.settled().acknowledgments > 100);
+        assert!(decoder.corrected().acknowledgments > 100);
     }
 }
 
@@ -252,7 +252,7 @@ fn test_strict_decoding_leaves_what_agrees() {
     let codec = codec.with_constraints(Constraints::Strict);
     let mut decoder = codec.decoder(Tick::Nanosecond);
     assert_eq!(decoder.decode(&refined.latents.mu), refined.decoded);
-    assert_eq!(decoder.settled(), Settled::default());
+    assert_eq!(decoder.corrected(), Corrected::default());
     // A capture that misses packets decodes from the encoder's latents, strict or not.
     let missed = pieces_of_a_connection();
     let refined = codec.encode_refined(&missed, RefineConfig::default());

@@ -9,14 +9,14 @@ use tracecodec::action::{Action, Control, Direction, FlowEvent, OptionProfiles, 
 use tracecodec_nn::Error;
 use tracecodec_nn::generator::Drawing;
 use tracecodec_nn::generator::autoregressive::{
-    Autoregressive, AutoregressiveConfig, Courses, Data, Shape, Shapes, TrainConfig, Validation,
-    train,
+    Autoregressive, AutoregressiveConfig, Data, EventSequences, Shape, Shapes, TrainConfig,
+    Validation, train,
 };
 use tracecodec_nn::train::{Progress, Session};
 
 /// A trace of requests and responses: a request of 32 bytes every 64 µs, and its response of 256
 /// bytes 1,024 µs later.
-fn questions(count: u16, label: Option<&str>, labels: &[String]) -> Courses {
+fn questions(count: u16, label: Option<&str>, labels: &[String]) -> EventSequences {
     let mut packets = Vec::new();
     for number in 0..count {
         let asked = 64_000 * i64::from(number);
@@ -48,7 +48,7 @@ fn questions(count: u16, label: Option<&str>, labels: &[String]) -> Courses {
     };
     packets.push((100_000_000_000, last));
     packets.sort_by_key(|(time, _)| *time);
-    let mut courses = Courses::new(labels);
+    let mut courses = EventSequences::new(labels);
     courses.begin(label);
     let mut clock = 0;
     for (time, packet) in packets {
@@ -234,7 +234,7 @@ fn test_what_contradicts_a_flow_is_counted_where_it_is_masked() {
             })
             .unwrap();
         trace.batch();
-        trace.settled()
+        trace.corrected()
     };
     assert!(settled(true) > 0);
     assert_eq!(settled(false), 0);
@@ -280,7 +280,7 @@ fn test_what_is_not_there_is_told() {
         Err(Error::Digest { .. })
     ));
     let nothing = Data {
-        training: Courses::new(&[]),
+        training: EventSequences::new(&[]),
         ..data()
     };
     let error = train(&config(1), &nothing, &Session::new(directory.path()), go_on);
@@ -289,7 +289,7 @@ fn test_what_is_not_there_is_told() {
 
 #[test]
 fn test_handshakes_are_openings() {
-    let mut courses = Courses::new(&[]);
+    let mut courses = EventSequences::new(&[]);
     courses.begin(None);
     for (slot, tcp_ctrl) in [(0, Control::Syn), (1, Control::Ack), (2, Control::Syn)] {
         courses.push(&Action {

@@ -15,7 +15,7 @@ use tracecodec_nn::generator::{
     Representation, SequencesWriter, Statistics, latents_and_steps, rows_of_packets,
 };
 use tracecodec_nn::latents::{self, LatentManifest};
-use tracecodec_nn::{Codec, CodecConfig, Latents, ReadLatents, Settled, StoredLatents, Verdict};
+use tracecodec_nn::{Codec, CodecConfig, Corrected, Latents, ReadLatents, StoredLatents, Verdict};
 
 const DIM: usize = 8;
 
@@ -231,7 +231,7 @@ fn test_verdict_follows_the_share_of_corrected_packets() {
     latents::write(&path, &encoded, None).unwrap();
     let verdict = |flows| {
         let stored = StoredLatents::read(&path, &ReadLatents::default(), &codec).unwrap();
-        stored.verdict(Settled {
+        stored.verdict(Corrected {
             flows,
             acknowledgments: 99,
         })

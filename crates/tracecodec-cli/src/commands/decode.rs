@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use tracecodec_nn::Settled;
+use tracecodec_nn::Corrected;
 use tracecodec_pipeline::run::decode;
 
 use crate::args::{ConstraintArgs, DisclosureArgs, ModelArgs, OutputArg, RealiseArgs};
@@ -75,7 +75,7 @@ pub(crate) fn run(args: &Decode, json: bool) -> Result<()> {
 }
 
 /// How many packets were made to agree with those before, in words.
-fn settled_line(settled: Settled) -> String {
+fn settled_line(settled: Corrected) -> String {
     let flows = match settled.flows {
         0 => String::new(),
         flows => format!("; {flows} made to agree with the open flows"),

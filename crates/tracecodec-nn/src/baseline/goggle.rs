@@ -209,7 +209,7 @@ impl Goggle {
 
     /// Squared error at the means of the latents, averaged over columns and summed over rows: by its mean over rows the published code
     /// selects the best model.
-    pub(crate) fn surprise(&self, batch: &Batch) -> f64 {
+    pub(crate) fn nats(&self, batch: &Batch) -> f64 {
         let error = self.columns(self.latent(batch), &self.graph(true)) - self.numbers(batch);
         let [_, columns] = error.dims();
         let squares: f32 = error.powi_scalar(2).sum().into_scalar();

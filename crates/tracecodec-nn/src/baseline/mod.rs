@@ -11,12 +11,12 @@ pub(crate) mod batch;
 mod config;
 mod encoding;
 mod goggle;
+mod nats;
 mod network;
 mod one_hot;
 mod plateau;
 mod post_norm;
 mod store;
-mod surprise;
 mod table;
 mod tabsyn;
 mod training;
@@ -177,8 +177,8 @@ impl Baseline {
     }
 
     /// Sum of the reconstruction objective over rows.
-    fn surprise(&self, rows: &[RawRow]) -> f64 {
-        let pieces = self.in_pieces(rows, 0, |batch| self.placed.network.surprise(batch));
+    fn nats(&self, rows: &[RawRow]) -> f64 {
+        let pieces = self.in_pieces(rows, 0, |batch| self.placed.network.nats(batch));
         pieces.into_iter().sum()
     }
 

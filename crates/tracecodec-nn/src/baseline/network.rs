@@ -81,12 +81,12 @@ impl Network {
 
     /// The reconstruction objective by which checkpoints are selected, without noise, summed over the rows: the loss of numbers and
     /// codes of TVAE and TTVAE, the cross-entropy of TabSyn-VAE, the squared error of GOGGLE.
-    pub(super) fn surprise(&self, batch: &Batch) -> f64 {
+    pub(super) fn nats(&self, batch: &Batch) -> f64 {
         match self {
-            Self::Tvae(network) => network.surprise(batch),
-            Self::TabSyn(network) => network.surprise(batch).ce,
-            Self::Goggle(network) => network.surprise(batch),
-            Self::Ttvae(network) => network.surprise(batch),
+            Self::Tvae(network) => network.nats(batch),
+            Self::TabSyn(network) => network.nats(batch).ce,
+            Self::Goggle(network) => network.nats(batch),
+            Self::Ttvae(network) => network.nats(batch),
         }
     }
 

@@ -8,14 +8,14 @@ use burn::tensor::{Device, Int, Tensor, TensorData, module};
 use rand::Rng;
 
 use super::batch::{Batch, Shape};
-use super::surprise::surprise;
+use super::nats::nats;
 use crate::layers::{linear, uniform};
 
 /// Most classes of a group whose ones and zeros are written out and multiplied; of larger groups the weights are looked up.
 /// A thousand groups of three classes, looked up, would take fifty times as long.
 const DENSE: usize = 64;
 
-/// Weight of the surprise at a row against what keeps the latents near the prior (`loss_factor` in CTGAN).
+/// Weight of the negative log-likelihood at a row against what keeps the latents near the prior (`loss_factor` in CTGAN).
 pub(crate) const FACTOR: f64 = 2.0;
 
 /// Initial σ of the numbers.
@@ -141,7 +141,7 @@ struct Numbers {
 
 impl Numbers {
     /// `-log p(α)` up to a constant, summed over numbers and rows.
-    fn surprise(&self, x: Tensor<2>, batch: &Batch) -> Tensor<1> {
+    fn nats(&self, x: Tensor<2>, batch: &Batch) -> Tensor<1> {
         let alpha = self.alpha.forward(x).tanh();
         let target = TensorData::new(batch.numbers.clone(), alpha.dims());
         let target = Tensor::from_data(target, &alpha.device());
@@ -189,10 +189,10 @@ impl Output {
     }
 
     /// `-log p(row | x)` in nats, up to a constant, summed over the rows.
-    pub(crate) fn surprise(&self, x: Tensor<2>, batch: &Batch) -> Tensor<1> {
+    pub(crate) fn nats(&self, x: Tensor<2>, batch: &Batch) -> Tensor<1> {
         let groups = self.cross_entropy(x.clone(), batch);
         match &self.numbers {
-            Some(numbers) => groups + numbers.surprise(x, batch),
+            Some(numbers) => groups + numbers.nats(x, batch),
             None => groups,
         }
     }
@@ -204,7 +204,7 @@ impl Output {
         let device = logits.device();
         let mut logits = logits.into_data();
         let row = logits.as_mut_slice().expect("networks compute in f32");
-        let value = surprise(row, &self.groups, &classes(batch));
+        let value = nats(row, &self.groups, &classes(batch));
         let value = Tensor::from_data([value as f32], &x.device());
         if !x.is_autodiff() {
             return value;

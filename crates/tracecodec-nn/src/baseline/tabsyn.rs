@@ -237,28 +237,28 @@ impl Detokenizer {
     /// hand: automatic differentiation of matrices of that width takes three times as long.
     fn cross_entropy(&self, tokens: Tensor<3>, batch: &Batch) -> Tensor<1> {
         let heads = self.heads.val();
-        let (mut surprise, mut by_token, mut by_head) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut nats, mut by_token, mut by_head) = (Vec::new(), Vec::new(), Vec::new());
         for (column, (features, head)) in self.columns(&tokens, &heads).enumerate() {
             let codes = batch.codes.iter().skip(column);
             let codes: Vec<i32> = codes.step_by(self.codes.len()).map(|&c| c as i32).collect();
             let codes = TensorData::new(codes, [batch.rows, 1]);
             let codes = Tensor::from_data(codes, &features.device());
             let (column, excess) = cross_entropy(features.clone().matmul(head.clone()), codes);
-            surprise.push(column);
+            nats.push(column);
             if tokens.is_autodiff() {
                 by_token.push(excess.clone().matmul(head.transpose()));
                 by_head.push(features.transpose().matmul(excess));
             }
         }
-        let surprise = Tensor::cat(surprise, 0).sum();
+        let nats = Tensor::cat(nats, 0).sum();
         if !tokens.is_autodiff() {
-            return surprise;
+            return nats;
         }
         let by_token = Tensor::stack::<3>(by_token, 1).narrow(2, 0, D_TOKEN);
         let slope = (self.tokens_of_codes(tokens) * by_token.autodiff()).sum()
             + (heads * Tensor::cat(by_head, 1).autodiff()).sum();
         // The difference is 0, and its gradient the one formed.
-        surprise.autodiff() + (slope.clone() - slope.detach())
+        nats.autodiff() + (slope.clone() - slope.detach())
     }
 
     /// The most likely codes, `[rows, categorical columns]`.
@@ -303,16 +303,16 @@ fn cross_entropy(logits: Tensor<2>, codes: Tensor<2, Int>) -> (Tensor<1>, Tensor
     let told = logits.clone().gather(1, codes.clone());
     let likely = (logits - max.clone()).exp();
     let sum = likely.clone().sum_dim(1);
-    let surprise = (max + sum.clone().log() - told).sum();
+    let nats = (max + sum.clone().log() - told).sum();
     let minus_one = -Tensor::ones(codes.dims(), &sum.device());
     let excess = (likely / sum).scatter(1, codes, minus_one, IndexingUpdateOp::Add);
-    (surprise, excess)
+    (nats, excess)
 }
 
 /// Squared error and cross-entropy of rows reconstructed from the means of their latents, each the sum over rows of the mean over
 /// columns.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(crate) struct Surprise {
+pub(crate) struct Nats {
     /// Squared error of the numbers.
     pub(crate) mse: f64,
     /// Cross-entropy of the codes in nats. Its mean over rows is the published validation loss.
@@ -365,14 +365,14 @@ impl TabSyn {
         let [_, tokens, _] = mu.dims();
         let divergence = (mu.powi_scalar(2) + log_var.clone().exp() - log_var - 1.0).sum() * 0.5;
         let divergence = divergence / (tokens * D_TOKEN) as f64;
-        let (mse, ce) = self.surprise_of(z, batch);
+        let (mse, ce) = self.nats_of(z, batch);
         (mse + ce + divergence * moment.beta) / moment.total as f64
     }
 
     /// How far off the reconstruction from the means of the latents is.
-    pub(crate) fn surprise(&self, batch: &Batch) -> Surprise {
-        let (mse, ce) = self.surprise_of(self.mu(batch), batch);
-        Surprise {
+    pub(crate) fn nats(&self, batch: &Batch) -> Nats {
+        let (mse, ce) = self.nats_of(self.mu(batch), batch);
+        Nats {
             mse: mse.into_scalar::<f32>().into(),
             ce: ce.into_scalar::<f32>().into(),
         }
@@ -413,8 +413,8 @@ impl TabSyn {
         without_cls(self.encoder_mu.forward(self.tokenizer.forward(batch)))
     }
 
-    /// Squared error and cross-entropy as in [`Surprise`].
-    fn surprise_of(&self, z: Tensor<3>, batch: &Batch) -> (Tensor<1>, Tensor<1>) {
+    /// Squared error and cross-entropy as in [`Negative log-likelihood`].
+    fn nats_of(&self, z: Tensor<3>, batch: &Batch) -> (Tensor<1>, Tensor<1>) {
         let tokens = self.decoder.forward(z);
         let error = self.detokenizer.numbers(tokens.clone()) - numbers(batch, &tokens.device());
         let [_, width] = error.dims();
@@ -539,7 +539,7 @@ mod tests {
     }
 
     #[test]
-    fn test_surprise_is_the_objective_of_the_means() {
+    fn test_nats_are_the_objective_of_the_means() {
         let network = network(&Device::flex());
         let batch = batch(0..ROWS);
         let moment = Moment {
@@ -547,25 +547,25 @@ mod tests {
             step: 0,
             beta: 0.0,
         };
-        let surprise = network.surprise(&batch);
+        let nats = network.nats(&batch);
         let z = network.mu(&batch);
         let log_var = network
             .encoder_log_var
             .forward(network.tokenizer.forward(&batch));
         let still = Tensor::zeros(without_cls(log_var).dims(), &Device::flex());
         let loss = network.loss(&batch, &moment, still).into_scalar::<f32>();
-        assert!((surprise.mse + surprise.ce - f64::from(loss)).abs() < 1e-5);
+        assert!((nats.mse + nats.ce - f64::from(loss)).abs() < 1e-5);
         assert_eq!(z.dims(), [ROWS, 5, D_TOKEN]);
     }
 
     #[test]
-    fn test_decoded_codes_surprise_least() {
+    fn test_decoded_codes_cost_least() {
         let network = network(&Device::flex());
         let batch = batch(0..1);
         let decoded = network.reconstruct(&batch);
         assert_eq!(decoded, network.decode(network.latent(&batch)));
         assert_eq!((decoded.rows, decoded.numbers.len()), (1, 2));
-        let surprise = |column: usize, code| {
+        let nats = |column: usize, code| {
             let mut codes = decoded.codes.clone();
             codes[column] = code;
             let told = Batch {
@@ -573,11 +573,11 @@ mod tests {
                 ..batch.clone()
             };
             let z = network.mu(&batch);
-            network.surprise_of(z, &told).1.into_scalar::<f32>()
+            network.nats_of(z, &told).1.into_scalar::<f32>()
         };
         for (column, codes) in [5, 40, 3].into_iter().enumerate() {
-            let least = surprise(column, decoded.codes[column]);
-            assert!((0..codes).all(|code| surprise(column, code) >= least));
+            let least = nats(column, decoded.codes[column]);
+            assert!((0..codes).all(|code| nats(column, code) >= least));
         }
     }
 
@@ -585,8 +585,8 @@ mod tests {
     fn test_cross_entropy_of_a_code_that_is_never_likely() {
         let logits = Tensor::from_data([[0.0f32, 200.0]], &Device::flex());
         let codes = Tensor::from_data([[0i32]], &Device::flex());
-        let (surprise, gradient) = cross_entropy(logits, codes);
-        assert_eq!(surprise.into_scalar::<f32>(), 200.0);
+        let (nats, gradient) = cross_entropy(logits, codes);
+        assert_eq!(nats.into_scalar::<f32>(), 200.0);
         assert_eq!(
             gradient.into_data().try_into_vec::<f32>().unwrap(),
             [-1.0, 1.0]

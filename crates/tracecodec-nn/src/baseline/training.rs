@@ -324,7 +324,7 @@ impl Task for BaselineTask<'_> {
         }
         Ok(Validation {
             step: at.step,
-            loss: self.baseline.surprise(rows) / rows.len() as f64,
+            loss: self.baseline.nats(rows) / rows.len() as f64,
             invalid: diagnostics.rows().rate().unwrap_or_default(),
             accuracy: diagnostics.matches().accuracy(),
             training_loss,

@@ -83,7 +83,7 @@ impl Ttvae {
         }
     }
 
-    /// The objective of a step's whole batch: twice the surprise at a row, and the latents' divergence from the prior.
+    /// The objective of a step's whole batch: twice the negative log-likelihood at a row, and the latents' divergence from the prior.
     pub(crate) fn objective(
         &self,
         batch: &Batch,
@@ -112,7 +112,7 @@ impl Ttvae {
             |noise| Tensor::from_data(TensorData::new(noise, posterior.mu.dims()), &device);
         let z = sample(&posterior, tensor(noise.latent));
         let features = self.features(z.clone(), memory, &mut dropout);
-        let surprise = self.output.surprise(features, batch) * (FACTOR / total as f64);
+        let nats = self.output.nats(features, batch) * (FACTOR / total as f64);
         let compared = match (self.variant, self.output.last_sigma()) {
             (Variant::Intended, _) => z,
             (Variant::Published, Some(sigma)) => {
@@ -123,7 +123,7 @@ impl Ttvae {
                 posterior.mu.clone() + posterior.log_var.clone() * tensor(noise.divergence)
             }
         };
-        surprise + discrepancy(compared, tensor(noise.prior))
+        nats + discrepancy(compared, tensor(noise.prior))
     }
 
     /// The rows as decoded from their own μ, and from what the encoder made of them. As published, they depend on the batch: it
@@ -136,12 +136,12 @@ impl Ttvae {
     }
 
     /// The reconstruction part of the objective at μ, summed over the rows.
-    pub(crate) fn surprise(&self, batch: &Batch) -> f64 {
+    pub(crate) fn nats(&self, batch: &Batch) -> f64 {
         let mut dropout = Dropout::off();
         let (memory, posterior) = self.encode(batch, &mut dropout);
         let features = self.features(posterior.mu, memory, &mut dropout);
-        let surprise = self.output.surprise(features, batch) * FACTOR;
-        surprise.into_scalar::<f32>().into()
+        let nats = self.output.nats(features, batch) * FACTOR;
+        nats.into_scalar::<f32>().into()
     }
 
     /// What the decoder attends to, and the latents' posterior.

@@ -44,7 +44,7 @@ impl Tvae {
         }
     }
 
-    /// This batch's share of the objective: twice the surprise at the rows, and the divergence, a row of the step.
+    /// This batch's share of the objective: twice the negative log-likelihood at the rows, and the divergence, a row of the step.
     pub(crate) fn objective(
         &self,
         batch: &Batch,
@@ -59,7 +59,7 @@ impl Tvae {
         let posterior = self.posterior(batch);
         let noise = TensorData::new(noise, posterior.mu.dims());
         let z = sample(&posterior, Tensor::from_data(noise, &posterior.mu.device()));
-        self.output.surprise(self.features(z), batch) * FACTOR + divergence(&posterior)
+        self.output.nats(self.features(z), batch) * FACTOR + divergence(&posterior)
     }
 
     /// `[rows, 128]`: μ.
@@ -78,10 +78,10 @@ impl Tvae {
     }
 
     /// The reconstruction part of the objective at μ, summed over the rows.
-    pub(crate) fn surprise(&self, batch: &Batch) -> f64 {
+    pub(crate) fn nats(&self, batch: &Batch) -> f64 {
         let features = self.features(self.latent(batch));
-        let surprise = self.output.surprise(features, batch) * FACTOR;
-        surprise.into_scalar::<f32>().into()
+        let nats = self.output.nats(features, batch) * FACTOR;
+        nats.into_scalar::<f32>().into()
     }
 
     fn posterior(&self, batch: &Batch) -> Posterior {

@@ -22,7 +22,7 @@ pub(super) struct AckBounds {
     acknowledgments: Acknowledgments,
     /// Columns of the digits' logits, most significant digit first; none where the codec leaves them out.
     columns: Vec<usize>,
-    settled: u64,
+    corrected: u64,
 }
 
 impl AckBounds {
@@ -34,7 +34,7 @@ impl AckBounds {
             base,
             acknowledgments: Acknowledgments::default(),
             columns: columns.flatten().collect(),
-            settled: 0,
+            corrected: 0,
         }
     }
 
@@ -44,17 +44,17 @@ impl AckBounds {
     }
 
     /// Packets whose acknowledgment had to be brought within the bounds.
-    pub(super) fn settled(&self) -> u64 {
-        self.settled
+    pub(super) fn corrected(&self) -> u64 {
+        self.corrected
     }
 
     /// Brings the next packets within the bounds, given their logits in its columns.
-    pub(super) fn settle(&mut self, actions: &mut [Action], logits: &[f32]) {
+    pub(super) fn correct(&mut self, actions: &mut [Action], logits: &[f32]) {
         let width = self.columns.len();
         for (i, action) in actions.iter_mut().enumerate() {
             let bounds = self.acknowledgments.of_sent(action, self.base);
             if let Some(bounds) = bounds.filter(|bounds| !is_within(action, *bounds)) {
-                self.settled += 1;
+                self.corrected += 1;
                 action.tcp_ack_unseen = AckReference::PeerNext;
                 action.tcp_ack_adv = likeliest_within(&logits[i * width..(i + 1) * width], bounds);
             }

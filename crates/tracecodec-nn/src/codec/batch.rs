@@ -46,7 +46,7 @@ impl Batch {
         let rows = actions.len();
         let mut values = Vec::with_capacity(rows * symbols.len());
         for action in actions {
-            symbols.read(action, &mut values);
+            symbols.encode_into(action, &mut values);
         }
         Self { rows, values }
     }

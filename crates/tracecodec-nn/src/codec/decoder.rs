@@ -58,7 +58,7 @@ impl Trunk {
 }
 
 /// Summed cross-entropies of a batch, in nats.
-pub(crate) struct Surprise {
+pub(crate) struct Nats {
     /// Of the coarse, context and detail fields.
     pub(crate) fields: Tensor<1>,
     /// Of the time.
@@ -113,14 +113,14 @@ impl Decoder {
         }
     }
 
-    /// The surprise at the batch, given its latents; details are conditioned on the true coarse fields and context.
-    pub(crate) fn surprise(&self, z: Tensor<2>, batch: &Batch, mask: &[f32]) -> Surprise {
+    /// The negative log-likelihood at the batch, given its latents; details are conditioned on the true coarse fields and context.
+    pub(crate) fn nats(&self, z: Tensor<2>, batch: &Batch, mask: &[f32]) -> Nats {
         let coarse = self.coarse.forward(z.clone(), None);
         let condition = self.condition(&batch.values, batch.rows);
         let detail = self.detail.forward(z.clone(), Some(condition));
         let time = self.time.forward(z, None);
         let values = &batch.values;
-        Surprise {
+        Nats {
             fields: self.coarse.heads.cross_entropy(coarse, values, mask)
                 + self.detail.heads.cross_entropy(detail, values, mask),
             time: self.time.heads.cross_entropy(time, values, mask),

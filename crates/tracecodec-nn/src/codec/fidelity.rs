@@ -6,7 +6,7 @@ use serde::Serialize;
 use tracecodec::action::Action;
 use tracecodec::action::schema::Group;
 
-use super::{Codec, Settled};
+use super::{Codec, Corrected};
 use crate::accuracy::Accuracy;
 use crate::latents::EntropyNats;
 
@@ -19,7 +19,8 @@ pub struct Fidelity {
     #[serde(flatten)]
     pub rates: Rates,
     /// Packets whose latent had to be made to agree with the flows that were open.
-    pub settled: Settled,
+    #[serde(rename = "settled")]
+    pub corrected: Corrected,
     /// What the packets cost without a model of the traffic; none if it was not measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entropy: Option<EntropyNats>,

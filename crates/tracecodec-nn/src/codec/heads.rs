@@ -129,7 +129,7 @@ impl Heads {
             let targets =
                 Tensor::<3, Int>::from_data(TensorData::new(targets, [rows, heads, 1]), &device);
             let mask = Tensor::<3>::from_data(TensorData::new(mask, [rows, heads, 1]), &device);
-            (surprise(logits, targets) * mask).sum()
+            (nats(logits, targets) * mask).sum()
         });
         sums.reduce(|a, b| a + b).expect("a stage has symbols")
     }
@@ -167,7 +167,7 @@ impl Heads {
 }
 
 /// `-log p(target)` along the last axis.
-fn surprise(logits: Tensor<3>, targets: Tensor<3, Int>) -> Tensor<3> {
+fn nats(logits: Tensor<3>, targets: Tensor<3, Int>) -> Tensor<3> {
     let max = logits.clone().detach().max_dim(2);
     let shifted = logits - max;
     shifted.clone().exp().sum_dim(2).log() - shifted.gather(2, targets)

@@ -72,7 +72,7 @@ pub enum Constraints {
 
 /// Packets that had to be made to agree, by what they contradicted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-pub struct Settled {
+pub struct Corrected {
     /// The flows that were open.
     pub flows: u64,
     /// What the peer had sent. Always 0 below [`Constraints::Strict`].

@@ -58,10 +58,10 @@ impl Network {
             }
             None => posterior.mu.clone(),
         };
-        let surprise = self.decoder.surprise(z, batch, mask);
+        let nats = self.decoder.nats(z, batch, mask);
         Objective {
-            fields: surprise.fields,
-            time: surprise.time,
+            fields: nats.fields,
+            time: nats.time,
             kl: divergence(&posterior),
         }
     }

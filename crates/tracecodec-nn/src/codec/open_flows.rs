@@ -41,7 +41,7 @@ pub(super) struct OpenFlows {
     slots: Vec<Option<OpenFlow>>,
     /// Each slot once, by a packet of it: where that is not the latest, the slot stands too early.
     longest_silent: BinaryHeap<Reverse<(u64, usize)>>,
-    settled: u64,
+    corrected: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -148,13 +148,13 @@ impl OpenFlows {
             packets: 0,
             slots: Vec::new(),
             longest_silent: BinaryHeap::new(),
-            settled: 0,
+            corrected: 0,
         })
     }
 
     /// Packets that had to be made to agree.
-    pub(super) fn settled(&self) -> u64 {
-        self.settled
+    pub(super) fn corrected(&self) -> u64 {
+        self.corrected
     }
 
     /// Takes the next packet into account, after `delta_t` nanoseconds, and makes it agree with the open flows where it does not. Tells
@@ -170,7 +170,7 @@ impl OpenFlows {
         self.packets += 1;
         let agrees = self.agrees(row);
         if !agrees {
-            self.settle(row, logits, heads);
+            self.correct(row, logits, heads);
         }
         self.take(row);
         !agrees
@@ -227,8 +227,8 @@ impl OpenFlows {
     }
 
     /// Writes the likeliest packet that agrees, or one that opens its slot, where that must have been opened and was not.
-    fn settle(&mut self, row: &mut [u8], logits: &[f32], heads: &Heads) {
-        self.settled += 1;
+    fn correct(&mut self, row: &mut [u8], logits: &[f32], heads: &Heads) {
+        self.corrected += 1;
         let slot = self.fields.slot(row);
         if self.slots.get(slot).is_some_and(Option::is_none) {
             let kind = self.fields.kind(row);

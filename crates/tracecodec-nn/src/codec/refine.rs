@@ -1,7 +1,7 @@
 //! Refinement at encode time: what was encoded is decoded, and where a symbol comes back wrong, the latent is moved until it does not.
 //!
 //! The decoder is differentiable and at hand, so the encoder's mean is only a first guess: a few steps of Adam on the latent alone,
-//! down the decoder's surprise at the packet, find one near it that decodes to the packet. Where a sum of surprises gives up a symbol for the
+//! down the decoder's negative log-likelihood at the packet, find one near it that decodes to the packet. Where a sum of negative log-likelihoods gives up a symbol for the
 //! others, that symbol counts more with each step. Packets that come back at once, which are most, are not touched.
 
 use burn::module::Module;
@@ -26,7 +26,7 @@ const EPSILON: f32 = 1e-8;
 /// Steps in which all symbols count alike: most packets need no more.
 const EVEN_STEPS: u32 = 30;
 
-/// What a symbol's surprise counts more after each later step that left it wrong.
+/// What a symbol's negative log-likelihood counts more after each later step that left it wrong.
 const EMPHASIS: f32 = 0.5;
 
 /// The same of a far-reaching symbol.
@@ -81,7 +81,7 @@ struct Row {
     /// The packet's symbols, and which of them count.
     values: Vec<u8>,
     mask: Vec<f32>,
-    /// What the surprise at each symbol counts.
+    /// What the negative log-likelihood at each symbol counts.
     weights: Vec<f32>,
     z: Vec<f32>,
     moments: [Vec<f32>; 2],
@@ -229,7 +229,7 @@ impl Codec {
         done.into_iter().map(|(_, row)| row).collect()
     }
 
-    /// Gradients of the decoder's weighted surprise at each packet, with respect to its latent.
+    /// Gradients of the decoder's weighted negative log-likelihood at each packet, with respect to its latent.
     fn gradient(&self, network: &Network, rows: &[Row]) -> Vec<f32> {
         let batch = Batch {
             rows: self.piece(PIECE),
@@ -238,9 +238,9 @@ impl Codec {
         let weights = self.padded(rows, |row| &row.weights, 0.0);
         let device = self.placed.tensors.clone().autodiff();
         let z = self.latents(rows, &device).require_grad();
-        let surprise = network.decoder.surprise(z.clone(), &batch, &weights);
-        let gradients = (surprise.fields + surprise.time).backward();
-        let gradient = z.grad(&gradients).expect("the surprise depends on z");
+        let nats = network.decoder.nats(z.clone(), &batch, &weights);
+        let gradients = (nats.fields + nats.time).backward();
+        let gradient = z.grad(&gradients).expect("the nats depends on z");
         let gradient = gradient.into_data().try_into_vec();
         gradient.expect("gradients are f32")
     }

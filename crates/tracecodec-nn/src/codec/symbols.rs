@@ -138,7 +138,7 @@ impl Symbols {
     }
 
     /// The symbols of an action, appended.
-    pub(crate) fn read(&self, action: &Action, into: &mut Vec<u8>) {
+    pub(crate) fn encode_into(&self, action: &Action, into: &mut Vec<u8>) {
         let tokens = action.tokens();
         let time = TimeCode::encode(action.delta_t, self.time_digits);
         into.extend(self.symbols.iter().map(|symbol| match symbol.source {
@@ -172,7 +172,7 @@ impl Symbols {
     /// Writes the symbols that are given, those of the action's context, over the ones in a row.
     pub(crate) fn give(&self, action: &Action, row: &mut [u8]) {
         let mut values = Vec::with_capacity(self.len());
-        self.read(action, &mut values);
+        self.encode_into(action, &mut values);
         self.copy_given(&values, row);
     }
 
@@ -333,7 +333,7 @@ mod tests {
             ..CodecConfig::default()
         });
         let mut values = Vec::new();
-        symbols.read(&action(3), &mut values);
+        symbols.encode_into(&action(3), &mut values);
         for (symbol, value) in symbols.all().iter().zip(values) {
             assert!(usize::from(value) < symbol.size, "{symbol:?}");
             assert!(symbol.size <= 32);
@@ -348,7 +348,7 @@ mod tests {
         });
         for seed in 0..200 {
             let mut values = Vec::new();
-            symbols.read(&action(seed), &mut values);
+            symbols.encode_into(&action(seed), &mut values);
             assert_eq!(symbols.action(&values), action(seed));
         }
     }

@@ -8,7 +8,7 @@ use super::ack_bounds::AckBounds;
 use super::acknowledgment::Acknowledgments;
 use super::decoder::FirstStages;
 use super::open_flows::OpenFlows;
-use super::{AckBase, Codec, CodecConfig, Constraints, ContextSource, Settled};
+use super::{AckBase, Codec, CodecConfig, Constraints, ContextSource, Corrected};
 use crate::latents::Latents;
 
 /// Encodes a trace in order. How it is cut into pieces makes no difference.
@@ -87,8 +87,8 @@ impl<'a> TraceEncoder<'a> {
 
     /// Packets so far of which the latent, refined if it was, had to be made to agree with the flows that were open. Encoding is never strict: what a
     /// capture acknowledges is kept.
-    pub fn settled(&self) -> Settled {
-        self.decoders[1].settled()
+    pub fn corrected(&self) -> Corrected {
+        self.decoders[1].corrected()
     }
 
     pub(super) fn codable(&mut self, actions: &[Action]) -> Vec<Action> {
@@ -130,10 +130,10 @@ impl<'a> TraceDecoder<'a> {
     }
 
     /// Packets so far that had to be made to agree.
-    pub fn settled(&self) -> Settled {
-        Settled {
-            flows: self.open_flows.as_ref().map_or(0, OpenFlows::settled),
-            acknowledgments: self.ack_bounds.as_ref().map_or(0, AckBounds::settled),
+    pub fn corrected(&self) -> Corrected {
+        Corrected {
+            flows: self.open_flows.as_ref().map_or(0, OpenFlows::corrected),
+            acknowledgments: self.ack_bounds.as_ref().map_or(0, AckBounds::corrected),
         }
     }
 
@@ -146,7 +146,7 @@ impl<'a> TraceDecoder<'a> {
         let (rows, logits) = self.codec.details(z, &stages.rows, columns);
         let mut actions: Vec<Action> = self.codec.symbols.actions(&rows).collect();
         if let Some(bounds) = bounds {
-            bounds.settle(&mut actions, &logits);
+            bounds.correct(&mut actions, &logits);
         }
         actions
     }
@@ -186,16 +186,16 @@ impl<'a> TraceDecoder<'a> {
         let logits = stages.logits.chunks_exact(heads.width());
         for (i, (row, logits)) in rows.zip(logits).enumerate() {
             let delta_t = symbols.action(row).delta_t;
-            let settled = self
+            let corrected = self
                 .open_flows
                 .as_mut()
                 .is_some_and(|flows| flows.next(row, delta_t, logits, heads));
-            if settled {
+            if corrected {
                 symbols.clear_inactive(row);
             }
             let mut action = symbols.action(row);
             let context = self.contexts.next(&action);
-            if settled || context != action.context {
+            if corrected || context != action.context {
                 action.context = context;
                 symbols.give(&action, row);
                 changed.push(i);

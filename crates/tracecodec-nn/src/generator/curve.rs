@@ -1,6 +1,8 @@
-//! Quality against evaluations: what a generator's samples lose where its solver takes fewer steps.
+//! Quality against evaluations: how far a generator's samples deteriorate as its solver takes fewer
+//! steps.
 //!
-//! Distances are on the scale on which every channel has deviation 1 over the training rows.
+//! Distances are on the scale on which every channel has standard deviation 1 over the training
+//! rows.
 
 use std::ops::ControlFlow;
 use std::time::Instant;
@@ -15,15 +17,16 @@ use crate::error::Error;
 /// Settings of a curve.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CurveConfig {
-    /// Most windows to sample, spread evenly over those with a whole prefix. Default 64.
+    /// Largest number of windows to sample, spread evenly over the windows with a whole prefix.
+    /// Default 64.
     pub windows: usize,
-    /// Names the noise, which is the same for all solvers. Default 0.
+    /// Seed of the noise, which is the same for all solvers. Default 0.
     pub seed: u64,
-    /// Methods. Default: all.
+    /// Methods to compare. Default: all.
     pub methods: Vec<Method>,
-    /// Numbers of steps. Default 1, 2, 4, 8, 16 and 32.
+    /// Numbers of steps to compare. Default 1, 2, 4, 8, 16 and 32.
     pub steps: Vec<usize>,
-    /// What the others are compared with. Default: Heun with 128 steps.
+    /// Solver with which the others are compared. Default: Heun with 128 steps.
     pub reference: Solver,
 }
 
@@ -42,43 +45,45 @@ impl Default for CurveConfig {
     }
 }
 
-/// A generator's samples by solver.
+/// Quality of a generator's samples by solver.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Curve {
-    /// Windows that were sampled.
+    /// Number of windows that were sampled.
     pub windows: usize,
-    /// Rows of each suffix.
+    /// Number of rows of each suffix.
     pub suffix: usize,
-    /// Names the noise.
+    /// Seed of the noise.
     pub seed: u64,
-    /// Distance of the rows just before the suffixes to those of the suffixes: what true neighbours differ by.
+    /// Distance between the rows just before the suffixes and the rows of the suffixes: the
+    /// difference of true neighbours.
     pub neighbours_to_held_out: f64,
-    /// The solver that the others are compared with.
+    /// Solver with which the others are compared.
     pub reference: Point,
-    /// Every solver, by method and steps.
+    /// Quality of every solver, by method and steps.
     pub points: Vec<Point>,
 }
 
-/// The samples of one solver.
+/// Quality of the samples of one solver.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Point {
     /// The solver.
     #[serde(flatten)]
     pub solver: Solver,
-    /// Evaluations of the network for a suffix.
+    /// Evaluations of the network for each suffix.
     pub evaluations: usize,
     /// Seconds for all suffixes.
     pub seconds: f64,
     /// Rows a second.
     pub rows_per_second: f64,
-    /// Root of the mean squared difference to the reference's samples from the same noise.
+    /// Root mean squared difference from the reference's samples of the same noise.
     pub to_reference: f64,
-    /// Wasserstein-1 distance between the values of the sampled and of the true suffixes, each channel by itself, as a mean over the channels.
+    /// Wasserstein-1 distance between the values of the sampled and of the true suffixes, computed
+    /// for each channel, as a mean over the channels.
     pub to_held_out: f64,
 }
 
-/// Samples suffixes of windows by every solver. `progress` is called after each with how many of how
-/// many are done; if it returns `Break`, nothing more is sampled.
+/// Samples suffixes of windows by every solver. After each solver `progress` is called with the
+/// number of solvers done and of all solvers; if it returns `Break`, sampling stops.
 ///
 /// # Errors
 /// If no window has a whole prefix, the file cannot be read, or `progress` breaks.
@@ -167,13 +172,13 @@ fn whole(generator: &FlowMatching, windows: &Windows, count: usize) -> Result<Ve
     Ok(chosen)
 }
 
-/// Root of the mean squared difference.
+/// Root mean squared difference.
 fn difference(a: &[f32], b: &[f32]) -> f64 {
     let squares = a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2));
     (squares.sum::<f64>() / a.len().max(1) as f64).sqrt()
 }
 
-/// The values of each channel, sorted.
+/// Sorted values of each channel.
 fn sorted_channels(rows: &[f32], channels: usize) -> Vec<Vec<f32>> {
     let channel = |channel: usize| {
         let mut values: Vec<f32> = rows
@@ -188,7 +193,7 @@ fn sorted_channels(rows: &[f32], channels: usize) -> Vec<Vec<f32>> {
     (0..channels).map(channel).collect()
 }
 
-/// Wasserstein-1 distance of each channel, as a mean.
+/// Mean over the channels of the Wasserstein-1 distances.
 fn distance(a: &[Vec<f32>], b: &[Vec<f32>]) -> f64 {
     let distances = a.iter().zip(b).map(|(a, b)| wasserstein(a, b));
     distances.sum::<f64>() / a.len().max(1) as f64
@@ -217,7 +222,7 @@ mod tests {
     fn test_wasserstein() {
         assert_eq!(wasserstein(&[0.0, 1.0], &[0.0, 1.0]), 0.0);
         assert_eq!(wasserstein(&[0.0, 1.0], &[2.0, 5.0]), 3.0);
-        // The quantiles 0 to 1/3, 1/3 to 1/2, 1/2 to 2/3, 2/3 to 1.
+        // The quantiles are 0 to 1/3, 1/3 to 1/2, 1/2 to 2/3, and 2/3 to 1.
         let found = wasserstein(&[0.0, 4.0], &[0.0, 3.0, 6.0]);
         assert!(
             (found - (3.0 / 6.0 + 1.0 / 6.0 + 2.0 / 3.0)).abs() < 1e-12,

@@ -1,4 +1,4 @@
-//! Which backbone a generator has.
+//! The backbone of a generator.
 
 use std::fmt;
 use std::path::Path;
@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::model::{Files, Kind};
 
-/// Which backbone a generator has.
+/// The backbone of a generator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Backbone {
-    /// [`Autoregressive`](super::autoregressive::Autoregressive).
+    /// The backbone of [`Autoregressive`](super::autoregressive::Autoregressive).
     Autoregressive,
-    /// [`FlowMatching`](super::FlowMatching).
+    /// The backbone of [`FlowMatching`](super::FlowMatching).
     FlowMatching,
 }
 
@@ -24,7 +24,7 @@ impl fmt::Display for Backbone {
     }
 }
 
-/// What the descriptions of all backbones share.
+/// Key that the descriptions of all backbones share.
 #[derive(Deserialize)]
 struct Description {
     backbone: Backbone,
@@ -42,7 +42,7 @@ impl Backbone {
     /// The backbone of the generator in a directory.
     ///
     /// # Errors
-    /// If there is none, or none of this version.
+    /// If there is no generator, or it is of another version.
     pub fn of(directory: &Path) -> Result<Self, Error> {
         Self::of_files(&Files::open(Kind::Generator, directory)?)
     }

@@ -1,19 +1,22 @@
-//! How a trace is drawn, whatever draws it.
+//! Settings by which a trace is drawn, for any backbone.
 
 use crate::error::Error;
 use crate::parallel::default_threads;
 
-/// How a trace is drawn.
+/// Settings by which a trace is drawn.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Drawing {
-    /// Names all random numbers. Default 0.
+    /// Seed of every random stream. Default 0.
     pub seed: u64,
-    /// The label to generate for. Default none; the autoregressive generator then takes the one that a followed trace has likeliest.
+    /// Label to generate for. Default none; the autoregressive generator then takes the likeliest
+    /// label of a followed trace.
     pub label: Option<String>,
-    /// Whether what contradicts a flow's state is masked: a packet of a flow that is not open, of another protocol than the flow's, another
-    /// opening, an acknowledgment of what was never sent. Default yes.
+    /// Whether packets that contradict a flow's state are masked: a packet of a flow that is not
+    /// open or of another protocol than the flow's, a second opening, an acknowledgment of what was
+    /// never sent. Default yes.
     pub constrained: bool,
-    /// Threads of the autoregressive generator; the trace does not depend on them. Flow matching draws a window on one. Default: all of the machine's.
+    /// Threads of the autoregressive generator; the trace does not depend on them. Flow matching
+    /// draws a window on one thread. Default: all of the machine's.
     pub threads: usize,
 }
 
@@ -29,10 +32,10 @@ impl Default for Drawing {
 }
 
 impl Drawing {
-    /// Number of the label among the known ones, from 1 on; 0 for none.
+    /// Number of the label among the known ones, from 1; 0 for no label.
     ///
     /// # Errors
-    /// If it is not known.
+    /// If the label is not known.
     pub(super) fn known_label(&self, labels: &[String]) -> Result<usize, Error> {
         let Some(label) = &self.label else {
             return Ok(0);

@@ -13,7 +13,7 @@ use crate::error::Error;
 /// Packets of a followed trace that are encoded at once.
 const FOLLOWED: usize = 8_192;
 
-/// Longest step that is taken from a sampled channel, a day, in nanoseconds.
+/// Longest time step that a sampled channel may hold, a day, in nanoseconds.
 const LONGEST_STEP: i64 = 24 * 3_600 * 1_000_000_000;
 
 /// A flow-matching generator, and the codec whose latents it samples.
@@ -25,7 +25,7 @@ pub struct LatentGenerator {
 }
 
 impl LatentGenerator {
-    /// Joins the two.
+    /// Joins a generator and a codec.
     ///
     /// # Errors
     /// If the generator's rows are not latents of this codec.
@@ -45,7 +45,7 @@ impl LatentGenerator {
         }
     }
 
-    /// The same generator, its latents sampled on another device.
+    /// Moves the sampling of latents to another device.
     ///
     /// # Errors
     /// If this build lacks the device's feature, or the machine has no such device.
@@ -59,7 +59,8 @@ impl LatentGenerator {
         &self.codec
     }
 
-    /// A trace from nothing, or, once it has [followed](LatentTrace::follow) one, its continuation.
+    /// A new trace, or, after [`follow`](LatentTrace::follow), the continuation of the followed
+    /// trace.
     ///
     /// # Errors
     /// If the label is not one of the generator's.
@@ -72,29 +73,29 @@ impl LatentGenerator {
             followed: Vec::new(),
             rows: Vec::new(),
             place: 0,
-            settled_before: 0,
+            corrected_before: 0,
         })
     }
 }
 
-/// A trace in the making, window by window. Memory is that of a window and of the flows that are open.
+/// Generates a trace window by window. Memory is that of a window and of the flows that are open.
 #[derive(Debug)]
 pub struct LatentTrace<'a> {
     generator: &'a LatentGenerator,
     drawing: Drawing,
-    /// Start with the first packets, which have the trace's tick.
+    /// Encoder and decoder; None before the first packets, which decide the tick.
     coders: Option<Coders<'a>>,
-    /// Packets to follow that are not yet encoded.
+    /// Followed packets that are not yet encoded.
     followed: Vec<Action>,
-    /// Rows to go on from.
+    /// Rows of the prefix of the next window.
     rows: Vec<f32>,
-    /// Windows so far.
+    /// Number of windows so far.
     place: u64,
-    /// Packets of the followed trace that were made to agree.
-    settled_before: u64,
+    /// Packets of the followed trace that were made to agree with their flow's state.
+    corrected_before: u64,
 }
 
-/// The codec's two ways through the trace.
+/// Encoder and decoder of the trace.
 #[derive(Debug)]
 struct Coders<'a> {
     encoder: TraceEncoder<'a>,
@@ -116,7 +117,7 @@ impl<'a> Coders<'a> {
 }
 
 impl<'a> LatentTrace<'a> {
-    /// Takes the next packet of the trace that is to be continued.
+    /// Follows the next packet of the trace that is to be continued.
     pub fn follow(&mut self, action: &Action) {
         self.followed.push(*action);
         if self.followed.len() == FOLLOWED {
@@ -148,28 +149,32 @@ impl<'a> LatentTrace<'a> {
         if let (true, Some(first)) = (is_first, actions.first_mut()) {
             first.delta_t = 0;
         }
-        // What is gone on from are latents of packets that there are, not what was sampled for them.
+        // The prefix of the next window are the encoder's latents of the packets that were emitted,
+        // not the sampled ones.
         self.encode(&actions);
         actions
     }
 
-    /// The label that was told.
+    /// The label that was asked for.
     pub fn label(&self) -> Option<&str> {
         self.drawing.label.as_deref()
     }
 
     /// Packets so far that contradicted their flow's state, and were made to agree.
-    pub fn settled(&self) -> u64 {
-        self.count() - self.settled_before
+    pub fn corrected(&self) -> u64 {
+        self.count() - self.corrected_before
     }
 
     fn count(&self) -> u64 {
-        let settled = self.coders.as_ref().map(|coders| coders.decoder.settled());
-        settled.map_or(0, |settled| settled.flows + settled.acknowledgments)
+        let corrected = self
+            .coders
+            .as_ref()
+            .map(|coders| coders.decoder.corrected());
+        corrected.map_or(0, |corrected| corrected.flows + corrected.acknowledgments)
     }
 
-    /// The codec's two ways. If they have not started, the trace's first packets, none for a trace
-    /// from nothing, decide the tick.
+    /// Encoder and decoder. If they have not started, the trace's first packets decide the tick;
+    /// for a new trace there are none.
     fn coders(&mut self, first: &[Action]) -> &mut Coders<'a> {
         let codec = &self.generator.codec;
         let constrained = self.drawing.constrained;
@@ -185,12 +190,12 @@ impl<'a> LatentTrace<'a> {
             return;
         }
         let latents = self.encode(&followed);
-        // So that the decoder knows which flows are open.
+        // The decoder learns which flows are open.
         self.coders(&followed).decoder.decode(&latents);
-        self.settled_before = self.count();
+        self.corrected_before = self.count();
     }
 
-    /// Encodes packets as rows to go on from; gives back their latents.
+    /// Encodes packets as rows of the next prefix, and returns their latents.
     fn encode(&mut self, actions: &[Action]) -> Vec<f32> {
         let latents = self.coders(actions).encoder.encode(actions);
         self.rows.extend(rows_of_packets(&latents, actions));

@@ -2,12 +2,13 @@
 //!
 //! ```text
 //! shards → codec or baseline → sequences → windows (prefix, suffix) → flow matching
-//!                                              prefix → flow matching → suffix → codec or baseline → packets
+//! prefix → flow matching → suffix → codec or baseline → packets
 //! captures → packet actions → autoregressive → packet actions
 //! ```
 //!
-//! [Flow matching](flow_matching) knows nothing of packets: it takes and gives rows of a representation, which it names by digest. The
-//! [autoregressive] generator knows packet actions and flows, and nothing of latents.
+//! [Flow matching](flow_matching) is independent of packets: it reads and samples rows of a
+//! representation, which it identifies by digest. The [autoregressive] generator works on packet
+//! actions and flows, without latents.
 
 pub mod autoregressive;
 pub mod curve;

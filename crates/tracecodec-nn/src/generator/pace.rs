@@ -2,8 +2,8 @@
 
 /// Stretches or shrinks times so that packets come at a rate.
 ///
-/// A step is divided by the mean step of the model's trace so far, of late, and corrected by how much
-/// the trace is ahead or behind.
+/// A step is divided by the recent mean step of the model's trace, and corrected by how far the
+/// trace is ahead or behind.
 #[derive(Debug, Clone)]
 pub struct Pace {
     rate: Option<f64>,
@@ -11,7 +11,7 @@ pub struct Pace {
     mean_step: Option<f64>,
     /// Packets so far.
     packets: f64,
-    /// Seconds that they took after stretching.
+    /// Seconds of the trace so far, after stretching.
     seconds: f64,
 }
 
@@ -19,8 +19,8 @@ pub struct Pace {
 const LATEST: f64 = 1_000.0;
 
 impl Pace {
-    /// A pace of so many packets a second, none for times as they are. `of_training` is the rate of
-    /// the model's training data, if it is known.
+    /// A pace of `rate` packets a second, or None to keep times as they are. `of_training` is the
+    /// rate of the model's training data, if it is known.
     pub fn new(rate: Option<f64>, of_training: Option<f64>) -> Self {
         Self {
             rate,
@@ -38,8 +38,8 @@ impl Pace {
         let taken = delta_t as f64 / 1e9;
         let step = self.mean_step.get_or_insert(taken);
         *step += (taken - *step) / LATEST.min(self.packets + 10.0);
-        // Above 1 if too little time has passed. By the power of 8, a deviation of a percent is made
-        // good within some thousand packets.
+        // Above 1 if too little time has passed. By the power of 8, a deviation of a percent is
+        // made good within some thousand packets.
         let late = (LATEST + self.packets) / (LATEST + self.seconds * rate);
         let late = late.powi(8).clamp(0.25, 4.0);
         let stretched = if *step > 0.0 {
@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn test_pace_reaches_the_rate_whatever_the_trace() {
-        // A trace that begins slowly, with steps from nothing to twice the mean.
+        // A trace that begins slowly, with steps from 0 to twice the mean.
         let steps = (0..20_000_i64).map(|n| {
             let mean = if n < 3_000 { 9_000_000 } else { 100_000 };
             n * 7_919 % 1_000 * mean / 500

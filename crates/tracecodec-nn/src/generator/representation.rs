@@ -1,41 +1,45 @@
-//! What the rows of a latent sequence are: whose latents, the time beside them, and the scale of each channel.
+//! What the rows of a latent sequence hold: the latents of which model, the time beside them, and
+//! the scale of each channel.
 
 use serde::{Deserialize, Serialize};
 use tracecodec::action::Action;
 
 use crate::latents::Latents;
 
-/// Least deviation that a channel is divided by: one that hardly moves stays still.
+/// Smallest standard deviation that a channel is divided by. A channel that varies less counts as
+/// constant.
 const LEAST_DEVIATION: f64 = 1e-6;
 
-/// The model whose latents the rows hold, and which alone decodes them.
+/// The model whose latents the rows hold. Only this model decodes them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Representation {
-    /// Means of a codec's posteriors as its encoder gives them, then the packet's time step ([`time_of_step`]).
+    /// Means of a codec's posteriors as its encoder gives them, then the packet's time step
+    /// ([`time_of_step`]).
     Codec {
-        /// Its name, as the command line was given it.
+        /// Name of the codec as it was given.
         model: String,
-        /// BLAKE3 digest of its weights.
+        /// BLAKE3 digest of the codec's weights.
         blake3: String,
-        /// Numbers of a latent.
+        /// Number of dimensions of a latent.
         d_latent: usize,
-        /// Dictionary of option layouts that the packets were encoded with, as hexadecimal options areas.
+        /// Dictionary of option layouts that the packets were encoded with, as hexadecimal options
+        /// areas.
         option_profiles: Vec<String>,
     },
-    /// Means of a baseline's latents. The time is one of its columns.
+    /// Means of a baseline's latents. The baseline's latents include the time.
     Baseline {
-        /// The published model.
+        /// Name of the published model.
         model: String,
-        /// BLAKE3 digest of its weights.
+        /// BLAKE3 digest of the baseline's weights.
         blake3: String,
-        /// Numbers of a latent.
+        /// Number of dimensions of a latent.
         d_latent: usize,
     },
 }
 
 impl Representation {
-    /// Numbers of a row.
+    /// Number of channels of a row.
     pub fn channels(&self) -> usize {
         match self {
             Self::Codec { d_latent, .. } => d_latent + 1,
@@ -43,7 +47,7 @@ impl Representation {
         }
     }
 
-    /// The channel that holds the packet's time step, if there is one.
+    /// Number of the channel that holds the packet's time step, if there is one.
     pub fn time_channel(&self) -> Option<usize> {
         match self {
             Self::Codec { d_latent, .. } => Some(*d_latent),
@@ -59,20 +63,21 @@ impl Representation {
     }
 }
 
-/// A time step in nanoseconds as a channel holds it: sgn(Δt) ln(1 + |Δt|).
+/// Encodes a time step in nanoseconds for a channel: sgn(Δt) ln(1 + |Δt|).
 pub fn time_of_step(delta_t: i64) -> f32 {
     let magnitude = (delta_t.unsigned_abs() as f64).ln_1p() as f32;
     magnitude.copysign(delta_t.signum() as f32)
 }
 
-/// The time step in nanoseconds of a channel's value, to what f32 keeps of it: about a part in a million.
+/// Decodes the time step in nanoseconds from a channel's value. f32 keeps about a part in a
+/// million.
 pub fn step_of_time(value: f32) -> i64 {
     let value = f64::from(value);
-    // A float beyond the integers becomes the nearest integer.
+    // A float beyond the range of integers becomes the nearest integer.
     (value.abs().exp_m1().round() * value.signum()) as i64
 }
 
-/// A codec's rows of packets: the mean of each latent, then the packet's time step.
+/// Rows of packets of a codec: the mean of each latent, then the packet's time step.
 pub fn rows_of_packets(latents: &Latents, actions: &[Action]) -> Vec<f32> {
     let means = latents.mu.chunks_exact(latents.dim.max(1));
     means
@@ -81,7 +86,7 @@ pub fn rows_of_packets(latents: &Latents, actions: &[Action]) -> Vec<f32> {
         .collect()
 }
 
-/// Latents and time steps of a codec's rows, whose last channel is the time.
+/// Splits rows of a codec into latents and time steps; the last channel is the time.
 pub fn latents_and_steps(rows: &[f32], channels: usize) -> (Vec<f32>, Vec<i64>) {
     let time = channels - 1;
     let rows = || rows.chunks_exact(channels);
@@ -92,14 +97,14 @@ pub fn latents_and_steps(rows: &[f32], channels: usize) -> (Vec<f32>, Vec<i64>) 
 /// Mean and standard deviation of every channel over the training rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Statistics {
-    /// Means.
+    /// Means of the channels.
     pub mean: Vec<f32>,
-    /// Standard deviations; 1 for a channel that is constant.
+    /// Standard deviations of the channels; 1 for a constant channel.
     pub deviation: Vec<f32>,
 }
 
 impl Statistics {
-    /// Whether it is a scale of so many channels: one from a damaged file may not be.
+    /// Whether it is a scale of so many channels. The scale of a damaged file may not be.
     pub(super) fn is_sound(&self, channels: usize) -> bool {
         let is_scale = |x: &f32| x.is_finite() && *x > 0.0;
         self.mean.len() == channels
@@ -117,7 +122,7 @@ impl Statistics {
         }
     }
 
-    /// Rows on a scale on which every channel has mean 0 and deviation 1.
+    /// Transforms rows to the scale on which every channel has mean 0 and standard deviation 1.
     pub fn normalise(&self, rows: &[f32]) -> Vec<f32> {
         let scales = self.mean.iter().zip(&self.deviation).cycle();
         rows.iter()
@@ -126,7 +131,7 @@ impl Statistics {
             .collect()
     }
 
-    /// Rows back from that scale.
+    /// Transforms rows back from the scale of mean 0 and standard deviation 1.
     pub fn restore(&self, rows: &[f32]) -> Vec<f32> {
         let scales = self.mean.iter().zip(&self.deviation).cycle();
         rows.iter()
@@ -136,7 +141,7 @@ impl Statistics {
     }
 }
 
-/// Running mean and deviation of every channel (Welford 1962).
+/// Running mean and standard deviation of every channel (Welford 1962).
 #[derive(Debug)]
 pub(super) struct RunningStatistics {
     rows: u64,
@@ -145,7 +150,7 @@ pub(super) struct RunningStatistics {
 }
 
 impl RunningStatistics {
-    /// Those of no row.
+    /// Statistics of no row.
     pub(super) fn new(channels: usize) -> Self {
         Self {
             rows: 0,
@@ -154,7 +159,7 @@ impl RunningStatistics {
         }
     }
 
-    /// Takes in a row.
+    /// Adds a row.
     pub(super) fn add(&mut self, row: &[f32]) {
         self.rows += 1;
         let rows = self.rows as f64;

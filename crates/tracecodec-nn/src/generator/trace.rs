@@ -1,4 +1,4 @@
-//! The generators behind one interface.
+//! One interface for the generators of all backbones.
 
 use std::path::Path;
 
@@ -13,26 +13,26 @@ use crate::codec::Codec;
 use crate::device::Device;
 use crate::error::Error;
 
-/// A generator of packet actions, whatever its backbone.
+/// A generator of packet actions of any backbone.
 #[derive(Debug)]
 pub enum Generator {
-    /// Packet actions one after the other.
+    /// A generator of one packet action after the other.
     Autoregressive(Box<Autoregressive>),
-    /// Windows of a codec's latents.
+    /// A generator of windows of a codec's latents.
     Latent(Box<LatentGenerator>),
 }
 
-/// A trace in the making, which goes on for as long as it is asked.
+/// A trace that is being generated, without an end.
 #[derive(Debug)]
 pub enum Trace<'a> {
-    /// Of the autoregressive generator.
+    /// A trace of the autoregressive generator.
     Autoregressive(Box<autoregressive::TraceGenerator<'a>>),
-    /// Of flow matching.
+    /// A trace of flow matching on latents.
     Latent(Box<LatentTrace<'a>>),
 }
 
 impl Generator {
-    /// Reads a generator from a directory. One of latents needs their codec, and how to solve for them.
+    /// Reads a generator from a directory. A generator of latents needs their codec and a solver.
     ///
     /// # Errors
     /// If a file is missing or damaged, or the latents are not the codec's.
@@ -52,7 +52,7 @@ impl Generator {
         })
     }
 
-    /// The same generator, flow matching on another device; the autoregressive one draws on the CPU.
+    /// Moves flow matching to another device; the autoregressive generator stays on the CPU.
     ///
     /// # Errors
     /// If this build lacks the device's feature, or the machine has no such device.
@@ -76,7 +76,8 @@ impl Generator {
         }
     }
 
-    /// Packets a second of the training traces of a label; without one the mean over the labels. None if that is not known.
+    /// Packets a second of the training traces of a label, or without a label the mean over all
+    /// labels. None if the rate is unknown.
     pub fn rate(&self, label: Option<&str>) -> Option<f64> {
         match self {
             Self::Autoregressive(generator) => generator.rate(label),
@@ -84,7 +85,7 @@ impl Generator {
         }
     }
 
-    /// A trace from nothing, or, once it has [followed](Trace::follow) one, its continuation.
+    /// A new trace, or, after [`follow`](Trace::follow), the continuation of the followed trace.
     ///
     /// # Errors
     /// If the label is not one of the generator's.
@@ -99,7 +100,8 @@ impl Generator {
 }
 
 impl Trace<'_> {
-    /// Takes the next packet of the trace that is to be continued. All of them must come before the first batch.
+    /// Follows the next packet of the trace that is to be continued. All of them must come before
+    /// the first batch.
     pub fn follow(&mut self, action: &Action) {
         match self {
             Self::Autoregressive(trace) => trace.follow(action),
@@ -107,7 +109,7 @@ impl Trace<'_> {
         }
     }
 
-    /// The next packets, in order; none only where time ends, after 292 years.
+    /// The next packets, in order. Empty only if the time overflows, after 292 years.
     pub fn batch(&mut self) -> Vec<Action> {
         match self {
             Self::Autoregressive(trace) => trace.batch(),
@@ -116,15 +118,16 @@ impl Trace<'_> {
     }
 
     /// Packets so far that contradicted their flow's state, and were made to agree.
-    pub fn settled(&self) -> u64 {
+    pub fn corrected(&self) -> u64 {
         match self {
-            Self::Autoregressive(trace) => trace.settled(),
-            Self::Latent(trace) => trace.settled(),
+            Self::Autoregressive(trace) => trace.corrected(),
+            Self::Latent(trace) => trace.corrected(),
         }
     }
 
-    /// The label that the trace is of: the one that was told; where none was, once it has begun, the one that the autoregressive generator
-    /// takes a followed trace to be of. None if it has none.
+    /// The label of the trace: the label that was asked for, or the one that the autoregressive
+    /// generator finds likeliest for a followed trace, once the first batch is drawn. None if there
+    /// is no label.
     pub fn label(&self) -> Option<&str> {
         match self {
             Self::Autoregressive(trace) => trace.label(),
@@ -132,7 +135,7 @@ impl Trace<'_> {
         }
     }
 
-    /// Flows with a packet yet to come; none where the generator does not plan ahead.
+    /// Number of flows with another packet to come; None if the generator does not plan ahead.
     pub fn open_flows(&self) -> Option<usize> {
         match self {
             Self::Autoregressive(trace) => Some(trace.open_flows()),

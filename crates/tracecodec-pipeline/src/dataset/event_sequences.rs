@@ -7,7 +7,7 @@ use std::path::Path;
 use tracecodec::action::{Action, OptionProfiles};
 use tracecodec::artifact::SourceEntry;
 use tracecodec::shard::{Split, SplitWeights};
-use tracecodec_nn::generator::autoregressive::{Autoregressive, Courses, Data};
+use tracecodec_nn::generator::autoregressive::{Autoregressive, Data, EventSequences};
 
 use super::{DataSet, Part};
 use crate::disclosure::Disclosure;
@@ -52,7 +52,7 @@ pub(crate) fn prepare(
         profiles: OptionProfiles::new(),
         sources: Vec::new(),
     };
-    let [mut training, mut validation] = [(); 2].map(|()| Courses::new(&labels));
+    let [mut training, mut validation] = [(); 2].map(|()| EventSequences::new(&labels));
     for shard in set.shards(Split::Train) {
         let actions = reading.actions(shard, monitor)?;
         take(&mut training, label(shard).as_deref(), &actions);
@@ -85,7 +85,7 @@ pub(crate) fn prepare(
     })
 }
 
-fn take(sequences: &mut Courses, label: Option<&str>, actions: &[Action]) {
+fn take(sequences: &mut EventSequences, label: Option<&str>, actions: &[Action]) {
     sequences.begin(label);
     actions.iter().for_each(|action| sequences.push(action));
     sequences.end();

@@ -11,7 +11,7 @@ use tracecodec::lift::LiftCounts;
 use tracecodec::output::FileKind;
 use tracecodec::pcap::Timestamp;
 use tracecodec_nn::latents::Points;
-use tracecodec_nn::{Codec, Constraints, Device, ReadLatents, Settled, StoredLatents};
+use tracecodec_nn::{Codec, Constraints, Corrected, Device, ReadLatents, StoredLatents};
 
 use crate::disclosure::Disclosure;
 use crate::error::Error;
@@ -73,7 +73,7 @@ pub struct Outcome {
     /// Packets decoded.
     pub packets: u64,
     /// Packets that were made to agree with those before.
-    pub settled: Settled,
+    pub settled: Corrected,
     /// Changes that kept packets legal, by kind.
     pub legalisations: BTreeMap<&'static str, u64>,
 }
@@ -152,7 +152,7 @@ impl Trace<'_> {
         &self,
         monitor: &mut dyn Monitor,
         mut each: impl FnMut(&Action) -> Result<(), Error>,
-    ) -> Result<Settled, Error> {
+    ) -> Result<Corrected, Error> {
         let mut done = 0;
         self.latents.decode(self.codec, |batch| {
             done += batch.len() as u64;
@@ -170,7 +170,7 @@ impl Trace<'_> {
         &self,
         realise: CompileConfig,
         monitor: &mut dyn Monitor,
-    ) -> Result<(Legalisations, Settled), Error> {
+    ) -> Result<(Legalisations, Corrected), Error> {
         let microseconds = self.config.realise.microseconds;
         let mut writer = CaptureWriter::create(&self.config.output, microseconds)?;
         let mut compiler = Compiler::new(realise, self.epoch());
@@ -182,7 +182,7 @@ impl Trace<'_> {
         Ok((*compiler.legalisations(), settled))
     }
 
-    fn write_actions(&self, monitor: &mut dyn Monitor) -> Result<Settled, Error> {
+    fn write_actions(&self, monitor: &mut dyn Monitor) -> Result<Corrected, Error> {
         let mut writer = ActionsWriter::create(&self.config.output)?;
         let mut counts = LiftCounts::default();
         let settled = self.decode(monitor, |action| {
@@ -196,7 +196,7 @@ impl Trace<'_> {
     }
 
     /// Warns of latents that do not go together with the codec.
-    fn warn(&self, settled: Settled, monitor: &mut dyn Monitor) {
+    fn warn(&self, settled: Corrected, monitor: &mut dyn Monitor) {
         if let Some((meaning, hint)) = self.latents.verdict(settled).explain() {
             let message = format!(
                 "{} of {} packets contradict the flows that are open: {meaning}",

@@ -147,7 +147,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
         seconds: nanoseconds as f64 / 1e9,
         flows: making.flows,
         most_open_flows: making.most_open_flows,
-        settled: making.trace.settled(),
+        settled: making.trace.corrected(),
         legalisations: legalisations(&making.legalisations()),
         packets_per_second: packets as f64 / taken.max(1e-9),
     };

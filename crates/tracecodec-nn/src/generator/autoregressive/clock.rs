@@ -1,8 +1,9 @@
-//! The clock of a trace: when its packets really come, where flows that know nothing of each other planned them.
+//! The clock of a trace: it turns the planned times of packets into their real times.
 //!
-//! On a link packets wait for one another: they come in trains, with the gaps that senders and queues leave. The clock's process draws the time
-//! from one packet to the next, given the steps before and how far off the plan is. It learns that from traces whose flows were
-//! moved a little each by itself, as if they had been planned apart.
+//! Flows are planned independently, but on a link their packets wait for one another: they come in
+//! trains, with the gaps that senders and queues leave. The clock's process draws the time from one
+//! packet to the next, given the steps before and how far the clock is off the plan. It is trained
+//! on traces whose flows are each shifted a little, as if they had been planned independently.
 
 use std::collections::HashMap;
 
@@ -11,25 +12,26 @@ use rand_chacha::ChaCha8Rng;
 use super::events::{Events, TIME};
 use crate::random::{Purpose, normals, stream};
 
-/// How far flows are moved: the deviation, in mean steps from packet to packet.
+/// Standard deviation of the shift of a flow, in mean steps from packet to packet.
 const JITTER: f64 = 12.0;
 
-/// How far the clock may be off the plan, in the same deviations, before it is set right.
-const LEASH: f64 = 4.0;
+/// Maximum drift of the clock from the plan, in standard deviations of a flow's shift. Beyond it
+/// the clock is set to the plan.
+const MAX_DRIFT: f64 = 4.0;
 
 /// Classes of payload lengths.
 const LENGTHS: usize = 16;
 
-/// A packet as it was planned.
+/// A planned packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Planned {
-    /// Time, in nanoseconds.
+    /// Planned time in nanoseconds.
     pub(super) time: i64,
     pub(super) flow: u64,
     pub(super) payload: u16,
 }
 
-/// What the clock's process reads before each step.
+/// State of the clock between packets, of which its process reads a row before each step.
 #[derive(Debug, Clone)]
 pub(super) struct Ticks {
     label: u8,
@@ -39,7 +41,7 @@ pub(super) struct Ticks {
 }
 
 impl Ticks {
-    /// At the start of a trace.
+    /// The state at the start of a trace.
     pub(super) fn new(label: u8) -> Self {
         Self {
             label,
@@ -49,15 +51,15 @@ impl Ticks {
         }
     }
 
-    /// Time of the latest packet.
+    /// Time of the latest packet in nanoseconds.
     pub(super) fn now(&self) -> i64 {
         self.now
     }
 
-    /// Appends what the process reads of the next packet, before it comes.
-    pub(super) fn read(&mut self, events: &Events, next: &Planned, into: &mut Vec<u8>) {
-        events.read_time(self.step, into);
-        events.read_time(next.time - self.now, into);
+    /// Appends the row that the process reads before the next packet.
+    pub(super) fn encode_into(&mut self, events: &Events, next: &Planned, into: &mut Vec<u8>) {
+        events.encode_time_into(self.step, into);
+        events.encode_time_into(next.time - self.now, into);
         let same = self.last.is_some_and(|last| last.flow == next.flow);
         into.push(u8::from(same));
         into.push(self.last.map_or(0, |last| length(last.payload)));
@@ -66,43 +68,44 @@ impl Ticks {
         self.last = Some(*next);
     }
 
-    /// The packet came at this time.
+    /// Advances to the time at which the packet really came.
     pub(super) fn take(&mut self, time: i64) {
         self.step = time - self.now;
         self.now = time;
     }
 }
 
-/// Symbols that the process reads.
+/// Number of symbols of a row of the clock.
 pub(super) fn clock_width() -> usize {
     2 * TIME + 4
 }
 
-/// Their sizes.
+/// Number of values of each symbol of a row of the clock.
 pub(super) fn clock_sizes(events: &Events, labels: usize) -> Vec<usize> {
     let time = events.time_sizes();
     [&time[..], &time, &[2, LENGTHS, LENGTHS, labels + 1]].concat()
 }
 
-/// How far the clock may be off the plan, in nanoseconds, where packets come so far apart on average.
-pub(super) fn leash(mean_step: f64) -> i64 {
-    (LEASH * JITTER * mean_step) as i64
+/// Maximum drift of the clock from the plan in nanoseconds, for a mean step between packets.
+pub(super) fn max_drift(mean_step: f64) -> i64 {
+    (MAX_DRIFT * JITTER * mean_step) as i64
 }
 
 fn length(payload: u16) -> u8 {
     (payload.checked_ilog2().map_or(0, |log| log + 1)).min(LENGTHS as u32 - 1) as u8
 }
 
-/// Moves the packets of flows as if each flow had been planned by itself. Packets of a flow that come in one go are moved as one.
+/// Shifts the packets of each flow, as if the flows had been planned independently. Packets of a
+/// flow that come in one train are shifted by the same time.
 #[derive(Debug)]
 pub(super) struct Jitter {
     rng: ChaCha8Rng,
-    /// Of each flow the time of its latest packet, how far that was moved, and where to.
+    /// For each flow: time of its latest packet, the shift of that packet, and its shifted time.
     moved: HashMap<u64, (i64, i64, i64)>,
 }
 
 impl Jitter {
-    /// Nothing moved yet; with random numbers of its own.
+    /// No flow is shifted yet. The shifts are drawn from `rng`.
     pub(super) fn new(rng: ChaCha8Rng) -> Self {
         Self {
             rng,
@@ -110,7 +113,7 @@ impl Jitter {
         }
     }
 
-    /// The time that a packet could have been planned for, where packets come so far apart on average.
+    /// Draws the planned time of a packet, for a mean step between packets.
     pub(super) fn plan(&mut self, time: i64, flow: u64, mean_step: f64) -> i64 {
         let held = self.moved.get(&flow).copied();
         let by = match held {
@@ -129,7 +132,8 @@ impl Jitter {
     }
 }
 
-/// The packets of a trace as if their flows had been planned apart, by planned time.
+/// Plans the packets of a trace as if its flows had been planned independently, ordered by planned
+/// time.
 pub(super) fn jittered(ticks: &[(i64, u16)], flows: &[u32], trace: u64) -> Vec<Planned> {
     let span = ticks.last().map_or(0, |(time, _)| *time);
     let mean_step = span as f64 / ticks.len().max(1) as f64;
@@ -154,7 +158,7 @@ mod tests {
         let ticks: Vec<(i64, u16)> = (0..4_000_i64)
             .map(|packet| (packet / 4 * 40_000 + packet % 4 * 10, packet as u16))
             .collect();
-        // Each train of four is of one of ten flows.
+        // Each train of four packets belongs to one of ten flows.
         let flows: Vec<u32> = (0..4_000).map(|packet| packet / 4 % 10).collect();
         let plan = jittered(&ticks, &flows, 0);
         assert!(plan.is_sorted_by_key(|planned| planned.time));
@@ -186,10 +190,10 @@ mod tests {
             payload: 100,
         };
         let mut row = Vec::new();
-        ticks.read(&events, &planned(64, 1), &mut row);
+        ticks.encode_into(&events, &planned(64, 1), &mut row);
         ticks.take(128);
         row.clear();
-        ticks.read(&events, &planned(96, 1), &mut row);
+        ticks.encode_into(&events, &planned(96, 1), &mut row);
         assert_eq!(row.len(), clock_width());
         assert_eq!(events.time(&row), 128);
         assert_eq!(events.time(&row[TIME..]), -32);

@@ -15,7 +15,7 @@ pub struct Shape {
     pub width: usize,
     /// Layers of memory. Default 2.
     pub layers: usize,
-    /// Width of what each symbol is told from. Default 64.
+    /// Width of the hidden layer from which each symbol is predicted. Default 64.
     pub hidden: usize,
 }
 
@@ -29,15 +29,16 @@ impl Default for Shape {
     }
 }
 
-/// Shapes of the networks of the processes.
+/// Shapes of the networks of all processes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Shapes {
-    /// Of the openings, of which there are few: a large network would learn them by heart. Default 32 wide, 1 layer, 32 hidden.
+    /// Network of the openings. There are few openings, and a large network would memorise them.
+    /// Default 32 wide, 1 layer, 32 hidden.
     pub openings: Shape,
-    /// Of the packets of a flow. Default 128 wide, 2 layers, 64 hidden.
+    /// Network of the packets of a flow. Default 128 wide, 2 layers, 64 hidden.
     pub packets: Shape,
-    /// Of the clock. Default 32 wide, 2 layers, 32 hidden.
+    /// Network of the clock. Default 32 wide, 2 layers, 32 hidden.
     pub clock: Shape,
 }
 
@@ -57,7 +58,7 @@ impl Default for Shapes {
 }
 
 impl Shapes {
-    /// That of a process by its number.
+    /// The shape of a process by its number.
     pub(super) fn of(&self, process: usize) -> &Shape {
         match process {
             OPENINGS => &self.openings,
@@ -66,7 +67,7 @@ impl Shapes {
         }
     }
 
-    /// Weights that networks of these shapes have at least: those of the gates.
+    /// Lower bound of the number of weights of networks of these shapes: the weights of the gates.
     pub(super) fn least_weights(&self) -> usize {
         let gates = |shape: &Shape| 3 * shape.layers * shape.width * shape.width;
         [&self.openings, &self.packets, &self.clock]
@@ -75,7 +76,7 @@ impl Shapes {
             .sum()
     }
 
-    /// Whether networks of these shapes can be built.
+    /// Checks that networks of these shapes can be built.
     pub(super) fn check(&self) -> Result<(), Error> {
         for shape in [&self.openings, &self.packets, &self.clock] {
             for (name, value, most) in [
@@ -91,7 +92,8 @@ impl Shapes {
     }
 }
 
-/// Settings of a generator and its training; one object in files, with the networks as `shapes`.
+/// Settings of a generator and its training. In files they are one object, with the networks as
+/// `shapes`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AutoregressiveConfig {
@@ -103,8 +105,8 @@ pub struct AutoregressiveConfig {
     pub train: TrainConfig,
 }
 
-/// Settings of a training. With `minutes` the number of steps depends on the machine; with `steps` alone the weights depend on data,
-/// configuration and seed only.
+/// Settings of a training. With `minutes` the number of steps depends on the machine; with `steps`
+/// alone the weights depend on data, configuration and seed only.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TrainConfig {
@@ -112,11 +114,11 @@ pub struct TrainConfig {
     pub seed: u64,
     /// Optimiser steps. Default 8,000.
     pub steps: u64,
-    /// Budget in minutes instead of steps, preparation and validations included. Default none.
+    /// Budget in minutes instead of steps, including preparation and validations. Default none.
     pub minutes: Option<f64>,
-    /// Spans of 256 events a step. Default 16.
+    /// Spans of 256 events in a step. Default 16.
     pub batch: usize,
-    /// Spans of a step that are computed at a time; it divides `batch`. Default 2.
+    /// Spans of a step that are computed at once; it divides `batch`. Default 2.
     pub micro_batch: usize,
     /// Peak learning rate. Default 3e-3.
     pub learning_rate: f64,
@@ -128,17 +130,17 @@ pub struct TrainConfig {
     pub weight_decay: f32,
     /// Largest norm of the gradient. Default 1.
     pub clip: f32,
-    /// Share of the spans that are learned without their label, so that the generator works without one; `hidden_labels` in
-    /// files. Default 0.1.
+    /// Share of the spans whose label is hidden in training, so that the generator works without a
+    /// label; `hidden_labels` in files. Default 0.1.
     #[serde(rename = "hidden_labels", alias = "label_dropout")]
     pub label_dropout: f64,
-    /// Validations in the course of the training. Default 20.
+    /// Validations during the training. Default 20.
     pub validations: u32,
-    /// Spans of a validation of each process, spread evenly over the validation data. Default 64.
+    /// Spans of each process in a validation, spread evenly over the validation data. Default 64.
     pub validation_spans: usize,
     /// Validations without an improvement after which the training stops. Default 6.
     pub patience: u32,
-    /// How many bits of a weight are stored. Default 32.
+    /// Bits of a stored weight. Default 32.
     pub precision: Precision,
 }
 
@@ -165,7 +167,7 @@ impl Default for TrainConfig {
 }
 
 impl AutoregressiveConfig {
-    /// Whether a training with these settings can start.
+    /// Checks that a training with these settings can start.
     ///
     /// # Errors
     /// If a setting is out of its range.
@@ -176,7 +178,7 @@ impl AutoregressiveConfig {
 }
 
 impl TrainConfig {
-    /// What the loop needs to know.
+    /// The settings that the training loop needs.
     pub(super) fn budget(&self) -> Budget {
         Budget {
             seed: self.seed,
@@ -184,7 +186,7 @@ impl TrainConfig {
             minutes: self.minutes,
             batch: self.batch,
             micro_batch: self.micro_batch,
-            // Spans are shuffled by their numbers, which take no room.
+            // Spans are shuffled by their numbers, which need little memory.
             shuffle_pool: 1 << 24,
             validations: self.validations,
             validation_examples: self.validation_spans,

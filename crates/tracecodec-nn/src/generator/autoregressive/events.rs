@@ -1,7 +1,7 @@
-//! An event of a process: a packet, and the time since the event before it, as a row of symbols.
+//! An event of a process as a row of symbols: a packet, and the time since the event before it.
 //!
-//! Whether there is an event at all comes first, then the time, then the packet in the order of the action schema: in this order they are
-//! drawn, each given those before it.
+//! The first symbol says whether there is an event at all. The time follows, then the packet in the
+//! order of the action schema. Symbols are drawn in this order, each given those before it.
 
 use tracecodec::action::schema::Active;
 use tracecodec::action::{AckReference, Action, FlowEvent, Proto, SeqReference};
@@ -10,16 +10,16 @@ use tracecodec::tcp::flags;
 use crate::codec::symbols::{Symbols, proto_of};
 use crate::codec::{CodecConfig, ContextSource};
 
-/// Values of a symbol of an event, at most.
+/// Largest number of values of a symbol.
 pub(super) const CLASSES: usize = 16;
 
-/// The symbol that tells whether the course ends instead of going on.
+/// Position of the symbol that is 1 if the sequence has ended.
 pub(super) const ENDS: usize = 0;
 
-/// Mantissa digits of times.
+/// Number of mantissa digits of times.
 const TIME_DIGITS: u8 = 3;
 
-/// Symbols of the time: sign, exponent in two digits, mantissa.
+/// Number of symbols of a time: sign, two digits of the exponent, mantissa.
 pub(super) const TIME: usize = 3 + TIME_DIGITS as usize;
 
 /// The symbols of events.
@@ -50,7 +50,7 @@ impl Default for Events {
 }
 
 impl Events {
-    /// Symbols of an event.
+    /// Number of symbols of an event.
     pub(super) fn len(&self) -> usize {
         1 + self.symbols.len()
     }
@@ -67,21 +67,22 @@ impl Events {
         [&[2], time, packet].concat()
     }
 
-    /// Appends the row of an action, whose `delta_t` is the time since the event before. Times do not go back.
-    pub(super) fn read(&self, action: &Action, into: &mut Vec<u8>) {
+    /// Appends the row of an action, whose `delta_t` is the time since the event before. A negative
+    /// time becomes 0.
+    pub(super) fn encode_into(&self, action: &Action, into: &mut Vec<u8>) {
         let mut row = Vec::with_capacity(self.symbols.len());
         let action = Action {
             delta_t: action.delta_t.max(0),
             ..*action
         };
-        self.symbols.read(&action, &mut row);
+        self.symbols.encode_into(&action, &mut row);
         let (packet, time) = row.split_at(row.len() - TIME);
         into.push(0);
         into.extend_from_slice(time);
         into.extend_from_slice(packet);
     }
 
-    /// The action of a row, whose `delta_t` is the time since the event before.
+    /// The action of a row; its `delta_t` is the time since the event before.
     pub(super) fn action(&self, row: &[u8]) -> Action {
         let (time, packet) = row[1..].split_at(TIME);
         self.symbols.action(&[packet, time].concat())
@@ -93,30 +94,30 @@ impl Events {
     }
 
     /// Appends the symbols of a time, which may be negative.
-    pub(super) fn read_time(&self, delta_t: i64, into: &mut Vec<u8>) {
+    pub(super) fn encode_time_into(&self, delta_t: i64, into: &mut Vec<u8>) {
         let mut row = Vec::with_capacity(self.symbols.len());
         let action = Action {
             delta_t,
             ..Action::default()
         };
-        self.symbols.read(&action, &mut row);
+        self.symbols.encode_into(&action, &mut row);
         into.extend_from_slice(&row[row.len() - TIME..]);
     }
 
-    /// The time that these symbols spell.
+    /// The time that these symbols hold.
     pub(super) fn time(&self, symbols: &[u8]) -> i64 {
         let mut row = vec![0; self.symbols.len() - TIME];
         row.extend_from_slice(&symbols[..TIME]);
         self.symbols.action(&row).delta_t
     }
 
-    /// Where a quantity of the action schema begins.
+    /// Position of the first symbol of a quantity of the action schema.
     pub(super) fn position(&self, quantity: &str) -> usize {
         let symbol = self.symbols.of(quantity).next();
         1 + TIME + symbol.expect("an event has the quantity")
     }
 
-    /// Whether each symbol means something in a packet of the protocol that its row tells.
+    /// Which symbols are active in packets of each protocol.
     pub(super) fn activity(&self) -> Activity {
         let of = |active: Active| [0, 1, 2, 3].map(|proto| active.covers(proto_of(proto)));
         let packet = self.symbols.len() - TIME;
@@ -131,7 +132,7 @@ impl Events {
     }
 }
 
-/// Which symbols mean something in which packets.
+/// Which symbols are active in packets of which protocol.
 #[derive(Debug, Clone)]
 pub(super) struct Activity {
     active: Vec<[bool; 4]>,
@@ -139,21 +140,23 @@ pub(super) struct Activity {
 }
 
 impl Activity {
-    /// Whether a symbol means something, given the protocol in the row where it comes after that.
+    /// Whether a symbol is active, given the protocol in the row. Symbols before the protocol
+    /// always are.
     pub(super) fn covers(&self, row: &[u8], symbol: usize) -> bool {
         self.active[symbol][usize::from(row[self.proto].min(3))]
     }
 }
 
-/// Bytes of each end of a connection that the other has not acknowledged, as its actions tell.
+/// Bytes that each end of a connection has sent and the other has not acknowledged, in the order
+/// opener, responder.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Unacknowledged([u32; 2]);
 
 impl Unacknowledged {
-    /// Hexadecimal digits of both numbers.
+    /// Number of hexadecimal digits of both numbers.
     pub(super) const DIGITS: usize = 16;
 
-    /// Takes a packet of the flow into account.
+    /// Updates the numbers by a packet of the flow.
     pub(super) fn take(&mut self, action: &Action) {
         if action.flow_evt != FlowEvent::Continue {
             *self = Self::default();
@@ -178,7 +181,7 @@ impl Unacknowledged {
     }
 
     /// Appends the digits, those of the opener first.
-    pub(super) fn read(&self, into: &mut Vec<u8>) {
+    pub(super) fn encode_into(&self, into: &mut Vec<u8>) {
         for number in self.0 {
             into.extend(
                 (0..8)
@@ -207,7 +210,7 @@ mod tests {
                 ..action(seed)
             };
             let mut row = Vec::new();
-            events.read(&expected, &mut row);
+            events.encode_into(&expected, &mut row);
             assert_eq!(row.len(), events.len());
             assert_eq!(events.action(&row), expected);
             for (value, size) in row.iter().zip(events.sizes()) {
@@ -221,7 +224,7 @@ mod tests {
         let events = Events::default();
         for time in [0, 1, -1, 4_096, -81_920, 12_344_000] {
             let mut symbols = Vec::new();
-            events.read_time(time, &mut symbols);
+            events.encode_time_into(time, &mut symbols);
             let back = events.time(&symbols);
             assert!((back - time).abs() * 4_096 <= time.abs(), "{time} {back}");
         }
@@ -235,7 +238,7 @@ mod tests {
             proto: Proto::Udp,
             ..Action::default()
         };
-        events.read(&udp, &mut row);
+        events.encode_into(&udp, &mut row);
         let window = events.position("tcp_win");
         assert!(!activity.covers(&row, window) && activity.covers(&row, ENDS));
         row[events.position("proto")] = Proto::Tcp as u8;

@@ -1,8 +1,8 @@
-//! Which label a trace has that came with none: the one under which its openings are likeliest.
+//! The label of a trace that came without one: the label under which its openings are likeliest.
 
 use tracecodec::action::Action;
 
-use super::courses::{opens, start};
+use super::event_sequences::{opens, start};
 use super::events::Unacknowledged;
 use super::legal::Legal;
 use super::past::Past;
@@ -10,20 +10,21 @@ use super::process::Memory;
 use super::superposition::input;
 use super::{Autoregressive, OPENINGS};
 
-/// Nats that a label may be behind the likeliest one: farther behind, it is out of the question.
+/// Nats by which a label may be less likely than the likeliest one before it is dropped.
 const BEHIND: f64 = 50.0;
 
 /// A label that the trace may have.
 struct Hypothesis {
     label: u8,
     memory: Memory,
-    /// What it costs to tell the openings so far, if this is the label.
+    /// Negative log-likelihood of the openings so far under this label, in nats.
     nats: f64,
 }
 
 impl Autoregressive {
-    /// Number of the label, of those that training traces had, under which the openings of a trace are likeliest; 0 is none, which counts if
-    /// traces had none, and is what a trace without openings has.
+    /// Number of the training label under which the openings of a trace are likeliest. Number 0, no
+    /// label, is a candidate if there were training traces without a label, and is the result for a
+    /// trace without openings.
     pub(super) fn likeliest_label(&self, trace: &[Action]) -> u8 {
         let events = &self.events;
         let legal = Legal::new(events, true);

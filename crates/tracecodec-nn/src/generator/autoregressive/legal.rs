@@ -1,4 +1,4 @@
-//! What the next event of a course can be.
+//! Values that the symbols of the next event of a sequence can have.
 
 use tracecodec::action::{Action, Control, Direction, FlowEvent, Proto};
 
@@ -6,13 +6,13 @@ use super::events::{Activity, ENDS, Events};
 use super::past::Past;
 use super::process::Choice;
 
-/// Any value of a symbol.
+/// Mask of any value.
 pub(super) const ANY: u16 = u16::MAX;
 
-/// The signs of a time that does not go back.
+/// Mask of the signs of times that are not negative.
 pub(super) const FORWARD: u16 = 0b11;
 
-/// Which values an event's symbols can have, as bits.
+/// Values that an event's symbols can have, as bit masks.
 #[derive(Debug)]
 pub(super) struct Legal {
     constrained: bool,
@@ -23,7 +23,8 @@ pub(super) struct Legal {
     family: usize,
     direction: usize,
     control: usize,
-    /// The first digit of the acknowledgment: from 8 on it is of what was never sent.
+    /// Position of the first digit of the acknowledgment. From 8 on it acknowledges what was never
+    /// sent.
     acknowledgment: usize,
     number: usize,
 }
@@ -44,7 +45,8 @@ impl Legal {
         }
     }
 
-    /// What a symbol of the next event of a course can be: of the openings, or of a flow that began with `first`. None where it means nothing.
+    /// Values that a symbol of the next event can have: of an opening, or of a packet of the flow
+    /// that began with `first`. None if the symbol is inactive.
     pub(super) fn choice(
         &self,
         symbol: usize,
@@ -70,14 +72,15 @@ impl Legal {
         })
     }
 
-    /// Who sends the packet, in the flow as it is after it, where the symbols before this one tell.
+    /// Role of the packet's sender in the flow as it is after the packet; none if the direction
+    /// comes after this symbol.
     fn role(&self, symbol: usize, row: &[u8]) -> Option<usize> {
         let reopens = row[self.event] == FlowEvent::Reopen as u8;
         let role = if reopens { 0 } else { row[self.direction] };
         (symbol > self.direction).then_some(role.into())
     }
 
-    /// Of an opening.
+    /// Values that a symbol of an opening can have.
     fn opening(&self, symbol: usize) -> u16 {
         match symbol {
             ENDS => 1,
@@ -89,7 +92,7 @@ impl Legal {
         }
     }
 
-    /// Of a packet of a flow that is open and began with `first`.
+    /// Values that agree with an open flow that began with `first`.
     fn packet(&self, symbol: usize, row: &[u8], first: &Action) -> u16 {
         match symbol {
             symbol if symbol == self.event => match first.proto {

@@ -1,4 +1,5 @@
-//! The autoregressive generator: a trace as a superposition of marked point processes over packet actions.
+//! The autoregressive generator: a trace as a superposition of marked point processes over packet
+//! actions.
 //!
 //! ```text
 //! openings:  one event after the other   (time since the last opening, the first packet)
@@ -7,12 +8,13 @@
 //! clock:     one step after the other    (time since the last packet of the trace)
 //! ```
 //!
-//! Flows know nothing of each other, so any number of them can be open, no packet costs more where many are, and a continued flow goes on from
-//! all of its past. How packets wait for one another on a link is the clock's to know.
+//! Flows are independent of each other, so any number of them can be open, a packet costs the same
+//! however many there are, and a continued flow depends on its whole past. The clock models how
+//! packets wait for one another on a link.
 
 mod clock;
 mod config;
-mod courses;
+mod event_sequences;
 mod events;
 mod label;
 mod legal;
@@ -25,7 +27,7 @@ mod superposition;
 mod training;
 
 pub use config::{AutoregressiveConfig, Shape, Shapes, TrainConfig};
-pub use courses::Courses;
+pub use event_sequences::EventSequences;
 pub use superposition::TraceGenerator;
 pub use training::{Data, Manifest, Origin, Validation, train};
 
@@ -35,27 +37,27 @@ use tracecodec::action::OptionProfiles;
 use crate::random::{Purpose, stream};
 use crate::weights::Weights;
 use clock::clock_sizes;
-use courses::row_sizes;
+use event_sequences::row_sizes;
 use events::Events;
 use network::Process;
 use process::Sampler;
 use training::Networks;
 
-/// A trained, or fresh, generator.
+/// An autoregressive generator.
 #[derive(Debug, Clone)]
 pub struct Autoregressive {
     shapes: Shapes,
     events: Events,
-    /// Names of the labels, by their number less one; 0 is none.
+    /// Names of the labels; label number n is at n - 1, and number 0 is no label.
     labels: Vec<String>,
-    /// Packets a second of the training traces of each label; first of those without one.
+    /// Packets a second of the training traces without a label, then of those of each label.
     rates: Vec<Option<f64>>,
     profiles: OptionProfiles,
     weights: Weights,
 }
 
 impl Autoregressive {
-    /// Labels that a generator can tell apart.
+    /// Largest number of labels of a generator.
     pub const MAX_LABELS: usize = 255;
 
     fn new(
@@ -91,7 +93,8 @@ impl Autoregressive {
         Some(&self.labels[label])
     }
 
-    /// Packets a second of the training traces of a label; without one the mean over the labels. None if that is not known.
+    /// Packets a second of the training traces of a label, or without a label the mean over all
+    /// labels. None if the rate is unknown.
     pub fn rate(&self, label: Option<&str>) -> Option<f64> {
         let known = self
             .labels
@@ -112,7 +115,7 @@ impl Autoregressive {
         self.weights.values.len()
     }
 
-    /// The processes, to draw from.
+    /// Samplers of all processes.
     fn samplers(&self) -> [Sampler<'_>; PROCESSES] {
         let of = |process: usize| {
             let symbols = symbols(&self.events, self.labels.len(), process);
@@ -123,16 +126,17 @@ impl Autoregressive {
     }
 }
 
-/// The processes by their numbers.
+/// Number of processes, which are numbered as follows.
 const PROCESSES: usize = 3;
 const OPENINGS: usize = 0;
 const PACKETS: usize = 1;
 const CLOCK: usize = 2;
 
-/// What their weights are called.
+/// Names of the processes' weights.
 const NAMES: [&str; PROCESSES] = ["openings", "packets", "clock"];
 
-/// Sizes of the symbols that a process reads of an event, and of those that it tells of the next.
+/// Number of values of the symbols that a process reads of an event, and of those that it predicts
+/// of the next one.
 struct Symbols {
     read: Vec<usize>,
     told: Vec<usize>,
@@ -151,7 +155,7 @@ fn symbols(events: &Events, labels: usize, process: usize) -> Symbols {
     }
 }
 
-/// All processes with fresh weights.
+/// Networks of all processes, with fresh weights.
 fn networks(shapes: &Shapes, labels: usize, seed: u64, device: &Tensors) -> Networks {
     let events = Events::default();
     let mut rng = stream(seed, Purpose::Weights, 0);

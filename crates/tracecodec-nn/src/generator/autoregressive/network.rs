@@ -1,8 +1,10 @@
-//! The network of a marked process: what is known of a course so far, and from it the next event, symbol by symbol.
+//! The network of a marked point process: it reads the events of a sequence and predicts the next
+//! one, symbol by symbol.
 //!
-//! Its memory is a gated linear recurrence (a state-space model of which the decay depends on the input: "Were RNNs all we needed?", Feng
-//! et al. 2024), one number a channel and layer: a flow costs so little to remember that thousands can be open at once. The symbols of the
-//! next event are told one after the other, each given those before it (NADE, Larochelle and Murray 2011).
+//! Its memory is a gated linear recurrence (a state-space model whose decay depends on the input:
+//! "Were RNNs all we needed?", Feng et al. 2024), one number for each channel and layer: a flow
+//! needs so little memory that thousands can be open at once. The symbols of the next event are
+//! predicted one after the other, each given those before it (NADE, Larochelle and Murray 2011).
 
 use burn::module::{Module, Param};
 use burn::nn::{Linear, RmsNorm, RmsNormConfig};
@@ -16,14 +18,14 @@ use super::scan::scan;
 use crate::codec::encoder::{multi_hot, offsets};
 use crate::layers::{ResidualBlock, linear, table, uniform};
 
-/// Logit of a class that a symbol does not have.
+/// Logit of a class beyond the values of a symbol.
 const NEVER: f32 = -1e9;
 
-/// A layer of memory, and what it makes of it.
+/// A layer of gated recurrence, followed by a feed-forward layer.
 #[derive(Module, Debug)]
 pub(super) struct RecurrentBlock {
     norm: RmsNorm,
-    /// Gate, candidate, and gate of the output.
+    /// Input gate, candidate, and output gate.
     gates: Linear,
     output: Linear,
     feed_forward: ResidualBlock,
@@ -32,7 +34,7 @@ pub(super) struct RecurrentBlock {
 impl RecurrentBlock {
     fn new(width: usize, rng: &mut impl Rng, device: &Device) -> Self {
         let mut gates = linear(width, 3 * width, rng, device);
-        // Memories that fade after one event to 100: in spans of training all of them are seen to fill.
+        // Memories that decay over 1 to 100 events: training spans are long enough for all of them.
         let mut bias = vec![0.0; 3 * width];
         for (channel, bias) in bias[..width].iter_mut().enumerate() {
             let events = 100_f32.powf(channel as f32 / width as f32);
@@ -47,67 +49,70 @@ impl RecurrentBlock {
         }
     }
 
-    /// `[courses, steps, width]` to the same shape; `keep`, `[courses, steps, 1]`, is 0 where a course begins.
+    /// Maps `[sequences, steps, width]` to the same shape; `keep`, `[sequences, steps, 1]`, is 0 at
+    /// the start of a sequence.
     fn forward(&self, x: Tensor<3>, keep: &Tensor<3>) -> Tensor<3> {
-        let [courses, steps, width] = x.dims();
-        let flat = x.reshape([courses * steps, width]);
+        let [sequences, steps, width] = x.dims();
+        let flat = x.reshape([sequences * steps, width]);
         let gates = self.gates.forward(self.norm.forward(flat.clone()));
         let part = |i: usize| gates.clone().narrow(1, i * width, width);
-        let gate = sigmoid(part(0)).reshape([courses, steps, width]);
-        let candidate = part(1).reshape([courses, steps, width]);
+        let gate = sigmoid(part(0)).reshape([sequences, steps, width]);
+        let candidate = part(1).reshape([sequences, steps, width]);
         let memory = scan((1.0 - gate.clone()) * keep.clone(), gate * candidate);
-        let memory = memory.reshape([courses * steps, width]) * silu(part(2));
+        let memory = memory.reshape([sequences * steps, width]) * silu(part(2));
         let flat = flat + self.output.forward(memory);
         self.feed_forward
             .forward(flat)
-            .reshape([courses, steps, width])
+            .reshape([sequences, steps, width])
     }
 }
 
-/// Events of some spans, and what is to be told after each.
+/// Events of some spans, and the targets after each event.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Batch {
-    /// Spans.
+    /// Number of spans.
     pub(super) spans: usize,
     /// Rows that the process reads, spans times steps.
     pub(super) inputs: Vec<u8>,
-    /// 0 where a course begins, 1 elsewhere.
+    /// 0 at the start of a sequence, 1 elsewhere.
     pub(super) keep: Vec<f32>,
     /// Rows of the events that follow.
     pub(super) targets: Vec<u8>,
-    /// 1 where a symbol of a target is to be told.
+    /// 1 for a symbol of a target that counts, else 0.
     pub(super) mask: Vec<f32>,
-    /// Rows of values that may come again: those of the latest event of the same direction. [`CLASSES`] is none.
+    /// For each target, the row of the values that it may repeat: those of the latest event of the
+    /// same direction. [`CLASSES`] is no value.
     pub(super) copies: Vec<u8>,
 }
 
-/// The network.
+/// The network of a process.
 #[derive(Module, Debug)]
 pub(super) struct Process {
     embedding: Param<Tensor<2>>,
     blocks: Vec<RecurrentBlock>,
     norm: RmsNorm,
-    /// What is known, as a part of what each symbol is told from.
+    /// From the memory to the hidden layer from which each symbol is predicted.
     known: Linear,
-    /// What each value of each symbol adds for the symbols after it.
+    /// Added to the hidden layer for each value of each earlier symbol.
     told: Param<Tensor<2>>,
-    /// `[symbols, hidden, classes]`.
+    /// Weights of the heads, `[symbols, hidden, classes]`.
     heads: Param<Tensor<3>>,
-    /// `[symbols, 1, classes]`.
+    /// Biases of the heads, `[symbols, 1, classes]`.
     bias: Param<Tensor<3>>,
-    /// `[symbols, classes, classes]`: what the value of the latest event of the same direction makes of each value.
+    /// Added to the logits for the value that may be repeated, `[symbols, classes, classes]`.
     copying: Param<Tensor<3>>,
     #[module(skip)]
     offsets: Vec<usize>,
     #[module(skip)]
     told_offsets: Vec<usize>,
-    /// 0 for a class, [`NEVER`] for padding; `[symbols, 1, classes]`.
+    /// 0 for a class of the symbol, [`NEVER`] for padding; `[symbols, 1, classes]`.
     #[module(skip)]
     padding: Vec<f32>,
 }
 
 impl Process {
-    /// A network with fresh weights, that reads symbols of the sizes `inputs` and tells those of `sizes`.
+    /// A network with fresh weights, which reads symbols of `inputs` values and predicts symbols of
+    /// `sizes` values.
     pub(super) fn new(
         shape: &Shape,
         inputs: &[usize],
@@ -150,8 +155,8 @@ impl Process {
         }
     }
 
-    /// The surprise at the targets, in nats, summed over the symbols that are to be told.
-    pub(super) fn surprise(&self, batch: &Batch) -> Tensor<1> {
+    /// Negative log-likelihood of the targets that count, in nats, summed.
+    pub(super) fn nats(&self, batch: &Batch) -> Tensor<1> {
         let logits = self.logits(batch);
         let device = logits.device();
         let [symbols, rows, _] = logits.dims();
@@ -166,7 +171,7 @@ impl Process {
         normaliser.sum() - (shifted * hot).sum()
     }
 
-    /// `[symbols, rows, classes]`: logits of every symbol, given the true ones before it.
+    /// Logits of every symbol, given the true symbols before it: `[symbols, rows, classes]`.
     pub(super) fn logits(&self, batch: &Batch) -> Tensor<3> {
         let known = self.known.forward(self.norm.forward(self.memory(batch)));
         let [rows, hidden] = known.dims();
@@ -183,7 +188,7 @@ impl Process {
             .val()
             .select(0, told)
             .reshape([rows, symbols, hidden]);
-        // Each symbol knows those before it.
+        // Each symbol depends on those before it.
         let before = told.clone().cumsum(1) - told;
         let hidden_layer = relu(before + known.reshape([rows, 1, hidden])).swap_dims(0, 1);
         let copies = one_hot(&transposed(&batch.copies, symbols), None);
@@ -196,7 +201,7 @@ impl Process {
             + (self.bias.val() + padding)
     }
 
-    /// `[rows, width]`: what is known after each event.
+    /// The memory after each event, `[rows, width]`.
     fn memory(&self, batch: &Batch) -> Tensor<2> {
         let embedding = self.embedding.val();
         let [table_rows, width] = embedding.dims();
@@ -215,7 +220,7 @@ impl Process {
     }
 }
 
-/// Rows of a symbol each, of rows of all symbols.
+/// Transposes rows of all symbols to rows of one symbol each.
 fn transposed<T: Copy>(values: &[T], symbols: usize) -> Vec<T> {
     let rows = values.len() / symbols;
     (0..symbols)
@@ -223,7 +228,8 @@ fn transposed<T: Copy>(values: &[T], symbols: usize) -> Vec<T> {
         .collect()
 }
 
-/// [`CLASSES`] numbers a value, 0 but for the one at it, which is 1 or the value's weight; all 0 for a value that is none.
+/// One-hot vectors of [`CLASSES`] numbers: 1, or the weight of the value, at the value, and 0
+/// elsewhere. All 0 for [`CLASSES`].
 fn one_hot(values: &[u8], weights: Option<&[f32]>) -> Vec<f32> {
     let mut hot = vec![0.0; values.len() * CLASSES];
     for (at, &value) in values.iter().enumerate() {

@@ -1,7 +1,8 @@
-//! A process as it is drawn from: one event at a time, of one course.
+//! Sampler of a process: it draws one event of a sequence at a time.
 //!
-//! It computes what [`network`](super::network) does, without a tensor library: a single event is a few thousand short loops, and a library's
-//! call for each would cost more than the arithmetic. A test holds the two to each other.
+//! It computes the same as [`network`](super::network) without a tensor library: an event needs a
+//! few thousand short loops, and a library call for each would cost more than its arithmetic. A
+//! test compares the two.
 
 use std::ops::Range;
 
@@ -12,7 +13,7 @@ use super::events::CLASSES;
 use crate::codec::encoder::offsets;
 use crate::weights::Weights;
 
-/// What the tensor library's RMS norm adds to the mean square.
+/// Term that the tensor library's RMS norm adds to the mean square.
 const EPSILON: f32 = 1e-5;
 
 /// A matrix of weights and a bias.
@@ -32,7 +33,7 @@ struct Layer {
     down: Linear,
 }
 
-/// Where the weights of a process lie, and how to draw with them.
+/// Places of a process's weights, and the methods that draw with them.
 #[derive(Debug)]
 pub(super) struct Sampler<'a> {
     weights: &'a [f32],
@@ -50,28 +51,28 @@ pub(super) struct Sampler<'a> {
     copying: Range<usize>,
 }
 
-/// What a process remembers of a course.
+/// Memory of a process: its state after the events of a sequence so far.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Memory {
-    /// A number a layer and channel; empty before the first event.
+    /// One number for each layer and channel; empty before the first event.
     layers: Vec<f32>,
-    /// What the next event's symbols are told from.
+    /// Hidden layer from which the next event's symbols are predicted.
     known: Vec<f32>,
 }
 
-/// A symbol that is to be drawn.
+/// The values that a symbol may be drawn from.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Choice {
-    /// The value that it may repeat; [`CLASSES`] is none.
+    /// The value that the symbol may repeat; [`CLASSES`] is no value.
     pub(super) repeated: u8,
-    /// The values that it can have at all, as bits.
+    /// Mask of the values that the symbol can have in any state of the flow.
     pub(super) possible: u16,
-    /// The values that agree with the state of the flow; at least one of them is possible.
+    /// Mask of the values that agree with the state of the flow; at least one of them is possible.
     pub(super) allowed: u16,
 }
 
 impl Choice {
-    /// The values that it can have, as bits.
+    /// Mask of the values that are possible and allowed.
     fn can_be(self) -> u16 {
         self.possible & self.allowed
     }
@@ -79,14 +80,15 @@ impl Choice {
 
 /// A drawn event.
 pub(super) struct Drawn {
-    /// Its row.
+    /// Row of the event.
     pub(super) row: Vec<u8>,
-    /// Whether a symbol had to be drawn again since it contradicted the state of the flow.
-    pub(super) settled: bool,
+    /// Whether a symbol was drawn again because it contradicted the state of the flow.
+    pub(super) corrected: bool,
 }
 
 impl<'a> Sampler<'a> {
-    /// The process of this name among the weights, which reads symbols of the sizes `inputs` and tells those of `sizes`.
+    /// The process of this name among the weights. It reads symbols of `inputs` values and predicts
+    /// symbols of `sizes` values.
     pub(super) fn new(
         name: &str,
         weights: &'a Weights,
@@ -130,7 +132,7 @@ impl<'a> Sampler<'a> {
         }
     }
 
-    /// Takes the next event of a course, as the process reads it, into account.
+    /// Updates the memory by the row of the next event.
     pub(super) fn take(&self, memory: &mut Memory, row: &[u8]) {
         let width = self.shape.width;
         memory.layers.resize(self.layers.len() * width, 0.0);
@@ -149,7 +151,7 @@ impl<'a> Sampler<'a> {
         memory.known = self.linear(&self.known, &self.normed(&self.norm, &x));
     }
 
-    /// A layer: changes `x` and what is remembered.
+    /// Applies a layer: it changes `x` and the layer's memory.
     fn pass(&self, layer: &Layer, x: &mut [f32], memory: &mut [f32]) {
         let width = x.len();
         let gates = self.linear(&layer.gates, &self.normed(&layer.norm, x));
@@ -170,31 +172,32 @@ impl<'a> Sampler<'a> {
         add(x, &self.linear(&layer.down, &inner));
     }
 
-    /// Draws the event that comes next. `choice` tells of each symbol, given the row so far, what it can be; none where it means nothing
-    /// and stays 0.
+    /// Draws the next event. `choice` returns the values that a symbol can have, given the row so
+    /// far; None if the symbol is inactive and stays 0.
     pub(super) fn draw(
         &self,
         memory: &Memory,
         rng: &mut impl Rng,
         mut choice: impl FnMut(usize, &[u8]) -> Option<Choice>,
     ) -> Drawn {
-        let mut settled = false;
+        let mut corrected = false;
         let row = self.spell(memory, |symbol, row, logits| {
             let choice = choice(symbol, row)?;
             let logits = logits(choice.repeated);
             let logits = &logits[..self.sizes[symbol]];
             let mut value = choose(logits, u16::MAX, rng);
             if choice.can_be() >> value & 1 == 0 {
-                settled |= choice.allowed >> value & 1 == 0;
+                corrected |= choice.allowed >> value & 1 == 0;
                 value = choose(logits, choice.can_be(), rng);
             }
             Some(value)
         });
-        Drawn { row, settled }
+        Drawn { row, corrected }
     }
 
-    /// Nats that it costs to tell that the event comes next with which this row begins. `choice` tells of each symbol, given the row so far, what
-    /// it can be; none where it means nothing. A value that cannot be costs infinitely much.
+    /// Negative log-likelihood in nats that the next event has the symbols with which `row` begins.
+    /// `choice` returns the values that a symbol can have, given the row so far; None if the symbol
+    /// is inactive. A value that it excludes costs infinitely many nats.
     pub(super) fn cost(
         &self,
         memory: &Memory,
@@ -205,14 +208,15 @@ impl<'a> Sampler<'a> {
         self.spell(memory, |symbol, before, logits| {
             let choice = choice(symbol, before)?;
             let (value, size) = (row[symbol], self.sizes[symbol]);
-            nats += surprise(&logits(choice.repeated)[..size], value, choice.can_be());
+            nats += nats_of(&logits(choice.repeated)[..size], value, choice.can_be());
             Some(value)
         });
         nats
     }
 
-    /// Spells the event that comes next, symbol by symbol. `value` tells each one's, given the row so far and its logits for a value that it
-    /// may repeat; none where it means nothing and stays 0.
+    /// Fills the row of the next event symbol by symbol. `value` returns the value of a symbol,
+    /// given the row so far and a function from the value that may be repeated to logits; None if
+    /// the symbol is inactive and stays 0.
     fn spell(
         &self,
         memory: &Memory,
@@ -230,7 +234,7 @@ impl<'a> Sampler<'a> {
         row
     }
 
-    /// Adds what a symbol's value is for the symbols after it.
+    /// Adds a symbol's value to the hidden layer of the symbols after it.
     fn tell(&self, symbol: usize, value: u8, hidden: &mut [f32]) {
         let at = self.told.start + (self.told_offsets[symbol] + usize::from(value)) * hidden.len();
         add(hidden, &self.weights[at..at + hidden.len()]);
@@ -288,7 +292,7 @@ fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + (-x).exp())
 }
 
-/// A value, each as likely as its logit tells, among those that can be.
+/// Draws a value in proportion to the exponential of its logit, among the values of a mask.
 fn choose(logits: &[f32], can_be: u16, rng: &mut impl Rng) -> u8 {
     let can_be = |value: usize| can_be >> value & 1 == 1;
     let values = (0..logits.len()).filter(|&value| can_be(value));
@@ -303,13 +307,13 @@ fn choose(logits: &[f32], can_be: u16, rng: &mut impl Rng) -> u8 {
         left -= weight(value);
         left < 0.0
     });
-    // Rounding may leave a little: then it is the likeliest.
+    // If rounding leaves a rest, the likeliest value is taken.
     let likeliest = || values.clone().find(|&value| logits[value] == most);
     drawn.or_else(likeliest).unwrap_or(0) as u8
 }
 
-/// Nats of a value, each being as likely as its logit tells, among those that can be.
-fn surprise(logits: &[f32], value: u8, can_be: u16) -> f64 {
+/// Negative log-likelihood of a value in nats, among the values of a mask.
+fn nats_of(logits: &[f32], value: u8, can_be: u16) -> f64 {
     let can_be = |value: usize| can_be >> value & 1 == 1;
     if !can_be(value.into()) {
         return f64::INFINITY;
@@ -319,7 +323,7 @@ fn surprise(logits: &[f32], value: u8, can_be: u16) -> f64 {
     let most = logits_of.clone().fold(f64::NEG_INFINITY, f64::max);
     let total: f64 = logits_of.map(|logit| (logit - most).exp()).sum();
     let nats = most + total.ln() - f64::from(logits[usize::from(value)]);
-    // Of logits that are not finite nothing is likely.
+    // If logits are not finite, no value is likely.
     if nats.is_finite() {
         nats
     } else {
@@ -333,16 +337,16 @@ mod tests {
 
     use super::*;
     use crate::codec::batch::tests::action;
-    use crate::generator::autoregressive::courses::{row_sizes, row_width};
+    use crate::generator::autoregressive::event_sequences::{row_sizes, row_width};
     use crate::generator::autoregressive::events::Events;
     use crate::generator::autoregressive::network::{Batch, Process};
     use crate::generator::autoregressive::past::Past;
     use crate::random::{Purpose, normals, stream};
 
-    /// A row as a process reads it, of any values.
+    /// A row that a process reads, of arbitrary values.
     fn row(events: &Events, seed: u64) -> Vec<u8> {
         let mut row = Vec::new();
-        events.read(&action(seed), &mut row);
+        events.encode_into(&action(seed), &mut row);
         row.resize(row_width(events), (seed % 2) as u8);
         row
     }
@@ -416,7 +420,7 @@ mod tests {
             let (event, symbol) = (at / symbols, at % symbols);
             let at = (symbol * events_told + event) * CLASSES;
             let logits = &logits[at..at + sizes[symbol]];
-            nats += surprise(logits, rows[event + 1][symbol], u16::MAX);
+            nats += nats_of(logits, rows[event + 1][symbol], u16::MAX);
             for (class, logit) in logits.iter().enumerate() {
                 assert!(
                     (logit - sampled[class]).abs() < 1e-4 * (1.0 + logit.abs()),
@@ -432,11 +436,11 @@ mod tests {
     fn test_a_value_costs_its_share_of_those_that_can_be() {
         let logits = [0.0, 3.0_f32.ln(), 90.0];
         let near = |nats: f64, share: f64| assert!((nats + share.ln()).abs() < 1e-6, "{nats}");
-        near(surprise(&logits, 0, 0b011), 0.25);
-        near(surprise(&logits, 1, 0b011), 0.75);
-        near(surprise(&logits, 1, 0b010), 1.0);
-        assert_eq!(surprise(&logits, 2, 0b011), f64::INFINITY);
-        assert_eq!(surprise(&[f32::NAN, 1.0], 1, 0b11), f64::INFINITY);
+        near(nats_of(&logits, 0, 0b011), 0.25);
+        near(nats_of(&logits, 1, 0b011), 0.75);
+        near(nats_of(&logits, 1, 0b010), 1.0);
+        assert_eq!(nats_of(&logits, 2, 0b011), f64::INFINITY);
+        assert_eq!(nats_of(&[f32::NAN, 1.0], 1, 0b11), f64::INFINITY);
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use burn::tensor::Tensor;
 
-/// Every `h_t` along the second axis of `[courses, steps, width]`, from `h = 0`. Log₂ of the steps rounds, each of which joins steps twice
-/// as far apart (Hillis and Steele 1986).
+/// Every `h_t` along the second axis of `[sequences, steps, width]`, from `h = 0`. It takes log₂ of
+/// the steps rounds, each of which joins steps twice as far apart (Hillis and Steele 1986).
 pub(super) fn scan(mut a: Tensor<3>, mut b: Tensor<3>) -> Tensor<3> {
     let [_, steps, _] = a.dims();
     let mut reach = 1;
@@ -17,10 +17,10 @@ pub(super) fn scan(mut a: Tensor<3>, mut b: Tensor<3>) -> Tensor<3> {
     b
 }
 
-/// What stood so many steps earlier, and zeros before there were any.
+/// Shifts the second axis by so many steps to later ones, and fills up with zeros.
 fn earlier(x: Tensor<3>, by: usize) -> Tensor<3> {
-    let [courses, steps, width] = x.dims();
-    let zeros = Tensor::zeros([courses, by, width], &x.device());
+    let [sequences, steps, width] = x.dims();
+    let zeros = Tensor::zeros([sequences, by, width], &x.device());
     Tensor::cat(vec![zeros, x.narrow(1, 0, steps - by)], 1)
 }
 
@@ -43,11 +43,11 @@ mod tests {
                 .into_data()
                 .try_into_vec()
                 .unwrap();
-            for course in 0..2 {
+            for sequence in 0..2 {
                 for column in 0..3 {
                     let mut h = 0.0;
                     for step in 0..steps {
-                        let at = (course * steps + step) * 3 + column;
+                        let at = (sequence * steps + step) * 3 + column;
                         h = a[at] * h + b[at];
                         assert!((scanned[at] - h).abs() < 1e-4 * (1.0 + h.abs()));
                     }

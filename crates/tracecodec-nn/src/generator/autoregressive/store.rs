@@ -25,17 +25,17 @@ const EMBEDDED_WEIGHTS: &[u8] = include_bytes!(concat!(
 /// `generator.json`.
 #[derive(Debug, Serialize, Deserialize)]
 struct Description {
-    /// `autoregressive`.
+    /// The backbone `autoregressive`.
     backbone: Backbone,
     /// Version of the action schema.
     schema_version: u32,
     /// BLAKE3 digest of the weights.
     weights_blake3: String,
-    /// Shapes of the networks.
+    /// Shapes of the networks of all processes.
     shapes: Shapes,
     /// Names of the labels.
     labels: Vec<String>,
-    /// Packets a second of the traces without a label, then of those of each label.
+    /// Packets a second of the training traces without a label, then of those of each label.
     rates: Vec<Option<f64>>,
     /// Dictionary of option layouts as hexadecimal options areas.
     option_profiles: Vec<String>,
@@ -61,7 +61,7 @@ impl Autoregressive {
         })
     }
 
-    /// BLAKE3 digest of the weights with full precision: tells generators apart.
+    /// BLAKE3 digest of the weights in full precision, which identifies the generator.
     pub fn digest(&self) -> String {
         files::digest(&self.weights.to_bytes(Precision::Full))
     }
@@ -69,7 +69,8 @@ impl Autoregressive {
     /// Reads a generator from a directory.
     ///
     /// # Errors
-    /// If the directory holds no generator, a file is damaged, of another version or backbone, or if the two do not belong together.
+    /// If the directory holds no generator, a file is damaged, of another version or of another
+    /// backbone, or the two files do not belong together.
     pub fn load(directory: &Path) -> Result<Self, Error> {
         Self::from_files(&Files::open(Kind::Generator, directory)?)
     }
@@ -99,7 +100,8 @@ impl Autoregressive {
             return Err(Error::format(&files.path, "labels and rates do not fit"));
         }
         let bytes = files.weights()?;
-        // Of a description that was changed by hand: networks are made before their weights are looked at.
+        // A description that was changed by hand may claim huge networks, and networks are
+        // allocated before their weights are read.
         if description.shapes.least_weights() > bytes.len() / Precision::Half.width() {
             return Err(Error::format(
                 &files.path,

@@ -1,7 +1,8 @@
-//! Drawing a trace: openings and flows, each by its own process, merged by time, and set by the clock.
+//! Generation of a trace: openings and flows are drawn by their processes, merged by time, and set
+//! to the time of the clock.
 //!
-//! Every flow has a stream of random numbers of its own, and none waits for another: in a window of time all of them are drawn side by side
-//! on several threads, and the trace does not depend on how many there are.
+//! Every flow has its own random stream and is independent of the others. All flows of a window of
+//! time are drawn in parallel, and the trace does not depend on the number of threads.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -10,8 +11,8 @@ use rand_chacha::ChaCha8Rng;
 use tracecodec::action::{Action, FlowEvent};
 
 use super::Autoregressive;
-use super::clock::{Jitter, Planned, Ticks, leash};
-use super::courses::{opens, start};
+use super::clock::{Jitter, Planned, Ticks, max_drift};
+use super::event_sequences::{opens, start};
 use super::events::{CLASSES, ENDS, Events, Unacknowledged};
 use super::legal::{ANY, FORWARD, Legal};
 use super::past::Past;
@@ -21,90 +22,95 @@ use crate::generator::drawing::Drawing;
 use crate::parallel::ordered;
 use crate::random::{Purpose, stream};
 
-/// Packets that a window is to hold.
+/// Number of packets that the length of a window aims at.
 const BATCH: usize = 4_096;
 
-/// The first window, in nanoseconds.
+/// Length of the first window in nanoseconds.
 const FIRST_WINDOW: i64 = 10_000_000;
 
-/// Longest window.
+/// Longest window in nanoseconds.
 const LONGEST_WINDOW: i64 = 60_000_000_000;
 
-/// Longest time between two events of a course, a day, in nanoseconds: a network that learned nothing draws centuries.
+/// Longest time between two events of a sequence, a day, in nanoseconds: an untrained network draws
+/// centuries.
 const LONGEST_GAP: i64 = 24 * 60 * LONGEST_WINDOW;
 
-/// Packets of a flow, and openings, that a window holds at most: where hardly any time passes between them, the window ends early.
+/// Largest number of packets of a flow, and of openings, in a window. If hardly any time passes
+/// between them, the window ends early.
 const MOST_AT_ONCE: usize = 65_536;
 
-/// Flows that a thread draws at a time.
+/// Flows that a thread draws as one task.
 const PIECE: usize = 16;
 
-/// How often a time is drawn that must be later than one that has passed, before the course is taken for over.
+/// Number of draws of a time that must be later than the time that has passed, before the sequence
+/// counts as ended.
 const DRAWS: usize = 64;
 
-/// Packets of a trace that is followed from which on its own rate counts, not that of the training traces.
+/// Packets of a followed trace from which on its own rate counts instead of the training traces'
+/// rate.
 const RATED: u64 = 1_000;
 
-/// Packets of a followed trace that wait until it is known which label it has: the label is the likeliest of their openings.
+/// Largest number of followed packets that wait for the decision on the label, which is the
+/// likeliest of their openings.
 const TELLING: usize = 65_536;
 
-/// Where the clock's random numbers are; those of the openings are at 0, those of the flows from 1 on.
+/// Number of the clock's random stream. The openings have 0, the flows 1 and up.
 const CLOCK_PLACE: u64 = (1 << 56) - 1;
 
-/// A trace in the making, which goes on for as long as it is asked. Memory grows with the flows that are open, not with packets.
+/// Generates a trace without an end. Memory grows with the number of open flows, not with packets.
 #[derive(Debug)]
 pub struct TraceGenerator<'a> {
     generator: &'a Autoregressive,
     openings: Sampler<'a>,
     packets: Sampler<'a>,
-    /// Number of the label; 0 for none.
+    /// Number of the label; 0 for no label.
     label: u8,
-    /// Followed packets that wait for the label; none once it is decided.
+    /// Followed packets that wait for the decision on the label; None once the label is known.
     waiting_for_label: Option<Vec<Action>>,
     drawing: Drawing,
     legal: Legal,
-    /// Time of the latest packet that was followed, in nanoseconds from the start.
+    /// Time of the latest followed packet, in nanoseconds from the start.
     followed_until: i64,
     followed_packets: u64,
     arrivals: Arrivals,
     clock: Clock<'a>,
-    /// Flows of which the next packet is drawn, by its time and by their number.
+    /// Flows whose next packet is drawn, by the time of that packet and the number of the flow.
     waiting: BTreeMap<(i64, u64), Flow>,
-    /// The flows of a trace that is continued, by slot.
+    /// Flows of the followed trace by slot, until generation starts.
     followed: BTreeMap<u16, Flow>,
     is_drawing: bool,
     window: i64,
     flows: u64,
     slots: Slots,
-    settled: u64,
+    corrected: u64,
 }
 
-/// When packets really come.
+/// State of the clock's process: it draws the real times of packets.
 #[derive(Debug)]
 struct Clock<'a> {
     sampler: Sampler<'a>,
     memory: Memory,
     rng: ChaCha8Rng,
     ticks: Ticks,
-    /// Plans for packets that are followed.
+    /// Draws the planned times of followed packets.
     jitter: Jitter,
-    /// Nanoseconds from packet to packet, by which it is told how far it may be off the plan.
+    /// Mean nanoseconds from packet to packet, which sets the maximum drift from the plan.
     mean_step: f64,
 }
 
-/// The openings of a trace.
+/// State of the process of openings.
 #[derive(Debug)]
 struct Arrivals {
     memory: Memory,
     past: Past,
     rng: ChaCha8Rng,
-    /// Time of the latest.
+    /// Time of the latest opening.
     last: i64,
-    /// Time and row of the next.
+    /// Time and row of the next opening.
     next: Option<(i64, Vec<u8>)>,
 }
 
-/// A flow.
+/// An open flow and the state of its process.
 #[derive(Debug, Clone)]
 struct Flow {
     number: u64,
@@ -113,32 +119,33 @@ struct Flow {
     past: Past,
     unacknowledged: Unacknowledged,
     rng: ChaCha8Rng,
-    /// Time of its latest packet.
+    /// Time of the flow's latest packet.
     last: i64,
-    /// What all of its packets have in common.
+    /// First packet of the flow: all of the flow's packets share some of its values.
     first: Action,
-    /// Row of its next packet.
+    /// Row of the flow's next packet.
     next: Vec<u8>,
 }
 
-/// A packet of a window.
+/// A generated packet and its planned time.
 struct Packet {
     time: i64,
     flow: u64,
     action: Action,
 }
 
-/// What a window makes of a flow.
+/// What a flow sends in a window.
 struct Advanced {
     packets: Vec<Packet>,
-    settled: u64,
-    /// The flow, and when it goes on; none if it is over.
+    corrected: u64,
+    /// Time of the next packet, and the flow; None if the flow is over.
     flow: Option<(i64, Flow)>,
     slot: u16,
 }
 
 impl Autoregressive {
-    /// A trace from nothing, or, once it has [followed](TraceGenerator::follow) one, its continuation.
+    /// A new trace, or, after [`follow`](TraceGenerator::follow), the continuation of the followed
+    /// trace.
     ///
     /// # Errors
     /// If the label is not one of the generator's.
@@ -153,7 +160,7 @@ impl Autoregressive {
 }
 
 impl<'a> TraceGenerator<'a> {
-    /// A trace of the label of this number that has not begun.
+    /// A trace of the label of this number, before its first packet.
     fn new(generator: &'a Autoregressive, drawing: Drawing, label: u8) -> Self {
         let events = &generator.events;
         let [openings, packets, clock] = generator.samplers();
@@ -195,11 +202,12 @@ impl<'a> TraceGenerator<'a> {
             window: FIRST_WINDOW,
             flows: 0,
             slots: Slots::default(),
-            settled: 0,
+            corrected: 0,
         }
     }
 
-    /// Takes the next packet of the trace that is to be continued. After the first batch it is too late for that, and nothing happens.
+    /// Follows the next packet of the trace that is to be continued. After the first batch, nothing
+    /// happens.
     pub fn follow(&mut self, action: &Action) {
         if self.is_drawing {
             return;
@@ -215,7 +223,7 @@ impl<'a> TraceGenerator<'a> {
         }
     }
 
-    /// Decides on the label, if it is not yet, and takes the packets that have waited for it.
+    /// Decides on the label if it is unknown, and follows the packets that have waited for it.
     fn decide(&mut self) {
         if let Some(packets) = self.waiting_for_label.take() {
             let label = self.generator.likeliest_label(&packets);
@@ -224,7 +232,7 @@ impl<'a> TraceGenerator<'a> {
         }
     }
 
-    /// Takes the next packet of the followed trace.
+    /// Updates the state by the next packet of the followed trace.
     fn take(&mut self, action: &Action) {
         self.followed_until = self.followed_until.saturating_add(action.delta_t.max(0));
         self.followed_packets += 1;
@@ -265,8 +273,9 @@ impl<'a> TraceGenerator<'a> {
         }
     }
 
-    /// The next packets, in order, at least one until time itself ends, after 292 years. Each one's `flow_token` is the lowest slot that was
-    /// free before the window of time in which its flow opened.
+    /// The next packets, in order. There is at least one until the time overflows, after 292 years.
+    /// A flow's `flow_token` is the lowest slot that was free before the window in which the flow
+    /// opened.
     pub fn batch(&mut self) -> Vec<Action> {
         if !self.is_drawing {
             self.begin();
@@ -285,24 +294,25 @@ impl<'a> TraceGenerator<'a> {
         }
     }
 
-    /// Packets so far of which a value contradicted the flow's state, and was drawn again.
-    pub fn settled(&self) -> u64 {
-        self.settled
+    /// Number of packets so far of which a value contradicted the flow's state and was drawn again.
+    pub fn corrected(&self) -> u64 {
+        self.corrected
     }
 
-    /// The label that the trace is of: the one that was told or, once the first batch is drawn, the one under which the openings among the first
-    /// 65,536 packets of the followed trace are likeliest. None for a trace that follows no opening and was told none, and where the generator
-    /// learned traces without a label, of which the followed one seems to be.
+    /// The label of the trace: the one that was asked for or, once the first batch is drawn, the
+    /// label under which the openings among the first 65,536 packets of the followed trace are
+    /// likeliest. None if no label was asked for and no opening was followed, or if the likeliest
+    /// training traces had no label.
     pub fn label(&self) -> Option<&str> {
         self.generator.label(self.label)
     }
 
-    /// Flows that are open: those that have another packet coming.
+    /// Number of open flows, which are those with another packet to come.
     pub fn open_flows(&self) -> usize {
         self.waiting.len()
     }
 
-    /// A flow that begins with this action, which it has not yet taken.
+    /// A flow that begins with this action, before the action is added to its state.
     fn flow(&mut self, slot: u16, first: &Action) -> Flow {
         self.flows += 1;
         Flow {
@@ -318,20 +328,21 @@ impl<'a> TraceGenerator<'a> {
         }
     }
 
-    /// Draws how the openings and the followed flows go on, given that they have not yet.
+    /// Draws the next opening and the next packet of every followed flow, given that they come
+    /// after the followed packets.
     fn begin(&mut self) {
         self.decide();
         self.is_drawing = true;
         let now = self.followed_until;
         self.draw_opening(now);
         for (slot, mut flow) in std::mem::take(&mut self.followed) {
-            let mut settled = 0;
+            let mut corrected = 0;
             let time = (0..DRAWS).find_map(|_| {
                 match flow.draw(
                     &self.generator.events,
                     &self.packets,
                     &self.legal,
-                    &mut settled,
+                    &mut corrected,
                 ) {
                     Some(time) if time <= now => None,
                     drawn => Some(drawn),
@@ -346,7 +357,7 @@ impl<'a> TraceGenerator<'a> {
         }
     }
 
-    /// Draws the next opening, which is later than this time.
+    /// Draws the next opening, not before this time.
     fn draw_opening(&mut self, after: i64) {
         let arrivals = &mut self.arrivals;
         let legal = &self.legal;
@@ -369,7 +380,7 @@ impl<'a> TraceGenerator<'a> {
         arrivals.next = Some(next);
     }
 
-    /// The packets of the next window, by time; none where time ends.
+    /// The packets of the next window by time; None if the time overflows.
     fn window(&mut self) -> Option<Vec<Packet>> {
         let first = self.waiting.first_key_value().map(|((time, _), _)| *time);
         let opening = self.arrivals.next.as_ref().map(|(time, _)| *time);
@@ -399,7 +410,7 @@ impl<'a> TraceGenerator<'a> {
         let mut packets = Vec::new();
         for advanced in pieces.into_iter().flatten() {
             packets.extend(advanced.packets);
-            self.settled += advanced.settled;
+            self.corrected += advanced.corrected;
             match advanced.flow {
                 Some((time, flow)) => {
                     self.waiting.insert((time, flow.number), flow);
@@ -407,12 +418,13 @@ impl<'a> TraceGenerator<'a> {
                 None => self.slots.free(advanced.slot),
             }
         }
-        // Packets of a flow stand in order: a stable sort leaves those of one time so.
+        // The sort is stable, so packets of a flow at one time stay in order.
         packets.sort_by_key(|packet| (packet.time, packet.flow));
         Some(packets)
     }
 
-    /// Opens the flows that open before this time, or the first of them; gives back the time before which all have opened.
+    /// Opens the flows whose opening is before this time, up to the largest number of a window.
+    /// Returns the time before which all flows have opened.
     fn open(&mut self, until: i64) -> i64 {
         let mut opened = 0;
         while let Some((time, row)) = self.arrivals.next.take_if(|(time, _)| *time < until) {
@@ -422,7 +434,8 @@ impl<'a> TraceGenerator<'a> {
                 .take(&opening, &self.generator.events, &self.openings, self.label);
             self.arrivals.last = time;
             let slot = self.slots.lowest().unwrap_or_else(|| {
-                // All slots are taken: the flow that would be silent longest makes room.
+                // If all slots are taken, the flow whose next packet is the latest gives up its
+                // slot.
                 let last = self.waiting.pop_last();
                 last.map_or(0, |(_, flow)| flow.slot)
             });
@@ -432,9 +445,9 @@ impl<'a> TraceGenerator<'a> {
             };
             let mut flow = self.flow(slot, &first);
             flow.last = time;
-            self.generator.events.read(&first, &mut flow.next);
+            self.generator.events.encode_into(&first, &mut flow.next);
             self.waiting.insert((time, flow.number), flow);
-            // An endless number of flows cannot open at one time.
+            // The number of flows that open at one time is limited.
             let full = opened == MOST_AT_ONCE;
             self.draw_opening(time + i64::from(full));
             if full {
@@ -444,11 +457,11 @@ impl<'a> TraceGenerator<'a> {
         until
     }
 
-    /// Takes a flow, of which the next packet comes at `time`, through a window.
+    /// Draws the packets of a flow up to the end of a window; the next one is at `time`.
     fn advance(&self, mut flow: Flow, mut time: i64, until: i64) -> Advanced {
         let mut advanced = Advanced {
             packets: Vec::new(),
-            settled: 0,
+            corrected: 0,
             flow: None,
             slot: flow.slot,
         };
@@ -464,9 +477,14 @@ impl<'a> TraceGenerator<'a> {
                     ..action
                 },
             });
-            let settled = &mut advanced.settled;
-            match flow.draw(&self.generator.events, &self.packets, &self.legal, settled) {
-                // Nor can a flow send an endless number of packets at one time.
+            let corrected = &mut advanced.corrected;
+            match flow.draw(
+                &self.generator.events,
+                &self.packets,
+                &self.legal,
+                corrected,
+            ) {
+                // The number of packets that a flow sends at one time is limited.
                 Some(next) if advanced.packets.len() == MOST_AT_ONCE => time = next.max(until),
                 Some(next) => time = next,
                 None => return advanced,
@@ -476,7 +494,7 @@ impl<'a> TraceGenerator<'a> {
         advanced
     }
 
-    /// The packets' actions, with the times between them by the clock.
+    /// The packets' actions, with times between them by the clock.
     fn actions(&mut self, packets: Vec<Packet>) -> Vec<Action> {
         let action = |packet: Packet| {
             let planned = Planned {
@@ -494,19 +512,20 @@ impl<'a> TraceGenerator<'a> {
 }
 
 impl Clock<'_> {
-    /// Takes a packet that came then. Its plan is one that it could have had: one that it kept to would tell more than plans do.
+    /// Follows a packet. Its plan is drawn to fit the packet's time: a packet exactly on plan would
+    /// reveal more than plans do in training.
     fn follow(&mut self, events: &Events, packet: &Planned) {
         let planned = Planned {
             time: self.jitter.plan(packet.time, packet.flow, self.mean_step),
             ..*packet
         };
-        self.read(events, &planned);
+        self.plan(events, &planned);
         self.ticks.take(packet.time);
     }
 
     /// Draws the time until the next packet.
     fn step(&mut self, events: &Events, planned: &Planned) -> i64 {
-        self.read(events, planned);
+        self.plan(events, planned);
         let any = |symbol: usize, _: &[u8]| {
             Some(Choice {
                 repeated: CLASSES as u8,
@@ -517,22 +536,22 @@ impl Clock<'_> {
         let Drawn { row, .. } = self.sampler.draw(&self.memory, &mut self.rng, any);
         let now = self.ticks.now();
         let mut time = now.saturating_add(events.time(&row));
-        if (planned.time - time).abs() > leash(self.mean_step) {
+        if (planned.time - time).abs() > max_drift(self.mean_step) {
             time = planned.time.max(now);
         }
         self.ticks.take(time);
         time - now
     }
 
-    fn read(&mut self, events: &Events, planned: &Planned) {
+    fn plan(&mut self, events: &Events, planned: &Planned) {
         let mut row = Vec::new();
-        self.ticks.read(events, planned, &mut row);
+        self.ticks.encode_into(events, planned, &mut row);
         self.sampler.take(&mut self.memory, &row);
     }
 }
 
 impl Arrivals {
-    /// Takes an opening into account, whose `delta_t` is the time since the one before.
+    /// Updates the state by an opening, whose `delta_t` is the time since the opening before.
     fn take(&mut self, opening: &Action, events: &Events, openings: &Sampler<'_>, label: u8) {
         let input = input(events, opening, Unacknowledged::default(), label);
         openings.take(&mut self.memory, &input);
@@ -541,7 +560,8 @@ impl Arrivals {
 }
 
 impl Flow {
-    /// Takes its next packet into account, whose `delta_t` is the time since the one before.
+    /// Updates the state by the flow's next packet, whose `delta_t` is the time since the flow's
+    /// packet before.
     fn take(&mut self, action: &Action, events: &Events, packets: &Sampler<'_>, label: u8) {
         self.unacknowledged.take(action);
         let input = input(events, action, self.unacknowledged, label);
@@ -549,18 +569,18 @@ impl Flow {
         self.past.take(&input[..events.len()], events);
     }
 
-    /// Draws the packet after the latest one, and gives back its time; none if the flow is over.
+    /// Draws the next packet and returns its time; None if the flow is over.
     fn draw(
         &mut self,
         events: &Events,
         packets: &Sampler<'_>,
         legal: &Legal,
-        settled: &mut u64,
+        corrected: &mut u64,
     ) -> Option<i64> {
         let drawn = packets.draw(&self.memory, &mut self.rng, |symbol, row| {
             legal.choice(symbol, row, &self.past, Some(&self.first))
         });
-        *settled += u64::from(drawn.settled);
+        *corrected += u64::from(drawn.corrected);
         if drawn.row[ENDS] == 1 {
             return None;
         }
@@ -570,12 +590,12 @@ impl Flow {
     }
 }
 
-/// The time of an event that comes so long after another.
+/// The time after a gap, which is limited to a day.
 fn later(time: i64, gap: i64) -> i64 {
     time.saturating_add(gap.min(LONGEST_GAP))
 }
 
-/// An event as a process reads it.
+/// The row of an event that a process reads.
 pub(super) fn input(
     events: &Events,
     action: &Action,
@@ -583,17 +603,17 @@ pub(super) fn input(
     label: u8,
 ) -> Vec<u8> {
     let mut row = Vec::with_capacity(events.len() + Unacknowledged::DIGITS + 1);
-    events.read(action, &mut row);
-    unacknowledged.read(&mut row);
+    events.encode_into(action, &mut row);
+    unacknowledged.encode_into(&mut row);
     row.push(label);
     row
 }
 
-/// Slots, the lowest free one first.
+/// Allocation of slots: the lowest free slot comes first.
 #[derive(Debug, Default)]
 struct Slots {
     free: BinaryHeap<Reverse<u16>>,
-    /// Slots that were ever taken.
+    /// Number of slots that were ever taken.
     taken: usize,
 }
 
@@ -607,7 +627,8 @@ impl Slots {
         Some(slot)
     }
 
-    /// Takes the slot of a flow that is followed; those below it are taken too, by flows that came before.
+    /// Marks the slot of a followed flow as taken. Lower slots count as taken, too: earlier flows
+    /// took them.
     fn take(&mut self, slot: u16) {
         self.taken = self.taken.max(usize::from(slot) + 1);
     }

@@ -1,4 +1,4 @@
-//! Training the autoregressive generator: what the training loop is told of it.
+//! Training of the autoregressive generator: its task for the training loop.
 
 use std::fmt;
 use std::ops::{ControlFlow, Range};
@@ -13,7 +13,7 @@ use tracecodec::action::OptionProfiles;
 use tracecodec::artifact::SourceEntry;
 
 use super::config::{AutoregressiveConfig, TrainConfig};
-use super::courses::{Course, Courses, Fate, SPAN};
+use super::event_sequences::{Ending, EventSequences, ProcessSequences, SPAN};
 use super::events::{Activity, CLASSES, ENDS, Events};
 use super::network::{Batch, Process};
 use super::past::Past;
@@ -29,23 +29,23 @@ use crate::train::{
 };
 use crate::weights::Weights;
 
-/// Spans that a validation computes at a time.
+/// Spans that a thread validates at once.
 const PIECE: usize = 2;
 
-/// Spans of each process that a guess counts the values of.
+/// Training spans of each process that the frequencies of a guess are counted on.
 const GUESS_SPANS: usize = 256;
 
 /// Adam's epsilon.
 const EPSILON: f32 = 1e-8;
 
-/// The processes of a trace.
+/// The networks of all processes.
 #[derive(Module, Debug)]
 pub(super) struct Networks {
-    /// Of the openings.
+    /// Network of the openings.
     pub(super) openings: Process,
-    /// Of the packets of a flow.
+    /// Network of the packets of a flow.
     pub(super) packets: Process,
-    /// Of the clock.
+    /// Network of the clock.
     pub(super) clock: Process,
 }
 
@@ -62,27 +62,29 @@ impl Networks {
 /// A span of one of the processes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Span {
-    /// Its number.
+    /// Number of the process.
     process: usize,
     number: usize,
 }
 
-/// Spans of packets that come with one of openings, at most: openings are so much fewer that they would hardly be learned.
+/// Largest number of packet spans for each opening span. Openings are so rare that they would
+/// hardly be learned otherwise.
 const RATIO: usize = 15;
 
-/// Which spans there are: those of the openings first, as often as it takes, then those of the packets, then those of the clock.
+/// The spans of a data set: spans of openings first, each several times, then spans of packets,
+/// then spans of the clock.
 #[derive(Debug)]
 struct Spans {
-    /// Of each process.
+    /// Number of spans of each process.
     counts: [usize; PROCESSES],
-    /// How often those of the openings come.
+    /// How often each span of openings occurs.
     times: usize,
 }
 
 impl Spans {
     /// The spans to train on.
-    fn of(courses: &Courses) -> Self {
-        let counts = courses.processes().map(Course::spans);
+    fn of(sequences: &EventSequences) -> Self {
+        let counts = sequences.processes().map(ProcessSequences::spans);
         let times = counts[PACKETS] / (RATIO * counts[OPENINGS].max(1));
         Self {
             counts,
@@ -90,9 +92,9 @@ impl Spans {
         }
     }
 
-    /// The spans to validate with: each once.
-    fn once(courses: &Courses) -> Self {
-        let counts = courses.processes().map(Course::spans);
+    /// The spans to validate with, each once.
+    fn once(sequences: &EventSequences) -> Self {
+        let counts = sequences.processes().map(ProcessSequences::spans);
         Self { counts, times: 1 }
     }
 
@@ -138,20 +140,23 @@ impl Examples for Spans {
 pub struct Validation {
     /// Optimiser steps so far.
     pub step: u64,
-    /// Nats a packet of the trace: of the packet itself, of its step of the clock, and of the openings, as many as come on a packet.
+    /// Nats a packet of the trace: those of the packet, of its step of the clock, and of openings,
+    /// in proportion to their share.
     pub loss: f64,
-    /// Nats that a packet costs, given the packets of its flow before it.
+    /// Negative log-likelihood in nats of a packet, given the packets of its flow before it.
     pub packets: f64,
-    /// Nats that an opening costs, given the openings before it.
+    /// Negative log-likelihood in nats of an opening, given the openings before it.
     pub openings: f64,
-    /// Nats that a step of the clock costs, given the steps before it and the plan.
+    /// Negative log-likelihood in nats of a step of the clock, given the steps before it and the
+    /// plan.
     pub clock: f64,
-    /// Mean nats an event of the training since the last validation, of all processes as they come.
+    /// Mean nats of a training event since the last validation, over all processes in their
+    /// proportion.
     pub training_loss: f64,
 }
 
 impl fmt::Display for Validation {
-    /// As in `12.345 nats a packet, 20.12 an opening, 9.876 a step of the clock`.
+    /// Formats it as in `12.345 nats a packet, 20.12 an opening, 9.876 a step of the clock`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (packets, openings, clock) = (self.packets, self.openings, self.clock);
         write!(
@@ -173,7 +178,7 @@ pub type Manifest = train::Manifest<Origin, Validation>;
 /// Settings and data of the training of an autoregressive generator.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Origin {
-    /// Settings.
+    /// Settings of the training.
     pub training: AutoregressiveConfig,
     /// Files that the packets came from.
     pub sources: Vec<SourceEntry>,
@@ -183,25 +188,27 @@ pub struct Origin {
     pub validation_packets: u64,
 }
 
-/// What a training reads.
+/// Training and validation data.
 #[derive(Debug, Clone)]
 pub struct Data {
-    /// To train on.
-    pub training: Courses,
-    /// To select the best weights with.
-    pub validation: Courses,
-    /// The dictionary that gives `tcp_opt_profile` its meaning in both.
+    /// Sequences to train on.
+    pub training: EventSequences,
+    /// Sequences to select the best weights with.
+    pub validation: EventSequences,
+    /// Dictionary that gives `tcp_opt_profile` its meaning in both.
     pub profiles: OptionProfiles,
-    /// Files that they came from: for the manifest alone.
+    /// Files that the packets came from, for the manifest.
     pub sources: Vec<SourceEntry>,
 }
 
-/// Trains a generator and leaves the best one in the session's folder, with `history.jsonl` and `manifest.json`. Checkpoints and `progress`
-/// are those of the codec's [`train`](crate::codec::training::train).
+/// Trains a generator and leaves the best one in the session's folder, with `history.jsonl` and
+/// `manifest.json`. Checkpoints and `progress` are those of the codec's
+/// [`train`](crate::codec::training::train).
 ///
 /// # Errors
-/// If a setting is out of its range, there are no packets, a file cannot be read or written, the loss is no longer finite, the training was
-/// stopped, or the checkpoint is of other data or settings.
+/// If a setting is out of its range, there are no packets, a file cannot be read or written, the
+/// loss is no longer finite, the training was stopped, or the checkpoint is of other data or
+/// settings.
 pub fn train(
     config: &AutoregressiveConfig,
     data: &Data,
@@ -210,14 +217,14 @@ pub fn train(
 ) -> Result<(Autoregressive, Report<Validation>), Error> {
     session.check_cpu()?;
     config.check()?;
-    for (name, courses) in [
+    for (name, sequences) in [
         ("training", &data.training),
         ("validation", &data.validation),
     ] {
-        if courses.packets() == 0 {
+        if sequences.packets() == 0 {
             return Err(Error::NoData(name));
         }
-        if courses.openings() < 2 {
+        if sequences.openings() < 2 {
             return Err(Error::NoOpenings(name));
         }
     }
@@ -239,7 +246,7 @@ pub fn train(
     Ok((Autoregressive::load(session.folder)?, report))
 }
 
-/// The digest that tells whether a checkpoint belongs to a training.
+/// Digest of settings and data, by which a checkpoint is recognised.
 fn run_digest(config: &AutoregressiveConfig, data: &Data) -> String {
     let mut hasher = blake3::Hasher::new();
     let settings = serde_json::json!([config, data.profiles.to_hex(), data.training.labels()]);
@@ -292,21 +299,22 @@ impl<'a> AutoregressiveTask<'a> {
         })
     }
 
-    /// The spans of one process as a batch. A label is hidden where `hides` says so.
+    /// The spans of one process as a batch. Whenever `hides` returns true, a span's label is
+    /// hidden.
     fn batch(
         &self,
-        courses: &Courses,
+        sequences: &EventSequences,
         spans: &[Span],
         process: usize,
         mut hides: impl FnMut() -> bool,
     ) -> Batch {
-        let course = courses.processes()[process];
+        let sequence = sequences.processes()[process];
         let mut batch = Batch::default();
         for span in spans.iter().filter(|span| span.process == process) {
             batch.spans += 1;
             self.add_span(
-                course,
-                course.span(span.number),
+                sequence,
+                sequence.span(span.number),
                 process,
                 hides(),
                 &mut batch,
@@ -317,7 +325,7 @@ impl<'a> AutoregressiveTask<'a> {
 
     fn add_span(
         &self,
-        course: &Course,
+        sequence: &ProcessSequences,
         span: Range<usize>,
         process: usize,
         hides: bool,
@@ -326,13 +334,13 @@ impl<'a> AutoregressiveTask<'a> {
         let padding = SPAN - span.len();
         let mut past = Past::default();
         for event in span.clone() {
-            let row = course.row(event);
-            let begins = course.starts(event);
+            let row = sequence.row(event);
+            let begins = sequence.starts(event);
             if begins {
                 past = Past::default();
             }
             if process != CLOCK {
-                past.take(course.told(event), &self.events);
+                past.take(sequence.told(event), &self.events);
             }
             batch.inputs.extend_from_slice(row);
             if hides {
@@ -340,26 +348,26 @@ impl<'a> AutoregressiveTask<'a> {
             }
             let keeps = !begins && event > span.start;
             batch.keep.push(f32::from(u8::from(keeps)));
-            match course.fate(event) {
-                Fate::Next if process == CLOCK => add_step(course.told(event + 1), batch),
-                Fate::Next => self.add_next(course.told(event + 1), process, &past, batch),
-                fate => add_last(fate, &past, course.symbols(), batch),
+            match sequence.ending(event) {
+                Ending::Continues if process == CLOCK => add_step(sequence.told(event + 1), batch),
+                Ending::Continues => self.add_next(sequence.told(event + 1), process, &past, batch),
+                ending => add_last(ending, &past, sequence.symbols(), batch),
             }
         }
         for _ in 0..padding {
-            batch.inputs.extend_from_slice(course.row(span.start));
+            batch.inputs.extend_from_slice(sequence.row(span.start));
             batch.keep.push(0.0);
-            add_last(Fate::Unknown, &past, course.symbols(), batch);
+            add_last(Ending::Censored, &past, sequence.symbols(), batch);
         }
     }
 
-    /// What an event that is followed by another is to tell.
+    /// Adds the targets of an event that is followed by another.
     fn add_next(&self, next: &[u8], process: usize, past: &Past, batch: &mut Batch) {
         let role = self.events.action(next).role() as usize;
         let direction = self.events.position("dir");
         batch.targets.extend_from_slice(next);
         for symbol in 0..next.len() {
-            // Openings never end.
+            // A sequence of openings never ends.
             let is_told = symbol != ENDS || process == PACKETS;
             let counts = is_told && self.activity.covers(next, symbol);
             batch.mask.push(f32::from(u8::from(counts)));
@@ -368,15 +376,15 @@ impl<'a> AutoregressiveTask<'a> {
         }
     }
 
-    /// Nats a packet of the validation trace, of nats an event of each process.
+    /// Nats a packet of the validation trace, from the nats of an event of each process.
     fn nats_a_packet(&self, [openings, packets, clock]: [f64; PROCESSES]) -> f64 {
-        let courses = &self.data.validation;
-        let opening_share = courses.openings() as f64 / courses.packets() as f64;
+        let sequences = &self.data.validation;
+        let opening_share = sequences.openings() as f64 / sequences.packets() as f64;
         packets + clock + opening_share * openings
     }
 
-    /// Nats an event of the validation spans of a process, for a guess that knows how frequent each value of a symbol is in
-    /// training, and nothing else.
+    /// Nats an event of the validation spans of a process, for a guess by the frequency of each
+    /// symbol's values in training.
     fn guess_nats(&self, process: usize) -> f64 {
         let training = Spans::once(&self.data.training).spread(GUESS_SPANS);
         let symbols = self.data.training.processes()[process].symbols();
@@ -388,44 +396,44 @@ impl<'a> AutoregressiveTask<'a> {
                 counts[symbol][value] += 1.0;
             },
         );
-        let courses = &self.data.validation;
+        let sequences = &self.data.validation;
         let mut nats = 0.0;
         each_target(
-            &self.batch(courses, &self.validation, process, || false),
+            &self.batch(sequences, &self.validation, process, || false),
             symbols,
             |symbol, value| {
                 let all: f64 = counts[symbol].iter().sum();
                 nats -= (counts[symbol][value] / all).ln();
             },
         );
-        let course = courses.processes()[process];
+        let sequence = sequences.processes()[process];
         let spans = self
             .validation
             .iter()
             .filter(|span| span.process == process);
-        let events: usize = spans.map(|span| course.span(span.number).len()).sum();
+        let events: usize = spans.map(|span| sequence.span(span.number).len()).sum();
         nats / (events as f64).max(1.0)
     }
 
     /// Nats an event of the validation spans of a process.
     fn validation_nats(&self, process: usize) -> f64 {
         let pieces: Vec<&[Span]> = self.validation.chunks(PIECE).collect();
-        let courses = &self.data.validation;
+        let sequences = &self.data.validation;
         let sums = ordered(
             self.threads,
             pieces.len(),
             || (),
             |(), i| {
-                let batch = self.batch(courses, pieces[i], process, || false);
+                let batch = self.batch(sequences, pieces[i], process, || false);
                 if batch.spans == 0 {
                     return (0.0, 0.0);
                 }
                 let network = self.networks.of(process);
-                let nats: f32 = network.surprise(&batch).into_scalar();
+                let nats: f32 = network.nats(&batch).into_scalar();
                 let of = |span: &&Span| span.process == process;
                 let spans = pieces[i].iter().filter(of);
-                let course = courses.processes()[process];
-                let events: usize = spans.map(|span| course.span(span.number).len()).sum();
+                let sequence = sequences.processes()[process];
+                let events: usize = spans.map(|span| sequence.span(span.number).len()).sum();
                 (f64::from(nats), events as f64)
             },
         );
@@ -438,7 +446,7 @@ impl<'a> AutoregressiveTask<'a> {
     }
 }
 
-/// Visits the symbols and values of a batch that are to be predicted.
+/// Calls `visit` with the symbol and the value of every target that counts.
 fn each_target(batch: &Batch, symbols: usize, mut visit: impl FnMut(usize, usize)) {
     for (i, (&value, &mask)) in batch.targets.iter().zip(&batch.mask).enumerate() {
         if mask > 0.0 {
@@ -447,22 +455,22 @@ fn each_target(batch: &Batch, symbols: usize, mut visit: impl FnMut(usize, usize
     }
 }
 
-/// What a step of the clock is to tell: all of the next one.
+/// Adds the targets of a step of the clock: all symbols of the next step.
 fn add_step(next: &[u8], batch: &mut Batch) {
     batch.targets.extend_from_slice(next);
     batch.mask.extend(vec![1.0; next.len()]);
     batch.copies.extend(vec![CLASSES as u8; next.len()]);
 }
 
-/// What an event that is the last is to tell: that it is, where that is known.
-fn add_last(fate: Fate, past: &Past, symbols: usize, batch: &mut Batch) {
-    let ends = u8::from(fate == Fate::End);
+/// Adds the target of a last event: that the sequence ends, or nothing if it is censored.
+fn add_last(ending: Ending, past: &Past, symbols: usize, batch: &mut Batch) {
+    let ends = u8::from(ending == Ending::Ends);
     let mut row = vec![0; symbols];
     let mut mask = vec![0.0; symbols];
     (row[ENDS], mask[ENDS]) = (ends, f32::from(ends));
     batch.targets.extend(row);
     batch.mask.extend(mask);
-    // What may be repeated must not tell whether there is a next event.
+    // Values that may be repeated must not reveal whether there is a next event.
     batch
         .copies
         .extend((0..symbols).map(|symbol| past.value(symbol, None)));
@@ -487,7 +495,7 @@ impl Task for AutoregressiveTask<'_> {
         &self.tensors
     }
 
-    /// Nats an event.
+    /// Mean negative log-likelihood of an event, in nats.
     fn objective(
         &self,
         network: &Networks,
@@ -497,12 +505,12 @@ impl Task for AutoregressiveTask<'_> {
     ) -> Tensor<1> {
         let mut rng = stream(self.config.seed, Purpose::Batch, place);
         let mut hides = || rng.random_bool(self.config.label_dropout);
-        let surprises = (0..PROCESSES).filter_map(|process| {
+        let nats = (0..PROCESSES).filter_map(|process| {
             let batch = self.batch(&self.data.training, spans, process, &mut hides);
-            (batch.spans > 0).then(|| network.of(process).surprise(&batch))
+            (batch.spans > 0).then(|| network.of(process).nats(&batch))
         });
-        let surprise = surprises.reduce(|a, b| a + b);
-        surprise.expect("there are spans") / (at.batch * SPAN) as f64
+        let nats = nats.reduce(|a, b| a + b);
+        nats.expect("there are spans") / (at.batch * SPAN) as f64
     }
 
     fn update(&self, at: &Position<'_, Validation>) -> Update {
@@ -563,17 +571,17 @@ mod tests {
 
     use super::*;
 
-    /// Flows of a SYN and a FIN of either side, over at once.
-    fn courses(flows: u16) -> Courses {
-        let mut courses = Courses::new(&[]);
-        courses.begin(None);
+    /// Flows of a SYN and a FIN of each side, one flow after the other.
+    fn sequences(flows: u16) -> EventSequences {
+        let mut sequences = EventSequences::new(&[]);
+        sequences.begin(None);
         for flow_token in 0..flows {
             for (flow_evt, dir, tcp_ctrl) in [
                 (FlowEvent::Open, Direction::Orig, Control::Syn),
                 (FlowEvent::Continue, Direction::Orig, Control::Fin),
                 (FlowEvent::Continue, Direction::Resp, Control::Fin),
             ] {
-                courses.push(&Action {
+                sequences.push(&Action {
                     flow_token,
                     flow_evt,
                     dir,
@@ -583,14 +591,14 @@ mod tests {
                 });
             }
         }
-        courses.end();
-        courses
+        sequences.end();
+        sequences
     }
 
     fn batch_of(process: usize) -> Batch {
         let data = Data {
-            training: courses(5),
-            validation: courses(2),
+            training: sequences(5),
+            validation: sequences(2),
             profiles: OptionProfiles::new(),
             sources: Vec::new(),
         };
@@ -601,7 +609,8 @@ mod tests {
         task.batch(&data.training, &[span], process, || false)
     }
 
-    /// What may be repeated is the same before a next event and before none: else it would tell which is to come.
+    /// Values that may be repeated are the same before a next event and before none; otherwise they
+    /// would reveal which one comes.
     #[test]
     fn test_nothing_but_the_targets_tells_that_a_course_ends() {
         let batch = batch_of(PACKETS);
@@ -613,7 +622,7 @@ mod tests {
             assert_eq!(of(&batch.copies, event), 0, "{event}");
             assert_eq!(batch.mask[event * symbols + ENDS], 1.0);
         }
-        // Padding tells nothing.
+        // Padding has no target that counts.
         assert_eq!(
             batch.inputs.len() / batch.keep.len() * SPAN,
             batch.inputs.len()

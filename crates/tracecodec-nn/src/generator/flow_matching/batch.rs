@@ -1,16 +1,16 @@
-//! Windows as the network reads them.
+//! Windows that the network reads.
 
 /// Windows at points of their flows.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Batch {
-    /// `[windows, prefix + suffix, channels]`: clean prefixes, padded in front, and suffixes on their way from noise. Padding may hold
-    /// anything.
+    /// `[windows, prefix + suffix, channels]`: clean prefixes, padded in front, and suffixes
+    /// between noise and data. Padding may hold any values.
     pub(super) x: Vec<f32>,
-    /// Rows of each window that are padding.
+    /// Number of padding rows of each window.
     pub(super) padding: Vec<usize>,
-    /// How far each suffix is on its way, from 0 for noise to 1.
+    /// Flow time of each suffix, from 0 for noise to 1 for data.
     pub(super) times: Vec<f32>,
-    /// Each window's label; 0 for none.
+    /// Label of each window; 0 for no label.
     pub(super) labels: Vec<usize>,
 }
 
@@ -21,17 +21,18 @@ impl Batch {
     }
 }
 
-/// Windows on straight paths from noise, xₜ = (1 - t) x₀ + t x₁, and the velocities of the paths, x₁ - x₀.
+/// Windows on straight paths from noise, xₜ = (1 - t) x₀ + t x₁, and the velocities of the paths,
+/// x₁ - x₀.
 #[derive(Debug, Default)]
 pub(super) struct Paths {
-    /// The windows at their times.
+    /// Windows at their flow times.
     pub(super) batch: Batch,
-    /// `[windows, suffix, channels]`.
+    /// Velocities of the suffixes, `[windows, suffix, channels]`.
     pub(super) velocities: Vec<f32>,
 }
 
 impl Paths {
-    /// Appends a window: its prefix, padded by so many rows, its suffix, a time, and noise.
+    /// Appends a window: its prefix, padded by so many rows, its suffix, a flow time, and noise.
     pub(super) fn push(
         &mut self,
         (prefix, padding): (&[f32], usize),

@@ -7,14 +7,14 @@ use tracecodec::choice::Choice;
 use crate::error::Error;
 use crate::train::{Budget, positive, rule};
 
-/// Settings that belong together.
+/// Named settings of a generator and its training.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Preset {
-    /// [`FlowMatchingConfig::small`].
+    /// The settings [`FlowMatchingConfig::small`].
     #[default]
     Small,
-    /// [`FlowMatchingConfig::paper`].
+    /// The settings [`FlowMatchingConfig::paper`].
     Paper,
 }
 
@@ -42,17 +42,17 @@ pub struct FlowMatchingConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkConfig {
-    /// Transformer blocks. Default 4.
+    /// Number of Transformer blocks. Default 4.
     pub layers: usize,
-    /// Numbers of a token, a multiple of `heads`. Default 128.
+    /// Width of a token, a multiple of `heads`. Default 128.
     pub width: usize,
-    /// Attention heads. Default 4.
+    /// Number of attention heads. Default 4.
     pub heads: usize,
-    /// Width of the feed-forward blocks, in widths. Default 4.
+    /// Width of the feed-forward layers, as a multiple of `width`. Default 4.
     pub ratio: usize,
-    /// Rows that the generator goes on from; 0 for none. Default 128.
+    /// Rows of the prefix that the generator reads; 0 for none. Default 128.
     pub prefix: usize,
-    /// Rows that it generates at a time. Default 128.
+    /// Rows of the suffix that it generates at once. Default 128.
     pub suffix: usize,
 }
 
@@ -64,23 +64,25 @@ pub struct TrainConfig {
     pub seed: u64,
     /// Optimiser steps. Default 2,000.
     pub steps: u64,
-    /// Budget in minutes instead of steps, preparation and validations included. Default none.
+    /// Budget in minutes instead of steps, including preparation and validations. Default none.
     pub minutes: Option<f64>,
-    /// Windows a step. Default 16.
+    /// Windows in a step. Default 16.
     pub batch: usize,
-    /// Windows of a step that are computed at a time; it divides `batch`. Default 4.
+    /// Windows of a step that are computed at once; it divides `batch`. Default 4.
     pub micro_batch: usize,
-    /// Windows that are shuffled together and kept in memory, in chunks of 16; a pool more is read ahead. Default 1,024.
+    /// Windows that are shuffled together and kept in memory, in chunks of 16; another pool is read
+    /// ahead. Default 1,024.
     pub shuffle_pool: usize,
-    /// Rows from the suffix of one window to that of the next. Default 64.
+    /// Rows between the suffixes of neighbouring windows. Default 64.
     pub stride: usize,
-    /// How many times an epoch takes the windows without a whole prefix: with what begins a sequence. Default 4.
+    /// How often an epoch repeats the windows without a whole prefix, which show how sequences
+    /// begin. Default 4.
     pub starts: usize,
-    /// Share of what a block adds to a token that is dropped. Default 0.
+    /// Dropout rate of the blocks' outputs. Default 0.
     pub dropout: f32,
-    /// Share of the windows that are learned without their label. Default 0.1.
+    /// Share of the windows whose label is hidden in training. Default 0.1.
     pub label_dropout: f64,
-    /// Weight of the time channel in the loss; the others have 1. Default 0.04.
+    /// Weight of the time channel in the loss; the other channels have weight 1. Default 0.04.
     pub time_weight: f64,
     /// Peak learning rate. Default 1e-3.
     pub learning_rate: f64,
@@ -96,9 +98,9 @@ pub struct TrainConfig {
     pub weight_decay: f32,
     /// Largest norm of the gradient. Default 1.
     pub clip: f32,
-    /// Decay rate of the weights' moving average; none keeps no average. Default 0.999.
+    /// Decay rate of the weights' moving average; None for no average. Default 0.999.
     pub ema_decay: Option<f64>,
-    /// Validations in the course of the training. Default 20.
+    /// Validations during the training. Default 20.
     pub validations: u32,
     /// Windows of a validation, spread evenly over the validation data. Default 128.
     pub validation_windows: usize,
@@ -154,7 +156,8 @@ impl FlowMatchingConfig {
         Self::default()
     }
 
-    /// The paper's generator (its "Latent-interface training protocol"). The warm-up is of 1,000 steps. It is meant for a large GPU.
+    /// The paper's generator (its "Latent-interface training protocol"), with a warm-up of 1,000
+    /// steps. It is meant for a large GPU.
     pub fn paper() -> Self {
         Self {
             model: NetworkConfig {
@@ -193,7 +196,7 @@ impl FlowMatchingConfig {
         }
     }
 
-    /// The same settings where an object of settings, as in `{"train": {"seed": 1}}`, does not say otherwise.
+    /// These settings, changed by an object of settings, as in `{"train": {"seed": 1}}`.
     ///
     /// # Errors
     /// If a setting is unknown or of another type.
@@ -203,7 +206,7 @@ impl FlowMatchingConfig {
         serde_json::from_value(merged)
     }
 
-    /// Whether a training with these settings can start.
+    /// Checks that a training with these settings can start.
     ///
     /// # Errors
     /// If a setting is out of its range.
@@ -213,7 +216,7 @@ impl FlowMatchingConfig {
     }
 }
 
-/// Puts the values of one object in the place of those of another.
+/// Replaces the values of one object by those of another.
 fn merge(into: &mut Value, from: &Value) {
     match (into, from) {
         (Value::Object(into), Value::Object(from)) => {
@@ -226,20 +229,20 @@ fn merge(into: &mut Value, from: &Value) {
 }
 
 impl NetworkConfig {
-    /// Tokens of a window.
+    /// Number of tokens of a window.
     pub(super) fn tokens(&self) -> usize {
         self.prefix + self.suffix
     }
 
-    /// Weights of a block's attention over a window.
+    /// Number of attention weights of a block over a window.
     pub(super) fn attention_weights(&self) -> usize {
         self.heads * self.tokens() * self.tokens()
     }
 
-    /// Whether the shape is one.
+    /// Checks that a generator of this shape can be built.
     ///
     /// # Errors
-    /// If it is not.
+    /// If a number is out of its range.
     pub fn check(&self) -> Result<(), Error> {
         for (name, size, least, most) in [
             ("layers", self.layers, 1, 256),
@@ -258,7 +261,7 @@ impl NetworkConfig {
 }
 
 impl TrainConfig {
-    /// What the loop needs to know.
+    /// The settings that the training loop needs.
     pub(super) fn budget(&self) -> Budget {
         Budget {
             seed: self.seed,

@@ -1,12 +1,13 @@
-//! A conditional flow-matching generator (Lipman et al. 2023): a velocity field that carries noise to the rows that follow a prefix.
+//! A conditional flow-matching generator (Lipman et al. 2023): a velocity field that transports
+//! noise to the rows that follow a prefix.
 //!
 //! ```text
 //! training:  prefix, xₜ = (1 - t) x₀ + t x₁ → network → v,  |v - (x₁ - x₀)|² on the suffix
 //! sampling:  prefix, x₀ ~ N(0, I) → dx/dt = v(x, t) from 0 to 1 → suffix
 //! ```
 //!
-//! All of it happens on a scale on which every channel has mean 0 and deviation 1 over the training rows; outside, rows are as sequences
-//! hold them.
+//! The network works on the scale on which every channel has mean 0 and standard deviation 1 over
+//! the training rows; rows that go in and come out are on the scale of the sequences.
 
 mod batch;
 mod config;
@@ -30,7 +31,7 @@ use crate::weights::Weights;
 use batch::Batch;
 use network::VelocityNetwork;
 
-/// A trained, or fresh, generator.
+/// A flow-matching generator.
 #[derive(Debug)]
 pub struct FlowMatching {
     config: NetworkConfig,
@@ -40,19 +41,20 @@ pub struct FlowMatching {
     placed: Placed<VelocityNetwork>,
 }
 
-/// A suffix to sample.
+/// A request for one suffix.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Request<'a> {
-    /// Rows to go on from, row-major: the last of them, where there are more than the generator reads; none at the start of a sequence.
+    /// Rows of the prefix, row-major. If there are more than the generator reads, the last ones
+    /// count; empty at the start of a sequence.
     pub prefix: &'a [f32],
-    /// Kind of traffic; one that the generator does not know is none.
+    /// Label of the traffic; an unknown label counts as no label.
     pub label: Option<&'a str>,
-    /// Names the noise among all of the seed.
+    /// Number of the noise among all noise of the seed.
     pub place: u64,
 }
 
 impl FlowMatching {
-    /// A generator with fresh weights for rows of this kind.
+    /// A generator with fresh weights for rows of this representation.
     fn new(
         config: &NetworkConfig,
         representation: &Representation,
@@ -74,13 +76,13 @@ impl FlowMatching {
         })
     }
 
-    /// The same generator on so many threads of the CPU. Results do not depend on it.
+    /// Sets the number of CPU threads. Results do not depend on it.
     pub fn with_threads(mut self, threads: usize) -> Self {
         self.placed = self.placed.with_threads(threads);
         self
     }
 
-    /// The same generator on another device.
+    /// Moves the generator to another device.
     ///
     /// # Errors
     /// If this build lacks the device's feature, or the machine has no such device.
@@ -89,42 +91,42 @@ impl FlowMatching {
         Ok(self)
     }
 
-    /// The generator's shape.
+    /// Shape of the generator.
     pub fn config(&self) -> &NetworkConfig {
         &self.config
     }
 
-    /// What its rows are.
+    /// Representation of its rows.
     pub fn representation(&self) -> &Representation {
         &self.representation
     }
 
-    /// The scale of its rows' channels.
+    /// Scale of the channels of its rows.
     pub fn statistics(&self) -> &Statistics {
         &self.statistics
     }
 
-    /// Labels that it knows.
+    /// Names of its labels.
     pub fn labels(&self) -> &[String] {
         &self.labels
     }
 
-    /// Numbers of a row.
+    /// Number of channels of a row.
     pub fn channels(&self) -> usize {
         self.representation.channels()
     }
 
-    /// Rows that it goes on from, at most.
+    /// Largest number of rows of a prefix.
     pub fn prefix(&self) -> usize {
         self.config.prefix
     }
 
-    /// Rows that it generates at a time.
+    /// Number of rows of a suffix.
     pub fn suffix(&self) -> usize {
         self.config.suffix
     }
 
-    /// BLAKE3 digest of the weights: tells generators apart.
+    /// BLAKE3 digest of the weights, which identifies the generator.
     pub fn digest(&self) -> String {
         self.placed.digest()
     }
@@ -142,9 +144,10 @@ impl FlowMatching {
         self.placed.set_weights(weights);
     }
 
-    /// The rows that follow a prefix, as many as [`suffix`](Self::suffix), row-major: a draw that `seed` and `place` name. The prefix are the
-    /// rows to go on from: the last of them, where there are more than the generator reads; none at the start of a sequence. A label
-    /// that the generator does not know is none.
+    /// Samples the rows that follow a prefix, as many as [`suffix`](Self::suffix), row-major.
+    /// `seed` and `place` determine the noise. If the prefix has more rows than the generator
+    /// reads, the last ones count; it is empty at the start of a sequence. An unknown label counts
+    /// as no label.
     pub fn sample(
         &self,
         prefix: &[f32],
@@ -162,7 +165,7 @@ impl FlowMatching {
             .restore(&self.sample_normal(&request, *solver, seed))
     }
 
-    /// The same for several requests at once, on several threads.
+    /// Samples suffixes for several requests, on several threads.
     pub fn sample_all(
         &self,
         requests: &[Request<'_>],
@@ -175,7 +178,7 @@ impl FlowMatching {
         })
     }
 
-    /// The same on the scale of the network.
+    /// Samples suffixes for several requests, on the scale of the network.
     pub(super) fn sample_all_normal(
         &self,
         requests: &[Request<'_>],
@@ -187,7 +190,8 @@ impl FlowMatching {
         })
     }
 
-    /// Work on requests, one at a time on each thread: so the result of one does not depend on its company.
+    /// Maps a function over requests, one request at a time on each thread: a result does not
+    /// depend on the other requests.
     fn each<T: Send>(
         &self,
         requests: &[Request<'_>],
@@ -197,7 +201,7 @@ impl FlowMatching {
         ordered(threads, requests.len(), || (), |(), i| work(&requests[i]))
     }
 
-    /// A suffix on the scale of the network.
+    /// Samples a suffix on the scale of the network.
     fn sample_normal(&self, request: &Request<'_>, solver: Solver, seed: u64) -> Vec<f32> {
         let (prefix, padding) = self.frame(request.prefix);
         let mut batch = Batch {
@@ -219,7 +223,8 @@ impl FlowMatching {
         })
     }
 
-    /// A prefix as the network reads it: of its own length, on its own scale, and with so many rows of padding in front.
+    /// A prefix that the network reads: cut to its length, on its scale, with so many rows of
+    /// padding in front.
     fn frame(&self, rows: &[f32]) -> (Vec<f32>, usize) {
         let channels = self.channels();
         let count = (rows.len() / channels).min(self.prefix());
@@ -231,7 +236,7 @@ impl FlowMatching {
         (prefix, padding)
     }
 
-    /// Number of a label; 0 for none.
+    /// Number of a label; 0 for no label.
     fn label(&self, label: Option<&str>) -> usize {
         let known = label.and_then(|label| self.labels.iter().position(|known| known == label));
         known.map_or(0, |label| label + 1)

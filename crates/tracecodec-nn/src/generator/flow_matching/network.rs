@@ -10,23 +10,24 @@ use super::batch::Batch;
 use super::config::NetworkConfig;
 use crate::layers::{Dropout, TransformerBlock, linear, table};
 
-/// Sines and cosines that tell the flow time.
+/// Number of sines and cosines that encode the flow time.
 const TIME_FEATURES: usize = 64;
 
-/// The flow time is told in thousandths, as diffusion steps are.
+/// Scale of the flow time in its encoding: thousandths, as diffusion steps are.
 const TIME_SCALE: f32 = 1_000.0;
 
-/// Deviation of the entries of embedding tables at first.
+/// Initial standard deviation of the entries of embedding tables.
 const EMBEDDING: f32 = 0.1;
 
-/// What a row is: part of the prefix, part of the suffix, or padding before a prefix that is cut short.
+/// Role of a row: part of the prefix, part of the suffix, or padding before a short prefix.
 const ROLES: usize = 3;
 const PREFIX: usize = 0;
 const SUFFIX: usize = 1;
 const PADDING: usize = 2;
 
-/// The network. A row is the sum of its values' projection, of its place's and its role's vectors, and of the window's condition, the
-/// flow time and the label; all rows of a window see each other. What padding holds is never seen.
+/// The network. A token is the sum of the projection of the row's values, embeddings of the row's
+/// place and role, and the window's condition, which is the flow time and the label. All rows of a
+/// window attend to each other, except to the values of padding.
 #[derive(Module, Debug)]
 pub(crate) struct VelocityNetwork {
     input: Linear,
@@ -42,7 +43,8 @@ pub(crate) struct VelocityNetwork {
 }
 
 impl VelocityNetwork {
-    /// A network with fresh weights for rows of so many channels and so many labels. Its velocity is 0 at first.
+    /// A network with fresh weights for rows of so many channels and so many labels. Its velocity
+    /// is 0 at first.
     pub(super) fn new(
         config: &NetworkConfig,
         channels: usize,
@@ -74,7 +76,7 @@ impl VelocityNetwork {
         }
     }
 
-    /// The velocities of the suffixes, `[windows, suffix, channels]`.
+    /// Predicts the velocities of the suffixes, `[windows, suffix, channels]`.
     pub(super) fn forward(&self, batch: &Batch, dropout: &mut Dropout<impl Rng>) -> Tensor<3> {
         let tokens = self.tokens(batch);
         let tokens = self
@@ -91,7 +93,7 @@ impl VelocityNetwork {
         velocities.reshape([windows, suffix, channels])
     }
 
-    /// `[windows, prefix + suffix, width]`.
+    /// Tokens of the windows, `[windows, prefix + suffix, width]`.
     fn tokens(&self, batch: &Batch) -> Tensor<3> {
         let position = self.position.val();
         let [tokens, width] = position.dims();
@@ -124,7 +126,7 @@ impl VelocityNetwork {
         }
     }
 
-    /// `[windows, width]`: flow time and label.
+    /// Embedding of flow time and label, `[windows, width]`.
     fn condition(&self, batch: &Batch, device: &Device) -> Tensor<2> {
         let features: Vec<f32> = batch.times.iter().flat_map(|&t| time_features(t)).collect();
         let features = TensorData::new(features, [batch.windows(), TIME_FEATURES]);
@@ -143,7 +145,8 @@ impl VelocityNetwork {
     }
 }
 
-/// Sines and cosines of a flow time, with wavelengths in geometric progression (Vaswani et al. 2017).
+/// Sines and cosines of a flow time, with wavelengths in geometric progression (Vaswani et al.
+/// 2017).
 fn time_features(t: f32) -> [f32; TIME_FEATURES] {
     const HALF: usize = TIME_FEATURES / 2;
     let mut features = [0.0; TIME_FEATURES];
@@ -170,7 +173,7 @@ mod tests {
         suffix: 2,
     };
 
-    /// A network none of whose weights are 0.
+    /// A network without a weight that is 0.
     fn network(labels: usize) -> VelocityNetwork {
         let device = Device::flex();
         let mut rng = stream(0, Purpose::Weights, 0);
@@ -208,7 +211,7 @@ mod tests {
         let mut other = clean.clone();
         other.x[..4].copy_from_slice(&[f32::NAN, 1e9, -7.0, 0.0]);
         assert_eq!(velocities(&network, &other), expected);
-        // That a row is padding is seen, and so is every row that is not.
+        // The network sees that a row is padding, and sees every row that is not.
         other.padding[0] = 1;
         assert_ne!(velocities(&network, &other)[..4], expected[..4]);
         let mut other = clean.clone();

@@ -5,15 +5,16 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use tracecodec::choice::Choice;
 
-/// How a step is taken.
+/// Method of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Method {
-    /// Along the velocity where the step starts: order 1, one evaluation a step.
+    /// Euler's method, with the velocity at the start of a step: order 1, one evaluation a step.
     Euler,
-    /// Along the velocity half-way: order 2, two evaluations a step.
+    /// The midpoint method, with the velocity half-way: order 2, two evaluations a step.
     Midpoint,
-    /// Along the mean of the velocities at both ends: order 2, two evaluations a step. The paper's.
+    /// Heun's method, with the mean of the velocities at both ends: order 2, two evaluations a
+    /// step. The paper uses it.
     Heun,
 }
 
@@ -30,14 +31,14 @@ impl Choice for Method {
 /// A method and its number of steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Solver {
-    /// How a step is taken.
+    /// Method of each step.
     pub method: Method,
-    /// Steps, at least 1.
+    /// Number of steps, at least 1.
     pub steps: usize,
 }
 
 impl Method {
-    /// Evaluations of the velocity a step.
+    /// Evaluations of the velocity in each step.
     pub fn evaluations(self) -> usize {
         match self {
             Self::Euler => 1,
@@ -47,7 +48,8 @@ impl Method {
 }
 
 impl Default for Solver {
-    /// Midpoint with 8 steps: twice the evaluations from which on samples of the small preset no longer came nearer to held-out rows.
+    /// Midpoint with 8 steps: twice the evaluations beyond which samples of the small preset came
+    /// no nearer to held-out rows.
     fn default() -> Self {
         Self {
             method: Method::Midpoint,
@@ -63,12 +65,12 @@ impl fmt::Display for Solver {
 }
 
 impl Solver {
-    /// Evaluations of the velocity in all.
+    /// Evaluations of the velocity in total.
     pub fn evaluations(self) -> usize {
         self.steps.max(1) * self.method.evaluations()
     }
 
-    /// Where `x` flows to.
+    /// Solves the equation from `x` at t = 0.
     pub fn solve(
         self,
         mut x: Vec<f32>,
@@ -77,7 +79,7 @@ impl Solver {
         let steps = self.steps.max(1);
         let h = 1.0 / steps as f32;
         for step in 0..steps {
-            // Not a sum of steps, which would round.
+            // The time is not a sum of steps, which would round.
             let at = |part: f32| ((step as f32 + part) / steps as f32).min(1.0);
             let start = velocity(&x, at(0.0));
             x = match self.method {
@@ -96,7 +98,7 @@ impl Solver {
     }
 }
 
-/// `x + h v`.
+/// Computes `x + h v`.
 fn moved(x: &[f32], h: f32, v: &[f32]) -> Vec<f32> {
     x.iter().zip(v).map(|(x, v)| x + h * v).collect()
 }

@@ -14,15 +14,15 @@ use crate::weights::Precision;
 /// `generator.json`.
 #[derive(Debug, Serialize, Deserialize)]
 struct Description {
-    /// `flow-matching`.
+    /// The backbone `flow-matching`.
     backbone: Backbone,
     /// Shape of the generator.
     config: NetworkConfig,
-    /// What its rows are.
+    /// Representation of its rows.
     representation: Representation,
-    /// The scale of its rows' channels.
+    /// Scale of the channels of its rows.
     statistics: Statistics,
-    /// Labels that it knows.
+    /// Names of its labels.
     labels: Vec<String>,
     /// BLAKE3 digest of the weights.
     weights_blake3: String,
@@ -50,7 +50,8 @@ impl FlowMatching {
     /// Reads a generator from a directory.
     ///
     /// # Errors
-    /// If the directory holds no generator, a file is damaged, of another version or backbone, or if the two do not belong together.
+    /// If the directory holds no generator, a file is damaged, of another version or of another
+    /// backbone, or the two files do not belong together.
     pub fn load(directory: &Path) -> Result<Self, Error> {
         let files = Files::open(Kind::Generator, directory)?;
         Backbone::FlowMatching.check(&files)?;

@@ -1,4 +1,4 @@
-//! Training a flow-matching generator: what the training loop is told of it.
+//! Training of a flow-matching generator: its task for the training loop.
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -30,32 +30,33 @@ use crate::train::{
 };
 use crate::weights::Weights;
 
-/// Which weights were judged.
+/// Which weights were validated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Source {
-    /// The weights themselves.
+    /// The weights of the latest step.
     Raw,
-    /// Their moving average.
+    /// The moving average of the weights.
     Ema,
 }
 
-/// What a validation of a generator finds.
+/// One validation of a generator.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Validation {
     /// Optimiser steps so far.
     pub step: u64,
-    /// Squared error of the velocity under fixed noise and times, channels weighted as in training; 2 for a velocity of 0. That of the better
-    /// of the weights and their average.
+    /// Squared error of the velocity under fixed noise and times, with channels weighted as in
+    /// training: 2 for a velocity of 0. It is the error of the better of the weights and their
+    /// average.
     pub loss: f64,
-    /// Which of the two that was.
+    /// The better of the two.
     pub source: Source,
-    /// Mean loss of the training since the last validation.
+    /// Mean training loss since the last validation.
     pub training_loss: f64,
 }
 
 impl fmt::Display for Validation {
-    /// As in `velocity error 0.8123 (ema)`.
+    /// Formats it as in `velocity error 0.8123 (ema)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let source = match self.source {
             Source::Raw => "raw",
@@ -77,26 +78,28 @@ pub type Manifest = train::Manifest<Origin, Validation>;
 /// Settings and data of the training of a flow-matching generator.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Origin {
-    /// `flow-matching`.
+    /// The backbone `flow-matching`.
     pub backbone: Backbone,
-    /// Settings.
+    /// Settings of the training.
     pub config: FlowMatchingConfig,
-    /// What the rows are.
+    /// Representation of the rows.
     pub representation: Representation,
     /// BLAKE3 digests of the training and the validation rows.
     pub rows_blake3: [String; 2],
-    /// Windows of an epoch.
+    /// Number of windows of an epoch.
     pub training_windows: u64,
-    /// Windows to select the best weights with, as many as there are.
+    /// Number of validation windows.
     pub validation_windows: u64,
 }
 
-/// Trains a generator and leaves the best one in the session's folder, with `history.jsonl` and `manifest.json`. Checkpoints and `progress`
-/// are those of the codec's [`train`](crate::codec::training::train).
+/// Trains a generator and leaves the best one in the session's folder, with `history.jsonl` and
+/// `manifest.json`. Checkpoints and `progress` are those of the codec's
+/// [`train`](crate::codec::training::train).
 ///
 /// # Errors
-/// If a setting is out of its range, there are no windows, a file cannot be read or written, the loss is no longer finite, the training was
-/// stopped, or the checkpoint is of other data or settings.
+/// If a setting is out of its range, there are no windows, a file cannot be read or written, the
+/// loss is no longer finite, the training was stopped, or the checkpoint is of other data or
+/// settings.
 pub fn train(
     config: &FlowMatchingConfig,
     sequences: &Sequences,
@@ -131,7 +134,7 @@ pub fn train(
     Ok((generator, report))
 }
 
-/// The windows of a split; there must be some.
+/// The windows of a split; an error if there are none.
 fn windows(
     config: &FlowMatchingConfig,
     sequences: &Sequences,
@@ -148,7 +151,7 @@ fn windows(
     Ok(windows)
 }
 
-/// The digest that tells whether a checkpoint belongs to a training.
+/// Digest of settings and data, by which a checkpoint is recognised.
 fn run_digest(config: &FlowMatchingConfig, sequences: &Sequences) -> String {
     let settings = serde_json::json!([Backbone::FlowMatching, config, sequences.manifest()]);
     files::digest(settings.to_string().as_bytes())
@@ -157,10 +160,10 @@ fn run_digest(config: &FlowMatchingConfig, sequences: &Sequences) -> String {
 /// A generator in training.
 struct FlowTask<'a> {
     config: &'a FlowMatchingConfig,
-    /// Windows to validate with, and those of every validation.
+    /// Validation windows, and the numbers of those that a validation computes.
     windows: &'a Windows,
     validation: Vec<Window>,
-    /// Weights of the channels in the loss, which add up to 1.
+    /// Weights of the channels in the loss, with sum 1.
     channel_weights: Vec<f32>,
     generator: FlowMatching,
 }
@@ -192,7 +195,7 @@ impl<'a> FlowTask<'a> {
         })
     }
 
-    /// Appends a window at a time that is drawn, t = σ(n) with n standard normal.
+    /// Appends a window at a random flow time t = σ(n), with n standard normal.
     fn push(&self, paths: &mut Paths, window: &Window, label: Option<&str>, rng: &mut impl Rng) {
         let (prefix, padding) = self.generator.frame(&window.prefix);
         let suffix = self.generator.statistics.normalise(&window.suffix);
@@ -202,7 +205,7 @@ impl<'a> FlowTask<'a> {
         paths.push((&prefix, padding), &suffix, time, &noise, label);
     }
 
-    /// Weighted squared error of the velocity, a row and channel, summed over windows.
+    /// Weighted squared error of the velocity of a row and channel, summed over windows.
     fn error(
         &self,
         network: &VelocityNetwork,
@@ -220,18 +223,19 @@ impl<'a> FlowTask<'a> {
     }
 }
 
-/// Weights of a block's attention that a GPU computes at once, where a micro-batch has no more. A training keeps several tensors of that
-/// size for each block.
+/// Largest number of attention weights of a block that a GPU computes at once, unless a micro-batch
+/// has more. A training keeps several tensors of that size for each block.
 const GPU_ATTENTION: usize = 1 << 26;
 
-/// Windows that a device computes at once. Attention weighs every row of a window by every other: of large windows fewer fit into a GPU's memory.
+/// Windows that a device computes at once. Attention grows with the square of a window's rows, so
+/// fewer large windows fit into a GPU's memory.
 fn piece(network: &NetworkConfig, device: Device, micro_batch: usize) -> usize {
     let most = device.piece(micro_batch) / micro_batch;
     let fitting = GPU_ATTENTION / network.attention_weights() / micro_batch;
     fitting.clamp(1, most) * micro_batch
 }
 
-/// Weights of the channels in the loss, which add up to 1.
+/// Weights of the channels in the loss, with sum 1.
 fn channel_weights(representation: &Representation, time_weight: f64) -> Vec<f32> {
     let mut weights = vec![1.0; representation.channels()];
     if let Some(time) = representation.time_channel() {
@@ -264,8 +268,8 @@ impl Task for FlowTask<'_> {
         piece(&self.config.model, self.device(), micro_batch)
     }
 
-    /// Random numbers are each micro-batch's own, so that every device draws the same; only what dropout drops is drawn for all that is
-    /// computed at once.
+    /// Each micro-batch has its own random numbers, so that every device draws the same. Only
+    /// dropout is drawn for everything that is computed at once.
     fn objective(
         &self,
         network: &VelocityNetwork,
@@ -360,8 +364,9 @@ impl Task for FlowTask<'_> {
     }
 }
 
-/// Squared error of the best velocity that knows nothing but mean and deviation of a channel: 1 / ((1 - t)² + t²), the variance of
-/// x₁ - x₀ given xₜ where both are standard normal, in the mean over the times t = σ(n) that are drawn.
+/// Squared error of the best velocity that depends only on mean and deviation of a channel: 1 / ((1
+/// - t)² + t²), the variance of x₁ - x₀ given xₜ if both are standard normal, as a mean over the
+/// random times t = σ(n).
 fn gaussian_error() -> f64 {
     let (mut sum, mut total) = (0.0, 0.0);
     for n in -600..=600 {
@@ -423,7 +428,7 @@ mod tests {
         }
     }
 
-    /// Ends at this step.
+    /// Stops the training at this step.
     fn until(step: u64) -> impl Fn(&Progress<'_, Validation>) -> ControlFlow<()> {
         move |progress| match progress.step == step {
             true => ControlFlow::Break(()),
@@ -438,8 +443,9 @@ mod tests {
         let model = folder.path().join("model");
         let (generator, report) =
             train(&config(), &sequences, &Session::new(&model), until(0)).unwrap();
-        // A velocity of 0 is off by 2 in the wave, and by 1 in the constant, whose rows are all 0 on the network's scale; the best that
-        // knows no prefix is off by 1 in the wave.
+        // A velocity of 0 has an error of 2 in the wave, and of 1 in the constant, whose rows are
+        // all 0 on the network's scale. The best velocity without a prefix has an error of 1 in the
+        // wave.
         assert!(report.best.loss < 0.35, "{:?}", report.validations);
         assert!(report.validations[0].loss > report.best.loss);
         assert!(report.best.training_loss < 0.6, "{:?}", report.best);
@@ -450,7 +456,7 @@ mod tests {
             let off = (found[0] - wave(row, 0)).abs();
             assert!(off < 0.9 && (found[1] - 3.0).abs() < 0.3, "{row} {found:?}");
         }
-        // From nothing: a draw of the mean and the deviation of the wave.
+        // A sample without a prefix has the mean and the deviation of the wave.
         let starts: Vec<_> = (0..64)
             .map(|place| Request {
                 prefix: &[],
@@ -502,7 +508,8 @@ mod tests {
             one_by_one[0],
             generator.sample(&[], Some("down"), &solver, 8, 0)
         );
-        // Rows beyond the prefix are never seen, and neither is part of a row; an unknown label is none.
+        // Rows beyond the prefix are never read, and neither is an incomplete row; an unknown label
+        // counts as no label.
         let sample = |prefix: &[f32], label| generator.sample(prefix, label, &solver, 7, 0);
         assert_eq!(sample(&rows, None), sample(&rows[14..], None));
         assert_eq!(sample(&rows[..17], None), sample(&rows[..16], None));
@@ -519,7 +526,7 @@ mod tests {
 
     #[test]
     fn test_a_guess_of_the_velocity() {
-        // 2 at t = 1/2, 1 at both ends.
+        // It is 2 at t = 1/2, and 1 at both ends.
         let guess = gaussian_error();
         assert!((1.6..1.8).contains(&guess), "{guess}");
     }

@@ -11,19 +11,19 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::weights::floats;
 
-/// Bytes before the tensor: the length of the header, and the header, filled up with spaces.
+/// Bytes before the tensor: the length of the header, and the header, padded with spaces.
 pub(super) const TENSOR_AT: usize = 128;
 
-/// Most bytes of a header that is read.
+/// Largest header in bytes that is read.
 const MOST_HEADER: u64 = 1 << 20;
 
-/// The header of a file that holds nothing else.
+/// Header of a file that holds this tensor alone.
 #[derive(Debug, Serialize, Deserialize)]
 struct Header {
     latents: Entry,
 }
 
-/// A tensor in the header.
+/// Entry of a tensor in the header.
 #[derive(Debug, Serialize, Deserialize)]
 struct Entry {
     dtype: String,
@@ -47,12 +47,12 @@ pub(super) fn header(rows: u64, channels: usize) -> Vec<u8> {
     bytes
 }
 
-/// The rows of a file, where they lie. Threads may share it.
+/// The rows of a file, read where they lie. Threads may share it.
 #[derive(Debug)]
 pub(super) struct LatentFile {
     path: PathBuf,
     file: Mutex<File>,
-    /// First byte of the tensor.
+    /// Position of the tensor's first byte.
     at: u64,
     rows: u64,
     channels: usize,
@@ -62,7 +62,7 @@ impl LatentFile {
     /// Opens a file whose rows must have so many channels.
     ///
     /// # Errors
-    /// If it cannot be read, or is no such file.
+    /// If it cannot be read, or is another kind of file.
     pub(super) fn open(path: &Path, channels: usize) -> Result<Self, Error> {
         let mut file = File::open(path).map_err(Error::io(path))?;
         let bytes = file.metadata().map_err(Error::io(path))?.len();
@@ -100,20 +100,20 @@ impl LatentFile {
         })
     }
 
-    /// The file.
+    /// Path of the file.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Its rows.
+    /// Number of rows.
     pub(super) fn rows(&self) -> u64 {
         self.rows
     }
 
-    /// Some rows, row-major.
+    /// Reads some rows, row-major.
     ///
     /// # Errors
-    /// If the file cannot be read any more.
+    /// If the file can no longer be read.
     pub(super) fn read(&self, rows: Range<u64>) -> Result<Vec<f32>, Error> {
         let width = 4 * self.channels as u64;
         let mut bytes = vec![0; (width * (rows.end - rows.start)) as usize];

@@ -1,7 +1,8 @@
-//! Latent sequences on disk: a folder with `sequences.json` and a safetensors file a split, one row a packet.
+//! Latent sequences on disk: a folder with `sequences.json` and a safetensors file for each split,
+//! with a row for each packet.
 //!
-//! Files are written row by row and read in place, where the rows lie: neither needs more memory than a window. (A memory map would need
-//! `unsafe`; NumPy maps the same files, `docs/formats.md` tells how.)
+//! Files are written row by row and read in place, so neither needs more memory than a window. (A
+//! memory map would need `unsafe`; `docs/formats.md` shows how NumPy maps the files.)
 
 mod file;
 mod windows;
@@ -21,48 +22,48 @@ use crate::error::Error;
 use crate::files;
 use file::LatentFile;
 
-/// `sequences.json`.
+/// The description of a folder of sequences, `sequences.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SequencesManifest {
-    /// `tracecodec.sequences`.
+    /// The format, `tracecodec.sequences`.
     pub format: String,
     /// Version of the manifest, 1.
     pub version: u32,
-    /// Program and version.
+    /// Name and version of the program that wrote it.
     pub tool: String,
-    /// What the rows are.
+    /// Representation of the rows.
     pub representation: Representation,
-    /// Numbers of a row.
+    /// Number of channels of a row.
     pub channels: usize,
-    /// The channel that holds the packet's time step, if there is one.
+    /// Number of the channel that holds the packet's time step, if there is one.
     pub time_channel: Option<usize>,
     /// Mean and deviation of every channel over the training rows.
     pub statistics: Statistics,
-    /// The parts of the dataset: `train`, `validation`, `test`.
+    /// Parts of the dataset by split.
     pub splits: BTreeMap<Split, Part>,
 }
 
 /// A part of the dataset.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Part {
-    /// Rows of all sequences.
+    /// Number of rows of all sequences.
     pub rows: u64,
     /// BLAKE3 digest of the tensor's bytes.
     pub blake3: String,
-    /// The sequences in the order in which they lie in the file, one after the other.
+    /// Sequences in their order in the file.
     pub sequences: Vec<Sequence>,
 }
 
 /// The latents of one shard, in the order of its packets.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Sequence {
-    /// The shard.
+    /// Name of the shard.
     pub shard: String,
-    /// Number of the first row in the file.
+    /// Number of the sequence's first row in the file.
     pub first: u64,
-    /// Rows.
+    /// Number of rows.
     pub rows: u64,
-    /// What kind of traffic it is, where that was told.
+    /// Label of the traffic, if the shards have one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
 }
@@ -83,7 +84,7 @@ impl Sequences {
         folder.join(Self::FILE).is_file()
     }
 
-    /// Opens a folder.
+    /// Opens a folder of latent sequences.
     ///
     /// # Errors
     /// If its description is missing, damaged or of another version.
@@ -94,12 +95,12 @@ impl Sequences {
         })
     }
 
-    /// The description.
+    /// The description of the sequences.
     pub fn manifest(&self) -> &SequencesManifest {
         &self.manifest
     }
 
-    /// Every label of the training sequences, sorted.
+    /// All labels of the training sequences, sorted.
     pub fn labels(&self) -> Vec<String> {
         let part = self.manifest.splits.get(&Split::Train);
         let sequences = part.into_iter().flat_map(|part| &part.sequences);
@@ -109,12 +110,13 @@ impl Sequences {
         labels
     }
 
-    /// The windows of a split: so many rows to go on from, so many that follow, suffixes beginning every `stride` rows from the first row of
-    /// each sequence on. Where a sequence has fewer rows before the suffix, the prefix is shorter: the first window of a sequence has none.
-    /// No window reaches beyond its sequence.
+    /// Windows of a split: `prefix` rows and the `suffix` rows that follow. In each sequence,
+    /// suffixes begin at rows 0, `stride`, 2 × `stride` and so on. If a sequence has fewer rows
+    /// before a suffix, the prefix is shorter: the first window of a sequence has none. A window
+    /// never reaches beyond its sequence.
     ///
     /// # Errors
-    /// If the split's file is missing, or not as the description says.
+    /// If the split's file is missing, or differs from the description.
     pub fn windows(
         &self,
         split: Split,
@@ -159,7 +161,7 @@ impl SequencesManifest {
         named.next().map(|(_, part)| part)
     }
 
-    /// Whether its numbers go together: one from a damaged file may not be.
+    /// Whether its numbers are consistent. Those of a damaged file may not be.
     fn is_sound(&self) -> bool {
         let channels = self.representation.channels();
         channels > 0
@@ -171,7 +173,7 @@ impl SequencesManifest {
 }
 
 impl Part {
-    /// Whether the sequences lie one after the other.
+    /// Whether the sequences lie one after the other without gaps.
     fn is_sound(&self) -> bool {
         let mut next = Some(0_u64);
         for sequence in &self.sequences {
@@ -184,7 +186,7 @@ impl Part {
     }
 }
 
-/// The file of a split.
+/// Path of the file of a split.
 fn path(directory: &Path, split: Split) -> PathBuf {
     directory.join(split.name()).with_extension("safetensors")
 }
@@ -202,7 +204,8 @@ pub(crate) mod tests {
         }
     }
 
-    /// Writes sequences of so many rows, whose values are `value(row, channel)`, counted over the split.
+    /// Writes sequences of so many rows with the values `value(row, channel)`; rows are counted
+    /// over the split.
     pub(crate) fn write(
         directory: &Path,
         channels: usize,
@@ -240,7 +243,7 @@ pub(crate) mod tests {
         assert_eq!(manifest.statistics.mean, [55.0, 56.0]);
         let train = &manifest.splits[&Split::Train];
         assert_eq!((train.rows, train.sequences[1].first), (12, 5));
-        // The tensor begins at byte 128, and is what safetensors reads.
+        // The tensor begins at byte 128, and safetensors reads the same bytes.
         let bytes = std::fs::read(folder.path().join("train.safetensors")).unwrap();
         let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
         let tensor = file.tensor("latents").unwrap();
@@ -249,7 +252,7 @@ pub(crate) mod tests {
         assert_eq!(files::digest(tensor.data()), train.blake3);
         let floats: Vec<f32> = crate::weights::floats(tensor.data()).collect();
         assert_eq!(floats[22..], [110.0, 111.0]);
-        // In place or all at once: the same rows.
+        // Rows are the same if they are read in place or all at once.
         let path = folder.path().join("train.safetensors");
         let file = LatentFile::open(&path, 2).unwrap();
         assert_eq!(file.read(3..9).unwrap(), floats[6..18]);

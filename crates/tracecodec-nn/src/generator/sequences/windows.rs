@@ -1,4 +1,4 @@
-//! Windows over sequences: rows to go on from, and the rows that follow.
+//! Windows over sequences: the rows of a prefix, and the rows that follow.
 
 use std::ops::Range;
 
@@ -7,27 +7,27 @@ use super::file::LatentFile;
 use crate::error::Error;
 use crate::train::Examples;
 
-/// Windows that a shuffle keeps together and reads at a time: neighbours share most of their rows.
+/// Windows that a shuffle keeps together and reads at once: neighbours share most of their rows.
 const CHUNK: u64 = 16;
 
 /// Consecutive rows of one sequence.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Window {
-    /// The rows before, row-major: fewer than a whole prefix where the sequence begins.
+    /// Rows of the prefix, row-major. The prefix is shorter at the start of a sequence.
     pub prefix: Vec<f32>,
-    /// The rows that follow, row-major.
+    /// Rows of the suffix, row-major.
     pub suffix: Vec<f32>,
     /// Label of the sequence, if it has one.
     pub label: Option<String>,
 }
 
-/// Where a window lies in the file.
+/// Place of a window in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Place {
     sequence: u32,
-    /// First row of the prefix.
+    /// Number of the first row of the prefix.
     first: u64,
-    /// First row of the suffix.
+    /// Number of the first row of the suffix.
     middle: u64,
 }
 
@@ -68,7 +68,8 @@ impl Windows {
         }
     }
 
-    /// The same windows, those without a whole prefix so many times: there are few, and how a sequence begins is to be learned, too.
+    /// Repeats the windows without a whole prefix so many times: they are few, and the model also
+    /// learns from them how a sequence begins.
     pub fn with_starts(mut self, times: usize) -> Self {
         let repeated = self.places.into_iter().flat_map(|place| {
             let is_start = place.middle - place.first < self.prefix;
@@ -78,17 +79,17 @@ impl Windows {
         self
     }
 
-    /// How many there are.
+    /// Number of windows.
     pub fn len(&self) -> u64 {
         self.places.len() as u64
     }
 
-    /// Whether there are none.
+    /// Whether there is no window.
     pub fn is_empty(&self) -> bool {
         self.places.is_empty()
     }
 
-    /// Rows of a window's prefix.
+    /// Number of rows of a window's prefix.
     ///
     /// # Panics
     /// If there are not so many windows.
@@ -97,7 +98,7 @@ impl Windows {
         (place.middle - place.first) as usize
     }
 
-    /// The sequence that a window is of, and the row of the sequence that its suffix begins with.
+    /// The sequence of a window, and the number of the suffix's first row in it.
     ///
     /// # Panics
     /// If there are not so many windows.
@@ -110,10 +111,10 @@ impl Windows {
     /// A window by its number.
     ///
     /// # Errors
-    /// If the file cannot be read any more.
+    /// If the file can no longer be read.
     ///
     /// # Panics
-    /// If there are not so many.
+    /// If there are not so many windows.
     pub fn window(&self, number: u64) -> Result<Window, Error> {
         let place = self.place(number);
         Ok(Window {
@@ -131,10 +132,10 @@ impl Windows {
         self.places[number as usize]
     }
 
-    /// The windows of some runs.
+    /// Windows of some ranges of numbers.
     ///
     /// # Errors
-    /// If the file cannot be read any more.
+    /// If the file can no longer be read.
     pub fn read(&self, runs: &[Range<u64>]) -> Result<Vec<Window>, Error> {
         let numbers = runs.iter().cloned().flatten();
         numbers.map(|number| self.window(number)).collect()

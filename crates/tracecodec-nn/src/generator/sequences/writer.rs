@@ -1,4 +1,4 @@
-//! Latent sequences being written, row by row.
+//! Writing of latent sequences, row by row.
 
 use std::collections::BTreeMap;
 use std::io::{BufWriter, Seek, SeekFrom, Write};
@@ -14,18 +14,18 @@ use crate::error::Error;
 use crate::files;
 use crate::generator::representation::{Representation, RunningStatistics};
 
-/// A folder of latent sequences being written. What is dropped before it is finished leaves no file.
+/// Writes a folder of latent sequences. If it is dropped before it is finished, it leaves no file.
 #[derive(Debug)]
 pub struct SequencesWriter {
     directory: PathBuf,
     channels: usize,
     statistics: RunningStatistics,
     parts: BTreeMap<Split, PartWriter>,
-    /// The split of the sequence that rows go to.
+    /// Split of the current sequence.
     split: Split,
 }
 
-/// A split being written.
+/// Writes the file of a split.
 #[derive(Debug)]
 struct PartWriter {
     path: PathBuf,
@@ -35,7 +35,7 @@ struct PartWriter {
 }
 
 impl SequencesWriter {
-    /// Begins a folder of sequences with so many numbers a row; it is created if it is missing.
+    /// Begins a folder of sequences of so many channels; it is created if it is missing.
     ///
     /// # Errors
     /// If it cannot be written to.
@@ -54,7 +54,7 @@ impl SequencesWriter {
         })
     }
 
-    /// Begins a sequence. It goes behind those of its split so far.
+    /// Begins a sequence, after the sequences of its split so far.
     pub fn begin(&mut self, split: Split, shard: &str, label: Option<&str>) {
         self.split = split;
         let part = &mut self.part().part;
@@ -66,7 +66,7 @@ impl SequencesWriter {
         });
     }
 
-    /// Appends rows to the sequence that was begun last; a last row that is cut short is ignored.
+    /// Appends rows to the current sequence; an incomplete last row is ignored.
     ///
     /// # Errors
     /// If the file cannot be written.
@@ -81,7 +81,7 @@ impl SequencesWriter {
         Ok(())
     }
 
-    /// Writes what is left, and the description: of what the rows are, and how many there turned out to be.
+    /// Finishes the files and writes the description.
     ///
     /// # Errors
     /// If a file cannot be written.
@@ -137,7 +137,7 @@ impl PartWriter {
         self.write(&bytes)
     }
 
-    /// Writes the header again, now that the rows are counted.
+    /// Writes the header again with the final number of rows.
     fn finish(mut self, channels: usize) -> Result<Part, Error> {
         let header = header(self.part.rows, channels);
         debug_assert_eq!(header.len(), TENSOR_AT);

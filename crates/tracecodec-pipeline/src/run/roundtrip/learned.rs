@@ -10,7 +10,7 @@ use tracecodec::lift::Lifter;
 use tracecodec_nn::codec::{
     CodecEntropy, Fidelity, RateMeter, RefinementGain, TraceDecoder, TraceEncoder,
 };
-use tracecodec_nn::{Codec, RefineConfig, Settled};
+use tracecodec_nn::{Codec, Corrected, RefineConfig};
 
 use super::{Config, Outcome};
 use crate::disclosure::Disclosure;
@@ -149,14 +149,14 @@ impl<'a> Trip<'a> {
         Fidelity {
             model,
             rates: self.decoded.rates(),
-            settled: self
+            corrected: self
                 .stages
                 .as_ref()
-                .map_or_else(Settled::default, |stages| {
+                .map_or_else(Corrected::default, |stages| {
                     if self.refine {
-                        stages.encoder.settled()
+                        stages.encoder.corrected()
                     } else {
-                        stages.decoder.settled()
+                        stages.decoder.corrected()
                     }
                 }),
             entropy: self.entropy.as_ref().map(CodecEntropy::nats),

@@ -1,4 +1,5 @@
-//! Traces taken apart: the course of a trace's openings, the course of each flow's packets, and the course of its clock.
+//! Event sequences of traces: one of the trace's openings, one of each flow's packets, and one of
+//! the trace's clock.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -9,30 +10,31 @@ use super::PROCESSES;
 use super::clock::{Ticks, clock_width, jittered};
 use super::events::{CLASSES, Events, TIME, Unacknowledged};
 
-/// Events of a span, the piece of a course that is trained at once.
+/// Events of a span, the piece of a sequence that is trained at once.
 pub(super) const SPAN: usize = 256;
 
-/// Silence before the end of a trace, in nanoseconds, that tells that a flow was over.
+/// Silence in nanoseconds at the end of a trace after which a flow counts as ended.
 const PATIENCE: i64 = 10_000_000_000;
 
-/// Courses of packets, laid end to end, to train on or to validate with.
+/// Event sequences of traces, to train on or to validate with.
 ///
-/// Flows and openings are those of the traces; where a trace shows a flow from its middle, its course starts there and has no opening.
+/// If a trace shows a flow from its middle, the flow's sequence starts there, and the flow has no
+/// opening.
 #[derive(Debug, Clone)]
-pub struct Courses {
+pub struct EventSequences {
     events: Events,
-    /// Names of the labels, by their number less one; 0 is none.
+    /// Names of the labels; label number n is at n - 1, and number 0 is no label.
     labels: Vec<String>,
-    openings: Course,
-    packets: Course,
-    clock: Course,
+    openings: ProcessSequences,
+    packets: ProcessSequences,
+    clock: ProcessSequences,
     trace: Trace,
     traces: u64,
-    /// What each label's traces hold.
+    /// Volume of the traces of each label.
     volumes: BTreeMap<u8, Volume>,
 }
 
-/// Openings, packets and time of some traces.
+/// Number of openings, number of packets, and duration of some traces.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(super) struct Volume {
     pub(super) openings: u64,
@@ -40,44 +42,44 @@ pub(super) struct Volume {
     pub(super) nanoseconds: i64,
 }
 
-/// What follows an event.
+/// Whether an event is the last of its sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
-    /// The next one.
-    Next,
-    /// Nothing: the course is over.
-    End,
-    /// It is not known: the trace ended.
-    Unknown,
+pub(super) enum Ending {
+    /// Another event follows.
+    Continues,
+    /// The sequence ends with this event.
+    Ends,
+    /// Right-censored: the trace ended before it was known whether another event follows.
+    Censored,
 }
 
-/// Courses of one process, laid end to end.
+/// The event sequences of one process, one after the other.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Course {
-    /// Rows of the events as the process reads them.
+pub(super) struct ProcessSequences {
+    /// Rows that the process reads, one for each event.
     rows: Vec<u8>,
-    fates: Vec<Fate>,
-    /// Whether each event is the first of its course.
+    endings: Vec<Ending>,
+    /// For each event, whether it is the first of its sequence.
     starts: Vec<bool>,
     width: usize,
-    /// Symbols at the start of a row that are told after the row before.
+    /// Number of symbols at the start of a row that the process predicts from the rows before.
     told: usize,
 }
 
-/// A trace that is being taken apart.
+/// A trace that is being split into event sequences.
 #[derive(Debug, Clone, Default)]
 struct Trace {
     label: u8,
     clock: i64,
-    /// Clock at the latest opening, or at the start.
+    /// Time of the latest opening, or 0.
     opened: i64,
-    /// The flow in each slot.
+    /// Number of the flow in each slot.
     slots: BTreeMap<u16, usize>,
     flows: Vec<Flow>,
-    /// Rows of the packets in order, and of which flow each is.
+    /// Rows of the packets in order, and the number of each packet's flow.
     rows: Vec<u8>,
     of: Vec<u32>,
-    /// Time and payload of each.
+    /// Time and payload length of each packet.
     ticks: Vec<(i64, u16)>,
 }
 
@@ -90,20 +92,21 @@ struct Flow {
     reset: bool,
 }
 
-impl Courses {
-    /// None yet, of traces that may have these labels; at most [`MAX_LABELS`](super::Autoregressive::MAX_LABELS) of them are told apart.
+impl EventSequences {
+    /// No sequences yet. Traces may have these labels, of which at most
+    /// [`MAX_LABELS`](super::Autoregressive::MAX_LABELS) are distinguished.
     pub fn new(labels: &[String]) -> Self {
         let events = Events::default();
-        let course = |width, told| Course {
+        let sequence = |width, told| ProcessSequences {
             width,
             told,
-            ..Course::default()
+            ..ProcessSequences::default()
         };
         Self {
             labels: labels.to_vec(),
-            openings: course(row_width(&events), events.len()),
-            packets: course(row_width(&events), events.len()),
-            clock: course(clock_width(), TIME),
+            openings: sequence(row_width(&events), events.len()),
+            packets: sequence(row_width(&events), events.len()),
+            clock: sequence(clock_width(), TIME),
             trace: Trace::default(),
             traces: 0,
             volumes: BTreeMap::new(),
@@ -111,7 +114,7 @@ impl Courses {
         }
     }
 
-    /// Begins a trace. A label that is not among the known ones is none.
+    /// Begins a trace. An unknown label counts as no label.
     pub fn begin(&mut self, label: Option<&str>) {
         let known = self
             .labels
@@ -124,33 +127,33 @@ impl Courses {
         let start = start(&self.events, self.trace.label);
         self.openings.rows.extend(start);
         self.openings.starts.push(true);
-        self.openings.fates.push(Fate::Unknown);
+        self.openings.endings.push(Ending::Censored);
     }
 
-    /// Takes the trace's next action.
+    /// Adds the next action of the trace.
     pub fn push(&mut self, action: &Action) {
         let opening = self.trace.take(action, &self.events);
         if let Some(opening) = opening {
             let gap = self.trace.clock - self.trace.opened;
             self.trace.opened = self.trace.clock;
             self.volumes.entry(self.trace.label).or_default().openings += 1;
-            if let Some(last) = self.openings.fates.last_mut() {
-                *last = Fate::Next;
+            if let Some(last) = self.openings.endings.last_mut() {
+                *last = Ending::Continues;
             }
             let opening = Action {
                 delta_t: gap,
                 ..opening
             };
             let rows = &mut self.openings.rows;
-            self.events.read(&opening, rows);
-            Unacknowledged::default().read(rows);
+            self.events.encode_into(&opening, rows);
+            Unacknowledged::default().encode_into(rows);
             rows.push(self.trace.label);
             self.openings.starts.push(false);
-            self.openings.fates.push(Fate::Unknown);
+            self.openings.endings.push(Ending::Censored);
         }
     }
 
-    /// Ends the trace.
+    /// Ends the trace and adds its sequences.
     pub fn end(&mut self) {
         let trace = std::mem::take(&mut self.trace);
         let volume = self.volumes.entry(trace.label).or_default();
@@ -166,41 +169,43 @@ impl Courses {
             let flow = trace.of[at] as usize;
             let is_first = left[flow] == trace.flows[flow].packets;
             left[flow] -= 1;
-            let fate = match left[flow] {
-                0 if trace.flows[flow].is_over(trace.clock) => Fate::End,
-                0 => Fate::Unknown,
-                _ => Fate::Next,
+            let ending = match left[flow] {
+                0 if trace.flows[flow].is_over(trace.clock) => Ending::Ends,
+                0 => Ending::Censored,
+                _ => Ending::Continues,
             };
             let rows = &mut self.packets.rows;
             rows.extend_from_slice(&trace.rows[at * width..(at + 1) * width]);
             self.packets.starts.push(is_first);
-            self.packets.fates.push(fate);
+            self.packets.endings.push(ending);
         }
     }
 
-    /// Adds the course of a trace's clock.
+    /// Adds the sequence of a trace's clock.
     fn add_clock(&mut self, trace: &Trace) {
         let plan = jittered(&trace.ticks, &trace.of, self.traces);
         self.traces += 1;
         let mut ticks = Ticks::new(trace.label);
         let clock = &mut self.clock;
         for (planned, (time, _)) in plan.iter().zip(&trace.ticks) {
-            ticks.read(&self.events, planned, &mut clock.rows);
+            ticks.encode_into(&self.events, planned, &mut clock.rows);
             ticks.take(*time);
-            clock.starts.push(clock.fates.last() != Some(&Fate::Next));
-            clock.fates.push(Fate::Next);
+            clock
+                .starts
+                .push(clock.endings.last() != Some(&Ending::Continues));
+            clock.endings.push(Ending::Continues);
         }
-        if let Some(last) = clock.fates.last_mut() {
-            *last = Fate::Unknown;
+        if let Some(last) = clock.endings.last_mut() {
+            *last = Ending::Censored;
         }
     }
 
-    /// Packets.
+    /// Number of packets of all traces.
     pub fn packets(&self) -> u64 {
         self.packets.len() as u64
     }
 
-    /// Openings.
+    /// Number of openings of all traces.
     pub fn openings(&self) -> u64 {
         self.volumes.values().map(|volume| volume.openings).sum()
     }
@@ -210,7 +215,7 @@ impl Courses {
         &self.labels
     }
 
-    /// Packets a second of the traces of each label; first of those without one.
+    /// Packets a second of the traces without a label, then of the traces of each label.
     pub(super) fn rates(&self) -> Vec<Option<f64>> {
         let rate = |label: usize| {
             let volume = self.volumes.get(&(label as u8))?;
@@ -220,28 +225,29 @@ impl Courses {
         (0..=self.labels.len()).map(rate).collect()
     }
 
-    /// The courses of each process: of the openings, of the flows, of the clock.
-    pub(super) fn processes(&self) -> [&Course; PROCESSES] {
+    /// The sequences of each process: openings, packets of flows, clock.
+    pub(super) fn processes(&self) -> [&ProcessSequences; PROCESSES] {
         [&self.openings, &self.packets, &self.clock]
     }
 
-    /// Digests what they hold.
+    /// Adds the sequences to a digest.
     pub(super) fn digest(&self, hasher: &mut blake3::Hasher) {
-        for course in self.processes() {
-            hasher.update(&course.rows);
-            for (fate, start) in course.fates.iter().zip(&course.starts) {
-                hasher.update(&[*fate as u8, u8::from(*start)]);
+        for sequence in self.processes() {
+            hasher.update(&sequence.rows);
+            for (ending, start) in sequence.endings.iter().zip(&sequence.starts) {
+                hasher.update(&[*ending as u8, u8::from(*start)]);
             }
         }
     }
 }
 
-/// Symbols that a process reads of an event: its own, the unacknowledged bytes after it, and the trace's label.
+/// Number of symbols of a row: those of the event, the unacknowledged bytes after it, and the
+/// trace's label.
 pub(super) fn row_width(events: &Events) -> usize {
     events.len() + Unacknowledged::DIGITS + 1
 }
 
-/// Their sizes.
+/// Number of values of each symbol of a row.
 pub(super) fn row_sizes(events: &Events, labels: usize) -> Vec<usize> {
     let mut sizes = events.sizes();
     sizes.extend([CLASSES; Unacknowledged::DIGITS]);
@@ -249,20 +255,20 @@ pub(super) fn row_sizes(events: &Events, labels: usize) -> Vec<usize> {
     sizes
 }
 
-/// The row before the first opening of a trace, which tells nothing but the label.
+/// The row before the first opening of a trace, which holds the label alone.
 pub(super) fn start(events: &Events, label: u8) -> Vec<u8> {
     let mut row = vec![0; row_width(events)];
     *row.last_mut().expect("a row has symbols") = label;
     row
 }
 
-impl Course {
-    /// Events.
+impl ProcessSequences {
+    /// Number of events.
     pub(super) fn len(&self) -> usize {
-        self.fates.len()
+        self.endings.len()
     }
 
-    /// Spans.
+    /// Number of spans.
     pub(super) fn spans(&self) -> usize {
         self.len().div_ceil(SPAN)
     }
@@ -272,34 +278,34 @@ impl Course {
         number * SPAN..((number + 1) * SPAN).min(self.len())
     }
 
-    /// An event as the process reads it.
+    /// The row of an event.
     pub(super) fn row(&self, event: usize) -> &[u8] {
         &self.rows[event * self.width..(event + 1) * self.width]
     }
 
-    /// What an event that follows another tells.
+    /// The symbols of an event that the process predicts.
     pub(super) fn told(&self, event: usize) -> &[u8] {
         &self.row(event)[..self.told]
     }
 
-    /// Symbols that are told of an event.
+    /// Number of symbols that the process predicts.
     pub(super) fn symbols(&self) -> usize {
         self.told
     }
 
-    /// What follows an event.
-    pub(super) fn fate(&self, event: usize) -> Fate {
-        self.fates[event]
+    /// Whether an event is the last of its sequence.
+    pub(super) fn ending(&self, event: usize) -> Ending {
+        self.endings[event]
     }
 
-    /// Whether an event is the first of its course.
+    /// Whether an event is the first of its sequence.
     pub(super) fn starts(&self, event: usize) -> bool {
         self.starts[event]
     }
 }
 
 impl Trace {
-    /// Takes an action; gives back the opening that it is, if it is one.
+    /// Adds an action, and returns it if it is an opening.
     fn take(&mut self, action: &Action, events: &Events) -> Option<Action> {
         self.clock = self.clock.saturating_add(action.delta_t.max(0));
         let held = self.slots.get(&action.flow_token).copied();
@@ -319,8 +325,8 @@ impl Trace {
             delta_t: gap,
             ..*action
         };
-        events.read(&within, &mut self.rows);
-        flow.unacknowledged.read(&mut self.rows);
+        events.encode_into(&within, &mut self.rows);
+        flow.unacknowledged.encode_into(&mut self.rows);
         self.rows.push(self.label);
         self.of.push(number as u32);
         self.ticks.push((self.clock, action.l4_payload_len));
@@ -328,7 +334,8 @@ impl Trace {
     }
 }
 
-/// Whether a packet is the first of its flow, and not only the first that was captured: of TCP it is a SYN without ACK.
+/// Whether a packet is the first of its flow, and not only the first that was captured. The first
+/// packet of a TCP flow is a SYN without ACK.
 pub(super) fn opens(action: &Action) -> bool {
     action.flow_evt == FlowEvent::Open
         && (action.proto != Proto::Tcp || action.tcp_ctrl == Control::Syn)
@@ -359,7 +366,7 @@ impl Flow {
         }
     }
 
-    /// Whether nothing of it would have followed, had the trace gone on.
+    /// Whether the flow would have had no other packet after the end of the trace.
     fn is_over(&self, end: i64) -> bool {
         self.reset || self.finished == [true; 2] || end - self.last_seen > PATIENCE
     }
@@ -383,8 +390,8 @@ mod tests {
     #[test]
     fn test_a_trace_is_taken_apart() {
         use FlowEvent::{Continue, Open};
-        let mut courses = Courses::new(&["a".to_string()]);
-        courses.begin(Some("a"));
+        let mut sequences = EventSequences::new(&["a".to_string()]);
+        sequences.begin(Some("a"));
         let reply = Action {
             dir: Direction::Resp,
             ..packet(0, Continue, Control::Fin, 10)
@@ -394,44 +401,47 @@ mod tests {
             packet(1, Open, Control::Syn, 5),
             packet(0, Continue, Control::Fin, 10),
             reply,
-            // From its middle: no opening.
+            // A flow from its middle has no opening.
             packet(2, Open, Control::Ack, 1),
             packet(1, Continue, Control::Ack, 2),
         ] {
-            courses.push(&action);
+            sequences.push(&action);
         }
-        courses.end();
-        assert_eq!((courses.packets(), courses.openings()), (6, 2));
-        let [openings, packets, _] = courses.processes();
+        sequences.end();
+        assert_eq!((sequences.packets(), sequences.openings()), (6, 2));
+        let [openings, packets, _] = sequences.processes();
         let events = Events::default();
-        let gaps = |course: &Course| -> Vec<i64> {
-            let gap = |event| events.action(&course.row(event)[..events.len()]).delta_t;
-            (0..course.len()).map(gap).collect()
+        let gaps = |sequence: &ProcessSequences| -> Vec<i64> {
+            let gap = |event| events.action(&sequence.row(event)[..events.len()]).delta_t;
+            (0..sequence.len()).map(gap).collect()
         };
         assert_eq!(gaps(openings), [0, 0, 5]);
         assert_eq!(gaps(packets), [0, 15, 10, 0, 23, 0]);
-        use Fate::{End, Next, Unknown};
-        assert_eq!(packets.fates, [Next, Next, End, Next, Unknown, Unknown]);
+        use Ending::{Censored, Continues, Ends};
+        assert_eq!(
+            packets.endings,
+            [Continues, Continues, Ends, Continues, Censored, Censored]
+        );
         assert_eq!(packets.starts, [true, false, false, true, false, true]);
-        assert_eq!(openings.fates, [Next, Next, Unknown]);
+        assert_eq!(openings.endings, [Continues, Continues, Censored]);
         assert_eq!(openings.starts, [true, false, false]);
         assert_eq!(packets.row(0).last(), Some(&1));
     }
 
     #[test]
     fn test_traces_do_not_go_on_in_one_another() {
-        let mut courses = Courses::new(&[]);
+        let mut sequences = EventSequences::new(&[]);
         for _ in 0..2 {
-            courses.begin(None);
-            courses.push(&packet(0, FlowEvent::Open, Control::Syn, 0));
-            courses.push(&packet(0, FlowEvent::Continue, Control::Ack, 7));
-            courses.end();
+            sequences.begin(None);
+            sequences.push(&packet(0, FlowEvent::Open, Control::Syn, 0));
+            sequences.push(&packet(0, FlowEvent::Continue, Control::Ack, 7));
+            sequences.end();
         }
-        let [openings, packets, _] = courses.processes();
-        use Fate::{Next, Unknown};
-        assert_eq!(openings.fates, [Next, Unknown, Next, Unknown]);
+        let [openings, packets, _] = sequences.processes();
+        use Ending::{Censored, Continues};
+        assert_eq!(openings.endings, [Continues, Censored, Continues, Censored]);
         assert_eq!(openings.starts, [true, false, true, false]);
         assert_eq!(packets.starts, [true, false, true, false]);
-        assert_eq!(courses.rates(), [Some(4.0 / 14e-9)]);
+        assert_eq!(sequences.rates(), [Some(4.0 / 14e-9)]);
     }
 }

@@ -2,7 +2,7 @@
 
 /// `-log softmax(logits)[class]`, summed over groups and rows: `groups` says how many logits each group of a row has, `classes`
 /// names one of each group of each row. The logits become the gradient: the softmax, less 1 at the class.
-pub(crate) fn surprise(logits: &mut [f32], groups: &[usize], classes: &[usize]) -> f64 {
+pub(crate) fn nats(logits: &mut [f32], groups: &[usize], classes: &[usize]) -> f64 {
     let mut sum = 0.0;
     let mut rest = logits;
     for (&size, &class) in groups.iter().cycle().zip(classes) {
@@ -62,17 +62,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn test_surprise_holds_at_extreme_logits() {
+    fn test_nats_hold_at_extreme_logits() {
         let mut logits = [1e4, -1e4, 0.0, 0.0];
-        let sum = surprise(&mut logits, &[2, 2], &[1, 0]);
+        let sum = nats(&mut logits, &[2, 2], &[1, 0]);
         assert!((sum - 2e4 - 2f64.ln()).abs() < 1e-2, "{sum}");
         assert_eq!(logits, [1.0, -1.0, -0.5, 0.5]);
     }
 
     #[test]
-    fn test_surprise_is_not_finite_where_a_logit_is_not() {
+    fn test_nats_are_not_finite_where_a_logit_is_not() {
         let mut logits = [0.0, f32::NAN];
-        assert!(!surprise(&mut logits, &[2], &[0]).is_finite());
+        assert!(!nats(&mut logits, &[2], &[0]).is_finite());
     }
 
     #[test]
