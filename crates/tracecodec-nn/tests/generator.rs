@@ -7,11 +7,11 @@ use std::path::Path;
 
 use tracecodec::action::{Action, Control, Direction, FlowEvent, OptionProfiles, Proto};
 use tracecodec_nn::Error;
-use tracecodec_nn::generator::Drawing;
 use tracecodec_nn::generator::autoregressive::{
     Autoregressive, AutoregressiveConfig, Data, EventSequences, Shape, Shapes, TrainConfig,
     Validation, train,
 };
+use tracecodec_nn::generator::{Drawing, Generator};
 use tracecodec_nn::train::{Progress, Session};
 
 /// A trace of requests and responses: a request of 32 bytes every 64 µs, and its response of 256
@@ -258,6 +258,9 @@ fn test_training_goes_on_to_the_same_weights() {
     train(&config(12), &data(), &session, go_on).unwrap();
     let weights = |folder: &Path| std::fs::read(folder.join("weights.safetensors")).unwrap();
     assert_eq!(weights(whole.path()), weights(cut.path()));
+    let digest = |folder: &Path| Autoregressive::load(folder).unwrap().digest();
+    assert_eq!(digest(whole.path()), digest(cut.path()));
+    assert_ne!(digest(whole.path()), Generator::embedded().digest());
 }
 
 #[test]

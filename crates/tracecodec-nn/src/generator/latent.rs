@@ -54,6 +54,11 @@ impl LatentGenerator {
         Ok(self)
     }
 
+    /// BLAKE3 digest of the weights of flow matching; the codec has its own.
+    pub fn digest(&self) -> String {
+        self.matching.digest()
+    }
+
     /// The codec.
     pub fn codec(&self) -> &Codec {
         &self.codec

@@ -68,6 +68,14 @@ impl Generator {
         Self::Autoregressive(Box::new(Autoregressive::embedded()))
     }
 
+    /// BLAKE3 digest of the weights with full precision: tells generators apart.
+    pub fn digest(&self) -> String {
+        match self {
+            Self::Autoregressive(generator) => generator.digest(),
+            Self::Latent(generator) => generator.digest(),
+        }
+    }
+
     /// The dictionary that gives `tcp_opt_profile` its meaning.
     pub fn option_profiles(&self) -> &OptionProfiles {
         match self {

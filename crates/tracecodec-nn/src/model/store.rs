@@ -162,3 +162,39 @@ impl Files {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Opens a folder with this description as a baseline.
+    fn open(file: &str, text: &str) -> Result<Schema, Error> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(file), text).unwrap();
+        Files::open(Kind::Baseline, folder.path())?.description()
+    }
+
+    #[test]
+    fn test_what_is_no_model_of_the_kind_is_refused() {
+        let good = r#"{"format": "tracecodec.baseline", "version": 1}"#;
+        assert!(open("baseline.json", good).is_ok());
+        let error = open("weights.safetensors", "").err().unwrap();
+        assert!(error.to_string().ends_with("no baseline there"), "{error}");
+        let error = open("model.json", "{}").err().unwrap();
+        let told = error.to_string();
+        assert!(
+            told.ends_with("a codec, but a baseline is needed"),
+            "{told}"
+        );
+        let newer = good.replace('1', "2");
+        let error = open("baseline.json", &newer).err().unwrap();
+        assert!(matches!(error, Error::Version { found: 2, .. }), "{error}");
+        for other in [good.replace("baseline", "generator"), "{}".to_string()] {
+            let error = open("baseline.json", &other).err().unwrap();
+            assert!(matches!(error, Error::Format { .. }), "{error}");
+        }
+        let other = good.replace("1}", r#"1, "schema_version": 999}"#);
+        let error = open("baseline.json", &other).err().unwrap();
+        assert!(matches!(error, Error::SchemaVersion { .. }), "{error}");
+    }
+}

@@ -12,6 +12,9 @@ const TRIAL: f64 = 0.02;
 /// time at most.
 const GAP: f64 = 3.0;
 
+/// Validations that must find time, if need be with fewer examples.
+const LEAST: f64 = 4.0;
+
 /// Where a training stands in its time, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct Spent {
@@ -63,11 +66,11 @@ impl Deadline {
     }
 
     /// Plans validations where `tried` of `wanted` examples took so long to validate: as many
-    /// examples as a quarter of the time left allows.
+    /// examples as leave time for a few validations.
     pub(super) fn plan(&mut self, tried: usize, took: Duration, wanted: usize, now: Duration) {
         let left = self.left(now);
         let each = took.as_secs_f64() / tried.max(1) as f64;
-        let affordable = left / (GAP + 1.0) / each.max(1e-9);
+        let affordable = left / (GAP + 1.0) / LEAST / each.max(1e-9);
         self.examples = (affordable as usize).clamp(tried.min(wanted), wanted);
         self.validation = each * self.examples as f64;
     }

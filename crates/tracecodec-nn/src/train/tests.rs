@@ -182,21 +182,12 @@ fn timed(minutes: f64, times: [u64; 3]) -> (f64, usize, Option<usize>) {
 #[test]
 fn test_minutes_are_kept() {
     // A validation of all examples takes nothing, 1 s, 10 s, 100 s and 1,000 s.
-    for (validation, validations) in [(0, 20), (1, 12), (10, 2), (100, 3), (1_000, 3)] {
+    for (validation, least) in [(0, 20), (1, 10), (10, 3), (100, 3), (1_000, 3)] {
         let (seconds, count, fewer) = timed(1.0, [0, 100, validation]);
         assert!((54.0..66.0).contains(&seconds), "{validation}: {seconds} s");
-        assert!(
-            count >= validations.min(2),
-            "{validation}: {count} validations"
-        );
-        assert_eq!(
-            fewer.is_some(),
-            validation >= 100,
-            "{validation}: {fewer:?}"
-        );
+        assert!(count >= least, "{validation}: {count} validations");
+        assert_eq!(fewer.is_some(), validation >= 10, "{validation}: {fewer:?}");
     }
-    let (_, count, _) = timed(1.0, [0, 100, 0]);
-    assert_eq!(count, 20);
 }
 
 #[test]

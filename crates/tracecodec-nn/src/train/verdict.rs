@@ -11,12 +11,12 @@ pub struct Verdict {
 
 impl Verdict {
     /// The verdict on a model whose loss is not below that of a guess; `unit` is such as
-    /// `nats a packet`.
+    /// ` nats a packet`, or nothing.
     pub(crate) fn of_loss(loss: f64, guessing: f64, unit: &str, hint: String) -> Option<Self> {
         // A loss that is no number is not below, either.
         (!(loss < guessing)).then(|| Self {
             reason: format!(
-                "the best validation has a loss of {} {unit}, and guessing {}: the training diverged, or had hardly begun",
+                "the best validation has a loss of {}{unit}, and guessing {}: the training diverged, or had hardly begun",
                 short(loss),
                 short(guessing)
             ),

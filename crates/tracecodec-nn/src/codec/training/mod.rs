@@ -245,7 +245,7 @@ impl CodecSettings {
     fn verdict(&self, best: &Validation) -> Option<Verdict> {
         let guessing = self.model.guessing_nats(self.train.lambda_time);
         let hint = rate_hint(self.train.learning_rate);
-        let guess = Verdict::of_loss(best.loss, guessing, "nats a packet", hint.clone());
+        let guess = Verdict::of_loss(best.loss, guessing, " nats a packet", hint.clone());
         let nothing = (best.exact == 0.0).then(|| Verdict {
             reason: "not one packet of the best validation came back whole".to_string(),
             hint,

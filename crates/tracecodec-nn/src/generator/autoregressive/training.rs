@@ -561,7 +561,7 @@ impl Task for AutoregressiveTask<'_> {
         let guesses = [OPENINGS, PACKETS, CLOCK].map(|process| self.guess_nats(process));
         let guessing = self.nats_a_packet(guesses);
         let hint = rate_hint(self.config.learning_rate);
-        Verdict::of_loss(best.loss, guessing, "nats a packet", hint)
+        Verdict::of_loss(best.loss, guessing, " nats a packet", hint)
     }
 }
 

@@ -360,7 +360,7 @@ impl Task for FlowTask<'_> {
 
     fn verdict(&self, best: &Validation) -> Option<Verdict> {
         let hint = rate_hint(self.config.train.learning_rate);
-        Verdict::of_loss(best.loss, gaussian_error(), "of the velocity", hint)
+        Verdict::of_loss(best.loss, gaussian_error(), "", hint)
     }
 }
 
