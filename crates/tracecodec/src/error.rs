@@ -368,6 +368,14 @@ impl Error {
         }
     }
 
+    /// Names the actions file that a fault is in.
+    pub(crate) fn actions(path: &Path) -> impl FnOnce(ActionsFault) -> Self + '_ {
+        move |fault| Self::Actions {
+            path: path.to_path_buf(),
+            fault,
+        }
+    }
+
     /// Names the file or folder that the operating system refuses.
     pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {
         move |cause| Self::Io {

@@ -9,9 +9,9 @@ use tracecodec::raw::Schema;
 
 fn check<T: Choice + Serialize + DeserializeOwned>() {
     for (value, word, _) in T::TABLE {
-        assert!(from_value::<T>(json!(word)).unwrap() == *value, "{word}");
+        assert!(from_value::<T>(json!(word)).ok() == Some(*value), "{word}");
         assert!(T::of_name(word) == Some(*value), "{word}");
-        assert_eq!(to_value(value).unwrap(), json!(word));
+        assert_eq!(to_value(value).ok(), Some(json!(word)));
     }
     assert!(T::of_name("nonsense").is_none());
 }

@@ -8,8 +8,8 @@ use std::str::FromStr;
 use parquet::file::metadata::KeyValue;
 use parquet::file::reader::FileReader;
 
+use super::file;
 use super::key;
-use super::reader::{bad, parquet_file};
 use crate::action::{OptionProfiles, SCHEMA_VERSION};
 use crate::artifact::LiftManifest;
 use crate::artifact::document::manifest_path;
@@ -52,16 +52,17 @@ impl Metadata {
 
     /// Those of another actions file, or of a manifest.
     fn of_like(like: &Path) -> Result<Self, Error> {
-        let file = File::open(like).map_err(Error::io(like))?;
+        let begun = File::open(like).map_err(Error::io(like))?;
         let mut magic = Vec::new();
-        let read = file.take(4).read_to_end(&mut magic);
+        let read = begun.take(4).read_to_end(&mut magic);
         read.map_err(Error::io(like))?;
         if magic != b"PAR1" {
             return Self::of_manifest(like);
         }
-        let file = parquet_file(like)?;
+        let file = file::open(like)?;
         let metadata = file.metadata().file_metadata();
-        let found = Self::find(like, metadata.key_value_metadata(), None).map_err(bad(like))?;
+        let found =
+            Self::find(like, metadata.key_value_metadata(), None).map_err(Error::actions(like))?;
         let from = found.from.unwrap_or_else(|| like.to_path_buf());
         Ok(Self {
             from: Some(from),
@@ -71,10 +72,10 @@ impl Metadata {
 
     fn of_manifest(path: &Path) -> Result<Self, Error> {
         let manifest = LiftManifest::read(path)?;
-        check_version(manifest.schema_version).map_err(bad(path))?;
+        check_version(manifest.schema_version).map_err(Error::actions(path))?;
         Ok(Self {
             epoch: manifest.epoch_ns.map(Timestamp),
-            profiles: profiles(&manifest.option_profiles).map_err(bad(path))?,
+            profiles: profiles(&manifest.option_profiles).map_err(Error::actions(path))?,
             from: Some(path.to_path_buf()),
         })
     }

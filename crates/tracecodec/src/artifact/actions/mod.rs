@@ -5,6 +5,7 @@
 //! profiles.
 
 mod columns;
+mod file;
 mod metadata;
 mod reader;
 mod writer;

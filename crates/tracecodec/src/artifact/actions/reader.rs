@@ -1,7 +1,6 @@
 //! Reading an actions file.
 
 use std::fs::File;
-use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 
 use parquet::basic::Compression;
@@ -12,6 +11,7 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 
 use super::DELTA_T;
 use super::columns::{Columns, Layout, Place, layout};
+use super::file::{self, guarded};
 use super::metadata::Metadata;
 use crate::action::context::Contexts;
 use crate::action::schema::{QUANTITIES, Quantity};
@@ -80,8 +80,8 @@ impl ActionsReader {
     /// As [`open`](Self::open), or if `like` has no metadata either.
     pub fn open_like(path: impl AsRef<Path>, like: Option<&Path>) -> Result<Self, Error> {
         let path = path.as_ref();
-        let file = parquet_file(path)?;
-        Self::start(path, file, like).map_err(bad(path))
+        let file = file::open(path)?;
+        Self::start(path, file, like).map_err(Error::actions(path))
     }
 
     fn start(
@@ -143,7 +143,7 @@ impl ActionsReader {
     pub fn seek(&mut self, row: u64) -> Result<(), Error> {
         let sought = self.go_to(row);
         self.ended = sought.is_err();
-        sought.map_err(bad(&self.path))
+        sought.map_err(Error::actions(&self.path))
     }
 
     fn go_to(&mut self, row: u64) -> Result<(), ActionsFault> {
@@ -234,23 +234,8 @@ impl Iterator for ActionsReader {
         }
         let read = self.read();
         self.ended = !matches!(read, Ok(Some(_)));
-        read.map_err(bad(&self.path)).transpose()
+        read.map_err(Error::actions(&self.path)).transpose()
     }
-}
-
-/// Names the file that a fault is in.
-pub(super) fn bad(path: &Path) -> impl FnOnce(ActionsFault) -> Error + '_ {
-    move |fault| Error::Actions {
-        path: path.to_path_buf(),
-        fault,
-    }
-}
-
-/// Opens a Parquet file.
-pub(super) fn parquet_file(path: &Path) -> Result<SerializedFileReader<File>, Error> {
-    let file = File::open(path).map_err(Error::io(path))?;
-    let file = guarded(|| SerializedFileReader::new(file));
-    file.map_err(|_| bad(path)(ActionsFault::NotParquet))
 }
 
 /// Refuses compression that the Parquet library was built without.
@@ -467,14 +452,6 @@ fn skip_column<T: DataType>(
 fn ends_early(row: u64, column: &'static str) -> ActionsFault {
     let cause = format!("column {column} ends early");
     ActionsFault::Damaged { row, cause }
-}
-
-/// Runs a step of the Parquet library, which panics on some damaged files where it should say so.
-fn guarded<T>(step: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
-    panic::catch_unwind(AssertUnwindSafe(step)).unwrap_or_else(|_| {
-        let cause = "the file contradicts itself".to_string();
-        Err(ParquetError::General(cause))
-    })
 }
 
 fn damaged(row: u64, error: ParquetError) -> ActionsFault {
