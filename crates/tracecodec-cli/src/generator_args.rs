@@ -1,20 +1,16 @@
 //! Which generator a command uses.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::Result;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use tracecodec::choice::Choice;
-use tracecodec_nn::generator::{Backbone, Generator, Method, Solver};
-use tracecodec_nn::model::Kind;
-use tracecodec_nn::{Codec, Device};
-
+use tracecodec_nn::Device;
+use tracecodec_nn::generator::{Method, Solver};
 use tracecodec_pipeline::ModelName;
 use tracecodec_pipeline::model::{GeneratorChoice, Sampling};
 
 use crate::choice::choice;
-use crate::failure::Hint;
 
 /// Which generator to use.
 #[derive(Debug, Clone, Args)]
@@ -44,17 +40,13 @@ pub(crate) struct SolverArgs {
 }
 
 impl SolverArgs {
-    /// The solver.
-    pub(crate) fn solver(self) -> Solver {
-        Solver {
+    /// How flow matching is sampled.
+    pub(crate) fn sampling(self) -> Sampling {
+        Sampling {
             method: self.method,
-            steps: self.solver_steps,
+            solver_steps: self.solver_steps,
+            device: self.device,
         }
-    }
-
-    /// The device.
-    pub(crate) fn device(self) -> Device {
-        self.device
     }
 }
 
@@ -64,71 +56,7 @@ impl GeneratorModelArgs {
         GeneratorChoice {
             model: self.model.clone().map(ModelName::from).unwrap_or_default(),
             codec: self.codec.clone().map(ModelName::from).unwrap_or_default(),
-            sampling: Sampling {
-                method: self.solver.method,
-                solver_steps: self.solver.solver_steps,
-                device: self.solver.device,
-            },
+            sampling: self.solver.sampling(),
         }
     }
-
-    /// Loads the generator.
-    pub(crate) fn load(&self) -> Result<Generator> {
-        let generator = match &self.model {
-            None => Generator::embedded(),
-            Some(folder) => {
-                let (solver, device) = (self.solver.solver(), self.solver.device());
-                load_generator(folder, self.codec.as_deref(), solver, device)?
-            }
-        };
-        match generator {
-            Generator::Autoregressive(_) if self.solver.device() != Device::Cpu => {
-                Err(Hint::error(
-                    "--device is for flow matching",
-                    "the autoregressive generator draws on the CPU: leave the option out",
-                ))
-            }
-            generator => Ok(generator),
-        }
-    }
-
-    /// Its name in summaries.
-    pub(crate) fn name(&self) -> String {
-        self.model.as_ref().map_or_else(
-            || "built in".to_string(),
-            |folder| folder.display().to_string(),
-        )
-    }
-}
-
-/// Tells which backbone the generator in a folder has.
-///
-/// # Errors
-/// If there is no generator.
-pub(crate) fn backbone(folder: &Path) -> Result<Backbone> {
-    if !Kind::Generator.is_in(folder) {
-        return Err(Hint::error(
-            format!("{}: no generator there", folder.display()),
-            "name a folder that `tracecodec generator train` wrote",
-        ));
-    }
-    Ok(Backbone::of(folder)?)
-}
-
-/// Loads the generator of packet actions in a folder, and the codec in another or the one that is built in, where it samples latents.
-///
-/// # Errors
-/// If one of them is not there, is damaged, or they do not belong together.
-pub(crate) fn load_generator(
-    folder: &Path,
-    codec: Option<&Path>,
-    solver: Solver,
-    device: Device,
-) -> Result<Generator> {
-    backbone(folder)?;
-    let codec = || match codec {
-        Some(codec) => Codec::load(codec),
-        None => Ok(Codec::embedded()),
-    };
-    Ok(Generator::load(folder, codec, solver)?.with_device(device)?)
 }

@@ -4,14 +4,11 @@ mod args;
 mod choice;
 mod cli;
 mod commands;
-mod continuation;
 mod failure;
-mod folder;
 mod generator_args;
 mod input;
 mod interrupt;
 mod output;
-mod shards;
 mod terminal;
 mod training_args;
 

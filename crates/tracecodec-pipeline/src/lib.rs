@@ -32,11 +32,13 @@
 //! disclosure           what an artifact discloses of the captures that it was made from
 //! model                models by name
 //! dataset              what models learn from: shards, captures and actions files
+//! comparison           captures against their references
 //! report               contents of the page of evaluations and trainings; the card of a model
 //! plot                 how figures and tables are drawn: knows no word of networks
 //! run                  the verbs
 //! ```
 
+pub mod comparison;
 mod dataset;
 pub mod disclosure;
 pub mod error;

@@ -1,27 +1,19 @@
 //! `evaluate`: how faithful captures are to their references.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
-use clap::{Args, ValueEnum};
-use rayon::prelude::*;
-use tracecodec::artifact::SourceEntry;
-use tracecodec::flow::{Conversations, CutOptions};
-use tracecodec::metrics::{Evaluation, METRICS, Meter, TraceSummary, Unit};
-use tracecodec::pcap::Timestamp;
-use tracecodec::select::Selection;
-use tracecodec::tcp::events::EventSet;
-use tracecodec::wire::Headers;
-use tracecodec_pipeline::Silent;
-use tracecodec_pipeline::tools::tshark;
+use clap::Args;
+use tracecodec::choice::Choice;
+use tracecodec::metrics::{Evaluation, METRICS, TraceSummary, Unit};
+use tracecodec_pipeline::comparison::Analyzer;
+use tracecodec_pipeline::run::evaluate::{self, Outcome};
 
-use crate::args::ReadArgs;
-use crate::failure::Hint;
-use crate::folder;
-use crate::input::{Input, progress_bar};
-use crate::output::{check_distinct, print, print_json, printable, write_json};
+use crate::args::CaptureArgs;
+use crate::choice::choice;
+use crate::output::{print, print_json, printable};
+use crate::terminal::Terminal;
 
 /// Measure how faithful a capture is to its reference.
 ///
@@ -54,232 +46,33 @@ pub(crate) struct Evaluate {
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Who finds the TCP events.
-    #[arg(long, value_enum, default_value_t = Analyzer::Native)]
+    #[arg(long, value_parser = choice::<Analyzer>(), default_value = Analyzer::default().name())]
     analyzer: Analyzer,
     #[command(flatten)]
-    read: ReadArgs,
-}
-
-/// Who finds the TCP events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Analyzer {
-    /// This program.
-    Native,
-    /// tshark, which must be installed. Where a capture cut TCP options, it sees NOPs.
-    Tshark,
-}
-
-impl Evaluate {
-    /// Of two folders of the same names, in which so many packets were asked for in each decoded
-    /// capture.
-    pub(super) fn of_folders(reference: &Path, decoded: &Path, requested: u64) -> Self {
-        Self {
-            reference: reference.to_path_buf(),
-            decoded: decoded.to_path_buf(),
-            label: None,
-            dataset: None,
-            requested: Some(requested),
-            output: None,
-            analyzer: Analyzer::Native,
-            read: ReadArgs {
-                lenient: false,
-                sort: false,
-            },
-        }
-    }
+    read: CaptureArgs,
 }
 
 pub(crate) fn run(args: &Evaluate, json: bool) -> Result<()> {
-    tell(&evaluation(args)?, args.output.as_deref(), json)
-}
-
-/// Measures what the arguments name.
-pub(super) fn evaluation(args: &Evaluate) -> Result<Evaluation> {
-    let analyzer = match args.analyzer {
-        Analyzer::Native => "native".to_string(),
-        Analyzer::Tshark => {
-            tshark::check_input([&args.reference, &args.decoded], &args.read.policy())?;
-            tshark::version()?
-        }
+    let config = evaluate::Config {
+        reference: args.reference.clone(),
+        decoded: args.decoded.clone(),
+        label: args.label.clone(),
+        dataset: args.dataset.clone(),
+        requested: args.requested,
+        output: args.output.clone(),
+        analyzer: args.analyzer,
+        read: args.read.policy(),
     };
-    if args.reference == Path::new("-") && args.decoded == Path::new("-") {
-        return Err(Hint::error(
-            "- is stdin, which can be read once",
-            "name a file for one of the two",
-        ));
-    }
-    let pairs = pairs(&args.reference, &args.decoded)?;
-    if let Some(output) = &args.output {
-        check_output(output, &pairs)?;
-    }
-    let bar = progress_bar(Some(pairs.len() as u64), "captures compared");
-    let merged = pairs
-        .into_par_iter()
-        .map(|pair| {
-            let evaluation = evaluate(pair, args);
-            bar.inc(1);
-            evaluation
-        })
-        .try_reduce(Evaluation::default, |mut sum, more| {
-            sum.merge(more);
-            Ok(sum)
-        });
-    bar.finish_and_clear();
-    Ok(Evaluation {
-        label: args.label.clone().unwrap_or_else(|| stem(&args.decoded)),
-        dataset: args
-            .dataset
-            .clone()
-            .unwrap_or_else(|| stem(&args.reference)),
-        analyzer,
-        ..merged?
-    })
+    print_evaluation(&evaluate::run(&config, &mut Terminal::new())?, json)
 }
 
-/// Writes an evaluation where it is wanted.
-pub(super) fn tell(evaluation: &Evaluation, output: Option<&Path>, json: bool) -> Result<()> {
-    let document = evaluation.document();
-    if let Some(path) = output {
-        write_json(path, &document)?;
-    }
+/// Prints an evaluation as JSON or as a table.
+pub(super) fn print_evaluation(outcome: &Outcome, json: bool) -> Result<()> {
     if json {
-        print_json(&document)
+        print_json(outcome)
     } else {
-        print(&render(evaluation)?)
+        print(&render(&outcome.evaluation)?)
     }
-}
-
-/// Two captures to compare.
-struct Pair {
-    name: String,
-    reference: PathBuf,
-    decoded: PathBuf,
-}
-
-/// The pairs of two captures or of two folders, by name.
-fn pairs(reference: &Path, decoded: &Path) -> Result<Vec<Pair>> {
-    match (reference.is_dir(), decoded.is_dir()) {
-        (false, false) => Ok(vec![Pair {
-            name: stem(reference),
-            reference: reference.to_path_buf(),
-            decoded: decoded.to_path_buf(),
-        }]),
-        (true, true) => folder_pairs(reference, decoded),
-        _ => Err(Hint::error(
-            "a capture and a folder cannot be compared",
-            "name two captures, or two folders of captures",
-        )),
-    }
-}
-
-fn folder_pairs(reference: &Path, decoded: &Path) -> Result<Vec<Pair>> {
-    let references = named(reference)?;
-    let mut rest = named(decoded)?;
-    let mut pairs = Vec::with_capacity(references.len());
-    for (name, path) in references {
-        let Some(path_of_decoded) = rest.remove(&name) else {
-            return Err(Hint::error(
-                format!("{}: no capture for {name}", decoded.display()),
-                "each reference needs a decoded capture of the same name, even an empty one",
-            ));
-        };
-        pairs.push(Pair {
-            name,
-            reference: path,
-            decoded: path_of_decoded,
-        });
-    }
-    match rest.into_keys().next() {
-        Some(name) => Err(Hint::error(
-            format!("{}: no reference for {name}", reference.display()),
-            "the folders must hold captures of the same names",
-        )),
-        None => Ok(pairs),
-    }
-}
-
-/// The captures of a folder by their names.
-fn named(folder: &Path) -> Result<BTreeMap<String, PathBuf>> {
-    let mut named = BTreeMap::new();
-    for capture in folder::captures(folder)? {
-        let name = capture.name();
-        if let Some(other) = named.insert(name.clone(), capture.path.clone()) {
-            return Err(Hint::error(
-                format!(
-                    "{} and {}: both are named {name}",
-                    other.display(),
-                    capture.path.display()
-                ),
-                "captures are paired by their names without what tells format and compression",
-            ));
-        }
-    }
-    Ok(named)
-}
-
-/// Refuses an output that would take the place of a capture, or that has no folder.
-fn check_output(output: &Path, pairs: &[Pair]) -> Result<()> {
-    let captures = pairs
-        .iter()
-        .flat_map(|pair| [&pair.reference, &pair.decoded]);
-    let captures: Vec<_> = captures.map(PathBuf::as_path).collect();
-    check_distinct(&captures, output)?;
-    match output.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => Err(Hint::error(
-            format!("{}: no such folder", folder.display()),
-            "make it first",
-        )),
-        _ => Ok(()),
-    }
-}
-
-/// Name of a capture or folder in reports.
-pub(super) fn stem(path: &Path) -> String {
-    folder::name(path.file_name().map_or(path, Path::new))
-}
-
-fn evaluate(pair: Pair, args: &Evaluate) -> Result<Evaluation> {
-    let (reference, decoded) = rayon::join(
-        || summarise(&pair.reference, args),
-        || summarise(&pair.decoded, args),
-    );
-    Ok(Evaluation::of_pair(
-        pair.name,
-        reference?,
-        decoded?,
-        args.requested,
-    ))
-}
-
-fn summarise(path: &Path, args: &Evaluate) -> Result<(SourceEntry, TraceSummary)> {
-    match args.analyzer {
-        Analyzer::Native => {
-            let mut conversations = Conversations::new(CutOptions::Judge);
-            measure(path, args.read, |_, headers, time| {
-                conversations.observe(headers, time)
-            })
-        }
-        Analyzer::Tshark => {
-            let found = tshark::events(path, &Selection::default(), true, &mut Silent)?;
-            measure(path, args.read, |number, _, _| {
-                found.get(&number).copied().unwrap_or_default()
-            })
-        }
-    }
-}
-
-fn measure(
-    path: &Path,
-    read: ReadArgs,
-    judge: impl FnMut(u64, &Headers<'_>, Timestamp) -> EventSet,
-) -> Result<(SourceEntry, TraceSummary)> {
-    let mut input = Input::quiet(path, read)?;
-    let mut meter = Meter::new(judge);
-    input.for_each(|packet| {
-        meter.observe(packet);
-        Ok(())
-    })?;
-    Ok((input.finish()?, meter.finish()))
 }
 
 /// The table on the terminal.

@@ -38,6 +38,8 @@ pub(crate) struct Part {
     pub(crate) split: Option<Split>,
     /// Label of its traffic, if it is a shard that was cut with one.
     pub(crate) label: Option<String>,
+    /// Packets by its manifest, if it is a shard.
+    pub(crate) packets: Option<u64>,
     /// Digest that it must have: that of its manifest, if it is a shard.
     blake3: Option<String>,
 }
@@ -104,6 +106,7 @@ fn shards(folder: &Path) -> Result<Vec<Part>, Error> {
             name: shard.file.clone(),
             split: Some(split),
             label: None,
+            packets: Some(shard.census.packets),
             blake3: Some(shard.blake3.clone()),
         })
     };
@@ -124,6 +127,7 @@ impl Part {
             name: path.display().to_string(),
             split: None,
             label: None,
+            packets: None,
             blake3: None,
         }
     }

@@ -5,6 +5,7 @@ pub(crate) mod claim;
 pub(crate) mod document;
 pub(crate) mod evaluation;
 pub mod folder;
+pub(crate) mod pair;
 pub mod writer;
 
 pub use capture::ReadPolicy;

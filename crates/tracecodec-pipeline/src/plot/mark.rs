@@ -1,5 +1,7 @@
 //! Dashes and marks: what tells series apart without colour too.
 
+use std::collections::BTreeMap;
+
 use super::colour::{BAND, Colour, METHODS};
 use super::svg::Svg;
 
@@ -14,6 +16,16 @@ const DASHES: [&str; 7] = [
     "4 5",
 ];
 
+/// Looks that differ in colour or dashes.
+const LOOKS: usize = METHODS.len() * DASHES.len();
+
+/// The hash FNV-1a of a text: the same on every machine.
+fn fnv1a(text: &str) -> u32 {
+    text.bytes().fold(0x811c_9dc5, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    })
+}
+
 /// The look of a series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Style {
@@ -24,6 +36,27 @@ pub(crate) enum Style {
 }
 
 impl Style {
+    /// The looks of methods by their labels. A label chooses its look, whatever the order; if labels
+    /// choose the same, those that sort later take the next one that is free. No colour is taken
+    /// twice before every colour is taken once.
+    pub(crate) fn of_labels<'a>(labels: impl Iterator<Item = &'a str>) -> BTreeMap<&'a str, Self> {
+        let mut styles: BTreeMap<_, _> = labels.map(|label| (label, Self::Method(0))).collect();
+        let mut taken = [0_usize; LOOKS];
+        for (label, style) in &mut styles {
+            let wanted = fnv1a(label) as usize % LOOKS;
+            let candidates = (0..LOOKS).map(|step| (wanted + step) % LOOKS);
+            let in_colour = |look: usize| -> usize {
+                let colour = look % METHODS.len();
+                taken.iter().skip(colour).step_by(METHODS.len()).sum()
+            };
+            let look = candidates.min_by_key(|&look| (taken[look], in_colour(look)));
+            let look = look.unwrap_or(wanted);
+            taken[look] += 1;
+            *style = Self::Method(look);
+        }
+        styles
+    }
+
     pub(crate) fn colour(self) -> Colour {
         match self {
             Self::Reference => BAND,
@@ -85,3 +118,30 @@ const CROSS: [(f64, f64); 12] = [
     (-4.8, -1.6),
     (-1.6, -1.6),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn test_looks_follow_labels_and_not_their_order() {
+        let labels = ["tracecodec", "tvae", "goggle", "later", "oracle", "a b"];
+        let styles = Style::of_labels(labels.into_iter());
+        assert_eq!(styles, Style::of_labels(labels.into_iter().rev()));
+        let colours: std::collections::BTreeSet<_> =
+            styles.values().map(|style| style.colour().light).collect();
+        assert_eq!(colours.len(), METHODS.len());
+        let alone = Style::of_labels(["tracecodec"].into_iter());
+        assert_eq!(
+            alone["tracecodec"],
+            Style::Method(fnv1a("tracecodec") as usize % LOOKS)
+        );
+        let many: Vec<_> = (0..LOOKS).map(|number| number.to_string()).collect();
+        let styles = Style::of_labels(many.iter().map(String::as_str));
+        let looks: std::collections::BTreeSet<_> = styles
+            .values()
+            .map(|style| (style.colour().light, style.dash()))
+            .collect();
+        assert_eq!(looks.len(), LOOKS);
+    }
+}

@@ -26,6 +26,11 @@ impl Dataset {
         &self.methods[0].1.reference
     }
 
+    /// The evaluations in the order in which they were named.
+    pub(super) fn evaluations(&self) -> impl Iterator<Item = &Evaluation> {
+        self.methods.iter().map(|(_, evaluation)| evaluation)
+    }
+
     /// The reference, then each method.
     pub(super) fn series(&self) -> Vec<Series<'_>> {
         let reference = Series {
@@ -74,17 +79,20 @@ impl Dataset {
 }
 
 /// Groups evaluations by dataset. Both stand in the order in which they were named; a label looks
-/// the same in all datasets.
+/// the same in all datasets, whatever the order.
 pub(crate) fn datasets(evaluations: Vec<Evaluation>) -> Result<Vec<Dataset>, Error> {
+    let evaluations: Vec<_> = evaluations.into_iter().map(presentable).collect();
+    let styles = Style::of_labels(
+        evaluations
+            .iter()
+            .map(|evaluation| evaluation.label.as_str()),
+    );
+    let looks: Vec<_> = evaluations
+        .iter()
+        .map(|evaluation| styles[evaluation.label.as_str()])
+        .collect();
     let mut datasets: Vec<Dataset> = Vec::new();
-    let mut labels: Vec<String> = Vec::new();
-    for evaluation in evaluations.into_iter().map(presentable) {
-        let known = labels.iter().position(|label| *label == evaluation.label);
-        let style = known.unwrap_or_else(|| {
-            labels.push(evaluation.label.clone());
-            labels.len() - 1
-        });
-        let method = (Style::Method(style), evaluation);
+    for method in looks.into_iter().zip(evaluations) {
         let name = &method.1.dataset;
         match datasets.iter_mut().find(|dataset| dataset.name == *name) {
             Some(dataset) => dataset.methods.push(method),

@@ -1,6 +1,6 @@
 //! The tables: the paper's table 3, all metrics, and the latent-interface test.
 
-use tracecodec::metrics::{Evaluation, METRICS, Metric, Unit};
+use tracecodec::metrics::{Evaluation, METRICS, Metric, Role, Unit};
 
 use super::dataset::Dataset;
 use crate::plot::number::{count, short};
@@ -36,8 +36,9 @@ const LATENT_INTERFACE: [(&str, &str); 8] = [
 
 /// The paper's table 3.
 pub(super) fn main(dataset: &Dataset) -> Table {
+    let evaluations: Vec<_> = dataset.evaluations().collect();
     let mut table = methods(
-        dataset,
+        &evaluations,
         &format!("Decoded-PCAP fidelity on {}", dataset.name),
         &MAIN,
     );
@@ -52,17 +53,21 @@ pub(super) fn main(dataset: &Dataset) -> Table {
     table
 }
 
-/// What Appendix D measures on suffixes; none if all evaluations are of one case.
+/// What Appendix D measures on suffixes, of the evaluations that the continuation benchmark made;
+/// `None` if there are none.
 pub(super) fn latent_interface(dataset: &Dataset) -> Option<Table> {
-    let mut cases = dataset.methods.iter().map(|(_, method)| method.cases.len());
-    if !cases.any(|cases| cases > 1) {
+    let continued: Vec<_> = dataset
+        .evaluations()
+        .filter(|method| method.continuation.is_some())
+        .collect();
+    if continued.is_empty() {
         return None;
     }
     let title = format!("Latent interface on {}", dataset.name);
-    let mut table = methods(dataset, &title, &LATENT_INTERFACE);
-    let cases = dataset.methods.iter();
-    let cases: Vec<_> = cases
-        .map(|(_, method)| format!("{} of {}", count(method.cases.len() as u64), method.label))
+    let mut table = methods(&continued, &title, &LATENT_INTERFACE);
+    let cases: Vec<_> = continued
+        .iter()
+        .map(|method| format!("{} of {}", count(method.cases.len() as u64), method.label))
         .collect();
     table.caption = format!(
         "Means over cases: {}. What is missing is charged (coverage-adjusted, CA).{}",
@@ -108,18 +113,14 @@ fn unit(unit: Unit) -> &'static str {
     }
 }
 
-/// A row for each method, with the best learned one's number marked where there are several.
-fn methods(dataset: &Dataset, title: &str, columns: &[(&str, &str)]) -> Table {
+/// A row for each method, with the best one's number marked if several compete.
+fn methods(methods: &[&Evaluation], title: &str, columns: &[(&str, &str)]) -> Table {
     let head = columns.iter().map(|(_, heading)| (*heading).to_string());
     let mut table = Table::new(title, std::iter::once("Method".to_string()).chain(head));
     let metrics: Vec<&Metric> = columns.iter().filter_map(|(key, _)| metric(key)).collect();
-    let learned = dataset
-        .methods
-        .iter()
-        .filter(|(_, method)| competes(method));
-    let several = learned.count() > 1;
-    let best: Vec<Option<String>> = metrics.iter().map(|metric| best(dataset, metric)).collect();
-    for (_, method) in &dataset.methods {
+    let several = methods.iter().filter(|method| competes(method)).count() > 1;
+    let best: Vec<Option<String>> = metrics.iter().map(|metric| best(methods, metric)).collect();
+    for method in methods {
         let cells: Vec<_> = metrics
             .iter()
             .zip(&best)
@@ -135,21 +136,23 @@ fn methods(dataset: &Dataset, title: &str, columns: &[(&str, &str)]) -> Table {
         table.row(std::iter::once(Cell::text(&method.label)).chain(cells));
     }
     if several {
-        table.caption = marked(dataset);
+        table.caption = marked(methods);
     }
     table
 }
 
 /// What the mark of the best says.
-fn marked(dataset: &Dataset) -> String {
-    let methods = dataset.methods.iter().map(|(_, method)| method);
-    let references = methods.filter(|method| !is_learned(method));
-    let references: Vec<_> = references.map(|method| method.label.as_str()).collect();
-    if references.is_empty() {
+fn marked(methods: &[&Evaluation]) -> String {
+    let others: Vec<_> = methods
+        .iter()
+        .filter(|method| method.role() != Role::Method)
+        .map(|method| method.label.as_str())
+        .collect();
+    if others.is_empty() {
         " Marked: the best of the methods.".to_string()
     } else {
-        let references = references.join(" and ");
-        format!(" Marked: the best of the learned methods, all but {references}.")
+        let others = others.join(" and ");
+        format!(" Marked: the best of the learned methods, all but {others}.")
     }
 }
 
@@ -157,21 +160,16 @@ fn metric(key: &str) -> Option<&'static Metric> {
     METRICS.iter().find(|metric| metric.key == key)
 }
 
-/// The Oracle has no learned part. It is known by its label.
-fn is_learned(method: &Evaluation) -> bool {
-    !method.label.to_lowercase().contains("oracle")
-}
-
-/// Whether a method's numbers may be marked as best. Those of a capture without packets may not: it
-/// has no wrong events, having none.
+/// Whether a method's numbers may be marked as best. Controls and references are there to compare
+/// with; a capture without packets has no wrong events, having none.
 fn competes(method: &Evaluation) -> bool {
-    is_learned(method) && method.decoded.packets > 0
+    method.role() == Role::Method && method.decoded.packets > 0
 }
 
-/// The best number of the learned methods, as the table shows it.
-fn best(dataset: &Dataset, metric: &Metric) -> Option<String> {
-    let learned = dataset.methods.iter().map(|(_, method)| method);
-    let values = learned
+/// The best number of the methods that compete, as the table shows it.
+fn best(methods: &[&Evaluation], metric: &Metric) -> Option<String> {
+    let values = methods
+        .iter()
         .filter(|method| competes(method))
         .filter_map(|method| (metric.measure)(method).ok());
     let best = if metric.unit == Unit::SharePercent {
@@ -238,11 +236,49 @@ mod tests {
         );
         assert_eq!(markdown.matches("**").count(), 2, "{markdown}");
         assert!(markdown.contains("Marked: the best of the learned methods, all but the Oracle."));
+        assert!(latent_interface(&dataset).is_none(), "no continuations");
         let learned = Dataset {
             methods: vec![method("x", 9), method("y", 8)],
             ..dataset
         };
         let markdown = main(&learned).markdown();
         assert!(markdown.contains("Marked: the best of the methods."));
+    }
+
+    #[test]
+    fn test_controls_of_a_continuation_are_not_marked() {
+        let method = |label: &str, role, coverage: u64| {
+            let case = serde_json::json!({
+                "prefix": 4, "suffix": 4, "stride": 2, "seed": 1, "constrained": true,
+                "prefix_only": false, "solver": null, "models": [],
+            });
+            let mut method = Evaluation {
+                label: label.to_string(),
+                role: Some(role),
+                continuation: Some(serde_json::from_value(case).unwrap()),
+                ..Evaluation::default()
+            };
+            method.reference.packets = 10;
+            method.decoded.packets = coverage;
+            (Style::Method(0), method)
+        };
+        let dataset = Dataset {
+            name: "a".to_string(),
+            slug: "a".to_string(),
+            methods: vec![
+                method("codec", Role::Reference, 10),
+                method("later", Role::Control, 10),
+                method("own", Role::Method, 9),
+                method("other", Role::Method, 8),
+            ],
+            warnings: Vec::new(),
+        };
+        let markdown = main(&dataset).markdown();
+        assert!(
+            markdown.contains("| own | –<sup>a</sup> | **10.00** |"),
+            "{markdown}"
+        );
+        assert!(markdown.contains("all but codec and later."), "{markdown}");
+        assert!(latent_interface(&dataset).is_some());
     }
 }

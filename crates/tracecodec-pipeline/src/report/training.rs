@@ -113,11 +113,12 @@ fn not_whole(validation: &Validation) -> f64 {
 }
 
 fn figure(trainings: &[Training]) -> Figure {
-    let looks = trainings.iter().enumerate();
-    let series: Vec<_> = looks
-        .map(|(index, training)| Series {
+    let styles = Style::of_labels(trainings.iter().map(|training| training.name.as_str()));
+    let series: Vec<_> = trainings
+        .iter()
+        .map(|training| Series {
             name: &training.name,
-            style: Style::Method(index),
+            style: styles[training.name.as_str()],
             data: training,
         })
         .collect();

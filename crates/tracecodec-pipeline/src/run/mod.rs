@@ -7,13 +7,16 @@
 pub mod baseline;
 pub mod check;
 pub mod compile;
+pub mod continuation;
 pub mod decode;
 pub mod encode;
+pub mod evaluate;
 pub mod events;
 pub mod generate;
 pub mod generator;
 pub mod inspect;
 pub mod lift;
+pub mod merge;
 pub mod probe;
 pub mod report;
 pub mod roundtrip;

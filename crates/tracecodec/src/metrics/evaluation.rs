@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Case, METRICS, TraceSummary};
+use super::{Case, Continuation, METRICS, Role, TraceSummary};
 use crate::artifact::{SourceEntry, TOOL};
 use crate::error::{Error, OtherVersion};
 
@@ -23,6 +23,12 @@ pub struct Evaluation {
     pub dataset: String,
     /// Who told the TCP events: `native`, or a version of `tshark`.
     pub analyzer: String,
+    /// Part in comparisons, if the evaluation names it; [`role`](Self::role) knows it anyway.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
+    /// How the continuation benchmark made the decoded captures, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub continuation: Option<Continuation>,
     /// TraceSummary of the references.
     pub reference: TraceSummary,
     /// TraceSummary of the decoded captures.
@@ -73,10 +79,23 @@ impl Evaluation {
         }
     }
 
-    /// Adds the pairs of another evaluation. Names stay.
+    /// Part in comparisons: as the evaluation names it, or by the labels of controls and oracles.
+    pub fn role(&self) -> Role {
+        self.role.unwrap_or_else(|| Role::of_label(&self.label))
+    }
+
+    /// Adds the pairs of another evaluation. Names stay; role and continuation, if they are those of
+    /// both. The sum of several seeds names none.
     pub fn merge(&mut self, other: Self) {
         self.reference.merge(&other.reference);
         self.decoded.merge(&other.decoded);
+        if self.cases.is_empty() {
+            (self.role, self.continuation) = (other.role, other.continuation.clone());
+        } else if !other.cases.is_empty() {
+            self.role = self.role.filter(|_| self.role == other.role);
+            let both = self.continuation.take().zip(other.continuation.as_ref());
+            self.continuation = both.and_then(|(own, other)| own.common(other));
+        }
         self.cases.extend(other.cases);
         // A stable order, whatever the order of merging.
         self.cases.sort_by(|a, b| a.order().cmp(&b.order()));

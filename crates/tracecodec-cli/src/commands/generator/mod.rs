@@ -1,8 +1,8 @@
 //! `generator`: models of traces: their data, their training, and how many evaluations a sample of latents needs.
 
+mod continuation;
 mod curve;
 mod sequences;
-mod test;
 mod train;
 
 use anyhow::Result;
@@ -23,7 +23,8 @@ enum GeneratorCommand {
     Sequences(sequences::SequencesArgs),
     Train(train::Train),
     Curve(curve::CurveArgs),
-    Test(test::Test),
+    #[command(alias = "test")]
+    Continuation(continuation::Continuation),
 }
 
 pub(crate) fn run(args: &GeneratorArgs, json: bool) -> Result<()> {
@@ -31,6 +32,6 @@ pub(crate) fn run(args: &GeneratorArgs, json: bool) -> Result<()> {
         GeneratorCommand::Sequences(args) => sequences::run(args, json),
         GeneratorCommand::Train(args) => train::run(args, json),
         GeneratorCommand::Curve(args) => curve::run(args, json),
-        GeneratorCommand::Test(args) => test::run(args, json),
+        GeneratorCommand::Continuation(args) => continuation::run(args, json),
     }
 }

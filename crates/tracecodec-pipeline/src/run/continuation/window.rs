@@ -1,14 +1,32 @@
 //! Windows: a prefix and the suffix behind it.
 
-/// How windows are cut.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Cut {
-    /// Packets of the prefix.
-    pub(crate) prefix: u64,
-    /// Packets of the suffix.
-    pub(crate) suffix: u64,
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+
+/// How windows are cut, and how many of them become cases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Cut {
+    /// Packets of a prefix.
+    pub prefix: u64,
+    /// Packets of a suffix.
+    pub suffix: u64,
     /// Packets from the start of a window to that of the next.
-    pub(crate) stride: u64,
+    pub stride: u64,
+    /// Most cases; of more windows, so many are taken, evenly spread.
+    pub cases: u64,
+}
+
+impl Default for Cut {
+    fn default() -> Self {
+        Self {
+            prefix: 1024,
+            suffix: 1024,
+            stride: 512,
+            cases: 128,
+        }
+    }
 }
 
 /// One window.
@@ -21,7 +39,27 @@ pub(super) struct Window {
 }
 
 impl Cut {
-    /// All windows of shards of so many packets, in order.
+    /// Most packets of a prefix, a suffix or a stride.
+    pub const MOST: u64 = 1 << 32;
+
+    /// Refuses numbers that cut no windows.
+    pub(super) fn check(self) -> Result<(), Error> {
+        let packets = [
+            ("prefix", self.prefix),
+            ("suffix", self.suffix),
+            ("stride", self.stride),
+            ("cases", self.cases),
+        ];
+        match packets.iter().find(|(_, n)| !(1..=Self::MOST).contains(n)) {
+            Some((name, number)) => Err(Error::refused(
+                format!("{name} {number}: out of range"),
+                format!("`{name}` is from 1 to {}", Self::MOST),
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// All windows of shards with these numbers of packets, in order.
     pub(super) fn windows(self, shards: &[u64]) -> Vec<Window> {
         let shards = shards.iter().enumerate();
         let windows = shards.flat_map(|(shard, &packets)| {
@@ -35,7 +73,8 @@ impl Cut {
         windows.collect()
     }
 
-    /// The first window after this one, from the last on to the first, whose suffix has no packet of this one's.
+    /// The next window whose suffix shares no packet with this one's; after the last window comes the
+    /// first.
     pub(super) fn after(self, window: Window, all: &[Window]) -> Option<Window> {
         let at = all.iter().position(|other| *other == window)?;
         let (before, rest) = all.split_at(at);
@@ -46,7 +85,7 @@ impl Cut {
     }
 }
 
-/// At most so many of these, evenly spread.
+/// At most `most` of the items, evenly spread.
 pub(super) fn spread<T: Copy>(all: &[T], most: usize) -> Vec<T> {
     let count = all.len().min(most);
     (0..count).map(|i| all[i * all.len() / count]).collect()
@@ -60,6 +99,7 @@ mod tests {
         prefix: 4,
         suffix: 6,
         stride: 3,
+        cases: 1,
     };
 
     fn window(shard: usize, start: u64) -> Window {

@@ -13,7 +13,7 @@ pub(super) struct Actions {
 }
 
 impl Actions {
-    /// No packet yet; layouts of TCP options that the dictionary lacks are added to it.
+    /// An empty trace. TCP option layouts that the dictionary lacks are added to it.
     pub(super) fn new(profiles: OptionProfiles) -> Self {
         let lifter = Lifter::new(MAX_SLOTS, profiles);
         Self { lifter }
@@ -27,8 +27,8 @@ impl Actions {
         lifted.filter_map(Result::ok).collect()
     }
 
-    /// The packets of a suffix. One compiler lowers all that was before as well, so that flows go on: as the suffix's model read it, which may
-    /// differ from what was lifted.
+    /// The packets of a suffix. The same compiler lowers the past first, so that flows continue: the
+    /// past as the model of the suffix read it, which may differ from what was lifted.
     pub(super) fn lower(&self, past: &[Action], suffix: &[Action]) -> Vec<PacketBuf> {
         let profiles = self.lifter.profiles();
         let epoch = self.lifter.epoch().unwrap_or_default();
@@ -49,7 +49,7 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// No packet yet; layouts of TCP options that the dictionary lacks are added to it.
+    /// An empty trace. TCP option layouts that the dictionary lacks are added to it.
     pub(super) fn new(profiles: OptionProfiles) -> Self {
         let reader = RowReader::new(profiles);
         Self { reader }
@@ -63,7 +63,8 @@ impl Rows {
         rows.filter_map(Result::ok).collect()
     }
 
-    /// The packets of a suffix that follows on what ended then. Rows that are no packets are left out, with their time.
+    /// The packets of a suffix that begins at `end`. Rows that are no packets are left out, with
+    /// their time.
     pub(super) fn render(&self, end: Timestamp, suffix: &[RawRow]) -> Vec<PacketBuf> {
         let mut renderer = Renderer::new(Payload::default(), end);
         let profiles = self.reader.profiles();
@@ -78,7 +79,7 @@ impl Rows {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::continuation::example;
+    use crate::run::continuation::example;
 
     /// Flows go on from the past into the suffix: its packets are those of the whole trace.
     #[test]
