@@ -37,7 +37,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu", help="where generators are trained and sampled (default: cpu)")
     parser.add_argument("--also", nargs="*", type=Path, default=[], metavar="DIR", help="folders of further generators")
-    parser.add_argument("--options", action="append", default=[], help="of `tracecodec generator test`, as in --options=--unconstrained, each by itself")
+    parser.add_argument("--options", action="append", default=[], help="of `tracecodec generator continuation`, as in --options=--unconstrained, each by itself")
     args = parser.parse_args()
     representations = args.representations.split(",")
     if unknown := [name for name in representations if name not in ("codec", *BUDGETS)]:
@@ -49,7 +49,7 @@ def main():
 
     def compute(folder):
         names = [f"{generator}@{baseline}" if baseline else generator for generator, baseline in zip(models[::2], models[1::2])]
-        return run("generator", "test", *names, *args.also, *controls, *words, "--output", folder / "test")
+        return run("generator", "continuation", *names, *args.also, *controls, *words, "--output", folder / "test")
 
     controls = ["repeat", "later", "oracle"]
     words = ["--shards", shards, "--dataset", name, "--cases", args.cases, "--device", args.device, *args.options]

@@ -2,8 +2,6 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Result, bail};
-
 /// Exit code of an interrupted program, as shells have it for SIGINT.
 const INTERRUPTED_EXIT: i32 = 130;
 
@@ -23,12 +21,4 @@ pub(crate) fn install() {
 /// Whether the program is asked to stop.
 pub(crate) fn is_wanted() -> bool {
     INTERRUPTED.load(Ordering::Relaxed)
-}
-
-/// An error if the program was interrupted.
-pub(crate) fn check() -> Result<()> {
-    if INTERRUPTED.load(Ordering::Relaxed) {
-        bail!("interrupted");
-    }
-    Ok(())
 }

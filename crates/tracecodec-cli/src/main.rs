@@ -6,7 +6,6 @@ mod cli;
 mod commands;
 mod failure;
 mod generator_args;
-mod input;
 mod interrupt;
 mod output;
 mod terminal;

@@ -15,59 +15,6 @@ use tracecodec_pipeline::files::folder::Outcomes;
 
 use crate::failure::Hint;
 
-/// A capture being written.
-pub(crate) struct CaptureOutput {
-    writer: Writer,
-    /// Packets written.
-    pub(crate) packets: u64,
-    /// Packets whose time the format cannot hold: before 1970, or after 2106 in pcap.
-    pub(crate) times_out_of_range: u64,
-}
-
-impl CaptureOutput {
-    /// Begins a capture.
-    pub(crate) fn create(path: &Path, microseconds: bool) -> Result<Self> {
-        check_name(path, FileKind::Capture)?;
-        let mut format = Format::of_path(path);
-        if microseconds {
-            format.precision = Precision::Micros;
-        }
-        let writer = Writer::create(path, format)?;
-        Ok(Self {
-            writer,
-            packets: 0,
-            times_out_of_range: 0,
-        })
-    }
-
-    /// Writes a packet. A time that the format cannot hold becomes the nearest that it can, and is counted.
-    pub(crate) fn write(&mut self, packet: &Packet<'_>) -> Result<()> {
-        self.packets += 1;
-        let written = match self.writer.write(packet) {
-            Err(tracecodec::Error::TimeOutOfRange(_)) => {
-                self.times_out_of_range += 1;
-                let time = packet
-                    .time
-                    .clamp(Timestamp(0), Timestamp::new(u32::MAX.into(), 0));
-                self.writer.write(&Packet { time, ..*packet })
-            }
-            written => written,
-        };
-        Ok(written?)
-    }
-
-    /// Writes what is left and puts the file in its place.
-    pub(crate) fn finish(self) -> Result<()> {
-        if self.times_out_of_range > 0 {
-            eprintln!(
-                "warning: {} packets have a time that the format cannot hold, and got the nearest; pcapng holds more",
-                self.times_out_of_range
-            );
-        }
-        Ok(self.writer.finish()?)
-    }
-}
-
 /// Refuses `--json` beside output on stdout.
 pub(crate) fn check_stdout(json: bool, output: &Path) -> Result<()> {
     if json && output == Path::new("-") {
@@ -77,33 +24,6 @@ pub(crate) fn check_stdout(json: bool, output: &Path) -> Result<()> {
         ));
     }
     Ok(())
-}
-
-/// The manifest beside an artifact: its name with `.json` behind it.
-pub(crate) fn manifest_path(artifact: &Path) -> PathBuf {
-    let mut name = artifact.as_os_str().to_owned();
-    name.push(".json");
-    name.into()
-}
-
-/// Refuses an output that would take the place of an input: nothing can bring the original back from it.
-pub(crate) fn check_distinct(inputs: &[&Path], output: &Path) -> Result<()> {
-    let place = |path: &Path| {
-        std::fs::canonicalize(path)
-            .ok()
-            .filter(|path| path.is_file())
-    };
-    let target = place(output);
-    match inputs
-        .iter()
-        .find(|input| target.is_some() && place(input) == target)
-    {
-        Some(input) => Err(Hint::error(
-            format!("{}: input and output are the same file", input.display()),
-            "write to another file: the original cannot be had back from the output",
-        )),
-        None => Ok(()),
-    }
 }
 
 /// Refuses an output whose name says another kind of file than is written.
@@ -147,15 +67,6 @@ pub(crate) fn print_outcomes<O: Serialize>(
         .iter()
         .for_each(|outcome| eprintln!("{}", line(outcome)));
     Ok(())
-}
-
-/// Writes JSON to a file, which appears whole.
-pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
-    let mut text = serde_json::to_string_pretty(value)?;
-    text.push('\n');
-    let mut output = Output::create(path)?;
-    output.write_all(text.as_bytes())?;
-    Ok(output.finish()?)
 }
 
 /// Text from elsewhere for a terminal: without control characters.

@@ -119,17 +119,6 @@ struct ModelArgs {
     model: PathBuf,
 }
 
-/// Loads a trained baseline.
-pub(crate) fn load_baseline(folder: &Path) -> Result<Baseline> {
-    if !Kind::Baseline.is_in(folder) {
-        return Err(Hint::error(
-            format!("{}: no baseline there", folder.display()),
-            "name a folder that `tracecodec baseline train` wrote",
-        ));
-    }
-    Ok(Baseline::load(folder)?)
-}
-
 #[derive(Debug, Clone, Copy, Args)]
 struct SchemaArgs {
     /// The raw packet table.

@@ -18,12 +18,12 @@ fn sharded() -> TempDir {
 fn test_controls() {
     let folder = sharded();
     let line = format!(
-        "generator test repeat later oracle raw-oracle codec --shards shards -o out {WINDOWS}"
+        "generator continuation repeat later oracle raw-oracle codec --shards shards -o out {WINDOWS}"
     );
-    let told = json(&succeed(&folder, &format!("{line} --keep kept --json")));
-    assert_eq!(told["cases"], 5);
-    assert!(told["windows"].as_u64().unwrap() > 5, "{told}");
-    for contestant in told["contestants"].as_array().unwrap() {
+    let outcome = json(&succeed(&folder, &format!("{line} --keep kept --json")));
+    assert_eq!(outcome["cases"], 5);
+    assert!(outcome["windows"].as_u64().unwrap() > 5, "{outcome}");
+    for contestant in outcome["contestants"].as_array().unwrap() {
         let metrics = contestant["metrics"].as_object().unwrap();
         let is_real = !["repeat", "later"]
             .map(Into::into)
@@ -41,10 +41,25 @@ fn test_controls() {
     assert_eq!(json(&clean)["captures"].as_array().unwrap().len(), 5);
     let line_of = "evaluate kept/reference kept/later --requested 100 --dataset shards --json";
     let written = fs::read(folder.path().join("out/later.json")).unwrap();
-    assert!(succeed(&folder, line_of).stdout == written);
+    let mut of_captures: serde_json::Value = serde_json::from_slice(&written).unwrap();
+    let made = ["role", "continuation"].map(|key| of_captures.as_object_mut().unwrap().remove(key));
+    assert_eq!(made[0], Some("control".into()));
+    assert_eq!(json(&succeed(&folder, line_of)), of_captures);
     succeed(
         &folder,
         "report out/repeat.json out/later.json -o page.html",
+    );
+
+    // Nothing is overwritten unasked.
+    let again = run(&folder, &line);
+    assert!(
+        told(&again).contains("hint: --overwrite replaces it"),
+        "{}",
+        told(&again)
+    );
+    succeed(
+        &folder,
+        &format!("{line} --overwrite").replace("continuation", "test"),
     );
 
     // Without --keep, the same evaluations and nothing else.
@@ -59,12 +74,12 @@ fn test_controls() {
 fn test_refusals() {
     let folder = sharded();
     let lines = [
-        "generator test later --shards shards -o out",
-        "generator test later later --shards shards -o out",
-        "generator test nobody --shards shards -o out",
-        "generator test later --shards nowhere -o out",
-        "generator test oracle --shards shards -o out --prefix 10 --suffix 10 --keep shards",
-        "generator test later --shards shards -o out --prefix 10 --suffix 600 --stride 4000",
+        "generator continuation later --shards shards -o out",
+        "generator continuation later later --shards shards -o out",
+        "generator continuation nobody --shards shards -o out",
+        "generator continuation later --shards nowhere -o out",
+        "generator continuation oracle --shards shards -o out --prefix 10 --suffix 10 --keep shards",
+        "generator continuation later --shards shards -o out --prefix 10 --suffix 600 --stride 4000",
     ];
     let told: Vec<_> = lines
         .iter()

@@ -118,7 +118,7 @@ fn test_generators_of_ones_own() {
     succeed(&folder, "check a.pcap own.pcap");
     let told = json(&succeed(
         &folder,
-        "generator test own matching later --shards shards -o out --prefix 20 --suffix 30 --stride 10 --cases 3 --solver-steps 2 --json",
+        "generator continuation own matching later --shards shards -o out --prefix 20 --suffix 30 --stride 10 --cases 3 --solver-steps 2 --json",
     ));
     for contestant in told["contestants"].as_array().unwrap() {
         assert_eq!(

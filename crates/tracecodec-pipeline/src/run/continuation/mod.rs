@@ -222,28 +222,29 @@ fn example() -> Vec<tracecodec::pcap::PacketBuf> {
 
 #[cfg(test)]
 mod tests {
-    use std::ops::ControlFlow;
     use std::path::Path;
 
-    use tracecodec::shard::{ShardConfig, ShardSize, SplitWeights, shard};
+    use tracecodec::shard::SplitWeights;
 
     use super::*;
+    use crate::run::shard;
     use crate::testing::{Stopping, data};
 
     /// Three cases on shards of the example, half of which are for testing.
     fn config(folder: &Path) -> Config {
         let shards = folder.join("shards");
-        let cut = ShardConfig {
-            size: ShardSize::Packets(700),
+        let cut = shard::Config {
+            inputs: vec![data("example.pcap")],
+            output: shards.clone(),
+            packets: 700,
             split: SplitWeights {
                 train: 1,
                 validation: 1,
                 test: 2,
             },
-            ..ShardConfig::default()
+            ..shard::Config::default()
         };
-        let example = [data("example.pcap")];
-        shard(&example, &shards, &cut, &mut |_| ControlFlow::Continue(())).unwrap();
+        shard::run(&cut, &mut Stopping::never()).unwrap();
         Config {
             contestants: ["later", "oracle"].map(String::from).into(),
             shards: vec![shards],
