@@ -3,13 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Result;
 use serde::Serialize;
 use tracecodec::lift::LiftCounts;
-use tracecodec::output::{FileKind, Output};
-use tracecodec::pcap::{Format, Packet, Precision, Timestamp, Writer};
 use tracecodec_nn::latents::EntropyNats;
 use tracecodec_pipeline::files::folder::Outcomes;
 
@@ -21,23 +19,6 @@ pub(crate) fn check_stdout(json: bool, output: &Path) -> Result<()> {
         return Err(Hint::error(
             "--json and output to - both want stdout",
             "write the output to a file",
-        ));
-    }
-    Ok(())
-}
-
-/// Refuses an output whose name says another kind of file than is written.
-pub(crate) fn check_name(path: &Path, kind: FileKind) -> Result<()> {
-    let named = kind.check_name(path);
-    named.map_err(|error| Hint::error(error.to_string(), error.hint()))
-}
-
-/// Refuses stdin or stdout where a file is needed.
-pub(crate) fn check_file(path: &Path, what: &str) -> Result<()> {
-    if path == Path::new("-") {
-        return Err(Hint::error(
-            format!("{what} cannot be a pipe"),
-            "name a file",
         ));
     }
     Ok(())

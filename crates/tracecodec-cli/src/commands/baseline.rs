@@ -1,18 +1,16 @@
 //! `baseline`: the raw-field baselines: their training, their round trip, and what it does to rows.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use tracecodec::choice::Choice;
 use tracecodec::raw::{Diagnostics, Schema};
-use tracecodec_nn::baseline::{Baseline, Model, VocabularyRows};
-use tracecodec_nn::model::Kind;
+use tracecodec_nn::baseline::{Model, VocabularyRows};
 use tracecodec_pipeline::run::baseline::{diagnose, oracle, reconstruct, train};
 
 use crate::args::{CaptureArgs, DisclosureArgs};
 use crate::choice::choice;
-use crate::failure::Hint;
 use crate::output::{check_stdout, print, print_json, print_outcomes, print_summary};
 use crate::terminal::Terminal;
 use crate::training_args::{TrainingArgs, stopped_early};
