@@ -1,4 +1,4 @@
-//! What can be wrong with a packet, as a table.
+//! Faults that a packet can have, as a table.
 
 use std::fmt;
 
@@ -26,23 +26,24 @@ impl Severity {
 pub enum Fault {
     /// More was captured than was on the wire.
     CapturedBeyondWire,
-    /// A fixed header is cut by the capture.
+    /// The capture cut a fixed header.
     HeaderCut,
-    /// A packet ends before its headers do.
+    /// A packet ends before the end of its headers.
     TooShort,
-    /// The link layer says IP, and the version is neither 4 nor 6, or another than the one that it says.
+    /// The link layer says IP, and the version is neither 4 nor 6, or contradicts the link layer.
     IpVersion,
     /// The IPv4 header length is below 20 bytes or beyond the packet.
     IpHeaderLength,
     /// The IP length is beyond the frame.
     IpLength,
-    /// The IP length is 0 although more follows.
+    /// The IP length is 0 although bytes follow the header.
     IpLengthZero,
     /// The IPv4 header checksum is wrong.
     IpChecksum,
     /// IPv4 options contradict themselves or their area.
     IpOptions,
-    /// A fragment ends beyond the longest packet, or one that more follow is no multiple of eight bytes.
+    /// A fragment ends beyond the longest packet, or has a length that is not a multiple of eight
+    /// bytes though more fragments follow.
     FragmentLength,
     /// The TCP data offset is below five or beyond the segment.
     TcpHeaderLength,
@@ -60,7 +61,7 @@ pub enum Fault {
     IcmpCode,
     /// The ICMP or ICMPv6 checksum is wrong.
     IcmpChecksum,
-    /// TCP options are cut by the capture.
+    /// The capture cut the TCP options.
     OptionsCut,
     /// The reserved bit of the IPv4 flags is set.
     IpReservedBit,
@@ -68,25 +69,26 @@ pub enum Fault {
     TtlZero,
     /// The source address is multicast or broadcast, or unspecified where that is not allowed.
     SourceAddress,
-    /// Source and destination address are the same, and no loopback address.
+    /// Source and destination address are equal, and not a loopback address.
     SameAddress,
     /// A TCP or UDP port is 0.
     PortZero,
-    /// TCP flags that no stack sends: SYN, FIN and RST beside each other, none of them and no ACK, or FIN without ACK.
+    /// TCP flags that no stack sends: two of SYN, FIN and RST together, none of them and no ACK, or
+    /// FIN without ACK.
     TcpFlags,
     /// Reserved TCP flags are set.
     TcpReservedBits,
-    /// An acknowledgment number or urgent pointer stands without its flag.
+    /// An acknowledgment number or urgent pointer is set without its flag.
     TcpUnusedField,
     /// A SYN carries payload.
     SynPayload,
-    /// MSS, window scale or SACK permitted stand outside a SYN, or a window scale is over 14.
+    /// MSS, window scale or SACK permitted outside a SYN, or a window scale over 14.
     SynOptions,
-    /// UDP is shorter than the packet that carries it.
+    /// The UDP length is shorter than the packet that carries it.
     UdpSurplus,
-    /// The time is before that of the packet before.
+    /// The time is before that of the previous packet.
     TimeStepBack,
-    /// The time is 0, as where a capture does not tell it.
+    /// The time is 0, as if the capture does not state it.
     TimeZero,
     /// The time is before 1970.
     TimeBefore1970,
@@ -130,7 +132,7 @@ impl Fault {
         Fault::TimeBefore1970,
     ];
 
-    /// How bad it is.
+    /// Severity of the fault.
     pub fn severity(self) -> Severity {
         if self < Fault::OptionsCut {
             Severity::Error
@@ -230,24 +232,24 @@ impl fmt::Display for Fault {
 pub struct Faults(u64);
 
 impl Faults {
-    /// Whether there are none.
+    /// Whether there are no faults.
     pub fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// Whether a kind is among them.
+    /// Whether a fault was found.
     pub fn contains(self, fault: Fault) -> bool {
         self.0 >> fault as u32 & 1 == 1
     }
 
-    /// Them, in the order of reports.
+    /// The faults, in the order of reports.
     pub fn iter(self) -> impl Iterator<Item = Fault> {
         Fault::ALL
             .into_iter()
             .filter(move |&fault| self.contains(fault))
     }
 
-    /// Adds a kind if it was found.
+    /// Adds a fault if it was found.
     pub(super) fn add(&mut self, fault: Fault, found: bool) {
         self.0 |= u64::from(found) << fault as u32;
     }

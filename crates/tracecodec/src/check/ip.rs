@@ -5,21 +5,21 @@ use super::{Fault, Faults, Stop};
 use crate::action::Family;
 use crate::wire::{IPV4_HEADER, IPV6_HEADER, SkipReason, checksum, ip_proto};
 
-/// IPv6 "no next header".
+/// IPv6 next header that means "no next header".
 const NO_NEXT_HEADER: u8 = 59;
 
-/// What follows the IP headers.
+/// The bytes after the IP headers, with what their checksums need.
 pub(super) struct IpPayload<'a> {
     pub(super) family: Family,
     pub(super) proto: u8,
-    /// Sum of the addresses that checksums cover: the final destination, where the packet is routed by its source, and the home
-    /// address of a mobile node.
+    /// Sum of the addresses that checksums cover: the final destination of a source-routed packet,
+    /// and the home address of a mobile node.
     pub(super) addresses: u32,
-    /// By the IP length.
+    /// The bytes, by the IP length.
     pub(super) span: Span<'a>,
 }
 
-/// Judges the IP headers at the start of a frame's rest.
+/// Judges the IP headers at the start of `frame`.
 pub(super) fn judge<'a>(frame: Span<'a>, faults: &mut Faults) -> Result<IpPayload<'a>, Stop> {
     let [first] = frame.fixed()?;
     match first >> 4 {
@@ -74,7 +74,7 @@ fn judge_v4<'a>(frame: Span<'a>, faults: &mut Faults) -> Result<IpPayload<'a>, S
     })
 }
 
-/// A fragment of `len` bytes that ends up behind `before` others of its packet.
+/// Judges a fragment of `len` bytes that lies behind `before` others in its packet.
 fn judge_fragment(more: bool, before: usize, len: usize, faults: &mut Faults) {
     let is_too_long = before + len > usize::from(u16::MAX);
     faults.add(
@@ -84,7 +84,8 @@ fn judge_fragment(more: bool, before: usize, len: usize, faults: &mut Faults) {
 }
 
 fn judge_addresses_v4(source: [u8; 4], destination: [u8; 4], faults: &mut Faults) {
-    // RFC 1122 section 3.2.1.3. An unspecified source asks for an address, which it does by broadcast or multicast.
+    // RFC 1122 section 3.2.1.3. A host with an unspecified source asks for an address, by broadcast
+    // or multicast.
     let is_group = |address: [u8; 4]| address[0] >= 224;
     let is_illegal = match source {
         [0, 0, 0, 0] => !is_group(destination),
@@ -96,9 +97,9 @@ fn judge_addresses_v4(source: [u8; 4], destination: [u8; 4], faults: &mut Faults
     faults.add(Fault::SameAddress, is_land && source != [0; 4]);
 }
 
-/// Judges the options area; returns the final destination of a source route.
+/// Judges the options area; returns the final destination of a source route that is under way.
 fn judge_options(area: &[u8], faults: &mut Faults) -> Option<[u8; 4]> {
-    /// "Loose source and record route" and "strict source and record route".
+    /// Kinds "loose source and record route" and "strict source and record route".
     const SOURCE_ROUTES: [u8; 2] = [131, 137];
     let (mut rest, mut last_stop) = (area, None);
     loop {
@@ -107,7 +108,7 @@ fn judge_options(area: &[u8], faults: &mut Faults) -> Option<[u8; 4]> {
             [1, ref after @ ..] => after,
             [kind, len, ..] if len >= 2 && usize::from(len) <= rest.len() => {
                 let (option, after) = rest.split_at(len.into());
-                // The pointer starts at 4, and is beyond the option when all stops were made.
+                // The pointer starts at 4; it lies beyond the option once all stops were made.
                 let is_under_way = option.get(2).is_some_and(|&pointer| pointer < len);
                 if SOURCE_ROUTES.contains(&kind) && is_under_way && option.len() >= 7 {
                     last_stop = option.last_chunk().copied();
@@ -131,7 +132,7 @@ fn judge_v6<'a>(frame: Span<'a>, faults: &mut Faults) -> Result<IpPayload<'a>, S
         // A jumbogram, whose length is an option (RFC 2675).
         (0, ip_proto::HOP_BY_HOP) => return Err(Stop::Skip(SkipReason::TooLong)),
         (0, NO_NEXT_HEADER) => 0,
-        // Nothing is what this packet carries.
+        // The packet carries nothing.
         (0, _) if frame.len == IPV6_HEADER => 0,
         (0, _) => {
             faults.add(Fault::IpLengthZero, true);
@@ -179,7 +180,8 @@ fn follow_extensions<'a>(
             ip_proto::FRAGMENT => {
                 let header: &[u8; 8] = span.fixed()?;
                 (payload.proto, payload.span) = (header[0], span.skip(header.len()));
-                // Neither offset nor M flag: an "atomic fragment" (RFC 6946), a whole packet.
+                // Neither offset nor M flag is set: an "atomic fragment" (RFC 6946), a whole
+                // packet.
                 let (more, offset) = (header[3] & 1 != 0, usize::from(word(header, 2) & 0xfff8));
                 if more || offset > 0 {
                     let before = whole - span.len + offset;
@@ -193,8 +195,9 @@ fn follow_extensions<'a>(
     }
 }
 
-/// The final destination by a routing header with segments left: the last address of types 0 and 2 (RFC 8200 section 8.1,
-/// RFC 6275), the first in the list of type 4, whose list is backwards (RFC 8754).
+/// The final destination by a routing header with segments left. It is the last address of types 0
+/// and 2 (RFC 8200 section 8.1, RFC 6275), and the first in the list of type 4, whose list is
+/// backwards (RFC 8754).
 fn last_stop(header: &[u8]) -> Option<&[u8]> {
     match (header[2], header[3]) {
         (_, 0) => None,

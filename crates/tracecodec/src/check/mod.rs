@@ -1,8 +1,8 @@
-//! Parse cleanliness: what analysers would reject or wonder at in a capture, packet by packet.
+//! Parse cleanliness: what analysers would reject or find unusual in a capture, packet by packet.
 //!
-//! Judged are the frame, the outermost IP header and the transport header behind it. Checksums are judged where all
-//! bytes that they cover were captured; a packet whose lengths disagree is not judged beyond them. Packets out of scope
-//! are counted; of fragments the IP header is judged.
+//! The frame, the outermost IP header and the transport header behind it are judged. Checksums are
+//! judged if all bytes that they cover were captured. A packet whose lengths disagree is not judged
+//! beyond them. Packets out of scope are counted; of fragments, only the IP header is judged.
 
 mod fault;
 mod ip;
@@ -17,7 +17,7 @@ use crate::wire::{SkipReason, link};
 pub use fault::{Fault, Faults, Severity};
 use span::Span;
 
-/// Packets whose numbers a finding tells; the rest is counted.
+/// Number of packets that a finding lists; further ones are only counted.
 pub const TOLD: usize = 5;
 
 /// All faults of one kind in a capture.
@@ -25,13 +25,13 @@ pub const TOLD: usize = 5;
 pub struct Finding {
     /// The kind.
     pub fault: Fault,
-    /// Packets that have it.
+    /// Packets that have the fault.
     pub count: u64,
     first: [u64; TOLD],
 }
 
 impl Finding {
-    /// Numbers of the first packets that have it, counted from 1.
+    /// Numbers of the first packets that have the fault, counted from 1.
     pub fn first(&self) -> &[u64] {
         &self.first[..self.count.min(TOLD as u64) as usize]
     }
@@ -44,21 +44,21 @@ impl Finding {
     }
 }
 
-/// What was found in a capture.
+/// Result of the check of a capture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cleanliness {
     /// Packets seen.
     pub packets: u64,
     /// Packets with an error.
     pub with_errors: u64,
-    /// Packets that were not judged, or by their IP header only.
+    /// Packets that were not judged, or by their IP header only, by reason.
     pub skipped: BTreeMap<SkipReason, u64>,
     /// The kinds that were found, in the order of [`Fault::ALL`].
     pub findings: Vec<Finding>,
 }
 
 impl Cleanliness {
-    /// Faults of a severity: a packet counts once for each of its kinds.
+    /// Faults of a severity: a packet counts once for each kind of fault that it has.
     pub fn count(&self, severity: Severity) -> u64 {
         let of = |finding: &&Finding| finding.fault.severity() == severity;
         let found = self.findings.iter().filter(of);
@@ -66,14 +66,14 @@ impl Cleanliness {
     }
 }
 
-/// Judges the packets of a capture in their order. Its memory does not grow.
+/// Judges the packets of a capture in their order, in constant memory.
 #[derive(Debug, Clone)]
 pub struct Checker {
     packets: u64,
     with_errors: u64,
     skipped: BTreeMap<SkipReason, u64>,
     findings: [Finding; Fault::ALL.len()],
-    /// Time of the packet before.
+    /// Time of the previous packet.
     previous: Option<Timestamp>,
 }
 
@@ -84,7 +84,7 @@ impl Default for Checker {
 }
 
 impl Checker {
-    /// A checker that has seen nothing.
+    /// A checker that has seen no packet.
     pub fn new() -> Self {
         let none = |fault| Finding {
             fault,
@@ -100,7 +100,7 @@ impl Checker {
         }
     }
 
-    /// Judges the next packet; returns what is wrong with it.
+    /// Judges the next packet; returns its faults.
     pub fn observe(&mut self, packet: &Packet<'_>) -> Faults {
         self.packets += 1;
         let mut faults = Faults::default();
@@ -116,7 +116,7 @@ impl Checker {
         faults
     }
 
-    /// What was found.
+    /// Result of the check, over all packets seen.
     pub fn finish(self) -> Cleanliness {
         let found = |finding: &Finding| finding.count > 0;
         Cleanliness {
@@ -144,13 +144,13 @@ impl Checker {
     }
 }
 
-/// Why a packet is judged no further.
+/// Why the judging of a packet ends.
 enum Stop {
-    /// A fault leaves nothing to judge behind it.
+    /// A fault after which nothing can be judged.
     Fault(Fault),
-    /// It is out of scope.
+    /// The packet is out of scope.
     Skip(SkipReason),
-    /// All is said.
+    /// Everything was judged.
     Judged,
 }
 
@@ -160,7 +160,7 @@ impl From<Fault> for Stop {
     }
 }
 
-/// Judges the bytes of a packet.
+/// Judges the bytes of a packet, layer by layer.
 fn judge(packet: &Packet<'_>, faults: &mut Faults) -> Result<(), Stop> {
     let frame = Span {
         data: packet.data,

@@ -1,13 +1,13 @@
-//! Bytes of which the capture may have cut the end.
+//! Bytes whose end the capture may have cut.
 
 use super::Fault;
 
-/// Bytes on the wire: how many there were, and those that were captured.
+/// Bytes on the wire, with the captured part of them.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Span<'a> {
-    /// What was captured: at most `len` bytes.
+    /// Captured bytes: at most `len`.
     pub(super) data: &'a [u8],
-    /// Bytes on the wire.
+    /// Number of bytes on the wire.
     pub(super) len: usize,
 }
 
@@ -15,7 +15,7 @@ impl<'a> Span<'a> {
     /// The first `len` bytes.
     ///
     /// # Errors
-    /// [`Fault::TooShort`] if there were fewer, [`Fault::HeaderCut`] if fewer were captured.
+    /// [`Fault::TooShort`] if fewer were on the wire, [`Fault::HeaderCut`] if fewer were captured.
     pub(super) fn header(self, len: usize) -> Result<&'a [u8], Fault> {
         if len > self.len {
             return Err(Fault::TooShort);
@@ -23,13 +23,13 @@ impl<'a> Span<'a> {
         self.data.get(..len).ok_or(Fault::HeaderCut)
     }
 
-    /// The first `N` bytes, as [`Span::header`].
+    /// The first `N` bytes, with the errors of [`Span::header`].
     pub(super) fn fixed<const N: usize>(self) -> Result<&'a [u8; N], Fault> {
         let header = self.header(N)?;
         header.first_chunk().ok_or(Fault::HeaderCut)
     }
 
-    /// What follows the first `len` bytes.
+    /// The bytes after the first `len`.
     pub(super) fn skip(self, len: usize) -> Self {
         Self {
             data: self.data.get(len..).unwrap_or(&[]),
@@ -51,7 +51,7 @@ impl<'a> Span<'a> {
     }
 }
 
-/// The big-endian word at `at`, which must lie inside.
+/// The big-endian word at `at`, which must lie inside `bytes`.
 pub(super) fn word(bytes: &[u8], at: usize) -> u16 {
     u16::from_be_bytes([bytes[at], bytes[at + 1]])
 }

@@ -10,7 +10,7 @@ use crate::wire::{SHORT_HEADER, TCP_HEADER, checksum, icmp, ip_proto};
 /// Largest shift of a window scale option (RFC 7323 section 2.3).
 const MAX_WINDOW_SCALE: u8 = 14;
 
-/// Judges what follows the IP headers.
+/// Judges the bytes after the IP headers.
 pub(super) fn judge(ip: &IpPayload<'_>, faults: &mut Faults) -> Result<(), Fault> {
     match (ip.proto, ip.family) {
         (ip_proto::TCP, _) => judge_tcp(ip, faults),
@@ -24,7 +24,8 @@ pub(super) fn judge(ip: &IpPayload<'_>, faults: &mut Faults) -> Result<(), Fault
     }
 }
 
-/// Whether the checksum over a span and its pseudo-header is wrong; not judged where the capture cut the span.
+/// Whether the checksum over a span and its pseudo-header is wrong; false if the capture cut the
+/// span.
 fn is_wrong(ip: &IpPayload<'_>, span: Span<'_>) -> bool {
     let Some(bytes) = span.whole() else {
         return false;
@@ -100,7 +101,8 @@ fn has_length(kind: u8, len: u8) -> bool {
         // SACK: one block or more.
         5 => len >= 10 && len % 8 == 2,
         8 => len == 10,
-        // MD5 signature (RFC 2385), user timeout (RFC 5482), authentication (RFC 5925), multipath (RFC 8684).
+        // MD5 signature (RFC 2385), user timeout (RFC 5482), authentication (RFC 5925), multipath
+        // (RFC 8684).
         19 => len == 18,
         28 => len == 4,
         29 => len >= 4,
@@ -119,8 +121,8 @@ fn judge_udp(ip: &IpPayload<'_>, faults: &mut Faults) -> Result<(), Fault> {
     faults.add(Fault::UdpSurplus, len < ip.span.len);
     let has_checksum = word(header, 6) != 0;
     let is_wrong = match (has_checksum, ip.family) {
-        // "An all zero transmitted checksum value means that the transmitter generated no checksum" (RFC 768); "unlike
-        // IPv4 … the UDP checksum is not optional" (RFC 8200 section 8.1).
+        // "An all zero transmitted checksum value means that the transmitter generated no checksum"
+        // (RFC 768); "unlike IPv4 … the UDP checksum is not optional" (RFC 8200 section 8.1).
         (false, family) => family == Family::V6,
         (true, _) => is_wrong(ip, ip.span.limit(len)),
     };

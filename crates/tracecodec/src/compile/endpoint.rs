@@ -1,9 +1,9 @@
-//! Synthetic endpoints and initial sequence numbers: functions of salt, slot and generation, and of nothing else.
+//! Synthetic endpoints and initial sequence numbers: functions of salt, slot and generation alone.
 
 use crate::action::{Direction, Family};
 use crate::tcp::SeqNumber;
 
-/// Chooses the synthetic endpoints: the same salt gives the same ones on every platform.
+/// Seed of the synthetic endpoints: equal salts give equal endpoints on every platform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Salt(pub u64);
 
@@ -16,17 +16,17 @@ pub(super) struct Endpoint {
     pub(super) port: u16,
 }
 
-/// Ports of openers: 61440 to 65535, of which Wireshark 4.0 gives none to a dissector.
+/// First port of openers: 61440 to 65535, none of which Wireshark 4.0 assigns to a dissector.
 const OPENER_PORTS: u16 = 61440;
 
-/// Ports of the others: 37024 to 41119, likewise.
+/// First port of responders: 37024 to 41119, none of which Wireshark 4.0 assigns to a dissector.
 const RESPONDER_PORTS: u16 = 37024;
 
 /// Low bits of a hash that choose the port within its range.
 const PORT_MASK: u16 = 0xfff;
 
 impl Salt {
-    /// A well-mixed function of the salt and a number (the finaliser of SplitMix64).
+    /// A well-mixed hash of the salt and a number (the finaliser of SplitMix64).
     fn hash(self, number: u64) -> u64 {
         let mut x = number
             .wrapping_add(self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15))
@@ -38,8 +38,9 @@ impl Salt {
 
     /// The endpoints of a generation of a slot, opener first.
     ///
-    /// Slot and generation are permuted into two host numbers of 23 bits, a bijection, so that no two flows of a capture
-    /// share a pair of hosts. Openers have an even and the others an odd top half of 10.0.0.0/8: their pairs are ordered.
+    /// Slot and generation are permuted into two host numbers of 23 bits. This is a bijection, so
+    /// that no two flows of a capture share a pair of hosts. Openers have an even and responders an
+    /// odd top half of 10.0.0.0/8, so that the hosts of a pair are ordered.
     pub(super) fn endpoints(self, slot: u16, generation: u32) -> [Endpoint; 2] {
         let number = u64::from(slot) << 30 | u64::from(generation & 0x3fff_ffff);
         let (opener, responder) = self.permute(number);
@@ -69,7 +70,8 @@ impl Salt {
 
     /// Initial sequence number of one direction of a generation of a slot.
     ///
-    /// Between 2^24 and 2^30: Wireshark reads 0 as "unset", and a stream of up to 2 GiB never comes near it again.
+    /// Between 2^24 and 2^30: Wireshark reads 0 as "unset", and a stream of up to 2 GiB never comes
+    /// near 0 again.
     pub(super) fn initial_sequence_number(
         self,
         slot: u16,
@@ -80,7 +82,8 @@ impl Salt {
         SeqNumber((1 << 24) + (self.hash(number) % ((1 << 30) - (1 << 24))) as u32)
     }
 
-    /// The 16 address bytes of a host (the first four for IPv4): 10.0.0.0/8, or a /48 of fd00::/8 that the salt chooses.
+    /// The 16 address bytes of a host (the first four for IPv4): 10.0.0.0/8, or a /48 of fd00::/8
+    /// that the salt chooses.
     pub(super) fn address(self, family: Family, host: u32) -> [u8; 16] {
         let [_, a, b, c] = host.to_be_bytes();
         match family {

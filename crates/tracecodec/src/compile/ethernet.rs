@@ -4,7 +4,7 @@ use super::flow::Flow;
 use crate::action::Action;
 use crate::wire::ethertype;
 
-/// Appends the header.
+/// Appends the Ethernet header.
 pub(super) fn emit(action: &Action, flow: &Flow, frame: &mut Vec<u8>) {
     let dir = action.role();
     frame.extend(flow.mac(dir.reverse()));

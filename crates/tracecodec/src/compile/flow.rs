@@ -1,4 +1,4 @@
-//! What the compiler keeps of the flow in a slot.
+//! State of the flow in a slot, as the compiler keeps it.
 
 use super::endpoint::{Endpoint, Salt, mac};
 use super::sender::Sender;
@@ -7,14 +7,15 @@ use crate::pcap::Timestamp;
 use crate::tcp::{Connection, SeqNumber};
 use crate::wire::{checksum, icmp, ip_proto};
 
-/// What all packets of a flow have in common, apart from endpoints: a slot whose packet differs in it holds another flow.
+/// What all packets of a flow share, apart from endpoints. If a packet of a slot differs in it, the
+/// slot holds another flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Kind {
     pub(super) proto: Proto,
     pub(super) family: Family,
     /// IP protocol number.
     pub(super) number: u8,
-    /// ICMP echo messages are a flow of their own.
+    /// Whether the flow is ICMP echo, whose messages are a flow of their own.
     pub(super) echo: bool,
 }
 
@@ -39,25 +40,25 @@ impl Kind {
 /// The flow in a slot.
 pub(super) struct Flow {
     pub(super) kind: Kind,
-    /// Opener first.
+    /// Endpoints, opener first.
     ends: [Endpoint; 2],
     addresses: [[u8; 16]; 2],
-    /// Sum of the words of both addresses and the protocol number, for pseudo-headers (RFC 9293 section 3.1, RFC 8200 section
-    /// 8.1).
+    /// Sum of the words of both addresses and the protocol number, for pseudo-headers (RFC 9293
+    /// section 3.1, RFC 8200 section 8.1).
     address_sum: u32,
     isns: [SeqNumber; 2],
     pub(super) connection: Connection,
-    /// TCP state of either end that only the compiler needs.
+    /// TCP state of each end that only the compiler needs.
     pub(super) senders: [Sender; 2],
     pub(super) opened: Timestamp,
-    /// Packets so far: the IPv4 identification.
+    /// Packets so far, which is the next IPv4 identification.
     packets: u16,
     /// Sequence number of the latest echo request.
     pub(super) echo_seq: u16,
 }
 
 impl Flow {
-    /// The flow that a legal action starts, if it starts one.
+    /// The flow that a legal action starts; `None` if it continues the flow.
     pub(super) fn next(
         held: Option<&Flow>,
         action: &Action,
@@ -94,12 +95,12 @@ impl Flow {
         })
     }
 
-    /// The base of a direction's sequence numbers.
+    /// The initial sequence number of a direction.
     pub(super) fn isn(&self, dir: Direction) -> SeqNumber {
         self.isns[dir as usize]
     }
 
-    /// The address bytes of the end that sends in this direction.
+    /// Address bytes of the endpoint that sends in this direction.
     pub(super) fn address(&self, dir: Direction) -> &[u8] {
         let address = &self.addresses[dir as usize];
         match self.kind.family {
@@ -108,19 +109,20 @@ impl Flow {
         }
     }
 
-    /// Port of the end that sends in this direction.
+    /// Port of the endpoint that sends in this direction.
     pub(super) fn port(&self, dir: Direction) -> u16 {
         self.ends[dir as usize].port
     }
 
-    /// Counts a packet; the count so far is its identification.
+    /// Counts a packet; returns the count before it, which is the packet's identification.
     pub(super) fn count_packet(&mut self) -> u16 {
         let count = self.packets;
         self.packets = count.wrapping_add(1);
         count
     }
 
-    /// Sum over the pseudo-header of a segment of this length; 0 for ICMP over IPv4, which has none.
+    /// Sum over the pseudo-header of a segment of this length; 0 for ICMP over IPv4, which has
+    /// none.
     pub(super) fn pseudo_header_sum(&self, len: usize) -> u32 {
         match self.kind.number {
             ip_proto::ICMP => 0,
@@ -128,7 +130,7 @@ impl Flow {
         }
     }
 
-    /// MAC address of the end that sends in this direction.
+    /// MAC address of the endpoint that sends in this direction.
     pub(super) fn mac(&self, dir: Direction) -> [u8; 6] {
         mac(self.ends[dir as usize].host)
     }

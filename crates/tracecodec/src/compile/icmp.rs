@@ -6,9 +6,9 @@ use crate::action::{Action, Direction, Family};
 use crate::wire::field::{icmp as field, udp};
 use crate::wire::{IPV4_HEADER, IPV6_HEADER, SHORT_HEADER, checksum, icmp, ip_proto};
 
-/// Writes the eight bytes that all messages share, the checksum as 0. Returns the body and how much of it is captured: echo
-/// messages carry synthetic data, errors quote a synthetic datagram, and the body of any other message is cut, since
-/// invented bytes would be malformed there.
+/// Writes the eight bytes that all messages share, with the checksum as 0. Returns the body and its
+/// captured length. Echo messages carry synthetic data, errors quote a synthetic datagram. The body
+/// of any other message is cut, since invented bytes would be malformed there.
 pub(super) fn emit(action: &Action, flow: &mut Flow, header: &mut [u8]) -> (Source, usize) {
     header[field::TYPE] = action.icmp_type;
     header[field::CODE] = action.icmp_code;
@@ -27,7 +27,7 @@ pub(super) fn emit(action: &Action, flow: &mut Flow, header: &mut [u8]) -> (Sour
     }
 }
 
-/// A UDP datagram, without data, from the receiver of the error to its sender.
+/// Quotes a UDP datagram without data, from the receiver of the error to its sender.
 fn quote(action: &Action, flow: &Flow) -> Source {
     let dir = action.role();
     let (source, destination) = (flow.address(dir.reverse()), flow.address(dir));

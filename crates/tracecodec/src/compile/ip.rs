@@ -57,13 +57,14 @@ fn emit_v6(action: &Action, flow: &Flow, payload_len: usize, frame: &mut Vec<u8>
     }
 }
 
-/// A destination options header (RFC 8200 section 4.6) of this length that holds padding alone.
+/// Appends a destination options header (RFC 8200 section 4.6) of `ext_len` bytes that holds
+/// padding only.
 fn emit_padding_extension(next: u8, ext_len: usize, frame: &mut Vec<u8>) {
     let end = frame.len() + ext_len;
     frame.extend([next, (ext_len / 8 - 1) as u8]);
     while frame.len() < end {
         let body = (end - frame.len() - 2).min(255);
-        // What is left must not be a single byte, which would be no PadN option.
+        // A single byte must not be left, since a PadN option has at least two.
         let body = if end - frame.len() - 2 - body == 1 {
             body - 1
         } else {

@@ -1,39 +1,42 @@
-//! Legality: the nearest legal action to one that contradicts the state or itself.
+//! Legality: the nearest legal action to an action that contradicts the state or itself.
 
 use super::flow::{Flow, Kind};
 use crate::action::{Action, Direction, Family, FlowEvent, OptionProfiles, Proto};
 use crate::tcp::{Connection, References, flags};
 use crate::wire::{self, icmp, ip_proto};
 
-/// What contradicted the state, or the protocol, and what was done about it.
+/// A change of an action that contradicted the state, itself or the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Legalisation {
-    /// A packet continues or reopens a slot that holds no flow: it opens it.
+    /// A packet that continues or reopens a slot without a flow: it opens the slot.
     UnopenedSlot,
-    /// A packet continues or reopens a flow of another protocol, family or kind: it opens the slot anew.
+    /// A packet that continues or reopens a flow of another protocol, family or kind: it opens the
+    /// slot anew.
     AnotherKind,
-    /// The packet that opens a flow does not come from its opener: it does.
+    /// A packet that opens a flow but comes from the responder: it comes from the opener.
     OpenedByResponder,
-    /// A packet other than a SYN without ACK reopens a flow: it continues it.
+    /// A packet that reopens a flow without a SYN without ACK: it continues the flow.
     ReopenedWithoutSyn,
-    /// A SYN without ACK continues a connection with a number other than its base, which would reopen it: it takes the base, or
-    /// does reopen it where the base cannot be had.
+    /// A SYN without ACK that continues a connection with another number than the base of its
+    /// direction, and so would reopen it: it takes the base or, if no reference reaches the base,
+    /// reopens the connection.
     AnotherSyn,
-    /// A sequence or acknowledgment reference says what the connection's state cannot mean.
+    /// A sequence or acknowledgment reference that the connection's state makes impossible.
     References,
-    /// Flag bits that mean nothing.
+    /// Flag bits without a meaning.
     FlagBits,
-    /// An option profile that the dictionary lacks: no options.
+    /// An option profile that the dictionary lacks: the packet has no options.
     OptionProfile,
-    /// An IP protocol number that is not OTHER's: 253.
+    /// An IP protocol number that [`Proto::Other`](crate::action::Proto::Other) cannot have: it
+    /// becomes 253.
     IpProto,
-    /// IPv4 options over 40 bytes, or extension headers of no multiple of eight.
+    /// IPv4 options over 40 bytes, or extension headers whose length is not a multiple of eight.
     IpExtension,
-    /// An ICMP code that its type does not have: 0.
+    /// An ICMP code that the type does not have: it becomes 0.
     IcmpCode,
     /// A payload longer than an IP packet can carry.
     PayloadTooLong,
-    /// A payload shorter than the message needs.
+    /// A payload shorter than the message requires.
     PayloadTooShort,
 }
 
@@ -114,7 +117,7 @@ pub(super) fn legalise(
     action
 }
 
-/// Replaces a value, and counts if that changed it.
+/// Replaces a value, and counts the change if there is one.
 fn settle<T: PartialEq>(value: &mut T, legal: T, kind: Legalisation, counts: &mut Legalisations) {
     counts.add(kind, *value != legal);
     *value = legal;
@@ -247,7 +250,7 @@ fn legalise_length(action: &mut Action, profiles: &OptionProfiles, counts: &mut 
     );
     let options_len = profiles.options_len(action.tcp_opt_profile);
     let transport = wire::transport_header_len(action.proto, options_len);
-    // The IPv4 length counts its own header, the IPv6 length does not.
+    // The length field of IPv4 counts its own header, that of IPv6 does not.
     let fixed = match action.ip_family {
         Family::V4 => wire::IPV4_HEADER,
         Family::V6 => 0,

@@ -1,7 +1,9 @@
-//! Compile: packet actions to a legal, state-consistent capture with synthetic endpoints (the paper, section 3.3).
+//! Compile: packet actions to a legal, state-consistent capture with synthetic endpoints (the
+//! paper, section 3.3).
 //!
-//! The compiler is total: any sequence of actions gives packets that analysers read without complaint. Where an action
-//! contradicts the state, the nearest legal packet is emitted and the case is counted as a [`Legalisation`].
+//! The compiler is total: any sequence of actions gives packets that analysers read without
+//! complaint. If an action contradicts the state, the nearest legal packet is emitted and the case
+//! is counted as a [`Legalisation`].
 
 mod endpoint;
 mod ethernet;
@@ -25,13 +27,13 @@ use crate::pcap::{LinkType, Packet, Timestamp};
 use crate::wire::{self, checksum, field};
 use flow::Flow;
 
-/// What payload the packets carry.
+/// Payload of the packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PayloadPolicy {
     /// Deterministic synthetic bytes.
     #[default]
     Synthetic,
-    /// None: the capture ends after the headers, lengths on the wire stay.
+    /// No payload bytes: the captured bytes end after the headers, and lengths on the wire stay.
     Truncate,
 }
 
@@ -73,7 +75,7 @@ impl Link {
 /// How actions are realised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CompileConfig {
-    /// Chooses the synthetic endpoints and initial sequence numbers.
+    /// Seed of the synthetic endpoints and initial sequence numbers.
     pub salt: Salt,
     /// Payload policy.
     pub payload: PayloadPolicy,
@@ -93,7 +95,7 @@ pub struct Compiler {
 }
 
 impl Compiler {
-    /// A compiler without live flows. The first action's `delta_t` counts from the trace's epoch.
+    /// A compiler without live flows. The first action's `delta_t` counts from `epoch`.
     pub fn new(config: CompileConfig, epoch: Timestamp) -> Self {
         Self {
             config,
@@ -105,12 +107,13 @@ impl Compiler {
         }
     }
 
-    /// What had to be changed so far to keep packets legal.
+    /// What had to be changed so far to keep packets legal, counted by kind.
     pub fn legalisations(&self) -> &Legalisations {
         &self.legalisations
     }
 
-    /// The packet of an action, whose `tcp_opt_profile` means what the dictionary says. Its bytes live until the next call.
+    /// The packet of an action, whose `tcp_opt_profile` refers to `profiles`. The packet's bytes
+    /// live until the next call.
     pub fn compile(&mut self, action: &Action, profiles: &OptionProfiles) -> Packet<'_> {
         self.now = Timestamp(self.now.0.wrapping_add(action.delta_t));
         let action = self.place(*action, profiles);
@@ -134,7 +137,7 @@ impl Compiler {
         }
     }
 
-    /// Makes the action legal and its flow live.
+    /// Makes the action legal and its flow live; returns the legal action.
     fn place(&mut self, action: Action, profiles: &OptionProfiles) -> Action {
         let slot = usize::from(action.flow_token);
         if slot >= self.flows.len() {
@@ -157,7 +160,7 @@ impl Compiler {
     }
 }
 
-/// Emits everything from the IP header on.
+/// Emits the IP header and everything after it.
 struct Body<'a> {
     now: Timestamp,
     profiles: &'a OptionProfiles,

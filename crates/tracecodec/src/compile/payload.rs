@@ -1,14 +1,15 @@
-//! Synthetic payload: a text that repeats, so that a byte is a function of its place in the stream (a retransmission
-//! carries the same bytes) and its checksum needs no pass over it.
+//! Synthetic payload: a text that repeats, so that a byte depends only on its place in the stream
+//! (a retransmission carries the same bytes) and the checksum needs no pass over the payload.
 
 use std::sync::LazyLock;
 
 use crate::wire::checksum;
 
-/// One period. Its length divides 2^32, so that the text goes on where sequence numbers wrap.
+/// One period of the text. Its length divides 2^32, so that the text continues where sequence
+/// numbers wrap.
 const PERIOD: &[u8; 32] = b"TraceCodec synthetic payload --\n";
 
-/// Longest payload.
+/// Length of the longest payload.
 const MAX: usize = u16::MAX as usize;
 
 struct Text {
@@ -35,9 +36,9 @@ static TEXT: LazyLock<Text> = LazyLock::new(|| {
 
 /// Where a payload comes from.
 pub(super) enum Source {
-    /// The text, from this place in the stream on.
+    /// The text, starting at this place in the stream.
     Stream(u32),
-    /// These bytes, then zeros.
+    /// The given number of these bytes, then zeros.
     Quote([u8; 48], usize),
 }
 

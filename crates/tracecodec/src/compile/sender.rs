@@ -1,8 +1,9 @@
-//! What the compiler keeps of one end of a connection, for the TCP options of its peer.
+//! One end of a connection, as far as the TCP options of its peer depend on it.
 
 use crate::tcp::SeqNumber;
 
-/// Segments that a sender's peer may still have to report in a SACK option: an options area has room for four blocks.
+/// Number of segments that a SACK option of the peer may still have to report: an options area has
+/// room for four blocks.
 const RECENT_SEGMENTS: usize = 4;
 
 /// One end of a connection as a sender.
@@ -15,7 +16,7 @@ pub(super) struct Sender {
 }
 
 impl Sender {
-    /// Takes note of a segment with payload.
+    /// Records a segment with payload.
     pub(super) fn record(&mut self, seq: SeqNumber, len: u32) {
         self.recent.copy_within(..RECENT_SEGMENTS - 1, 1);
         self.recent[0] = (seq, seq + len);

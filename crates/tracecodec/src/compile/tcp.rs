@@ -7,10 +7,12 @@ use crate::pcap::Timestamp;
 use crate::tcp::{References, SeqNumber, flags};
 use crate::wire::{TCP_HEADER, field::tcp as field};
 
-/// Length of the gaps and blocks that are invented where a SACK option reports what the capture does not hold.
+/// Length of the gaps and blocks that are invented if a SACK option reports more than the capture
+/// holds.
 const INVENTED_BLOCK: u32 = 1448;
 
-/// Writes the header, the checksum as 0. Returns the sequence number of the first payload byte.
+/// Writes the header, with the checksum as 0. Returns the sequence number of the first payload
+/// byte.
 pub(super) fn emit(
     action: &Action,
     flow: &mut Flow,
@@ -36,7 +38,8 @@ pub(super) fn emit(
         .copy_from_slice(&(data_offset << 12 | segment_flags).to_be_bytes());
     header[field::WINDOW].copy_from_slice(&action.tcp_win.to_be_bytes());
     if segment_flags & flags::URG != 0 {
-        // Points behind the urgent data: all of the payload, or one byte to come.
+        // Points behind the urgent data, which is all of the payload, or one byte to come if there
+        // is none.
         header[field::URGENT_POINTER].copy_from_slice(&action.l4_payload_len.max(1).to_be_bytes());
     }
     if let Some(layout) = profiles.layout(action.tcp_opt_profile) {
@@ -88,14 +91,15 @@ fn emit_options(
     }
 }
 
-/// A clock of one tick a millisecond that starts at a number of the connection's own (RFC 7323 section 5.4).
+/// Timestamp value: one tick a millisecond, starting at a number of the connection's own (RFC 7323
+/// section 5.4).
 fn timestamp(flow: &Flow, dir: Direction, now: Timestamp) -> u32 {
     let elapsed = now.0.saturating_sub(flow.opened.0) / 1_000_000;
     flow.isn(dir).0.wrapping_mul(3).wrapping_add(elapsed as u32)
 }
 
-/// SACK blocks (RFC 2018): the peer's latest segments beyond the acknowledgment number, newest first; where there are not
-/// enough of them, blocks beyond those.
+/// Writes SACK blocks (RFC 2018): the peer's latest segments beyond the acknowledgment number,
+/// newest first. If there are too few segments, invented blocks beyond them follow.
 fn emit_sack(recent: &[(SeqNumber, SeqNumber)], ack: SeqNumber, count: usize, body: &mut [u8]) {
     let known = recent
         .iter()

@@ -4,7 +4,7 @@ use super::flow::Flow;
 use crate::action::Action;
 use crate::wire::{SHORT_HEADER, field::udp};
 
-/// Writes the header, the checksum as 0.
+/// Writes the header, with the checksum as 0.
 pub(super) fn emit(action: &Action, flow: &Flow, header: &mut [u8]) {
     let dir = action.role();
     let len = SHORT_HEADER as u16 + action.l4_payload_len;

@@ -1,10 +1,11 @@
-//! The clock by which flows and sessions are forgotten.
+//! The clock by which flows and sessions expire.
 
 use super::IDLE;
 use crate::pcap::Timestamp;
 
-/// Goes on by the time from packet to packet, but by no more than [`IDLE`] at once and never backwards: a hole in the
-/// capture, or a step back, says nothing of what the flows did meanwhile.
+/// A clock that advances by the time from packet to packet, but by at most [`IDLE`] at once and
+/// never backwards: a hole in the capture, or a step back, says nothing of what the flows did
+/// meanwhile.
 #[derive(Debug, Default)]
 pub(super) struct Clock {
     now: i64,
@@ -12,7 +13,7 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    /// Takes note of a packet's time; returns the clock's own, in nanoseconds from the first packet.
+    /// Advances to a packet's time; returns the clock's time, in nanoseconds from the first packet.
     pub(super) fn tick(&mut self, time: Timestamp) -> i64 {
         let step = self
             .last_time

@@ -8,18 +8,19 @@ use crate::pcap::Timestamp;
 use crate::tcp::events::{Conversation, EventSet, Segment};
 use crate::wire::{Headers, TcpHeader, Transport};
 
-/// Whether segments whose TCP options the capture cut have events. They are always analysed, and later segments are judged by
-/// them: every field that the rules look at is there.
+/// Whether segments whose TCP options the capture cut have events. Such segments are always
+/// analysed, and later segments are judged by them: every field that the rules need was captured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CutOptions {
-    /// Their events are left out, as `tshark` leaves them out.
+    /// Events of such segments are left out, as by `tshark`.
     Skip,
-    /// They have events like all others.
+    /// Such segments have events like all others.
     #[default]
     Judge,
 }
 
-/// All TCP conversations of a capture. Memory grows with their number: none is ever forgotten, as in `tshark`.
+/// All TCP conversations of a capture. Memory grows with their number: no conversation is ever
+/// forgotten, as in `tshark`.
 #[derive(Debug, Default)]
 pub struct Conversations {
     by_key: HashMap<FlowKey, Conversation>,
@@ -27,7 +28,7 @@ pub struct Conversations {
 }
 
 impl Conversations {
-    /// No conversation yet.
+    /// An analysis without any conversation yet.
     pub fn new(cut_options: CutOptions) -> Self {
         Self {
             by_key: HashMap::new(),
@@ -35,7 +36,7 @@ impl Conversations {
         }
     }
 
-    /// The events of the next packet; none if it is not TCP.
+    /// The events of the next packet; the empty set if it is not TCP.
     pub fn observe(&mut self, headers: &Headers<'_>, time: Timestamp) -> EventSet {
         let Transport::Tcp(tcp) = headers.transport else {
             return EventSet::EMPTY;
@@ -50,7 +51,7 @@ impl Conversations {
     }
 }
 
-/// The analysis tells a conversation's directions apart, and no more.
+/// Direction for the analysis, which need not know the opener.
 fn direction(from: Orientation) -> Direction {
     match from {
         Orientation::FromLower => Direction::Orig,

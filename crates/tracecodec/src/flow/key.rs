@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::wire::{Headers, Transport, icmp, ip_proto};
 
-/// Which of a key's two endpoints sent a packet.
+/// Which of the two endpoints of a [`FlowKey`] sent a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Orientation {
     /// The lower endpoint.
@@ -14,21 +14,21 @@ pub enum Orientation {
     FromHigher,
 }
 
-/// An unordered five-tuple: the same for both directions.
+/// An unordered five-tuple: equal for both directions.
 ///
-/// ICMP echo messages are told apart by their identifier, in place of a port; all other ICMP messages, and all messages of
-/// any other protocol, belong to the pair of hosts.
+/// ICMP echo messages have their identifier in place of a port. All other ICMP messages, and all
+/// messages of any other protocol, belong to the pair of hosts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FlowKey {
     lower: (IpAddr, u16),
     higher: (IpAddr, u16),
     proto: u8,
-    /// Tells echo flows from the other ICMP messages of two hosts.
+    /// Whether the flow is ICMP echo; the other ICMP messages of two hosts are another flow.
     echo: bool,
 }
 
 impl FlowKey {
-    /// The flow of a packet, and which end of it the packet comes from.
+    /// The flow of a packet, and the endpoint that sent the packet.
     pub fn of(headers: &Headers<'_>) -> (Self, Orientation) {
         let (proto, source_port, destination_port, echo) = match headers.transport {
             Transport::Tcp(tcp) => (ip_proto::TCP, tcp.source_port, tcp.destination_port, false),

@@ -1,4 +1,4 @@
-//! Flows: who talks to whom, which slot a flow holds, and where a session ends.
+//! Flows: their keys, the slots that they hold, and the sessions that they form.
 
 mod clock;
 mod conversations;
@@ -10,7 +10,7 @@ pub use conversations::{Conversations, CutOptions};
 pub use key::{FlowKey, Orientation};
 pub use table::{FlowTable, Lifetime, Placement};
 
-/// Slots that `flow_token` can number.
+/// Largest number of slots that `flow_token` can number.
 pub const MAX_SLOTS: usize = 1 << 16;
 
 /// Silence that ends a session, in nanoseconds.

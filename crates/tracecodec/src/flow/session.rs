@@ -1,13 +1,14 @@
-//! The one rule of what a session is, for the sharder and the metrics alike.
+//! Sessions, by one rule for the sharder and the metrics.
 //!
 //! A session is a bidirectional five-tuple from its first packet until
 //!
 //! - more than 60 s pass without a packet of it, or
-//! - a packet starts it anew: a SYN without ACK after the connection was reset or closed by the FINs of both sides, or at any
-//!   time a SYN without ACK whose sequence number is not the base of its direction.
+//! - a packet starts it anew: a SYN without ACK after the connection was reset or closed by the
+//!   FINs of both sides, or at any time a SYN without ACK whose sequence number is not the base of
+//!   its direction.
 //!
-//! What follows a RST or the second FIN without such a SYN (last acknowledgments, retransmissions) still belongs to the
-//! session that they ended.
+//! Packets after a RST or the second FIN that are not such a SYN (last acknowledgments,
+//! retransmissions) still belong to the session that the RST or FIN ended.
 
 use hashbrown::HashMap;
 
@@ -24,25 +25,25 @@ struct Session<T> {
     id: u64,
     opener: Orientation,
     last_time: Timestamp,
-    /// Clock at the latest packet.
+    /// Time of the clock at the latest packet.
     last_seen: i64,
     connection: Connection,
     record: T,
 }
 
-/// What a packet does to its session.
+/// A packet's place in its session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Membership {
     /// Number of the session, from 0 in order of first packets.
     pub id: u64,
-    /// Whether the packet starts it.
+    /// Whether the packet starts the session.
     pub starts: bool,
-    /// Relative to the session's opener.
+    /// Direction of the packet, relative to the session's opener.
     pub dir: Direction,
 }
 
-/// Tells each packet's session, and keeps a record `T` of the caller's for each. Memory grows with the sessions that had a packet in
-/// the last six minutes or so.
+/// Finds each packet's session, and keeps a record `T` of the caller for each session. Memory grows
+/// with the sessions that had a packet in about the last six minutes.
 #[derive(Debug)]
 pub struct Sessions<T = ()> {
     live: HashMap<FlowKey, Session<T>>,
@@ -63,7 +64,7 @@ impl<T> Default for Sessions<T> {
 }
 
 impl<T: Default> Sessions<T> {
-    /// No session yet.
+    /// Without any session yet.
     pub fn new() -> Self {
         Self::default()
     }
@@ -73,7 +74,7 @@ impl<T: Default> Sessions<T> {
         self.count
     }
 
-    /// Sessions that are remembered.
+    /// Number of sessions that are remembered.
     pub fn live(&self) -> usize {
         self.live.len()
     }
@@ -83,7 +84,8 @@ impl<T: Default> Sessions<T> {
         self.observe_with(headers, time, |_| {}).0
     }
 
-    /// The session of a packet, with its record. Records of sessions that have ended go to `ended`, in no particular order.
+    /// The session of a packet, and the session's record. Records of sessions that have ended are
+    /// passed to `ended`, in no particular order.
     pub fn observe_with(
         &mut self,
         headers: &Headers<'_>,
@@ -130,14 +132,14 @@ impl<T: Default> Sessions<T> {
         (membership, &mut session.record)
     }
 
-    /// Ends all sessions, in no particular order.
+    /// Ends all sessions, and passes their records to `ended` in no particular order.
     pub fn end(self, ended: impl FnMut(T)) {
         let records = self.live.into_values().map(|session| session.record);
         records.for_each(ended);
     }
 
-    /// Forgets, once in [`IDLE`], the sessions that have long ended by silence. Until then a session's own times decide, so that
-    /// steps back of a few minutes make no difference to it.
+    /// Removes, once in [`IDLE`], the sessions that ended by silence long ago. Until then a
+    /// session's own times decide, so that steps back of a few minutes make no difference to it.
     fn sweep(&mut self, time: Timestamp, ended: &mut impl FnMut(T)) {
         let now = self.clock.tick(time);
         if now - self.swept > IDLE {
@@ -159,7 +161,7 @@ impl<T> Session<T> {
         }
     }
 
-    /// Whether the packet belongs to a new session instead.
+    /// Whether the packet does not belong to this session but starts a new one.
     fn is_left_by(&self, headers: &Headers<'_>, from: Orientation, time: Timestamp) -> bool {
         if time.0.saturating_sub(self.last_time.0) > IDLE {
             return true;

@@ -1,4 +1,5 @@
-//! Slots: a bounded number of live flows, each named by the lowest number that was free when it opened.
+//! Slots: a bounded number of live flows. Each flow has the lowest number that was free when it
+//! opened.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -10,23 +11,24 @@ use super::{FlowKey, IDLE, MAX_SLOTS, Orientation};
 use crate::action::{Direction, FlowEvent};
 use crate::pcap::Timestamp;
 
-/// No slot: the end of a list.
+/// End of a list: no slot.
 const NONE: u32 = u32::MAX;
 
-/// How long a silent flow may still be missed.
+/// How long a silent flow keeps its slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lifetime {
-    /// No TCP, or TCP after its close.
+    /// Not TCP, or TCP after its close.
     Passing,
-    /// A TCP connection that was not seen to close. Analysers judge its next segment by what they remember of it.
+    /// A TCP connection that was not seen to close. Analysers judge its next segment by its
+    /// remembered state.
     Lasting,
 }
 
 impl Lifetime {
     const ALL: [Lifetime; 2] = [Lifetime::Passing, Lifetime::Lasting];
 
-    /// Silence, in nanoseconds of the table's clock, after which such a flow gives its slot back: five minutes (five times
-    /// the idle time of sessions), or a day.
+    /// Silence, in nanoseconds of the table's clock, after which a flow of this lifetime gives its
+    /// slot back: five minutes (five times the idle time of sessions), or a day.
     pub const fn idle(self) -> i64 {
         match self {
             Lifetime::Passing => 5 * IDLE,
@@ -38,9 +40,10 @@ impl Lifetime {
 struct Slot<S> {
     key: FlowKey,
     opener: Orientation,
-    /// Clock at the flow's latest packet.
+    /// Time of the clock at the flow's latest packet.
     last_seen: i64,
-    /// Number of the flow's latest packet in the sequence: the order of the lists.
+    /// Number of the flow's latest packet in the sequence of all packets, by which the lists are
+    /// ordered.
     last_packet: u64,
     lifetime: Lifetime,
     older: u32,
@@ -54,24 +57,26 @@ struct List {
     newest: u32,
 }
 
-/// The flow of a packet.
+/// A packet's flow and its place in the table.
 pub struct Placement<'a, S> {
-    /// Its slot.
+    /// Slot of the flow.
     pub slot: u16,
-    /// Whether the packet continues, opens or reopens it.
+    /// Whether the packet continues, opens or reopens the flow.
     pub event: FlowEvent,
-    /// Relative to the opener; of a packet that reopens the flow, relative to the opener before it.
+    /// Direction relative to the opener; if the packet reopens the flow, relative to the previous
+    /// opener.
     pub dir: Direction,
-    /// The owner's state of the flow.
+    /// The caller's state of the flow.
     pub state: &'a mut S,
 }
 
 /// The table of live flows.
 ///
-/// A five-tuple keeps its slot until it has been silent for longer than its [`Lifetime`] allows, or until all slots are
-/// taken and it is the one that was silent longest (an eviction).
+/// A five-tuple keeps its slot until it has been silent for longer than its [`Lifetime`] allows, or
+/// until all slots are taken and no other flow has been silent for longer (an eviction).
 ///
-/// Silence is measured by the table's own clock, which holes in the capture and steps back do not move.
+/// Silence is measured by the table's own clock, which holes in the capture and steps back do not
+/// move.
 pub struct FlowTable<S> {
     index: HashMap<FlowKey, u16>,
     slots: Vec<Slot<S>>,
@@ -101,7 +106,7 @@ impl<S: Default> FlowTable<S> {
         }
     }
 
-    /// Flows that lost their slot because all were taken.
+    /// Flows that lost their slot because all slots were taken.
     pub fn evictions(&self) -> u64 {
         self.evictions
     }
@@ -111,14 +116,14 @@ impl<S: Default> FlowTable<S> {
         self.index.len()
     }
 
-    /// Most slots ever taken at once.
+    /// Largest number of slots taken at once.
     pub fn peak(&self) -> usize {
         self.slots.len()
     }
 
-    /// Finds or opens the flow of a packet. `reopens` says whether the packet starts another flow under the same key, given
-    /// the live flow's state and the packet's direction in it; the state then starts anew. [`FlowTable::settle`] must
-    /// follow once the state is updated.
+    /// Finds or opens the flow of a packet. `reopens` decides, given the live flow's state and the
+    /// packet's direction in it, whether the packet starts another flow under the same key; if so,
+    /// the state starts anew. [`FlowTable::settle`] must be called after the state is updated.
     pub fn place(
         &mut self,
         key: FlowKey,
@@ -155,7 +160,7 @@ impl<S: Default> FlowTable<S> {
         }
     }
 
-    /// Takes note of a flow's packet: moves it to the young end of the list of its lifetime.
+    /// Records a packet of the flow: moves the flow to the newest end of the list of its lifetime.
     pub fn settle(&mut self, slot: u16, lifetime: Lifetime) {
         if self.lists[lifetime as usize].newest != u32::from(slot) {
             self.unlink(slot);
@@ -242,7 +247,7 @@ impl<S: Default> FlowTable<S> {
         }
     }
 
-    /// Makes `newer` follow `older`, or start the list where there is no older one.
+    /// Makes `newer` follow `older`, or start the list if `older` is [`NONE`].
     fn set_newer(&mut self, lifetime: Lifetime, older: u32, newer: u32) {
         match older {
             NONE => self.lists[lifetime as usize].oldest = newer,
@@ -288,7 +293,7 @@ mod tests {
         result
     }
 
-    /// Lets the clock go on, by packets of a flow that is always there.
+    /// Advances the clock by packets of a flow that is always there.
     fn wait(table: &mut FlowTable<()>, from: i64, to: i64) {
         for seconds in (from..=to).step_by(60) {
             packet(table, 99, seconds);

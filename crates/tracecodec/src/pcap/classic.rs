@@ -13,7 +13,8 @@ pub(super) const FILE_HEADER: usize = 24;
 /// Bytes of a record header.
 pub(super) const RECORD_HEADER: usize = 16;
 
-/// Record header of the "modified" format: interface index, protocol and packet type behind the usual fields.
+/// Bytes of a record header of the "modified" format: interface index, protocol and packet type
+/// follow the usual fields.
 const MODIFIED_RECORD_HEADER: usize = 24;
 
 /// Magic of a file with microseconds.
@@ -25,7 +26,7 @@ pub(super) const MAGIC_NANOS: u32 = 0xa1b2_3c4d;
 /// Magic of Alexey Kuznetzov's "modified" libpcap: microseconds.
 const MAGIC_MODIFIED: u32 = 0xa1b2_cd34;
 
-/// How the records of one file are to be read.
+/// How to read the records of one file.
 #[derive(Debug, Clone)]
 pub(super) struct Classic {
     endian: Endian,
@@ -36,19 +37,19 @@ pub(super) struct Classic {
     link: LinkType,
 }
 
-/// Order of the two lengths of a record.
+/// Order of the two lengths in a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Lengths {
     /// `incl_len`, then `orig_len`.
     Usual,
-    /// `orig_len` first: files before version 2.3.
+    /// `orig_len`, then `incl_len`: files before version 2.3.
     Swapped,
-    /// Version 2.3 was written both ways: the smaller is `incl_len`.
+    /// Files of version 2.3 were written both ways: the smaller length is `incl_len`.
     Smaller,
 }
 
 impl Classic {
-    /// Whether a file that starts so is a classic pcap file.
+    /// Whether a file that begins with `head` is a classic pcap file.
     pub(super) fn recognises(head: &[u8]) -> bool {
         head.len() >= 4 && magic(head).is_some()
     }
@@ -69,7 +70,8 @@ impl Classic {
     fn parse(header: &[u8]) -> Result<Self, CaptureFault> {
         let (endian, magic) = magic(header).ok_or_else(|| not_a_capture(header))?;
         let (major, minor) = (endian.u16(header, 4), endian.u16(header, 6));
-        // libpcap stops at 2.4, Wireshark takes every 2.x: no later minor version was ever defined.
+        // libpcap stops at 2.4, Wireshark accepts every 2.x: no later minor version was ever
+        // defined.
         if major != 2 {
             return Err(CaptureFault::UnsupportedVersion { major, minor });
         }
@@ -87,7 +89,7 @@ impl Classic {
             },
             lengths: Lengths::of_version(minor),
             snaplen: endian.u32(header, 16),
-            // The upper half says whether and how long a frame check sequence is.
+            // The upper half says whether there is a frame check sequence and how long it is.
             link: LinkType(endian.u32(header, 20) as u16),
         })
     }
@@ -97,7 +99,7 @@ impl Classic {
         self.precision
     }
 
-    /// The next record, whole in the buffer but not yet consumed; none at the end of the file.
+    /// The next record, whole in the buffer but not yet consumed; `None` at the end of the file.
     #[inline]
     pub(super) fn next_record(&self, source: &mut Source) -> Result<Option<Record>, CaptureFault> {
         if !source.fill(self.record_header)? {
@@ -141,7 +143,7 @@ impl Classic {
         )
     }
 
-    /// Captured and original length.
+    /// Captured and original length of a record.
     fn lengths(&self, header: &[u8]) -> (u32, u32) {
         let (first, second) = (self.endian.u32(header, 8), self.endian.u32(header, 12));
         match self.lengths {
@@ -151,7 +153,8 @@ impl Classic {
         }
     }
 
-    /// Beyond libpcap's maximum, a length is believed only if the file says it twice.
+    /// Whether to believe a captured length. Beyond libpcap's maximum, the original length or the
+    /// snap length must confirm it.
     fn is_plausible(&self, captured: u32, wire: u32) -> bool {
         captured <= MAX_SNAPLEN || captured <= MAX_DATA.min(wire.max(self.snaplen))
     }

@@ -1,4 +1,4 @@
-//! Byte order, which captures choose by file or by section.
+//! Byte order, which a classic capture chooses for the file and pcapng for each section.
 
 /// Order of the bytes of an integer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

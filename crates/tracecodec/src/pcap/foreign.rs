@@ -9,9 +9,9 @@ use crate::error::CaptureFault;
 struct Foreign {
     /// The first bytes.
     magic: &'static [u8],
-    /// What it is, as in "this is …".
+    /// What the file is, as in "this is …".
     name: &'static str,
-    /// What to do with it.
+    /// What to do with the file.
     hint: &'static str,
 }
 
@@ -50,7 +50,7 @@ const COMPRESSED: [(&[u8], &str); 2] = [
     (b"\x28\xb5\x2f\xfd", "Zstandard-compressed"),
 ];
 
-/// What a file that starts with `head` is, as in "this is …"; none if it is of no known kind.
+/// What a file that begins with `head` is, as in "this is …"; `None` if its kind is unknown.
 pub fn file_kind(head: &[u8]) -> Option<&'static str> {
     if Classic::recognises(head) || Section::recognises(head) {
         return Some("a capture");
@@ -65,7 +65,7 @@ const fn row(magic: &'static [u8], name: &'static str, hint: &'static str) -> Fo
     Foreign { magic, name, hint }
 }
 
-/// What to say of a file that starts with `head`, which is no capture.
+/// The error for a file that begins with `head` and is not a capture.
 pub(super) fn not_a_capture(head: &[u8]) -> CaptureFault {
     let foreign = recognise(head);
     CaptureFault::NotACapture {
@@ -74,7 +74,7 @@ pub(super) fn not_a_capture(head: &[u8]) -> CaptureFault {
     }
 }
 
-/// The kind of file that starts with `head`, if it is a known one.
+/// The kind of file that begins with `head`, if it is a known one.
 fn recognise(head: &[u8]) -> Option<&'static Foreign> {
     let known = FOREIGN.iter().find(|row| head.starts_with(row.magic));
     known
@@ -82,7 +82,7 @@ fn recognise(head: &[u8]) -> Option<&'static Foreign> {
         .or_else(|| is_text(head).then_some(&TEXT))
 }
 
-/// Whether it is the length of a JSON header, and the header.
+/// Whether the file begins like safetensors: with the length of a JSON header, then that header.
 fn is_safetensors(head: &[u8]) -> bool {
     matches!(head, [_, _, _, _, 0, 0, 0, 0, b'{', ..])
 }

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::path::Path;
 
-/// What a capture file is, outside in.
+/// Format of a capture file: compression, container and time step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Format {
     /// What holds the packets.
     pub container: Container,
-    /// The finest time step that the file can tell apart.
+    /// The file's time step.
     pub precision: Precision,
     /// What the container is wrapped in.
     pub compression: Compression,
@@ -17,14 +17,14 @@ pub struct Format {
 /// What holds the packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Container {
-    /// The classic format: a header, then one record a packet; one link type a file.
+    /// Classic pcap: a header, then one record a packet; one link type a file.
     #[default]
     Pcap,
     /// Sections of blocks; link type and time unit belong to an interface.
     PcapNg,
 }
 
-/// A file's time step, rounded to one of the two that matter.
+/// A file's time step, in the two classes that matter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Precision {
     /// A microsecond or coarser.
@@ -37,7 +37,7 @@ pub enum Precision {
 /// What the container is wrapped in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Compression {
-    /// Nothing.
+    /// No compression.
     #[default]
     None,
     /// gzip (RFC 1952), of one or several members.
@@ -47,8 +47,8 @@ pub enum Compression {
 }
 
 impl Format {
-    /// What a file of this name should be: `.pcapng` says pcapng, anything else classic pcap; `.gz` or `.zst` behind
-    /// it says compression. Nanoseconds always.
+    /// Format that a file name asks for: `.pcapng` means pcapng, anything else classic pcap; a
+    /// final `.gz` or `.zst` means compression. The time step is always a nanosecond.
     pub fn of_path(path: impl AsRef<Path>) -> Self {
         let path = path.as_ref();
         let (compression, path) = match extension(path).as_deref() {

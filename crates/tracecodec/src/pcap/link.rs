@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A LINKTYPE_ value (<https://www.tcpdump.org/linktypes.html>), as the file has it.
+/// A LINKTYPE_ value (<https://www.tcpdump.org/linktypes.html>), as it stands in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkType(pub u16);
 
@@ -80,7 +80,8 @@ impl fmt::Display for LinkType {
     }
 }
 
-/// Numbers and names of the link types, ascending: tcpdump.org's, and the two that BSD files have for `RAW`.
+/// Numbers and names of the link types, ascending: those of tcpdump.org, and the two numbers that
+/// BSD files use for `RAW`.
 pub const LINK_TYPES: &[(u16, &str)] = &[
     (0, "NULL"),
     (1, "ETHERNET"),

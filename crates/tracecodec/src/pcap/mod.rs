@@ -1,7 +1,7 @@
-//! Captures: reading and writing packets, whatever file holds them.
+//! Captures: reading and writing packets in every kind of capture file.
 //!
-//! A [`Reader`] takes classic pcap and pcapng, plain or compressed, and gives one [`Packet`] after another; a
-//! [`Writer`] is its mirror. Neither looks inside a packet.
+//! A [`Reader`] takes classic pcap and pcapng, plain or compressed, and returns one [`Packet`]
+//! after another; a [`Writer`] is its mirror. Neither looks inside a packet.
 //!
 //! ```no_run
 //! use tracecodec::pcap::{Format, Reader, Writer};
@@ -40,7 +40,8 @@ pub use source::decompress;
 pub use timestamp::{Steps, Timestamp};
 pub use writer::{PcapNgEncoder, Writer};
 
-/// Longest packet that tcpdump, Wireshark and this writer's file headers expect (libpcap's `MAXIMUM_SNAPLEN`).
+/// Longest packet that tcpdump, Wireshark and this writer's file headers expect (libpcap's
+/// `MAXIMUM_SNAPLEN`).
 const MAX_SNAPLEN: u32 = 262_144;
 
 /// Longest packet that is read or written at all (libpcap's limit for D-Bus and USB, its largest).

@@ -1,39 +1,41 @@
 //! pcapng: sections of blocks (<https://datatracker.ietf.org/doc/draft-ietf-opsawg-pcapng/>).
 //!
-//! Parsed directly: five block types and two options matter here, their fields lie at fixed places, and everything
-//! else is skipped by its length. A general parser would build values that are dropped at once.
+//! Parsed directly: five block types and two options matter here, their fields have fixed places,
+//! and everything else is skipped by its length. A general parser would build values only to drop
+//! them.
 
 use super::endian::Endian;
 use super::source::Source;
 use super::{LinkType, MAX_DATA, Precision, Record, Timestamp};
 use crate::error::{BlockFault, CaptureFault};
 
-/// Section Header Block; the same in both byte orders.
+/// Section Header Block; its number is the same in both byte orders.
 pub(super) const SECTION: u32 = 0x0a0d_0d0a;
 /// Interface Description Block.
 pub(super) const INTERFACE: u32 = 1;
-/// The obsolete Packet Block. Laid out as an Enhanced one, but for a 16-bit interface ID and a drop count.
+/// The obsolete Packet Block: laid out as an Enhanced one, but with a 16-bit interface ID and a
+/// drop count.
 const OBSOLETE: u32 = 2;
 /// Simple Packet Block.
 const SIMPLE: u32 = 3;
 /// Enhanced Packet Block.
 pub(super) const ENHANCED: u32 = 6;
 
-/// Byte-Order Magic of a section in the reader's byte order.
+/// Byte-Order Magic of a section, as read in the section's own byte order.
 pub(super) const BYTE_ORDER_MAGIC: u32 = 0x1a2b_3c4d;
 
-/// Bytes of a block before its packet's, in Enhanced and obsolete Packet Blocks.
+/// Bytes before the packet's data in Enhanced and obsolete Packet Blocks.
 pub(super) const PACKET_DATA: usize = 28;
 
-/// Block type and two lengths: what every block has.
+/// Bytes that every block has: block type and two lengths.
 const SMALLEST: u32 = 12;
 
-/// A packet, its options and the rest of its block.
+/// Largest block: a packet, its options and the rest of the block.
 const LARGEST: u32 = MAX_DATA + (1 << 20);
 
 /// opt_endofopt: no more options.
 const OPTION_END: u16 = 0;
-/// if_tsresol: how many units of a timestamp are a second.
+/// if_tsresol: how many units of a timestamp make a second.
 pub(super) const OPTION_TSRESOL: u16 = 9;
 /// if_tsoffset: seconds to add to each timestamp.
 const OPTION_TSOFFSET: u16 = 14;
@@ -43,7 +45,7 @@ const OPTION_TSOFFSET: u16 = 14;
 pub(super) struct Section {
     endian: Endian,
     interfaces: Vec<Interface>,
-    /// The finest of any interface so far.
+    /// The finest time step of the interfaces so far.
     precision: Precision,
 }
 
@@ -51,7 +53,7 @@ pub(super) struct Section {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Interface {
     link: LinkType,
-    /// Longest captured packet; zero if there is no limit.
+    /// Longest captured packet; 0 if there is no limit.
     snaplen: u32,
     unit: Unit,
     /// Seconds to add to each timestamp.
@@ -72,7 +74,7 @@ struct Block {
 }
 
 impl Section {
-    /// Whether a file that starts so is a pcapng file.
+    /// Whether a file that begins with `head` is a pcapng file.
     pub(super) fn recognises(head: &[u8]) -> bool {
         head.starts_with(&SECTION.to_be_bytes())
     }
@@ -100,7 +102,8 @@ impl Section {
         self.precision
     }
 
-    /// The next packet, its block whole in the buffer but not yet consumed; none at the end of the file.
+    /// The next packet, its block whole in the buffer but not yet consumed; `None` at the end of
+    /// the file.
     pub(super) fn next_record(
         &mut self,
         source: &mut Source,
@@ -193,7 +196,8 @@ impl Section {
         })
     }
 
-    /// A packet without a time. Its captured length is implied by the snap length.
+    /// Record of a Simple Packet Block, which has no time. The snap length implies its captured
+    /// length.
     fn simple_packet(&self, block: &[u8]) -> Result<Record, CaptureFault> {
         const DATA: usize = 12;
         let interface = self.interface(0)?;
@@ -275,7 +279,7 @@ impl Interface {
     }
 }
 
-/// Takes the first option off, as code and value; none at opt_endofopt or the end of the block.
+/// Takes the first option off, as code and value; `None` at opt_endofopt or the end of the block.
 fn next_option<'a>(
     endian: Endian,
     options: &mut &'a [u8],
@@ -293,7 +297,8 @@ fn next_option<'a>(
 }
 
 impl Unit {
-    /// A power of ten, or of two if the highest bit is set, as a negative exponent of seconds.
+    /// Unit for an `if_tsresol` value: a negative exponent of ten, or of two if the highest bit is
+    /// set.
     fn from_tsresol(value: u8) -> Self {
         let exponent = u32::from(value & 0x7f);
         let (mul, div) = match exponent {
@@ -306,7 +311,8 @@ impl Unit {
 
     fn to_nanos(self, units: u64) -> i128 {
         let nanos = u128::from(units) * u128::from(self.mul);
-        // Below 2^64 * 10^9, so the sign bit is free; division is slow, and mostly by one.
+        // The quotient is below 2^64 * 10^9, so the sign bit is free. Division is slow, and mostly
+        // by 1.
         if self.div == 1 {
             nanos as i128
         } else {

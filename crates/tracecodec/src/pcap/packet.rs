@@ -2,14 +2,14 @@
 
 use super::{LinkType, Timestamp};
 
-/// One captured packet. Its bytes lie in the reader's buffer.
+/// One captured packet, whose bytes lie in the reader's buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Packet<'a> {
-    /// When it was captured. Zero where the file does not say (pcapng's Simple Packet Blocks).
+    /// When it was captured; 0 if the file does not say (pcapng's Simple Packet Blocks).
     pub time: Timestamp,
-    /// What its first byte is the start of.
+    /// Link type: what the first byte is the start of.
     pub link: LinkType,
-    /// Bytes that were on the wire. More than `data` holds where the capture has a snap length.
+    /// Bytes that were on the wire; more than `data` holds if the capture has a snap length.
     pub wire_len: u32,
     /// The bytes that were captured.
     pub data: &'a [u8],
@@ -20,7 +20,7 @@ pub struct Packet<'a> {
 pub struct PacketBuf {
     /// When it was captured.
     pub time: Timestamp,
-    /// What its first byte is the start of.
+    /// Link type: what the first byte is the start of.
     pub link: LinkType,
     /// Bytes that were on the wire.
     pub wire_len: u32,

@@ -12,10 +12,10 @@ use super::{Container, Format, Packet, Record};
 use crate::error::{CaptureFault, Error};
 use crate::output::is_pipe;
 
-/// A stream of packets out of a capture.
+/// A stream of packets from a capture.
 ///
-/// Kind and compression are told by content, not by name. Memory does not depend on the length of the file. A damaged
-/// file gives every packet before the damage, then one error, then nothing.
+/// Kind and compression are recognised by content, not by name. Memory does not grow with the file.
+/// A damaged file yields every packet before the damage, then one error, then nothing.
 pub struct Reader {
     path: Option<PathBuf>,
     source: Source,
@@ -30,7 +30,7 @@ enum Decoder {
 }
 
 impl Reader {
-    /// Opens a capture by its path; `-` is standard input.
+    /// Opens a capture by path; `-` is standard input.
     ///
     /// # Errors
     /// If the file cannot be opened, or is not a capture.
@@ -52,7 +52,7 @@ impl Reader {
         Self::start(None, Box::new(input))
     }
 
-    /// Reads a capture that has a name from a stream of bytes.
+    /// Reads a capture from a stream of bytes; `path` names it in errors.
     pub(crate) fn start(path: Option<PathBuf>, input: Box<dyn Read + Send>) -> Result<Self, Error> {
         let opened = Source::open(input).and_then(|mut source| {
             let decoder = Decoder::open(&mut source)?;
@@ -75,7 +75,7 @@ impl Reader {
         }
     }
 
-    /// The next packet; none after the last one, or after an error.
+    /// The next packet; `None` after the last packet or after an error.
     #[expect(
         clippy::should_implement_trait,
         reason = "an Iterator's items cannot borrow from it, and a packet borrows the buffer"
@@ -122,7 +122,8 @@ impl Reader {
         }
     }
 
-    /// What the capture is. A pcapng file's precision is that of the interfaces described so far.
+    /// Format of the capture. The precision of a pcapng file is that of the interfaces described so
+    /// far.
     pub fn format(&self) -> Format {
         let (container, precision) = match &self.decoder {
             Decoder::Classic(classic) => (Container::Pcap, classic.precision()),
@@ -135,12 +136,13 @@ impl Reader {
         }
     }
 
-    /// Bytes of the uncompressed capture that have been read: where the next record begins.
+    /// Bytes of the uncompressed capture that have been read, which is where the next record
+    /// begins.
     pub fn offset(&self) -> u64 {
         self.source.offset()
     }
 
-    /// Packets given so far.
+    /// Packets returned so far.
     pub fn packets(&self) -> u64 {
         self.packets
     }
@@ -197,7 +199,7 @@ mod tests {
         std::fs::read(path).unwrap()
     }
 
-    /// Gives one byte a call, as a slow pipe may.
+    /// Returns one byte a call, as a slow pipe may.
     struct Slow(Cursor<Vec<u8>>);
 
     impl Read for Slow {
@@ -337,7 +339,7 @@ mod tests {
             read(bytes);
         }
 
-        /// A capture with some bytes overwritten: no panic, and an end.
+        /// A capture with overwritten bytes: reading it neither panics nor loops forever.
         #[test]
         fn test_any_damage(
             ng in any::<bool>(),

@@ -5,16 +5,17 @@ use std::io::{self, BufReader, Cursor, Read, Write};
 use super::Compression;
 use crate::error::{CaptureFault, Error};
 
-/// Size of the buffer, until a record needs more.
+/// Initial size of the buffer, which grows if a record needs more.
 const BUFFER: usize = 512 << 10;
 
 /// Size of the buffer of compressed bytes.
 const COMPRESSED_BUFFER: usize = 128 << 10;
 
-/// Most bytes asked of a decompressor at once: when it meets bad data, it also drops what it had ready for the caller.
+/// Most bytes asked of a decompressor at once. At bad data, a decompressor also drops what it had
+/// ready for the caller.
 const DECOMPRESSED_STEP: usize = 16 << 10;
 
-/// A stream of bytes of which a stretch can be seen at once.
+/// A stream of bytes, with a buffer that shows several bytes at once.
 pub(super) struct Source {
     input: Box<dyn Read + Send>,
     compression: Compression,
@@ -25,10 +26,11 @@ pub(super) struct Source {
     offset: u64,
 }
 
-/// Copies a file without its compression, for programs that read plain files only. Where it is damaged, what comes before is copied.
+/// Copies a file without its compression, for programs that read plain files only. If the file is
+/// damaged, everything before the damage is copied.
 ///
 /// # Errors
-/// If it cannot be read or is damaged, or the output takes no more.
+/// If the file cannot be read or is damaged, or the output cannot be written.
 pub fn decompress(input: impl Read + Send + 'static, output: &mut impl Write) -> Result<(), Error> {
     let failed = |fault| Error::Capture {
         path: None,
@@ -45,7 +47,7 @@ pub fn decompress(input: impl Read + Send + 'static, output: &mut impl Write) ->
 }
 
 impl Source {
-    /// Starts a stream, and decompresses it if its first bytes ask for that.
+    /// Starts a stream; decompresses it if its first bytes are those of a compression.
     pub(super) fn open(input: Box<dyn Read + Send>) -> Result<Self, CaptureFault> {
         let mut source = Self::new(input, Compression::None);
         source.fill(4)?;
@@ -77,7 +79,7 @@ impl Source {
         }
     }
 
-    /// What the bytes were wrapped in.
+    /// Compression of the stream.
     pub(super) fn compression(&self) -> Compression {
         self.compression
     }
@@ -87,14 +89,14 @@ impl Source {
         self.offset
     }
 
-    /// The unconsumed bytes that are in memory.
+    /// The unconsumed bytes that are in the buffer.
     pub(super) fn available(&self) -> &[u8] {
         &self.buffer[self.start..self.end]
     }
 
-    /// Reads until `wanted` bytes are available; false if the stream ends before.
+    /// Reads until `wanted` bytes are available; false if the stream ends earlier.
     ///
-    /// The buffer at most doubles when it is full, so a length that lies about the file costs no memory.
+    /// A full buffer at most doubles, so a false length in a file costs no memory.
     #[inline]
     pub(super) fn fill(&mut self, wanted: usize) -> Result<bool, CaptureFault> {
         if self.end - self.start >= wanted {

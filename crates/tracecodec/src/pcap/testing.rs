@@ -1,4 +1,4 @@
-//! What the tests of this module share.
+//! Helpers of this module's tests.
 
 use std::io::Cursor;
 
@@ -6,7 +6,7 @@ use super::endian::Endian;
 use super::{PacketBuf, Reader};
 use crate::error::{CaptureFault, Error};
 
-/// Everything that a reader gives.
+/// Everything that a reader returns: its packets, and its error if there is one.
 pub(super) fn drain(reader: Result<Reader, Error>) -> (Vec<PacketBuf>, Option<Error>) {
     let mut reader = match reader {
         Ok(reader) => reader,
@@ -26,12 +26,12 @@ pub(super) fn drain(reader: Result<Reader, Error>) -> (Vec<PacketBuf>, Option<Er
     (packets, None)
 }
 
-/// Everything that a capture of these bytes gives.
+/// Everything that a reader of a capture with these bytes returns.
 pub(super) fn read(bytes: Vec<u8>) -> (Vec<PacketBuf>, Option<Error>) {
     drain(Reader::new(Cursor::new(bytes)))
 }
 
-/// What is wrong with a capture.
+/// The fault in a capture's error.
 pub(super) fn fault(error: Error) -> CaptureFault {
     match error {
         Error::Capture { fault, .. } => fault,

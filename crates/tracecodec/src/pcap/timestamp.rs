@@ -5,8 +5,8 @@ use std::fmt;
 /// Nanoseconds in a second.
 const SECOND: i64 = 1_000_000_000;
 
-/// Nanoseconds since 1970-01-01 00:00 UTC, leap seconds not counted. Reaches from 1677 to 2262; times beyond
-/// saturate.
+/// Nanoseconds since 1970-01-01 00:00 UTC, without leap seconds. Ranges from 1677 to 2262; times
+/// beyond saturate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(pub i64);
 
@@ -21,7 +21,7 @@ impl Timestamp {
         self.0.div_euclid(SECOND)
     }
 
-    /// Nanoseconds beyond the whole [`seconds`](Self::seconds): below 10⁹.
+    /// Nanoseconds after the whole [`seconds`](Self::seconds): below 10⁹.
     pub fn subsec_nanos(self) -> u32 {
         self.0.rem_euclid(SECOND) as u32
     }
@@ -37,7 +37,7 @@ impl Timestamp {
     }
 }
 
-/// The times of a trace as steps from packet to packet.
+/// Steps of a trace's times, from packet to packet.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Steps {
     first: Option<Timestamp>,
@@ -50,7 +50,8 @@ impl Steps {
         self.first
     }
 
-    /// Nanoseconds since the previous packet, which wrap around at the ends of time, so that their sum never saturates; 0 for the first.
+    /// Nanoseconds since the previous packet; 0 for the first packet. The difference wraps around
+    /// at the ends of time, so that a sum of steps never saturates.
     pub fn next(&mut self, time: Timestamp) -> i64 {
         if self.first.is_none() {
             (self.first, self.last) = (Some(time), time);

@@ -12,20 +12,20 @@ use super::{
     Compression, Container, Format, LinkType, MAX_DATA, MAX_SNAPLEN, Packet, Precision, classic, ng,
 };
 
-/// Size of the buffer before the compressor or the file.
+/// Size of the buffer in front of the compressor or the file.
 const BUFFER: usize = 256 << 10;
 
-/// A capture being written. Little endian. The same packets give the same bytes.
+/// Writes a capture, in little endian. The same packets give the same bytes.
 ///
-/// The file appears in [`finish`](Writer::finish); dropped before that, nothing is left of it.
+/// The file appears in [`finish`](Writer::finish). A writer that is dropped earlier leaves nothing.
 pub struct Writer {
     sink: BufWriter<Sink>,
     layout: Layout,
 }
 
-/// The container, and the link types it has been told of.
+/// The container, and the link types that its output has described.
 enum Layout {
-    /// The file header waits for the first packet, whose link type it states.
+    /// The file header is written with the first packet, whose link type it states.
     Pcap(Precision, Option<LinkType>),
     /// One interface for each link type, described just before its first packet.
     PcapNg(Vec<LinkType>),
@@ -38,7 +38,8 @@ enum Sink {
 }
 
 impl Writer {
-    /// Begins a capture at a path; `-` is standard output. [`Format::of_path`] says what the name asks for.
+    /// Begins a capture at a path; `-` is standard output. [`Format::of_path`] gives the format
+    /// that a name asks for.
     ///
     /// pcapng is always written with nanoseconds.
     ///
@@ -62,8 +63,8 @@ impl Writer {
     /// Writes one packet.
     ///
     /// # Errors
-    /// If the output fails, or the format cannot hold the packet; in the second case nothing is written, and the
-    /// writer can go on with the next packet.
+    /// If the output fails, or if the format cannot hold the packet. In the second case nothing is
+    /// written, and the writer accepts further packets.
     #[inline]
     pub fn write(&mut self, packet: &Packet<'_>) -> Result<(), Error> {
         if packet.data.len() > MAX_DATA as usize {
@@ -75,7 +76,7 @@ impl Writer {
         }
     }
 
-    /// Writes what is left and puts the file in its place. A capture without packets is a valid one.
+    /// Writes what is left and moves the file to its place. A capture without packets is valid.
     ///
     /// # Errors
     /// If the output fails; the file then does not appear.
@@ -90,7 +91,8 @@ impl Writer {
     }
 }
 
-/// A pcapng capture as bytes, for those who write many at once and buffer them on their own.
+/// Encodes packets as bytes of a pcapng capture, for callers that write many captures at once and
+/// buffer them on their own.
 #[derive(Debug, Default)]
 pub struct PcapNgEncoder {
     begun: bool,
@@ -98,7 +100,7 @@ pub struct PcapNgEncoder {
 }
 
 impl PcapNgEncoder {
-    /// Appends the packet, and before it whatever the capture needs to understand it.
+    /// Appends the packet, preceded by the blocks that describe it.
     ///
     /// # Errors
     /// If the format cannot hold the packet.
@@ -187,13 +189,13 @@ fn record_header(
     Ok(words([seconds, fraction, captured, packet.wire_len]))
 }
 
-/// A Section Header Block of pcapng 1.0, whose section is as long as the file.
+/// A Section Header Block of pcapng 1.0, which leaves the section's length open.
 fn section_block() -> [u8; 28] {
     let (magic, version, len) = (ng::BYTE_ORDER_MAGIC, 1, 28);
     words([ng::SECTION, len, magic, version, u32::MAX, u32::MAX, len])
 }
 
-/// An Interface Description Block with if_tsresol = 10⁻⁹ s, which is its only option.
+/// An Interface Description Block whose only option is if_tsresol = 10⁻⁹ s.
 fn interface_block(link: LinkType) -> [u8; 32] {
     let option = u32::from(ng::OPTION_TSRESOL) | 1 << 16;
     let (len, link) = (32, u32::from(link.0));
@@ -243,8 +245,8 @@ impl Sink {
     }
 }
 
-/// A gzip header without time and system, so that the same packets give the same bytes. Level 3 costs 7 % more bytes
-/// than the usual 6 on headers, and a third of the time.
+/// A gzip header without time and system, so that the same packets give the same bytes. On headers,
+/// level 3 gives 7 % more bytes than the usual level 6 and takes a third of the time.
 fn gzip(output: Output) -> GzEncoder<Output> {
     const LEVEL: u32 = 3;
     const UNKNOWN_SYSTEM: u8 = 255;

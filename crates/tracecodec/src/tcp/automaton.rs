@@ -1,7 +1,8 @@
-//! The connection automaton of RFC 9293 section 3.3.2, as a tap between the endpoints can follow it.
+//! The connection automaton of RFC 9293 section 3.3.2, as a tap between the endpoints can follow
+//! it.
 //!
-//! A tap sees both endpoints' segments but not their minds, so the states are those of the connection: each is named after
-//! the RFC state of the endpoint that moved last.
+//! A tap sees the segments of both endpoints but not their internal states, so a [`State`] is one
+//! of the connection. It has the name of the RFC state of the endpoint that moved last.
 
 use super::flags::{ACK, FIN, RST, SYN};
 use crate::action::Direction;
@@ -9,16 +10,16 @@ use crate::action::Direction;
 /// State of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub enum State {
-    /// Nothing was seen.
+    /// No segment was seen.
     #[default]
     Closed,
     /// The endpoint sent a SYN.
     SynSent(Direction),
     /// The endpoint answered a SYN with SYN and ACK.
     SynReceived(Direction),
-    /// Both sides may send data; also where a capture starts in mid-stream.
+    /// Both sides may send data. A capture that starts in mid-stream starts here, too.
     Established,
-    /// The endpoint sent its FIN, the other may still send.
+    /// The endpoint sent its FIN; the other endpoint may still send.
     FinWait(Direction),
     /// Both sides sent their FIN.
     TimeWait,
@@ -33,8 +34,8 @@ impl State {
         match self {
             // "If the RST bit is set … the connection is aborted" (RFC 9293, section 3.10.7).
             _ if flags & RST != 0 => State::Reset,
-            // A new handshake; a SYN of a synchronised connection that keeps its number is a retransmission and is
-            // handled below.
+            // A new handshake. A SYN of a synchronised connection that keeps its number is a
+            // retransmission, handled below.
             State::Closed | State::TimeWait | State::Reset if syn && !ack => State::SynSent(dir),
             // Simultaneous open: "SYN-SENT --rcv SYN--> SYN-RECEIVED".
             State::SynSent(opener) if syn && dir != opener => State::SynReceived(dir),
@@ -44,8 +45,8 @@ impl State {
             State::FinWait(first) if flags & FIN != 0 && dir != first => State::TimeWait,
             State::FinWait(_) | State::TimeWait | State::Reset => self,
             _ if flags & FIN != 0 => State::FinWait(dir),
-            // "SYN-RECEIVED --rcv ACK of SYN--> ESTABLISHED". Data or an acknowledgment from the opener alone says as
-            // much, where the answer was missed.
+            // "SYN-RECEIVED --rcv ACK of SYN--> ESTABLISHED". If the SYN+ACK was missed, data or an
+            // acknowledgment from the opener has the same meaning.
             State::SynReceived(answerer) if dir == answerer => self,
             State::SynSent(opener) if dir == opener && !ack => self,
             State::SynSent(_) | State::SynReceived(_) | State::Closed => State::Established,

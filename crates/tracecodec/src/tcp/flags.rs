@@ -19,15 +19,15 @@ pub const URG: u16 = 0x020;
 pub const ECE: u16 = 0x040;
 /// CWR.
 pub const CWR: u16 = 0x080;
-/// AE, the former nonce sum.
+/// AE, formerly the nonce sum.
 pub const AE: u16 = 0x100;
 /// The three reserved bits.
 pub const RESERVED: u16 = 0xe00;
 
-/// `tcp_flag_bits`: the ACK flag is missing though `tcp_ctrl` implies it.
+/// Bit of `tcp_flag_bits`: the ACK flag is missing though `tcp_ctrl` implies it.
 pub const MISSING_ACK: u16 = 0x20;
 
-/// Each bit of `tcp_flag_bits` beside the flag that it stands for.
+/// Each bit of `tcp_flag_bits`, with the flag that it stands for.
 const BITS: [(u16, u16); 5] = [
     (0x01, PSH),
     (0x02, URG),
@@ -36,7 +36,7 @@ const BITS: [(u16, u16); 5] = [
     (0x10, AE),
 ];
 
-/// The bits of `tcp_flag_bits` that mean something.
+/// The bits of `tcp_flag_bits` that have a meaning.
 const KNOWN_BITS: u16 = 0x73f;
 
 /// Whether a segment with these flags opens a connection: SYN without ACK.
@@ -44,8 +44,8 @@ pub fn opens(flags: u16) -> bool {
     flags & (SYN | ACK) == SYN
 }
 
-/// Sequence numbers that SYN and FIN take beside the payload (RFC 9293 section 3.4). Both together
-/// take one, as Wireshark counts.
+/// Sequence numbers that SYN and FIN take in addition to the payload (RFC 9293 section 3.4). SYN
+/// and FIN together take one, as Wireshark counts.
 pub fn sequence_len(flags: u16) -> u32 {
     u32::from(flags & (SYN | FIN) != 0)
 }
@@ -55,7 +55,7 @@ pub fn of(action: &Action) -> u16 {
     join(action.tcp_ctrl, action.tcp_flag_bits)
 }
 
-/// Splits the twelve flag bits of a header.
+/// Splits the twelve flag bits of a header into the coarse event and `tcp_flag_bits`.
 pub fn split(flags: u16) -> (Control, u16) {
     let control = match (flags & SYN != 0, flags & FIN != 0, flags & RST != 0) {
         (false, false, false) => Control::Ack,
@@ -80,7 +80,7 @@ pub fn split(flags: u16) -> (Control, u16) {
     (control, bits)
 }
 
-/// The flag bits of a header; the inverse of [`split`]. Meaningless bits are ignored.
+/// The flag bits of a header; the inverse of [`split`]. Bits without a meaning are ignored.
 pub fn join(control: Control, bits: u16) -> u16 {
     let mut flags = control_flags(control) | (bits << 1 & RESERVED);
     for (bit, flag) in BITS {
@@ -95,7 +95,7 @@ pub fn join(control: Control, bits: u16) -> u16 {
     flags
 }
 
-/// `bits` without those that mean nothing beside this event.
+/// `bits` without the bits that have no meaning with this event.
 pub fn canonical_bits(control: Control, bits: u16) -> u16 {
     match control {
         Control::Syn | Control::SynAck => bits & KNOWN_BITS & !MISSING_ACK,

@@ -1,5 +1,5 @@
-//! TCP as seen from a tap: sequence arithmetic, flags, the state of one connection that lift and compile share, and the events
-//! that an analyser reports.
+//! TCP as seen from a tap: sequence arithmetic, flags, the state of one connection that lift and
+//! compile share, and the events that an analyser reports.
 
 pub mod automaton;
 pub mod events;

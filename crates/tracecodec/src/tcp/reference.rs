@@ -1,39 +1,43 @@
-//! Self-synchronising references: how sequence and acknowledgment numbers are told relative to a connection's state.
+//! Self-synchronising references: sequence and acknowledgment numbers written relative to a
+//! connection's state.
 //!
-//! Lift encodes and compile decodes against the same [`Connection`], each in its own number space. A sequence number is
-//! told by its distance from the sender's next expected one (the highest end seen), an acknowledgment number by its
-//! distance from the peer's. Both distances are 0 in the common case, both are exact for all 32 bits, and the state
-//! follows the numbers on the wire, so that one wrong value does not shift the packets after it.
+//! Lift encodes and compile decodes against the same [`Connection`], each in its own number space.
+//! A sequence number is written as its distance from the sender's next expected number (the highest
+//! end seen), an acknowledgment number as its distance from the peer's next expected number. Both
+//! distances are 0 in the common case and exact for all 32 bits. The state follows the numbers on
+//! the wire, so that one wrong value does not shift the packets after it.
 
 use super::{SeqNumber, State, flags};
 use crate::action::{AckReference, Action, Direction, SeqReference};
 
-/// No window reaches farther (RFC 7323 section 2.3: 2^30). A number beyond it belongs to no live stream, and the stream
-/// takes it as its new position.
+/// Limit of every window (RFC 7323 section 2.3: 2^30). A number farther away belongs to no live
+/// stream, so the stream takes it as its new position.
 const LARGEST_WINDOW: u32 = 1 << 30;
 
 /// What is known of the position of one direction's stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Seen {
-    /// Neither a packet nor an acknowledgment of it.
+    /// Neither a packet nor an acknowledgment of the stream.
     #[default]
     Nothing,
-    /// Only acknowledgments of it, as in a one-way capture.
+    /// Only acknowledgments of the stream, as in a one-way capture.
     Acknowledged,
-    /// Packets of its own.
+    /// Packets of the stream.
     Sent,
 }
 
-/// Base of one direction's relative numbers as analysers take it: the first number of a SYN, else the one before the first.
+/// Base of one direction's relative numbers, as analysers take it: the first number if it was a
+/// SYN's, otherwise the number before the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Base {
-    /// Neither a packet nor an acknowledgment of it.
+    /// Neither a packet nor an acknowledgment of the direction was seen.
     #[default]
     Unset,
-    /// This number.
+    /// The base is this number.
     At(SeqNumber),
-    /// The one before the number 0 on the wire, by an acknowledgment of 0. Streams do not keep their distance from it, so
-    /// that no SYN is taken to have this base.
+    /// The base is the number before 0, set by an acknowledgment of 0. Such an acknowledgment is
+    /// written as itself and not as a distance, so no reference reaches this base and no SYN has
+    /// it.
     BeforeZero,
 }
 
@@ -48,11 +52,12 @@ impl Base {
 /// One endpoint's half of a connection.
 #[derive(Debug, Clone, Copy, Default)]
 struct HalfStream {
-    /// Next sequence number that this side is expected to send: the highest end seen of it, or, while nothing of it was
-    /// seen, the highest number acknowledged.
+    /// Next sequence number that this side is expected to send: the highest end seen of its
+    /// segments or, while only the peer's acknowledgments were seen, the highest number
+    /// acknowledged.
     next: SeqNumber,
     seen: Seen,
-    /// The first number seen or acknowledged: where `isn` puts the stream in another number space.
+    /// The first number seen or acknowledged. In another number space, `isn` is put in its place.
     start: SeqNumber,
     base: Base,
 }
@@ -79,8 +84,8 @@ impl HalfStream {
         }
     }
 
-    /// Whether the number 0 lies ahead of this stream, or may do so in another number space, where it starts below
-    /// [`LARGEST_WINDOW`].
+    /// Whether the number 0 lies ahead of this stream, or may do so in another number space, where
+    /// the stream starts below [`LARGEST_WINDOW`].
     fn may_precede_zero(&self) -> bool {
         let progress = (self.next - self.start) as u32;
         SeqNumber(0).is_after(self.next) || progress >= LARGEST_WINDOW
@@ -96,7 +101,7 @@ pub struct SegmentNumbers {
     pub ack: SeqNumber,
 }
 
-/// The same numbers relative to a connection: the action's fields of the same names.
+/// A segment's numbers relative to a connection, named as the fields of the action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct References {
     /// `tcp_seq_delta_sign`.
@@ -110,7 +115,7 @@ pub struct References {
 }
 
 impl References {
-    /// Those of a TCP action.
+    /// The references of a TCP action.
     pub fn of(action: &Action) -> Self {
         Self {
             seq_sign: action.tcp_seq_delta_sign,
@@ -125,25 +130,26 @@ impl References {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Connection {
     halves: [HalfStream; 2],
-    /// State of the connection, from the flags.
+    /// State of the connection, by the flags.
     pub state: State,
 }
 
 impl Connection {
-    /// Whether a segment opens another connection under the same five-tuple: a SYN without ACK whose number is not the
-    /// base of its direction.
+    /// Whether a segment opens another connection under the same five-tuple: a SYN without ACK
+    /// whose number is not the base of its direction.
     pub fn is_reused_by(&self, dir: Direction, segment_flags: u16, seq: SeqNumber) -> bool {
         let base = self.halves[dir as usize].base;
         flags::opens(segment_flags) && base != Base::Unset && base != Base::At(seq)
     }
 
-    /// The sequence number that a direction is expected to send next; none while nothing of it was seen, or only acknowledgments.
+    /// The sequence number that a direction is expected to send next; `None` if none of its packets
+    /// was seen.
     pub fn next(&self, dir: Direction) -> Option<SeqNumber> {
         let half = self.halves[dir as usize];
         (half.seen == Seen::Sent).then_some(half.next)
     }
 
-    /// Tells a segment's numbers relative to this connection, and takes the segment into the state.
+    /// Writes a segment's numbers relative to this connection, then adds the segment to the state.
     pub fn encode(
         &mut self,
         dir: Direction,
@@ -163,8 +169,9 @@ impl Connection {
         references
     }
 
-    /// The segment's numbers in this connection's own space, which starts where `isn` says; takes the segment into the
-    /// state. Total: references that contradict the state are read as [`Connection::legal`] reads them.
+    /// The segment's numbers in this connection's own space, which starts where `isn` says; then
+    /// adds the segment to the state. Total: references that contradict the state are corrected as
+    /// in [`Connection::legal`].
     pub fn decode(
         &mut self,
         dir: Direction,
@@ -192,8 +199,8 @@ impl Connection {
         numbers
     }
 
-    /// The references that lift would have written for what these say: where they contradict the state, the nearest
-    /// ones that do not.
+    /// The references that lift would have written for `references`. If they contradict the state,
+    /// these are the nearest ones that do not.
     pub fn legal(&self, dir: Direction, references: References) -> References {
         let mut legal = references;
         match (self.halves[dir as usize].seen, references.seq_sign) {
@@ -221,8 +228,9 @@ impl Connection {
         legal
     }
 
-    /// Legal references with the sequence number moved to the base of its direction, where there is one: what a SYN that
-    /// continues the connection must carry. None if the base was set in such a way that no reference reaches it.
+    /// Legal references whose sequence number is moved to the base of its direction, if it has one:
+    /// a SYN that continues the connection must carry them. `None` if no reference reaches the
+    /// base.
     pub fn at_base(&self, dir: Direction, references: References) -> Option<References> {
         let own = self.halves[dir as usize];
         match own.base {
@@ -248,9 +256,9 @@ impl Connection {
         }
     }
 
-    /// The number 0 is told as itself, since analysers read it as "unset". But where the flag says that it acknowledges, it
-    /// must keep its place relative to the peer, and is told as itself only where it lies behind the peer in every number
-    /// space.
+    /// Number 0 is written as itself, since analysers read it as "unset". With the ACK flag, 0 must
+    /// keep its place relative to the peer, so it is written as itself only if it lies behind the
+    /// peer in every number space.
     fn encode_ack(
         &self,
         dir: Direction,
@@ -285,8 +293,9 @@ impl Connection {
         self.state = self.state.observe(dir, segment_flags);
     }
 
-    /// Bases as Wireshark sets them: the first number (of a SYN) or the one before it; of the reverse direction, the one
-    /// before the first acknowledgment. A SYN+ACK with another base replaces its own.
+    /// Bases as Wireshark sets them. In the segment's own direction: the first number if it is a
+    /// SYN's, otherwise the number before the first. In the reverse direction: the number before
+    /// the first acknowledgment. A SYN+ACK with another base replaces the base of its direction.
     fn take_bases(
         &mut self,
         dir: Direction,
@@ -434,7 +443,8 @@ mod tests {
     }
 
     proptest! {
-        /// All 32 bits survive: what was encoded in one number space decodes to the same distances in another.
+        /// All 32 bits survive: numbers encoded in one number space decode to the same distances in
+        /// another.
         #[test]
         fn test_decode_follows_encode(segments in segments(), orig in 1u32 << 24..1 << 30, resp in 1u32 << 24..1 << 30) {
             let (mut real, mut synthetic) = (Connection::default(), Connection::default());

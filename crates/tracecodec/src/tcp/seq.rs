@@ -7,7 +7,7 @@ use std::ops::{Add, AddAssign, Sub};
 pub struct SeqNumber(pub u32);
 
 impl SeqNumber {
-    /// Whether `self` comes after `other`: less than half the number space ahead.
+    /// Whether `self` comes after `other`, by less than half the number space.
     pub fn is_after(self, other: SeqNumber) -> bool {
         self - other > 0
     }

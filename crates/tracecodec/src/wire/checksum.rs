@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use super::field;
 
-/// Adds big-endian 16-bit words to a running sum; an odd last byte counts as the high half of a word.
+/// Adds big-endian 16-bit words to a running sum; an odd last byte counts as the high half of a
+/// word.
 pub fn sum(bytes: &[u8]) -> u32 {
     let mut words = bytes.chunks_exact(2);
     let mut sum: u64 = words
@@ -25,13 +26,13 @@ pub fn fold(mut sum: u64) -> u32 {
     sum as u32
 }
 
-/// The checksum field for a sum over everything that it covers, the field itself as 0.
+/// The checksum field for a sum over everything that it covers, with the field itself as 0.
 pub fn finish(sum: u32) -> u16 {
     !(fold(sum.into()) as u16)
 }
 
-/// Writes the checksum field of a transport header. A UDP checksum of 0 means "none", so that it
-/// becomes all ones (RFC 768); in one's complement both are the same number.
+/// Writes the checksum field of a transport header. A UDP checksum of 0 means "none", so all ones
+/// are written in its place (RFC 768); in one's complement both are the same number.
 pub(crate) fn put(header: &mut [u8], place: Range<usize>, sum: u32) {
     let checksum = match finish(sum) {
         0 if place == field::udp::CHECKSUM => 0xffff,

@@ -1,4 +1,4 @@
-//! Where the fields of transport headers lie, counted from the header's first byte.
+//! Places of the fields of transport headers, counted from the header's first byte.
 
 /// TCP (RFC 9293 section 3.1).
 pub(crate) mod tcp {
@@ -25,7 +25,7 @@ pub(crate) mod udp {
     pub(crate) const CHECKSUM: Range<usize> = 6..8;
 }
 
-/// ICMP (RFC 792) and ICMPv6 (RFC 4443); identifier and sequence number are those of echo messages.
+/// ICMP (RFC 792) and ICMPv6 (RFC 4443). Only echo messages have an identifier and sequence number.
 pub(crate) mod icmp {
     use std::ops::Range;
 

@@ -1,4 +1,4 @@
-//! What is known of ICMP (RFC 792) and ICMPv6 (RFC 4443) messages by their type.
+//! ICMP (RFC 792) and ICMPv6 (RFC 4443) messages: what their type determines.
 
 use super::{IPV4_HEADER, IPV6_HEADER};
 use crate::action::Family;
@@ -22,8 +22,8 @@ pub fn is_error(family: Family, icmp_type: u8) -> bool {
     }
 }
 
-/// The shortest body that a message of this type can have after the eight bytes that all share, and that is not shorter than
-/// `len`. A message of another length is malformed.
+/// The shortest legal body of at least `len` bytes for a message of this type, after the eight
+/// bytes that all types share. A message of another length is malformed.
 pub fn legal_body(family: Family, icmp_type: u8, len: u16) -> u16 {
     let smallest = smallest_body(family, icmp_type);
     match len.saturating_sub(smallest) {
@@ -32,17 +32,19 @@ pub fn legal_body(family: Family, icmp_type: u8, len: u16) -> u16 {
     }
 }
 
-/// Length of the smallest option of neighbour discovery, "in units of 8 octets" (RFC 4861 section 4.6).
+/// Length of the smallest option of neighbour discovery, "in units of 8 octets" (RFC 4861 section
+/// 4.6).
 const SMALLEST_OPTION: u16 = 8;
 
-/// Whether the fixed body is followed by options of neighbour discovery: solicitations and advertisements of routers and
-/// neighbours, redirects, inverse discovery (RFC 3122), home agents (RFC 6275), certification paths (RFC 3971), mobility experiments and fast
-/// handovers (RFC 4065, RFC 5568).
+/// Whether the fixed body is followed by options of neighbour discovery: solicitations and
+/// advertisements of routers and neighbours, redirects, inverse discovery (RFC 3122), home agents
+/// (RFC 6275), certification paths (RFC 3971), mobility experiments and fast handovers (RFC 4065,
+/// RFC 5568).
 fn has_options(family: Family, icmp_type: u8) -> bool {
     family == Family::V6 && matches!(icmp_type, 133..=137 | 141 | 142 | 147..=150 | 154)
 }
 
-/// Bytes of the fixed body.
+/// Bytes of the fixed body of a message of this type, the smallest that it can have.
 pub fn smallest_body(family: Family, icmp_type: u8) -> u16 {
     match (family, icmp_type) {
         // The quoted IP header and 64 bits of what follows.
@@ -64,8 +66,8 @@ pub fn smallest_body(family: Family, icmp_type: u8) -> u16 {
     }
 }
 
-/// Whether the type has this code. Known of one type alone, whose other codes analysers reject: the MPL control message
-/// (RFC 7731).
+/// Whether the type has this code. Only one type is restricted: of the MPL control message (RFC
+/// 7731), analysers reject every code but 0.
 pub fn has_code(family: Family, icmp_type: u8, code: u8) -> bool {
     !matches!((family, icmp_type), (Family::V6, 159)) || code == 0
 }

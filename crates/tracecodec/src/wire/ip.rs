@@ -13,28 +13,28 @@ pub(crate) const IPV4_HEADER: usize = 20;
 /// Length of an IPv6 header without extension headers.
 pub(crate) const IPV6_HEADER: usize = 40;
 
-/// An IP packet in scope: whole, or cut by the capture after the IP header.
+/// An IP packet in scope: whole, or cut by the capture behind the IP header.
 pub(super) struct IpPacket<'a> {
     pub(super) family: Family,
     pub(super) source: IpAddr,
     pub(super) destination: IpAddr,
     pub(super) ttl: u8,
     pub(super) tos: u8,
-    /// The three flag bits of IPv4, the reserved one first; 0 in IPv6.
+    /// The three flag bits of IPv4, the reserved bit first; 0 in IPv6.
     pub(super) flags: u8,
-    /// Options or extension headers, in units of four bytes.
+    /// IPv4 options or IPv6 extension headers, in units of four bytes.
     pub(super) ext: u8,
     /// Protocol after the last extension header.
     pub(super) proto: u8,
-    /// Whole length, headers included.
+    /// Length of the packet, headers included.
     pub(super) len: usize,
     /// Bytes after the IP headers, by the IP length.
     pub(super) payload_len: usize,
-    /// Those of them that were captured.
+    /// The captured part of the payload.
     pub(super) payload: &'a [u8],
 }
 
-/// Parses the IP packet at the start of `data`; `wire_len` is what the frame held from there on.
+/// Parses the IP packet at the start of `data`; the frame held `wire_len` bytes from there on.
 pub(super) fn parse(data: &[u8], wire_len: usize) -> Result<IpPacket<'_>, SkipReason> {
     match data.first().map(|byte| byte >> 4) {
         None => Err(SkipReason::CutHeader),
@@ -94,8 +94,8 @@ fn parse_v6(data: &[u8], wire_len: usize) -> Result<IpPacket<'_>, SkipReason> {
     })
 }
 
-/// Length of an IP packet by its length field, which counts all but the first `uncounted` bytes. It is never more than the frame
-/// held; offloading leaves the field 0.
+/// Length of an IP packet by its length field, which counts all but the first `uncounted` bytes; at
+/// most what the frame held. With offloading the field is 0, and the frame decides.
 fn ip_len(field: usize, uncounted: usize, wire_len: usize) -> usize {
     match field {
         0 => wire_len,
@@ -103,8 +103,9 @@ fn ip_len(field: usize, uncounted: usize, wire_len: usize) -> usize {
     }
 }
 
-/// Follows the chain of hop-by-hop, routing, destination and fragment headers. Returns the protocol behind it and the length
-/// of all headers. Authentication headers are not followed, so that both families treat them alike: as a protocol.
+/// Follows the chain of hop-by-hop, routing, destination and fragment headers. Returns the protocol
+/// behind the chain and the length of all headers. An authentication header is not followed but
+/// counts as a protocol, so that both families treat it alike.
 fn walk_extensions(data: &[u8], first: u8) -> Result<(u8, usize), SkipReason> {
     let (mut proto, mut at) = (first, IPV6_HEADER);
     loop {
@@ -115,7 +116,8 @@ fn walk_extensions(data: &[u8], first: u8) -> Result<(u8, usize), SkipReason> {
             }
             ip_proto::FRAGMENT => {
                 let header = data.get(at..at + 8).ok_or(SkipReason::CutHeader)?;
-                // Offset or M flag; a header with neither is an "atomic fragment" (RFC 6946), a whole packet.
+                // Offset or M flag is set. A header with neither is an "atomic fragment" (RFC
+                // 6946), a whole packet.
                 if header[2] != 0 || header[3] & 0xf9 != 0 {
                     return Err(SkipReason::Fragment);
                 }

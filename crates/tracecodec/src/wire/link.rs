@@ -15,9 +15,10 @@ pub(crate) mod ethertype {
     pub(super) const MPLS: u16 = 0x8847;
     pub(super) const MPLS_MULTICAST: u16 = 0x8848;
     pub(super) const PPPOE_SESSION: u16 = 0x8864;
-    /// IEEE 802.1ah provider backbone bridges: a service tag, then a whole Ethernet header.
+    /// IEEE 802.1ah provider backbone bridges: a service tag, followed by a whole Ethernet header.
     pub(super) const PBB: u16 = 0x88e7;
-    /// Cisco FabricPath: a tag, then a whole Ethernet header; its frames keep their checksum.
+    /// Cisco FabricPath: a tag, followed by a whole Ethernet header. Its frames keep their
+    /// checksum.
     pub(super) const FABRICPATH: u16 = 0x8903;
     /// Cisco MetaData (security group tags).
     pub(super) const CISCO_METADATA: u16 = 0x8909;
@@ -33,10 +34,10 @@ pub(crate) mod ethertype {
     }
 }
 
-/// Nesting of tags and encapsulations beyond which a frame is not followed.
+/// Limit of nested tags and encapsulations that are followed in a frame.
 const MAX_TAGS: usize = 16;
 
-/// How a link layer names what it carries.
+/// What follows in a frame, as the link layer names it.
 #[derive(Clone, Copy)]
 enum Next {
     /// An EtherType.
@@ -49,21 +50,21 @@ enum Next {
     Llc,
 }
 
-/// What a link layer says of the version of the IP that it carries.
+/// What a link layer says of the version of the IP packet in it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Says {
-    /// It is 4 by EtherType; 6 is read where it stands, as Wireshark does.
+    /// An EtherType says version 4. (Version 6 is read wherever it stands, as Wireshark does.)
     V4,
-    /// It is 6 and nothing else.
+    /// Version 6 and nothing else.
     V6,
-    /// It is 4 or 6; also where PPP and loopback say IPv4, as Wireshark reads them.
+    /// Version 4 or 6. PPP and loopback that say IPv4 count as this, as Wireshark reads them.
     Either,
-    /// Nothing: below MPLS labels lies IP only if the nibble is one of IP's.
+    /// Nothing. What MPLS labels carry is IP only if its first half byte is a version of IP.
     Nothing,
 }
 
 impl Says {
-    /// Whether a version contradicts it.
+    /// Whether an IP version contradicts the link layer.
     fn is_against(self, version: u8) -> bool {
         match self {
             Says::V4 => version != 4,
@@ -77,19 +78,20 @@ impl Says {
 /// Place of the IP packet in a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IpPlace {
-    /// Where its header starts.
+    /// Where the IP header starts.
     pub offset: usize,
-    /// Bytes of link-layer checksum at the end of the frame that do not belong to it, as far as the link layer tells.
+    /// Bytes of link-layer checksum at the end of the frame, as far as the link layer says; they do
+    /// not belong to the IP packet.
     pub trailer: usize,
-    /// Where it must end by a length of the link layer.
+    /// Where the IP packet must end by a length of the link layer, if it has one.
     pub end: Option<usize>,
 }
 
 /// Finds the outermost IP header.
 ///
 /// # Errors
-/// [`SkipReason::UnsupportedLink`], [`SkipReason::NonIp`], [`SkipReason::CutHeader`] where the capture cut the link
-/// header, or [`SkipReason::MalformedHeader`].
+/// [`SkipReason::UnsupportedLink`], [`SkipReason::NonIp`], [`SkipReason::MalformedHeader`], or
+/// [`SkipReason::CutHeader`] if the capture cut the link header.
 pub fn find_ip(link: LinkType, data: &[u8]) -> Result<IpPlace, SkipReason> {
     let (place, says) = locate(link, data)?;
     match (byte(data, place.offset)? >> 4, says) {
@@ -99,14 +101,14 @@ pub fn find_ip(link: LinkType, data: &[u8]) -> Result<IpPlace, SkipReason> {
     }
 }
 
-/// Whether the link layer says IP, and the version nibble behind it contradicts that.
+/// Whether the link layer says IP and the version in the packet contradicts it.
 pub(crate) fn has_wrong_version(link: LinkType, data: &[u8]) -> bool {
     locate(link, data).is_ok_and(|(place, says)| {
         byte(data, place.offset).is_ok_and(|first| says.is_against(first >> 4))
     })
 }
 
-/// Where IP starts by the link layer, and what that says of its version.
+/// Where IP starts by the link layer, and what the link layer says of its version.
 fn locate(link: LinkType, data: &[u8]) -> Result<(IpPlace, Says), SkipReason> {
     let (next, at) = match link {
         LinkType::ETHERNET => ethernet(data, 12)?,
@@ -179,7 +181,7 @@ fn little(data: &[u8], at: usize) -> Result<u16, SkipReason> {
     word(data, at).map(u16::swap_bytes)
 }
 
-/// An EtherType at `at`, or an 802.3 length (below 0x600) with LLC behind it.
+/// Reads an EtherType at `at`, or an 802.3 length (below 0x600) with LLC behind it.
 fn ethernet(data: &[u8], at: usize) -> Result<(Next, usize), SkipReason> {
     Ok(match word(data, at)? {
         0..0x600 => (Next::Llc, at + 2),
@@ -199,7 +201,8 @@ fn llc(data: &[u8], at: usize) -> Result<(Next, usize), SkipReason> {
     }
 }
 
-/// MPLS labels (RFC 3032) down to the bottom of the stack; IP is told by its version nibble (RFC 4928).
+/// Follows MPLS labels (RFC 3032) to the bottom of the stack. What they carry is IP if its first
+/// half byte is a version of IP (RFC 4928).
 fn mpls(data: &[u8], mut at: usize) -> Result<(Next, usize), SkipReason> {
     while byte(data, at + 2)? & 1 == 0 {
         at += 4;
@@ -244,7 +247,8 @@ fn null(data: &[u8]) -> Result<Next, SkipReason> {
         family
     };
     match family {
-        // AF_INET is the same everywhere; AF_INET6 differs on Linux, NetBSD and OpenBSD, FreeBSD, Darwin.
+        // AF_INET is 2 everywhere; AF_INET6 is 10 on Linux, 24 on NetBSD and OpenBSD, 28 on
+        // FreeBSD, 30 on Darwin.
         2 => Ok(Next::Ip(Says::Either)),
         10 | 24 | 28 | 30 => Ok(Next::Ip(Says::V6)),
         _ => Err(SkipReason::NonIp),
@@ -258,7 +262,7 @@ fn linux_cooked(
     protocol: usize,
     header: usize,
 ) -> Result<(Next, usize), SkipReason> {
-    /// ARPHRD_FRAD, ARPHRD_NETLINK: the protocol field is no EtherType.
+    /// ARPHRD_FRAD and ARPHRD_NETLINK, with which the protocol field is not an EtherType.
     const NO_ETHERTYPE: [u16; 2] = [770, 824];
     if NO_ETHERTYPE.contains(&hardware) {
         return Err(SkipReason::NonIp);
@@ -273,11 +277,12 @@ fn linux_cooked(
 fn ieee802_11(data: &[u8], at: usize) -> Result<(Next, usize), SkipReason> {
     let (control, flags) = (byte(data, at)?, byte(data, at + 1)?);
     let (frame_type, subtype) = (control >> 2 & 3, control >> 4);
-    // Data frames are type 2; bit 2 of the subtype says "no data", the protected flag hides the body.
+    // Data frames are type 2. Bit 2 of the subtype says "no data"; the protected flag hides the
+    // body.
     if frame_type != 2 || subtype & 4 != 0 || flags & 0x40 != 0 {
         return Err(SkipReason::NonIp);
     }
-    // More fragments follow, or the fragment number is not the first.
+    // More fragments follow, or this fragment is not the first.
     if flags & 4 != 0 || byte(data, at + 22)? & 0xf != 0 {
         return Err(SkipReason::Fragment);
     }
@@ -294,7 +299,7 @@ fn ieee802_11(data: &[u8], at: usize) -> Result<(Next, usize), SkipReason> {
     ))
 }
 
-/// The per-packet information header: its data link type, after its own length.
+/// The per-packet information (PPI) header: its data link type follows its own length.
 fn ppi(data: &[u8]) -> Result<(Next, usize), SkipReason> {
     let header = usize::from(little(data, 2)?);
     match little(data, 4)? {

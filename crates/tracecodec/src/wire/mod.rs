@@ -1,4 +1,4 @@
-//! Headers: what a frame says, from the link layer to the fixed transport header. Bytes only, no meaning.
+//! Headers: what a frame says, from the link layer to the fixed transport header.
 
 pub mod checksum;
 pub(crate) mod field;
@@ -38,7 +38,7 @@ pub mod ip_proto {
     pub const ICMPV6: u8 = 58;
     /// IPv6 destination options.
     pub const DESTINATION_OPTIONS: u8 = 60;
-    /// For experimentation and testing (RFC 3692).
+    /// Experimentation and testing (RFC 3692).
     pub const EXPERIMENT: u8 = 253;
 
     /// The protocol number of ICMP over a family.
@@ -49,7 +49,7 @@ pub mod ip_proto {
         }
     }
 
-    /// Whether this number in IPv6 names an extension header that is followed, and no protocol.
+    /// Whether this number in IPv6 means an extension header that is followed, not a protocol.
     pub fn is_extension(number: u8) -> bool {
         matches!(
             number,
@@ -57,8 +57,8 @@ pub mod ip_proto {
         )
     }
 
-    /// Length of the smallest header of protocols other than TCP, UDP, ICMP; 0 where none is known. A shorter packet is
-    /// malformed.
+    /// Length of the smallest header of protocols other than TCP, UDP, ICMP; 0 if none is known. A
+    /// shorter packet is malformed.
     pub fn smallest_header(proto: u8) -> u16 {
         match proto {
             97 => 2,                                                             // EtherIP
@@ -75,20 +75,21 @@ pub mod ip_proto {
     }
 }
 
-/// Why a frame is out of scope. Not an error: such frames are counted.
+/// Why a frame is out of scope. Such frames are counted; they are not errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SkipReason {
-    /// The link type is one that this crate does not read.
+    /// The crate does not read this link type.
     UnsupportedLink,
     /// The frame carries no IP packet.
     NonIp,
-    /// A fragment; first ones too, since no one knows their segment length.
+    /// A fragment; also a first one, whose segment length is unknown.
     Fragment,
     /// The capture cut the frame before the end of the fixed transport header.
     CutHeader,
     /// A header contradicts itself or the packet's length.
     MalformedHeader,
-    /// Lengths beyond what an IP header can tell (jumbograms, offloaded segments), or over 1,016 bytes of extension headers.
+    /// The length exceeds what an IP header can state (jumbograms, offloaded segments), or the
+    /// packet has over 1,016 bytes of extension headers.
     TooLong,
 }
 
@@ -129,7 +130,7 @@ impl fmt::Display for SkipReason {
     }
 }
 
-/// The headers of a packet in scope, taken at the outermost IP header.
+/// The headers of a packet in scope, starting at the outermost IP header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Headers<'a> {
     /// IP family.
@@ -142,7 +143,8 @@ pub struct Headers<'a> {
     pub ttl: u8,
     /// Type of service or traffic class.
     pub tos: u8,
-    /// The three flag bits of IPv4: 4 reserved, 2 don't fragment, 1 more fragments (never set in scope). 0 in IPv6.
+    /// The three flag bits of IPv4: 4 reserved, 2 don't fragment, 1 more fragments (never set in
+    /// scope); 0 in IPv6.
     pub ip_flags: u8,
     /// IPv4 options or IPv6 extension headers, in units of four bytes.
     pub ip_ext: u8,
@@ -150,14 +152,14 @@ pub struct Headers<'a> {
     pub transport: Transport<'a>,
     /// Bytes after the transport header, by the IP length.
     pub payload_len: u16,
-    /// Length of the IP packet: what packet-size metrics count, whatever the link layer.
+    /// Length of the IP packet, which packet-size metrics count, whatever the link layer.
     pub ip_len: u32,
 }
 
 /// Parses a captured frame.
 ///
-/// Lengths come from the IP header, or from the frame where offloading left the IP length 0; they never exceed the
-/// frame's length on the wire.
+/// Lengths come from the IP header or, if offloading left the IP length 0, from the frame. They
+/// never exceed the frame's length on the wire.
 ///
 /// # Errors
 /// The reason why the frame is out of scope.
@@ -190,7 +192,8 @@ pub fn parse<'a>(packet: &Packet<'a>) -> Result<Headers<'a>, SkipReason> {
     })
 }
 
-/// Longest packet of which the length field tells the length: IPv4's counts the header, IPv6's does not.
+/// Longest packet whose length the length field can state. IPv4's field counts the header, IPv6's
+/// does not.
 fn longest(family: Family) -> usize {
     match family {
         Family::V4 => usize::from(u16::MAX),

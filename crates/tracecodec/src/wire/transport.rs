@@ -7,13 +7,13 @@ use super::{SkipReason, field, icmp, ip_proto};
 use crate::action::{Family, OptionLayout, Proto};
 use crate::tcp::{SegmentNumbers, SeqNumber};
 
-/// Length of the UDP header, and of the part of an ICMP message that all types share.
+/// Length of the UDP header, and of the part that all ICMP messages share.
 pub(crate) const SHORT_HEADER: usize = 8;
 
 /// Length of the fixed TCP header.
 pub(crate) const TCP_HEADER: usize = 20;
 
-/// Length of a transport header; of TCP, with an options area of this length.
+/// Length of a transport header; for TCP, with an options area of `options_len` bytes.
 pub(crate) fn transport_header_len(proto: Proto, options_len: usize) -> usize {
     match proto {
         Proto::Tcp => TCP_HEADER + options_len,
@@ -29,13 +29,13 @@ pub struct TcpHeader<'a> {
     pub source_port: u16,
     /// Destination port.
     pub destination_port: u16,
-    /// Sequence and acknowledgment number.
+    /// Sequence number and acknowledgment number.
     pub numbers: SegmentNumbers,
     /// All twelve flag bits.
     pub flags: u16,
     /// Window, unscaled.
     pub window: u16,
-    /// The options area as captured; shorter than `options_len` where the capture cut it.
+    /// The options area as captured; shorter than `options_len` if the capture cut it.
     pub options: &'a [u8],
     /// Length of the options area by the data offset.
     pub options_len: usize,
@@ -47,7 +47,7 @@ impl TcpHeader<'_> {
         self.options.len() < self.options_len
     }
 
-    /// The layout of the options; padding of the same length where the capture cut them.
+    /// The layout of the options. If the capture cut them, padding of the same length.
     pub fn layout(&self) -> OptionLayout {
         if self.has_cut_options() {
             OptionLayout::padding(self.options_len / 4)
@@ -64,7 +64,7 @@ pub struct IcmpHeader {
     pub icmp_type: u8,
     /// Code.
     pub code: u8,
-    /// The first half of the rest of the header: of an echo message the identifier.
+    /// The first half of the rest of the header: the identifier of an echo message.
     pub identifier: u16,
 }
 
@@ -87,7 +87,7 @@ pub enum Transport<'a> {
 }
 
 impl Transport<'_> {
-    /// The protocol as an action tells it.
+    /// The protocol, as in an action.
     pub fn proto(&self) -> Proto {
         match self {
             Transport::Tcp(_) => Proto::Tcp,
@@ -98,7 +98,7 @@ impl Transport<'_> {
     }
 }
 
-/// Parses the transport header; returns it with its length.
+/// Parses the transport header and returns it with its length.
 pub(super) fn parse<'a>(ip: &IpPacket<'a>) -> Result<(Transport<'a>, usize), SkipReason> {
     match (ip.proto, ip.family) {
         (ip_proto::TCP, _) => tcp(ip),
@@ -154,7 +154,7 @@ fn tcp<'a>(ip: &IpPacket<'a>) -> Result<(Transport<'a>, usize), SkipReason> {
 
 fn udp<'a>(ip: &IpPacket<'a>) -> Result<(Transport<'a>, usize), SkipReason> {
     let header: &[u8; SHORT_HEADER] = fixed(ip)?;
-    // A length of 0 stands for a jumbogram (RFC 2675) or an offloaded datagram.
+    // Length 0 means a jumbogram (RFC 2675) or an offloaded datagram.
     if matches!(word(header, field::udp::LENGTH), 1..=7) {
         return Err(SkipReason::MalformedHeader);
     }

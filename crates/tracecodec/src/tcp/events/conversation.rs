@@ -6,24 +6,25 @@ use crate::action::Direction;
 use crate::tcp::flags::{self, ACK, FIN, RST, SYN};
 use crate::tcp::{SegmentNumbers, SeqNumber};
 
-/// A retransmission this soon after the ACK that asked for it is a fast one: nanoseconds, exclusive.
+/// Nanoseconds, exclusive, after the ACK that asked for it within which a retransmission is a fast
+/// one.
 const FAST: u64 = 20_000_000;
 
-/// A segment this soon after the one that it should have preceded was reordered by the network, where the round-trip time is not
-/// known: nanoseconds, exclusive.
+/// Nanoseconds, exclusive, after a segment within which the one that should have preceded it counts
+/// as reordered by the network, if the round-trip time is not known.
 const REORDERING: u64 = 3_000_000;
 
 /// Duplicate ACKs after which a retransmission is a fast one.
 const FAST_DUPLICATES: i32 = 2;
 
-/// In the place of a count of duplicate ACKs: the peer acknowledged what was not seen.
+/// Stands in place of a count of duplicate ACKs: the peer acknowledged data that was not seen.
 const ACKED_UNSEEN: i32 = -1;
 
-/// The number that stands for "not known" where a state holds sequence numbers. A stream that reaches it is forgotten for a moment;
-/// so says the analyser that sets the rules.
+/// Stands for "not known" where a state holds sequence numbers. A stream that reaches number 0 is
+/// forgotten for a moment, as in the analyser that sets the rules.
 const UNKNOWN: SeqNumber = SeqNumber(0);
 
-/// What the analysis needs to know of a TCP segment.
+/// A TCP segment as the analysis needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Segment {
     /// Capture time in nanoseconds.
@@ -43,22 +44,22 @@ impl Segment {
         self.flags & flag != 0
     }
 
-    /// Whether it opens a connection: SYN without ACK.
+    /// Whether the segment opens a connection: SYN without ACK.
     fn opens(&self) -> bool {
         flags::opens(self.flags)
     }
 
-    /// Whether it leaves the connection as it is: none of SYN, FIN, RST.
+    /// Whether the segment leaves the connection as it is: none of SYN, FIN, RST.
     fn is_plain(&self) -> bool {
         !self.has(SYN | FIN | RST)
     }
 
-    /// Whether it takes sequence numbers.
+    /// Whether the segment takes sequence numbers.
     fn takes_numbers(&self) -> bool {
         self.len > 0 || flags::sequence_len(self.flags) > 0
     }
 
-    /// The sequence number behind it.
+    /// The sequence number after the segment.
     fn end(&self) -> SeqNumber {
         self.payload_end() + flags::sequence_len(self.flags)
     }
@@ -67,37 +68,38 @@ impl Segment {
         self.numbers.seq + self.len
     }
 
-    /// Nanoseconds since `earlier`. A step back in time is a huge number.
+    /// Nanoseconds since `earlier`. A step back in time gives a huge number.
     fn since(&self, earlier: i64) -> u64 {
         self.time.wrapping_sub(earlier) as u64
     }
 }
 
-/// What a segment was that later ones are judged by.
+/// Kind of a segment, by which later segments are judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Kind {
     #[default]
     Ordinary,
-    /// Asks whether the window is still closed, by the byte behind it.
+    /// A probe of a closed window, which sends the byte beyond it.
     ZeroWindowProbe,
-    /// Asks whether the peer is still there, by the byte before the next.
+    /// A probe of a silent peer, which sends the byte before the next.
     KeepAlive,
 }
 
 /// What was seen of one direction.
 #[derive(Debug, Clone, Default)]
 struct Half {
-    /// The number before the first byte, by which a SYN tells whether it opens another connection.
+    /// The number before the first byte. A SYN with another number opens another connection.
     base: Option<SeqNumber>,
-    /// The highest end of a segment; 0 where it is not known, as the analyser that sets the rules has it.
+    /// The highest end of a segment; 0 if it is not known, as in the analyser that sets the rules.
     next: SeqNumber,
-    /// When that segment was sent.
+    /// When the segment with the highest end was sent.
     next_time: i64,
-    /// The highest number that the peer should acknowledge: where the first gap starts. 0 where it is not known.
+    /// The highest number that the peer should acknowledge, where the first gap starts; 0 if
+    /// unknown.
     max_to_ack: SeqNumber,
     /// The latest acknowledgment number field, whether or not it was valid.
     last_ack: SeqNumber,
-    /// When it was sent.
+    /// When the latest acknowledgment number was sent.
     last_ack_time: i64,
     /// The latest window.
     window: Option<u16>,
@@ -108,13 +110,13 @@ struct Half {
     unacked: Unacked,
 }
 
-/// One TCP conversation: the packets between two endpoints, connection after connection.
+/// One TCP conversation: the packets between two endpoints, over all their connections.
 #[derive(Debug, Clone, Default)]
 pub struct Conversation {
     halves: [Half; 2],
-    /// Time of the latest SYN without ACK; 0 before there was one.
+    /// Time of the latest SYN without ACK; 0 before the first.
     syn_time: i64,
-    /// From that SYN to the end of the handshake, in nanoseconds; 0 where it is not known.
+    /// Nanoseconds from that SYN to the end of the handshake; 0 if they are not known.
     first_rtt: u64,
 }
 
@@ -160,8 +162,9 @@ impl Conversation {
         events
     }
 
-    /// Finds the segment's connection: a SYN whose number is not the base of its direction opens another one, of which nothing is
-    /// known. A SYN that repeats the base stays, and takes its direction back to the first gap.
+    /// Finds the segment's connection. A SYN whose number is not the base of its direction opens
+    /// another one, of which nothing is known. A SYN that repeats the base stays, and takes its
+    /// direction back to the first gap.
     fn join(&mut self, dir: Direction, segment: &Segment) {
         let SegmentNumbers { seq, ack } = segment.numbers;
         let own = &mut self.halves[dir as usize];
@@ -184,8 +187,8 @@ impl Conversation {
         }
     }
 
-    /// Measures the first round trip: from the latest SYN to the first ACK without SYN. The segment that completes it was still
-    /// judged without it.
+    /// Measures the first round trip: from the latest SYN to the first ACK without SYN. The segment
+    /// that completes the handshake is still judged without it.
     fn time_handshake(&mut self, segment: &Segment) {
         if segment.opens() {
             self.syn_time = segment.time;
@@ -198,7 +201,7 @@ impl Conversation {
 }
 
 impl Half {
-    /// Takes a segment into the state.
+    /// Adds a segment to the state.
     fn take(&mut self, segment: &Segment, kind: Kind) {
         let SegmentNumbers { seq, ack } = segment.numbers;
         let end = if self.unacked.is_full() {
@@ -223,8 +226,8 @@ impl Half {
     }
 }
 
-/// A zero-window probe sends the next byte though the window is closed; a keep-alive sends the byte before, or nothing from
-/// there. Neither has to be answered by progress.
+/// A zero-window probe sends the next byte though the window is closed; a keep-alive sends the byte
+/// before the next, or nothing from that number. Neither needs an answer that acknowledges more.
 fn kind_of(own: &Half, peer: &Half, segment: &Segment) -> Kind {
     let SegmentNumbers { seq, .. } = segment.numbers;
     if segment.len == 1 && seq == own.next && peer.window == Some(0) {
@@ -244,7 +247,8 @@ fn leaves_a_gap(own: &Half, segment: &Segment) -> bool {
     own.next != UNKNOWN && is_before(own.next, segment.numbers.seq) && !segment.has(RST)
 }
 
-/// Nothing new in any field; but an answer to a keep-alive is none, and with a closed window it is an answer to a probe.
+/// A duplicate ACK has nothing new in any field. An answer to a keep-alive is not one, nor is a
+/// segment with a closed window, which answers a probe.
 fn is_duplicate_ack(own: &Half, peer: &Half, segment: &Segment) -> bool {
     let SegmentNumbers { seq, ack } = segment.numbers;
     segment.len == 0
@@ -255,8 +259,9 @@ fn is_duplicate_ack(own: &Half, peer: &Half, segment: &Segment) -> bool {
         && peer.last != Kind::KeepAlive
 }
 
-/// An acknowledgment beyond the peer's first gap tells that the missing segments arrived. Told once: either the gap is taken as
-/// filled, or, where nothing was seen behind it, the count of duplicates remembers it.
+/// An acknowledgment beyond the peer's first gap shows that the missing segments arrived. It is
+/// reported once: then the gap counts as filled or, if nothing was seen behind it, `duplicates`
+/// becomes [`ACKED_UNSEEN`].
 fn acknowledges_unseen(peer: &mut Half, segment: &Segment) -> bool {
     let unseen = peer.max_to_ack != UNKNOWN
         && segment.has(ACK)
@@ -273,15 +278,15 @@ fn acknowledges_unseen(peer: &mut Half, segment: &Segment) -> bool {
     first
 }
 
-/// Whether a segment sends again what was sent before, and why.
+/// The event of a segment whose sequence numbers were sent before, if it is one.
 ///
-/// `reordering` is the time within which a network may bring segments in another order.
+/// `reordering` is the time in nanoseconds within which a network may reorder segments.
 fn sent_before(own: &Half, peer: &Half, segment: &Segment, reordering: u64) -> Option<Event> {
     let SegmentNumbers { seq, .. } = segment.numbers;
     if !segment.takes_numbers() {
         return None;
     }
-    // Data that starts with a keep-alive's byte, but goes on, is new.
+    // Data that starts with a keep-alive's byte and continues after it is new.
     let longer_keep_alive = segment.len > 1 && seq == own.next - 1u32;
     let old = own.next != UNKNOWN && is_before(seq, own.next) && !longer_keep_alive;
 
@@ -318,7 +323,7 @@ mod tests {
         window: 1_000,
     };
 
-    /// The same of the other side.
+    /// A pure acknowledgment of the responder after the handshake.
     const FROM_RESP: Segment = Segment {
         numbers: numbers(5_001, 1_001),
         ..FROM_ORIG
@@ -330,7 +335,7 @@ mod tests {
         ..FROM_ORIG
     };
 
-    /// The first round trip takes 20 ms.
+    /// A handshake whose first round trip takes 20 ms.
     const HANDSHAKE: [(Direction, Segment); 3] = [
         (
             Orig,
@@ -419,7 +424,7 @@ mod tests {
         };
         assert_eq!(last(&[(Resp, full), (Orig, probe)]), []);
         assert_eq!(last(&[(Resp, full), (Orig, probe), (Orig, probe)]), []);
-        // The answer says nothing new, but a duplicate has an open window.
+        // The answer has nothing new, but a duplicate ACK has an open window.
         assert_eq!(
             last(&[(Resp, full), (Orig, probe), (Resp, full)]),
             [Event::ZeroWindow]
@@ -461,7 +466,7 @@ mod tests {
                 ..FROM_ORIG
             };
             assert_eq!(last(&[(Resp, FROM_RESP), (Orig, keep_alive)]), []);
-            // Without the keep-alive the answer is a duplicate.
+            // Without the keep-alive the answer is a duplicate ACK.
             assert_eq!(
                 last(&[(Resp, FROM_RESP), (Orig, keep_alive), (Resp, FROM_RESP)]),
                 []
@@ -508,7 +513,8 @@ mod tests {
         }
     }
 
-    /// The second of two segments, and two ACKs that ask for the first: duplicates of the handshake's.
+    /// A lone second of two segments, and two ACKs that ask for the first: duplicates of the
+    /// handshake's.
     const TWO_DUPLICATES: [(Direction, Segment); 3] = [
         (
             Orig,
@@ -627,7 +633,7 @@ mod tests {
             time: 1_025 * MS,
             ..data
         };
-        // Without it, one duplicate asked.
+        // Without the acknowledgment of unseen data, one duplicate asked.
         assert_eq!(
             last(&[(Resp, data), (Orig, asks), (Resp, again)]),
             [Event::Retransmission]
@@ -669,7 +675,7 @@ mod tests {
         let at = |time| last(&[(Orig, second), (Orig, Segment { time, ..DATA })]);
         assert_eq!(at(1_020 * MS - 1), [Event::OutOfOrder]);
         assert_eq!(at(1_020 * MS), [Event::Retransmission]);
-        // A step back in time is a long time.
+        // A step back in time counts as a long time.
         assert_eq!(at(1_000 * MS - 1), [Event::Retransmission]);
     }
 

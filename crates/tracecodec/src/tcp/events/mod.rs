@@ -1,8 +1,10 @@
-//! TCP events: what an analyser finds remarkable in a segment (retransmissions, lost segments, and the like).
+//! TCP events: what an analyser finds remarkable in a segment (retransmissions, lost segments, and
+//! the like).
 //!
-//! The rules are those of `tshark` 4.0 with its default preferences, event by event; `docs/metrics.md` tells how they were
-//! compared. An event is a matter of one [`Conversation`]'s past: [`Conversation::analyse`] takes its segments in the order
-//! of the capture.
+//! The rules are those of `tshark` 4.0 with its default preferences, event by event;
+//! `docs/metrics.md` describes how they were compared. Events depend on the past of one
+//! [`Conversation`] alone: [`Conversation::analyse`] takes its segments in the order of the
+//! capture.
 
 mod conversation;
 mod unacked;
@@ -12,21 +14,21 @@ pub use conversation::{Conversation, Segment};
 /// A TCP event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Event {
-    /// Sequence numbers that were sent before.
+    /// Sequence numbers sent again.
     Retransmission,
     /// A retransmission soon after at least two duplicate ACKs asked for it.
     FastRetransmission,
-    /// A retransmission of what the peer has acknowledged.
+    /// A retransmission of data that the peer has acknowledged.
     SpuriousRetransmission,
-    /// A segment that starts beyond what was sent before: the capture lacks something.
+    /// A segment that starts beyond all data sent before: the capture misses something.
     LostSegment,
-    /// An acknowledgment of what was not seen.
+    /// An acknowledgment of data that was not seen.
     AckLostSegment,
-    /// The same acknowledgment again, without data or a new window.
+    /// A repeated acknowledgment, without data or a new window.
     DuplicateAck,
     /// Sequence numbers below the highest, too early for a retransmission.
     OutOfOrder,
-    /// The receiver takes nothing more.
+    /// A receiver that announces a window of 0.
     ZeroWindow,
 }
 
@@ -43,7 +45,7 @@ impl Event {
         Event::ZeroWindow,
     ];
 
-    /// Which event stands for a segment that has several, the first one first.
+    /// Precedence of events: the first one in this list stands for a segment that has several.
     const PRECEDENCE: [Event; 8] = [
         Event::SpuriousRetransmission,
         Event::FastRetransmission,
@@ -55,7 +57,7 @@ impl Event {
         Event::ZeroWindow,
     ];
 
-    /// Name of `tshark`'s field for it, after `tcp.analysis.`.
+    /// Name of `tshark`'s field for the event, after `tcp.analysis.`.
     pub fn name(self) -> &'static str {
         match self {
             Event::Retransmission => "retransmission",
@@ -74,10 +76,11 @@ impl Event {
 ///
 /// There are two ways to count them, and every report names the one it uses.
 ///
-/// - `fields`: the set as it is, which counts as `tshark`'s filters by field do. A fast or a spurious retransmission is in it
-///   as a [`Event::Retransmission`] too, and a segment may have further events.
-/// - `exclusive`: at most one event a segment, the [`EventSet::exclusive`] one. Counts of it add up to the segments that have
-///   any event.
+/// - `fields`: every event of the set, as `tshark`'s filters by field count. A fast or a spurious
+///   retransmission also counts as a [`Event::Retransmission`], and a segment may have further
+///   events.
+/// - `exclusive`: at most one event a segment, the [`EventSet::exclusive`] one. These counts add up
+///   to the number of segments that have any event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub struct EventSet(u8);
 
@@ -85,7 +88,7 @@ impl EventSet {
     /// No event.
     pub const EMPTY: EventSet = EventSet(0);
 
-    /// Adds an event; the two kinds of retransmission bring the plain one with them.
+    /// Adds an event; both special kinds of retransmission also add the plain one.
     pub fn insert(&mut self, event: Event) {
         self.0 |= 1 << event as u8;
         if matches!(
@@ -96,24 +99,24 @@ impl EventSet {
         }
     }
 
-    /// Whether there is none.
+    /// Whether the set has no event.
     pub fn is_empty(self) -> bool {
         self == Self::EMPTY
     }
 
-    /// Whether an event is in it.
+    /// Whether the set has an event.
     pub fn contains(self, event: Event) -> bool {
         self.0 >> event as u8 & 1 == 1
     }
 
-    /// Its events, in the order of reports.
+    /// The events of the set, in the order of reports.
     pub fn iter(self) -> impl Iterator<Item = Event> {
         Event::ALL
             .into_iter()
             .filter(move |&event| self.contains(event))
     }
 
-    /// The one event that stands for the segment.
+    /// The one event that stands for the segment; `None` if the set is empty.
     pub fn exclusive(self) -> Option<Event> {
         Event::PRECEDENCE
             .into_iter()
@@ -160,7 +163,8 @@ mod tests {
     fn test_exclusive_takes_the_first_by_precedence() {
         for (at, &event) in Event::PRECEDENCE.iter().enumerate() {
             let set = EventSet::from_iter(Event::PRECEDENCE[at..].iter().copied());
-            // A retransmission of either kind brings the plain one, which stands behind both and behind out-of-order.
+            // Each special kind of retransmission adds the plain one, which comes after both and
+            // after out-of-order.
             assert_eq!(set.exclusive(), Some(event));
         }
         assert_eq!(EventSet::EMPTY.exclusive(), None);

@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 
 use crate::tcp::SeqNumber;
 
-/// Segments of a direction that are remembered at most; those beyond it are not looked at closely, see [`Unacked::is_full`].
+/// Largest number of a direction's segments that are remembered; see [`Unacked::is_full`] for those
+/// beyond.
 const MOST: usize = 10_000;
 
 /// Whether `a` comes before `b`, by their signed difference. Of two numbers half the
@@ -13,18 +14,21 @@ pub(super) fn is_before(a: SeqNumber, b: SeqNumber) -> bool {
     a - b < 0
 }
 
-/// Ends of the segments that the peer has not acknowledged, ascending; a segment that was sent twice is in it twice.
+/// Ends of the segments that the peer has not acknowledged, ascending. A segment that was sent
+/// twice is in the queue twice.
 ///
-/// Only their number matters, but which of them an acknowledgment takes away depends on their ends. They lie within half the number
-/// space of each other in any live stream (windows are below 2^30), so that "ascending" means something and an
-/// acknowledgment takes them from an end of the queue: a constant time each, however many wait.
+/// Only the number of segments matters, but their ends decide which of them an acknowledgment
+/// removes. In a live stream all ends lie within half the number space of each other (windows are
+/// below 2^30), so "ascending" has a meaning, and an acknowledgment removes ends at one end of the
+/// queue: in constant time each, however many wait.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Unacked {
     ends: VecDeque<SeqNumber>,
 }
 
 impl Unacked {
-    /// Whether no further segment is remembered. Then the SYN or FIN of a further one does not count in its end.
+    /// Whether no further segment is remembered. The SYN or FIN of a further one then does not
+    /// count in its end.
     pub(super) fn is_full(&self) -> bool {
         self.ends.len() >= MOST
     }
@@ -38,7 +42,7 @@ impl Unacked {
         self.ends.insert(at, end);
     }
 
-    /// Forgets what is acknowledged: every segment that does not end after `ack`.
+    /// Removes what is acknowledged: every segment that does not end after `ack`.
     pub(super) fn acknowledge(&mut self, ack: SeqNumber) {
         while self
             .ends
