@@ -28,7 +28,7 @@ pub struct Progress<'a> {
     pub done: u64,
     /// Work of the whole stage in the same units; `None` if it is not known.
     pub total: Option<u64>,
-    /// A few words for people, such as `capture.pcap 8192 packets`.
+    /// A few words for people, such as `8192 packets`.
     pub detail: &'a str,
 }
 

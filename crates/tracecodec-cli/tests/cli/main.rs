@@ -272,6 +272,39 @@ fn test_verify_of_what_is_not_there() {
 }
 
 #[test]
+fn test_table_of_verify_fits_long_names() {
+    let folder = TempDir::new().unwrap();
+    let name = format!("{}.pcap", "long-".repeat(20));
+    fs::copy(data("example.pcap"), folder.path().join(&name)).unwrap();
+    let output = succeed(&folder, &format!("verify example.pcap {name}"));
+    let table = String::from_utf8(output.stdout).unwrap();
+    let widths: Vec<_> = table.lines().take(3).map(str::len).collect();
+    assert!(widths.iter().all(|width| *width == widths[0]), "{table}");
+}
+
+#[test]
+fn test_shard_names_the_settings_that_were_used() {
+    let folder = TempDir::new().unwrap();
+    let wide = told(&succeed(
+        &folder,
+        "shard example.pcap -o wide --seconds 1000",
+    ));
+    assert!(wide.contains("warning: no shard for validation"), "{wide}");
+    assert!(wide.contains("hint: a smaller number of --seconds makes more shards"));
+    for line in [
+        "shard example.pcap -o shards --split 80,x,10,10",
+        "shard example.pcap -o -",
+        "shard example.pcap -o example.pcap",
+    ] {
+        let refused = run(&folder, line);
+        assert_eq!(refused.status.code(), Some(2), "{}", told(&refused));
+    }
+    let again = told(&run(&folder, "shard example.pcap -o wide"));
+    assert!(again.contains("hint: --overwrite replaces them"), "{again}");
+    assert_eq!(files(&folder), ["wide"]);
+}
+
+#[test]
 fn test_check() {
     let folder = TempDir::new().unwrap();
     spoil(&folder);

@@ -31,7 +31,8 @@ pub struct ReadPolicy {
 /// A capture being read.
 pub struct Capture {
     source: SourceFile,
-    name: String,
+    /// Stage of its own, since the count of bytes begins anew.
+    stage: String,
     /// Bytes of the file; `None` for a pipe.
     size: Option<u64>,
     policy: ReadPolicy,
@@ -54,7 +55,7 @@ impl Capture {
         let metadata = std::fs::metadata(path).ok();
         Ok(Self {
             source: SourceFile::open(path)?,
-            name,
+            stage: format!("reading {name}"),
             size: metadata
                 .filter(|file| file.is_file())
                 .map(|file| file.len()),
@@ -86,9 +87,15 @@ impl Capture {
             packets.push(PacketBuf::from(packet));
             Ok(())
         });
+        if let Err(Error::Interrupted) = outcome {
+            return outcome;
+        }
         packets.sort_by_key(|packet| packet.time);
-        for packet in packets {
+        for (packet, number) in packets.iter().zip(1..) {
             each(&packet.as_packet())?;
+            if number % PROGRESS_STEP == 0 {
+                self.report(monitor)?;
+            }
         }
         outcome
     }
@@ -129,10 +136,10 @@ impl Capture {
 
     fn report(&self, monitor: &mut dyn Monitor) -> Result<(), Error> {
         monitor.step(&Progress {
-            stage: "reading",
+            stage: &self.stage,
             done: self.source.bytes(),
             total: self.size,
-            detail: &format!("{} {} packets", self.name, self.source.packets()),
+            detail: &format!("{} packets", self.source.packets()),
         })
     }
 
@@ -152,5 +159,39 @@ impl Capture {
             selection: selection.filter(|selection| !selection.is_everything()),
             ..entry
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Stopping, data};
+
+    /// Reads a capture in the order of time; how many packets were handed over, and how it ended.
+    fn read_sorted(monitor: &mut Stopping) -> (u64, Result<(), Error>) {
+        let policy = ReadPolicy {
+            sort: true,
+            ..ReadPolicy::default()
+        };
+        let mut packets = 0;
+        let path = data("train/crowd.pcap.zst");
+        let mut capture = Capture::open(&path, &policy).unwrap();
+        let outcome = capture.for_each(monitor, |_| {
+            packets += 1;
+            Ok(())
+        });
+        (packets, outcome)
+    }
+
+    #[test]
+    fn test_a_sorted_capture_stops_while_it_is_read_and_while_it_is_handed_over() {
+        let mut monitor = Stopping::never();
+        let (all, outcome) = read_sorted(&mut monitor);
+        assert!(outcome.is_ok() && all > PROGRESS_STEP);
+        for (report, expected) in [(1, 0), (monitor.reports, all - all % PROGRESS_STEP)] {
+            let (packets, outcome) = read_sorted(&mut Stopping::after(report));
+            assert!(matches!(outcome, Err(Error::Interrupted)));
+            assert_eq!(packets, expected);
+        }
     }
 }
