@@ -14,7 +14,8 @@ impl Verdict {
     /// ` nats a packet`, or nothing.
     pub(crate) fn of_loss(loss: f64, guessing: f64, unit: &str, hint: String) -> Option<Self> {
         // A loss that is no number is not below, either.
-        (!(loss < guessing)).then(|| Self {
+        let is_better = loss < guessing;
+        (!is_better).then(|| Self {
             reason: format!(
                 "the best validation has a loss of {}{unit}, and guessing {}: the training diverged, or had hardly begun",
                 short(loss),
