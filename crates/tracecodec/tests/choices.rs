@@ -1,4 +1,5 @@
 //! Names of choices are the same in settings and on the command line.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 #[path = "common/choices.rs"]
 mod names;

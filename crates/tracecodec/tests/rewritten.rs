@@ -55,11 +55,9 @@ type Column = (String, Kind, Vec<Option<f64>>);
 fn columns(actions: &[Action], kind: Kind) -> Vec<Column> {
     let quantities = QUANTITIES.iter().map(|quantity| {
         let value = |action: &Action| {
-            let is_active = quantity.active.covers(action.proto);
-            is_active
-                .then(|| (quantity.get)(action))
-                .unwrap_or(0)
-                .into()
+            // Inactive quantities are 0.
+            let action = action.without_inactive();
+            f64::from((quantity.get)(&action))
         };
         let values = actions.iter().map(|action| Some(value(action)));
         (quantity.name.to_string(), kind, values.collect())

@@ -90,3 +90,51 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
         legalisations: legalisations(compiler.legalisations()),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Stopping;
+
+    /// An actions file that another tool rewrote, from the tests of the symbolic crate.
+    fn rewritten(name: &str) -> PathBuf {
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+        folder.join("../tracecodec/tests/rewritten").join(name)
+    }
+
+    #[test]
+    fn test_lost_metadata_come_from_like() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config {
+            input: rewritten("duckdb.parquet"),
+            output: folder.path().join("out.pcap"),
+            ..Config::default()
+        };
+        let mut monitor = Stopping::never();
+        let error = run(&config, &mut monitor).unwrap_err();
+        assert!(error.hint().is_some_and(|hint| hint.contains("`like`")));
+        assert!(!config.output.exists());
+
+        config.like = Some(rewritten("lifted.parquet.json"));
+        assert_eq!(run(&config, &mut monitor).unwrap().packets, 200);
+        let warning = format!("{}: columns ignored: number", config.input.display());
+        let warnings = monitor.warnings.iter().map(|warning| &warning.message);
+        assert!(warnings.eq([&warning]));
+    }
+
+    #[test]
+    fn test_like_is_not_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let like = folder.path().join("lifted.parquet.json");
+        std::fs::copy(rewritten("lifted.parquet.json"), &like).unwrap();
+        let config = Config {
+            input: rewritten("duckdb.parquet"),
+            like: Some(like.clone()),
+            output: like.clone(),
+            ..Config::default()
+        };
+        assert!(run(&config, &mut Stopping::never()).is_err());
+        let manifest = tracecodec::artifact::LiftManifest::read(&like);
+        assert!(manifest.is_ok());
+    }
+}
