@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use tracecodec::pcap::Reader;
 
-use super::{claim, is_pipe};
+use super::{claim, document, is_pipe};
 use crate::error::Error;
 use crate::monitor::{Monitor, Warning};
 
@@ -93,6 +93,9 @@ pub(crate) fn captures(folder: &Path, monitor: &mut dyn Monitor) -> Result<Vec<E
     let (captures, others): (Vec<_>, Vec<_>) = files(folder, Path::new(""))?
         .into_iter()
         .partition(|file| Reader::open(&file.path).is_ok());
+    // What a verb wrote beside captures of its own is no surprise.
+    let is_manifest = |file: &&Entry| file.within == Path::new(document::MANIFEST);
+    let others: Vec<_> = others.iter().filter(|file| !is_manifest(file)).collect();
     if let Some(first) = others.first() {
         let more = match others.len() - 1 {
             0 => String::new(),

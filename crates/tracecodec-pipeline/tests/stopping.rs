@@ -1,0 +1,222 @@
+//! A monitor that asks to stop is obeyed by every verb, and leaves nothing half-written.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+use tracecodec_nn::baseline::Model;
+use tracecodec_pipeline::training::Training;
+use tracecodec_pipeline::{Error, Monitor, Progress, Silent, Warning, run};
+
+/// Stops a verb at one of its reports.
+struct Stop {
+    at: u64,
+    reports: u64,
+}
+
+impl Monitor for Stop {
+    fn progress(&mut self, _: &Progress<'_>) -> ControlFlow<()> {
+        self.reports += 1;
+        if self.reports < self.at {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
+    }
+
+    fn warn(&mut self, _: &Warning) {}
+}
+
+/// Captures of a megabyte or two, which no verb reads at once.
+fn capture() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/train/crowd.pcap.zst")
+}
+
+/// Runs a verb with monitors that stop at its first, second and fifth report, each in an empty
+/// folder, which must be empty afterwards.
+fn leaves_nothing<O>(verb: impl Fn(&Path, &mut dyn Monitor) -> Result<O, Error>) {
+    for at in [1, 2, 5] {
+        let folder = TempDir::new().unwrap();
+        let mut stop = Stop { at, reports: 0 };
+        let outcome = verb(&folder.path().join("out"), &mut stop);
+        assert!(
+            matches!(outcome.err(), Some(Error::Interrupted)),
+            "report {at} stops it"
+        );
+        assert_eq!(stop.reports, at, "no report follows the stop");
+        let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+        assert!(left.is_empty(), "report {at} left {left:?}");
+    }
+}
+
+/// An output of this extension.
+fn named(out: &Path, extension: &str) -> PathBuf {
+    out.with_extension(extension)
+}
+
+#[test]
+fn test_lift_leaves_nothing() {
+    leaves_nothing(|out, monitor| {
+        let config = run::lift::Config {
+            inputs: vec![capture()],
+            output: named(out, "parquet"),
+            ..run::lift::Config::default()
+        };
+        run::lift::run(&config, monitor)
+    });
+}
+
+#[test]
+fn test_compile_leaves_nothing() {
+    let folder = TempDir::new().unwrap();
+    let actions = folder.path().join("actions.parquet");
+    let lift = run::lift::Config {
+        inputs: vec![capture()],
+        output: actions.clone(),
+        ..run::lift::Config::default()
+    };
+    run::lift::run(&lift, &mut Silent).unwrap();
+    leaves_nothing(|out, monitor| {
+        let config = run::compile::Config {
+            input: actions.clone(),
+            output: named(out, "pcap"),
+            ..run::compile::Config::default()
+        };
+        run::compile::run(&config, monitor)
+    });
+}
+
+#[test]
+fn test_roundtrip_leaves_nothing() {
+    for oracle in [false, true] {
+        leaves_nothing(|out, monitor| {
+            let config = run::roundtrip::Config {
+                oracle,
+                refine: false,
+                ..run::roundtrip::Config::new(capture(), named(out, "pcap"))
+            };
+            run::roundtrip::run(&config, monitor)
+        });
+    }
+}
+
+#[test]
+fn test_encode_and_decode_leave_nothing() {
+    leaves_nothing(|out, monitor| {
+        let config = run::encode::Config {
+            refine: false,
+            ..run::encode::Config::new(capture(), named(out, "safetensors"))
+        };
+        run::encode::run(&config, monitor)
+    });
+    let folder = TempDir::new().unwrap();
+    let latents = folder.path().join("z.safetensors");
+    let encode = run::encode::Config {
+        refine: false,
+        ..run::encode::Config::new(capture(), &latents)
+    };
+    run::encode::run(&encode, &mut Silent).unwrap();
+    leaves_nothing(|out, monitor| {
+        let config = run::decode::Config {
+            input: latents.clone(),
+            output: named(out, "pcap"),
+            ..run::decode::Config::default()
+        };
+        run::decode::run(&config, monitor)
+    });
+}
+
+#[test]
+fn test_generate_leaves_nothing() {
+    leaves_nothing(|out, monitor| {
+        let config = run::generate::Config {
+            output: named(out, "pcap"),
+            packets: Some(100_000),
+            ..run::generate::Config::default()
+        };
+        run::generate::run(&config, monitor)
+    });
+}
+
+#[test]
+fn test_trainings_that_stop_while_they_read_leave_nothing() {
+    leaves_nothing(|out, monitor| {
+        let config = run::train::Config {
+            data: vec![capture()],
+            training: Training::new(out),
+            ..run::train::Config::default()
+        };
+        run::train::run(&config, monitor)
+    });
+    leaves_nothing(|out, monitor| {
+        let config = run::generator::train::Config {
+            data: vec![capture()],
+            training: Training::new(out),
+            ..run::generator::train::Config::default()
+        };
+        run::generator::train::run(&config, monitor)
+    });
+}
+
+/// Shards of the capture.
+fn shards(folder: &TempDir) -> PathBuf {
+    let shards = folder.path().join("shards");
+    let config = run::shard::Config {
+        inputs: vec![capture()],
+        output: shards.clone(),
+        ..run::shard::Config::default()
+    };
+    run::shard::run(&config, &mut Silent).unwrap();
+    shards
+}
+
+#[test]
+fn test_verbs_on_shards_leave_nothing() {
+    leaves_nothing(|out, monitor| {
+        let config = run::shard::Config {
+            inputs: vec![capture()],
+            output: out.to_path_buf(),
+            ..run::shard::Config::default()
+        };
+        run::shard::run(&config, monitor)
+    });
+    let folder = TempDir::new().unwrap();
+    let shards = shards(&folder);
+    leaves_nothing(|out, monitor| {
+        let config = run::generator::sequences::Config {
+            shards: vec![shards.clone()],
+            output: out.to_path_buf(),
+            ..run::generator::sequences::Config::default()
+        };
+        run::generator::sequences::run(&config, monitor)
+    });
+    leaves_nothing(|out, monitor| {
+        let config = run::baseline::train::Config {
+            shards: vec![shards.clone()],
+            training: Training::new(out),
+            ..run::baseline::train::Config::new(Model::Tvae)
+        };
+        run::baseline::train::run(&config, monitor)
+    });
+}
+
+#[test]
+fn test_a_training_that_stops_leaves_a_checkpoint_that_resumes() {
+    let folder = TempDir::new().unwrap();
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/example.pcap");
+    let mut config = run::train::Config {
+        data: vec![example],
+        training: Training {
+            steps: Some(4),
+            ..Training::new(folder.path().join("model"))
+        },
+        ..run::train::Config::default()
+    };
+    let mut stop = Stop { at: 2, reports: 0 };
+    let error = run::train::run(&config, &mut stop).unwrap_err();
+    assert!(error.to_string().contains("interrupted after"), "{error}");
+    assert!(error.hint().is_some_and(|hint| hint.contains("`resume`")));
+    config.training.resume = true;
+    let outcome = run::train::run(&config, &mut Silent).unwrap();
+    assert_eq!(outcome.steps, 4);
+}
