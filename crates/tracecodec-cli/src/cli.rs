@@ -1,8 +1,12 @@
 //! The command line, as data: help, completions and the manual page derive from it.
 
-use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::commands;
+use crate::failure::GOOD;
 
 /// A codec for packet traces: captures to packet actions to latents, and back.
 ///
@@ -51,4 +55,34 @@ pub(crate) enum Command {
     Report(commands::report::Report),
     Completions(commands::completions::Completions),
     Man(commands::completions::Man),
+}
+
+impl Cli {
+    /// Runs the command.
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        let json = self.json;
+        match self.command {
+            Command::Inspect(args) => commands::inspect::run(&args, json),
+            Command::Events(args) => return commands::events::run(&args, json).map(Into::into),
+            Command::Shard(args) => commands::shard::run(&args, json),
+            Command::Lift(args) => commands::lift::run(&args, json),
+            Command::Compile(args) => commands::compile::run(&args, json),
+            Command::Train(args) => commands::train::run(&args, json),
+            Command::Encode(args) => commands::encode::run(&args, json),
+            Command::Decode(args) => commands::decode::run(&args, json),
+            Command::Roundtrip(args) => commands::roundtrip::run(&args, json),
+            Command::Baseline(args) => commands::baseline::run(&args, json),
+            Command::Generator(args) => commands::generator::run(&args, json),
+            Command::Generate(args) => commands::generate::run(&args, json),
+            Command::Probe(args) => commands::probe::run(&args, json),
+            Command::Verify(args) => return commands::verify::run(&args, json).map(Into::into),
+            Command::Evaluate(args) => commands::evaluate::run(&args, json),
+            Command::Merge(args) => commands::merge::run(&args, json),
+            Command::Check(args) => return commands::check::run(&args, json).map(Into::into),
+            Command::Report(args) => commands::report::run(&args, json),
+            Command::Completions(args) => commands::completions::run(&args, Self::command()),
+            Command::Man(args) => commands::completions::run_man(&args, Self::command()),
+        }?;
+        Ok(GOOD.into())
+    }
 }

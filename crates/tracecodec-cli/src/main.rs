@@ -4,6 +4,7 @@ mod args;
 mod choice;
 mod cli;
 mod commands;
+mod evaluation;
 mod failure;
 mod generator_args;
 mod interrupt;
@@ -17,7 +18,7 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     interrupt::install();
-    match commands::run(cli::Cli::parse()) {
+    match cli::Cli::parse().run() {
         Ok(code) => code,
         Err(error) => failure::report(&error),
     }

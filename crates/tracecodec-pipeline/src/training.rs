@@ -53,6 +53,14 @@ impl Training {
         }
     }
 
+    /// The training with so many optimiser steps.
+    pub fn with_steps(self, steps: u64) -> Self {
+        Self {
+            steps: Some(steps),
+            ..self
+        }
+    }
+
     /// The training, which begins now.
     pub(crate) fn session(&self, device: Device) -> Session<'_> {
         Session {

@@ -45,9 +45,7 @@ fn test_verbs_are_asked_for_by_names_and_values() {
     reads::<run::baseline::train::Config>(
         json!({"shards": ["a"], "output": "b", "model": "tvae", "schema": "bits"}),
     );
-    reads::<run::baseline::reconstruct::Config>(
-        json!({"input": "a", "output": "b", "model": "c"}),
-    );
+    reads::<run::baseline::reconstruct::Config>(json!({"input": "a", "output": "b", "model": "c"}));
     reads::<run::baseline::diagnose::Config>(json!({"inputs": ["a"], "model": "c"}));
     reads::<run::baseline::oracle::Config>(json!({"input": "a", "output": "b"}));
     reads::<run::check::Config>(json!({"inputs": ["a"], "tools": true}));

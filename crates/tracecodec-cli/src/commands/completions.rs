@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use clap_complete::Shell;
 
-use crate::cli::Cli;
 use crate::output::print;
 
 /// Print shell completions.
@@ -25,18 +24,20 @@ pub(crate) struct Man {
     output: Option<PathBuf>,
 }
 
-pub(crate) fn run(args: &Completions) -> Result<()> {
+/// Prints the completions of the command line that `root` defines.
+pub(crate) fn run(args: &Completions, mut root: Command) -> Result<()> {
     let mut text = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "tracecodec", &mut text);
+    clap_complete::generate(args.shell, &mut root, "tracecodec", &mut text);
     print(&String::from_utf8_lossy(&text))
 }
 
-pub(crate) fn run_man(args: &Man) -> Result<()> {
+/// Prints or writes the manual of the command line that `root` defines.
+pub(crate) fn run_man(args: &Man, root: Command) -> Result<()> {
     if let Some(folder) = &args.output {
-        return clap_mangen::generate_to(Cli::command(), folder)
+        return clap_mangen::generate_to(root, folder)
             .with_context(|| format!("cannot write into {}", folder.display()));
     }
     let mut page = Vec::new();
-    clap_mangen::Man::new(Cli::command()).render(&mut page)?;
+    clap_mangen::Man::new(root).render(&mut page)?;
     print(&String::from_utf8_lossy(&page))
 }

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use tracecodec_pipeline::run::merge;
 
-use super::evaluate::print_evaluation;
+use crate::evaluation::print_evaluation;
 use crate::terminal::Terminal;
 
 /// Add up evaluations of parts of a dataset, made anywhere.

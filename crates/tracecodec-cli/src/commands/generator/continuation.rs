@@ -8,7 +8,7 @@ use clap::Args;
 use tracecodec::metrics::{Evaluation, METRICS, Unit};
 use tracecodec_pipeline::run::continuation::{self, Cut, Rules};
 
-use crate::commands::evaluate;
+use crate::evaluation::metric_text;
 use crate::generator_args::SolverArgs;
 use crate::output::{print, print_json, printable};
 use crate::terminal::Terminal;
@@ -118,7 +118,7 @@ fn render(evaluations: &[Evaluation]) -> Result<String> {
     let metrics = METRICS.iter();
     for metric in metrics.filter(|metric| metric.unit != Unit::Property) {
         row(metric.title, &|evaluation| {
-            evaluate::told(evaluation, metric.key)
+            metric_text(evaluation, metric.key)
         })?;
     }
     Ok(text)

@@ -44,6 +44,22 @@ pub struct Config {
     pub disclosure: Disclosure,
 }
 
+impl Config {
+    /// A baseline with the default settings, of no shards yet.
+    pub fn new(model: Model) -> Self {
+        Self {
+            shards: Vec::new(),
+            model,
+            schema: Schema::default(),
+            vocabulary: VocabularyRows::default(),
+            validations: None,
+            training: Training::default(),
+            read: ReadPolicy::default(),
+            disclosure: Disclosure::default(),
+        }
+    }
+}
+
 /// What was trained.
 #[derive(Debug, Serialize)]
 pub struct Outcome {
