@@ -1,4 +1,4 @@
-//! A link type and bytes as a frame: a frame without an error is one that parses, if it is in scope.
+//! A link type and bytes as a frame: a frame without an error parses, if it is in scope.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -10,7 +10,7 @@ fuzz_target!(|bytes: &[u8]| {
     let Some((&[link, extra], data)) = bytes.split_first_chunk() else {
         return;
     };
-    // Raw IP half of the time, where bytes become headers at once.
+    // Half of the inputs are raw IP, in which bytes become headers at once.
     let (number, _) = LINK_TYPES[usize::from(link / 2) % LINK_TYPES.len()];
     let link = match link & 1 {
         0 => LinkType::RAW,

@@ -1,4 +1,5 @@
-//! Bytes as actions: the compiler is total, and what it writes parses to the same protocol.
+//! Bytes as actions: the compiler is total, and what it writes parses to the protocol of the
+//! action.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -8,7 +9,8 @@ use tracecodec::compile::{CompileConfig, Compiler, Link, PayloadPolicy};
 use tracecodec::pcap::Timestamp;
 use tracecodec::wire;
 
-/// The first two digits of `flow_token`, which would make tables of 65,536 slots.
+/// Number of most significant digits of `flow_token` that stay 0: others would make tables of
+/// 65,536 slots.
 const HIGH_DIGITS: usize = 2;
 
 fn action(bytes: &[u8]) -> Action {

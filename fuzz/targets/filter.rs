@@ -1,4 +1,5 @@
-//! A filter expression and frames: an error points into the expression, and no frame is too much.
+//! A filter expression and frames: an error points into the expression, and no frame makes the
+//! filter fail.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! A link type and bytes as a frame: what parses is consistent with the frame's length.
+//! A link type and bytes as a frame: headers that parse are consistent with the frame's length.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

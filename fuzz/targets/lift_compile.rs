@@ -1,4 +1,4 @@
-//! Bytes as packets of a few flows: the oracle loses nothing of them.
+//! Bytes as packets of a few flows: the oracle is lossless for them.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -6,10 +6,12 @@ use tracecodec::compile::CompileConfig;
 use tracecodec::oracle::Proof;
 use tracecodec::pcap::{LinkType, Packet, Timestamp};
 
-/// Packets of one input: fewer than the dictionary of option layouts has room for.
+/// Largest number of packets of one input: fewer than the dictionary of option layouts has room
+/// for.
 const MAX_PACKETS: usize = 200;
 
-/// The start of a packet: IP header fields that lead to the transport header at once, so that bytes become packets easily.
+/// A packet whose IP header leads to the transport header at once, so that bytes become packets
+/// easily.
 fn packet(record: &[u8]) -> Vec<u8> {
     const PROTOCOLS: [u8; 8] = [6, 6, 6, 6, 17, 1, 58, 47];
     let proto = PROTOCOLS[usize::from(record[0] >> 1 & 7)];
@@ -27,7 +29,7 @@ fn packet(record: &[u8]) -> Vec<u8> {
             ]
             .concat()
         }
-        // The whole packet from the input, but for the version.
+        // The whole packet comes from the input, except its version.
         _ => {
             let version = if record[0] & 0x80 == 0 { 0x40 } else { 0x60 };
             let first = version | body.first().unwrap_or(&5) & 0xf;
@@ -40,7 +42,7 @@ fuzz_target!(|bytes: &[u8]| {
     let mut proof = Proof::new(CompileConfig::default());
     let (mut rest, mut time) = (bytes, 0i64);
     for number in 0..MAX_PACKETS {
-        // Each record: its length, a time step, and the packet.
+        // Each record is its length, a time step, and the packet.
         let Some((&[len, exponent, step], tail)) = rest.split_first_chunk() else {
             break;
         };

@@ -1,4 +1,5 @@
-//! Bytes as a capture: reading, lifting, checking and measuring it never fails but by an error, and what was counted adds up.
+//! Bytes as a capture: reading, lifting, checking and measuring it either succeeds or returns an
+//! error, and all counts agree.
 #![no_main]
 
 use std::io::Cursor;
@@ -11,7 +12,7 @@ use tracecodec::lift::Lifter;
 use tracecodec::metrics::Meter;
 use tracecodec::pcap::Reader;
 
-/// Packets that one input may give: a small compressed file can hold millions.
+/// Largest number of packets read from one input: a small compressed file can hold millions.
 const MAX_PACKETS: usize = 10_000;
 
 fuzz_target!(|bytes: &[u8]| {

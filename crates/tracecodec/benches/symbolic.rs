@@ -1,7 +1,7 @@
 //! Speed of the symbolic path on one core: reading and lifting, reading and analysing, compiling
 //! headers, compiling payload.
 //!
-//! `scripts/bench.sh` runs this, and whole commands beside a peer.
+//! `scripts/bench.sh` runs this, and whole commands beside other programs.
 
 #![allow(missing_docs, reason = "criterion's macros write undocumented items")]
 
@@ -35,7 +35,7 @@ fn lift(capture: &[u8]) -> (Vec<Action>, OptionProfiles) {
     (actions, lifter.into_profiles())
 }
 
-/// Packets with TCP events.
+/// Number of packets with TCP events.
 fn analyse(capture: &[u8]) -> usize {
     let mut reader = Reader::new(std::io::Cursor::new(capture.to_vec())).expect("a capture");
     let mut conversations = Conversations::new(CutOptions::Judge);

@@ -18,31 +18,30 @@ pub enum Error {
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// The operating system's word on it.
+        /// The operating system's error.
         cause: io::Error,
     },
     /// The output failed; the message names it.
     #[error(transparent)]
     Output(#[from] io::Error),
-    /// A capture cannot be read on. All packets before the place have been given.
+    /// A capture cannot be read any further. All packets before the fault have been returned.
     #[error("{}{fault}", place(path.as_deref(), *packet, *offset, fault))]
     Capture {
-        /// The file, if it has a name; `-` is standard input.
+        /// The file, if it has a path; `-` is standard input.
         path: Option<PathBuf>,
-        /// Number of the packet that could not be read; the file's first is 1. Zero: the file
-        /// could not be opened.
+        /// Number of the packet that could not be read, counted from 1; 0 if the file could not be
+        /// opened.
         packet: u64,
-        /// Where the record, block or header begins that is wrong, in bytes of the uncompressed
-        /// capture.
+        /// Offset of the record, block or header at fault, in bytes of the uncompressed capture.
         offset: u64,
-        /// What is wrong.
+        /// Fault of the capture.
         fault: CaptureFault,
     },
-    /// The format has no room for the packet's time: classic pcap ends in 2106, and neither format
-    /// goes before 1970.
+    /// The format cannot hold the packet's time: classic pcap ends in 2106, and no format goes back
+    /// before 1970.
     #[error("the format cannot hold the time {0}")]
     TimeOutOfRange(String),
-    /// A classic pcap file has one link type.
+    /// A packet has another link type than the classic pcap file, which can have only one.
     #[error("a pcap file holds one link type: {first} so far, now {packet}")]
     MixedLinkTypes {
         /// Name of the file's link type.
@@ -58,21 +57,21 @@ pub enum Error {
     Actions {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// Fault of the actions file.
         fault: ActionsFault,
     },
-    /// An entry of the option profiles is no options area in hexadecimal.
+    /// An entry of the option profiles is not an options area in hexadecimal.
     #[error("option profile {0}: not an options area in hexadecimal")]
     OptionProfile(usize),
     /// There are more option profiles than `tcp_opt_profile` can number.
     #[error("{found} option profiles, but the schema has room for {most}")]
     TooManyProfiles {
-        /// Profiles that there are.
+        /// Number of profiles found.
         found: usize,
-        /// Profiles that there may be.
+        /// Largest number of profiles.
         most: usize,
     },
-    /// A text holds no vocabularies of the raw packet table.
+    /// A text does not hold vocabularies of the raw packet table.
     #[error("{0}")]
     Vocabulary(String),
     /// A file is not JSON, or has other keys than a manifest.
@@ -80,15 +79,15 @@ pub enum Error {
     NotAManifest {
         /// The file.
         path: PathBuf,
-        /// What is wrong, and in which line.
+        /// What is wrong with the JSON, and in which line.
         cause: serde_json::Error,
     },
-    /// A manifest is one of something else, or of another version.
+    /// A manifest has another format or version than the one required.
     #[error("{}: {version}", path.display())]
     OtherManifest {
         /// The file.
         path: PathBuf,
-        /// What the manifest says that it is.
+        /// Format and version that the manifest states.
         version: OtherVersion,
     },
     /// A text is not JSON, or has other keys than an evaluation.
@@ -97,37 +96,37 @@ pub enum Error {
     /// An evaluation has counts that no captures have.
     #[error("not an evaluation of captures: {0} does not fit the other counts")]
     InconsistentEvaluation(&'static str),
-    /// A text is something else than an evaluation, or one of another version.
+    /// A text has another format or version than that of an evaluation.
     #[error("{0}")]
     OtherEvaluation(OtherVersion),
     /// A filter expression cannot be understood.
     #[error(transparent)]
     Filter(#[from] FilterError),
-    /// A text is no point in time.
+    /// A text is not a point in time.
     #[error(transparent)]
     Time(#[from] TimeBoundError),
-    /// A configuration of the sharder means nothing.
+    /// A configuration of the sharder makes no sense.
     #[error("{0}")]
     ShardConfig(&'static str),
-    /// The folder for shards holds other things.
+    /// The folder for shards holds other files.
     #[error("{}: the folder is not empty, and holds no shards", .0.display())]
     ForeignFolder(PathBuf),
-    /// The folder for shards holds shards.
+    /// The folder for shards already holds shards.
     #[error("{}: the folder holds shards already", .0.display())]
     FolderInUse(PathBuf),
-    /// The folder for shards holds what an interrupted run left.
+    /// The folder for shards holds remains of an interrupted run.
     #[error("{}: the folder holds what an interrupted run left", .0.display())]
     UnfinishedFolder(PathBuf),
 }
 
-/// What is wrong with a capture.
+/// A fault of a capture.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CaptureFault {
     /// The operating system cannot open or read the file.
     #[error("{0}")]
     Io(io::Error),
-    /// There is not one byte.
+    /// The file is empty.
     #[error("the file is empty")]
     Empty,
     /// The first bytes are not those of a capture.
@@ -138,7 +137,7 @@ pub enum CaptureFault {
         /// What to do with it.
         hint: &'static str,
     },
-    /// The file is of a version that nobody else reads either.
+    /// The file has a version of the format that no other program reads, either.
     #[error("version {major}.{minor} of the format is not supported")]
     UnsupportedVersion {
         /// Major version.
@@ -157,9 +156,9 @@ pub enum CaptureFault {
     /// The file ends within a packet record or a block.
     #[error("the record is cut off: {have} of {need} bytes are there")]
     TruncatedRecord {
-        /// Bytes that are there.
+        /// Bytes that were found.
         have: usize,
-        /// Bytes that the record needs, as far as is known.
+        /// Bytes that the record needs, as far as they are known.
         need: usize,
     },
     /// A packet record claims an impossible length.
@@ -175,10 +174,10 @@ pub enum CaptureFault {
     BadBlock {
         /// Block type.
         block: u32,
-        /// What is wrong with it.
+        /// How the block contradicts itself.
         fault: BlockFault,
     },
-    /// A pcapng packet is of an interface that was not described before it.
+    /// A pcapng packet refers to an interface that was not described before it.
     #[error("the packet names interface {interface}, but the section has {known} so far")]
     UnknownInterface {
         /// Interface ID in the packet's block.
@@ -191,7 +190,7 @@ pub enum CaptureFault {
     BadCompression {
         /// Name of the compression.
         compression: &'static str,
-        /// The decompressor's word on it.
+        /// The decompressor's error.
         cause: io::Error,
     },
 }
@@ -199,10 +198,10 @@ pub enum CaptureFault {
 /// How a pcapng block contradicts itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BlockFault {
-    /// Block Total Length is too small, too large, or no multiple of four.
+    /// Block Total Length is too small, too large, or not a multiple of four.
     #[error("its length cannot be {0}")]
     Length(u32),
-    /// The length at its end is not the length at its start.
+    /// The length at the block's end differs from the length at its start.
     #[error("its two lengths, {0} and {1}, differ")]
     Trailer(u32, u32),
     /// Byte-Order Magic is neither 1a2b3c4d nor 4d3c2b1a.
@@ -216,33 +215,33 @@ pub enum BlockFault {
     PacketLength(u32),
 }
 
-/// What is wrong with an actions file. Messages count rows from 1, as packets are counted.
+/// A fault of an actions file. Messages count rows from 1, as packets are counted.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ActionsFault {
-    /// There is no Parquet footer, or not a whole one.
+    /// The file has no whole Parquet footer.
     #[error("not a Parquet file, or cut off")]
     NotParquet,
-    /// The file is Parquet without a sign of actions.
+    /// The file is Parquet, but has no metadata of actions.
     #[error("no metadata {key} of packet actions, and no manifest {}", manifest.display())]
     NotActions {
         /// Key that the file lacks.
         key: &'static str,
-        /// Where a manifest was looked for.
+        /// Path at which a manifest was looked for.
         manifest: PathBuf,
     },
-    /// The file has lost its metadata, and the file that stands in for it has none either.
+    /// The file has lost its metadata, and the file that replaces them has none either.
     #[error("no metadata of packet actions, nor in {0}")]
     LostMetadata(Box<Error>),
-    /// Some of the metadata of actions are not there.
+    /// Some of the metadata of actions are missing.
     #[error("no metadata {0}")]
     NoMetadata(&'static str),
     /// A metadata value cannot be understood.
     #[error("bad metadata {key}: {value:?}")]
     Metadata {
-        /// Its key.
+        /// Key of the value.
         key: &'static str,
-        /// Its value.
+        /// The value.
         value: String,
     },
     /// The dictionary of option layouts is bad.
@@ -251,15 +250,15 @@ pub enum ActionsFault {
     /// The file was written with another schema.
     #[error("schema version {found}, but this version reads {expected}")]
     SchemaVersion {
-        /// The file's version.
+        /// Schema version of the file.
         found: u32,
-        /// The version that is read.
+        /// Schema version that this version reads.
         expected: u32,
     },
-    /// The file is compressed in a way that is not built in.
+    /// The file has a compression that this build does not support.
     #[error("compressed with {0}, which is not supported")]
     Codec(String),
-    /// A column of the schema is not there.
+    /// A column of the schema is missing.
     #[error("no column {0}")]
     MissingColumn(&'static str),
     /// A column does not hold numbers.
@@ -285,19 +284,19 @@ pub enum ActionsFault {
         row: u64,
         /// The column.
         column: &'static str,
-        /// What it holds.
+        /// Value of the column.
         value: i64,
-        /// What it may hold.
+        /// Largest value that is allowed.
         max: u32,
     },
-    /// A value is a fraction, or beyond every integer.
+    /// A value is a fraction, or outside the range of 64-bit integers.
     #[error("row {}: {column} is {value}, not a whole number of 64 bits", row + 1)]
     NotWhole {
         /// The row, from 0.
         row: u64,
         /// The column.
         column: &'static str,
-        /// What it holds.
+        /// Value of the column.
         value: String,
     },
     /// The bytes between header and footer are damaged.
@@ -305,27 +304,27 @@ pub enum ActionsFault {
     Damaged {
         /// The first row that cannot be read, from 0.
         row: u64,
-        /// The Parquet library's word on it.
+        /// The Parquet library's error.
         cause: String,
     },
 }
 
-/// What a document says that it is, if that is not what is needed.
+/// Format and version of a document that are not those required.
 #[derive(Debug, thiserror::Error)]
 #[error("{format} version {version}, but {expected} version {expected_version} is needed")]
 pub struct OtherVersion {
-    /// `format` in the document.
+    /// `format` that the document states.
     pub format: String,
-    /// `version` in the document.
+    /// `version` that the document states.
     pub version: u32,
-    /// `format` that is needed.
+    /// `format` that is required.
     pub expected: &'static str,
-    /// `version` that is needed.
+    /// `version` that is required.
     pub expected_version: u32,
 }
 
 impl Error {
-    /// What to try, if anything helps.
+    /// What to try; `None` if nothing helps.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Capture { fault, .. } => fault.hint(),
@@ -345,7 +344,7 @@ impl Error {
         }
     }
 
-    /// Whether the reader of a pipe went away, which is no failure of the writer.
+    /// Whether the reader of a pipe has closed it, which is not a failure of the writer.
     pub fn is_broken_pipe(&self) -> bool {
         match self {
             Self::Output(cause) | Self::Io { cause, .. } => cause.kind() == ErrorKind::BrokenPipe,
@@ -353,12 +352,12 @@ impl Error {
         }
     }
 
-    /// Whether a capture cannot be read on, as opposed to what is done with its packets.
+    /// Whether the error is in reading a capture, not in processing its packets.
     pub fn is_damage(&self) -> bool {
         matches!(self, Self::Capture { .. })
     }
 
-    /// Names the capture that the operating system cannot open.
+    /// Makes the error for a capture at `path` that the operating system cannot open.
     pub(crate) fn unopened(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {
         move |cause| Self::Capture {
             path: Some(path.to_path_buf()),
@@ -368,7 +367,7 @@ impl Error {
         }
     }
 
-    /// Names the actions file that a fault is in.
+    /// Makes the error for a faulty actions file at `path`.
     pub(crate) fn actions(path: &Path) -> impl FnOnce(ActionsFault) -> Self + '_ {
         move |fault| Self::Actions {
             path: path.to_path_buf(),
@@ -376,7 +375,7 @@ impl Error {
         }
     }
 
-    /// Names the file or folder that the operating system refuses.
+    /// Makes the error for a file or folder at `path` that the operating system refuses.
     pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {
         move |cause| Self::Io {
             path: path.to_path_buf(),
@@ -406,7 +405,7 @@ impl CaptureFault {
         }
     }
 
-    /// Whether the fault is the file's as a whole, not that of one place in it.
+    /// Whether the fault concerns the file as a whole, not one place in it.
     fn is_whole_file(&self) -> bool {
         matches!(
             self,
@@ -442,7 +441,7 @@ impl ActionsFault {
     }
 }
 
-/// The start of a message on a capture: its file and the place in it, as far as they are known.
+/// Start of a message on a capture: its file and the place of the fault, as far as they are known.
 fn place(path: Option<&Path>, packet: u64, offset: u64, fault: &CaptureFault) -> String {
     let path = path.map_or_else(String::new, |path| format!("{}: ", path.display()));
     if offset > 0 || packet > 0 && !fault.is_whole_file() {
@@ -452,7 +451,7 @@ fn place(path: Option<&Path>, packet: u64, offset: u64, fault: &CaptureFault) ->
     }
 }
 
-/// What may stand in place of a value beyond the vocabulary.
+/// Text on the values that are allowed in place of `value`.
 fn allowed(value: i64, max: u32) -> String {
     if value < 0 {
         "no negative number".to_string()
@@ -465,43 +464,43 @@ fn this_is(name: Option<&str>) -> String {
     name.map_or_else(String::new, |name| format!(": this is {name}"))
 }
 
-/// A filter expression that cannot be understood, and the place where it stops to make sense.
+/// A filter expression that cannot be understood, with the place of the fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("column {column} of the filter: {problem}")]
 pub struct FilterError {
     /// The whole expression.
     pub expression: String,
-    /// Where the fault begins, in characters; the first is 1. One beyond the last if something is
-    /// missing.
+    /// Where the fault begins, in characters from 1. If something is missing at the end, one beyond
+    /// the last character.
     pub column: usize,
-    /// What is wrong there.
+    /// What is wrong at that place.
     pub problem: String,
     /// What to try; empty if nothing helps.
     pub hint: &'static str,
 }
 
 impl FilterError {
-    /// What to try, if anything helps.
+    /// What to try; `None` if nothing helps.
     pub fn hint(&self) -> Option<&'static str> {
         Some(self.hint).filter(|hint| !hint.is_empty())
     }
 
-    /// The expression, and below it a caret at the fault.
+    /// The expression, with a caret at the fault on the next line.
     pub fn caret(&self) -> String {
-        // What a terminal breaks or widens would move the caret.
+        // Characters that a terminal breaks or widens would move the caret.
         let printable = |c: char| if c.is_control() { ' ' } else { c };
         let line: String = self.expression.chars().map(printable).collect();
         format!("{line}\n{:>column$}", '^', column = self.column)
     }
 }
 
-/// A text that is no point in time.
+/// A text that is not a point in time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not a time: `{0}`")]
 pub struct TimeBoundError(pub String);
 
 impl TimeBoundError {
-    /// What to try.
+    /// What to try instead.
     pub fn hint(&self) -> Option<&'static str> {
         Some(
             "write it as 2026-01-02T03:04:05Z (with fractions and +01:00 if need be), as seconds since \

@@ -1,8 +1,10 @@
-//! TraceCodec's symbolic path: from captures to packet actions, and back to captures that analysers read without complaint.
+//! TraceCodec's symbolic path: from captures to packet actions, and back to captures that analysers
+//! read without complaint.
 //!
-//! A *packet action* says what an endpoint did at one step, and nothing that the protocol then dictates. [`lift`] reads
-//! actions off a capture; [`compile`] realises them as packets of synthetic endpoints. Nothing here is learned or random:
-//! the same input and configuration give the same bytes.
+//! A *packet action* says what an endpoint did at one step, without what the protocol then
+//! dictates. [`lift`] reads actions from a capture; [`compile`] turns them into packets between
+//! synthetic endpoints. Nothing here is learned or random: the same input and configuration give
+//! the same bytes.
 //!
 //! ```
 //! use tracecodec::action::{Control, OptionProfiles};
@@ -37,7 +39,8 @@
 //!
 //! # The map
 //!
-//! Folders are stages of the data flow. A stage uses only stages above it; `tests/arrows.rs` holds the arrows.
+//! Folders are stages of the data flow. A stage uses only stages above it, which `tests/arrows.rs`
+//! checks.
 //!
 //! ```text
 //! error (what cannot be read, understood or written), choice (enums chosen by name): use nothing
@@ -62,8 +65,8 @@
 //!                 shard (captures → session-preserving shards)
 //! ```
 //!
-//! [`lift`] and [`compile`] never see each other: what they must agree on lives once, in [`tcp`] and [`action`].
-//! The formats are described in `docs/formats.md`, what is learned in `docs/models.md`.
+//! [`lift`] and [`compile`] do not use each other: what both need lives once, in [`tcp`] and
+//! [`action`]. `docs/formats.md` describes the formats, `docs/models.md` the learned parts.
 
 pub mod action;
 pub mod artifact;

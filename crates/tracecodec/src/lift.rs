@@ -9,7 +9,7 @@ use crate::pcap::{Packet, Steps, Timestamp};
 use crate::tcp::{Connection, flags};
 use crate::wire::{self, Headers, SkipReason, TcpHeader, Transport};
 
-/// What lift keeps of a live flow.
+/// State of a live flow.
 #[derive(Debug, Clone, Copy, Default)]
 struct Flow {
     is_tcp: bool,
@@ -19,9 +19,10 @@ struct Flow {
 
 impl Flow {
     fn lifetime(&self) -> Lifetime {
-        match self.is_tcp && !self.connection.state.is_over() {
-            true => Lifetime::Lasting,
-            false => Lifetime::Passing,
+        if self.is_tcp && !self.connection.state.is_over() {
+            Lifetime::Lasting
+        } else {
+            Lifetime::Passing
         }
     }
 }
@@ -37,23 +38,24 @@ pub struct LiftCounts {
     pub skipped: BTreeMap<SkipReason, u64>,
     /// Flows opened.
     pub flows: u64,
-    /// Flows that lost their slot because all were taken; each may have been split.
+    /// Flows that lost their slot because all slots were taken; each may have been split.
     pub evictions: u64,
-    /// Most slots taken at once.
+    /// Largest number of slots taken at once.
     pub peak_slots: u64,
-    /// Packets that are older than the one before.
+    /// Packets with an earlier time than the previous packet.
     pub steps_back: u64,
-    /// TCP packets whose option layout the dictionary lacks and has no room for: only its length is kept.
+    /// TCP packets whose option layout the dictionary neither has nor has room for; only the
+    /// layout's length is kept.
     pub unknown_layouts: u64,
 }
 
 impl LiftCounts {
-    /// Packets lifted.
+    /// Number of packets lifted.
     pub fn actions(&self) -> u64 {
         self.lifted.total()
     }
 
-    /// Adds those of another lift.
+    /// Adds the counts of another lift.
     pub fn merge(&mut self, more: &Self) {
         self.packets += more.packets;
         self.lifted.merge(&more.lifted);
@@ -77,7 +79,7 @@ pub struct Lifter {
 }
 
 impl Lifter {
-    /// A lifter with this many slots, and a dictionary of option layouts that it may add to.
+    /// A lifter with `capacity` slots and a dictionary of option layouts that may grow.
     pub fn new(capacity: usize, profiles: OptionProfiles) -> Self {
         Self {
             flows: FlowTable::new(capacity),
@@ -90,7 +92,7 @@ impl Lifter {
     /// The action of a packet.
     ///
     /// # Errors
-    /// The reason why it is out of scope; it is counted.
+    /// The reason why the packet is out of scope; it is counted.
     pub fn lift(&mut self, packet: &Packet<'_>) -> Result<Action, SkipReason> {
         self.counts.packets += 1;
         match wire::parse(packet) {
@@ -107,12 +109,12 @@ impl Lifter {
         self.steps.epoch()
     }
 
-    /// The dictionary as it is now.
+    /// The dictionary of option layouts, with everything learned so far.
     pub fn profiles(&self) -> &OptionProfiles {
         &self.profiles
     }
 
-    /// The dictionary, for the next lift.
+    /// The dictionary, to be used for the next lift.
     pub fn into_profiles(self) -> OptionProfiles {
         self.profiles
     }
@@ -140,7 +142,7 @@ impl Lifter {
                 _ => false,
             });
         let (slot, flow) = (placement.slot, placement.state);
-        // After a reopening, the sender is the opener.
+        // The sender of a packet that reopens the flow is the opener.
         let role = if placement.event == FlowEvent::Reopen {
             Direction::Orig
         } else {

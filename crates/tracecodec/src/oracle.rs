@@ -1,4 +1,5 @@
-//! The oracle: lift, then compile, with nothing learned in between; and the proof that it loses nothing.
+//! The oracle: lift, then compile, with nothing learned in between; and the proof that it is
+//! lossless.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -15,13 +16,13 @@ use crate::wire::{self, Headers, SkipReason, Transport};
 pub struct Oracle {
     config: CompileConfig,
     lifter: Lifter,
-    /// Starts with the first action.
+    /// Compiler, created with the first action.
     compiler: Option<Compiler>,
 }
 
 impl Oracle {
-    /// An oracle for one trace, with this many slots and a dictionary of option layouts that it may
-    /// add to.
+    /// An oracle for one trace, with `capacity` slots and a dictionary of option layouts that may
+    /// grow.
     pub fn new(config: CompileConfig, capacity: usize, profiles: OptionProfiles) -> Self {
         Self {
             config,
@@ -42,7 +43,7 @@ impl Oracle {
         Ok((action, compiler.compile(&action, self.lifter.profiles())))
     }
 
-    /// The dictionary as it is now.
+    /// The dictionary of option layouts, with everything learned so far.
     pub fn profiles(&self) -> &OptionProfiles {
         self.lifter.profiles()
     }
@@ -52,37 +53,37 @@ impl Oracle {
         self.lifter.counts()
     }
 
-    /// Legalisations of the compiler: none, since lifted actions are legal.
+    /// Legalisations of the compiler. There are none, since lifted actions are legal.
     pub fn legalisations(&self) -> Legalisations {
         let compiler = self.compiler.as_ref();
         compiler.map_or_else(Default::default, |compiler| *compiler.legalisations())
     }
 }
 
-/// What a packet lost on its way through the oracle.
+/// What a packet lost in the oracle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Loss {
-    /// The output is out of scope, or of another protocol.
+    /// The output is out of scope, or has another protocol.
     Protocol,
-    /// Time.
+    /// The time differs.
     Time,
-    /// A length: payload, options, extension headers or the whole IP packet.
+    /// A length differs: payload, options, extension headers or the whole IP packet.
     Length,
-    /// TCP flags.
+    /// The TCP flags differ.
     Flags,
-    /// Window.
+    /// The window differs.
     Window,
-    /// Layout of the TCP options.
+    /// The layout of the TCP options differs.
     Options,
-    /// Sequence number relative to the flow's others.
+    /// The sequence number differs, relative to the flow's other numbers.
     Sequence,
-    /// Acknowledgment number relative to the peer's numbers.
+    /// The acknowledgment number differs, relative to the peer's numbers.
     Acknowledgment,
-    /// Time to live, type of service, ICMP type or code.
+    /// The time to live, type of service, ICMP type or code differs.
     Header,
-    /// The packet's flow or direction.
+    /// The packet's flow or direction differs.
     Flow,
-    /// A second lift tells another action.
+    /// A second lift gives another action.
     Action,
 }
 
@@ -105,21 +106,22 @@ impl Loss {
     }
 }
 
-/// One loss: packet number in the input, from 1, and what was lost.
+/// One loss: the packet's number in the input, from 1, and what was lost.
 pub type LostPacket = (u64, Loss);
 
-/// A flow as the proof follows it: the synthetic five-tuple and what each direction's numbers were shifted by.
+/// A flow as the proof follows it: its synthetic five-tuple, and the shift of each direction's
+/// numbers.
 struct Followed {
     synthetic: FlowKey,
-    /// Whether both captures order the two ends alike.
+    /// Whether the two endpoints have the same order in both captures.
     aligned: bool,
     shifts: [Option<u32>; 2],
 }
 
 /// Runs packets through the oracle and compares each output packet with its input.
 ///
-/// The comparison is its own: it knows five-tuples and numbers, not slots or references. Unlike the oracle itself, it
-/// remembers every flow.
+/// The comparison is independent of the oracle: it uses five-tuples and numbers, not slots or
+/// references. Unlike the oracle, it remembers every flow.
 pub struct Proof {
     oracle: Oracle,
     again: Lifter,
@@ -129,7 +131,7 @@ pub struct Proof {
 }
 
 impl Proof {
-    /// A proof with this realisation of the actions.
+    /// A proof for compilation with `config`.
     pub fn new(config: CompileConfig) -> Self {
         Self {
             oracle: Oracle::new(config, MAX_SLOTS, OptionProfiles::new()),
@@ -145,17 +147,19 @@ impl Proof {
         self.oracle.counts()
     }
 
-    /// Legalisations of the compiler: none if the proof holds.
+    /// Legalisations of the compiler. If the proof holds, there are none.
     pub fn legalisations(&self) -> Legalisations {
         self.oracle.legalisations()
     }
 
-    /// Five-tuples that came back after their slot was given back, and so have two synthetic ones.
+    /// Number of five-tuples that came back after their slot was given back, and so have two
+    /// synthetic five-tuples.
     pub fn returns(&self) -> u64 {
         self.returns
     }
 
-    /// Takes a packet through the oracle. None if it is out of scope; else the output packet and what it lost.
+    /// Takes a packet through the oracle. Returns the output packet and what it lost; `None` if the
+    /// packet is out of scope.
     pub fn step(&mut self, packet: &Packet<'_>) -> Option<(Packet<'_>, Option<Loss>)> {
         let (action, output) = self.oracle.step(packet).ok()?;
         let loss = match (wire::parse(packet), wire::parse(&output)) {
@@ -177,7 +181,7 @@ impl Proof {
     }
 }
 
-/// Compares what a single packet says.
+/// Compares all that a single packet states.
 fn compare(
     packet: &Packet<'_>,
     before: &Headers<'_>,
@@ -220,7 +224,7 @@ fn compare(
         .map(|(_, loss)| loss)
 }
 
-/// Compares what a packet says in the light of its flow.
+/// Compares all that a packet states relative to its flow.
 fn follow(
     flows: &mut HashMap<FlowKey, Followed>,
     taken: &mut HashMap<FlowKey, FlowKey>,

@@ -1,4 +1,4 @@
-//! Where an artifact goes: a file that appears whole or not at all, or standard output.
+//! Outputs of artifacts: a file that appears whole or not at all, or standard output.
 
 use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom, Stdout, Write};
@@ -6,22 +6,23 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-/// Whether a path stands for standard input or output: `-`.
+/// Whether a path means standard input or output: `-`.
 pub fn is_pipe(path: &Path) -> bool {
     path == Path::new("-")
 }
 
-/// What went wrong with an output, and with which one. Travels inside an [`io::Error`] of the same kind.
+/// Failure of an output, with the output's path. It is wrapped in an [`io::Error`] of the same
+/// kind.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write {}: {cause}", path.display())]
 pub struct OutputError {
-    /// The file that was to be written; `-` is standard output.
+    /// The file that could not be written; `-` is standard output.
     pub path: PathBuf,
-    /// The operating system's word on it.
+    /// The operating system's error.
     pub cause: io::Error,
 }
 
-/// Kinds of files that are known by the extensions of their names.
+/// Kinds of files that file name extensions identify.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileKind {
     /// A capture.
@@ -38,15 +39,15 @@ pub enum FileKind {
     Figure,
 }
 
-/// An output whose name says another kind of file than is written.
+/// An output whose name is that of another kind of file than is written.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: a name of {}, but {} would be written", path.display(), named.name(), written.name())]
 pub struct Misnamed {
-    /// The output.
+    /// Path of the output.
     pub path: PathBuf,
-    /// Kind that the name says.
+    /// Kind of file that the name means.
     pub named: FileKind,
-    /// Kind that is written.
+    /// Kind of file that is written.
     pub written: FileKind,
 }
 
@@ -73,7 +74,7 @@ impl FileKind {
         Self::Figure,
     ];
 
-    /// Extensions of such files in lower case, the usual one first.
+    /// Extensions of such files in lower case, the usual extension first.
     fn extensions(self) -> &'static [&'static str] {
         match self {
             Self::Capture => &["pcap", "pcapng", "cap"],
@@ -96,7 +97,7 @@ impl FileKind {
         }
     }
 
-    /// The kind that a name says, compressed or not; none if its extension says nothing.
+    /// The kind of file that a name means, compressed or not; `None` if the extension is not known.
     pub fn of_name(path: &Path) -> Option<Self> {
         let lower = |path: &Path| Some(path.extension()?.to_str()?.to_ascii_lowercase());
         let extension = match lower(path)?.as_str() {
@@ -107,10 +108,11 @@ impl FileKind {
         Self::ALL.into_iter().find(says)
     }
 
-    /// Refuses a name that says another kind: programs choose by it how to open a file.
+    /// Checks that a name is not that of another kind of file: programs choose by the name how to
+    /// open it.
     ///
     /// # Errors
-    /// If the name says another kind.
+    /// If the name is that of another kind.
     pub fn check_name(self, path: &Path) -> Result<(), Misnamed> {
         match Self::of_name(path) {
             Some(named) if named != self => Err(Misnamed {
@@ -123,15 +125,16 @@ impl FileKind {
     }
 }
 
-/// The folder that an output was to go to is not there.
+/// The folder of an output does not exist.
 #[derive(Debug, thiserror::Error)]
 #[error("there is no folder {}", .0.display())]
 struct MissingFolder(PathBuf);
 
-/// A destination of bytes. A file is written under a temporary name beside its target and takes the target's place
-/// in [`finish`](Output::finish); dropped before that, it vanishes and an older target stays as it was.
+/// A destination of bytes. A file is written under a temporary name beside its target, and replaces
+/// the target in [`finish`](Output::finish). If the output is dropped before that, the temporary
+/// file is removed and an older target stays as it was.
 ///
-/// It does not buffer: wrap it where writes are small.
+/// Writes are not buffered: wrap the output if they are small.
 #[derive(Debug)]
 pub struct Output {
     path: PathBuf,
@@ -148,7 +151,7 @@ enum Destination {
 }
 
 impl Output {
-    /// Opens an output by its path; `-` is standard output.
+    /// Opens an output by path; `-` is standard output.
     ///
     /// # Errors
     /// If the folder does not exist or cannot be written to, or the path is a folder.
@@ -160,15 +163,16 @@ impl Output {
         }
     }
 
-    /// The path this output was asked for with.
+    /// The path with which the output was created.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Puts the finished file in its place.
+    /// Moves the finished file to its place.
     ///
     /// # Errors
-    /// If the last bytes cannot be written or the file cannot be moved; the target then stays as it was.
+    /// If the last bytes cannot be written or the file cannot be moved; the target then stays as it
+    /// was.
     pub fn finish(self) -> io::Result<()> {
         self.destination
             .finish()
@@ -209,7 +213,7 @@ impl Destination {
             Ok(target) if !target.is_file() => {
                 Ok(Self::Special(File::options().write(true).open(path)?))
             }
-            // A symbolic link stays a link: the file that it names is the one to replace.
+            // A symbolic link stays a link: the file that it points to is replaced.
             Ok(_) => Self::replace(fs::canonicalize(path)?),
             Err(_) => Self::replace(path.to_path_buf()),
         }
@@ -223,7 +227,7 @@ impl Destination {
         let mut builder = tempfile::Builder::new();
         builder.prefix(".tracecodec-").suffix(".part");
         share_as_usual(&mut builder);
-        // The error's own text names the temporary file, which nobody asked for.
+        // The error's own text names the temporary file, which is of no use to a reader.
         let temporary = builder.tempfile_in(folder);
         let temporary = temporary.map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => io::Error::new(error.kind(), MissingFolder(folder.into())),
@@ -251,7 +255,8 @@ impl Destination {
     }
 }
 
-/// Permissions that the umask then narrows, as for any other new file; temporary files are private by default.
+/// Requests the permissions of any other new file, which the umask then narrows; by default,
+/// temporary files are private.
 #[cfg(unix)]
 fn share_as_usual(builder: &mut tempfile::Builder<'_, '_>) {
     use std::os::unix::fs::PermissionsExt;

@@ -1,34 +1,37 @@
-//! The local flow context of an action: buckets of the flow's recent history (the paper, section 3.2).
+//! The local flow context of an action: buckets of the flow's recent history (the paper, section
+//! 3.2).
 
 use super::{Action, Direction, FlowEvent};
 
-/// What happened in the flow just before the packet, in buckets. All zero for a flow's first packet.
+/// Recent history of the flow just before the packet, in buckets; all 0 for a flow's first packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Context {
-    /// Time since the flow's previous packet: 0 none, else 1 + floor(log2 of microseconds).
+    /// Time since the flow's previous packet: 0 if there is none, otherwise 1 + floor(log2 of
+    /// microseconds).
     pub gap_b: u8,
-    /// Packets of the flow so far: 0 to 3 as they are, then 2 + floor(log2).
+    /// Packets of the flow so far: 0 to 3 as they are, more as 2 + floor(log2).
     pub pkt_count_b: u8,
-    /// Payload of the flow's previous packet: 0 none, else 1 + floor(log2 of bytes).
+    /// Payload of the flow's previous packet: 0 if it has none, otherwise 1 + floor(log2 of bytes).
     pub last_payload_b: u8,
-    /// Packets without payload in a row just before.
+    /// Length of the run of packets without payload just before this packet.
     pub ack_streak_b: u8,
-    /// Direction of the flow's previous packet: 0 none, 1 from the opener, 2 to it.
+    /// Direction of the flow's previous packet: 0 if there is none, 1 from the opener, 2 to the
+    /// opener.
     pub last_dir: u8,
 }
 
 impl Context {
-    /// Values of `gap_b`.
+    /// Number of values of `gap_b`.
     pub const GAP_BUCKETS: u16 = 32;
-    /// Values of `pkt_count_b`.
+    /// Number of values of `pkt_count_b`.
     pub const COUNT_BUCKETS: u16 = 16;
-    /// Values of `last_payload_b`.
+    /// Number of values of `last_payload_b`.
     pub const PAYLOAD_BUCKETS: u16 = 17;
-    /// Values of `ack_streak_b`.
+    /// Number of values of `ack_streak_b`.
     pub const STREAK_BUCKETS: u16 = 8;
 }
 
-/// The running history of one flow, from which the context of its next packet is read.
+/// The running history of one flow, which gives the context of the flow's next packet.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct History {
     packets: u32,
@@ -58,7 +61,7 @@ impl History {
         }
     }
 
-    /// Takes the packet into the history.
+    /// Adds a packet to the history.
     pub fn record(&mut self, time: i64, payload: u16, dir: Direction) {
         self.packets = self.packets.saturating_add(1);
         self.last_time = time;
@@ -71,7 +74,8 @@ impl History {
     }
 }
 
-/// The contexts of a trace, read off its actions in order: what the flow in each slot did before.
+/// Derives the contexts of a trace from its actions in order, by the history of the flow in each
+/// slot.
 #[derive(Debug, Clone, Default)]
 pub struct Contexts {
     time: i64,
@@ -79,7 +83,8 @@ pub struct Contexts {
 }
 
 impl Contexts {
-    /// The context of the next action, which is then part of its flow's past. The action's own `context` is not read.
+    /// The context of the next action; then adds the action to its flow's history. The action's own
+    /// `context` is ignored.
     pub fn next(&mut self, action: &Action) -> Context {
         self.time = self.time.wrapping_add(action.delta_t);
         let slot = usize::from(action.flow_token);

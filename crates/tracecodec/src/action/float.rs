@@ -1,15 +1,16 @@
-//! Time steps as small floating-point classes, for models: relative precision is the same at every scale, and each
-//! part is a bounded class.
+//! Time steps as small floating-point codes, for models: the relative precision is equal at every
+//! scale, and each part is a bounded class.
 
 use serde::{Deserialize, Serialize};
 
-/// Number of exponent classes: zero, and 63 binary exponents of either sign.
+/// Number of exponent classes: zero, and 63 binary exponents for each sign.
 pub const EXPONENT_CLASSES: u16 = 127;
 
-/// A signed number of nanoseconds as sign-and-exponent class and mantissa digits.
+/// A signed number of nanoseconds as a class for sign and exponent, and mantissa digits.
 ///
-/// Class 0 is zero. Class `1 + e` holds `2^e ≤ Δt < 2^(e+1)` ns, class `64 + e` the same with a minus sign. The mantissa
-/// is the fraction above the leading bit, in hexadecimal digits, rounded to nearest.
+/// Class 0 is zero. Class `1 + e` holds `2^e ≤ Δt < 2^(e+1)` ns, class `64 + e` the negative steps
+/// of that size. The mantissa is the fraction above the leading bit in hexadecimal digits, rounded
+/// to nearest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub struct TimeCode {
     /// Sign and exponent, below [`EXPONENT_CLASSES`].
@@ -19,7 +20,7 @@ pub struct TimeCode {
 }
 
 impl TimeCode {
-    /// Codes a time step with this many hexadecimal mantissa digits (at most 7).
+    /// Codes a time step with `digits` hexadecimal mantissa digits (at most 7).
     pub fn encode(delta_t: i64, digits: u8) -> Self {
         let bits = 4 * u32::from(digits);
         let magnitude = delta_t.unsigned_abs().min(i64::MAX as u64);
@@ -43,7 +44,8 @@ impl TimeCode {
         }
     }
 
-    /// The time step in nanoseconds, rounded to nearest. A class or mantissa out of range saturates.
+    /// The time step in nanoseconds, rounded to nearest. A class or mantissa out of range
+    /// saturates.
     pub fn decode(self, digits: u8) -> i64 {
         let bits = 4 * u32::from(digits);
         let (exponent, sign) = match self.exponent {
@@ -57,7 +59,7 @@ impl TimeCode {
         sign * ((scaled + half) >> bits).min(i64::MAX as u128) as i64
     }
 
-    /// The code of the largest time step that is no longer than this one.
+    /// The code of the largest time step that is not longer than `delta_t`.
     pub fn truncate(delta_t: i64, digits: u8) -> Self {
         let bits = 4 * u32::from(digits);
         let magnitude = delta_t.unsigned_abs().min(i64::MAX as u64);
@@ -71,7 +73,8 @@ impl TimeCode {
         }
     }
 
-    /// The code of this sign (-1, 0 or 1) and binary exponent; an exponent out of range saturates.
+    /// The code with this sign (-1, 0 or 1), binary exponent and mantissa. An exponent out of range
+    /// saturates.
     pub fn of(sign: i8, exponent: u8, mantissa: u32) -> Self {
         let exponent = u16::from(exponent.min(62));
         match sign {
@@ -83,7 +86,7 @@ impl TimeCode {
         }
     }
 
-    /// The sign: -1, 0 or 1.
+    /// Sign of the step: -1, 0 or 1.
     pub fn sign(self) -> i8 {
         match self.exponent {
             0 => 0,
@@ -92,7 +95,7 @@ impl TimeCode {
         }
     }
 
-    /// The binary exponent `e` of `2^e ≤ |Δt| < 2^(e+1)` ns; 0 where the step is.
+    /// The binary exponent `e` of `2^e ≤ |Δt| < 2^(e+1)` ns; 0 for a step of 0.
     pub fn binary_exponent(self) -> u8 {
         match self.exponent {
             0 => 0,
@@ -109,23 +112,25 @@ impl TimeCode {
     }
 }
 
-/// A step as long as this (69 seconds), or back as far, is a hole, and what its code leaves out is not made good: it would stretch the steps
-/// of a whole capture that follows on years of silence.
+/// Length of a step in nanoseconds (69 seconds), forwards or backwards, from which it is a hole.
+/// What a hole's code leaves out is not made up for: after a hole of years, that would stretch the
+/// steps of a whole capture.
 const HOLE: u64 = 1 << 36;
 
-/// Codes the time steps of a trace so that errors do not add up: what the codes left out so far is made good by the next steps,
-/// each of which grows by at most 1/256 for it. As long as no step goes back the decoded clock is never ahead of the true one, or
-/// where true steps are no multiples of the tick, by less than a tick.
+/// Codes the time steps of a trace so that errors do not add up: later steps make up for what
+/// earlier codes left out, and each grows by at most 1/256 for it. As long as no step goes back,
+/// the decoded clock is never ahead of the true clock or, if true steps are not multiples of the
+/// tick, ahead by less than a tick.
 #[derive(Debug, Clone, Copy)]
 pub struct StepCoder {
     digits: u8,
     tick: Tick,
-    /// How far the decoded clock is behind, in nanoseconds.
+    /// How far the decoded clock is behind the true clock, in nanoseconds.
     behind: i64,
 }
 
 impl StepCoder {
-    /// A coder at the start of a trace, with this many hexadecimal mantissa digits.
+    /// A coder at the start of a trace, with `digits` hexadecimal mantissa digits.
     pub fn new(digits: u8, tick: Tick) -> Self {
         Self {
             digits,
@@ -134,21 +139,23 @@ impl StepCoder {
         }
     }
 
-    /// The next step as its code gives it back, for a true step of `delta_t` nanoseconds. The decoder's is the [next
-    /// tick](Tick::ceil) from it.
+    /// The next step as decoded from its code, for a true step of `delta_t` nanoseconds. The
+    /// decoder then rounds it to the [next tick](Tick::ceil).
     pub fn next(&mut self, delta_t: i64) -> i64 {
         if delta_t.unsigned_abs() >= HOLE {
             return TimeCode::truncate(delta_t, self.digits).decode(self.digits);
         }
         let correction = self.tick.floor(self.correction(delta_t.max(0)));
-        // To the tick below, the correction may exceed a step of less than a tick; no step goes back for it.
+        // Rounded down to a tick, the correction may exceed a step shorter than a tick; a step does
+        // not go back because of it.
         let due = (delta_t + correction).max(delta_t.min(0));
         let step = TimeCode::truncate(due, self.digits).decode(self.digits);
         self.behind += delta_t - self.tick.ceil(step);
         step
     }
 
-    /// What a step of this length makes good: 1/256 of it at most, but a tick that the clock is ahead at once.
+    /// Correction that a step of this length makes: at most 1/256 of the step. A lead of less than
+    /// a tick is corrected at once.
     fn correction(self, step: i64) -> i64 {
         let most = step >> 8;
         let within_tick = self.tick.nanoseconds() - 1;
@@ -156,7 +163,8 @@ impl StepCoder {
     }
 }
 
-/// What the times of a trace are multiples of. A step of whole microseconds needs far fewer digits than one of nanoseconds.
+/// The unit of a trace's times. Steps of whole microseconds need far fewer digits than steps of
+/// nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Tick {
@@ -168,17 +176,18 @@ pub enum Tick {
 }
 
 impl Tick {
-    /// Steps at the start of a trace that tell its tick.
+    /// Number of steps at the start of a trace that decide its tick.
     const JUDGED: usize = 8192;
 
-    /// The tick of a trace with these steps, in nanoseconds; the first few thousand decide.
+    /// The tick of a trace with these steps, in nanoseconds. The first few thousand steps decide.
     pub fn of(steps: impl IntoIterator<Item = i64>) -> Self {
         let steps = steps.into_iter().take(Self::JUDGED);
         let mut steps = steps.filter(|step| *step != 0).peekable();
         let is_coarse = steps.peek().is_some() && steps.all(|step| step % 1_000 == 0);
-        match is_coarse {
-            true => Tick::Microsecond,
-            false => Tick::Nanosecond,
+        if is_coarse {
+            Tick::Microsecond
+        } else {
+            Tick::Nanosecond
         }
     }
 
@@ -193,7 +202,7 @@ impl Tick {
         nanoseconds - nanoseconds.rem_euclid(self.nanoseconds())
     }
 
-    /// The nearest multiple that is at least as far from 0.
+    /// The multiple of the tick nearest to `nanoseconds` that is at least as far from 0.
     pub fn ceil(self, nanoseconds: i64) -> i64 {
         let over = nanoseconds % self.nanoseconds();
         match over {
@@ -248,7 +257,8 @@ mod tests {
                 clock += coded;
                 prop_assert_eq!(TimeCode::encode(coded, digits).decode(digits), coded);
                 prop_assert!(clock <= time);
-                // Two units of the last place of the longest step, however many steps there were.
+                // The bound is two units of the last place of the longest step, however many steps
+                // there were.
                 prop_assert!(time - clock <= 2 * (longest >> (4 * digits)) + 2, "{}", time - clock);
                 prop_assert!((coded - step).abs() <= (step >> 8) + (step >> (4 * digits)) + 1);
             }
@@ -302,14 +312,15 @@ mod tests {
         fn test_relative_error_is_bounded(delta_t in any::<i64>(), digits in 0u8..=7) {
             let back = TimeCode::encode(delta_t, digits).decode(digits);
             let error = (i128::from(back) - i128::from(delta_t)).unsigned_abs();
-            // Half a unit of the last place; a whole one where the largest class saturates.
+            // The bound is half a unit of the last place, or a whole unit if the largest class
+            // saturates.
             let bound = delta_t.unsigned_abs() as u128 >> (4 * digits);
             prop_assert!(error <= bound + 1, "{delta_t} -> {back}");
         }
 
         #[test]
         fn test_codes_are_stable(scale in 12u16..63, negative in any::<bool>(), mantissa in 0u32..4096) {
-            // Exponents below the mantissa's width hold fewer values than codes.
+            // Exponents below the mantissa's width have fewer values than codes.
             let exponent = scale + if negative { 64 } else { 1 };
             let code = TimeCode { exponent, mantissa };
             prop_assert_eq!(TimeCode::encode(code.decode(3), 3), code);

@@ -1,8 +1,8 @@
-//! The packet action: what an endpoint did at one packet step, and nothing that the protocol then dictates
-//! (the paper, section 3.2 and Table 2).
+//! The packet action: what an endpoint did at one packet step, without what the protocol then
+//! dictates (the paper, section 3.2 and Table 2).
 //!
-//! An [`Action`] is a plain record; [`schema`] describes it once, as data. The model's tokens, the Parquet columns
-//! and the format document derive from that table.
+//! An [`Action`] is a plain record; [`schema`] describes it once, as data. The model's fields, the
+//! Parquet columns and the format document derive from that table.
 
 pub mod context;
 pub mod float;
@@ -13,19 +13,20 @@ use serde::{Deserialize, Serialize};
 
 pub use options::{OptionLayout, OptionProfiles, TcpOption};
 
-/// Version of the schema. Every artifact that holds actions, or weights trained on them, carries it.
+/// Version of the schema. Every artifact with actions, or with weights trained on them, states it.
 pub const SCHEMA_VERSION: u32 = 1;
 
-/// `flow_evt`: whether the packet continues the flow in its slot or starts a new one, a new generation of the slot.
+/// `flow_evt`: whether the packet continues the flow in its slot or starts a new flow, and so a new
+/// generation of the slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub enum FlowEvent {
-    /// The flow in the slot goes on.
+    /// The packet continues the flow in the slot.
     #[default]
     Continue = 0,
-    /// A flow with a five-tuple of its own takes the slot.
+    /// A flow with another five-tuple takes the slot.
     Open = 1,
-    /// A SYN with another initial sequence number starts a new flow under the five-tuple in the slot. `dir` tells which
-    /// endpoint of the old flow sent it; that endpoint is the opener from here on.
+    /// A SYN with another initial sequence number starts a new flow under the five-tuple in the
+    /// slot. `dir` is relative to the old flow's opener; the sender is the opener from now on.
     Reopen = 2,
 }
 
@@ -57,7 +58,7 @@ pub struct ProtocolMix {
 }
 
 impl ProtocolMix {
-    /// Counts a packet.
+    /// Counts a packet of this protocol.
     pub fn add(&mut self, proto: Proto) {
         match proto {
             Proto::Tcp => self.tcp += 1,
@@ -67,7 +68,7 @@ impl ProtocolMix {
         }
     }
 
-    /// All packets.
+    /// Number of all packets.
     pub fn total(&self) -> u64 {
         self.tcp + self.udp + self.icmp + self.other
     }
@@ -91,7 +92,7 @@ pub enum Family {
     V6 = 1,
 }
 
-/// `dir`: which endpoint sent the packet, relative to the one that opened the flow.
+/// `dir`: which endpoint sent the packet, relative to the endpoint that opened the flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub enum Direction {
     /// From the flow's opener.
@@ -111,7 +112,8 @@ impl Direction {
     }
 }
 
-/// `tcp_ctrl`: the coarse TCP event, from the SYN, FIN and RST bits; SYN and SYN+ACK are told apart.
+/// `tcp_ctrl`: the coarse TCP event, by the SYN, FIN and RST bits, with SYN and SYN+ACK as
+/// different events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub enum Control {
     /// None of SYN, FIN, RST: data or a pure acknowledgment.
@@ -141,40 +143,42 @@ pub enum AckReference {
     /// The peer's next expected sequence number, less `tcp_ack_adv`.
     #[default]
     PeerNext = 0,
-    /// The peer has sent nothing yet and nothing of it was acknowledged: this number sets its base.
+    /// The peer has sent nothing yet, and nothing from it was acknowledged: this number sets its
+    /// base.
     PeerUnseen = 1,
     /// The field is 0 on the wire.
     Zero = 2,
 }
 
-/// `tcp_seq_delta_sign`: where the sequence number lies relative to the sender's next expected one.
+/// `tcp_seq_delta_sign`: where the sequence number lies relative to the sender's next expected
+/// number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub enum SeqReference {
-    /// At it, or `tcp_seq_delta` after it.
+    /// The sequence number is the expected number, or `tcp_seq_delta` after it.
     #[default]
     Forward = 0,
-    /// `tcp_seq_delta` before it.
+    /// The sequence number is `tcp_seq_delta` before the expected number.
     Backward = 1,
-    /// The direction starts at the number 0 on the wire, which analysers read as "unset".
+    /// The direction starts at number 0 on the wire, which analysers read as "unset".
     Zero = 2,
 }
 
 /// One timed packet action. Fields that [`schema`] calls inactive for the packet's `proto` are 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Action {
-    /// Slot of the flow among those that are open (`flow_token`).
+    /// Slot of the flow, among the open flows (`flow_token`).
     pub flow_token: u16,
-    /// Opens the slot or continues it.
+    /// Whether the packet opens, reopens or continues the flow in the slot.
     pub flow_evt: FlowEvent,
     /// Protocol path.
     pub proto: Proto,
     /// IP family.
     pub ip_family: Family,
-    /// Relative to the flow's opener.
+    /// Direction relative to the flow's opener.
     pub dir: Direction,
     /// Coarse TCP event.
     pub tcp_ctrl: Control,
-    /// The other TCP flags, see [`flags`](crate::tcp::flags).
+    /// The other TCP flags; see [`flags`](crate::tcp::flags).
     pub tcp_flag_bits: u16,
     /// Index into the [`OptionProfiles`].
     pub tcp_opt_profile: u16,
@@ -184,11 +188,11 @@ pub struct Action {
     pub tcp_ack_unseen: AckReference,
     /// The peer's next expected sequence number minus the acknowledgment number, modulo 2^32.
     pub tcp_ack_adv: u32,
-    /// On which side of the sender's next expected number the sequence number lies.
+    /// Whether the sequence number lies before or after the sender's next expected number.
     pub tcp_seq_delta_sign: SeqReference,
-    /// How far from it, in sequence numbers.
+    /// Distance from the sender's next expected number, in sequence numbers.
     pub tcp_seq_delta: u32,
-    /// Time to live (IPv4) or hop limit (IPv6) that is left at the tap.
+    /// Time to live (IPv4) or hop limit (IPv6) as seen at the tap.
     pub ttl_res: u8,
     /// DSCP and ECN: the IPv4 type of service or IPv6 traffic class byte.
     pub ip_tos: u8,
@@ -200,16 +204,19 @@ pub struct Action {
     pub icmp_type: u8,
     /// ICMP code.
     pub icmp_code: u8,
-    /// Bytes after the TCP header, after the 8 bytes of UDP or ICMP header, or after the IP header of an OTHER packet.
+    /// Bytes after the TCP header, after the 8 bytes of a UDP or ICMP header, or after the IP
+    /// header of an OTHER packet.
     pub l4_payload_len: u16,
     /// Local flow context; an input of the encoder that the compiler ignores.
     pub context: context::Context,
-    /// Time since the previous packet of the sequence, in nanoseconds; negative where the capture steps back.
+    /// Time since the previous packet of the sequence, in nanoseconds; negative if the capture
+    /// steps back.
     pub delta_t: i64,
 }
 
 impl Action {
-    /// Who sent the packet in the flow as it is after it: who reopens a flow is its opener from there on.
+    /// The sender's role in the flow after the packet. An endpoint that reopens a flow is then its
+    /// opener.
     pub fn role(&self) -> Direction {
         match self.flow_evt {
             FlowEvent::Reopen => Direction::Orig,

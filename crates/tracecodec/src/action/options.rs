@@ -1,18 +1,19 @@
 //! TCP option profiles: layouts of the options area, numbered by a dictionary.
 //!
-//! A layout is the options area itself with everything that varies within a connection set to zero: timestamps, SACK
-//! edges, cookies and the bodies of unknown options. Kinds, lengths, MSS and window scale stay (RFC 9293 section 3.1,
-//! RFC 7323, RFC 2018).
+//! A layout is the options area in which everything that varies within a connection is set to zero:
+//! timestamps, SACK edges, cookies and the bodies of unknown options. Kinds, lengths, MSS and
+//! window scale stay (RFC 9293 section 3.1, RFC 7323, RFC 2018).
 
 use std::collections::HashMap;
 use std::fmt;
 
 use crate::error::Error;
 
-/// Longest options area (data offset 15).
+/// Length of the longest options area (data offset 15).
 pub const MAX_OPTIONS: usize = 40;
 
-/// Profiles 0 to 10 are this many words of NOP; dictionary entries follow.
+/// Number of padding profiles: profiles 0 to 10 are 0 to 10 words of NOP. Dictionary entries
+/// follow.
 pub const PADDING_PROFILES: usize = 11;
 
 /// One option as it lies in an options area.
@@ -36,8 +37,8 @@ pub enum TcpOption<'a> {
     Other(u8, &'a [u8]),
 }
 
-/// Walks an options area. Yields each option with its offset and length; ends at the end-of-list option, at the end of the
-/// area, or at the first byte that is no well-formed option.
+/// Walks an options area. Yields each option with its offset and length. Ends at the end-of-list
+/// option, at the end of the area, or at the first byte that is not a well-formed option.
 #[derive(Debug, Clone)]
 pub struct OptionIter<'a> {
     area: &'a [u8],
@@ -84,14 +85,14 @@ impl<'a> Iterator for OptionIter<'a> {
     }
 }
 
-/// Whether an option of this kind and length is malformed when its body is all zeros: MPTCP (RFC 8684), where zeros are an
-/// MP_CAPABLE of at least four bytes, and the selective negative acknowledgment of SCPS (kind 21), which has no holes of
-/// size 0.
+/// Whether an option of this kind and length is malformed if its body is all zeros. So are MPTCP
+/// (RFC 8684), in which zeros mean an MP_CAPABLE of at least four bytes, and the selective negative
+/// acknowledgment of SCPS (kind 21), which has no holes of size 0.
 fn needs_body(kind: u8, len: usize) -> bool {
     matches!((kind, len), (30, ..4) | (21, 6))
 }
 
-/// A layout of the options area, at most [`MAX_OPTIONS`] bytes and a multiple of four long.
+/// A layout of the options area: at most [`MAX_OPTIONS`] bytes, and a multiple of four.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct OptionLayout {
     bytes: [u8; MAX_OPTIONS],
@@ -99,7 +100,7 @@ pub struct OptionLayout {
 }
 
 impl OptionLayout {
-    /// `words` times four bytes of NOP.
+    /// A layout of `words` times four bytes of NOP.
     pub fn padding(words: usize) -> Self {
         let len = (4 * words).min(MAX_OPTIONS);
         let mut bytes = [0; MAX_OPTIONS];
@@ -110,8 +111,9 @@ impl OptionLayout {
         }
     }
 
-    /// The layout of an options area as captured. What is no well-formed option, or cannot be one with an empty body, counts
-    /// as NOP; an area that is too long or no multiple of four is cut.
+    /// The layout of an options area as captured. Bytes that are not a well-formed option, or an
+    /// option that needs a body, count as NOP. An area that is too long, or not a multiple of four,
+    /// is cut.
     pub fn of(area: &[u8]) -> Self {
         let mut layout = Self::padding(area.len() / 4);
         let area = &area[..layout.len.into()];
@@ -136,12 +138,12 @@ impl OptionLayout {
         layout
     }
 
-    /// The area with zeros where values vary.
+    /// The options area, with zeros in place of values that vary.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes[..self.len.into()]
     }
 
-    /// The options of the layout with offset and length.
+    /// The options of the layout, with offset and length.
     pub fn options(&self) -> OptionIter<'_> {
         OptionIter::new(self.bytes())
     }
@@ -177,14 +179,15 @@ impl fmt::Debug for OptionLayout {
     }
 }
 
-/// The dictionary of layouts that gives `tcp_opt_profile` its meaning.
+/// The dictionary of layouts, which `tcp_opt_profile` refers to.
 ///
-/// Profiles 0 to 10 are 0 to 10 words of NOP: the fall-back by header length for layouts that the dictionary lacks.
+/// Profiles 0 to 10 are 0 to 10 words of NOP: the fallback, by header length, for layouts that the
+/// dictionary lacks.
 #[derive(Debug, Clone)]
 pub struct OptionProfiles {
     layouts: Vec<OptionLayout>,
     index: HashMap<OptionLayout, u16>,
-    /// The profile that was asked for last: packets of one kind come in runs.
+    /// The profile that was interned last: packets of one kind come in runs.
     latest: u16,
     frozen: bool,
 }
@@ -196,10 +199,11 @@ impl Default for OptionProfiles {
 }
 
 impl OptionProfiles {
-    /// Profiles in all: the vocabulary of `tcp_opt_profile`.
+    /// Largest number of profiles: the vocabulary of `tcp_opt_profile`.
     pub const CAPACITY: usize = 1 << 12;
 
-    /// A dictionary that learns: [`OptionProfiles::intern`] adds new layouts while there is room.
+    /// A dictionary that learns: [`OptionProfiles::intern`] adds new layouts as long as there is
+    /// room.
     pub fn new() -> Self {
         let mut profiles = Self {
             layouts: Vec::new(),
@@ -213,19 +217,19 @@ impl OptionProfiles {
         profiles
     }
 
-    /// Stops learning: unknown layouts become padding of their length.
+    /// Stops learning: unknown layouts become padding of equal length.
     pub fn freeze(mut self) -> Self {
         self.frozen = true;
         self
     }
 
-    /// Learns again: unknown layouts get the numbers after those that are known.
+    /// Resumes learning: unknown layouts get the next free numbers.
     pub fn thaw(mut self) -> Self {
         self.frozen = false;
         self
     }
 
-    /// Whether every profile of another dictionary means the same in this one.
+    /// Whether every profile of `other` has the same layout in this dictionary.
     pub fn extends(&self, other: &Self) -> bool {
         self.layouts.starts_with(&other.layouts)
     }
@@ -242,7 +246,8 @@ impl OptionProfiles {
         self.layouts.len()
     }
 
-    /// The profile of a layout; a new entry, or the padding of the same length where there is no room.
+    /// The profile of a layout. An unknown layout becomes a new entry or, without room, the padding
+    /// of equal length.
     pub fn intern(&mut self, layout: OptionLayout) -> u16 {
         if self.layouts[usize::from(self.latest)] == layout {
             return self.latest;
@@ -261,7 +266,7 @@ impl OptionProfiles {
         self.push(layout)
     }
 
-    /// The layout of a profile; none for a number that the dictionary lacks.
+    /// The layout of a profile; `None` for a number that the dictionary lacks.
     pub fn layout(&self, profile: u16) -> Option<&OptionLayout> {
         self.layouts.get(usize::from(profile))
     }
@@ -289,7 +294,7 @@ impl OptionProfiles {
     /// Reads what [`OptionProfiles::to_hex`] wrote; the result is frozen.
     ///
     /// # Errors
-    /// If an entry is no options area, or there are too many.
+    /// If an entry is not an options area, or there are too many entries.
     pub fn from_hex(entries: &[String]) -> Result<Self, Error> {
         if entries.len() + PADDING_PROFILES > Self::CAPACITY {
             return Err(Error::TooManyProfiles {

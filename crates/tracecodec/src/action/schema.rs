@@ -1,27 +1,28 @@
 //! The action schema as one table of data: [`QUANTITIES`].
 //!
-//! A *quantity* is one value of the action (a Parquet column, a line of the format document). A *field* is what the
-//! model reads and writes: a class of a small vocabulary, or one hexadecimal digit of a wider quantity
-//! (`tcp_win` has the fields `tcp_win_d0` to `tcp_win_d3`, most significant first). Fields are listed by [`FIELDS`] in the
-//! order of their quantities.
+//! A *quantity* is one value of the action (a Parquet column, a line of the format document). A
+//! *field* is what the model reads and writes: a class of a small vocabulary, or one hexadecimal
+//! digit of a wider quantity (`tcp_win` has the fields `tcp_win_d0` to `tcp_win_d3`, most
+//! significant first). [`FIELDS`] lists the fields in the order of their quantities.
 
 use super::context::Context;
 use super::{AckReference, Action, Control, Direction, Family, FlowEvent, Proto, SeqReference};
 
-/// The stage that decodes a field, after the paper's section 3.4.
+/// The decoding stage of a field (the paper, section 3.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Group {
     /// Decoded from the latent alone.
     Coarse,
     /// TCP detail, decoded from the latent, the context and the coarse fields.
     Tcp,
-    /// Packet detail, decoded likewise.
+    /// Packet detail, decoded from the latent, the context and the coarse fields.
     Packet,
     /// Flow-local context, decoded from the latent before the details.
     Context,
 }
 
-/// For which packets a quantity carries meaning; elsewhere it is 0 and no metric or loss counts it.
+/// Packets for which a quantity has a meaning. For other packets it is 0, and no metric or loss
+/// counts it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Active {
     /// Every packet.
@@ -47,12 +48,12 @@ impl Active {
     }
 }
 
-/// How a quantity is cut into fields.
+/// How a quantity is split into fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Vocabulary {
-    /// One field with this many values.
+    /// One field with this number of values.
     Classes(u16),
-    /// This many hexadecimal digits, most significant first.
+    /// This number of hexadecimal digits, most significant first.
     Digits(u8),
 }
 
@@ -65,7 +66,7 @@ impl Vocabulary {
         }
     }
 
-    /// Values of one field.
+    /// Number of values of one field.
     pub const fn size(self) -> u16 {
         match self {
             Vocabulary::Classes(n) => n,
@@ -85,19 +86,20 @@ impl Vocabulary {
 
 /// One row of the schema.
 pub struct Quantity {
-    /// Name, the paper's where it has one.
+    /// Name, the paper's if it has one.
     pub name: &'static str,
-    /// Stage of the staged decoder.
+    /// Stage of the staged decoder that decodes the quantity.
     pub group: Group,
-    /// Cut into fields.
+    /// How the quantity is split into fields.
     pub vocabulary: Vocabulary,
-    /// Packets for which it has a meaning.
+    /// Packets for which the quantity has a meaning.
     pub active: Active,
     /// One line for the format document.
     pub doc: &'static str,
-    /// Reads the value.
+    /// Reads the value from an action.
     pub get: fn(&Action) -> u32,
-    /// Writes a value, which must not exceed `vocabulary.max()`; larger ones saturate.
+    /// Writes a value into an action. A value must not exceed `vocabulary.max()`; larger ones
+    /// saturate.
     pub set: fn(&mut Action, u32),
 }
 
@@ -124,7 +126,8 @@ const fn row(
     }
 }
 
-/// The schema: every quantity of the action but the time, which is `delta_t`, a signed count of nanoseconds.
+/// The schema: every quantity of the action except the time, which is `delta_t`, a signed number of
+/// nanoseconds.
 #[rustfmt::skip]
 pub const QUANTITIES: &[Quantity] = &[
     row("flow_token", Group::Coarse, Digits(4), Always, |a| a.flow_token.into(), |a, v| a.flow_token = v as u16,
@@ -211,7 +214,7 @@ pub const FIELD_COUNT: usize = {
 pub struct Field {
     /// Index into [`QUANTITIES`].
     pub quantity: usize,
-    /// Which digit, most significant first; 0 for a class.
+    /// Place of the digit, most significant first; 0 for a class.
     pub digit: u8,
 }
 
@@ -243,7 +246,7 @@ impl Field {
         &QUANTITIES[self.quantity]
     }
 
-    /// Name: that of the quantity, with `_d0`, `_d1`, … for digits.
+    /// Name of the quantity, followed by `_d0`, `_d1`, … for digits.
     pub fn name(&self) -> String {
         match self.quantity().vocabulary {
             Classes(_) => self.quantity().name.to_string(),
@@ -261,7 +264,7 @@ impl Field {
 pub type Tokens = [u16; FIELD_COUNT];
 
 impl Action {
-    /// The discrete fields, for the model. The time is not among them.
+    /// The discrete fields of the action, for the model. The time is not one of them.
     pub fn tokens(&self) -> Tokens {
         let mut tokens = [0; FIELD_COUNT];
         let mut at = 0;
@@ -280,8 +283,8 @@ impl Action {
         tokens
     }
 
-    /// The action of these fields and this time. Inactive fields are read as 0, whatever the tokens hold; values
-    /// beyond a vocabulary saturate.
+    /// The action of these fields and this time. Inactive fields are read as 0, whatever the tokens
+    /// hold. A value beyond its vocabulary saturates.
     pub fn from_tokens(tokens: &Tokens, delta_t: i64) -> Self {
         let mut action = Action {
             delta_t,

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, OtherVersion};
 use crate::output::Output;
 
-/// The manifest beside an artifact: its name with `.json` behind it.
+/// Path of the manifest beside an artifact: the artifact's path with `.json` appended.
 pub fn manifest_path(artifact: &Path) -> PathBuf {
     let mut name = artifact.as_os_str().to_owned();
     name.push(".json");
@@ -23,7 +23,7 @@ pub fn manifest_path(artifact: &Path) -> PathBuf {
 /// BLAKE3 digest of a file, in hexadecimal.
 ///
 /// # Errors
-/// If it cannot be read.
+/// If the file cannot be read.
 pub fn digest(path: impl AsRef<Path>) -> Result<String, Error> {
     let path = path.as_ref();
     let mut hasher = blake3::Hasher::new();
@@ -42,7 +42,7 @@ struct Head {
 /// Reads a document of a format and version.
 ///
 /// # Errors
-/// If the file cannot be read, or holds something else.
+/// If the file cannot be read, or holds something else than such a document.
 pub fn read<T: DeserializeOwned>(
     path: impl AsRef<Path>,
     (expected, expected_version): (&'static str, u32),
@@ -68,7 +68,7 @@ pub fn read<T: DeserializeOwned>(
     serde_json::from_slice(&text).map_err(malformed)
 }
 
-/// Writes a document; the file appears whole or not at all.
+/// Writes a document. The file appears whole or not at all.
 ///
 /// # Errors
 /// If the output fails.

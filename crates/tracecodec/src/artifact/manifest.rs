@@ -1,4 +1,4 @@
-//! The manifest of an actions file: what it was lifted from, how, and what is in it.
+//! The manifest of an actions file: its sources, how it was lifted, and what it contains.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,19 +18,20 @@ pub struct ActionCounts {
     pub packets_read: u64,
     /// Packets out of scope, by reason.
     pub skipped: BTreeMap<String, u64>,
-    /// Actions: packets in scope.
+    /// Actions, which are the packets in scope.
     pub actions: u64,
     /// Actions by protocol.
     pub protocols: ProtocolMix,
     /// Flows opened.
     pub flows: u64,
-    /// Flows that lost their slot because all were taken.
+    /// Flows that lost their slot because all slots were taken.
     pub evictions: u64,
-    /// Most slots taken at once.
+    /// Largest number of slots taken at once.
     pub peak_slots: u64,
-    /// Packets that are older than the one before.
+    /// Packets with an earlier time than the previous packet.
     pub steps_back: u64,
-    /// TCP packets whose option layout the dictionary has no room for: only its length is kept.
+    /// TCP packets whose option layout does not fit in the dictionary; only the layout's length is
+    /// kept.
     pub unknown_layouts: u64,
 }
 
@@ -50,7 +51,7 @@ impl From<&LiftCounts> for ActionCounts {
     }
 }
 
-/// Skip counts as manifests have them.
+/// Counts of skipped packets by the reason's name, as manifests hold them.
 pub fn skipped_by_name(skipped: &BTreeMap<SkipReason, u64>) -> BTreeMap<String, u64> {
     let named = skipped.iter();
     named
@@ -73,13 +74,13 @@ pub struct LiftManifest {
     pub file: String,
     /// BLAKE3 digest of the actions file, in hexadecimal.
     pub blake3: String,
-    /// Slots that flows could take.
+    /// Number of slots for flows.
     pub capacity: u64,
-    /// What was lifted, in the order of reading.
+    /// Captures that were lifted, in the order of reading.
     pub sources: Vec<SourceEntry>,
-    /// Time of the first action in ns since 1970; none without actions.
+    /// Time of the first action in ns since 1970; `None` without actions.
     pub epoch_ns: Option<i64>,
-    /// Counts.
+    /// Counts of the lift.
     pub counts: ActionCounts,
     /// Option profiles 11 and up, as options areas in hexadecimal.
     pub option_profiles: Vec<String>,
@@ -124,12 +125,12 @@ impl LiftManifest {
     /// Reads a manifest.
     ///
     /// # Errors
-    /// If it cannot be read, or is none of an actions file of this version.
+    /// If the file cannot be read, or is not the manifest of an actions file of this version.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, Error> {
         document::read(path, (Self::FORMAT, Self::VERSION))
     }
 
-    /// Writes the manifest; the file appears whole or not at all.
+    /// Writes the manifest. The file appears whole or not at all.
     ///
     /// # Errors
     /// If the output fails.

@@ -1,4 +1,4 @@
-//! Files that TraceCodec leaves behind.
+//! Artifacts: the files that TraceCodec writes.
 
 pub mod actions;
 pub mod document;

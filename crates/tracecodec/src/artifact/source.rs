@@ -1,4 +1,4 @@
-//! A capture as the source of an artifact: read, and digested on the way.
+//! A capture as the source of an artifact: its bytes are digested while it is read.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -12,33 +12,34 @@ use crate::output::is_pipe;
 use crate::pcap::{Format, Packet, Reader};
 use crate::select::Selection;
 
-/// A capture that an artifact was made from.
+/// Manifest entry of a capture that an artifact was made from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceEntry {
-    /// File name, without folders.
+    /// Name of the file, without folders.
     pub name: String,
     /// BLAKE3 digest of the file as it is stored, in hexadecimal.
     pub blake3: String,
-    /// Length of the file as it is stored.
+    /// Length of the file as it is stored, in bytes.
     pub bytes: u64,
     /// Packets read.
     pub packets: u64,
-    /// What ended the packets before the file's end, if something did.
+    /// Damage that ended the packets before the file's end; `None` if there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub damage: Option<String>,
-    /// Which of its packets were taken, if not all were.
+    /// Selection of the packets that were taken; `None` if all were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selection: Option<Selection>,
 }
 
-/// A capture that is read once, for its packets and for the digest of its bytes as they are stored.
+/// A capture that is read once, both for its packets and for the digest of its bytes as stored.
 pub struct SourceFile {
     path: PathBuf,
     reader: Reader,
     input: Digested,
 }
 
-/// The bytes of a file, digested as they are read. The capture's reader and the [`SourceFile`] share it.
+/// The bytes of a file, digested as they are read. The capture's reader and the [`SourceFile`]
+/// share them.
 #[derive(Clone)]
 struct Digested(Arc<Mutex<Input>>);
 
@@ -49,7 +50,7 @@ struct Input {
 }
 
 impl SourceFile {
-    /// Opens a capture by its path; `-` is standard input.
+    /// Opens a capture by path; `-` is standard input.
     ///
     /// # Errors
     /// If the file cannot be opened, or is not a capture.
@@ -64,7 +65,7 @@ impl SourceFile {
         })
     }
 
-    /// The next packet; none after the last one, or after an error.
+    /// The next packet; `None` after the last packet or after an error.
     #[expect(
         clippy::should_implement_trait,
         reason = "an Iterator's items cannot borrow from it, and a packet borrows the buffer"
@@ -79,17 +80,18 @@ impl SourceFile {
         self.reader.format()
     }
 
-    /// Bytes of the file that were read, compressed ones if it is compressed.
+    /// Bytes of the file that have been read; for a compressed file, compressed bytes.
     pub fn bytes(&self) -> u64 {
         self.input.lock().bytes
     }
 
-    /// Packets given so far.
+    /// Packets returned so far.
     pub fn packets(&self) -> u64 {
         self.reader.packets()
     }
 
-    /// Reads what the capture's reader left, and tells what the manifest says of the file. `damage` ended its packets.
+    /// Reads the file to its end, and returns its manifest entry. `damage` is the error that ended
+    /// its packets.
     ///
     /// # Errors
     /// If the file cannot be read to its end.
@@ -110,13 +112,13 @@ impl SourceFile {
     }
 }
 
-/// The last part of a path: manifests do not tell where a file lay.
+/// The last part of a path: manifests do not state where a file lies.
 fn file_name(path: &Path) -> String {
     let name = path.file_name().unwrap_or(path.as_os_str());
     name.to_string_lossy().into_owned()
 }
 
-/// The error without the path.
+/// Text of the error without the path.
 fn describe(error: &Error) -> String {
     match error {
         Error::Capture {

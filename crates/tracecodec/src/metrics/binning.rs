@@ -1,4 +1,4 @@
-//! The two binnings of times: fixed milliseconds, as the paper has it, and logarithmic.
+//! The two binnings of times: fixed milliseconds, as in the paper, and logarithmic.
 
 use std::sync::LazyLock;
 
@@ -12,26 +12,28 @@ const MILLISECOND: i64 = 1_000_000;
 /// Bins of [`Binning::Milliseconds`] below a second.
 const MILLISECONDS: u64 = 1_000;
 
-/// Bins a decade of [`Binning::Logarithmic`].
+/// Bins per decade of [`Binning::Logarithmic`].
 const A_DECADE: i32 = 20;
 
-/// Decades of [`Binning::Logarithmic`]: from 1 µs to 1,000 s.
+/// Decades of [`Binning::Logarithmic`], from 1 µs to 1,000 s.
 const DECADES: i32 = 9;
 
-/// Lower edges of the logarithmic bins and the last one's upper edge, in nanoseconds: `1 µs · 10^(k/20)`, rounded.
+/// Lower edges of the logarithmic bins and the upper edge of the last one, in nanoseconds: `1 µs ·
+/// 10^(k/20)`, rounded.
 static EDGES: LazyLock<Vec<i64>> = LazyLock::new(|| {
     (0..=A_DECADE * DECADES)
         .map(|k| (1_000.0 * 10_f64.powf(f64::from(k) / f64::from(A_DECADE))).round() as i64)
         .collect()
 });
 
-/// How times, in nanoseconds, fall into bins.
+/// How times, in nanoseconds, are put into bins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Binning {
-    /// Bins 0 to 999 are a millisecond wide each; bin 1000 is all from a second on; bin 1001 is times below zero: steps back.
+    /// Bins 0 to 999 are a millisecond wide each. Bin 1000 holds times from a second on, bin 1001
+    /// times below zero (steps back).
     Milliseconds,
-    /// Bin 0 is all below 1 µs, steps back among it; bins 1 to 180 are twenty a decade from there to 1,000 s; bin 181 is all from
-    /// there on.
+    /// Bin 0 holds times below 1 µs, steps back included. Bins 1 to 180 are twenty per decade from
+    /// 1 µs to 1,000 s. Bin 181 holds times from 1,000 s on.
     Logarithmic,
 }
 
@@ -46,7 +48,8 @@ impl Binning {
         }
     }
 
-    /// A bin's lower edge and upper edge in nanoseconds; none where it has no end. The upper edge lies outside.
+    /// A bin's lower and upper edge in nanoseconds; `None` on a side without end. The upper edge is
+    /// exclusive.
     pub fn edges(self, bin: u64) -> (Option<i64>, Option<i64>) {
         match self {
             Self::Milliseconds if bin > MILLISECONDS => (None, Some(0)),
@@ -64,12 +67,12 @@ impl Binning {
     }
 }
 
-/// Times in both binnings.
+/// Histogram of times, in both binnings.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TimeHistogram {
-    /// By [`Binning::Milliseconds`].
+    /// Counts by [`Binning::Milliseconds`].
     pub ms: Histogram,
-    /// By [`Binning::Logarithmic`].
+    /// Counts by [`Binning::Logarithmic`].
     pub log: Histogram,
 }
 

@@ -1,4 +1,5 @@
-//! An evaluation: the summaries of reference and decoded captures, and what the metrics make of them.
+//! An evaluation: the summaries of reference and decoded captures, and the metrics derived from
+//! them.
 
 use std::collections::BTreeMap;
 
@@ -14,51 +15,53 @@ pub const FORMAT: &str = "tracecodec-evaluation";
 /// `version` of an evaluation's JSON.
 pub const VERSION: u32 = 1;
 
-/// How faithful decoded captures are to their references, on one capture or on many. Evaluations of different pairs merge.
+/// How faithful decoded captures are to their references, for one pair of captures or for many.
+/// Evaluations of different pairs merge.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
-    /// What was evaluated: the row's name in reports.
+    /// What was evaluated; names the row in reports.
     pub label: String,
-    /// What the reference is: evaluations of one dataset stand side by side in reports.
+    /// Name of the reference. Evaluations of one dataset stand side by side in reports.
     pub dataset: String,
-    /// Who told the TCP events: `native`, or a version of `tshark`.
+    /// Which analyser found the TCP events: `native`, or a version of `tshark`.
     pub analyzer: String,
-    /// Part in comparisons, if the evaluation names it; [`role`](Self::role) knows it anyway.
+    /// Role in comparisons, if the evaluation names it; [`role`](Self::role) gives it in any case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
     /// How the continuation benchmark made the decoded captures, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub continuation: Option<Continuation>,
-    /// TraceSummary of the references.
+    /// Summary of the references.
     pub reference: TraceSummary,
-    /// TraceSummary of the decoded captures.
+    /// Summary of the decoded captures.
     pub decoded: TraceSummary,
-    /// The pairs, by name.
+    /// The pairs of captures, by name.
     pub cases: Vec<Case>,
 }
 
-/// What every evaluation's JSON begins with.
+/// Keys that every evaluation's JSON begins with.
 #[derive(Debug, Deserialize)]
 struct Head {
     format: String,
     version: u32,
 }
 
-/// An evaluation as JSON has it: with the metrics, which derive from the rest.
+/// An evaluation as JSON holds it: with the metrics, which derive from the rest.
 #[derive(Debug, Serialize)]
 struct Document<'a> {
     format: &'static str,
     version: u32,
     tool: &'static str,
     metrics: BTreeMap<&'static str, Option<f64>>,
-    /// Why a metric is null.
+    /// Why each metric that is null has no number.
     reasons: BTreeMap<&'static str, &'static str>,
     #[serde(flatten)]
     evaluation: &'a Evaluation,
 }
 
 impl Evaluation {
-    /// The evaluation of one pair of captures. Without `requested`, as many packets were asked for as the reference has.
+    /// The evaluation of one pair of captures. Without `requested`, the number of requested packets
+    /// is that of the reference.
     pub fn of_pair(
         name: String,
         (reference_file, reference): (SourceEntry, TraceSummary),
@@ -79,13 +82,15 @@ impl Evaluation {
         }
     }
 
-    /// Part in comparisons: as the evaluation names it, or by the labels of controls and oracles.
+    /// Role in comparisons: the one that the evaluation names, otherwise the one that its label
+    /// stands for.
     pub fn role(&self) -> Role {
         self.role.unwrap_or_else(|| Role::of_label(&self.label))
     }
 
-    /// Adds the pairs of another evaluation. Names stay; role and continuation, if they are those of
-    /// both. The sum of several seeds names none.
+    /// Adds the pairs of another evaluation. Label, dataset and analyser stay. Role and
+    /// continuation stay only if both evaluations share them; a merged continuation of several
+    /// seeds names no seed.
     pub fn merge(&mut self, other: Self) {
         self.reference.merge(&other.reference);
         self.decoded.merge(&other.decoded);
@@ -97,7 +102,7 @@ impl Evaluation {
             self.continuation = both.and_then(|(own, other)| own.common(other));
         }
         self.cases.extend(other.cases);
-        // A stable order, whatever the order of merging.
+        // Sorted, so that the order of merging makes no difference.
         self.cases.sort_by(|a, b| a.order().cmp(&b.order()));
     }
 
@@ -109,7 +114,7 @@ impl Evaluation {
             .collect()
     }
 
-    /// What JSON has of it: the metrics too, which derive from the rest.
+    /// The evaluation's JSON, which includes the metrics that derive from the rest.
     pub fn document(&self) -> impl Serialize + '_ {
         let measured = self.metrics();
         let reasons = measured.iter();
@@ -128,7 +133,7 @@ impl Evaluation {
         }
     }
 
-    /// From JSON. Its metrics are not read, but measured again.
+    /// Reads an evaluation from JSON. Its metrics are measured again, not read.
     ///
     /// # Errors
     /// If it is not an evaluation of this version, or its counts contradict each other.

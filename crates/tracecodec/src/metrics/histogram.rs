@@ -4,25 +4,28 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// Bins below this are an array, since most packets count there; the few above are a map.
+/// Bins below this number lie in an array, since most packets count there; the few above lie in a
+/// map.
 const DENSE: u64 = 2048;
 
-/// Counts by bin. In JSON a list of pairs, bin and count, by ascending bin; empty bins are left out.
+/// Counts by bin. In JSON a list of pairs of bin and count, by ascending bin; empty bins are left
+/// out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Vec<(u64, u64)>", into = "Vec<(u64, u64)>")]
 pub struct Histogram {
-    /// As long as its last non-empty bin asks for, so that equal histograms have equal arrays.
+    /// Counts of the bins below [`DENSE`], up to the last one that is not empty, so that equal
+    /// histograms have equal arrays.
     dense: Vec<u64>,
     sparse: BTreeMap<u64, u64>,
 }
 
 impl Histogram {
-    /// No counts yet.
+    /// A histogram without counts.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Counts `count` more in a bin.
+    /// Adds `count` to a bin.
     #[inline]
     pub fn add(&mut self, bin: u64, count: u64) {
         if count == 0 {
@@ -69,7 +72,8 @@ impl Histogram {
             .fold(0, |total, (_, count)| total.saturating_add(count))
     }
 
-    /// Mean of the bins' numbers, for histograms of plain values with one bin a value.
+    /// Mean of the bins' numbers, for histograms of plain values with one bin a value; `None` if
+    /// empty.
     pub fn mean(&self) -> Option<f64> {
         let total = self.total();
         let sum: f64 = self
@@ -79,7 +83,8 @@ impl Histogram {
         (total > 0).then(|| sum / total as f64)
     }
 
-    /// The smallest bin that has at least the fraction `q` of all counts at or below it (the nearest-rank quantile).
+    /// The smallest bin such that at least the fraction `q` of all counts is at or below it (the
+    /// nearest-rank quantile).
     pub fn quantile(&self, q: f64) -> Option<u64> {
         let rank = (q * self.total() as f64).ceil().max(1.0);
         let mut below = 0;
@@ -89,12 +94,13 @@ impl Histogram {
         })
     }
 
-    /// Highest bin that is not empty.
+    /// Highest bin that is not empty; `None` if all are.
     pub fn max(&self) -> Option<u64> {
         self.iter().last().map(|(bin, _)| bin)
     }
 
-    /// Each bin's share of all counts, beside the same of another histogram, for bins that either has.
+    /// Each bin's share of all counts in this histogram and in another, for bins that either of
+    /// them has.
     fn shares<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = (f64, f64)> + 'a {
         let (total, other_total) = (self.total() as f64, other.total() as f64);
         let bins = self.iter().chain(other.iter()).map(|(bin, _)| bin);
@@ -105,7 +111,8 @@ impl Histogram {
         })
     }
 
-    /// Total variation: ½ Σ |p − q| over the shares of the bins, from 0 (equal) to 1 (disjoint). None if either is empty.
+    /// Total variation: ½ Σ |p − q| over the shares of the bins, from 0 (equal) to 1 (disjoint).
+    /// `None` if either histogram is empty.
     pub fn total_variation(&self, other: &Self) -> Option<f64> {
         if self.total() == 0 || other.total() == 0 {
             return None;
@@ -114,9 +121,10 @@ impl Histogram {
         Some(sum / 2.0)
     }
 
-    /// Total variation of this reference from `decoded`, of which only the fraction `coverage` (from 0 to 1) is there: the missing
-    /// mass is a bin of its own, so that nothing gains by leaving out what is hard. ½ (Σ |p − c·q| + 1 − c); 1 if `decoded` is
-    /// empty. None if the reference is empty. (Paper, Appendix D.)
+    /// Total variation of this reference from `decoded`, which covers only the fraction `coverage`
+    /// (from 0 to 1) of what was requested. The missing mass is a bin of its own, so that leaving
+    /// out what is hard gains nothing: ½ (Σ |p − c·q| + 1 − c). 1 if `decoded` is empty, `None` if
+    /// the reference is empty. (Paper, Appendix D.)
     pub fn coverage_adjusted(&self, decoded: &Self, coverage: f64) -> Option<f64> {
         if self.total() == 0 {
             return None;
@@ -176,11 +184,11 @@ mod tests {
     #[test]
     fn test_coverage_adjusted_by_hand() {
         let reference = histogram(&[(0, 1), (1, 1)]);
-        // All of it there, and right.
+        // Everything is there, and right.
         assert_eq!(reference.coverage_adjusted(&reference, 1.0), Some(0.0));
-        // Right, but half of it is missing: ½ (|½ − ¼| + |½ − ¼| + ½).
+        // What is there is right, but half is missing: ½ (|½ − ¼| + |½ − ¼| + ½).
         assert_eq!(reference.coverage_adjusted(&reference, 0.5), Some(0.5));
-        // Half of it is missing, and the rest lies in one bin: ½ (|½ − ½| + |½ − 0| + ½).
+        // Half is missing, and the rest lies in one bin: ½ (|½ − ½| + |½ − 0| + ½).
         assert_eq!(
             reference.coverage_adjusted(&histogram(&[(0, 7)]), 0.5),
             Some(0.5)
@@ -194,7 +202,7 @@ mod tests {
 
     #[test]
     fn test_quantiles_by_nearest_rank() {
-        // 1 1 1 1 2 2 3 3 3 5000
+        // Values 1 1 1 1 2 2 3 3 3 5000.
         let runs = histogram(&[(1, 4), (2, 2), (3, 3), (5000, 1)]);
         assert_eq!(
             [0.0, 0.4, 0.41, 0.9, 0.91, 1.0].map(|q| runs.quantile(q)),

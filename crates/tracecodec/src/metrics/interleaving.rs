@@ -9,9 +9,9 @@ use super::Histogram;
 pub struct Interleaving {
     /// Pairs of adjacent packets.
     pub adjacent: u64,
-    /// Those of them whose packets belong to different sessions.
+    /// Pairs of adjacent packets that belong to different sessions.
     pub switches: u64,
-    /// Longest rows of adjacent packets of one session, by their length.
+    /// Runs, that is longest rows of adjacent packets of one session, by their length.
     pub run_lengths: Histogram,
 }
 
@@ -22,7 +22,7 @@ impl Interleaving {
         self.run_lengths.merge(&other.run_lengths);
     }
 
-    /// Share of adjacent packets whose session changes; none with fewer than two packets.
+    /// Share of adjacent pairs whose session changes; `None` with fewer than two packets.
     pub fn switch_rate(&self) -> Option<f64> {
         (self.adjacent > 0).then(|| self.switches as f64 / self.adjacent as f64)
     }
@@ -36,7 +36,7 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// Takes the next packet's session.
+    /// Adds the next packet, by its session.
     pub(super) fn step(&mut self, session: u64, interleaving: &mut Interleaving) {
         if self.len > 0 {
             interleaving.adjacent += 1;
@@ -49,7 +49,7 @@ impl Run {
         self.len += 1;
     }
 
-    /// Counts the run.
+    /// Counts the run as ended.
     pub(super) fn end(&mut self, interleaving: &mut Interleaving) {
         if self.len > 0 {
             interleaving.run_lengths.add(self.len, 1);
@@ -70,7 +70,7 @@ mod tests {
             run.step(session, &mut interleaving);
         }
         run.end(&mut interleaving);
-        // 00 1 0 222
+        // Packets of sessions 00 1 0 222.
         assert_eq!(interleaving.switch_rate(), Some(0.5));
         let runs: Vec<_> = interleaving.run_lengths.iter().collect();
         assert_eq!(runs, [(1, 2), (2, 1), (3, 1)]);

@@ -1,12 +1,13 @@
-//! The latent-interface metrics: how much of what was asked for is there, and how close that comes, with what is missing charged.
-//! (Paper, Appendix D.)
+//! The latent-interface metrics: how much of the requested packets was decoded, and how close it
+//! comes, where missing packets count as errors. (Paper, Appendix D.)
 
 use serde::{Deserialize, Serialize};
 
 use super::TraceSummary;
 use crate::artifact::SourceEntry;
 
-/// One pair of captures as a case of the latent-interface test: a suffix that was asked for, and what was decoded.
+/// One pair of captures as a case of the latent-interface test: a requested suffix and the decoded
+/// packets.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Case {
     /// Name of the pair.
@@ -15,17 +16,18 @@ pub struct Case {
     pub reference: SourceEntry,
     /// The decoded capture's file.
     pub decoded: SourceEntry,
-    /// Packets that were asked for.
+    /// Requested packets.
     pub requested: u64,
-    /// Packets of the decoded capture that are in scope, hence valid.
+    /// Packets of the decoded capture that are in scope, and so valid.
     pub valid: u64,
-    /// All its packets.
+    /// All packets of the decoded capture.
     pub all: u64,
-    /// Whether it has exactly the packets asked for, all of them valid; none if nothing was asked for.
+    /// Whether the decoded capture has exactly the requested packets, all of them valid; `None` if
+    /// none were requested.
     pub usable: Option<bool>,
-    /// Valid packets / requested packets, at most 1; none if nothing was asked for.
+    /// Valid packets / requested packets, at most 1; `None` if none were requested.
     pub coverage: Option<f64>,
-    /// Coverage-adjusted total variations; null where the reference has nothing to compare.
+    /// Coverage-adjusted total variations; null if the reference has nothing to compare.
     #[serde(flatten)]
     pub distances: CoverageAdjusted,
 }
@@ -33,28 +35,29 @@ pub struct Case {
 /// Coverage-adjusted total variations, from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct CoverageAdjusted {
-    /// Of inter-arrival times, by millisecond.
+    /// Total variation of inter-arrival times, by millisecond.
     pub iat_ms: Option<f64>,
-    /// Of inter-arrival times, by logarithmic bin.
+    /// Total variation of inter-arrival times, by logarithmic bin.
     pub iat_log: Option<f64>,
-    /// Of packet sizes.
+    /// Total variation of packet sizes.
     pub packet_size: Option<f64>,
-    /// Of packets a session.
+    /// Total variation of packets a session.
     pub packets_per_session: Option<f64>,
-    /// Of session durations, by millisecond.
+    /// Total variation of session durations, by millisecond.
     pub session_duration_ms: Option<f64>,
-    /// Of session durations, by logarithmic bin.
+    /// Total variation of session durations, by logarithmic bin.
     pub session_duration_log: Option<f64>,
 }
 
 impl Case {
-    /// What cases are sorted by.
+    /// Key by which cases are sorted.
     pub(super) fn order(&self) -> impl Ord + '_ {
         let files = [&self.reference, &self.decoded];
         (&self.name, files.map(|file| &file.blake3))
     }
 
-    /// A pair of captures as a case. Without `requested`, as many packets are asked for as the reference has.
+    /// A pair of captures as a case. Without `requested`, the number of requested packets is that
+    /// of the reference.
     pub fn new(
         name: String,
         (reference_file, reference): (SourceEntry, &TraceSummary),

@@ -1,4 +1,4 @@
-//! From packets to a summary.
+//! The meter: summarises packets.
 
 use super::TraceSummary;
 use super::interleaving::Run;
@@ -9,20 +9,21 @@ use crate::pcap::{Packet, Timestamp};
 use crate::tcp::events::EventSet;
 use crate::wire::{self, Headers, Transport};
 
-/// Summarises a capture packet by packet. Its memory follows the live sessions.
+/// Summarises a capture packet by packet. Memory grows with the live sessions.
 ///
-/// `judge` tells the TCP events of a packet in scope, given the packet's number in the capture (from 1), its headers and its time.
+/// `judge` returns the TCP events of a packet in scope, given the packet's number in the capture
+/// (from 1), its headers and its time.
 pub struct Meter<J> {
     judge: J,
     summary: TraceSummary,
     sessions: Sessions<Record>,
-    /// Number of the latest packet, those out of scope counted.
+    /// Number of the latest packet; packets out of scope count.
     number: u64,
     last_time: Option<Timestamp>,
     run: Run,
 }
 
-/// What is noted of a live session.
+/// Record of a live session.
 #[derive(Debug, Default)]
 struct Record {
     /// Times of the first and the latest packet.
@@ -33,7 +34,7 @@ struct Record {
 }
 
 impl<J: FnMut(u64, &Headers<'_>, Timestamp) -> EventSet> Meter<J> {
-    /// Nothing seen yet.
+    /// A meter that has seen no packet.
     pub fn new(judge: J) -> Self {
         Self {
             judge,
@@ -48,7 +49,7 @@ impl<J: FnMut(u64, &Headers<'_>, Timestamp) -> EventSet> Meter<J> {
         }
     }
 
-    /// Takes the next packet.
+    /// Adds the next packet.
     pub fn observe(&mut self, packet: &Packet<'_>) {
         self.number += 1;
         match wire::parse(packet) {
@@ -92,12 +93,12 @@ impl<J: FnMut(u64, &Headers<'_>, Timestamp) -> EventSet> Meter<J> {
         summary.timeline.add(time, &moment);
     }
 
-    /// The summary. Sessions still live end here.
+    /// The summary. Sessions that are still live end here.
     pub fn finish(mut self) -> TraceSummary {
         let summary = &mut self.summary;
         self.run.end(&mut summary.interleaving);
         summary.sessions = self.sessions.count();
-        // In no particular order, which makes no difference to sums.
+        // The sessions come in no particular order, which makes no difference to sums.
         self.sessions.end(|ended| ended.count(summary));
         self.summary
     }

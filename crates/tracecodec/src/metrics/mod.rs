@@ -1,7 +1,9 @@
-//! Metrics: how faithful a capture is to another, measured on the captures alone. `docs/metrics.md` has the formulas.
+//! Metrics: how faithful a capture is to another, measured on the captures alone. `docs/metrics.md`
+//! has the formulas.
 //!
-//! A [`Meter`] makes a [`TraceSummary`] of a capture. Summaries of references and of decoded captures make an [`Evaluation`], and the
-//! table [`METRICS`] makes numbers of that. Summaries and evaluations merge, so captures may be summarised anywhere.
+//! A [`Meter`] summarises a capture as a [`TraceSummary`]. Summaries of references and of decoded
+//! captures make an [`Evaluation`], from which the table [`METRICS`] computes numbers. Summaries
+//! and evaluations merge, so captures may be summarised separately.
 //!
 //! ```
 //! use std::error::Error;

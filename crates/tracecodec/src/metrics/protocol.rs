@@ -1,9 +1,9 @@
-//! Proto: the shares of TCP, UDP, ICMP and the rest.
+//! Protocol distance: compares the shares of TCP, UDP, ICMP and the rest.
 
 use super::Histogram;
 use crate::action::ProtocolMix;
 
-/// Total variation of the protocols' shares; none if either has no packets.
+/// Total variation of the protocols' shares; `None` if either capture has no packets.
 pub(super) fn distance(reference: &ProtocolMix, decoded: &ProtocolMix) -> Option<f64> {
     histogram(reference).total_variation(&histogram(decoded))
 }

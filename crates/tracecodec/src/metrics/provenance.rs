@@ -1,16 +1,16 @@
-//! Where the decoded captures of an evaluation come from, as far as it is known.
+//! Provenance: where the decoded captures of an evaluation come from, as far as it is known.
 
 use serde::{Deserialize, Serialize};
 
-/// Part that decoded captures have in a comparison.
+/// Role of decoded captures in a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
-    /// What is compared.
+    /// A method that is compared.
     Method,
-    /// Traffic that no method made, to compare with: a prefix once more, or another suffix.
+    /// Traffic that no method made, for comparison: a prefix once more, or another suffix.
     Control,
-    /// A bound that no method passes: the original by way of parts that learn nothing.
+    /// A bound that no method exceeds: the original after parts that learn nothing.
     Reference,
 }
 
@@ -33,16 +33,17 @@ pub struct Continuation {
     pub prefix: u64,
     /// Packets of a suffix.
     pub suffix: u64,
-    /// Packets from the start of a window to that of the next.
+    /// Packets from the start of one window to the start of the next.
     pub stride: u64,
-    /// Seed of every random stream; `None` if the contestant draws nothing, or of several seeds.
+    /// Seed of every random stream; `None` if the contestant draws nothing, or if seeds differ.
     pub seed: Option<u64>,
     /// Whether packets were made to agree with the state of their flows; `None` if the contestant
     /// draws nothing.
     pub constrained: Option<bool>,
-    /// Whether nothing before the prefix was shown; `None` if the contestant draws nothing.
+    /// Whether the contestant saw nothing before the prefix; `None` if the contestant draws
+    /// nothing.
     pub prefix_only: Option<bool>,
-    /// How flow matching was solved; `None` if it was not.
+    /// Solver of flow matching; `None` if flow matching was not used.
     pub solver: Option<SolverEntry>,
     /// Models that were used.
     pub models: Vec<ModelEntry>,
@@ -57,19 +58,20 @@ pub struct SolverEntry {
     pub steps: u64,
 }
 
-/// A model that had a part in decoded captures.
+/// A model that contributed to decoded captures.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelEntry {
-    /// What it is, such as `generator`.
+    /// Kind of the model, such as `generator`.
     pub kind: String,
-    /// Its folder, or `built in`.
+    /// Folder of the model, or `built in`.
     pub name: String,
-    /// BLAKE3 of its weights.
+    /// BLAKE3 digest of the weights.
     pub blake3: String,
 }
 
 impl Continuation {
-    /// The continuation of both, which may differ in their seeds; `None` if they differ otherwise.
+    /// The continuation that both share; its seed is `None` if their seeds differ. `None` if they
+    /// differ otherwise.
     pub(super) fn common(self, other: &Self) -> Option<Self> {
         let seed = self.seed.filter(|_| self.seed == other.seed);
         let both = Self { seed, ..self };

@@ -1,4 +1,4 @@
-//! What the metrics need to know of a capture: counts and histograms, which merge by addition.
+//! Summary of a capture for the metrics: counts and histograms, which merge by addition.
 
 use std::collections::BTreeMap;
 
@@ -10,20 +10,23 @@ use super::transition::Transitions;
 use super::{Histogram, TimeHistogram, Timeline};
 use crate::action::ProtocolMix;
 
-/// More packets or bytes than any captures hold, and few enough that a thousand summaries add up without an overflow.
+/// Largest count: more packets or bytes than any capture holds, and small enough that a thousand
+/// summaries add up without overflow.
 const MOST: u64 = 1 << 53;
 
-/// A summary of one capture or of several. Its size follows the variety of what it counts, not the number of packets.
+/// A summary of one capture or of several. Its size depends on the variety of what it counts, not
+/// on the number of packets.
 ///
-/// Summaries are a commutative monoid: [`merge`](Self::merge) adds up captures that were summarised apart, in any order and
-/// grouping, and the empty one changes nothing. Captures never meet within a summary: no gap, session or run reaches from one to the next.
+/// Summaries form a commutative monoid: [`merge`](Self::merge) adds captures that were summarised
+/// separately, in any order and grouping, and the empty summary changes nothing. Within a summary,
+/// captures stay separate: no gap, session or run spans two captures.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TraceSummary {
     /// Captures.
     pub captures: u64,
-    /// Packets in scope: all that follows is about these.
+    /// Packets in scope. All fields below but `skipped` are about these.
     pub packets: u64,
-    /// Bytes of their IP packets.
+    /// Bytes of the IP packets in scope.
     pub bytes: u64,
     /// Packets out of scope, by reason.
     pub skipped: BTreeMap<String, u64>,
@@ -35,15 +38,15 @@ pub struct TraceSummary {
     pub sessions: u64,
     /// Times from a session's first packet to its last.
     pub session_durations: TimeHistogram,
-    /// Sessions by their packets.
+    /// Sessions by their number of packets.
     pub packets_per_session: Histogram,
-    /// Packets by the bytes of the IP packet.
+    /// Packets by the number of bytes of the IP packet.
     pub packet_sizes: Histogram,
-    /// TCP packets with diagnostic events.
+    /// Counts of TCP packets with diagnostic events.
     pub tcp_events: TcpEvents,
     /// TCP packets by coarse label, in the order of [`TcpLabel::ALL`](super::TcpLabel::ALL).
     pub tcp_labels: [u64; 6],
-    /// Coarse labels of consecutive TCP packets of a session.
+    /// Pairs of coarse labels of consecutive TCP packets of a session.
     pub transitions: Transitions,
     /// How sessions alternate.
     pub interleaving: Interleaving,
@@ -52,10 +55,10 @@ pub struct TraceSummary {
 }
 
 impl TraceSummary {
-    /// Whether the counts can be those of captures: each histogram holds what it should.
+    /// Checks that the counts can be those of captures: that each histogram has the right total.
     ///
     /// # Errors
-    /// What does not fit.
+    /// The count that does not fit.
     pub fn check(&self) -> Result<(), &'static str> {
         let moments = self.timeline.bins().values();
         let (mut packets, mut starts, mut ends) = (0_u64, 0_u64, 0_u64);

@@ -1,8 +1,8 @@
-//! The metrics as data: what each is called, in which unit, and how it is measured.
+//! The metrics as data: the name and unit of each, and how it is measured.
 
 use super::{Case, Evaluation, Histogram, TraceSummary, protocol, tcp_event};
 
-/// What a metric's number means.
+/// Meaning of a metric's number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
     /// A distance or error in percent: 0 is best.
@@ -18,7 +18,7 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// What stands behind a number.
+    /// Symbol printed after the number.
     pub fn symbol(self) -> &'static str {
         match self {
             Self::ErrorPercent | Self::SharePercent => "%",
@@ -33,13 +33,13 @@ impl Unit {
 pub struct Metric {
     /// Key in JSON.
     pub key: &'static str,
-    /// Heading in tables: the paper's where it has one.
+    /// Heading in tables, the paper's if it has one.
     pub title: &'static str,
-    /// What its number means.
+    /// Meaning of the number.
     pub unit: Unit,
-    /// What it measures.
+    /// What the metric measures.
     pub doc: &'static str,
-    /// The number, or why there is none.
+    /// Computes the number, or says why there is none.
     pub measure: fn(&Evaluation) -> Result<f64, &'static str>,
 }
 
@@ -354,7 +354,7 @@ fn percent(fraction: Option<f64>, otherwise: &'static str) -> Result<f64, &'stat
     fraction.map(|fraction| 100.0 * fraction).ok_or(otherwise)
 }
 
-/// |n̂ − n| / max(n, 1) in percent.
+/// Relative error |n̂ − n| / max(n, 1) in percent.
 fn relative(
     evaluation: &Evaluation,
     of: fn(&TraceSummary) -> u64,
@@ -381,7 +381,8 @@ fn tcp_events(
     let (reference, decoded) = (&evaluation.reference, &evaluation.decoded);
     let (tcp, decoded_tcp) = (reference.protocols.tcp, decoded.protocols.tcp);
     let distance = tcp_event::distance((of(reference), tcp), (of(decoded), decoded_tcp));
-    // Where nothing is left there is no rate, though the formula has one: few events would look better than wrong ones.
+    // Without packets on one side there is no rate, though the formula gives one: few events would
+    // then look better than wrong ones.
     percent(
         (tcp > 0 && decoded_tcp > 0).then_some(distance),
         "a capture without TCP packets",
@@ -408,7 +409,7 @@ fn active_max(summary: &TraceSummary) -> Result<f64, &'static str> {
     Ok(most as f64)
 }
 
-/// At the coarser one's resolution, so that both numbers are of the same bins.
+/// Dispersion at the coarser timeline's resolution, so that both numbers are of equal bins.
 fn dispersion(evaluation: &Evaluation, of: &TraceSummary) -> Result<f64, &'static str> {
     let timelines = [&evaluation.reference, &evaluation.decoded].map(|summary| &summary.timeline);
     let width = timelines
@@ -420,7 +421,7 @@ fn dispersion(evaluation: &Evaluation, of: &TraceSummary) -> Result<f64, &'stati
     dispersion.ok_or(FEW_PACKETS)
 }
 
-/// The mean over the cases that have a number, in percent.
+/// Mean over the cases that have a number, in percent.
 fn over_cases(evaluation: &Evaluation, of: fn(&Case) -> Option<f64>) -> Result<f64, &'static str> {
     let values: Vec<f64> = evaluation.cases.iter().filter_map(of).collect();
     let mean = values.iter().sum::<f64>() / values.len() as f64;

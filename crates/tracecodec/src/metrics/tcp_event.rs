@@ -1,4 +1,4 @@
-//! TCP event distance: how often each of the eight diagnostic events occurs a TCP packet.
+//! TCP event distance: how often each of the eight diagnostic events occurs per TCP packet.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::tcp::events::{Event, EventSet};
 
-/// Packets by event, in the order of [`Event::ALL`]. In JSON an object with the events' names.
+/// Packets by event, in the order of [`Event::ALL`]. In JSON an object with the names of the
+/// events.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "BTreeMap<String, u64>", into = "BTreeMap<String, u64>")]
 pub struct EventCounts([u64; Event::ALL.len()]);
@@ -17,7 +18,7 @@ impl EventCounts {
         Event::ALL.into_iter().zip(self.0)
     }
 
-    /// Packets with an event.
+    /// Number of packets with an event.
     pub fn count(&self, event: Event) -> u64 {
         self.0[event as usize]
     }
@@ -56,10 +57,11 @@ impl From<EventCounts> for BTreeMap<String, u64> {
     }
 }
 
-/// Packets with TCP events, in both countings.
+/// Packets with TCP events, by both ways of counting.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TcpEvents {
-    /// As a filter by field counts: a fast or spurious retransmission is a retransmission too.
+    /// Counted as by a filter on the field: a fast or spurious retransmission is a retransmission,
+    /// too.
     pub fields: EventCounts,
     /// One event a packet, by [`EventSet::exclusive`].
     pub exclusive: EventCounts,
@@ -81,7 +83,8 @@ impl TcpEvents {
     }
 }
 
-/// Σ over the events of |ĉ / max(N̂, 1) − c / max(N, 1)|, N and N̂ being the TCP packets. (Paper, Appendix D.)
+/// Distance Σ |ĉ / max(N̂, 1) − c / max(N, 1)| over the events, where N and N̂ are the numbers of
+/// TCP packets. (Paper, Appendix D.)
 pub(super) fn distance(
     (reference, tcp): (&EventCounts, u64),
     (decoded, decoded_tcp): (&EventCounts, u64),
@@ -104,7 +107,7 @@ mod tests {
         let fast = [Event::Retransmission, Event::FastRetransmission];
         reference.add(fast.into_iter().collect());
         decoded.add([Event::DuplicateAck].into_iter().collect());
-        // Of 10 and 20 TCP packets: 1/10 and 1/10 that are not there, 1/20 that should not be.
+        // Of 10 and 20 TCP packets: 1/10 and 1/10 are missing, 1/20 is superfluous.
         let distance_of = |counts: fn(&TcpEvents) -> &EventCounts| {
             distance((counts(&reference), 10), (counts(&decoded), 20))
         };

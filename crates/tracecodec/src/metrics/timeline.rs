@@ -1,4 +1,5 @@
-//! What happened when: packets, bytes and sessions by time, at a resolution that follows the capture's length.
+//! Timeline: packets, bytes and sessions by time, at a resolution that depends on the capture's
+//! length.
 
 use std::collections::BTreeMap;
 
@@ -6,22 +7,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::pcap::Timestamp;
 
-/// Most bins of a timeline. With one more, ten bins become one.
+/// Largest number of bins of a timeline. With one more, every ten bins become one.
 const MOST_BINS: usize = 2_000;
 
 /// Width of the bins of a new timeline: a millisecond.
 const FINEST_NS: i64 = 1_000_000;
 
-/// What happened within one bin.
+/// Counts within one bin.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TimelineBin {
     /// Packets.
     pub packets: u64,
     /// Bytes of IP packets.
     pub bytes: u64,
-    /// Sessions that had their first packet here.
+    /// Sessions whose first packet lies in the bin.
     pub starts: u64,
-    /// Sessions that had their last packet here.
+    /// Sessions whose last packet lies in the bin.
     pub ends: u64,
 }
 
@@ -34,9 +35,9 @@ impl TimelineBin {
     }
 }
 
-/// What happened by time since 1970. The bins are as wide as they must be for no more than 2,000 of them to hold anything: 1 ms, or ten
-/// times that, or ten times that again. Their edges lie at whole multiples of the width, so that timelines of different widths merge
-/// exactly, in any order.
+/// Counts by time since 1970. At most 2,000 bins hold anything: the bins are 1 ms wide or, if that
+/// gives too many, ten times as wide, or ten times that again. Their edges lie at whole multiples
+/// of the width, so that timelines of different widths merge exactly, in any order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Columns", into = "Columns")]
 pub struct Timeline {
@@ -59,13 +60,13 @@ impl Timeline {
         self.width_ns
     }
 
-    /// The bins that hold anything, by number: bin `i` begins at `i · width_ns` since 1970.
+    /// The bins that are not empty, by number: bin `i` begins at `i · width_ns` since 1970.
     pub fn bins(&self) -> &BTreeMap<i64, TimelineBin> {
         &self.bins
     }
 
-    /// Sessions that were active at some time in a bin, from the first bin to the last: a step begins at each bin given, and holds up to
-    /// the next one.
+    /// Number of sessions that were active at some time in a bin, from the first bin to the last.
+    /// Each step begins at its bin and holds until the next step.
     pub fn active_sessions(&self) -> Vec<(i64, u64)> {
         let mut steps: Vec<(i64, u64)> = Vec::new();
         let mut step = |bin, active| match steps.last_mut() {
@@ -77,7 +78,7 @@ impl Timeline {
         for (&bin, moment) in &self.bins {
             open = open.saturating_add(moment.starts);
             step(bin, open);
-            // A session is active in the bin of its last packet.
+            // A session is still active in the bin of its last packet.
             open = open.saturating_sub(moment.ends);
             step(bin.saturating_add(1), open);
         }
@@ -97,14 +98,15 @@ impl Timeline {
         Some(area / (last - first + 1) as f64)
     }
 
-    /// Most sessions that were active in one bin.
+    /// Largest number of sessions that were active in one bin.
     pub fn max_active_sessions(&self) -> Option<u64> {
         let steps = self.active_sessions();
         steps.into_iter().map(|(_, active)| active).max()
     }
 
-    /// Variance of the packets a bin over their mean (the index of dispersion), over the bins of `width_ns` from the first to the last.
-    /// 1 for a Poisson process, more for bursts. None if nothing is there or the timeline is coarser than that.
+    /// Variance of the packets per bin over their mean (the index of dispersion), over the bins of
+    /// `width_ns` from the first to the last. It is 1 for a Poisson process and larger for bursts.
+    /// `None` if the timeline is empty or has wider bins.
     pub fn dispersion(&self, width_ns: i64) -> Option<f64> {
         let mut timeline = self.clone();
         while timeline.width_ns < width_ns {
@@ -121,7 +123,7 @@ impl Timeline {
         (timeline.width_ns == width_ns && mean > 0.0).then(|| (square - mean * mean) / mean)
     }
 
-    /// Adds what happened at a time.
+    /// Adds counts at a time.
     pub(super) fn add(&mut self, time: Timestamp, moment: &TimelineBin) {
         let bin = time.0.div_euclid(self.width_ns);
         self.bins.entry(bin).or_default().add(moment);
@@ -157,12 +159,12 @@ impl Timeline {
     }
 }
 
-/// A timeline in JSON: columns are shorter than objects, and what plots read.
+/// A timeline in JSON, as columns: they are shorter than objects, and plots read columns.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Columns {
     /// Width of a bin in nanoseconds.
     width_ns: i64,
-    /// Numbers of the bins that hold anything: bin `i` begins at `i · width_ns` since 1970.
+    /// Numbers of the bins that are not empty: bin `i` begins at `i · width_ns` since 1970.
     bin: Vec<i64>,
     packets: Vec<u64>,
     bytes: Vec<u64>,
@@ -185,7 +187,7 @@ impl From<Timeline> for Columns {
 }
 
 impl From<Columns> for Timeline {
-    /// Widths that no timeline has become the next one that does.
+    /// A width that no timeline has is replaced by the next larger one.
     fn from(columns: Columns) -> Self {
         let mut timeline = Timeline::default();
         while timeline.width_ns < columns.width_ns && timeline.width_ns < i64::MAX / 10 {

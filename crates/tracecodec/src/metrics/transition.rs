@@ -1,23 +1,23 @@
-//! Transition distance: which coarse TCP event follows which within a session.
+//! Transition distance: compares which coarse TCP label follows which within a session.
 
 use serde::{Deserialize, Serialize};
 
 use crate::tcp::flags;
 
-/// What a TCP packet does, coarsely. Of several, the first of RST, SYN, FIN, data counts.
+/// Coarse label of a TCP packet. If several apply, the first of RST, SYN, FIN, data counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TcpLabel {
     /// SYN without ACK.
     Syn = 0,
     /// SYN with ACK.
     SynAck = 1,
-    /// None of the others: an acknowledgment without payload, or a segment without any flag.
+    /// An acknowledgment without payload, or a segment to which no other label applies.
     Ack = 2,
     /// Payload.
     Data = 3,
     /// FIN, with payload or without.
     Fin = 4,
-    /// RST, whatever else is set.
+    /// RST, whatever other flags are set.
     Rst = 5,
 }
 
@@ -49,7 +49,8 @@ impl TcpLabel {
     }
 }
 
-/// Pairs of consecutive TCP packets of one session, by their labels: row the earlier, column the later.
+/// Pairs of consecutive TCP packets of one session, by their labels: the row is the earlier one's,
+/// the column the later one's.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transitions(pub [[u64; TcpLabel::ALL.len()]; TcpLabel::ALL.len()]);
 
@@ -78,8 +79,8 @@ impl Transitions {
         })
     }
 
-    /// Row-wise total variation, weighted by this reference's row mass, from 0 to 1. A row that the other lacks is as far away as
-    /// can be: 1. None without transitions on either side.
+    /// Row-wise total variation, weighted by the row mass of this reference, from 0 to 1. A row
+    /// that `decoded` lacks counts as 1. `None` if either side has no transitions.
     pub fn distance(&self, decoded: &Self) -> Option<f64> {
         let (masses, decoded_masses) = (self.row_totals(), decoded.row_totals());
         let mass: u64 = masses.iter().sum();
@@ -116,11 +117,12 @@ mod tests {
     #[test]
     fn test_distance_by_hand() {
         let reference = transitions(&[(Syn, SynAck, 1), (Data, Ack, 2), (Data, Data, 1)]);
-        // Row SYN is right; row DATA is ½ (|2/3 − 1/2| + |1/3 − 1/2|) = 1/6 off; its weight is 3/4.
+        // Row SYN is right. Row DATA is off by ½ (|2/3 − 1/2| + |1/3 − 1/2|) = 1/6, and its weight
+        // is 3/4.
         let decoded = transitions(&[(Syn, SynAck, 5), (Data, Ack, 1), (Data, Data, 1)]);
         let distance = reference.distance(&decoded).unwrap();
         assert!((distance - 0.125).abs() < 1e-12, "{distance}");
-        // Without row DATA: 3/4.
+        // Row DATA is missing: 3/4.
         let decoded = transitions(&[(Syn, SynAck, 5), (Fin, Ack, 1)]);
         assert_eq!(reference.distance(&decoded), Some(0.75));
         assert_eq!(Transitions::default().distance(&decoded), None);

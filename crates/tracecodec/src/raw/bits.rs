@@ -1,11 +1,13 @@
-//! The bit table: the alternative raw schema (the paper, C.6), after nPrint (Holland et al., "New Directions in Automated Traffic
-//! Analysis", CCS 2021). A packet is the bits of its headers, each 0, 1 or absent, and the time since the packet before.
+//! The bit table: the alternative raw schema (the paper, C.6), after nPrint (Holland et al., "New
+//! Directions in Automated Traffic Analysis", CCS 2021). A packet is the bits of its headers, each
+//! 0, 1 or absent, and the time since the previous packet.
 //!
-//! The bits are those of the packet that a [`RawRow`] renders to, so that both tables hold the same of a packet and are rendered by
-//! the same renderer: [`BitRow::of`] and [`BitRow::read`] undo each other. Payload is no part of the table. Checksums are those over a
-//! payload of zeros: they follow from the other bits and tell nothing of what the source's payload was. Of a decoded row, what
-//! the renderer computes (checksums, UDP length) or holds constant (IPv4 identification, flow label, urgent pointer, what an
-//! option layout leaves out, the rest of an ICMP header) is not looked at.
+//! The bits are those of the packet that a [`RawRow`] renders to, so that both tables hold the same
+//! content and share a renderer: [`BitRow::of`] and [`BitRow::read`] are inverses. Payload is not
+//! part of the table. Checksums cover a payload of zeros: they follow from the other bits and say
+//! nothing of the source's payload. In a decoded row, bits that the renderer computes (checksums,
+//! UDP length) or keeps constant (IPv4 identification, flow label, urgent pointer, what an option
+//! layout leaves out, the rest of an ICMP header) are ignored.
 
 use super::COLUMNS;
 use super::contract::{CellFault, InvalidRow, Reason, integer};
@@ -13,7 +15,7 @@ use super::render;
 use super::schema::{Active, RawRow};
 use crate::action::{Family, OptionLayout, OptionProfiles, Proto};
 
-/// One bit of a header. As a number it is its code, one above nPrint's value.
+/// One bit of a header. As a number, it is its code, one above nPrint's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Bit {
     /// The packet has no such header, or no such byte of options.
@@ -29,27 +31,28 @@ impl Bit {
     pub const ALL: [Bit; 3] = [Bit::Absent, Bit::Zero, Bit::One];
 }
 
-/// Where a header's bits lie: those of the fixed part first, then those of the longest options, in network order.
+/// Where a header's bits lie: first the bits of the fixed part, then those of the longest options,
+/// in network order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HeaderSegment {
-    /// Name, nPrint's.
+    /// Name, as in nPrint.
     pub name: &'static str,
-    /// First bit.
+    /// Place of the first bit.
     pub offset: usize,
-    /// Bits of the fixed part.
+    /// Number of bits of the fixed part.
     pub fixed: usize,
-    /// Bits of the options.
+    /// Number of bits of the options.
     pub options: usize,
 }
 
 impl HeaderSegment {
-    /// The bit after the last.
+    /// The place after the last bit.
     pub const fn end(&self) -> usize {
         self.offset + self.fixed + self.options
     }
 }
 
-/// A header with this many bytes, and bytes of options, behind the one before.
+/// A header whose fixed part and options have these lengths in bytes, starting at bit `offset`.
 const fn segment(name: &'static str, offset: usize, fixed: usize, options: usize) -> HeaderSegment {
     HeaderSegment {
         name,
@@ -103,7 +106,7 @@ impl BitRow {
     /// The bits of the packet that a row renders to.
     ///
     /// # Errors
-    /// If the row is no packet.
+    /// If the row is not a packet.
     pub fn of(row: &RawRow, profiles: &OptionProfiles) -> Result<Self, InvalidRow> {
         row.check(profiles)?;
         let mut headers = Vec::with_capacity((IPV6.fixed + TCP.fixed + TCP.options) / 8);
@@ -121,24 +124,26 @@ impl BitRow {
         })
     }
 
-    /// What a model decodes: the time is rounded to the nearest nanosecond, as the numbers of the other table are.
+    /// A row as a model decodes it. The time is rounded to the nearest nanosecond, as the numbers
+    /// of the column table are.
     ///
     /// # Errors
-    /// If the time is no number of 64 bits.
+    /// If the time does not fit 64 bits or is not a number.
     pub fn decoded(delta_t: f64, bits: [Bit; BITS]) -> Result<Self, InvalidRow> {
         let delta_t = integer(delta_t).map_err(|reason| invalid(reason, "delta_t"))?;
         Ok(Self { delta_t, bits })
     }
 
-    /// The row of the packet that the bits are, as a [`RowReader`](super::RowReader) reads it: IPv4 options that are there are lost.
-    /// A dictionary that learns gets the layouts that it lacks; since it can get full of wrong ones, rows that are rendered one
-    /// by one may each start from a copy.
+    /// The row of the packet that the bits encode, as a [`RowReader`](super::RowReader) reads it;
+    /// IPv4 options are lost. If `profiles` learns, layouts that it lacks are added. Since it can
+    /// fill up with wrong ones, callers that render rows one by one may start each from a copy.
     ///
-    /// The bits tell themselves which headers are there. An IP header at fault is told as one of `ip_version`, a transport
-    /// header at fault as one of `proto`, and what only a sound header could tell is not judged.
+    /// The bits themselves say which headers are present. A fault in the IP header is reported for
+    /// `ip_version`, a fault in the transport header for `proto`. Columns that only a sound header
+    /// could fill are not judged.
     ///
     /// # Errors
-    /// If the bits are no packet. Nothing is repaired.
+    /// If the bits are not a packet. Nothing is repaired.
     pub fn read(&self, profiles: &mut OptionProfiles) -> Result<RawRow, InvalidRow> {
         let mut row = RawRow {
             delta_t: self.delta_t,
@@ -153,7 +158,7 @@ impl BitRow {
         Ok(row)
     }
 
-    /// Reads the IP header into a row. Returns the number of bytes behind it, by its length field.
+    /// Reads the IP header into a row. Returns the number of bytes after it, by its length field.
     fn read_ip(&self, row: &mut RawRow) -> Result<u16, InvalidRow> {
         let header = self.ip_header();
         let (version, header) = header.map_err(|reason| invalid(reason, "ip_version"))?;
@@ -182,7 +187,7 @@ impl BitRow {
         }
     }
 
-    /// The one IP header that is there, options included.
+    /// The one IP header that is present, options included.
     fn ip_header(&self) -> Result<(Family, Vec<u8>), Reason> {
         let (version, mut header) = match (self.fixed(&IPV4)?, self.fixed(&IPV6)?) {
             (Some(header), None) => (Family::V4, header),
@@ -198,7 +203,8 @@ impl BitRow {
         Ok((version, header))
     }
 
-    /// The transport header of the row's block, options included; empty for other protocols, which have none.
+    /// The transport header of the row's block, options included; empty for other protocols, which
+    /// have no header in the table.
     fn transport_header(&self, row: &RawRow) -> Result<Vec<u8>, InvalidRow> {
         let block = row.block();
         let mut header = Vec::new();
@@ -219,7 +225,7 @@ impl BitRow {
         Ok(header)
     }
 
-    /// The fixed part of a header; none if the header is absent altogether.
+    /// The fixed part of a header; `None` if the header is absent altogether.
     fn fixed(&self, segment: &HeaderSegment) -> Result<Option<Vec<u8>>, Reason> {
         let (fixed, options) = self.bits[segment.offset..segment.end()].split_at(segment.fixed);
         if fixed.iter().all(is_there) {
@@ -231,20 +237,22 @@ impl BitRow {
         }
     }
 
-    /// The options of a header whose length field tells so many words of four bytes, the fixed part included.
+    /// The options of a header whose length field says `words` words of four bytes, the fixed part
+    /// included.
     fn options(&self, segment: &HeaderSegment, words: u8) -> Result<Vec<u8>, Reason> {
         let options = &self.bits[segment.offset + segment.fixed..segment.end()];
         let len = (32 * usize::from(words)).checked_sub(segment.fixed);
         let parts = len.and_then(|len| options.split_at_checked(len));
         let (options, beyond) = parts.ok_or(Reason::HeaderLength)?;
-        match options.iter().all(is_there) && !beyond.iter().any(is_there) {
-            true => Ok(bytes(options)),
-            false => Err(Reason::HeaderLength),
+        if options.iter().all(is_there) && !beyond.iter().any(is_there) {
+            Ok(bytes(options))
+        } else {
+            Err(Reason::HeaderLength)
         }
     }
 }
 
-/// Reads the transport header of the row's block into it.
+/// Reads the transport header of the row's block into the row.
 fn read_transport(
     row: &mut RawRow,
     header: &[u8],
@@ -258,7 +266,7 @@ fn read_transport(
             (row.tcp_flags, row.tcp_window) = (word(header, 12) & 0xfff, word(header, 14));
             let layout = OptionLayout::of(&header[TCP.fixed / 8..]);
             row.tcp_opt_profile = profiles.intern(layout);
-            // What the dictionary has no room for would become padding.
+            // A layout that does not fit in the dictionary would become padding.
             if profiles.layout(row.tcp_opt_profile) != Some(&layout) {
                 return Err(invalid(Reason::UnknownProfile, "tcp_opt_profile"));
             }
@@ -282,7 +290,7 @@ fn put(bits: &mut [Bit], bytes: &[u8]) {
     }
 }
 
-/// The bytes of bits that are there.
+/// The bytes of bits, none of which is absent.
 fn bytes(bits: &[Bit]) -> Vec<u8> {
     let byte = |bits: &[Bit]| {
         let bits = bits.iter().map(|bit| u8::from(*bit == Bit::One));
@@ -295,7 +303,7 @@ fn is_there(bit: &Bit) -> bool {
     *bit != Bit::Absent
 }
 
-/// Bytes of a header, inside its fixed part.
+/// Bytes of a header, which must lie inside its fixed part.
 fn chunk<const N: usize>(header: &[u8], at: usize) -> [u8; N] {
     std::array::from_fn(|i| header[at + i])
 }
@@ -373,7 +381,7 @@ mod tests {
         }
     }
 
-    /// One row of each IP version and block.
+    /// One row of each IP version and block of columns.
     fn rows() -> Vec<RawRow> {
         let (syn, _) = syn();
         let other = RawRow {
@@ -413,17 +421,17 @@ mod tests {
         BitRow::of(row, &syn().1).unwrap()
     }
 
-    /// Writes bytes at a byte of a segment.
+    /// Writes bytes at a byte offset of a segment.
     fn patch(row: &mut BitRow, segment: &HeaderSegment, at: usize, bytes: &[u8]) {
         put(&mut row.bits[segment.offset + 8 * at..], bytes);
     }
 
-    /// Takes bytes of a segment away.
+    /// Makes bytes of a segment absent.
     fn clear(row: &mut BitRow, segment: &HeaderSegment, at: usize, len: usize) {
         row.bits[segment.offset + 8 * at..][..8 * len].fill(Bit::Absent);
     }
 
-    /// What is wrong with the bits of a row after a change.
+    /// Faults in the bits of a row after a change.
     fn faults(row: &RawRow, change: impl FnOnce(&mut BitRow)) -> Vec<(Reason, &'static str)> {
         let mut bits = bits_of(row);
         change(&mut bits);
@@ -458,11 +466,11 @@ mod tests {
                 .map(|bit| ['.', '0', '1'][*bit as usize])
                 .collect()
         };
-        // Version 4, five words, DSCP and ECN.
+        // Version 4, five words of header, DSCP and ECN.
         assert_eq!(text(&IPV4, 0, 16), "0100010110111010");
         assert_eq!(text(&IPV4, 158, 4), "11..");
         assert_eq!(text(&IPV6, 0, 320), ".".repeat(320));
-        // Six words, flags 0x902; the MSS option.
+        // Six words of header, flags 0x902; the MSS option.
         assert_eq!(text(&TCP, 96, 16), "0110100100000010");
         assert_eq!(text(&TCP, 160, 33), "00000010000001000000010110110100.");
         assert_eq!(row.delta_t, -7);

@@ -1,4 +1,5 @@
-//! The contract of the table: which decoded rows are packets. The others are counted, never repaired (the paper, C.1 and C.3).
+//! The contract of the table: which decoded rows are packets. Other rows are counted, never
+//! repaired (the paper, C.1 and C.3).
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,50 +11,51 @@ use super::{categorical, numeric};
 use crate::action::{Family, OptionProfiles, Proto};
 use crate::wire::{IPV4_HEADER, ip_proto};
 
-/// What a model says of a categorical column.
+/// Category that a model predicts for a categorical column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Category {
     /// The column is not active in this packet.
     NotApplicable,
     /// A value that the vocabulary lacks.
     Rare,
-    /// A value.
+    /// A value of the vocabulary.
     Value(Value),
 }
 
-/// A row as a model decodes it: one cell a column, each by itself.
+/// A row as a model decodes it: one cell a column, each on its own.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Candidate {
     /// Cells of the categorical columns, in the table's order.
     pub categories: [Category; CATEGORICAL],
-    /// Cells of the numeric columns, in the table's order and the field's units; rounded to the nearest integer when they are read.
+    /// Cells of the numeric columns, in the table's order and the field's units. Validation rounds
+    /// them to the nearest integer.
     pub numbers: [f64; NUMERIC],
 }
 
-/// Why a row is no packet.
+/// Why a row is not a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reason {
-    /// The column is active in this packet, but said not to be applicable.
+    /// The column is active in this packet, but was predicted not to be applicable.
     NotApplicable,
-    /// The value is one that the vocabulary lacks.
+    /// The predicted value is one that the vocabulary lacks.
     Rare,
-    /// The number is infinite or none.
+    /// The number is infinite or NaN.
     NotFinite,
     /// The header's field cannot hold the value.
     OutOfRange,
-    /// The address is not of the row's IP version.
+    /// The address does not have the row's IP version.
     AddressFamily,
     /// The dictionary of option layouts lacks the profile.
     UnknownProfile,
-    /// The headers and the payload exceed what the IP header's length field can tell.
+    /// The headers and the payload exceed what the IP header's length field can state.
     TooLong,
-    /// Some bits of a header are there, but not its whole fixed part. (Bit table.)
+    /// Some bits of a header are present, but not its whole fixed part. (Bit table.)
     PartialHeader,
-    /// Headers that exclude each other or the numbers that name them. (Bit table.)
+    /// Headers that exclude each other, or do not match the numbers that name them. (Bit table.)
     HeaderConflict,
-    /// A header's length field and the options that are there disagree. (Bit table.)
+    /// A header's length field and the options that are present disagree. (Bit table.)
     HeaderLength,
-    /// The length field tells less than the headers take. (Bit table.)
+    /// The length field states less than the headers take. (Bit table.)
     TooShort,
 }
 
@@ -91,16 +93,16 @@ impl Reason {
     }
 }
 
-/// What is wrong with one cell.
+/// A fault of one cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CellFault {
-    /// Why.
+    /// Why the cell is at fault.
     pub reason: Reason,
     /// Name of the column.
     pub column: &'static str,
 }
 
-/// A row that is no packet, with all that is wrong with it: at most one fault a column.
+/// A row that is not a packet, with all its faults: at most one a column.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct InvalidRow(pub Vec<CellFault>);
 
@@ -123,7 +125,7 @@ enum Cell {
 }
 
 impl Cell {
-    /// Writes the cell into a row.
+    /// Writes the cell into a row. An error says why the column cannot hold it.
     fn put(self, column: &Column, row: &mut RawRow) -> Result<(), Reason> {
         let value = match self {
             Cell::Category(Category::NotApplicable) => return Err(Reason::NotApplicable),
@@ -131,24 +133,25 @@ impl Cell {
             Cell::Category(Category::Value(value)) => value,
             Cell::Number(number) => Value::Number(integer(number)?),
         };
-        match column.set(row, value) {
-            true => Ok(()),
-            false => Err(Reason::OutOfRange),
+        if column.set(row, value) {
+            Ok(())
+        } else {
+            Err(Reason::OutOfRange)
         }
     }
 }
 
-/// The nearest integer, halves away from 0.
+/// The nearest integer; halves are rounded away from 0.
 pub(super) fn integer(number: f64) -> Result<i64, Reason> {
     if !number.is_finite() {
         return Err(Reason::NotFinite);
     }
-    // Saturates, far beyond any field.
+    // The conversion saturates, far beyond any field.
     i64::try_from(number.round() as i128).map_err(|_| Reason::OutOfRange)
 }
 
 impl Candidate {
-    /// What a model that loses nothing decodes.
+    /// The candidate of a model that loses nothing.
     pub fn of(row: &RawRow) -> Self {
         let block = row.block();
         let mut categories = [Category::NotApplicable; CATEGORICAL];
@@ -169,14 +172,15 @@ impl Candidate {
         }
     }
 
-    /// The row of a candidate that is a packet.
+    /// The row of the candidate, if it is a packet.
     ///
-    /// `ip_version` and `proto` select the columns that are active. What the others hold is not looked at: it cannot change the
-    /// packet, and nothing is imputed by that. ([`InvalidRows`] counts such leaks.)
+    /// `ip_version` and `proto` select the active columns. Cells of inactive columns are ignored:
+    /// they cannot change the packet, and so nothing is imputed. ([`InvalidRows`] counts such
+    /// leaks.)
     ///
     /// # Errors
-    /// If it is none, with all faults. Where `ip_version` or `proto` is at fault, no one knows which block is active, and none is
-    /// judged.
+    /// If the candidate is not a packet, with all faults. If `ip_version` or `proto` is at fault,
+    /// the active block is unknown, and none of the blocks is judged.
     pub fn validate(&self, profiles: &OptionProfiles) -> Result<RawRow, InvalidRow> {
         let mut row = RawRow::default();
         let mut faults: Vec<CellFault> = Vec::new();
@@ -199,13 +203,14 @@ impl Candidate {
             let further: Vec<CellFault> = further.filter(is_new).collect();
             faults.extend(further);
         }
-        match faults.is_empty() {
-            true => Ok(row),
-            false => Err(InvalidRow(faults)),
+        if faults.is_empty() {
+            Ok(row)
+        } else {
+            Err(InvalidRow(faults))
         }
     }
 
-    /// Whether a categorical column that is inactive in this packet holds a value all the same.
+    /// Whether a categorical column that is inactive in this packet nevertheless holds a value.
     pub fn leaks(&self, block: Proto) -> bool {
         let cells = self.categories.iter().zip(categorical());
         let mut inactive = cells.filter(|(_, column)| !column.active.covers(block));
@@ -227,17 +232,17 @@ impl Candidate {
     }
 }
 
-/// Whether `ip_version` and `proto` are sound, and so tell the row's block.
+/// Whether `ip_version` and `proto` are sound, and so determine the row's block.
 fn has_block(faults: &[CellFault]) -> bool {
     let mut columns = faults.iter().map(|fault| fault.column);
     !columns.any(|column| matches!(column, "ip_version" | "proto"))
 }
 
 impl RawRow {
-    /// Whether the row is a packet.
+    /// Checks that the row is a packet.
     ///
     /// # Errors
-    /// If it is none, with all faults.
+    /// If it is not a packet, with all faults.
     pub fn check(&self, profiles: &OptionProfiles) -> Result<(), InvalidRow> {
         match self.faults(profiles) {
             faults if faults.is_empty() => Ok(()),
@@ -259,7 +264,7 @@ impl RawRow {
             .collect()
     }
 
-    /// What is wrong with an active column.
+    /// The fault of an active column, if it has one.
     fn fault_of(&self, column: &Column, profiles: &OptionProfiles) -> Option<Reason> {
         let is_v6 = self.ip_version == Family::V6;
         let (reason, is_wrong) = match (column.name, column.get(self)) {
@@ -267,11 +272,11 @@ impl RawRow {
             (_, Value::Number(number)) if !column.has_room_for(number) => {
                 (Reason::OutOfRange, true)
             }
-            // IPv6 has no field for them.
+            // IPv6 has no field for flags and fragment offset.
             ("ip_flags" | "ip_frag_off", Value::Number(number)) => {
                 (Reason::OutOfRange, is_v6 && number != 0)
             }
-            // An extension header is no protocol, and the table has no column for what it says.
+            // An extension header is not a protocol, and the table has no column for its contents.
             ("proto", _) => (
                 Reason::OutOfRange,
                 is_v6 && ip_proto::is_extension(self.proto),
@@ -296,13 +301,14 @@ impl RawRow {
     }
 }
 
-/// Counts of a validation. A row counts once for each reason and for each column that it fails by.
+/// Counts of a validation. A row counts once for each reason and once for each column that it fails
+/// by.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InvalidRows {
     /// Rows judged.
     pub rows: u64,
-    /// Those of them that are no packets.
+    /// Rows that are not packets.
     pub invalid: u64,
     /// Valid rows in which an inactive categorical column holds a value.
     pub leaks: u64,
@@ -310,12 +316,13 @@ pub struct InvalidRows {
     columns: ColumnCounts,
 }
 
-/// Rows by reason, in the order of [`Reason::ALL`]. In JSON an object with the reasons' names.
+/// Rows by reason, in the order of [`Reason::ALL`]. In JSON an object with the names of the
+/// reasons.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(try_from = "BTreeMap<String, u64>", into = "BTreeMap<String, u64>")]
 struct ReasonCounts([u64; Reason::ALL.len()]);
 
-/// Rows by column, in the table's order. In JSON an object with the columns' names.
+/// Rows by column, in the table's order. In JSON an object with the names of the columns.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(try_from = "BTreeMap<String, u64>", into = "BTreeMap<String, u64>")]
 struct ColumnCounts([u64; COLUMNS.len()]);
@@ -356,7 +363,7 @@ pub(super) fn named<T>(
     names.into_iter().map(str::to_string).zip(values).collect()
 }
 
-/// The values of named ones, in the order of the names; the default where one is missing, an error where one is unknown.
+/// The values, in the order of `names`; a missing name gives the default, an unknown one an error.
 pub(super) fn by_name<T: Default, const N: usize>(
     names: impl IntoIterator<Item = &'static str>,
     mut values: BTreeMap<String, T>,
@@ -373,14 +380,14 @@ pub(super) fn by_name<T: Default, const N: usize>(
 }
 
 impl InvalidRows {
-    /// Validates a candidate and counts it. None if it is no packet.
+    /// Validates a candidate and counts it; `None` if it is not a packet.
     pub fn validate(&mut self, candidate: &Candidate, profiles: &OptionProfiles) -> Option<RawRow> {
         let row = self.count(candidate.validate(profiles))?;
         self.leaks += u64::from(candidate.leaks(row.block()));
         Some(row)
     }
 
-    /// Counts a row that was judged. None if it is no packet.
+    /// Counts a row that was judged; `None` if it is not a packet.
     pub fn count(&mut self, judged: Result<RawRow, InvalidRow>) -> Option<RawRow> {
         self.rows += 1;
         match judged {
@@ -415,7 +422,7 @@ impl InvalidRows {
         }
     }
 
-    /// Share of rows that are no packets; none without rows.
+    /// Share of rows that are not packets; `None` without rows.
     pub fn rate(&self) -> Option<f64> {
         (self.rows > 0).then(|| self.invalid as f64 / self.rows as f64)
     }
@@ -425,7 +432,7 @@ impl InvalidRows {
         Reason::ALL.into_iter().zip(self.reasons.0)
     }
 
-    /// Rows by the column that is at fault, in the table's order.
+    /// Rows by the column at fault, in the table's order.
     pub fn by_column(&self) -> impl Iterator<Item = (&'static str, u64)> {
         COLUMNS.iter().map(|column| column.name).zip(self.columns.0)
     }
@@ -615,7 +622,7 @@ mod tests {
         let mut sum = counts.clone();
         sum.merge(&counts);
         assert_eq!((sum.rows, sum.invalid, sum.rate()), (2, 2, Some(1.0)));
-        // A row of two rare cells is one row.
+        // A row with two rare cells counts as one row.
         let by_reason: Vec<(Reason, u64)> = sum.by_reason().filter(|(_, n)| *n > 0).collect();
         assert_eq!(by_reason, [(Reason::Rare, 2)]);
         let by_column: Vec<(&str, u64)> = sum.by_column().filter(|(_, n)| *n > 0).collect();

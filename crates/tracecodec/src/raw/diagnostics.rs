@@ -1,5 +1,6 @@
-//! What a decoded table is worth before it is rendered (the paper, C.1, C.4 and Table 9): rows that are no packets, and of the others
-//! how many categories are right and how far numbers are off.
+//! Quality of a decoded table before it is rendered (the paper, C.1, C.4 and Table 9): how many
+//! rows are not packets and, in the others, how many categories are right and how far numbers are
+//! off.
 
 use std::collections::BTreeMap;
 use std::num::ParseIntError;
@@ -11,18 +12,18 @@ use super::schema::{CATEGORICAL, Column, NUMERIC, RawRow, Value};
 use super::{categorical, numeric};
 use crate::action::OptionProfiles;
 
-/// Cells of a categorical column that are active in the reference, in valid rows.
+/// Counts of a categorical column's cells that are active in the reference, in valid rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(from = "JsonMatches", into = "JsonMatches")]
 pub struct Matches {
-    /// Cells.
+    /// Active cells.
     pub active: u64,
-    /// Those of them that are decoded exactly.
+    /// Active cells that are decoded exactly.
     pub correct: u64,
 }
 
 impl Matches {
-    /// Share of the cells that are right; none without cells.
+    /// Share of the cells that are decoded exactly; `None` without cells.
     pub fn accuracy(&self) -> Option<f64> {
         (self.active > 0).then(|| self.correct as f64 / self.active as f64)
     }
@@ -33,18 +34,19 @@ impl Matches {
     }
 }
 
-/// Cells of a numeric column that are active in the reference, in valid rows.
+/// Errors of a numeric column's cells that are active in the reference, in valid rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(try_from = "JsonDeviations", into = "JsonDeviations")]
 pub struct Deviations {
-    /// Cells.
+    /// Active cells.
     pub active: u64,
-    /// Sum of the absolute errors, in the field's units. An integer, so that no order of merging changes it.
+    /// Sum of the absolute errors, in the field's units. As an integer, it does not depend on the
+    /// order of merging.
     pub sum: u128,
 }
 
 impl Deviations {
-    /// Mean absolute error, in the field's units; none without cells.
+    /// Mean absolute error, in the field's units; `None` without cells.
     pub fn mean(&self) -> Option<f64> {
         (self.active > 0).then(|| self.sum as f64 / self.active as f64)
     }
@@ -55,7 +57,8 @@ impl Deviations {
     }
 }
 
-/// Decoded rows against their references. Sums, so that those of parts merge to those of the whole.
+/// Decoded rows compared with their references. All figures are sums, so that those of parts merge
+/// to those of the whole.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(try_from = "Json", into = "Json")]
 pub struct Diagnostics {
@@ -65,8 +68,9 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
-    /// Judges a decoded row and, if it is a packet, compares it with its reference, whose `tcp_opt_profile` is of the same dictionary.
-    /// Returns the row to render; none if it is no packet.
+    /// Judges a decoded row and, if it is a packet, compares it with its reference. The
+    /// `tcp_opt_profile` of both refers to `profiles`. Returns the row to render; `None` if it is
+    /// not a packet.
     pub fn add(
         &mut self,
         reference: &RawRow,
@@ -78,7 +82,8 @@ impl Diagnostics {
         Some(row)
     }
 
-    /// The same for a row that was judged already, as those of the bit table are when they are read.
+    /// Compares a row that was judged already, as rows of the bit table are when they are read.
+    /// Returns the row to render; `None` if it is not a packet.
     pub fn add_judged(
         &mut self,
         reference: &RawRow,
@@ -89,7 +94,8 @@ impl Diagnostics {
         Some(row)
     }
 
-    /// Compares the cells that are active in the reference. One that is not active in the decoded row is no category, and the number 0.
+    /// Compares the cells that are active in the reference. If a cell is not active in the decoded
+    /// row, it counts as a wrong category or as the number 0.
     fn compare(&mut self, reference: &RawRow, decoded: &RawRow) {
         let (block, decoded_block) = (reference.block(), decoded.block());
         let columns = categorical().zip(&mut self.categorical);
@@ -103,9 +109,10 @@ impl Diagnostics {
         }
         let columns = numeric().zip(&mut self.numeric);
         for (column, deviations) in columns.filter(|(column, _)| column.active.covers(block)) {
-            let decoded = match column.active.covers(decoded_block) {
-                true => number(column, decoded),
-                false => 0,
+            let decoded = if column.active.covers(decoded_block) {
+                number(column, decoded)
+            } else {
+                0
             };
             deviations.merge(&Deviations {
                 active: 1,
@@ -114,7 +121,7 @@ impl Diagnostics {
         }
     }
 
-    /// Adds those of other rows.
+    /// Adds the diagnostics of other rows.
     pub fn merge(&mut self, other: &Self) {
         self.rows.merge(&other.rows);
         for (matches, more) in self.categorical.iter_mut().zip(&other.categorical) {
@@ -125,7 +132,7 @@ impl Diagnostics {
         }
     }
 
-    /// Rows judged, and why those that are no packets are none.
+    /// Counts of the rows judged, and of the reasons why rows are not packets.
     pub fn rows(&self) -> &InvalidRows {
         &self.rows
     }
@@ -140,14 +147,14 @@ impl Diagnostics {
         names(numeric()).zip(&self.numeric)
     }
 
-    /// All categorical cells: the paper's "Cat acc." is their accuracy.
+    /// Counts of all categorical cells, whose accuracy is the paper's "Cat acc.".
     pub fn matches(&self) -> Matches {
         let mut all = Matches::default();
         self.categorical.iter().for_each(|part| all.merge(part));
         all
     }
 
-    /// All numeric cells, whatever their units: the paper's "Num err." is their mean.
+    /// Errors of all numeric cells, whatever their units; their mean is the paper's "Num err.".
     pub fn deviations(&self) -> Deviations {
         let mut all = Deviations::default();
         self.numeric.iter().for_each(|part| all.merge(part));
@@ -163,7 +170,8 @@ fn number(column: &Column, row: &RawRow) -> i64 {
     }
 }
 
-/// Diagnostics in JSON: counts and sums, which are read again, and figures made of them, which are not.
+/// Diagnostics in JSON: counts and sums, which are read again, and figures derived from them, which
+/// are not.
 #[derive(Serialize, Deserialize)]
 struct Json {
     rows: InvalidRows,
@@ -188,7 +196,7 @@ struct JsonMatches {
 #[derive(Serialize, Deserialize)]
 struct JsonDeviations {
     active: u64,
-    /// In digits: sums of times outgrow the numbers that readers of JSON keep exactly.
+    /// Written in digits: sums of times outgrow the numbers that JSON readers keep exactly.
     sum: String,
     #[serde(skip_deserializing)]
     mean: Option<f64>,
@@ -269,7 +277,8 @@ mod tests {
     use crate::raw::{Category, Reason};
     use crate::wire::ip_proto;
 
-    /// Adds the example of `docs/metrics.md`: four datagrams, of which the fourth is decoded as no packet.
+    /// Adds the example of `docs/metrics.md`: four datagrams, the fourth of which is not decoded as
+    /// a packet.
     fn add_example(diagnostics: &mut Diagnostics) {
         let reference = RawRow {
             delta_t: 1_000,
@@ -368,7 +377,7 @@ mod tests {
         let of = columns(diagnostics.by_number());
         assert_eq!(of["tcp_seq"].sum, u32::MAX.into());
         let of = columns(diagnostics.by_category());
-        // Both are 0, but the datagram has none.
+        // Both are 0, but the datagram has no such column.
         assert_eq!(of["tcp_flags"].accuracy(), Some(0.0));
     }
 
@@ -419,7 +428,7 @@ mod tests {
             delta_t,
             ..RawRow::default()
         };
-        // More than 64 bits.
+        // The sum needs more than 64 bits.
         for _ in 0..2 {
             diagnostics.add_judged(&row(past), Ok(row(future)));
         }

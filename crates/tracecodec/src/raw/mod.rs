@@ -1,8 +1,8 @@
-//! The raw packet table: concrete header fields, one row a packet, and the renderer that makes packets of rows (the paper,
-//! Appendix C). Codecs of generic tables are measured on it.
+//! The raw packet table: concrete header fields, one row a packet, and the renderer that turns rows
+//! into packets (the paper, Appendix C). Codecs of generic tables are measured on it.
 //!
-//! A row knows its packet alone. So nothing here knows flows, connections or the compiler: a row is rendered as it is, or it is
-//! invalid and counted, and no state repairs it.
+//! A row describes its packet alone, so nothing here uses flows, connections or the compiler. A row
+//! is rendered as it is, or it is invalid and counted; no state repairs it.
 //!
 //! ```
 //! use tracecodec::pcap::{LinkType, Packet, Timestamp};

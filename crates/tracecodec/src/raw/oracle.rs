@@ -1,4 +1,5 @@
-//! The oracle of the raw packet tables: rows, and packets of them, with nothing learned in between (the paper, C.5).
+//! The oracle of the raw packet tables: packets to rows and back, with nothing learned in between
+//! (the paper, C.5).
 
 use super::bits::BitRow;
 use super::render::{Payload, Renderer};
@@ -7,17 +8,18 @@ use super::table::{RowCounts, RowReader};
 use crate::action::OptionProfiles;
 use crate::pcap::Packet;
 
-/// Takes the packets of one trace through a table. What differs then is what the table does not hold.
+/// Takes the packets of one trace through a table. Differences in the output are what the table
+/// does not keep.
 pub struct RawOracle {
     schema: Schema,
     reader: RowReader,
     payload: Payload,
-    /// Starts with the first row.
+    /// Renderer, created with the first row.
     renderer: Option<Renderer>,
 }
 
 impl RawOracle {
-    /// An oracle for one trace, with a dictionary of its own.
+    /// An oracle for one trace, with an empty dictionary of option layouts.
     pub fn new(schema: Schema, payload: Payload) -> Self {
         Self {
             schema,
@@ -27,7 +29,7 @@ impl RawOracle {
         }
     }
 
-    /// Takes a packet through the table. None if it is out of scope.
+    /// Takes a packet through the table; `None` if the packet is out of scope.
     pub fn step(&mut self, packet: &Packet<'_>) -> Option<Packet<'_>> {
         let mut row = self.reader.read(packet).ok()?;
         let profiles = self.reader.profiles_mut();
@@ -42,7 +44,7 @@ impl RawOracle {
         Some(rendered.expect("the headers of a packet in scope are those of a packet"))
     }
 
-    /// Counts of the reading.
+    /// Counts of the packets and rows read.
     pub fn counts(&self) -> &RowCounts {
         self.reader.counts()
     }

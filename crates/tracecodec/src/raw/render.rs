@@ -1,8 +1,9 @@
-//! Rows of the raw packet table to packets, by what each row says (the paper, C.3).
+//! Rows of the raw packet table to packets, by the values in each row (the paper, C.3).
 //!
-//! Lengths and checksums are computed from the row. What neither the row nor they determine is the same in every packet: MAC
-//! addresses, IPv4 identification, flow label, urgent pointer, timestamps and SACK edges of TCP options, identifier and sequence
-//! number of an echo are constants. Nothing is counted up or looked up in earlier rows but the time.
+//! Lengths and checksums are computed from the row. Everything that the row does not determine is
+//! constant: MAC addresses, IPv4 identification, flow label, urgent pointer, timestamps and SACK
+//! edges of TCP options, identifier and sequence number of an echo. Only the time depends on
+//! earlier rows.
 
 use std::net::IpAddr;
 
@@ -12,16 +13,17 @@ use crate::action::{Family, OptionProfiles, Proto};
 use crate::pcap::{LinkType, Packet, Timestamp};
 use crate::wire::{IPV4_HEADER, TCP_HEADER, checksum, ethertype, field, icmp, ip_proto};
 
-/// Destination and source of every frame: locally administered.
+/// Destination and source address of every frame, both locally administered.
 const MACS: [u8; 12] = *b"\x02TC\x00\x00\x02\x02TC\x00\x00\x01";
 
-/// What payload the packets carry. Lengths on the wire stay.
+/// Payload of the packets. Lengths on the wire do not depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Payload {
-    /// Zeros. None in ICMP messages other than echo and in packets of other protocols: they would be malformed there.
+    /// Zeros; but no bytes in ICMP messages other than echo and in packets of other protocols,
+    /// which zeros would make malformed.
     #[default]
     Zeros,
-    /// None: the capture ends after the headers.
+    /// No payload bytes: the captured bytes end after the headers.
     Absent,
 }
 
@@ -34,7 +36,7 @@ pub struct Renderer {
 }
 
 impl Renderer {
-    /// A renderer. The first row's `delta_t` counts from the trace's epoch.
+    /// A renderer. The first row's `delta_t` counts from `epoch`.
     pub fn new(payload: Payload, epoch: Timestamp) -> Self {
         Self {
             payload,
@@ -43,10 +45,11 @@ impl Renderer {
         }
     }
 
-    /// The packet of a row, whose `tcp_opt_profile` means what the dictionary says. Its bytes live until the next call.
+    /// The packet of a row, whose `tcp_opt_profile` refers to `profiles`. The packet's bytes live
+    /// until the next call.
     ///
     /// # Errors
-    /// If the row is no packet. It leaves no trace: the time does not go on.
+    /// If the row is not a packet. The renderer, and so its time, is then unchanged.
     pub fn render(
         &mut self,
         row: &RawRow,
@@ -71,14 +74,14 @@ impl Renderer {
     }
 }
 
-/// The options area: the layout as it is, and so zeros where values vary within a connection.
+/// The options area: the bytes of the layout, in which values that vary within a connection are 0.
 fn options<'a>(row: &RawRow, profiles: &'a OptionProfiles) -> &'a [u8] {
     profiles
         .layout(row.tcp_opt_profile)
         .map_or(&[], |layout| layout.bytes())
 }
 
-/// Whether any bytes may stand in the payload.
+/// Whether the payload may have any bytes without being malformed.
 fn has_free_payload(row: &RawRow) -> bool {
     match row.block() {
         Proto::Tcp | Proto::Udp => true,
@@ -92,14 +95,15 @@ fn emit_ethernet(row: &RawRow, frame: &mut Vec<u8>) {
     frame.extend(ethertype::ip(row.ip_version).to_be_bytes());
 }
 
-/// Appends the IP and transport headers of a valid row. Lengths and checksums are those of the packet with a payload of zeros.
+/// Appends the IP and transport headers of a valid row. Lengths and checksums assume a payload of
+/// zeros.
 pub(super) fn emit_headers(row: &RawRow, profiles: &OptionProfiles, frame: &mut Vec<u8>) {
     let len = row.header_len(profiles) + usize::from(row.payload_len);
     emit_ip(row, len, frame);
     emit_transport(row, len, profiles, frame);
 }
 
-/// Appends the IP header of a packet with this many bytes after it.
+/// Appends the IP header of a packet with `len` bytes after it.
 fn emit_ip(row: &RawRow, len: usize, frame: &mut Vec<u8>) {
     let tos = row.dscp << 2 | row.ecn;
     let start = frame.len();
@@ -108,7 +112,7 @@ fn emit_ip(row: &RawRow, len: usize, frame: &mut Vec<u8>) {
             let total_len = (IPV4_HEADER + len) as u16;
             let fragment = u16::from(row.ip_flags) << 13 | row.ip_frag_off;
             frame.extend([0x45, tos]);
-            // The identification is 0: a count would be state.
+            // The identification is 0: a count would need state.
             for word in [total_len, 0, fragment] {
                 frame.extend(word.to_be_bytes());
             }
@@ -135,7 +139,8 @@ fn emit_addresses(row: &RawRow, frame: &mut Vec<u8>) {
     }
 }
 
-/// Appends the transport header of a packet with this many bytes from there on. The frame ends with the IP header.
+/// Appends the transport header of a packet that has `len` bytes from there on. The frame ends with
+/// the IP header.
 fn emit_transport(row: &RawRow, len: usize, profiles: &OptionProfiles, frame: &mut Vec<u8>) {
     let pseudo = pseudo_header_sum(row, len, frame);
     let start = frame.len();
@@ -156,7 +161,7 @@ fn emit_transport(row: &RawRow, len: usize, profiles: &OptionProfiles, frame: &m
         }
         Proto::Other => return,
     };
-    // The payload is zeros, which add nothing.
+    // The payload is zeros, which add nothing to the sum.
     let header = &mut frame[start..];
     let sum = pseudo + checksum::sum(header);
     checksum::put(header, checksum_at, sum);
@@ -174,8 +179,8 @@ fn emit_tcp(row: &RawRow, options: &[u8], frame: &mut Vec<u8>) {
     frame.extend(options);
 }
 
-/// Sum over the pseudo-header (RFC 9293 section 3.1, RFC 8200 section 8.1), whose addresses end the frame; 0 for ICMP over IPv4,
-/// which has none.
+/// Sum over the pseudo-header (RFC 9293 section 3.1, RFC 8200 section 8.1), whose addresses end the
+/// frame; 0 for ICMP over IPv4, which has no pseudo-header.
 fn pseudo_header_sum(row: &RawRow, len: usize, frame: &[u8]) -> u32 {
     let addresses = match row.ip_version {
         Family::V4 => 2 * 4,
@@ -223,7 +228,7 @@ mod tests {
         (row, profiles)
     }
 
-    /// Sum over a packet's transport part with its pseudo-header: all ones if the checksum is right.
+    /// Sum over a packet's transport part and pseudo-header: all ones if the checksum is right.
     fn verify(data: &[u8], proto: u8) -> u32 {
         let (addresses, transport) = match data[14] >> 4 {
             4 => (&data[26..34], &data[34..]),

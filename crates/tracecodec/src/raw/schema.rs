@@ -8,14 +8,14 @@ use crate::action::{Family, OptionProfiles, Proto};
 use crate::choice::Choice;
 use crate::wire::{self, ip_proto};
 
-/// How a row is held between reading and rendering.
+/// Schema of the rows between reading and rendering.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Schema {
-    /// Header fields, a column each.
+    /// The column table: one column a header field.
     #[default]
     Columns,
-    /// The bits of the headers.
+    /// The bit table: the bits of the headers.
     Bits,
 }
 
@@ -28,14 +28,16 @@ impl Choice for Schema {
     ];
 }
 
-/// One packet as its headers tell it. Fields that [`COLUMNS`] calls inactive for the packet are 0.
+/// One packet as its headers describe it. Fields that [`COLUMNS`] calls inactive for the packet are
+/// 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RawRow {
-    /// Time since the previous row of the trace, in nanoseconds; negative where the capture steps back.
+    /// Time since the previous row of the trace, in nanoseconds; negative if the capture steps
+    /// back.
     pub delta_t: i64,
     /// IP version.
     pub ip_version: Family,
-    /// IP protocol number, in IPv6 the one behind the extension headers.
+    /// IP protocol number; in IPv6 the one after the extension headers.
     pub proto: u8,
     /// Source address.
     pub src_ip: IpAddr,
@@ -51,7 +53,8 @@ pub struct RawRow {
     pub ip_flags: u8,
     /// Fragment offset in units of 8 bytes, 13 bits.
     pub ip_frag_off: u16,
-    /// Bytes after the TCP header, after the 8 bytes of UDP or ICMP header, or after the IP header of any other packet.
+    /// Bytes after the TCP header, after the 8 bytes of a UDP or ICMP header, or after the IP
+    /// header of any other packet.
     pub payload_len: u16,
     /// TCP source port.
     pub tcp_sport: u16,
@@ -59,7 +62,7 @@ pub struct RawRow {
     pub tcp_dport: u16,
     /// Sequence number.
     pub tcp_seq: u32,
-    /// Acknowledgment number field, with or without the ACK flag.
+    /// Acknowledgment number field, whether or not the ACK flag is set.
     pub tcp_ack: u32,
     /// All twelve flag bits.
     pub tcp_flags: u16,
@@ -78,7 +81,7 @@ pub struct RawRow {
 }
 
 impl Default for RawRow {
-    /// Zeros throughout, and so an IPv4 packet of protocol 0.
+    /// A row of zeros, which is an IPv4 packet of protocol 0.
     fn default() -> Self {
         let unspecified = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
         Self {
@@ -109,7 +112,8 @@ impl Default for RawRow {
 }
 
 impl RawRow {
-    /// The block of columns that `ip_version` and `proto` select: ICMP over IPv6 and ICMPv6 over IPv4 have none.
+    /// The block of columns that `ip_version` and `proto` select. ICMP over IPv6 and ICMPv6 over
+    /// IPv4 count as other protocols, which have no columns of their own.
     pub fn block(&self) -> Proto {
         match self.proto {
             ip_proto::TCP => Proto::Tcp,
@@ -129,26 +133,26 @@ impl RawRow {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Value {
-    /// A number, also where it only names something.
+    /// A number, even if it only names something.
     Number(i64),
     /// An address.
     Address(IpAddr),
 }
 
-/// What a column holds.
+/// Kind of a column's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ColumnKind {
     /// A quantity, with an order and distances.
     Numeric,
-    /// An address: a category of many.
+    /// An address: a category with many values.
     Address,
-    /// A port: a category of many.
+    /// A port: a category with many values.
     Port,
     /// Any other category.
     Class,
 }
 
-/// For which packets a column is active.
+/// Packets for which a column is active.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Active {
     /// Every packet.
@@ -157,7 +161,7 @@ pub enum Active {
     Tcp,
     /// UDP packets.
     Udp,
-    /// ICMP packets over IPv4, ICMPv6 packets over IPv6.
+    /// ICMP packets over IPv4 and ICMPv6 packets over IPv6.
     Icmp,
 }
 
@@ -174,7 +178,7 @@ impl Active {
     }
 }
 
-/// How a column's value lies in a row.
+/// How a row holds a column's value.
 #[derive(Clone, Copy)]
 enum Field {
     Number {
@@ -189,13 +193,13 @@ enum Field {
 
 /// One column of the table.
 pub struct Column {
-    /// Name, the paper's.
+    /// Name, as in the paper.
     pub name: &'static str,
-    /// What it holds.
+    /// Kind of its values.
     pub kind: ColumnKind,
-    /// Packets for which it has a meaning.
+    /// Packets for which the column has a meaning.
     pub active: Active,
-    /// Least and largest number that the header's field can hold; none for addresses.
+    /// Least and largest number that the header's field can hold; `None` for addresses.
     pub range: Option<(i64, i64)>,
     /// One line for the format document.
     pub doc: &'static str,
@@ -203,12 +207,12 @@ pub struct Column {
 }
 
 impl Column {
-    /// Whether it is one of the [`CATEGORICAL`] columns.
+    /// Whether the column is one of the [`CATEGORICAL`] columns.
     pub const fn is_categorical(&self) -> bool {
         !matches!(self.kind, ColumnKind::Numeric)
     }
 
-    /// The row's value.
+    /// The column's value in a row.
     pub fn get(&self, row: &RawRow) -> Value {
         match self.field {
             Field::Number { get, .. } => Value::Number(get(row)),
@@ -216,19 +220,20 @@ impl Column {
         }
     }
 
-    /// Whether the header's field can hold a number.
+    /// Whether the header's field can hold `number`.
     pub fn has_room_for(&self, number: i64) -> bool {
         self.range
             .is_some_and(|(least, most)| (least..=most).contains(&number))
     }
 
-    /// Sets the row's value. False, and the row is not to be used, if the column cannot hold it.
+    /// Sets the column's value in a row. Returns false if the column cannot hold the value; the row
+    /// must then not be used.
     #[must_use]
     pub fn set(&self, row: &mut RawRow, value: Value) -> bool {
         match (self.field, value) {
             (Field::Number { get, set }, Value::Number(number)) => {
                 set(row, number);
-                // What does not fit into the field's type reads back as something else.
+                // A number that does not fit into the field's type reads back as another number.
                 self.has_room_for(number) && get(row) == number
             }
             (Field::Address { set, .. }, Value::Address(address)) => {
@@ -276,18 +281,19 @@ const fn address(
 use Active::{Always, Icmp, Tcp, Udp};
 use ColumnKind::{Class, Numeric, Port};
 
-/// Values of so many bits.
+/// Range of a field of `bits` bits.
 const fn bits(bits: u32) -> (i64, i64) {
     (0, (1 << bits) - 1)
 }
 
-/// Any time step.
+/// Range of a time step: any.
 const TIME: (i64, i64) = (i64::MIN, i64::MAX);
 
-/// What the dictionary of layouts can number.
+/// Range of the profiles that the dictionary of layouts can number.
 const PROFILES: (i64, i64) = (0, OptionProfiles::CAPACITY as i64 - 1);
 
-/// The table's columns, in the paper's order. `ip_version` and `proto` precede the columns whose activity depends on them.
+/// The table's columns, in the paper's order. `ip_version` and `proto` come before the columns
+/// whose activity depends on them.
 #[rustfmt::skip]
 pub const COLUMNS: &[Column] = &[
     number("delta_t", (Numeric, Always, TIME), |r| r.delta_t, |r, v| r.delta_t = v,
@@ -363,7 +369,7 @@ pub fn numeric() -> impl Iterator<Item = &'static Column> {
 mod tests {
     use super::*;
 
-    /// A row of the packets for which a column is active.
+    /// A row of a packet for which a column is active.
     fn row_of(active: Active) -> RawRow {
         let proto = match active {
             Active::Always => ip_proto::EXPERIMENT,

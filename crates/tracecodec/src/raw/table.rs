@@ -7,26 +7,27 @@ use crate::action::OptionProfiles;
 use crate::pcap::{Packet, Steps, Timestamp};
 use crate::wire::{self, Headers, SkipReason, TcpHeader, Transport, ip_proto};
 
-/// Counts of a reading.
+/// Counts of the packets read into a table.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RowCounts {
     /// Packets read.
     pub packets: u64,
-    /// Packets out of scope, by reason. The scope is that of actions.
+    /// Packets out of scope, by reason. Actions have the same scope.
     pub skipped: BTreeMap<SkipReason, u64>,
-    /// TCP packets whose option layout the dictionary lacks and has no room for: only its length is kept.
+    /// TCP packets whose option layout the dictionary neither has nor has room for; only the
+    /// layout's length is kept.
     pub unknown_layouts: u64,
-    /// Packets with IPv4 options or IPv6 extension headers, which the table has no column for.
+    /// Packets with IPv4 options or IPv6 extension headers, for which the table has no column.
     pub lost_extensions: u64,
 }
 
 impl RowCounts {
-    /// Rows made.
+    /// Rows read.
     pub fn rows(&self) -> u64 {
         self.packets - self.skipped.values().sum::<u64>()
     }
 
-    /// Adds those of another trace.
+    /// Adds the counts of another trace.
     pub fn merge(&mut self, more: &Self) {
         self.packets += more.packets;
         for (&reason, count) in &more.skipped {
@@ -37,7 +38,8 @@ impl RowCounts {
     }
 }
 
-/// Reads rows off packets, one by one. It remembers the time of the latest packet and nothing else.
+/// Reads packets into rows, one by one. It remembers the time of the latest packet and nothing
+/// else.
 #[derive(Debug, Default)]
 pub struct RowReader {
     profiles: OptionProfiles,
@@ -46,7 +48,7 @@ pub struct RowReader {
 }
 
 impl RowReader {
-    /// A reader for one trace, with a dictionary of option layouts that it may add to.
+    /// A reader for one trace, with a dictionary of option layouts that may grow.
     pub fn new(profiles: OptionProfiles) -> Self {
         Self {
             profiles,
@@ -57,7 +59,7 @@ impl RowReader {
     /// The row of a packet.
     ///
     /// # Errors
-    /// The reason why it is out of scope; it is counted.
+    /// The reason why the packet is out of scope; it is counted.
     pub fn read(&mut self, packet: &Packet<'_>) -> Result<RawRow, SkipReason> {
         self.counts.packets += 1;
         match wire::parse(packet) {
@@ -74,17 +76,17 @@ impl RowReader {
         self.steps.epoch()
     }
 
-    /// The dictionary as it is now.
+    /// The dictionary of option layouts, with everything learned so far.
     pub fn profiles(&self) -> &OptionProfiles {
         &self.profiles
     }
 
-    /// The dictionary, to read the same trace's rows of another table with.
+    /// The dictionary, for reading rows of another table of this trace.
     pub(super) fn profiles_mut(&mut self) -> &mut OptionProfiles {
         &mut self.profiles
     }
 
-    /// The dictionary, for the next trace.
+    /// The dictionary, to be used for the next trace.
     pub fn into_profiles(self) -> OptionProfiles {
         self.profiles
     }

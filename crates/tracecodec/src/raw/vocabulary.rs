@@ -1,4 +1,5 @@
-//! Vocabularies of the categorical columns: the values that a model knows. All others are [`Category::Rare`] to it.
+//! Vocabularies of the categorical columns: the values that a model knows. Any other value is
+//! [`Category::Rare`].
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -11,15 +12,15 @@ use super::contract::{Candidate, Category};
 use super::schema::{CATEGORICAL, Column, ColumnKind, RawRow, Value};
 use crate::error::Error;
 
-/// Which values a vocabulary keeps.
+/// Which values of the training data a vocabulary keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct VocabularyPolicy {
-    /// Rows of the training data that a value must stand in.
+    /// Rows of the training data in which a value must occur.
     pub min_count: u64,
-    /// Most addresses of a column.
+    /// Largest number of addresses of a column.
     pub addresses: usize,
-    /// Most ports of a column.
+    /// Largest number of ports of a column.
     pub ports: usize,
 }
 
@@ -34,7 +35,7 @@ impl Default for VocabularyPolicy {
 }
 
 impl VocabularyPolicy {
-    /// Most values of a column; those of a class are few.
+    /// Largest number of values of a column; there is no limit for classes, which are few.
     fn capacity(&self, kind: ColumnKind) -> usize {
         match kind {
             ColumnKind::Address => self.addresses,
@@ -44,12 +45,13 @@ impl VocabularyPolicy {
     }
 }
 
-/// How often each value of each categorical column stands in rows in which the column is active. Counts merge.
+/// How often each value of each categorical column occurs in rows in which the column is active.
+/// Counts merge.
 #[derive(Debug, Clone, Default)]
 pub struct ValueCounts([HashMap<Value, u64>; CATEGORICAL]);
 
 impl ValueCounts {
-    /// Counts a row.
+    /// Counts the values of a row.
     pub fn add(&mut self, row: &RawRow) {
         let block = row.block();
         for (counts, column) in self.0.iter_mut().zip(categorical()) {
@@ -70,7 +72,8 @@ impl ValueCounts {
 
 /// The values of one column that a model knows, most frequent first.
 ///
-/// Codes number what a model may say of the column: 0 is [`Category::NotApplicable`], 1 is [`Category::Rare`], the values follow.
+/// Codes number the categories that a model may predict for the column: 0 is
+/// [`Category::NotApplicable`], 1 is [`Category::Rare`], the values follow.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ColumnVocabulary {
     values: Vec<Value>,
@@ -83,17 +86,17 @@ const NOT_APPLICABLE: u32 = 0;
 /// Code of [`Category::Rare`].
 const RARE: u32 = 1;
 
-/// Codes before the first value's.
+/// Number of codes before the first value's.
 const RESERVED: u32 = 2;
 
 impl ColumnVocabulary {
-    /// These values, of which none may occur twice.
+    /// A vocabulary of these values, none of which may occur twice.
     fn new(values: Vec<Value>) -> Self {
         let codes = values.iter().copied().zip(RESERVED..).collect();
         Self { values, codes }
     }
 
-    /// The most frequent values, by count descending, then by value.
+    /// A vocabulary of the most frequent values, by count descending, then by value.
     fn of(counts: &HashMap<Value, u64>, min_count: u64, capacity: usize) -> Self {
         let frequent = counts.iter().filter(|(_, count)| **count >= min_count);
         let mut frequent: Vec<(Reverse<u64>, Value)> = frequent
@@ -109,12 +112,12 @@ impl ColumnVocabulary {
         &self.values
     }
 
-    /// Number of codes.
+    /// Number of codes, which is one more than the largest code.
     pub fn size(&self) -> u32 {
         RESERVED + self.values.len() as u32
     }
 
-    /// The code of a category; an unknown value's is that of [`Category::Rare`].
+    /// The code of a category; for an unknown value, the code of [`Category::Rare`].
     pub fn encode(&self, category: Category) -> u32 {
         match category {
             Category::NotApplicable => NOT_APPLICABLE,
@@ -123,7 +126,7 @@ impl ColumnVocabulary {
         }
     }
 
-    /// The category of a code; none beyond [`size`](Self::size).
+    /// The category of a code; `None` if the code is not below [`size`](Self::size).
     pub fn decode(&self, code: u32) -> Option<Category> {
         match code {
             NOT_APPLICABLE => Some(Category::NotApplicable),
@@ -135,7 +138,7 @@ impl ColumnVocabulary {
         }
     }
 
-    /// Share of the counted rows whose value is known; none if there are no rows.
+    /// Share of the counted rows whose value is known; `None` if there are no rows.
     fn coverage(&self, counts: &HashMap<Value, u64>) -> Option<f64> {
         let total: u64 = counts.values().sum();
         let known = self.values.iter().filter_map(|value| counts.get(value));
@@ -143,7 +146,8 @@ impl ColumnVocabulary {
     }
 }
 
-/// One vocabulary for each categorical column, in the table's order. In JSON an object from column names to values.
+/// One vocabulary for each categorical column, in the table's order. In JSON an object from column
+/// names to values.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(
     try_from = "BTreeMap<String, Vec<Value>>",
@@ -177,7 +181,7 @@ impl Vocabularies {
         codes
     }
 
-    /// Cells of a row's codes; none if a vocabulary has no such code.
+    /// Cells of a row's codes; `None` if a vocabulary has no such code.
     pub fn decode(&self, codes: &[u32; CATEGORICAL]) -> Option<[Category; CATEGORICAL]> {
         let mut categories = [Category::Rare; CATEGORICAL];
         for (category, (vocabulary, code)) in categories.iter_mut().zip(self.0.iter().zip(codes)) {
@@ -186,13 +190,15 @@ impl Vocabularies {
         Some(categories)
     }
 
-    /// Whether all values of a row are known. The share of other rows is the least share of invalid ones that a model can have.
+    /// Whether all values of a row are known. The share of rows that are not covered is the least
+    /// share of invalid rows that a model can reach.
     pub fn covers(&self, row: &RawRow) -> bool {
         let codes = self.encode(&Candidate::of(row).categories);
         !codes.contains(&RARE)
     }
 
-    /// Share of the counted rows whose value is known, by column, in the table's order; none where the column is active in no row.
+    /// Share of the counted rows whose value is known, by column, in the table's order; `None` if
+    /// the column is active in no row.
     pub fn coverage(
         &self,
         counts: &ValueCounts,
@@ -252,7 +258,7 @@ mod tests {
     use super::*;
     use crate::wire::ip_proto;
 
-    /// A UDP datagram from this host and to this port.
+    /// A UDP datagram from host `host` to port `port`.
     fn row(host: u8, port: u16) -> RawRow {
         RawRow {
             proto: ip_proto::UDP,

@@ -1,4 +1,4 @@
-//! What is in a shard: read back from its file, so that the manifest tells of the bytes that are there.
+//! Census of a shard, read back from its file, so that the manifest describes the written bytes.
 
 use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
@@ -51,7 +51,7 @@ struct Counter {
 
 impl Counter {
     fn add(&mut self, packet: &Packet<'_>) {
-        // The sharder wrote only what parses.
+        // The sharder wrote only frames that parse.
         let Ok(headers) = wire::parse(packet) else {
             return;
         };
@@ -84,7 +84,7 @@ impl Counter {
     }
 }
 
-/// Most spans that hold one point in time; both their ends belong to them.
+/// Largest number of spans that share a point in time; both ends of a span belong to it.
 fn most_at_once(spans: Vec<(Timestamp, Timestamp)>) -> u64 {
     let (mut starts, mut ends): (Vec<_>, Vec<_>) = spans.into_iter().unzip();
     starts.sort_unstable();

@@ -1,4 +1,4 @@
-//! The output folder: nothing in it looks complete before it is.
+//! The output folder, in which nothing looks complete before it is.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use super::{ShardManifest, Split};
 use crate::error::Error;
 
-/// Where shards grow until all is known.
+/// Folder in which shards grow until all are complete.
 const PART: &str = ".part";
 
-/// The output folder during a run. Dropped before [`publish`](Folder::publish) ends, it takes the half-written shards along;
-/// what was in the folder before stays until then.
+/// The output folder during a run. If it is dropped before [`publish`](Folder::publish) ends, the
+/// half-written shards are removed; until then, earlier contents of the folder stay.
 pub(super) struct Folder {
     path: PathBuf,
     /// Whether the folder was made for this run.
@@ -20,7 +20,7 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// Takes an empty or absent folder, or, with `overwrite`, one of ours.
+    /// Claims an empty or absent folder or, with `overwrite`, one of shards.
     pub(super) fn claim(path: &Path, overwrite: bool) -> Result<Self, Error> {
         let is_new = !path.exists();
         fs::create_dir_all(path).map_err(Error::io(path))?;
@@ -33,9 +33,10 @@ impl Folder {
             }
             if !overwrite {
                 let path = path.to_path_buf();
-                return Err(match is_shards {
-                    true => Error::FolderInUse(path),
-                    false => Error::UnfinishedFolder(path),
+                return Err(if is_shards {
+                    Error::FolderInUse(path)
+                } else {
+                    Error::UnfinishedFolder(path)
                 });
             }
             remove_if_there(fs::remove_dir_all(&part)).map_err(Error::io(&part))?;
@@ -45,12 +46,13 @@ impl Folder {
         Ok(Self { path, is_new })
     }
 
-    /// Where the shards grow.
+    /// Folder in which the shards grow.
     pub(super) fn part(&self) -> PathBuf {
         self.path.join(PART)
     }
 
-    /// Puts the shards in their places and writes the manifest, in the place of an older one with its shards.
+    /// Moves the shards to their places and writes the manifest, in place of an older manifest and
+    /// its shards.
     pub(super) fn publish(mut self, manifest: &ShardManifest) -> Result<(), Error> {
         let manifest_path = self.path.join(ShardManifest::FILE_NAME);
         remove_if_there(fs::remove_file(&manifest_path)).map_err(Error::io(&manifest_path))?;
@@ -77,7 +79,8 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // Nothing can be told to anyone here; what stays is known by its name and refused or replaced by the next run.
+        // Errors cannot be reported here. What is left has a known name, and the next run refuses
+        // or replaces it.
         let _ = fs::remove_dir_all(self.part());
         if self.is_new {
             let _ = fs::remove_dir(&self.path);
@@ -96,7 +99,7 @@ fn remove_if_there(removed: io::Result<()>) -> io::Result<()> {
     }
 }
 
-/// Removes the shards in a split's folder, and the folder if nothing else is in it.
+/// Removes the shards in a split's folder, and the folder if it is then empty.
 fn remove_shards(folder: &Path) -> io::Result<()> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),

@@ -1,4 +1,4 @@
-//! What a folder of shards holds and how it was cut: its manifest.
+//! The manifest of a folder of shards: what the folder contains and how it was cut.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,11 +15,11 @@ use crate::error::Error;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Split {
-    /// Earliest shards: models learn from them.
+    /// Earliest shards, on which models are trained.
     Train,
-    /// Models are chosen by them.
+    /// Middle shards, by which models are chosen.
     Validation,
-    /// Latest shards: results are measured on them.
+    /// Latest shards, on which results are measured.
     Test,
 }
 
@@ -27,7 +27,7 @@ impl Split {
     /// All splits, by time.
     pub const ALL: [Self; 3] = [Self::Train, Self::Validation, Self::Test];
 
-    /// Name of its folder, and in JSON.
+    /// Name of the split's folder, and in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Train => "train",
@@ -37,22 +37,22 @@ impl Split {
     }
 }
 
-/// When a shard is full: it then takes no new sessions, but goes on with those that it has.
+/// When a shard is full. A full shard takes no new sessions, but continues those that it has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ShardSize {
-    /// It holds this many packets.
+    /// The shard holds this many packets.
     Packets(u64),
-    /// This many seconds have passed since its first packet.
+    /// This many seconds have passed since the shard's first packet.
     Seconds(u64),
 }
 
 impl ShardSize {
-    /// Packets of a full shard, if nothing else is asked for.
+    /// Packets of a full shard by default.
     pub const DEFAULT_PACKETS: u64 = 2_000;
 }
 
-/// Relative sizes of the splits. As text they are three numbers, as in `80,10,10`.
+/// Relative sizes of the splits. As text, three numbers such as `80,10,10`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SplitWeights {
     /// Weight of the training split. Default 80.
@@ -98,16 +98,19 @@ impl FromStr for SplitWeights {
 /// How a capture is cut into shards.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShardConfig {
-    /// When a shard is full. Default: 2,000 packets; with the long sessions that shards keep, that makes several thousand.
+    /// When a shard is full. Default: 2,000 packets; with the long sessions that shards keep,
+    /// several thousand.
     pub size: ShardSize,
-    /// How many shards each split gets. Default: 80, 10 and 10 %.
+    /// Share of each split in the shards. Default: 80, 10 and 10 %.
     pub split: SplitWeights,
-    /// Whether a damaged capture counts with the packets before the damage, instead of being an error. Default: no.
+    /// Whether a damaged capture counts with the packets before the damage and is not an error.
+    /// Default: no.
     pub lenient: bool,
-    /// What the packets are, such as the kind of traffic: a name that models may be told. Default: none.
+    /// Label of the packets, such as the kind of traffic, which models may be given. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
-    /// Whether an older shard folder, or what an interrupted run left of one, may be replaced. Default: no.
+    /// Whether an older shard folder, or the remains of an interrupted run, may be replaced.
+    /// Default: no.
     #[serde(skip)]
     pub overwrite: bool,
 }
@@ -124,16 +127,16 @@ impl Default for ShardConfig {
     }
 }
 
-/// What is in a capture of which every packet is in scope.
+/// Contents of a capture whose packets are all in scope.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Census {
-    /// Earliest packet, in ns since 1970; none without packets.
+    /// Time of the earliest packet, in ns since 1970; `None` without packets.
     pub start_ns: Option<i64>,
-    /// Latest packet.
+    /// Time of the latest packet, in ns since 1970; `None` without packets.
     pub end_ns: Option<i64>,
     /// Packets.
     pub packets: u64,
-    /// Sum of the lengths of the IP packets.
+    /// Sum of the lengths of the IP packets, in bytes.
     pub bytes: u64,
     /// Packets by protocol.
     pub protocols: ProtocolMix,
@@ -141,22 +144,22 @@ pub struct Census {
     pub sessions: u64,
     /// Distinct five-tuples.
     pub flows: u64,
-    /// Most sessions between their first and last packet at one time.
+    /// Largest number of sessions that were between their first and last packet at one time.
     pub max_concurrent_sessions: u64,
-    /// Packets that are older than the one before.
+    /// Packets with an earlier time than the previous packet.
     pub steps_back: u64,
 }
 
-/// One shard.
+/// Manifest entry of one shard.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShardEntry {
-    /// Path in the folder, with `/`.
+    /// Path inside the folder, with `/`.
     pub file: String,
-    /// Its split.
+    /// Split of the shard.
     pub split: Split,
     /// BLAKE3 digest of the file, in hexadecimal.
     pub blake3: String,
-    /// What is in it.
+    /// Contents of the shard.
     #[serde(flatten)]
     pub census: Census,
 }
@@ -168,41 +171,41 @@ pub struct Totals {
     pub packets_read: u64,
     /// Packets out of scope, by reason.
     pub skipped: BTreeMap<String, u64>,
-    /// Packets in scope: those of all shards.
+    /// Packets in scope, which are the packets of all shards.
     pub packets: u64,
-    /// Sum of the lengths of their IP packets.
+    /// Sum of the lengths of the IP packets in scope, in bytes.
     pub bytes: u64,
     /// Packets by protocol.
     pub protocols: ProtocolMix,
     /// Sessions.
     pub sessions: u64,
-    /// Packets of the input that are older than the one before.
+    /// Packets of the input with an earlier time than the previous packet.
     pub steps_back: u64,
 }
 
 /// The manifest of a folder of shards.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShardManifest {
-    /// [`ShardManifest::FORMAT`].
+    /// Value of [`ShardManifest::FORMAT`].
     pub format: String,
-    /// [`ShardManifest::VERSION`].
+    /// Value of [`ShardManifest::VERSION`].
     pub version: u32,
     /// Name and version of the tool that wrote it.
     pub tool: String,
     /// How the shards were cut.
     pub config: ShardConfig,
-    /// What they were cut from, in the order of reading.
+    /// Captures that the shards were cut from, in the order of reading.
     pub sources: Vec<SourceEntry>,
-    /// Sums.
+    /// Sums over all sources and shards.
     pub totals: Totals,
-    /// The shards by start.
+    /// The shards, ordered by start.
     pub shards: Vec<ShardEntry>,
 }
 
 /// One split in the terms of the paper's Table 6.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Table6Row {
-    /// The split; none for the whole dataset.
+    /// The split; `None` for the whole dataset.
     pub split: Option<Split>,
     /// Shards.
     pub shards: u64,
@@ -233,7 +236,7 @@ impl ShardManifest {
     /// Value of `version`.
     pub const VERSION: u32 = 1;
 
-    /// Name of the manifest in its folder.
+    /// Name of the manifest file in its folder.
     pub const FILE_NAME: &'static str = "manifest.json";
 
     /// A manifest of this version of the tool.
@@ -257,12 +260,12 @@ impl ShardManifest {
     /// Reads a manifest.
     ///
     /// # Errors
-    /// If it cannot be read, or is none of a shard folder of this version.
+    /// If the file cannot be read, or is not the manifest of a shard folder of this version.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, Error> {
         document::read(path, (Self::FORMAT, Self::VERSION))
     }
 
-    /// Writes the manifest; the file appears whole or not at all.
+    /// Writes the manifest. The file appears whole or not at all.
     ///
     /// # Errors
     /// If the output fails.
@@ -270,7 +273,7 @@ impl ShardManifest {
         document::write(path, self)
     }
 
-    /// The shards of one split, by start.
+    /// The shards of one split, ordered by start.
     pub fn of_split(&self, split: Split) -> impl Iterator<Item = &ShardEntry> {
         self.shards.iter().filter(move |shard| shard.split == split)
     }

@@ -1,7 +1,8 @@
 //! The session-preserving temporal sharder (the paper, appendix A.2).
 //!
-//! A capture is cut into many small ones, ordered by start. A session lies whole in the shard in which it starts, however
-//! long it lasts; contiguous ranges of shards become the training, validation and test split.
+//! A capture is cut into many small ones, ordered by start. A session lies whole in the shard in
+//! which it starts, however long it lasts. Contiguous ranges of shards form the training,
+//! validation and test splits.
 
 mod census;
 mod folder;
@@ -29,17 +30,17 @@ pub use manifest::{
 /// Cuts packets, fed in the order of their captures, into a folder of shards with a manifest. Each
 /// packet goes to the shard of its session.
 ///
-/// Memory grows with live sessions, and by some bytes a shard; not with packets. If it is dropped
-/// before [`finish`](Self::finish) has ended, the folder is as it was before.
+/// Memory grows with live sessions and by some bytes a shard, not with packets. If the sharder is
+/// dropped before [`finish`](Self::finish) has ended, the folder is as it was before.
 pub struct Sharder {
     config: ShardConfig,
     folder: Folder,
     sessions: Sessions,
     spill: Spill,
     /// Number of each shard's first session. Sessions are numbered by start, so a shard's sessions
-    /// are a range.
+    /// are a range of numbers.
     first_sessions: Vec<u64>,
-    /// Time of the latest shard's first packet.
+    /// Time of the first packet of the latest shard.
     opened: Timestamp,
     last_time: Option<Timestamp>,
     steps_back: u64,
@@ -47,10 +48,10 @@ pub struct Sharder {
 }
 
 impl Sharder {
-    /// Claims a folder that is absent or empty, or, with `overwrite`, one of shards.
+    /// Claims a folder that is absent or empty or, with `overwrite`, holds shards.
     ///
     /// # Errors
-    /// If the configuration means nothing, or the folder is not free.
+    /// If the configuration makes no sense, or the folder is not free.
     pub fn create(output: impl AsRef<Path>, config: ShardConfig) -> Result<Self, Error> {
         check(&config)?;
         let folder = Folder::claim(output.as_ref(), config.overwrite)?;
@@ -109,13 +110,14 @@ impl Sharder {
         }
     }
 
-    /// Counts and digests the shards, gives each its split, puts them in their places and writes the
-    /// manifest. `sources` are the captures that were fed. `progress` hears of shards that are done,
-    /// and of how many, at least every few thousand packets.
+    /// Counts and digests the shards, assigns each to a split, moves them to their places and
+    /// writes the manifest. `sources` are the captures whose packets were added. `progress` is
+    /// called with the number of shards that are done and the number of all shards, at least every
+    /// few thousand packets.
     ///
     /// # Errors
-    /// If writing fails, or `progress` asks to stop. The folder is then as it was before, except if
-    /// its shards were just being put in their places: it then lacks a manifest.
+    /// If writing fails, or `progress` asks to stop. The folder is then as it was before, unless
+    /// its shards were being moved to their places: then it lacks a manifest.
     pub fn finish(
         mut self,
         sources: Vec<SourceEntry>,
@@ -129,7 +131,7 @@ impl Sharder {
         Ok(manifest)
     }
 
-    /// Counts and digests the shards, and gives each its split.
+    /// Counts and digests the shards, and assigns each to a split.
     fn describe(
         &self,
         count: usize,
@@ -191,8 +193,9 @@ fn check(config: &ShardConfig) -> Result<(), Error> {
     Ok(())
 }
 
-/// Shards of the training, validation and test split: the last two rounded down, as the paper has it, the first takes the
-/// rest. From three shards on, every split of a weight has one.
+/// Number of shards of the training, validation and test split. The last two are rounded down, as
+/// in the paper; the first takes the rest. With three shards or more, every split with a weight has
+/// at least one.
 fn split_sizes(count: usize, weights: SplitWeights) -> [usize; 3] {
     let weights = [weights.train, weights.validation, weights.test];
     let sum: u64 = weights.iter().map(|&weight| u64::from(weight)).sum();

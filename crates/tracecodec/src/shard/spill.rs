@@ -1,4 +1,4 @@
-//! Many captures written at once, with little memory and one open file.
+//! Writes many captures at once, with little memory and one open file.
 
 use std::fs::File;
 use std::io::Write;
@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use crate::error::Error;
 use crate::pcap::{Packet, PcapNgEncoder};
 
-/// Bytes that wait in memory, over all shards, until all are appended to their files.
+/// Bytes that wait in memory, over all shards, before all are appended to their files.
 const BUFFERED: usize = 16 << 20;
 
-/// The shards as they grow. A few dozen bytes a shard stay in memory, and at most [`BUFFERED`] of packets.
+/// The shards while they grow. Memory holds a few dozen bytes a shard, and at most [`BUFFERED`]
+/// bytes of packets.
 pub(super) struct Spill {
     folder: PathBuf,
     shards: Vec<Shard>,
@@ -25,7 +26,7 @@ struct Shard {
 }
 
 impl Spill {
-    /// No shard yet; the folder is there.
+    /// A spill without shards, in a folder that must exist.
     pub(super) fn new(folder: &Path) -> Self {
         Self {
             folder: folder.to_path_buf(),
@@ -34,7 +35,7 @@ impl Spill {
         }
     }
 
-    /// Adds a shard after the others.
+    /// Adds a shard after the existing ones.
     pub(super) fn open(&mut self) {
         self.shards.push(Shard::default());
     }
@@ -57,7 +58,7 @@ impl Spill {
         Ok(())
     }
 
-    /// Appends everything that waits to its file. Returns the number of shards.
+    /// Appends all waiting bytes to their files. Returns the number of shards.
     pub(super) fn flush(&mut self) -> Result<usize, Error> {
         for (number, shard) in self.shards.iter_mut().enumerate() {
             if !shard.waiting.is_empty() {

@@ -1,4 +1,4 @@
-//! Rows as columns, and the Parquet schema of both.
+//! Rows as columns, and the Parquet schema of the columns.
 
 use std::sync::Arc;
 
@@ -13,10 +13,10 @@ use crate::action::Action;
 use crate::action::schema::{Group, QUANTITIES, Quantity};
 use crate::error::ActionsFault;
 
-/// Rows column by column.
+/// Rows, stored column by column.
 #[derive(Default)]
 pub(super) struct Columns {
-    /// In the order of [`QUANTITIES`]; the bits of a `u32`.
+    /// Columns in the order of [`QUANTITIES`], each value with the bits of a `u32`.
     pub(super) quantities: Vec<Vec<i32>>,
     pub(super) delta_t: Vec<i64>,
 }
@@ -38,7 +38,7 @@ impl Columns {
         self.delta_t.clear();
     }
 
-    /// Adds an action; inactive quantities as 0.
+    /// Adds an action. Inactive quantities are stored as 0.
     pub(super) fn push(&mut self, action: &Action) {
         for (quantity, column) in QUANTITIES.iter().zip(&mut self.quantities) {
             let active = quantity.active.covers(action.proto);
@@ -48,7 +48,7 @@ impl Columns {
         self.delta_t.push(action.delta_t);
     }
 
-    /// The action of a row; the quantity that is out of its vocabulary, if one is.
+    /// The action of a row. An error names a quantity whose value is out of its vocabulary.
     pub(super) fn action(&self, row: usize) -> Result<Action, (&'static Quantity, u32)> {
         let mut action = Action {
             delta_t: self.delta_t[row],
@@ -99,21 +99,21 @@ pub(super) fn group(name: &str, columns: Vec<Arc<Type>>) -> Arc<Type> {
     Arc::new(builder.build().expect("a group of named columns"))
 }
 
-/// The columns of a file.
+/// The columns of an actions file.
 pub(super) struct Layout {
-    /// Each quantity's column in the order of [`QUANTITIES`], then that of `delta_t`. Without a
-    /// place are quantities of the context, if the file lacks one of them.
+    /// The place of each quantity's column in the order of [`QUANTITIES`], then that of `delta_t`.
+    /// If the file lacks a quantity of the context, all quantities of the context are `None`.
     pub(super) places: Vec<Option<Place>>,
-    /// Names of the columns that are none of the schema's, in the order of the file.
+    /// Names of the columns that are not in the schema, in the order of the file.
     pub(super) ignored: Vec<String>,
 }
 
 /// Where and how a file holds a column.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
-    /// Its number in the file.
+    /// Number of the column in the file.
     pub(super) number: usize,
-    /// Whether its integers are signed.
+    /// Whether the column's integers are signed.
     pub(super) is_signed: bool,
 }
 
@@ -152,7 +152,7 @@ pub(super) fn layout(schema: &SchemaDescriptor) -> Result<Layout, ActionsFault> 
     })
 }
 
-/// The place of a column, if it holds one number a row.
+/// The place of a column, if the column holds one number a row.
 fn place(
     column: &ColumnDescriptor,
     number: usize,

@@ -1,4 +1,4 @@
-//! A Parquet file, whatever is in it.
+//! A Parquet file, whatever its contents.
 
 use std::fs::File;
 use std::panic::{self, AssertUnwindSafe};
@@ -16,7 +16,8 @@ pub(super) fn open(path: &Path) -> Result<SerializedFileReader<File>, Error> {
     file.map_err(|_| Error::actions(path)(ActionsFault::NotParquet))
 }
 
-/// Runs a step of the Parquet library, which panics on some damaged files where it should say so.
+/// Runs a step of the Parquet library, which panics on some damaged files instead of returning an
+/// error.
 pub(super) fn guarded<T>(
     step: impl FnOnce() -> Result<T, ParquetError>,
 ) -> Result<T, ParquetError> {

@@ -1,4 +1,4 @@
-//! What an actions file says beside its rows, or who says it for the file.
+//! Metadata of an actions file: its own or, if it has lost them, from elsewhere.
 
 use std::fs::File;
 use std::io::Read;
@@ -16,17 +16,17 @@ use crate::artifact::document::manifest_path;
 use crate::error::{ActionsFault, Error};
 use crate::pcap::Timestamp;
 
-/// What a compiler needs beside the rows.
+/// Metadata that a compiler needs in addition to the rows.
 pub(super) struct Metadata {
     pub(super) epoch: Option<Timestamp>,
     pub(super) profiles: OptionProfiles,
-    /// The file that says so, if it is not the actions file itself.
+    /// The file that the metadata come from, if it is not the actions file itself.
     pub(super) from: Option<PathBuf>,
 }
 
 impl Metadata {
-    /// Those of an actions file: its own; if it has lost them, those of `like`, or of the manifest
-    /// beside it.
+    /// Metadata of an actions file: its own or, if it has lost them, those of `like` or, without
+    /// `like`, of the manifest beside it.
     pub(super) fn find(
         path: &Path,
         own: Option<&Vec<KeyValue>>,
@@ -50,7 +50,7 @@ impl Metadata {
         stand_in.map_err(|cause| ActionsFault::LostMetadata(Box::new(cause)))
     }
 
-    /// Those of another actions file, or of a manifest.
+    /// Metadata of another actions file, or of a manifest.
     fn of_like(like: &Path) -> Result<Self, Error> {
         let begun = File::open(like).map_err(Error::io(like))?;
         let mut magic = Vec::new();

@@ -1,8 +1,8 @@
-//! Packet actions as a Parquet file: one row an action, one column a quantity of the schema, and
-//! `delta_t`.
+//! Packet actions as a Parquet file: one row an action, one column for each quantity of the schema
+//! and for `delta_t`.
 //!
-//! Key-value metadata holds what a compiler needs beside the rows: schema version, epoch and option
-//! profiles.
+//! Key-value metadata hold what a compiler needs in addition to the rows: schema version, epoch and
+//! option profiles.
 
 mod columns;
 mod file;
@@ -16,7 +16,7 @@ pub use writer::ActionsWriter;
 /// Column of the time step.
 pub const DELTA_T: &str = "delta_t";
 
-/// Rows of a row group: what the writer holds in memory, about 14 MiB.
+/// Rows of a row group, which the writer holds in memory: about 14 MiB.
 pub const ROW_GROUP: usize = 131_072;
 
 /// Metadata keys.
@@ -51,7 +51,7 @@ mod tests {
     use std::sync::Arc;
     use tempfile::TempDir;
 
-    /// A value for each quantity, within its vocabulary.
+    /// Actions with a value within its vocabulary for each quantity.
     fn actions() -> impl Strategy<Value = Vec<Action>> {
         let action = (
             proptest::collection::vec(any::<u32>(), QUANTITIES.len()),
@@ -91,7 +91,7 @@ mod tests {
         ActionsReader::open(path)?.collect()
     }
 
-    /// A file of this many different actions, in a folder that lives as long as the guard.
+    /// A file of `count` different actions, in a folder that lives as long as the guard.
     fn sample(count: u32) -> (TempDir, PathBuf, Vec<Action>) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.parquet");
@@ -107,7 +107,7 @@ mod tests {
         (folder, path, actions)
     }
 
-    /// A file of one column and this metadata.
+    /// A file of this one column and this metadata.
     fn foreign(path: &Path, column: Arc<Type>, metadata: &[(&str, &str)]) {
         let output = Output::create(path).unwrap();
         let schema = group("x", vec![column]);

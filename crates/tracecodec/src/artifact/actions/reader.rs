@@ -22,25 +22,25 @@ use crate::pcap::Timestamp;
 /// Rows that the reader decodes at once.
 const BATCH: usize = 8_192;
 
-/// A stream of actions out of a file. Memory does not depend on its length.
+/// A stream of actions from a file. Memory does not grow with the file.
 ///
-/// Files that other tools rewrote are read, too: columns in any order and of any type of numbers,
-/// and metadata from elsewhere ([`open_like`](Self::open_like)). If a column of the context is
-/// missing, the whole context is derived from the actions before, as it was when they were lifted.
+/// Files that other tools rewrote are read, too: with columns in any order and of any numeric type,
+/// and with metadata from elsewhere ([`open_like`](Self::open_like)). If a column of the context is
+/// missing, the whole context is derived from the preceding actions, as by the lift.
 ///
-/// Needs a file that can be searched, not a pipe. A bad file gives actions until a place at most
+/// The file must be seekable, so not a pipe. A damaged file yields actions up to a place at most
 /// 8,192 rows before the damage, then one error, then nothing.
 pub struct ActionsReader {
     path: PathBuf,
     file: SerializedFileReader<File>,
     metadata: Metadata,
     layout: Layout,
-    /// What the context is derived from, if the file lacks it.
+    /// State from which the context is derived, if the file lacks it.
     contexts: Option<Contexts>,
     next_group: usize,
     group: Option<RowGroup>,
     batch: Columns,
-    /// The next row of the batch, and the number of the batch's first row in the file.
+    /// Place of the next row in the batch, and number of the batch's first row in the file.
     at: usize,
     batch_start: u64,
     ended: bool,
@@ -49,7 +49,7 @@ pub struct ActionsReader {
 /// A row group that is being read.
 struct RowGroup {
     rows_left: usize,
-    /// Those of the quantities, then that of `delta_t`.
+    /// The columns of the quantities, then that of `delta_t`.
     columns: Vec<Option<Column>>,
 }
 
@@ -67,17 +67,16 @@ impl ActionsReader {
     /// Opens an actions file and checks its schema. Columns beyond the schema are ignored. If the
     /// file has lost its metadata, they are taken from the manifest beside it (`x.parquet.json`).
     ///
-    /// # Errors
-    /// If the file cannot be opened, is no Parquet file, or one of something else.
+    /// If the file cannot be opened, is not a Parquet file, or does not hold actions.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         Self::open_like(path, None)
     }
 
-    /// Opens an actions file. If it has lost its metadata, they are taken from `like`: another
-    /// actions file or a lift manifest.
+    /// Opens an actions file. If the file has lost its metadata, they are taken from `like`, which
+    /// is another actions file or a lift manifest.
     ///
     /// # Errors
-    /// As [`open`](Self::open), or if `like` has no metadata either.
+    /// Errors of [`open`](Self::open), or if `like` has no metadata either.
     pub fn open_like(path: impl AsRef<Path>, like: Option<&Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let file = file::open(path)?;
@@ -109,22 +108,22 @@ impl ActionsReader {
         })
     }
 
-    /// Names of the file's columns that are not part of the schema, and were ignored.
+    /// Names of the file's columns that are not part of the schema; these columns are ignored.
     pub fn ignored_columns(&self) -> &[String] {
         &self.layout.ignored
     }
 
-    /// The file that the metadata were taken from, if this one has lost them.
+    /// The file that the metadata were taken from, if this file has lost its own.
     pub fn metadata_from(&self) -> Option<&Path> {
         self.metadata.from.as_deref()
     }
 
-    /// Time of the first action; none if there are no actions.
+    /// Time of the first action; `None` if there are no actions.
     pub fn epoch(&self) -> Option<Timestamp> {
         self.metadata.epoch
     }
 
-    /// The dictionary that gives `tcp_opt_profile` its meaning; frozen.
+    /// The dictionary that `tcp_opt_profile` refers to; frozen.
     pub fn profiles(&self) -> &OptionProfiles {
         &self.metadata.profiles
     }
@@ -135,11 +134,11 @@ impl ActionsReader {
         u64::try_from(rows).unwrap_or(0)
     }
 
-    /// Goes on at a row, counted from 0; at the end if there are fewer. Pages before it are skipped
-    /// undecoded, unless the context has to be derived from them.
+    /// Continues at a row, counted from 0, or at the end if there are fewer rows. Pages before the
+    /// row are skipped without decoding, unless the context must be derived from them.
     ///
     /// # Errors
-    /// If the file is damaged there.
+    /// If the file is damaged at the row or before it.
     pub fn seek(&mut self, row: u64) -> Result<(), Error> {
         let sought = self.go_to(row);
         self.ended = sought.is_err();
@@ -174,7 +173,7 @@ impl ActionsReader {
         Ok(())
     }
 
-    /// Opens the next row group and skips so many of its rows.
+    /// Opens the next row group and skips its first `skipped` rows.
     fn open_group(&mut self, skipped: usize) -> Result<(), ActionsFault> {
         let row = self.batch_start;
         let group = guarded(|| open_group(&self.file, self.next_group, &self.layout.places));
@@ -185,7 +184,7 @@ impl ActionsReader {
         Ok(())
     }
 
-    /// The next action; none after the last one, or after an error.
+    /// The next action; `None` after the last one or after an error.
     fn read(&mut self) -> Result<Option<Action>, ActionsFault> {
         while self.at == self.batch.len() {
             if !self.read_batch()? {
@@ -206,7 +205,7 @@ impl ActionsReader {
         self.batch_start + self.at as u64
     }
 
-    /// Brings the next rows into the batch; false at the end of the file.
+    /// Reads the next rows into the batch; returns false at the end of the file.
     fn read_batch(&mut self) -> Result<bool, ActionsFault> {
         self.batch_start = self.row();
         self.batch.clear();
@@ -274,7 +273,7 @@ fn open_group(
     })
 }
 
-/// Names of the columns of a row group.
+/// Names of the columns in a row group.
 fn names() -> impl Iterator<Item = &'static str> {
     QUANTITIES
         .iter()
@@ -283,7 +282,7 @@ fn names() -> impl Iterator<Item = &'static str> {
 }
 
 impl RowGroup {
-    /// Leaves out the next rows of every column; the row after them is number `row`.
+    /// Skips `count` rows in every column, up to row number `row`.
     fn skip(&mut self, count: usize, row: u64) -> Result<(), ActionsFault> {
         for (column, name) in self.columns.iter_mut().zip(names()) {
             if let Some(column) = column {
@@ -294,7 +293,7 @@ impl RowGroup {
         Ok(())
     }
 
-    /// Reads the next rows of every column. `row` is the number of the first, for errors.
+    /// Reads the next rows of every column. `row` is the number of the first of them, for errors.
     fn read(&mut self, batch: &mut Columns, row: u64) -> Result<(), ActionsFault> {
         let count = self.rows_left.min(BATCH);
         let columns = self.columns.iter_mut().zip(&mut batch.quantities);
@@ -353,7 +352,7 @@ impl Column {
         }
     }
 
-    /// The next values, of whatever type they are.
+    /// Reads the next values, of whatever type.
     fn read(
         &mut self,
         count: usize,
@@ -375,9 +374,10 @@ impl Column {
     }
 }
 
-/// The integer that a number is; if it is none, the number as a text.
+/// The number as an integer; if it is not an integer, the number as text.
 fn whole(value: f64) -> Result<i64, String> {
-    // Both bounds are powers of two, so exact; the upper one is the first that is too large.
+    // Both bounds are powers of two and so exact; the upper bound is the first number that is too
+    // large.
     let range = i64::MIN as f64..-(i64::MIN as f64);
     if value.fract() == 0.0 && range.contains(&value) {
         Ok(value as i64)
@@ -386,7 +386,7 @@ fn whole(value: f64) -> Result<i64, String> {
     }
 }
 
-/// Reads a column and converts its values. What cannot be converted comes back as a text.
+/// Reads a column and converts its values. A value that cannot be converted is returned as text.
 fn converted<T: DataType>(
     reader: &mut ColumnReaderImpl<T>,
     count: usize,

@@ -21,7 +21,8 @@ use crate::lift::LiftCounts;
 use crate::output::Output;
 use crate::pcap::Timestamp;
 
-/// Dictionaries make the file a fifth smaller; statistics by page would make it larger and slower for no one's good.
+/// Writer settings. Dictionaries make the file a fifth smaller; statistics by page would make it
+/// larger and slower to no benefit.
 fn properties() -> WriterProperties {
     let delta_t = ColumnPath::from(DELTA_T);
     WriterProperties::builder()
@@ -33,9 +34,11 @@ fn properties() -> WriterProperties {
         .build()
 }
 
-/// An actions file being written. Holds at most [`ROW_GROUP`] actions in memory. The same actions give the same bytes.
+/// Writes an actions file. Holds at most [`ROW_GROUP`] actions in memory. The same actions give the
+/// same bytes.
 ///
-/// The file appears in [`finish`](ActionsWriter::finish); dropped before that, nothing is left of it.
+/// The file appears in [`finish`](ActionsWriter::finish). A writer that is dropped earlier leaves
+/// nothing.
 pub struct ActionsWriter {
     file: SerializedFileWriter<Output>,
     pub(super) columns: Columns,
@@ -55,7 +58,8 @@ impl ActionsWriter {
         })
     }
 
-    /// Writes one action. Inactive quantities become 0; what exceeds its vocabulary saturates.
+    /// Writes one action. Inactive quantities become 0; a value that exceeds its vocabulary
+    /// saturates.
     ///
     /// # Errors
     /// If the output fails.
@@ -68,7 +72,8 @@ impl ActionsWriter {
         }
     }
 
-    /// Writes what is left and the metadata, and puts the file in its place. `epoch` is the time of the first action.
+    /// Writes what is left and the metadata, and moves the file to its place. `epoch` is the time
+    /// of the first action.
     ///
     /// # Errors
     /// If the output fails; the file then does not appear.
@@ -135,7 +140,7 @@ fn write_columns(
     group.close().map(drop)
 }
 
-/// The output's own error, which names it, out of the Parquet library's.
+/// Converts an error of the Parquet library to the output's own error, which names the output.
 fn failed(error: ParquetError) -> Error {
     Error::Output(match error {
         ParquetError::External(cause) => match cause.downcast::<io::Error>() {
