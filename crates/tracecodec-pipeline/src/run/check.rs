@@ -350,7 +350,7 @@ mod tests {
         assert_eq!((outcome.is_clean(), errors), (false, vec![0, 1, 0]));
         assert_eq!(outcome.captures[1].faults[0].first, [1]);
         assert!(outcome.captures[2].damage.is_some());
-        assert!(!check(&[cut.clone()], false).is_clean());
+        assert!(!check(std::slice::from_ref(&cut), false).is_clean());
         assert!(check(&[example], false).is_clean());
         let lenient = Config {
             inputs: vec![cut],
