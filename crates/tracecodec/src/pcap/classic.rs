@@ -2,7 +2,6 @@
 //! (<https://datatracker.ietf.org/doc/draft-ietf-opsawg-pcap/>).
 
 use super::endian::Endian;
-use super::foreign::not_a_capture;
 use super::source::Source;
 use super::{LinkType, MAX_DATA, MAX_SNAPLEN, Precision, Record, Timestamp};
 use crate::error::CaptureFault;
@@ -68,7 +67,7 @@ impl Classic {
     }
 
     fn parse(header: &[u8]) -> Result<Self, CaptureFault> {
-        let (endian, magic) = magic(header).ok_or_else(|| not_a_capture(header))?;
+        let (endian, magic) = magic(header).expect("the reader recognised the file by it");
         let (major, minor) = (endian.u16(header, 4), endian.u16(header, 6));
         // libpcap stops at 2.4, Wireshark accepts every 2.x: no later minor version was ever
         // defined.
