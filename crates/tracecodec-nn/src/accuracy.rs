@@ -1,5 +1,5 @@
-//! Reconstruction accuracy: which fields of which packets came back. The context of a packet is told beside: it is a help to the
-//! decoder, and nothing of it reaches the capture.
+//! Reconstruction accuracy: which fields of which packets came back. The context of a packet is
+//! told beside: it is a help to the decoder, and nothing of it reaches the capture.
 
 use serde::Serialize;
 use tracecodec::action::Action;
@@ -33,7 +33,8 @@ pub struct Accuracy {
     pub exact: u64,
     /// Packets whose time came back to the nanosecond.
     pub time_exact: u64,
-    /// Counts by field, in the order of the schema. Fields that the codec leaves out are never active.
+    /// Counts by field, in the order of the schema. Fields that the codec leaves out are never
+    /// active.
     pub fields: Vec<FieldCount>,
     carried: [bool; FIELD_COUNT],
 }

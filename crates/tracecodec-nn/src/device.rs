@@ -11,15 +11,16 @@ use crate::error::Error;
 /// How many times as many packets a GPU computes at once.
 const GPU_FACTOR: usize = 16;
 
-/// Where a network computes. Weights, latents and files are the same everywhere; results are the same bytes from run to run on
-/// the CPU alone.
+/// Where a network computes. Weights, latents and files are the same everywhere; results are the
+/// same bytes from run to run on the CPU alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Device {
     /// The CPU, small pieces on several threads.
     #[default]
     Cpu,
-    /// A GPU by Vulkan, Metal or DirectX 12, large pieces one after the other. Needs the Cargo feature `wgpu`.
+    /// A GPU by Vulkan, Metal or DirectX 12, large pieces one after the other. Needs the Cargo
+    /// feature `wgpu`.
     Wgpu,
     /// An NVIDIA GPU by CUDA. Needs the Cargo feature `cuda`. Unverified.
     Cuda,

@@ -1,10 +1,11 @@
-//! What can go wrong outside the numbers: files, configurations, and a training that leaves the finite numbers.
+//! What can go wrong outside the numbers: files, configurations, and a training that leaves the
+//! finite numbers.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-/// An error of the learned path. It names the file or the setting; [`hint`](Self::hint) says what to
-/// try, with settings in backquotes.
+/// An error of the learned path. It names the file or the setting; [`hint`](Self::hint) says what
+/// to try, with settings in backquotes.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file could not be read or written.

@@ -14,9 +14,10 @@
 //! accuracy    reconstruction accuracy under the activity masks of the action schema
 //! ```
 //!
-//! On the CPU every result depends on data, configuration and seed alone, not on the number of threads: work is cut into pieces
-//! of a fixed size, and the pieces' results are joined in order. A GPU computes the same up to rounding, which may differ from
-//! device to device and from run to run.
+//! On the CPU every result depends on data, configuration and seed alone, not on the number of
+//! threads: work is cut into pieces of a fixed size, and the pieces' results are joined in order. A
+//! GPU computes the same up to rounding, which may differ from device to device and from run to
+//! run.
 //!
 //! ```
 //! use tracecodec::action::{Action, Proto};

@@ -5,8 +5,8 @@ pub fn default_threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// `work(state, 0)`, `work(state, 1)`, …, `work(state, pieces - 1)`, in order. Each thread has a state of its own, which must not
-/// carry anything from piece to piece that a result depends on.
+/// `work(state, 0)`, `work(state, 1)`, …, `work(state, pieces - 1)`, in order. Each thread has a
+/// state of its own, which must not carry anything from piece to piece that a result depends on.
 pub(crate) fn ordered<S, T: Send>(
     threads: usize,
     pieces: usize,

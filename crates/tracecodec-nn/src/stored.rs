@@ -1,9 +1,10 @@
-//! Stored latents that are ready to decode: the rows of a file, with what its description says of them.
+//! Stored latents that are ready to decode: the rows of a file, with what its description says of
+//! them.
 //!
-//! A file holds rows of latents, as an encoder or a model of one's own wrote them, or rows of latent
-//! sequences, which have the packet's time step in a channel of its own. The description is a manifest
-//! of latents or of sequences. It lies beside the file, or is that of another file; without one a
-//! trace starts in 1970 and has the codec's option layouts.
+//! A file holds rows of latents, as an encoder or a model of one's own wrote them, or rows of
+//! latent sequences, which have the packet's time step in a channel of its own. The description is
+//! a manifest of latents or of sequences. It lies beside the file, or is that of another file;
+//! without one a trace starts in 1970 and has the codec's option layouts.
 
 use std::path::{Path, PathBuf};
 
@@ -27,12 +28,12 @@ const BATCH: usize = 8192;
 pub struct ReadLatents {
     /// The tensor to decode.
     pub points: Points,
-    /// Takes option layouts, tick and time of the first packet from the description of other latents:
-    /// of a file, of a folder of sequences, or the description itself. Default: what lies beside the
-    /// file.
+    /// Takes option layouts, tick and time of the first packet from the description of other
+    /// latents: of a file, of a folder of sequences, or the description itself. Default: what lies
+    /// beside the file.
     pub like: Option<PathBuf>,
-    /// Whether the rows are on the scale on which every channel has mean 0 and deviation 1, which the
-    /// description of sequences states. Default no.
+    /// Whether the rows are on the scale on which every channel has mean 0 and deviation 1, which
+    /// the description of sequences states. Default no.
     pub normalised: bool,
 }
 
@@ -57,19 +58,19 @@ pub struct StoredLatents {
 pub enum Verdict {
     /// The packets agree with each other, as those of a whole trace do.
     Consistent,
-    /// Too many packets had to be made to agree with the open flows: another codec made the latents,
-    /// or they start in the middle of a trace.
+    /// Too many packets had to be made to agree with the open flows: another codec made the
+    /// latents, or they start in the middle of a trace.
     Inconsistent,
-    /// Too many packets had to be made to agree, although this codec made the latents: they start in
-    /// the middle of a trace, or the codec does not know such traffic.
+    /// Too many packets had to be made to agree, although this codec made the latents: they start
+    /// in the middle of a trace, or the codec does not know such traffic.
     InconsistentOfThisCodec,
 }
 
 /// Share of packets made to agree with the open flows above which a trace is inconsistent.
 ///
-/// Of six captures (2,200 to 4,000 packets), the built-in codec's own latents had at most 0.3 % such
-/// packets, draws from the posteriors at most 0.6 %, and the same latents decoded by another codec
-/// 91 % or more. From the middle of the trace on it was 18 to 99 %.
+/// Of six captures (2,200 to 4,000 packets), the built-in codec's own latents had at most 0.3 %
+/// such packets, draws from the posteriors at most 0.6 %, and the same latents decoded by another
+/// codec 91 % or more. From the middle of the trace on it was 18 to 99 %.
 pub const MOST_CORRECTED: f64 = 0.1;
 
 /// What describes latents, by its `format`.
@@ -89,8 +90,8 @@ impl StoredLatents {
     /// Reads a file for a codec to decode.
     ///
     /// # Errors
-    /// If the file or its description cannot be read, or the codec did not make such latents as far as
-    /// is known.
+    /// If the file or its description cannot be read, or the codec did not make such latents as far
+    /// as is known.
     pub fn read(path: &Path, how: &ReadLatents, codec: &Codec) -> Result<Self, Error> {
         let (columns, mut rows) = read_points(path, how.points)?;
         check_finite(path, columns, &rows)?;

@@ -1,4 +1,5 @@
-//! A module's weights as one flat vector, the form in which they are summed, stepped, compared and stored.
+//! A module's weights as one flat vector, the form in which they are summed, stepped, compared and
+//! stored.
 
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -45,7 +46,8 @@ impl Weights {
         })
     }
 
-    /// Where the values of a part of the module lie: of the tensor or of all tensors below the field of this name.
+    /// Where the values of a part of the module lie: of the tensor or of all tensors below the
+    /// field of this name.
     pub(crate) fn range(&self, name: &str) -> Option<Range<usize>> {
         let mut end = 0;
         let ranges = self.entries.iter().map(|entry| {
@@ -168,8 +170,8 @@ pub(crate) fn floats(bytes: &[u8]) -> impl Iterator<Item = f32> + '_ {
         .map(|&float| f32::from_le_bytes(float))
 }
 
-/// The gradients of a module's weights, flat, in the order of [`Weights`]. A weight that the loss does not depend on has
-/// gradient 0.
+/// The gradients of a module's weights, flat, in the order of [`Weights`]. A weight that the loss
+/// does not depend on has gradient 0.
 pub(crate) fn gradients(module: &impl Module, gradients: Gradients) -> Vec<f32> {
     let mut reader = GradientReader {
         gradients,

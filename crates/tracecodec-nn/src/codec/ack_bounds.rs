@@ -1,7 +1,9 @@
-//! State-aware decoding of acknowledgments: where one acknowledges what the peer never sent, the likeliest number is read that does not.
+//! State-aware decoding of acknowledgments: where one acknowledges what the peer never sent, the
+//! likeliest number is read that does not.
 //!
-//! What each side has sent follows from the packets before, so an acknowledgment has bounds: the peer's next number, and its SYN where that was
-//! seen. Real captures exceed them where packets are missing, and decode as they are; what a generator sampled has no missing packets, only mistakes.
+//! What each side has sent follows from the packets before, so an acknowledgment has bounds: the
+//! peer's next number, and its SYN where that was seen. Real captures exceed them where packets are
+//! missing, and decode as they are; what a generator sampled has no missing packets, only mistakes.
 
 use std::ops::RangeInclusive;
 
@@ -20,7 +22,8 @@ const DIGIT: usize = 16;
 pub(super) struct AckBounds {
     base: AckBase,
     acknowledgments: Acknowledgments,
-    /// Columns of the digits' logits, most significant digit first; none where the codec leaves them out.
+    /// Columns of the digits' logits, most significant digit first; none where the codec leaves
+    /// them out.
     columns: Vec<usize>,
     corrected: u64,
 }
@@ -70,7 +73,8 @@ fn is_within(action: &Action, bounds: Advances) -> bool {
     action.tcp_ack_unseen == AckReference::PeerNext && bounds.contain(action.tcp_ack_adv)
 }
 
-/// The number within bounds of the largest sum of its digits' logits; of equal ones the first from the bounds' start.
+/// The number within bounds of the largest sum of its digits' logits; of equal ones the first from
+/// the bounds' start.
 fn likeliest_within(logits: &[f32], Advances { first, more }: Advances) -> u32 {
     let numbers = match first.checked_add(more) {
         Some(last) => likeliest(logits, first..=last),
@@ -82,7 +86,8 @@ fn likeliest_within(logits: &[f32], Advances { first, more }: Advances) -> u32 {
     numbers.1
 }
 
-/// The number in a range of the largest sum of its digits' logits, and that sum before it. Of equal ones the least.
+/// The number in a range of the largest sum of its digits' logits, and that sum before it. Of equal
+/// ones the least.
 fn likeliest(logits: &[f32], range: RangeInclusive<u32>) -> (f64, u32) {
     let Some((digit, rest)) = logits.split_at_checked(DIGIT) else {
         return (0.0, 0);

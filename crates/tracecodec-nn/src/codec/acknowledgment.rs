@@ -41,7 +41,8 @@ impl Advances {
 }
 
 impl Acknowledgments {
-    /// The next action with its acknowledgment told by how far it lies after the last one of its direction.
+    /// The next action with its acknowledgment told by how far it lies after the last one of its
+    /// direction.
     pub(super) fn after_last(&mut self, action: &Action) -> Action {
         let Some((flow, dir)) = self.flow(action) else {
             return *action;
@@ -57,7 +58,8 @@ impl Acknowledgments {
         told
     }
 
-    /// The next action with its acknowledgment told as in the schema: undoes [`Acknowledgments::after_last`].
+    /// The next action with its acknowledgment told as in the schema: undoes
+    /// [`Acknowledgments::after_last`].
     pub(super) fn before_peer_next(&mut self, told: &Action) -> Action {
         let Some((flow, dir)) = self.flow(told) else {
             return *told;
@@ -79,8 +81,9 @@ impl Acknowledgments {
         action
     }
 
-    /// Acknowledgments of what the peer has sent, as the next action would tell them in these terms. None where it acknowledges nothing, or
-    /// nothing of the peer was seen, which may then have sent anything.
+    /// Acknowledgments of what the peer has sent, as the next action would tell them in these
+    /// terms. None where it acknowledges nothing, or nothing of the peer was seen, which may then
+    /// have sent anything.
     pub(super) fn of_sent(&mut self, told: &Action, base: AckBase) -> Option<Advances> {
         let (flow, dir) = self.flow(told)?;
         if flags::of(told) & flags::ACK == 0 {
@@ -129,7 +132,8 @@ impl Flow {
         }
     }
 
-    /// What a direction has sent since its SYN, after a segment that began at `seq` where it was at `before`.
+    /// What a direction has sent since its SYN, after a segment that began at `seq` where it was at
+    /// `before`.
     fn sent(
         &self,
         dir: Direction,
@@ -148,7 +152,8 @@ impl Flow {
     }
 }
 
-/// Takes an action into a connection, as the compiler reads it: a SYN that goes on with one carries its base.
+/// Takes an action into a connection, as the compiler reads it: a SYN that goes on with one carries
+/// its base.
 fn take(connection: &mut Connection, dir: Direction, action: &Action) -> SegmentNumbers {
     let mut references = References::of(action);
     if flags::opens(flags::of(action)) {

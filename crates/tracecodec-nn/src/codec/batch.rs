@@ -12,9 +12,11 @@ use super::symbols::{GROUPS, Stage, Symbol, Symbols, proto_of};
 pub struct Augmentation {
     /// Share of packets that are augmented; the rest stay as captured. Default 0.8.
     pub packets: f64,
-    /// In an augmented packet, share of field groups taken from another packet of the batch. Default 0.3.
+    /// In an augmented packet, share of field groups taken from another packet of the batch.
+    /// Default 0.3.
     pub mix: f64,
-    /// In an augmented packet, share of field groups in which values are drawn at random. Default 0.2.
+    /// In an augmented packet, share of field groups in which values are drawn at random. Default
+    /// 0.2.
     pub random: f64,
 }
 
@@ -105,8 +107,9 @@ fn copy_group(symbols: &Symbols, group: usize, from: &[u8], to: &mut [u8]) {
     }
 }
 
-/// Draws each value of a group anew with even odds: values far from any seen, and values one digit away. Then the leading digits
-/// of a number may become zeros, or all ones as in a number just below a multiple of 2^16 or 2^32.
+/// Draws each value of a group anew with even odds: values far from any seen, and values one digit
+/// away. Then the leading digits of a number may become zeros, or all ones as in a number just
+/// below a multiple of 2^16 or 2^32.
 fn draw_group(symbols: &Symbols, group: usize, row: &mut [u8], rng: &mut impl Rng) {
     for (i, symbol) in members(symbols, group) {
         if !symbol.is_magnitude() && rng.random_bool(0.5) {

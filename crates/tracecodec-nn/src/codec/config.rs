@@ -67,7 +67,8 @@ impl Choice for TokenLayout {
 pub enum ContextSource {
     /// The paper's: the latent carries it, and a packet decodes by itself.
     Latent,
-    /// State-aware decoding: it follows from the packets decoded before, in order, and costs no rate.
+    /// State-aware decoding: it follows from the packets decoded before, in order, and costs no
+    /// rate.
     Flow,
 }
 
@@ -103,13 +104,15 @@ pub struct CodecConfig {
     pub encoder_blocks: usize,
     /// Residual blocks of each of the decoder's trunks. Default 1.
     pub decoder_blocks: usize,
-    /// Hexadecimal mantissa digits of the time: 3 keep 12 bits, an error below 0.03 %. Default 4, at most 7.
+    /// Hexadecimal mantissa digits of the time: 3 keep 12 bits, an error below 0.03 %. Default 4,
+    /// at most 7.
     pub time_digits: u8,
     /// Where the context comes from. Default `flow`.
     pub context: ContextSource,
     /// What acknowledgment numbers are told relative to. Default `peer-next`.
     pub ack: AckBase,
-    /// Names of quantities of the action schema that the codec leaves out: they decode to 0. Default none.
+    /// Names of quantities of the action schema that the codec leaves out: they decode to 0.
+    /// Default none.
     pub omit: Vec<String>,
 }
 
@@ -139,8 +142,8 @@ impl CodecConfig {
         self.omit.iter().any(|name| name == quantity)
     }
 
-    /// Nats of a TCP packet of which every symbol is guessed with even odds, those of the time weighted. No packet has more symbols, and no
-    /// decoder that learned anything costs as much.
+    /// Nats of a TCP packet of which every symbol is guessed with even odds, those of the time
+    /// weighted. No packet has more symbols, and no decoder that learned anything costs as much.
     pub fn guessing_nats(&self, lambda_time: f64) -> f64 {
         let symbols = Symbols::new(self);
         let guessed = symbols.all().iter().map(|symbol| {
@@ -209,8 +212,9 @@ impl CodecConfig {
 mod tests {
     use super::*;
 
-    /// Of a default codec: 40 hexadecimal digits, `tcp_ctrl` with 9 classes, `proto` with 4, `flow_evt`, `tcp_ack_unseen` and
-    /// `tcp_seq_delta_sign` with 3, `ip_family` and `dir` with 2; of the time a sign, a digit below 4 and 5 digits.
+    /// Of a default codec: 40 hexadecimal digits, `tcp_ctrl` with 9 classes, `proto` with 4,
+    /// `flow_evt`, `tcp_ack_unseen` and `tcp_seq_delta_sign` with 3, `ip_family` and `dir` with 2;
+    /// of the time a sign, a digit below 4 and 5 digits.
     #[test]
     fn test_guessing_nats() {
         let ln = |classes: f64| classes.ln();

@@ -1,6 +1,6 @@
-//! The staged decoder (the paper, section 3.4): coarse fields and context from the latent; details from the latent, the
-//! context and the coarse fields; the time from the latent by a head of its own. Context that follows from the flow's past is
-//! given instead, between the two.
+//! The staged decoder (the paper, section 3.4): coarse fields and context from the latent; details
+//! from the latent, the context and the coarse fields; the time from the latent by a head of its
+//! own. Context that follows from the flow's past is given instead, between the two.
 
 use burn::module::{Module, Param};
 use burn::nn::{Linear, RmsNorm, RmsNormConfig};
@@ -45,7 +45,8 @@ impl Trunk {
         }
     }
 
-    /// Logits of the stage from the latent and, where there is one, a condition as wide as the trunk.
+    /// Logits of the stage from the latent and, where there is one, a condition as wide as the
+    /// trunk.
     fn forward(&self, z: Tensor<2>, condition: Option<Tensor<2>>) -> Tensor<2> {
         let input = self.input.forward(z);
         let input = match condition {
@@ -113,7 +114,8 @@ impl Decoder {
         }
     }
 
-    /// The negative log-likelihood at the batch, given its latents; details are conditioned on the true coarse fields and context.
+    /// The negative log-likelihood at the batch, given its latents; details are conditioned on the
+    /// true coarse fields and context.
     pub(crate) fn nats(&self, z: Tensor<2>, batch: &Batch, mask: &[f32]) -> Nats {
         let coarse = self.coarse.forward(z.clone(), None);
         let condition = self.condition(&batch.values, batch.rows);
@@ -151,7 +153,8 @@ impl Decoder {
         &self.detail.heads
     }
 
-    /// Adds the most likely details, given the coarse fields and the context in the rows; and tells their logits.
+    /// Adds the most likely details, given the coarse fields and the context in the rows; and tells
+    /// their logits.
     pub(crate) fn decode_details(&self, z: Tensor<2>, values: &mut [u8]) -> Vec<f32> {
         let [rows, _] = z.dims();
         let condition = self.condition(values, rows);

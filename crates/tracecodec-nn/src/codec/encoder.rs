@@ -86,7 +86,8 @@ impl Encoder {
         }
     }
 
-    /// `[rows, tokens, d_model]`: the summed embeddings of each run of symbols, and the token's own vector.
+    /// `[rows, tokens, d_model]`: the summed embeddings of each run of symbols, and the token's own
+    /// vector.
     fn tokens(&self, batch: &Batch) -> Tensor<3> {
         let table = self.embedding.val();
         let [rows, d_model] = table.dims();
@@ -152,8 +153,8 @@ pub(crate) fn offsets(sizes: impl Iterator<Item = usize>) -> (Vec<usize>, usize)
     (offsets, rows)
 }
 
-/// `[packets, rows]`: 1 at the rows of a packed table that a packet's values name. Times the table it sums their
-/// embeddings, which is faster than to gather them one by one.
+/// `[packets, rows]`: 1 at the rows of a packed table that a packet's values name. Times the table
+/// it sums their embeddings, which is faster than to gather them one by one.
 pub(crate) fn multi_hot(
     values: &[u8],
     offsets: &[usize],

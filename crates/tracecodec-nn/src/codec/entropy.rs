@@ -1,17 +1,19 @@
-//! What packets cost without a model of the traffic: the figures beside which a codec's rate is stated.
+//! What packets cost without a model of the traffic: the figures beside which a codec's rate is
+//! stated.
 //!
 //! Both are of a *memoryless* source, one that draws each packet by itself. With `N` packets, of
 //! which `n_r` are the record `r`:
 //!
 //! - The *plug-in entropy* `H = Σ_r n_r/N · ln(N/n_r)` of whole records. On average it is below the
 //!   source's entropy, and far below it if most records occur once: it is never above `ln N`.
-//! - A *code length* that a decoder could follow: packet by packet, each symbol `x` out of `K` costs
-//!   `-ln((n_x + 1/2) / (n + K/2))` nats (Krichevsky and Trofimov), where `n` packets before had the
-//!   same context and `n_x` of them the symbol. The context is the quantity's digits before, and
-//!   `proto`, `dir` and `tcp_ctrl`, which come first. On average it is above the source's entropy, by
-//!   what it costs to learn the counts.
+//! - A *code length* that a decoder could follow: packet by packet, each symbol `x` out of `K`
+//!   costs `-ln((n_x + 1/2) / (n + K/2))` nats (Krichevsky and Trofimov), where `n` packets before
+//!   had the same context and `n_x` of them the symbol. The context is the quantity's digits
+//!   before, and `proto`, `dir` and `tcp_ctrl`, which come first. On average it is above the
+//!   source's entropy, by what it costs to learn the counts.
 //!
-//! The first never exceeds the second. A model that uses the order of packets may need less than both.
+//! The first never exceeds the second. A model that uses the order of packets may need less than
+//! both.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -22,8 +24,8 @@ use tracecodec::action::schema::{Group, QUANTITIES, Quantity, Vocabulary};
 use super::{Codec, ContextSource, Past};
 use crate::latents::EntropyNats;
 
-/// The entropy of the packets so far, counting what the codec's latents carry: its quantities and its
-/// time steps. Memory grows with the distinct records, by about 200 bytes each.
+/// The entropy of the packets so far, counting what the codec's latents carry: its quantities and
+/// its time steps. Memory grows with the distinct records, by about 200 bytes each.
 #[derive(Debug, Clone)]
 pub struct CodecEntropy {
     past: Past,
@@ -95,9 +97,9 @@ struct Entropy {
 }
 
 impl Entropy {
-    /// No packets yet. `carried` chooses the quantities that count; those of 256 classes are read as
-    /// two hexadecimal digits, and the time as a [`TimeCode`] of `time_digits` mantissa digits (at
-    /// most 7).
+    /// No packets yet. `carried` chooses the quantities that count; those of 256 classes are read
+    /// as two hexadecimal digits, and the time as a [`TimeCode`] of `time_digits` mantissa digits
+    /// (at most 7).
     fn new(carried: impl Fn(&Quantity) -> bool, time_digits: u8) -> Self {
         let mut quantities: Vec<usize> = (0..QUANTITIES.len())
             .filter(|&i| carried(&QUANTITIES[i]))
@@ -258,7 +260,8 @@ mod tests {
 
     #[test]
     fn test_estimator_by_hand() {
-        // The first two digits of a quantity of two: 1/16 each, then 3/18 and 3/18; the time is always 0, of 127 classes.
+        // The first two digits of a quantity of two: 1/16 each, then 3/18 and 3/18; the time is
+        // always 0, of 127 classes.
         let mut entropy = Entropy::new(|quantity| quantity.name == "ip_ext", 0);
         let packet = Action {
             ip_ext: 0x12,

@@ -24,7 +24,8 @@ struct Run {
     symbols: Vec<usize>,
 }
 
-/// The columns of a stage's head matrix: heads are padded to 16 or 32 classes and sorted by that size.
+/// The columns of a stage's head matrix: heads are padded to 16 or 32 classes and sorted by that
+/// size.
 #[derive(Debug, Clone, PartialEq)]
 struct Columns {
     runs: Vec<Run>,
@@ -109,7 +110,8 @@ impl Heads {
         self.heads.forward(x) + padding
     }
 
-    /// The cross-entropy in nats, summed over active symbols and packets. `values` and `mask` are rows of all symbols.
+    /// The cross-entropy in nats, summed over active symbols and packets. `values` and `mask` are
+    /// rows of all symbols.
     pub(crate) fn cross_entropy(
         &self,
         logits: Tensor<2>,
@@ -134,7 +136,8 @@ impl Heads {
         sums.reduce(|a, b| a + b).expect("a stage has symbols")
     }
 
-    /// The most likely value of every symbol of the stage, written into rows of all symbols; and the logits.
+    /// The most likely value of every symbol of the stage, written into rows of all symbols; and
+    /// the logits.
     pub(crate) fn argmax(&self, logits: Tensor<2>, symbols: usize, values: &mut [u8]) -> Vec<f32> {
         let [rows, columns] = logits.dims();
         let logits: Vec<f32> = logits.into_data().try_into_vec().expect("logits are f32");

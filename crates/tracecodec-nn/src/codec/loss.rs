@@ -1,4 +1,5 @@
-//! The variational objective (the paper, section 3.4): reconstruction + λ time + β KL, in nats a packet.
+//! The variational objective (the paper, section 3.4): reconstruction + λ time + β KL, in nats a
+//! packet.
 
 use serde::{Deserialize, Serialize};
 

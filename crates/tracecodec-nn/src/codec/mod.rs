@@ -1,4 +1,5 @@
-//! The codec: packet actions to Gaussian latents, and latents alone back to packet actions (the paper, section 3.4).
+//! The codec: packet actions to Gaussian latents, and latents alone back to packet actions (the
+//! paper, section 3.4).
 //!
 //! ```text
 //! Action → symbols → tokens → encoder → μ, log σ²
@@ -6,8 +7,8 @@
 //! Action ← symbols ← coarse, context → details; time
 //! ```
 //!
-//! A [`TraceEncoder`] and a [`TraceDecoder`] go through a trace in order: they keep the clock and, by default, derive the context from the
-//! packets before.
+//! A [`TraceEncoder`] and a [`TraceDecoder`] go through a trace in order: they keep the clock and,
+//! by default, derive the context from the packets before.
 
 mod ack_bounds;
 mod acknowledgment;
@@ -53,8 +54,8 @@ use crate::weights::Weights;
 use batch::Batch;
 use decoder::FirstStages;
 
-/// Packets that pass through the network at a time, on the CPU. Shorter pieces are padded, so that a packet's result never depends on
-/// its company.
+/// Packets that pass through the network at a time, on the CPU. Shorter pieces are padded, so that
+/// a packet's result never depends on its company.
 const PIECE: usize = 256;
 
 /// What decoded packets are made to agree with, by the likeliest packet that does.
@@ -65,8 +66,8 @@ pub enum Constraints {
     /// The flows that are open. Every trace that was lifted from its start agrees.
     #[default]
     Flows,
-    /// Those, and what the peer has sent: nothing else is acknowledged. Captures that miss packets do acknowledge what they do not hold, so this
-    /// is for latents that a generator sampled.
+    /// Those, and what the peer has sent: nothing else is acknowledged. Captures that miss packets
+    /// do acknowledge what they do not hold, so this is for latents that a generator sampled.
     Strict,
 }
 
@@ -113,8 +114,8 @@ impl Codec {
         self
     }
 
-    /// The same codec, whose decoders hold packets to this. Only a codec that takes context from the flow ([`ContextSource::Flow`])
-    /// constrains at all.
+    /// The same codec, whose decoders hold packets to this. Only a codec that takes context from
+    /// the flow ([`ContextSource::Flow`]) constrains at all.
     pub fn with_constraints(mut self, constraints: Constraints) -> Self {
         self.constraints = constraints;
         self
@@ -211,8 +212,9 @@ impl Codec {
         self.encoder(Tick::Nanosecond).encode(actions)
     }
 
-    /// The most likely packet of every latent of a whole trace; `z` holds rows of `d_latent` numbers, and a last row that is cut
-    /// short is ignored. Total: any numbers decode to some action.
+    /// The most likely packet of every latent of a whole trace; `z` holds rows of `d_latent`
+    /// numbers, and a last row that is cut short is ignored. Total: any numbers decode to some
+    /// action.
     pub fn decode(&self, z: &[f32]) -> Vec<Action> {
         self.decoder(Tick::Nanosecond).decode(z)
     }
@@ -292,7 +294,8 @@ impl Codec {
         self.placed.network.decoder.coarse_heads().width()
     }
 
-    /// The same rows with the details, which follow from the coarse fields and the context in them; and of their logits, these columns.
+    /// The same rows with the details, which follow from the coarse fields and the context in them;
+    /// and of their logits, these columns.
     fn details(&self, z: &[f32], rows: &[u8], columns: &[usize]) -> (Vec<u8>, Vec<f32>) {
         let width = self.symbols.len();
         let pieces = self.in_pieces(z, |z, packets| {
@@ -315,7 +318,8 @@ impl Codec {
         (rows, logits)
     }
 
-    /// A stage of decoding on pieces of a fixed size, and how many packets there are in each; the stage is told which.
+    /// A stage of decoding on pieces of a fixed size, and how many packets there are in each; the
+    /// stage is told which.
     fn in_pieces<T: Send>(
         &self,
         z: &[f32],

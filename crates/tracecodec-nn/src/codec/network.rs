@@ -42,7 +42,8 @@ impl Network {
         }
     }
 
-    /// The objective of a batch; the latent is the mean, or a draw from the posterior where there is noise.
+    /// The objective of a batch; the latent is the mean, or a draw from the posterior where there
+    /// is noise.
     pub(crate) fn objective(
         &self,
         batch: &Batch,
@@ -94,7 +95,8 @@ mod tests {
         }
     }
 
-    /// Fields, time, KL, the gradient's norm and its product with cos(0), cos(1), … at weights 0.3 sin(1.3 k + 0.5).
+    /// Fields, time, KL, the gradient's norm and its product with cos(0), cos(1), … at weights 0.3
+    /// sin(1.3 k + 0.5).
     fn measure(shape: &CodecConfig, device: device::Device) -> [f64; 5] {
         let symbols = Symbols::new(shape);
         let device = device.open().unwrap().autodiff();

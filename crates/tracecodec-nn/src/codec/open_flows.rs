@@ -1,16 +1,20 @@
-//! State-aware decoding of the flow: a packet of a flow that is not there is read as the likeliest packet that can be.
+//! State-aware decoding of the flow: a packet of a flow that is not there is read as the likeliest
+//! packet that can be.
 //!
-//! One wrong digit of a slot's number sends a packet to a slot where no flow is open, or one of another protocol, and the compiler would
-//! have to open a flow for it that the trace never had. The decoder knows which flows are open, as a grammar knows which words may
-//! follow: among the choices of slot, event, protocol and family that agree with them it takes the one of the largest joint likelihood.
+//! One wrong digit of a slot's number sends a packet to a slot where no flow is open, or one of
+//! another protocol, and the compiler would have to open a flow for it that the trace never had.
+//! The decoder knows which flows are open, as a grammar knows which words may follow: among the
+//! choices of slot, event, protocol and family that agree with them it takes the one of the largest
+//! joint likelihood.
 //!
-//! A packet that continues or reopens a flow agrees if its slot holds a flow of its protocol and family. One that opens a flow
-//! agrees if it comes from the opener and takes a slot that the [flow table](tracecodec::flow::FlowTable) can have given: the next
-//! that was never taken, one that has long been silent, or the one that has been silent longest. Every trace that was lifted from its start
-//! agrees throughout.
+//! A packet that continues or reopens a flow agrees if its slot holds a flow of its protocol and
+//! family. One that opens a flow agrees if it comes from the opener and takes a slot that the [flow
+//! table](tracecodec::flow::FlowTable) can have given: the next that was never taken, one that has
+//! long been silent, or the one that has been silent longest. Every trace that was lifted from its
+//! start agrees throughout.
 //!
-//! One wrong latent must not put off all that follow: an opening may leave out a few slots, whose own openings were missed, and the first packet
-//! of such a slot opens it.
+//! One wrong latent must not put off all that follow: an opening may leave out a few slots, whose
+//! own openings were missed, and the first packet of such a slot opens it.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -25,7 +29,8 @@ use super::symbols::Symbols;
 /// A protocol and an address family, as their symbols.
 type Kind = [u8; 2];
 
-/// Silence after which a slot may have been given back: the flow table's shortest but for a minute, since decoded time steps are rounded.
+/// Silence after which a slot may have been given back: the flow table's shortest but for a minute,
+/// since decoded time steps are rounded.
 const IDLE: i64 = Lifetime::Passing.idle() - flow::IDLE;
 
 /// Slots that an opening may leave out, as if the packets that opened them had been missed.
@@ -157,8 +162,8 @@ impl OpenFlows {
         self.corrected
     }
 
-    /// Takes the next packet into account, after `delta_t` nanoseconds, and makes it agree with the open flows where it does not. Tells
-    /// whether that changed it.
+    /// Takes the next packet into account, after `delta_t` nanoseconds, and makes it agree with the
+    /// open flows where it does not. Tells whether that changed it.
     pub(super) fn next(
         &mut self,
         row: &mut [u8],
@@ -226,7 +231,8 @@ impl OpenFlows {
         }
     }
 
-    /// Writes the likeliest packet that agrees, or one that opens its slot, where that must have been opened and was not.
+    /// Writes the likeliest packet that agrees, or one that opens its slot, where that must have
+    /// been opened and was not.
     fn correct(&mut self, row: &mut [u8], logits: &[f32], heads: &Heads) {
         self.corrected += 1;
         let slot = self.fields.slot(row);
@@ -239,7 +245,8 @@ impl OpenFlows {
         self.fields.write(row, slot, event, kind);
     }
 
-    /// The slot, event and kind of the largest joint logit among those that agree; a flow that is opened is of the kind `opened`.
+    /// The slot, event and kind of the largest joint logit among those that agree; a flow that is
+    /// opened is of the kind `opened`.
     fn likeliest(&mut self, opened: Kind, logits: &[f32]) -> (usize, FlowEvent, Kind) {
         let longest_silent = self.longest_silent();
         let fields = &self.fields;

@@ -1,8 +1,11 @@
-//! Refinement at encode time: what was encoded is decoded, and where a symbol comes back wrong, the latent is moved until it does not.
+//! Refinement at encode time: what was encoded is decoded, and where a symbol comes back wrong, the
+//! latent is moved until it does not.
 //!
-//! The decoder is differentiable and at hand, so the encoder's mean is only a first guess: a few steps of Adam on the latent alone,
-//! down the decoder's negative log-likelihood at the packet, find one near it that decodes to the packet. Where a sum of negative log-likelihoods gives up a symbol for the
-//! others, that symbol counts more with each step. Packets that come back at once, which are most, are not touched.
+//! The decoder is differentiable and at hand, so the encoder's mean is only a first guess: a few
+//! steps of Adam on the latent alone, down the decoder's negative log-likelihood at the packet,
+//! find one near it that decodes to the packet. Where a sum of negative log-likelihoods gives up a
+//! symbol for the others, that symbol counts more with each step. Packets that come back at once,
+//! which are most, are not touched.
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -14,7 +17,8 @@ use super::{Codec, Network, TraceEncoder};
 use crate::latents::Latents;
 use crate::parallel::ordered;
 
-/// Packets that are refined at a time, on the CPU. Shorter pieces are padded, so that a packet's result never depends on its company.
+/// Packets that are refined at a time, on the CPU. Shorter pieces are padded, so that a packet's
+/// result never depends on its company.
 const PIECE: usize = 32;
 
 /// Adam's decay rates of the moments.
@@ -37,8 +41,8 @@ const FAR_EMPHASIS: f32 = 4.0;
 pub struct RefineConfig {
     /// Most steps for a packet. Default 100.
     pub steps: u32,
-    /// Learning rate: a step moves each dimension by about so much. The posterior's standard deviation is a measure of what is
-    /// little. Default 0.1.
+    /// Learning rate: a step moves each dimension by about so much. The posterior's standard
+    /// deviation is a measure of what is little. Default 0.1.
     pub learning_rate: f32,
 }
 
@@ -91,8 +95,9 @@ struct Row {
 }
 
 impl TraceEncoder<'_> {
-    /// Encodes the next packets so that they come back: the means are refined until they decode to the packets, as far as that
-    /// succeeds. All symbols count that are active, those of the time to the codec's resolution among them.
+    /// Encodes the next packets so that they come back: the means are refined until they decode to
+    /// the packets, as far as that succeeds. All symbols count that are active, those of the time
+    /// to the codec's resolution among them.
     pub fn encode_refined(&mut self, actions: &[Action], config: RefineConfig) -> Refined {
         let codec = self.codec;
         let codable = self.codable(actions);
@@ -121,7 +126,8 @@ impl Codec {
             .encode_refined(actions, config)
     }
 
-    /// Moves the means that do not decode to their packet; `rows` are what they decode to in its true context. Tells which were moved.
+    /// Moves the means that do not decode to their packet; `rows` are what they decode to in its
+    /// true context. Tells which were moved.
     fn refine_means(
         &self,
         actions: &[Action],
@@ -132,7 +138,8 @@ impl Codec {
         let width = self.config.d_latent;
         let decoded: Vec<Action> = self.symbols.actions(rows).collect();
         let wrong = self.wrong(actions, &decoded);
-        // One queue a thread: whoever stands beside a packet, and in which queue, makes no difference to it.
+        // One queue a thread: whoever stands beside a packet, and in which queue, makes no
+        // difference to it.
         let share = wrong.len().div_ceil(self.threads()).max(1);
         let queues: Vec<_> = wrong.chunks(share).collect();
         let refined = ordered(
@@ -229,7 +236,8 @@ impl Codec {
         done.into_iter().map(|(_, row)| row).collect()
     }
 
-    /// Gradients of the decoder's weighted negative log-likelihood at each packet, with respect to its latent.
+    /// Gradients of the decoder's weighted negative log-likelihood at each packet, with respect to
+    /// its latent.
     fn gradient(&self, network: &Network, rows: &[Row]) -> Vec<f32> {
         let batch = Batch {
             rows: self.piece(PIECE),

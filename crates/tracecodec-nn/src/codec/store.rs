@@ -50,7 +50,8 @@ impl Codec {
     /// Reads a codec from a directory.
     ///
     /// # Errors
-    /// If the directory holds no codec, a file is damaged, of another schema version, or if the two do not belong together.
+    /// If the directory holds no codec, a file is damaged, of another schema version, or if the two
+    /// do not belong together.
     pub fn load(directory: &Path) -> Result<Self, Error> {
         Self::from_files(&Files::open(Kind::Codec, directory)?)
     }

@@ -1,8 +1,10 @@
-//! What the model reads and writes: the fields of the action schema and the time, cut into *symbols* of at most 32 values.
+//! What the model reads and writes: the fields of the action schema and the time, cut into
+//! *symbols* of at most 32 values.
 //!
-//! A digit or small class of the schema is one symbol. A class of 256 values (`ttl_res`) is two hexadecimal digits. The
-//! time is the sign of its [`TimeCode`], two hexadecimal digits of the binary exponent and so many of the mantissa: digits that occur in common
-//! steps make up the rare ones.
+//! A digit or small class of the schema is one symbol. A class of 256 values (`ttl_res`) is two
+//! hexadecimal digits. The time is the sign of its [`TimeCode`], two hexadecimal digits of the
+//! binary exponent and so many of the mantissa: digits that occur in common steps make up the rare
+//! ones.
 
 use rand::{Rng, RngExt};
 use tracecodec::action::float::TimeCode;
@@ -53,8 +55,8 @@ pub(crate) struct Symbol {
     pub(crate) group: usize,
 }
 
-/// The token groups: name, and the quantities whose embeddings are summed into one token. In the schema's order; the last
-/// one is the time.
+/// The token groups: name, and the quantities whose embeddings are summed into one token. In the
+/// schema's order; the last one is the time.
 pub(crate) const GROUPS: &[(&str, &[&str])] = &[
     ("flow", &["flow_token", "flow_evt"]),
     ("kind", &["proto", "ip_family", "dir", "tcp_ctrl"]),
@@ -200,8 +202,9 @@ impl Symbols {
         rows.chunks_exact(self.len()).map(|row| self.action(row))
     }
 
-    /// Draws another sign and exponent of the time, mostly near the ones in the row: what is seldom trained is seldom decoded by
-    /// mistake, and a wrong exponent moves the whole clock. Now and then it is the negative of the step, zero, or any.
+    /// Draws another sign and exponent of the time, mostly near the ones in the row: what is seldom
+    /// trained is seldom decoded by mistake, and a wrong exponent moves the whole clock. Now and
+    /// then it is the negative of the step, zero, or any.
     pub(crate) fn draw_magnitude(&self, row: &mut [u8], rng: &mut impl Rng) {
         let first = self.len() - usize::from(self.time_digits) - MAGNITUDE;
         let [sign, high, low] = &mut row[first..][..MAGNITUDE] else {
@@ -250,7 +253,8 @@ impl Symbol {
         matches!(self.source, Source::Sign | Source::Exponent(_))
     }
 
-    /// Whether a wrong value puts off more than its packet: flows and contexts follow from coarse fields, the clock from the size of a step.
+    /// Whether a wrong value puts off more than its packet: flows and contexts follow from coarse
+    /// fields, the clock from the size of a step.
     pub(crate) fn is_far_reaching(&self) -> bool {
         self.stage == Stage::Coarse || self.is_magnitude()
     }
@@ -300,7 +304,8 @@ fn field_symbols(field: usize, context: ContextSource) -> Vec<Symbol> {
     }
 }
 
-/// The stage that writes a quantity. What the context of later packets follows from must not depend on it.
+/// The stage that writes a quantity. What the context of later packets follows from must not depend
+/// on it.
 fn stage(quantity: &Quantity, context: ContextSource) -> Stage {
     match (quantity.group, context) {
         (Group::Context, ContextSource::Flow) => Stage::Given,

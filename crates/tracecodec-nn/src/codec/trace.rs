@@ -1,4 +1,5 @@
-//! A trace on its way through the codec: what encoder and decoder keep in mind from one packet to the next.
+//! A trace on its way through the codec: what encoder and decoder keep in mind from one packet to
+//! the next.
 
 use tracecodec::action::Action;
 use tracecodec::action::context::Contexts;
@@ -53,8 +54,9 @@ impl Past {
         }
     }
 
-    /// The next packet as the network reads it, and as a perfect decoder would give it back: its time step to the codec's resolution,
-    /// without errors that add up; the context that follows from such steps; its acknowledgment relative to what the codec takes.
+    /// The next packet as the network reads it, and as a perfect decoder would give it back: its
+    /// time step to the codec's resolution, without errors that add up; the context that follows
+    /// from such steps; its acknowledgment relative to what the codec takes.
     pub fn codable(&mut self, action: &Action) -> Action {
         let mut codable = *action;
         codable.delta_t = self.steps.next(action.delta_t);
@@ -85,8 +87,8 @@ impl<'a> TraceEncoder<'a> {
         self.codec.posterior(&codable)
     }
 
-    /// Packets so far of which the latent, refined if it was, had to be made to agree with the flows that were open. Encoding is never strict: what a
-    /// capture acknowledges is kept.
+    /// Packets so far of which the latent, refined if it was, had to be made to agree with the
+    /// flows that were open. Encoding is never strict: what a capture acknowledges is kept.
     pub fn corrected(&self) -> Corrected {
         self.decoders[1].corrected()
     }
@@ -122,8 +124,8 @@ impl<'a> TraceDecoder<'a> {
         }
     }
 
-    /// The most likely packet of each of the next latents; `z` holds rows of `d_latent` numbers, and a last row that is cut short is
-    /// ignored. Total: any numbers decode to some action.
+    /// The most likely packet of each of the next latents; `z` holds rows of `d_latent` numbers,
+    /// and a last row that is cut short is ignored. Total: any numbers decode to some action.
     pub fn decode(&mut self, z: &[f32]) -> Vec<Action> {
         let codable = self.codable(z);
         self.actions(codable)
@@ -151,8 +153,8 @@ impl<'a> TraceDecoder<'a> {
         actions
     }
 
-    /// The same, where what most latents decode to in their true context is known already. Those in `stale` are of other latents. Never
-    /// [strict](Constraints::Strict).
+    /// The same, where what most latents decode to in their true context is known already. Those in
+    /// `stale` are of other latents. Never [strict](Constraints::Strict).
     pub(super) fn codable_again(
         &mut self,
         z: &[f32],
@@ -173,8 +175,8 @@ impl<'a> TraceDecoder<'a> {
         codec.symbols.actions(&stages.rows).collect()
     }
 
-    /// Makes rows that the first stages wrote agree with the flows that are open, writes the context into them, and tells which of
-    /// them changed.
+    /// Makes rows that the first stages wrote agree with the flows that are open, writes the
+    /// context into them, and tells which of them changed.
     fn follow(&mut self, stages: &mut FirstStages) -> Vec<usize> {
         let mut changed = Vec::new();
         if self.codec.config.context == ContextSource::Latent {

@@ -1,4 +1,5 @@
-//! The manifest beside a file of latents: which codec made them, and what the numbers alone do not say.
+//! The manifest beside a file of latents: which codec made them, and what the numbers alone do not
+//! say.
 
 use std::path::{Path, PathBuf};
 
@@ -58,8 +59,8 @@ pub struct LatentManifest {
     pub sources: Vec<SourceEntry>,
     /// Counts of the lift; none if the source was a file of actions.
     pub counts: Option<ActionCounts>,
-    /// Dictionary of TCP option layouts as hexadecimal options areas: the codec's, and after it what
-    /// else occurs. Default: the codec's.
+    /// Dictionary of TCP option layouts as hexadecimal options areas: the codec's, and after it
+    /// what else occurs. Default: the codec's.
     #[serde(default)]
     pub option_profiles: Vec<String>,
 }

@@ -47,8 +47,8 @@ impl Latents {
         sum / self.packets() as f64
     }
 
-    /// One draw from each posterior, z = mu + exp(log_var / 2) · noise, row-major. A row's noise depends on the seed and its number
-    /// alone.
+    /// One draw from each posterior, z = mu + exp(log_var / 2) · noise, row-major. A row's noise
+    /// depends on the seed and its number alone.
     pub fn sample(&self, seed: u64) -> Vec<f32> {
         let noise = normals(&mut stream(seed, Purpose::Sample, 0), self.mu.len());
         self.displaced(&noise, 1.0)
@@ -64,7 +64,8 @@ impl Latents {
     }
 }
 
-/// Divergence of one dimension's posterior from the unit Gaussian, in nats: (mu² + exp(log_var) - 1 - log_var) / 2.
+/// Divergence of one dimension's posterior from the unit Gaussian, in nats: (mu² + exp(log_var) - 1
+/// - log_var) / 2.
 pub(crate) fn divergence(mu: f32, log_var: f32) -> f64 {
     let (mu, log_var) = (f64::from(mu), f64::from(log_var));
     0.5 * (mu * mu + log_var.exp() - 1.0 - log_var)

@@ -49,8 +49,8 @@ pub fn write(path: &Path, latents: &Latents, sample: Option<&[f32]>) -> Result<(
     files::write(path, &file)
 }
 
-/// Reads the rows to decode, row-major in f32, and their number of columns. Floating-point numbers of
-/// 16 and 64 bits are converted.
+/// Reads the rows to decode, row-major in f32, and their number of columns. Floating-point numbers
+/// of 16 and 64 bits are converted.
 ///
 /// # Errors
 /// If the file cannot be read or is of another kind, or has no such matrix.

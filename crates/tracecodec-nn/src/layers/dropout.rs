@@ -1,4 +1,5 @@
-//! Dropout (Srivastava et al. 2014) by random numbers of our own, which do not depend on the number of threads.
+//! Dropout (Srivastava et al. 2014) by random numbers of our own, which do not depend on the number
+//! of threads.
 
 use burn::tensor::{Tensor, TensorData};
 use rand::Rng;

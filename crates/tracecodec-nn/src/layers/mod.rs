@@ -1,4 +1,5 @@
-//! The layers that models share. All of them are plain: a residual block, a Transformer encoder block, dropout, initial weights.
+//! The layers that models share. All of them are plain: a residual block, a Transformer encoder
+//! block, dropout, initial weights.
 
 mod dropout;
 mod linear;

@@ -34,8 +34,9 @@ pub struct Dimension {
 pub struct Move {
     /// In standard deviations of the prior.
     pub step: f32,
-    /// By quantity of the action schema, and `delta_t`: the share of moves after which it decodes to another value than at the mean.
-    /// Moves of packets in which it is active at the mean count; a quantity without any is left out.
+    /// By quantity of the action schema, and `delta_t`: the share of moves after which it decodes
+    /// to another value than at the mean. Moves of packets in which it is active at the mean count;
+    /// a quantity without any is left out.
     pub changed: BTreeMap<&'static str, f64>,
 }
 

@@ -13,9 +13,9 @@ use crate::random::{Purpose, stream};
 /// Steps from one end to the other.
 const STEPS: usize = 8;
 
-/// What the latents (1 - t) mu_a + t mu_b decode to for pairs of packets a, b. The *ends* are what mu_a and mu_b decode to. Where the
-/// codec takes the context from the flow's past, it is that of the nearer end: b's from t = 1/2 on. Context and time are no fields
-/// here.
+/// What the latents (1 - t) mu_a + t mu_b decode to for pairs of packets a, b. The *ends* are what
+/// mu_a and mu_b decode to. Where the codec takes the context from the flow's past, it is that of
+/// the nearer end: b's from t = 1/2 on. Context and time are no fields here.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Interpolation {
     /// Pairs of packets.
@@ -24,15 +24,15 @@ pub struct Interpolation {
     pub distance: Option<f64>,
     /// From t = 0 to t = 1.
     pub points: Vec<Point>,
-    /// How many of the eight steps of t change some field, on average over the pairs whose ends differ in one: 1 is a single switch
-    /// from a to b.
+    /// How many of the eight steps of t change some field, on average over the pairs whose ends
+    /// differ in one: 1 is a single switch from a to b.
     pub changes: Option<f64>,
     /// Where ordered quantities lie for t inside (0, 1), by name.
     pub between: BTreeMap<&'static str, Between>,
 }
 
-/// Shares at one t, over all pairs. A field counts where it is active in the decoded packet, and an end has a value of it where it is
-/// active in that end.
+/// Shares at one t, over all pairs. A field counts where it is active in the decoded packet, and an
+/// end has a value of it where it is active in that end.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Point {
     /// Where on the way.
@@ -47,7 +47,8 @@ pub struct Point {
     pub packets: Option<f64>,
 }
 
-/// Where an ordered quantity lies, over the pairs whose ends differ in it; it is active in both ends and in between.
+/// Where an ordered quantity lies, over the pairs whose ends differ in it; it is active in both
+/// ends and in between.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Between {
     /// Values that count.

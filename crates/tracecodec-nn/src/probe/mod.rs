@@ -1,5 +1,6 @@
-//! Probes of a codec's latents: whether near latents decode to near packets, which is what interpolation and any sequence model on
-//! latents count on (the paper, section 3.4, "latent interface").
+//! Probes of a codec's latents: whether near latents decode to near packets, which is what
+//! interpolation and any sequence model on latents count on (the paper, section 3.4, "latent
+//! interface").
 //!
 //! ```text
 //! noise          mu + s · sigma · noise: how much of the packet stands when the latent is off
@@ -7,8 +8,9 @@
 //! dimensions     mu ± step along one axis: what that axis is for
 //! ```
 //!
-//! Every latent is decoded by itself, with the true context of its packet where the codec takes the context from the flow's past.
-//! Everything is compared as the network reads and writes it: time steps to the codec's resolution, acknowledgments as it tells them.
+//! Every latent is decoded by itself, with the true context of its packet where the codec takes the
+//! context from the flow's past. Everything is compared as the network reads and writes it: time
+//! steps to the codec's resolution, acknowledgments as it tells them.
 
 mod dimensions;
 mod interpolation;
@@ -66,7 +68,8 @@ pub struct Probe {
     pub neighbours: Interpolation,
     /// Pairs of a packet and any other.
     pub random_pairs: Interpolation,
-    /// The latent's dimensions, those with most divergence first; measured on at most 1,024 packets, spread likewise.
+    /// The latent's dimensions, those with most divergence first; measured on at most 1,024
+    /// packets, spread likewise.
     pub dimensions: Vec<Dimension>,
 }
 
@@ -197,7 +200,8 @@ const ORDERED: [Ordered; 4] = [
     },
 ];
 
-/// Mean Euclidean distance between the rows of two matrices with so many columns; none without rows.
+/// Mean Euclidean distance between the rows of two matrices with so many columns; none without
+/// rows.
 fn mean_distance(from: &[f32], to: &[f32], dim: usize) -> Option<f64> {
     let distance = |(from, to): (&[f32], &[f32])| -> f64 {
         let columns = from.iter().zip(to);

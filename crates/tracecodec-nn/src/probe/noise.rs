@@ -12,7 +12,8 @@ use tracecodec::action::Action;
 /// Shares of the posterior's standard deviation.
 const SCALES: [f32; 5] = [0.0, 0.25, 0.5, 1.0, 2.0];
 
-/// What comes back of mu + scale · exp(log_var / 2) · noise, with the same standard normal noise for every scale.
+/// What comes back of mu + scale · exp(log_var / 2) · noise, with the same standard normal noise
+/// for every scale.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Noise {
     /// In units of the posterior's standard deviation.
@@ -32,8 +33,8 @@ pub struct Noise {
 pub struct Wrong {
     /// Share of them in which it is wrong; none where there are none.
     pub share: Option<f64>,
-    /// Median error where it is wrong: |x' - x| in the quantity's unit, of `delta_t` |x' - x| / max(|x|, 1 ns); none where it never
-    /// is.
+    /// Median error where it is wrong: |x' - x| in the quantity's unit, of `delta_t` |x' - x| /
+    /// max(|x|, 1 ns); none where it never is.
     pub median_error: Option<f64>,
 }
 

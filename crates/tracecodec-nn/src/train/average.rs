@@ -26,8 +26,8 @@ impl Average {
     }
 }
 
-/// The decay rate at a step. Early on it is less, so that the initial weights are soon forgotten: (1 + n) / (10 + n), as in TensorFlow's
-/// `ExponentialMovingAverage`.
+/// The decay rate at a step. Early on it is less, so that the initial weights are soon forgotten:
+/// (1 + n) / (10 + n), as in TensorFlow's `ExponentialMovingAverage`.
 fn decay_at(decay: f64, nth: u64) -> f64 {
     let nth = nth as f64;
     decay.min((1.0 + nth) / (10.0 + nth))

@@ -37,7 +37,8 @@ impl<V: Validated> Validations<V> {
         }
     }
 
-    /// Takes the validations of a training that goes on, and writes its best model, which the task has.
+    /// Takes the validations of a training that goes on, and writes its best model, which the task
+    /// has.
     pub(super) fn restore(
         &mut self,
         validations: &[V],

@@ -13,9 +13,11 @@ pub(crate) struct Budget {
     pub(crate) minutes: Option<f64>,
     /// Examples a step.
     pub(crate) batch: usize,
-    /// Examples of a step that are computed at a time; it divides `batch`. A GPU computes several of them at once.
+    /// Examples of a step that are computed at a time; it divides `batch`. A GPU computes several
+    /// of them at once.
     pub(crate) micro_batch: usize,
-    /// Examples that are shuffled together and kept in memory, in chunks of 2,048; a pool more is read ahead.
+    /// Examples that are shuffled together and kept in memory, in chunks of 2,048; a pool more is
+    /// read ahead.
     pub(crate) shuffle_pool: usize,
     /// Validations in the course of the training.
     pub(crate) validations: u32,

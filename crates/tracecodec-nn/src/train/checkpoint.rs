@@ -1,7 +1,8 @@
 //! Where a training stands, on disk: what it takes to go on as if it had never stopped.
 //!
-//! One safetensors file, which appears whole: the weights, the optimiser's moments, the best weights so far, the moving average where one is kept, and the rest as JSON in its
-//! metadata. Random numbers need no state: each stream is named by seed, purpose and step.
+//! One safetensors file, which appears whole: the weights, the optimiser's moments, the best
+//! weights so far, the moving average where one is kept, and the rest as JSON in its metadata.
+//! Random numbers need no state: each stream is named by seed, purpose and step.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -113,7 +114,8 @@ impl<V: Serialize + DeserializeOwned> State<V> {
         files::write(&path, &file)
     }
 
-    /// Reads the file, which must belong to this training and hold so many weights, and their average where one is kept.
+    /// Reads the file, which must belong to this training and hold so many weights, and their
+    /// average where one is kept.
     pub(super) fn read(
         directory: &Path,
         run: &str,

@@ -1,11 +1,11 @@
 //! The one training loop, and all that a training leaves behind.
 //!
-//! A step takes a batch, cut into micro-batches of a fixed size. Each is computed on a network of its own thread, the
-//! gradients are summed in order and handed to the optimiser: the weights do not depend on the number of threads. A GPU
-//! computes several of the same micro-batches as one.
+//! A step takes a batch, cut into micro-batches of a fixed size. Each is computed on a network of
+//! its own thread, the gradients are summed in order and handed to the optimiser: the weights do
+//! not depend on the number of threads. A GPU computes several of the same micro-batches as one.
 //!
-//! What is trained, a task, owns the network, the objective and the validation. The loop owns weights, order, budget, checkpoints,
-//! the history and the manifest.
+//! What is trained, a task, owns the network, the objective and the validation. The loop owns
+//! weights, order, budget, checkpoints, the history and the manifest.
 
 mod average;
 mod best;
@@ -51,7 +51,8 @@ use order::Order;
 /// Longest time between two checkpoints.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
 
-/// One in so many examples of a validation is tried, at least and at most, to learn how long a validation takes.
+/// One in so many examples of a validation is tried, at least and at most, to learn how long a
+/// validation takes.
 const TRIED: [usize; 2] = [256, 16];
 
 /// Where a training stands.
@@ -96,16 +97,17 @@ struct Finished<V> {
     digest: String,
 }
 
-/// Trains a task's model, and leaves the best one in the session's folder, with `history.jsonl` and `manifest.json`, which
-/// `origin` is written to.
+/// Trains a task's model, and leaves the best one in the session's folder, with `history.jsonl` and
+/// `manifest.json`, which `origin` is written to.
 ///
-/// A checkpoint is written at each validation and every minute between, and removed at the end. `progress` is called after each
-/// step, and may stop the training: then a checkpoint is written, too. A session that resumes continues from the folder's checkpoint,
-/// which must be of the same `run`, a digest of settings and data, to the same weights as if the training had never stopped.
+/// A checkpoint is written at each validation and every minute between, and removed at the end.
+/// `progress` is called after each step, and may stop the training: then a checkpoint is written,
+/// too. A session that resumes continues from the folder's checkpoint, which must be of the same
+/// `run`, a digest of settings and data, to the same weights as if the training had never stopped.
 ///
 /// # Errors
-/// If a setting is out of its range, there are no examples, a file cannot be read or written, the loss is no longer finite, the training
-/// was stopped, or the checkpoint is of another run.
+/// If a setting is out of its range, there are no examples, a file cannot be read or written, the
+/// loss is no longer finite, the training was stopped, or the checkpoint is of another run.
 pub(crate) fn run<T: Task>(
     task: &mut T,
     budget: &Budget,
@@ -176,7 +178,8 @@ where
         }
     }
 
-    /// Trains until the budget or the patience is used up; gives back how it ended and the digest of the best weights' file.
+    /// Trains until the budget or the patience is used up; gives back how it ended and the digest
+    /// of the best weights' file.
     fn train(
         &mut self,
         examples: &Arc<impl Examples<Example = T::Example>>,
@@ -260,7 +263,8 @@ where
         }
     }
 
-    /// Draws the examples of validations. Where minutes are the budget, trials of a few examples tell how many fit.
+    /// Draws the examples of validations. Where minutes are the budget, trials of a few examples
+    /// tell how many fit.
     fn plan(&mut self, is_planned: bool) -> Result<(), Error> {
         let wanted = self.budget.validation_examples;
         let Some(mut deadline) = self.deadline else {
@@ -324,7 +328,8 @@ where
         }
     }
 
-    /// Counts what is used of the budget. The share never falls, though what a validation takes is estimated anew.
+    /// Counts what is used of the budget. The share never falls, though what a validation takes is
+    /// estimated anew.
     fn count(&mut self) {
         let share = match &self.deadline {
             Some(deadline) => deadline.share((self.clock)()),
@@ -439,7 +444,8 @@ where
             .expect("a batch has micro-batches")
     }
 
-    /// Validates the weights and, where an average of them is kept, the average, too: the better of the two, and its weights.
+    /// Validates the weights and, where an average of them is kept, the average, too: the better of
+    /// the two, and its weights.
     fn judge(&mut self, validations: &[T::Validation]) -> Result<(T::Validation, Weights), Error> {
         let training_loss = self.losses.mean();
         let mut at = self.position(validations);

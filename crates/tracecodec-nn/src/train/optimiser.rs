@@ -1,5 +1,5 @@
-//! Adam (Kingma and Ba 2015) over one flat weight vector, with either form of weight decay, and the gradient clipped by its global
-//! norm.
+//! Adam (Kingma and Ba 2015) over one flat weight vector, with either form of weight decay, and the
+//! gradient clipped by its global norm.
 
 use std::ops::Range;
 
@@ -133,8 +133,8 @@ mod tests {
         }
     }
 
-    /// Two steps with gradients (1, -2, 3, 0.5) and (0.3, 0.4, 0.5, -0.6) from weights (1, -1, 0.5, 2): torch.optim.AdamW and Adam with
-    /// lr 0.1 and weight_decay 0.1 on weights 0, 1 and 3.
+    /// Two steps with gradients (1, -2, 3, 0.5) and (0.3, 0.4, 0.5, -0.6) from weights (1, -1, 0.5,
+    /// 2): torch.optim.AdamW and Adam with lr 0.1 and weight_decay 0.1 on weights 0, 1 and 3.
     #[test]
     fn test_steps_against_torch() {
         for (decay, expected) in [

@@ -1,7 +1,8 @@
 //! The order of the training examples.
 //!
-//! An epoch permutes the chunks of the data, takes a pool of them at a time, and permutes the examples of the pool. So it reads
-//! files in runs and holds no more than a pool, while examples of all files meet in every pool.
+//! An epoch permutes the chunks of the data, takes a pool of them at a time, and permutes the
+//! examples of the pool. So it reads files in runs and holds no more than a pool, while examples of
+//! all files meet in every pool.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -15,8 +16,8 @@ use crate::random::{Purpose, shuffle, stream};
 /// Examples of a run of validation examples.
 const RUN: u64 = 256;
 
-/// An endless sequence of examples in which every example comes once an epoch. A thread of its own reads the next pool
-/// while one is used.
+/// An endless sequence of examples in which every example comes once an epoch. A thread of its own
+/// reads the next pool while one is used.
 #[derive(Debug)]
 pub(super) struct Order<T> {
     pools: Receiver<Result<Vec<T>, Error>>,
@@ -24,7 +25,8 @@ pub(super) struct Order<T> {
 }
 
 impl<T: Send + 'static> Order<T> {
-    /// The order under a seed, with pools of at least so many examples, after `taken` examples; there must be examples.
+    /// The order under a seed, with pools of at least so many examples, after `taken` examples;
+    /// there must be examples.
     pub(super) fn after(
         taken: u64,
         examples: &Arc<impl Examples<Example = T>>,
@@ -32,7 +34,8 @@ impl<T: Send + 'static> Order<T> {
         shuffle_pool: usize,
     ) -> Self {
         let examples = Arc::clone(examples);
-        // Without room in the channel, a pool that is ready waits in the thread: one is in use, and one is ahead.
+        // Without room in the channel, a pool that is ready waits in the thread: one is in use, and
+        // one is ahead.
         let (sender, pools) = sync_channel(0);
         thread::spawn(move || {
             let (mut pools, used) = Pools::after(taken, examples.as_ref(), seed, shuffle_pool);

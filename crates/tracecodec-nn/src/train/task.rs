@@ -15,7 +15,8 @@ use crate::error::Error;
 use crate::model::Kind;
 use crate::weights::Weights;
 
-/// A model in training: its network, its objective, how the weights move, and how they are validated.
+/// A model in training: its network, its objective, how the weights move, and how they are
+/// validated.
 pub(crate) trait Task: Sync {
     /// What is trained.
     const KIND: Kind;
@@ -40,8 +41,9 @@ pub(crate) trait Task: Sync {
         self.device().piece(micro_batch)
     }
 
-    /// What some of a step's examples add to the step's loss. `place` numbers their first micro-batch among all of the training, and
-    /// names its random numbers; a GPU gets several micro-batches at once.
+    /// What some of a step's examples add to the step's loss. `place` numbers their first
+    /// micro-batch among all of the training, and names its random numbers; a GPU gets several
+    /// micro-batches at once.
     fn objective(
         &self,
         network: &Self::Network,
@@ -53,7 +55,8 @@ pub(crate) trait Task: Sync {
     /// How the weights move at the end of a step.
     fn update(&self, at: &Position<'_, Self::Validation>) -> Update;
 
-    /// Decay rate of the weights' moving average, which validations then judge beside the weights themselves; none keeps no average.
+    /// Decay rate of the weights' moving average, which validations then judge beside the weights
+    /// themselves; none keeps no average.
     fn averaging(&self) -> Option<f64> {
         None
     }
@@ -64,8 +67,8 @@ pub(crate) trait Task: Sync {
     /// Puts weights into the model.
     fn set_weights(&mut self, weights: &Weights);
 
-    /// Draws the examples that validations judge: at most so many, spread evenly over the validation
-    /// data.
+    /// Draws the examples that validations judge: at most so many, spread evenly over the
+    /// validation data.
     fn draw_validation(&mut self, count: usize) -> Result<(), Error>;
 
     /// Validates the weights that it has.
@@ -103,7 +106,8 @@ pub(crate) trait Validated: Clone + Sync + Serialize + DeserializeOwned {
     fn loss(&self) -> f64;
 }
 
-/// Examples of a chunk, where they are as small as packets; the last chunk of the data may have fewer.
+/// Examples of a chunk, where they are as small as packets; the last chunk of the data may have
+/// fewer.
 pub(super) const CHUNK: u64 = 2_048;
 
 /// Training examples in an order that stays.

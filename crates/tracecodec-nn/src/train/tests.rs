@@ -171,7 +171,8 @@ fn train(
     (clock().as_secs_f64(), report)
 }
 
-/// The seconds that a training takes, its validations, and the examples of each where they are fewer.
+/// The seconds that a training takes, its validations, and the examples of each where they are
+/// fewer.
 fn timed(minutes: f64, times: [u64; 3]) -> (f64, usize, Option<usize>) {
     let folder = tempfile::tempdir().unwrap();
     let (seconds, report) = train(minutes, times, &Session::new(folder.path()), 0);

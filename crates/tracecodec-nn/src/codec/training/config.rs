@@ -29,8 +29,8 @@ impl CodecSettings {
     }
 }
 
-/// Settings of a training. With `minutes` the number of steps depends on the machine; with `steps` alone the weights
-/// depend on data, configuration and seed only.
+/// Settings of a training. With `minutes` the number of steps depends on the machine; with `steps`
+/// alone the weights depend on data, configuration and seed only.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainConfig {
@@ -42,9 +42,11 @@ pub struct TrainConfig {
     pub minutes: Option<f64>,
     /// Packets a step. Default 256.
     pub batch: usize,
-    /// Packets of a step that are computed at a time; it divides `batch`. A GPU computes all of a step at once. Default 128.
+    /// Packets of a step that are computed at a time; it divides `batch`. A GPU computes all of a
+    /// step at once. Default 128.
     pub micro_batch: usize,
-    /// Packets that are shuffled together and kept in memory, in chunks of 2,048; a pool more is read ahead. Default 131,072.
+    /// Packets that are shuffled together and kept in memory, in chunks of 2,048; a pool more is
+    /// read ahead. Default 131,072.
     pub shuffle_pool: usize,
     /// Peak learning rate. Default 6e-3.
     pub learning_rate: f64,

@@ -12,7 +12,8 @@ use tracecodec::artifact::{ActionsReader, SourceEntry};
 use crate::error::Error;
 use crate::train::{Examples, spread};
 
-/// Training and validation packets, and the dictionary that gives `tcp_opt_profile` its meaning in both.
+/// Training and validation packets, and the dictionary that gives `tcp_opt_profile` its meaning in
+/// both.
 #[derive(Debug, Clone)]
 pub struct Data {
     pub(super) training: Arc<Packets>,
@@ -64,10 +65,12 @@ impl Data {
         }
     }
 
-    /// Packets in actions files, which a training reads as it goes: they must stay as they are until it ends.
+    /// Packets in actions files, which a training reads as it goes: they must stay as they are
+    /// until it ends.
     ///
-    /// Each file has a dictionary of its own. That of the training is learned from the training files, in their order; a layout that
-    /// only validation files have becomes the padding of its length, as in a lift with a frozen dictionary.
+    /// Each file has a dictionary of its own. That of the training is learned from the training
+    /// files, in their order; a layout that only validation files have becomes the padding of its
+    /// length, as in a lift with a frozen dictionary.
     ///
     /// # Errors
     /// If a file is no actions file, or has fewer rows than are asked for.
@@ -274,7 +277,8 @@ mod tests {
         OptionLayout::of(&[2, 4, 5, mss])
     }
 
-    /// A file of TCP packets with these maximum segment sizes, each told by the dictionary, and the packet's number as payload.
+    /// A file of TCP packets with these maximum segment sizes, each told by the dictionary, and the
+    /// packet's number as payload.
     fn file(path: PathBuf, sizes: &[u8]) -> Rows {
         let mut profiles = OptionProfiles::new();
         let mut writer = ActionsWriter::create(&path).unwrap();

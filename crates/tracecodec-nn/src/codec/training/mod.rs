@@ -36,14 +36,16 @@ const PIECE: usize = 256;
 /// Learning rate at the end, as a share of its peak.
 const RATE_FLOOR: f64 = 0.01;
 
-/// Trains a codec and leaves the best one in the session's folder, with `history.jsonl` and `manifest.json`.
+/// Trains a codec and leaves the best one in the session's folder, with `history.jsonl` and
+/// `manifest.json`.
 ///
-/// A checkpoint is written at each validation and every minute between; it is gone when the training ends. `progress` is called after each
-/// step, and may stop the training: then a checkpoint is written, too.
+/// A checkpoint is written at each validation and every minute between; it is gone when the
+/// training ends. `progress` is called after each step, and may stop the training: then a
+/// checkpoint is written, too.
 ///
 /// # Errors
-/// If a setting is out of its range, there is no data, a file cannot be read or written, the loss is no longer finite, the training was
-/// stopped, or the checkpoint is of other data or settings.
+/// If a setting is out of its range, there is no data, a file cannot be read or written, the loss
+/// is no longer finite, the training was stopped, or the checkpoint is of other data or settings.
 pub fn train(
     settings: &CodecSettings,
     data: &Data,
@@ -111,8 +113,8 @@ impl<'a> CodecTask<'a> {
         self.config.beta * schedule::beta(at.share, self.config.beta_warm_up)
     }
 
-    /// One micro-batch, augmented; the noise of its latents is appended. Its random numbers are its own, so that every device draws the
-    /// same.
+    /// One micro-batch, augmented; the noise of its latents is appended. Its random numbers are its
+    /// own, so that every device draws the same.
     fn micro_batch(&self, packets: &[Action], place: u64, noise: &mut Vec<f32>) -> Batch {
         let symbols = self.codec.symbols();
         let mut rng = stream(self.config.seed, Purpose::Batch, place);
@@ -241,7 +243,8 @@ impl Task for CodecTask<'_> {
 }
 
 impl CodecSettings {
-    /// Why a codec with this validation is of no use, if it is of none: it is no better than a guess, or not one packet came back whole.
+    /// Why a codec with this validation is of no use, if it is of none: it is no better than a
+    /// guess, or not one packet came back whole.
     fn verdict(&self, best: &Validation) -> Option<Verdict> {
         let guessing = self.model.guessing_nats(self.train.lambda_time);
         let hint = rate_hint(self.train.learning_rate);

@@ -11,7 +11,8 @@ use crate::train::Validated;
 pub struct Validation {
     /// Optimiser steps so far.
     pub step: u64,
-    /// The objective on the validation packets, with the final β: nats of reconstruction a packet + β KL.
+    /// The objective on the validation packets, with the final β: nats of reconstruction a packet +
+    /// β KL.
     pub loss: f64,
     /// Cross-entropy of the discrete fields, in nats a packet.
     pub fields: f64,
@@ -23,12 +24,14 @@ pub struct Validation {
     pub accuracy: f64,
     /// Share of packets that come back whole, time aside.
     pub exact: f64,
-    /// Mean objective of the training packets since the last validation, augmentation and noise included.
+    /// Mean objective of the training packets since the last validation, augmentation and noise
+    /// included.
     pub training_loss: f64,
 }
 
 impl fmt::Display for Validation {
-    /// Accuracy, whole packets and rate, as in `accuracy 99.350 %, whole packets 87.90 %, 124 nats`.
+    /// Accuracy, whole packets and rate, as in `accuracy 99.350 %, whole packets 87.90 %, 124
+    /// nats`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (accuracy, exact) = (100.0 * self.accuracy, 100.0 * self.exact);
         write!(
