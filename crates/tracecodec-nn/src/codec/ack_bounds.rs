@@ -1,9 +1,10 @@
-//! State-aware decoding of acknowledgments: where one acknowledges what the peer never sent, the
-//! likeliest number is read that does not.
+//! State-aware decoding of acknowledgments: if a packet acknowledges what its peer never sent, it
+//! is corrected to the likeliest number that the peer did send.
 //!
 //! What each side has sent follows from the packets before, so an acknowledgment has bounds: the
-//! peer's next number, and its SYN where that was seen. Real captures exceed them where packets are
-//! missing, and decode as they are; what a generator sampled has no missing packets, only mistakes.
+//! peer's next number, and its SYN if that was seen. Acknowledgments of real captures exceed the
+//! bounds where packets are missing, and are decoded unchanged. A sampled trace has no missing
+//! packets, so there every number out of bounds is a mistake.
 
 use std::ops::RangeInclusive;
 
@@ -14,22 +15,23 @@ use super::acknowledgment::{Acknowledgments, Advances};
 use super::heads::{Heads, largest};
 use super::symbols::Symbols;
 
-/// Values of a digit of `tcp_ack_adv`.
+/// Number of values of one digit of `tcp_ack_adv`.
 const DIGIT: usize = 16;
 
-/// The bounds of acknowledgments in a trace.
+/// Bounds of the acknowledgments in a trace.
 #[derive(Debug, Clone)]
 pub(super) struct AckBounds {
     base: AckBase,
     acknowledgments: Acknowledgments,
-    /// Columns of the digits' logits, most significant digit first; none where the codec leaves
-    /// them out.
+    /// Columns of the digits' logits, most significant digit first; empty if the codec leaves the
+    /// digits out.
     columns: Vec<usize>,
     corrected: u64,
 }
 
 impl AckBounds {
-    /// Nothing sent yet. Numbers are told relative to `base`.
+    /// Bounds at the start of a trace, when nothing is sent. Acknowledgments are relative to
+    /// `base`.
     pub(super) fn new(symbols: &Symbols, heads: &Heads, base: AckBase) -> Self {
         let digits = symbols.of("tcp_ack_adv");
         let columns = digits.flat_map(|digit| heads.columns_of(symbols, digit));
@@ -41,17 +43,18 @@ impl AckBounds {
         }
     }
 
-    /// Columns of the logits of the details that it needs.
+    /// Columns of the detail stage whose logits [`AckBounds::correct`] needs.
     pub(super) fn columns(&self) -> &[usize] {
         &self.columns
     }
 
-    /// Packets whose acknowledgment had to be brought within the bounds.
+    /// Number of packets whose acknowledgment was brought within the bounds.
     pub(super) fn corrected(&self) -> u64 {
         self.corrected
     }
 
-    /// Brings the next packets within the bounds, given their logits in its columns.
+    /// Brings the acknowledgments of the next packets within the bounds; `logits` holds the columns
+    /// of [`AckBounds::columns`] for each packet.
     pub(super) fn correct(&mut self, actions: &mut [Action], logits: &[f32]) {
         let width = self.columns.len();
         for (i, action) in actions.iter_mut().enumerate() {
@@ -73,8 +76,8 @@ fn is_within(action: &Action, bounds: Advances) -> bool {
     action.tcp_ack_unseen == AckReference::PeerNext && bounds.contain(action.tcp_ack_adv)
 }
 
-/// The number within bounds of the largest sum of its digits' logits; of equal ones the first from
-/// the bounds' start.
+/// The number within bounds whose digits' logits have the largest sum; of equal sums the first from
+/// the start of the bounds.
 fn likeliest_within(logits: &[f32], Advances { first, more }: Advances) -> u32 {
     let numbers = match first.checked_add(more) {
         Some(last) => likeliest(logits, first..=last),
@@ -86,22 +89,23 @@ fn likeliest_within(logits: &[f32], Advances { first, more }: Advances) -> u32 {
     numbers.1
 }
 
-/// The number in a range of the largest sum of its digits' logits, and that sum before it. Of equal
-/// ones the least.
+/// The largest sum of digits' logits over a range, and the number that has it: the least of
+/// several.
 fn likeliest(logits: &[f32], range: RangeInclusive<u32>) -> (f64, u32) {
     let Some((digit, rest)) = logits.split_at_checked(DIGIT) else {
         return (0.0, 0);
     };
-    // Numbers that only later digits tell apart.
+    // Count of numbers that share this digit.
     let unit = 1 << (4 * (rest.len() / DIGIT));
     let (start, end) = range.into_inner();
     let (least, most) = (start / unit, end / unit);
     let with = |value: u32| {
         let start = if value == least { start % unit } else { 0 };
         let end = if value == most { end % unit } else { unit - 1 };
-        let (sum, number) = match (start, end) == (0, unit - 1) {
-            true => likeliest_of_all(rest),
-            false => likeliest(rest, start..=end),
+        let (sum, number) = if (start, end) == (0, unit - 1) {
+            likeliest_of_all(rest)
+        } else {
+            likeliest(rest, start..=end)
         };
         (
             f64::from(digit[value as usize]) + sum,
@@ -112,7 +116,8 @@ fn likeliest(logits: &[f32], range: RangeInclusive<u32>) -> (f64, u32) {
     numbers.fold((f64::NEG_INFINITY, start), larger)
 }
 
-/// The same where every digit may be any.
+/// The largest sum of digits' logits over all numbers of these digits, and the least number with
+/// it.
 fn likeliest_of_all(logits: &[f32]) -> (f64, u32) {
     let digits = logits.chunks_exact(DIGIT);
     digits.fold((0.0, 0), |(sum, number), digit| {
@@ -122,12 +127,9 @@ fn likeliest_of_all(logits: &[f32]) -> (f64, u32) {
     })
 }
 
-/// The second if its sum is larger, else the first.
+/// The second pair if its sum is larger, else the first.
 fn larger(first: (f64, u32), second: (f64, u32)) -> (f64, u32) {
-    match second.0 > first.0 {
-        true => second,
-        false => first,
-    }
+    if second.0 > first.0 { second } else { first }
 }
 
 #[cfg(test)]
@@ -136,7 +138,7 @@ mod tests {
     use crate::random::{Purpose, stream};
     use rand::RngExt;
 
-    /// Logits of so many digits, in steps that sums keep exact.
+    /// Logits of `digits` digits, in eighths so that their sums are exact.
     fn logits(digits: usize, seed: u64) -> Vec<f32> {
         let mut rng = stream(seed, Purpose::Order, 7);
         let values = (0..digits * DIGIT).map(|_| rng.random_range(-64..64));

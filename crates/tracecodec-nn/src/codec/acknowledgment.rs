@@ -1,14 +1,17 @@
-//! Another reference of acknowledgment numbers, to compare with the action schema's own.
+//! Acknowledgment numbers relative to the direction's last one ([`AckBase::LastAck`]), to compare
+//! with the reference of the action schema.
 
 use tracecodec::action::{AckReference, Action, Direction, FlowEvent, Proto};
 use tracecodec::tcp::{Connection, References, SegmentNumbers, SeqNumber, flags};
 
 use super::AckBase;
 
-/// Where both streams of a connection start. Any number will do: references do not depend on it.
+/// Sequence number at which both streams of a connection start. Its value is arbitrary: references
+/// do not depend on it.
 const ISN: SeqNumber = SeqNumber(1 << 30);
 
-/// No acknowledgment lies farther before the peer's next number: it would lie after it.
+/// Farthest that an acknowledgment lies before the peer's next number: in arithmetic modulo 2^32
+/// one farther before would lie after it.
 const FARTHEST: u32 = i32::MAX as u32;
 
 /// The acknowledgments of a trace, in order: what the flow in each slot acknowledged before.
@@ -20,17 +23,18 @@ pub(super) struct Acknowledgments {
 #[derive(Debug, Clone, Copy, Default)]
 struct Flow {
     connection: Connection,
-    /// The last acknowledgment number of each direction.
+    /// Last acknowledgment number of each direction.
     last: [Option<SeqNumber>; 2],
-    /// Sequence numbers from the SYN of each direction to its next; none where no SYN was seen.
+    /// Count of sequence numbers from each direction's SYN to its next number; `None` if no SYN was
+    /// seen.
     sent: [Option<u32>; 2],
 }
 
-/// Values of `tcp_ack_adv`, modulo 2^32.
+/// A run of values of `tcp_ack_adv`, modulo 2^32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Advances {
     pub(super) first: u32,
-    /// How many follow on the first.
+    /// How many values follow the first.
     pub(super) more: u32,
 }
 
@@ -41,8 +45,7 @@ impl Advances {
 }
 
 impl Acknowledgments {
-    /// The next action with its acknowledgment told by how far it lies after the last one of its
-    /// direction.
+    /// The next action, its acknowledgment as the advance over the last one of its direction.
     pub(super) fn after_last(&mut self, action: &Action) -> Action {
         let Some((flow, dir)) = self.flow(action) else {
             return *action;
@@ -58,7 +61,7 @@ impl Acknowledgments {
         told
     }
 
-    /// The next action with its acknowledgment told as in the schema: undoes
+    /// The next action, its acknowledgment as in the schema: the inverse of
     /// [`Acknowledgments::after_last`].
     pub(super) fn before_peer_next(&mut self, told: &Action) -> Action {
         let Some((flow, dir)) = self.flow(told) else {
@@ -68,7 +71,7 @@ impl Acknowledgments {
         if told.tcp_ack_unseen == AckReference::PeerNext
             && let Some(last) = flow.last[dir as usize]
         {
-            // The peer's next number, from where an acknowledgment of it lies.
+            // The action with an acknowledgment of exactly the peer's next number.
             let at_next = Action {
                 tcp_ack_adv: 0,
                 ..*told
@@ -81,9 +84,9 @@ impl Acknowledgments {
         action
     }
 
-    /// Acknowledgments of what the peer has sent, as the next action would tell them in these
-    /// terms. None where it acknowledges nothing, or nothing of the peer was seen, which may then
-    /// have sent anything.
+    /// Values of `tcp_ack_adv`, relative to `base`, with which the next action acknowledges what
+    /// the peer has sent. `None` if the action acknowledges nothing, or no packet of the peer was
+    /// seen, which may then have sent anything.
     pub(super) fn of_sent(&mut self, told: &Action, base: AckBase) -> Option<Advances> {
         let (flow, dir) = self.flow(told)?;
         if flags::of(told) & flags::ACK == 0 {
@@ -96,14 +99,14 @@ impl Acknowledgments {
         Some(Advances { first, more })
     }
 
-    /// The flow of a TCP action, and who sent it; none for other actions.
+    /// The flow and the direction of a TCP action; `None` for other actions.
     fn flow(&mut self, action: &Action) -> Option<(&mut Flow, Direction)> {
         let slot = usize::from(action.flow_token);
         if self.slots.len() <= slot {
             self.slots.resize_with(slot + 1, Flow::default);
         }
         let flow = &mut self.slots[slot];
-        // As the compiler reads it, which lets nothing but a SYN reopen a flow.
+        // As in the compiler: only a SYN reopens a flow.
         let (starts, dir) = match action.flow_evt {
             FlowEvent::Open => (true, Direction::Orig),
             FlowEvent::Reopen if flags::opens(flags::of(action)) => (true, Direction::Orig),
@@ -117,7 +120,7 @@ impl Acknowledgments {
 }
 
 impl Flow {
-    /// The numbers of an action, which does not become part of the flow's past.
+    /// The sequence and acknowledgment numbers of an action, without a change of the flow's state.
     fn decode(&self, dir: Direction, action: &Action) -> SegmentNumbers {
         let mut connection = self.connection;
         take(&mut connection, dir, action)
@@ -132,8 +135,8 @@ impl Flow {
         }
     }
 
-    /// What a direction has sent since its SYN, after a segment that began at `seq` where it was at
-    /// `before`.
+    /// Count of sequence numbers that a direction has sent since its SYN, after a segment that
+    /// began at `seq` when the direction's next number was `before`.
     fn sent(
         &self,
         dir: Direction,
@@ -143,7 +146,7 @@ impl Flow {
     ) -> Option<u32> {
         let next = self.connection.next(dir)?;
         match (self.sent[dir as usize], before) {
-            // A stream that goes back has begun anew, no one knows where.
+            // A stream that goes back has started anew at an unknown number.
             (Some(sent), Some(before)) => {
                 Some(sent.saturating_add(u32::try_from(next - before).ok()?))
             }
@@ -152,7 +155,7 @@ impl Flow {
     }
 }
 
-/// Takes an action into a connection, as the compiler reads it: a SYN that goes on with one carries
+/// Adds an action to a connection as the compiler does: a SYN that continues a connection carries
 /// its base.
 fn take(connection: &mut Connection, dir: Direction, action: &Action) -> SegmentNumbers {
     let mut references = References::of(action);
@@ -176,7 +179,7 @@ mod tests {
         told.map(|told| back.before_peer_next(&told)).collect()
     }
 
-    /// A segment, and the numbers that the peer's acknowledgment may carry then.
+    /// The bounds of `ack`, the peer's acknowledgment, after `segment`.
     fn advances(acks: &mut Acknowledgments, segment: Action, ack: Action) -> Option<Advances> {
         acks.after_last(&segment);
         let ack = Action {
@@ -239,7 +242,7 @@ mod tests {
         );
     }
 
-    /// Told after the last acknowledgment, the bounds hold the same numbers.
+    /// Relative to the last acknowledgment, the bounds hold the same numbers.
     #[test]
     fn test_bounds_in_either_terms() {
         let (mut there, mut back) = (Acknowledgments::default(), Acknowledgments::default());

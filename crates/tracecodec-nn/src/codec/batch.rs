@@ -6,7 +6,8 @@ use tracecodec::action::Action;
 
 use super::symbols::{GROUPS, Stage, Symbol, Symbols, proto_of};
 
-/// Synthetic variety, so that values never seen in training decode too. Shares are probabilities.
+/// Augmentation of the training packets, so that values never seen in training decode too. Shares
+/// are probabilities.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Augmentation {
@@ -35,12 +36,12 @@ impl Default for Augmentation {
 pub(crate) struct Batch {
     /// Number of packets.
     pub(crate) rows: usize,
-    /// `rows` times all symbols.
+    /// Symbol values, `rows` times the number of symbols.
     pub(crate) values: Vec<u8>,
 }
 
 impl Batch {
-    /// The symbols of these actions.
+    /// The symbols of some actions.
     pub(crate) fn new<'a>(
         symbols: &Symbols,
         actions: impl ExactSizeIterator<Item = &'a Action>,
@@ -53,13 +54,14 @@ impl Batch {
         Self { rows, values }
     }
 
-    /// Adds the packets of another batch after its own.
+    /// Appends the packets of another batch.
     pub(crate) fn append(&mut self, other: Self) {
         self.rows += other.rows;
         self.values.extend(other.values);
     }
 
-    /// 1 where a symbol is decoded and active in its packet, 0 elsewhere; `rows` times all symbols.
+    /// 1 if a symbol is decoded and active in its packet, 0 otherwise; `rows` times the number of
+    /// symbols.
     pub(crate) fn mask(&self, symbols: &Symbols) -> Vec<f32> {
         let proto = symbols.proto();
         self.values
@@ -107,9 +109,9 @@ fn copy_group(symbols: &Symbols, group: usize, from: &[u8], to: &mut [u8]) {
     }
 }
 
-/// Draws each value of a group anew with even odds: values far from any seen, and values one digit
-/// away. Then the leading digits of a number may become zeros, or all ones as in a number just
-/// below a multiple of 2^16 or 2^32.
+/// Draws each digit and class of a group anew with probability 1/2, which gives values far from any
+/// seen as well as values one digit away. Then the leading digits of a number may become zeros, or
+/// all ones as in a number just below a multiple of 2^16 or 2^32.
 fn draw_group(symbols: &Symbols, group: usize, row: &mut [u8], rng: &mut impl Rng) {
     for (i, symbol) in members(symbols, group) {
         if !symbol.is_magnitude() && rng.random_bool(0.5) {
@@ -136,7 +138,7 @@ pub(crate) mod tests {
     use crate::random::{Purpose, stream};
     use tracecodec::action::schema::FIELDS;
 
-    /// A random legal action: small values are as likely as large ones.
+    /// A random legal action, in which small values are as likely as large ones.
     pub(crate) fn action(seed: u64) -> Action {
         let mut rng = stream(seed, Purpose::Order, 99);
         let tokens = std::array::from_fn(|field| {

@@ -8,11 +8,11 @@ use tracecodec::choice::Choice;
 use super::symbols::{Stage, Symbols};
 use crate::error::Error;
 
-/// What reads the tokens of a packet.
+/// Which network reads the tokens of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EncoderKind {
-    /// The paper's: a compact Transformer encoder over the tokens of one packet.
+    /// The paper's encoder: a compact Transformer over the tokens of one packet.
     Transformer,
     /// A residual MLP over the sum of the tokens.
     #[serde(alias = "mlp")]
@@ -42,7 +42,7 @@ impl Choice for EncoderKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TokenLayout {
-    /// The paper's: one token a field.
+    /// The paper's layout: one token a field.
     Field,
     /// One token a group of fields, their embeddings summed.
     Group,
@@ -61,58 +61,59 @@ impl Choice for TokenLayout {
     ];
 }
 
-/// Where the flow-local context comes from that details are decoded with.
+/// Source of the flow-local context that the details are decoded with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ContextSource {
-    /// The paper's: the latent carries it, and a packet decodes by itself.
+    /// The latent carries the context, as in the paper; each packet is decoded by itself.
     Latent,
-    /// State-aware decoding: it follows from the packets decoded before, in order, and costs no
-    /// rate.
+    /// State-aware decoding: the context is derived from the packets decoded before, in order, and
+    /// costs no rate.
     Flow,
 }
 
-/// What an acknowledgment number is told relative to, in the quantity `tcp_ack_adv`.
+/// The number that `tcp_ack_adv` is relative to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AckBase {
-    /// The peer's next expected number, as in the action schema: how much is still outstanding.
+    /// The peer's next expected number, as in the action schema: `tcp_ack_adv` is how much is still
+    /// outstanding.
     PeerNext,
-    /// The last acknowledgment of the same direction: how much it advances.
+    /// The last acknowledgment of the same direction: `tcp_ack_adv` is how much it advances.
     LastAck,
 }
 
-/// The shape of a codec. Everything that decides the names and shapes of its weights.
+/// Shape of a codec: everything that decides the names and shapes of its weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CodecConfig {
     /// Dimensions of the latent. Default 64.
     pub d_latent: usize,
-    /// What reads the tokens. Default `residual-mlp`.
+    /// Which network reads the tokens. Default `residual-mlp`.
     pub encoder: EncoderKind,
     /// How fields become tokens. Default `group`.
     pub tokens: TokenLayout,
     /// Width of the Transformer's tokens. Default 64.
     pub d_model: usize,
-    /// Transformer blocks. Default 2.
+    /// Number of Transformer blocks. Default 2.
     pub layers: usize,
-    /// Attention heads; they divide `d_model`. Default 4.
+    /// Number of attention heads, a divisor of `d_model`. Default 4.
     pub heads: usize,
     /// Width of the MLP encoder and of the decoder's trunks. Default 256.
     pub width: usize,
-    /// Residual blocks of the MLP encoder. Default 2.
+    /// Number of residual blocks of the MLP encoder. Default 2.
     pub encoder_blocks: usize,
-    /// Residual blocks of each of the decoder's trunks. Default 1.
+    /// Number of residual blocks of each trunk of the decoder. Default 1.
     pub decoder_blocks: usize,
     /// Hexadecimal mantissa digits of the time: 3 keep 12 bits, an error below 0.03 %. Default 4,
     /// at most 7.
     pub time_digits: u8,
-    /// Where the context comes from. Default `flow`.
+    /// Source of the context. Default `flow`.
     pub context: ContextSource,
-    /// What acknowledgment numbers are told relative to. Default `peer-next`.
+    /// The number that acknowledgments are relative to. Default `peer-next`.
     pub ack: AckBase,
     /// Names of quantities of the action schema that the codec leaves out: they decode to 0.
-    /// Default none.
+    /// Default: no names.
     pub omit: Vec<String>,
 }
 
@@ -142,8 +143,9 @@ impl CodecConfig {
         self.omit.iter().any(|name| name == quantity)
     }
 
-    /// Nats of a TCP packet of which every symbol is guessed with even odds, those of the time
-    /// weighted. No packet has more symbols, and no decoder that learned anything costs as much.
+    /// Negative log-likelihood, in nats, of a TCP packet whose every symbol is guessed uniformly;
+    /// the symbols of the time are weighted by `lambda_time`. No packet has more symbols, and every
+    /// decoder that learned anything costs less.
     pub fn guessing_nats(&self, lambda_time: f64) -> f64 {
         let symbols = Symbols::new(self);
         let guessed = symbols.all().iter().map(|symbol| {
@@ -157,7 +159,7 @@ impl CodecConfig {
         guessed.sum()
     }
 
-    /// Whether a codec of this shape can be built.
+    /// Checks that a codec of this shape can be built.
     ///
     /// # Errors
     /// If a setting is out of its range.
@@ -212,9 +214,9 @@ impl CodecConfig {
 mod tests {
     use super::*;
 
-    /// Of a default codec: 40 hexadecimal digits, `tcp_ctrl` with 9 classes, `proto` with 4,
-    /// `flow_evt`, `tcp_ack_unseen` and `tcp_seq_delta_sign` with 3, `ip_family` and `dir` with 2;
-    /// of the time a sign, a digit below 4 and 5 digits.
+    /// Symbols of a default codec: 40 hexadecimal digits, `tcp_ctrl` with 9 classes, `proto` with
+    /// 4, `flow_evt`, `tcp_ack_unseen` and `tcp_seq_delta_sign` with 3, `ip_family` and `dir` with
+    /// 2; the time has a sign, a digit below 4 and 5 digits.
     #[test]
     fn test_guessing_nats() {
         let ln = |classes: f64| classes.ln();

@@ -1,6 +1,6 @@
 //! The staged decoder (the paper, section 3.4): coarse fields and context from the latent; details
-//! from the latent, the context and the coarse fields; the time from the latent by a head of its
-//! own. Context that follows from the flow's past is given instead, between the two.
+//! from the latent, the context and the coarse fields; the time from the latent by its own head.
+//! Context that is derived from the flow's past is inserted between the first two stages.
 
 use burn::module::{Module, Param};
 use burn::nn::{Linear, RmsNorm, RmsNormConfig};
@@ -45,8 +45,7 @@ impl Trunk {
         }
     }
 
-    /// Logits of the stage from the latent and, where there is one, a condition as wide as the
-    /// trunk.
+    /// Logits of the stage from the latent and, if there is one, a condition as wide as the trunk.
     fn forward(&self, z: Tensor<2>, condition: Option<Tensor<2>>) -> Tensor<2> {
         let input = self.input.forward(z);
         let input = match condition {
@@ -60,22 +59,22 @@ impl Trunk {
 
 /// Summed cross-entropies of a batch, in nats.
 pub(crate) struct Nats {
-    /// Of the coarse, context and detail fields.
+    /// Cross-entropy of the coarse, context and detail fields.
     pub(crate) fields: Tensor<1>,
-    /// Of the time.
+    /// Cross-entropy of the time.
     pub(crate) time: Tensor<1>,
 }
 
-/// What the first stages write, from the latents alone.
+/// Output of the stages that read the latents alone.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FirstStages {
-    /// Rows of all symbols, in which the most likely coarse fields and times stand.
+    /// Rows of all symbols, with the most likely coarse fields and times.
     pub(crate) rows: Vec<u8>,
     /// Rows of the logits of the coarse fields.
     pub(crate) logits: Vec<f32>,
 }
 
-/// The decoder.
+/// The staged decoder.
 #[derive(Module, Debug)]
 pub(crate) struct Decoder {
     coarse: Trunk,
@@ -114,8 +113,8 @@ impl Decoder {
         }
     }
 
-    /// The negative log-likelihood at the batch, given its latents; details are conditioned on the
-    /// true coarse fields and context.
+    /// Negative log-likelihood of the batch given its latents; details are conditioned on the true
+    /// coarse fields and context.
     pub(crate) fn nats(&self, z: Tensor<2>, batch: &Batch, mask: &[f32]) -> Nats {
         let coarse = self.coarse.forward(z.clone(), None);
         let condition = self.condition(&batch.values, batch.rows);
@@ -129,7 +128,7 @@ impl Decoder {
         }
     }
 
-    /// Coarse fields and time, from the latents alone.
+    /// The most likely coarse fields and times, from the latents alone.
     pub(crate) fn decode_first(&self, z: Tensor<2>) -> FirstStages {
         let [rows, _] = z.dims();
         let mut values = vec![0; rows * self.symbols];
@@ -153,8 +152,8 @@ impl Decoder {
         &self.detail.heads
     }
 
-    /// Adds the most likely details, given the coarse fields and the context in the rows; and tells
-    /// their logits.
+    /// Writes the most likely details into the rows, given the coarse fields and the context in
+    /// them, and returns the logits.
     pub(crate) fn decode_details(&self, z: Tensor<2>, values: &mut [u8]) -> Vec<f32> {
         let [rows, _] = z.dims();
         let condition = self.condition(values, rows);
@@ -162,7 +161,8 @@ impl Decoder {
         self.detail.heads.argmax(detail, self.symbols, values)
     }
 
-    /// `[rows, width]`: the summed embeddings of the coarse fields and the context.
+    /// Condition of the details, `[rows, width]`: the summed embeddings of the coarse fields and
+    /// the context.
     fn condition(&self, values: &[u8], rows: usize) -> Tensor<2> {
         let values = gather(values, rows, &self.conditions, |x| x);
         let table = self.condition.val();

@@ -12,13 +12,13 @@ use super::symbols::Symbols;
 use super::{CodecConfig, EncoderKind};
 use crate::layers::{Posterior, ResidualBlock, TransformerBlock, linear, table};
 
-/// Initial bias of the log-variance: the posterior starts narrow.
+/// Initial bias of the log-variance, so that the posterior starts narrow.
 const LOG_VARIANCE: f32 = -6.0;
 
-/// What reads the tokens of a packet.
+/// The network that reads the tokens of a packet.
 #[derive(Module, Debug)]
 enum Body {
-    /// Attention between tokens, which are then laid side by side.
+    /// Attention between tokens, which are then concatenated.
     Transformer(Vec<TransformerBlock>),
     /// Residual blocks over the tokens' sum.
     ResidualMlp(Vec<ResidualBlock>),
@@ -86,8 +86,8 @@ impl Encoder {
         }
     }
 
-    /// `[rows, tokens, d_model]`: the summed embeddings of each run of symbols, and the token's own
-    /// vector.
+    /// Tokens of a batch, `[rows, tokens, d_model]`: the summed embeddings of each run of symbols
+    /// plus the token's own vector.
     fn tokens(&self, batch: &Batch) -> Tensor<3> {
         let table = self.embedding.val();
         let [rows, d_model] = table.dims();
@@ -153,8 +153,8 @@ pub(crate) fn offsets(sizes: impl Iterator<Item = usize>) -> (Vec<usize>, usize)
     (offsets, rows)
 }
 
-/// `[packets, rows]`: 1 at the rows of a packed table that a packet's values name. Times the table
-/// it sums their embeddings, which is faster than to gather them one by one.
+/// Matrix of `[packets, rows]` with 1 at the rows of a packed table that a packet's values select.
+/// Multiplied with the table it sums the embeddings, faster than gathering them one by one.
 pub(crate) fn multi_hot(
     values: &[u8],
     offsets: &[usize],

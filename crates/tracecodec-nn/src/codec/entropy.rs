@@ -1,8 +1,8 @@
-//! What packets cost without a model of the traffic: the figures beside which a codec's rate is
+//! Entropy of packets without a model of the traffic: the figures beside which a codec's rate is
 //! stated.
 //!
-//! Both are of a *memoryless* source, one that draws each packet by itself. With `N` packets, of
-//! which `n_r` are the record `r`:
+//! Both figures are of a *memoryless* source, one that draws each packet by itself. With `N`
+//! packets, of which `n_r` are the record `r`:
 //!
 //! - The *plug-in entropy* `H = Σ_r n_r/N · ln(N/n_r)` of whole records. On average it is below the
 //!   source's entropy, and far below it if most records occur once: it is never above `ln N`.
@@ -12,8 +12,8 @@
 //!   before, and `proto`, `dir` and `tcp_ctrl`, which come first. On average it is above the
 //!   source's entropy, by what it costs to learn the counts.
 //!
-//! The first never exceeds the second. A model that uses the order of packets may need less than
-//! both.
+//! The entropy never exceeds the code length. A model that uses the order of packets may need less
+//! than both.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -24,8 +24,8 @@ use tracecodec::action::schema::{Group, QUANTITIES, Quantity, Vocabulary};
 use super::{Codec, ContextSource, Past};
 use crate::latents::EntropyNats;
 
-/// The entropy of the packets so far, counting what the codec's latents carry: its quantities and
-/// its time steps. Memory grows with the distinct records, by about 200 bytes each.
+/// Entropy of the packets so far, over the quantities and time steps that the codec's latents
+/// carry. Memory grows with the distinct records, by about 200 bytes each.
 #[derive(Debug, Clone)]
 pub struct CodecEntropy {
     past: Past,
@@ -33,7 +33,7 @@ pub struct CodecEntropy {
 }
 
 impl CodecEntropy {
-    /// No packets yet.
+    /// An empty count.
     pub fn new(codec: &Codec) -> Self {
         let config = codec.config();
         let is_carried = |quantity: &Quantity| {
@@ -53,7 +53,7 @@ impl CodecEntropy {
         }
     }
 
-    /// The figures so far, in nats a packet.
+    /// The figures of the packets so far, in nats a packet.
     pub fn nats(&self) -> EntropyNats {
         EntropyNats {
             plug_in: self.entropy.plug_in(),
@@ -62,23 +62,23 @@ impl CodecEntropy {
     }
 }
 
-/// The quantities that come first, each known to those after it.
+/// Quantities that are coded first, each known to the ones after it.
 const FIRST: [&str; 3] = ["proto", "dir", "tcp_ctrl"];
 
-/// Where a symbol stands.
+/// Context in which a symbol is coded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Context {
-    /// Index into [`QUANTITIES`]; their number for the time.
+    /// Index into [`QUANTITIES`]; its length for the time.
     quantity: usize,
-    /// Which of the quantity's symbols, most significant first.
+    /// Index of the symbol in the quantity, most significant first.
     symbol: u8,
-    /// The quantity's symbols before.
+    /// Symbols of the quantity that come before this one.
     before: u64,
-    /// The symbols of [`FIRST`] that are known, each plus one, as hexadecimal digits.
+    /// Symbols of [`FIRST`] that are known, each plus one, as hexadecimal digits.
     first: u16,
 }
 
-/// One packet's carried and active quantities in the order in which they are coded, and its time.
+/// A packet's carried and active quantities in the order of coding, and its time.
 type Record = (Vec<u32>, TimeCode);
 
 /// Plug-in entropy and code length of packet actions, one by one.
@@ -89,7 +89,7 @@ struct Entropy {
     time_digits: u8,
     packets: u64,
     records: HashMap<Record, u64>,
-    /// Number of records by how often they occurred.
+    /// Number of records by how often each occurred.
     often: BTreeMap<u64, u64>,
     contexts: HashMap<Context, u64>,
     symbols: HashMap<(Context, u16), u64>,
@@ -97,9 +97,9 @@ struct Entropy {
 }
 
 impl Entropy {
-    /// No packets yet. `carried` chooses the quantities that count; those of 256 classes are read
-    /// as two hexadecimal digits, and the time as a [`TimeCode`] of `time_digits` mantissa digits
-    /// (at most 7).
+    /// An empty count. `carried` chooses the quantities that count; a quantity of 256 classes is
+    /// coded as two hexadecimal digits, and the time as a [`TimeCode`] of `time_digits` mantissa
+    /// digits (at most 7).
     fn new(carried: impl Fn(&Quantity) -> bool, time_digits: u8) -> Self {
         let mut quantities: Vec<usize> = (0..QUANTITIES.len())
             .filter(|&i| carried(&QUANTITIES[i]))
@@ -228,7 +228,7 @@ mod tests {
     use super::*;
     use tracecodec::action::Proto;
 
-    /// Numbers that look random (Weyl's sequence, mixed).
+    /// Pseudo-random numbers (Weyl's sequence, mixed).
     fn scrambled(i: u64) -> u64 {
         let x = i.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         (x ^ x >> 31).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 20

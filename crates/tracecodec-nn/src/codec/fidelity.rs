@@ -1,4 +1,4 @@
-//! How well, and at which rate, a codec brings packets back.
+//! How accurately, and at which rate, a codec reproduces packets.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use super::{Codec, Corrected};
 use crate::accuracy::Accuracy;
 use crate::latents::EntropyNats;
 
-/// What a codec did to a trace.
+/// Result of passing a trace through a codec.
 #[derive(Debug, Clone, Serialize)]
 pub struct Fidelity {
     /// Name of the codec.
@@ -18,46 +18,46 @@ pub struct Fidelity {
     /// Accuracy and rate of the latents that were decoded.
     #[serde(flatten)]
     pub rates: Rates,
-    /// Packets whose latent had to be made to agree with the flows that were open.
+    /// Packets whose latent had to be corrected to agree with the open flows.
     #[serde(rename = "settled")]
     pub corrected: Corrected,
-    /// What the packets cost without a model of the traffic; none if it was not measured.
+    /// Entropy of the packets without a model of the traffic; `None` if it was not measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entropy: Option<EntropyNats>,
-    /// What refinement did; none without refinement.
+    /// Effect of the refinement; `None` without refinement.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refinement: Option<RefinementGain>,
 }
 
-/// What refinement of the latents did.
+/// Effect of refining the latents.
 #[derive(Debug, Clone, Serialize)]
 pub struct RefinementGain {
-    /// Packets that did not come back from the encoder's mean.
+    /// Packets that did not decode from the encoder's mean.
     pub moved: u64,
-    /// Packets that did not come back from the refined latent either.
+    /// Packets that did not decode from the refined latent either.
     pub left: u64,
     /// Accuracy and rate of the encoder's means.
     pub before: Rates,
 }
 
-/// Accuracy and rate of latents.
+/// Accuracy and rate of some latents.
 #[derive(Debug, Clone, Serialize)]
 pub struct Rates {
-    /// Share of active fields that came back.
+    /// Share of active fields that are reproduced.
     pub action_accuracy: f64,
-    /// Share of packets of which every discrete field came back.
+    /// Share of packets whose discrete fields are all reproduced.
     pub exact_packets: f64,
-    /// Divergence of the posterior from the prior, in nats a packet.
+    /// KL divergence of the posterior from the prior, in nats a packet.
     pub kl_nats: f64,
-    /// Share of context fields that came back. No part of the accuracies above.
+    /// Share of context fields that are reproduced; not part of the accuracies above.
     pub context_accuracy: f64,
-    /// Share of time steps that came back to the nanosecond. No part of the accuracies above.
+    /// Share of time steps that are reproduced to the nanosecond; not part of the accuracies above.
     pub time_exact: f64,
     /// Accuracy by quantity of the action schema.
     pub quantities: BTreeMap<&'static str, f64>,
 }
 
-/// Accuracy and rate of the packets so far.
+/// Running count of accuracy and rate.
 #[derive(Debug, Clone)]
 pub struct RateMeter {
     accuracy: Accuracy,
@@ -65,7 +65,7 @@ pub struct RateMeter {
 }
 
 impl RateMeter {
-    /// No packets yet.
+    /// An empty count.
     pub fn new(codec: &Codec) -> Self {
         Self {
             accuracy: Accuracy::without(&codec.config().omit),
@@ -73,13 +73,14 @@ impl RateMeter {
         }
     }
 
-    /// Counts packets, what they decoded to, and the divergence of their latents in nats a packet.
+    /// Counts packets, their decoded counterparts, and the KL divergence of their latents in nats a
+    /// packet.
     pub fn add(&mut self, actions: &[Action], decoded: &[Action], kl: f64) {
         self.accuracy.add(actions, decoded);
         self.nats += kl * actions.len() as f64;
     }
 
-    /// The figures so far.
+    /// The figures of the packets so far.
     pub fn rates(&self) -> Rates {
         let packets = self.accuracy.packets.max(1) as f64;
         Rates {

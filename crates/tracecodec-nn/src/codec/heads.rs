@@ -10,17 +10,17 @@ use rand::Rng;
 use super::symbols::{Stage, Symbols};
 use crate::layers::linear;
 
-/// Logit of a class that a head does not have.
+/// Logit of a padding class.
 const NEVER: f32 = -1e9;
 
 /// Heads of one padded size, side by side.
 #[derive(Debug, Clone, PartialEq)]
 struct Run {
-    /// Columns of each head.
+    /// Number of columns of each head.
     size: usize,
     /// First column of the first head.
     column: usize,
-    /// The symbols that the heads write.
+    /// Symbols that the heads predict.
     symbols: Vec<usize>,
 }
 
@@ -49,7 +49,7 @@ impl Columns {
         columns
     }
 
-    /// The columns of a symbol's head, padding left out.
+    /// Columns of a symbol's head, without padding.
     fn of(&self, symbols: &Symbols, symbol: usize) -> Option<Range<usize>> {
         self.runs.iter().find_map(|run| {
             let head = run.symbols.iter().position(|&i| i == symbol)?;
@@ -85,7 +85,7 @@ pub(crate) struct Heads {
 }
 
 impl Heads {
-    /// Heads for all symbols of a stage, reading `width` features.
+    /// Heads for all symbols of a stage; each reads `width` features.
     pub(crate) fn new(
         symbols: &Symbols,
         stage: Stage,
@@ -100,7 +100,7 @@ impl Heads {
         }
     }
 
-    /// `[rows, width]` to `[rows, columns]`.
+    /// Logits, `[rows, columns]`, of features, `[rows, width]`.
     pub(crate) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         let padding = TensorData::new(
             self.columns.padding.clone(),
@@ -110,8 +110,8 @@ impl Heads {
         self.heads.forward(x) + padding
     }
 
-    /// The cross-entropy in nats, summed over active symbols and packets. `values` and `mask` are
-    /// rows of all symbols.
+    /// Cross-entropy in nats, summed over active symbols and packets. `values` and `mask` are rows
+    /// of all symbols.
     pub(crate) fn cross_entropy(
         &self,
         logits: Tensor<2>,
@@ -136,8 +136,8 @@ impl Heads {
         sums.reduce(|a, b| a + b).expect("a stage has symbols")
     }
 
-    /// The most likely value of every symbol of the stage, written into rows of all symbols; and
-    /// the logits.
+    /// Writes the most likely value of every symbol of the stage into rows of all symbols, and
+    /// returns the logits.
     pub(crate) fn argmax(&self, logits: Tensor<2>, symbols: usize, values: &mut [u8]) -> Vec<f32> {
         let [rows, columns] = logits.dims();
         let logits: Vec<f32> = logits.into_data().try_into_vec().expect("logits are f32");
@@ -148,7 +148,7 @@ impl Heads {
         logits
     }
 
-    /// The same for the logits of one row.
+    /// Writes the most likely value of every symbol of the stage into one row.
     pub(crate) fn most_likely(&self, logits: &[f32], values: &mut [u8]) {
         for run in &self.columns.runs {
             for (head, &symbol) in run.symbols.iter().enumerate() {
@@ -158,7 +158,7 @@ impl Heads {
         }
     }
 
-    /// The columns of a symbol's logits, one for each of its values.
+    /// Columns of a symbol's logits, one for each of its values.
     pub(crate) fn columns_of(&self, symbols: &Symbols, symbol: usize) -> Option<Range<usize>> {
         self.columns.of(symbols, symbol)
     }
@@ -169,14 +169,14 @@ impl Heads {
     }
 }
 
-/// `-log p(target)` along the last axis.
+/// Negative log-likelihood of the targets, `-log p(target)`, along the last axis.
 fn nats(logits: Tensor<3>, targets: Tensor<3, Int>) -> Tensor<3> {
     let max = logits.clone().detach().max_dim(2);
     let shifted = logits - max;
     shifted.clone().exp().sum_dim(2).log() - shifted.gather(2, targets)
 }
 
-/// The columns `symbols` of a matrix of `rows` rows.
+/// Some columns, `symbols`, of a matrix of `rows` rows.
 pub(super) fn gather<T: Copy, U>(
     matrix: &[T],
     rows: usize,

@@ -6,18 +6,18 @@ use serde::{Deserialize, Serialize};
 /// The parts of the objective, each summed over the packets of a batch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Parts {
-    /// Packets.
+    /// Number of packets.
     pub(crate) packets: f64,
     /// Cross-entropy of the discrete fields.
     pub(crate) fields: f64,
     /// Cross-entropy of the time's symbols.
     pub(crate) time: f64,
-    /// Divergence of the posterior from the unit Gaussian.
+    /// KL divergence of the posterior from the unit Gaussian.
     pub(crate) kl: f64,
 }
 
 impl Parts {
-    /// Adds another batch.
+    /// The sum of these parts and another batch's.
     pub(crate) fn add(self, other: Self) -> Self {
         Self {
             packets: self.packets + other.packets,

@@ -7,8 +7,8 @@
 //! Action ← symbols ← coarse, context → details; time
 //! ```
 //!
-//! A [`TraceEncoder`] and a [`TraceDecoder`] go through a trace in order: they keep the clock and,
-//! by default, derive the context from the packets before.
+//! A [`TraceEncoder`] and a [`TraceDecoder`] process a trace in order: they keep the clock and, by
+//! default, derive the context from the packets before.
 
 mod ack_bounds;
 mod acknowledgment;
@@ -55,32 +55,33 @@ use batch::Batch;
 use decoder::FirstStages;
 
 /// Packets that pass through the network at a time, on the CPU. Shorter pieces are padded, so that
-/// a packet's result never depends on its company.
+/// a packet's result does not depend on the packets beside it.
 const PIECE: usize = 256;
 
-/// What decoded packets are made to agree with, by the likeliest packet that does.
+/// What decoded packets must agree with; one that does not is replaced by the likeliest that does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Constraints {
-    /// Nothing: packets are taken as they come, as is right for latents from the middle of a trace.
+    /// No constraint: right for latents from the middle of a trace.
     None,
-    /// The flows that are open. Every trace that was lifted from its start agrees.
+    /// The open flows. Every trace that was lifted from its start agrees with them.
     #[default]
     Flows,
-    /// Those, and what the peer has sent: nothing else is acknowledged. Captures that miss packets
-    /// do acknowledge what they do not hold, so this is for latents that a generator sampled.
+    /// The open flows, and what the peer has sent: nothing else may be acknowledged. Captures that
+    /// miss packets do acknowledge data that they do not hold, so this is for sampled latents.
     Strict,
 }
 
-/// Packets that had to be made to agree, by what they contradicted.
+/// Counts of corrected packets, by what they contradicted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Corrected {
-    /// The flows that were open.
+    /// Packets that contradicted the open flows.
     pub flows: u64,
-    /// What the peer had sent. Always 0 below [`Constraints::Strict`].
+    /// Packets that acknowledged what the peer had not sent. Always 0 below
+    /// [`Constraints::Strict`].
     pub acknowledgments: u64,
 }
 
-/// A trained, or fresh, codec.
+/// A codec: shape, weights and dictionary of option layouts.
 #[derive(Debug)]
 pub struct Codec {
     config: CodecConfig,
@@ -108,26 +109,26 @@ impl Codec {
         })
     }
 
-    /// The same codec with the dictionary that gives `tcp_opt_profile` its meaning.
+    /// Replaces the dictionary that gives `tcp_opt_profile` its meaning.
     pub fn with_profiles(mut self, profiles: OptionProfiles) -> Self {
         self.profiles = profiles.freeze();
         self
     }
 
-    /// The same codec, whose decoders hold packets to this. Only a codec that takes context from
-    /// the flow ([`ContextSource::Flow`]) constrains at all.
+    /// Sets the constraints of the codec's decoders. They have an effect only if the codec takes
+    /// the context from the flow ([`ContextSource::Flow`]).
     pub fn with_constraints(mut self, constraints: Constraints) -> Self {
         self.constraints = constraints;
         self
     }
 
-    /// The same codec on so many threads of the CPU. Results do not depend on it.
+    /// Sets the number of CPU threads. Results do not depend on it.
     pub fn with_threads(mut self, threads: usize) -> Self {
         self.placed = self.placed.with_threads(threads);
         self
     }
 
-    /// The same codec on another device.
+    /// Moves the codec to another device.
     ///
     /// # Errors
     /// If this build lacks the device's feature, or the machine has no such device.
@@ -146,7 +147,7 @@ impl Codec {
         &self.profiles
     }
 
-    /// BLAKE3 digest of the weights with full precision: tells codecs apart.
+    /// BLAKE3 digest of the weights in full precision, the codec's identity.
     pub fn digest(&self) -> String {
         self.placed.digest()
     }
@@ -172,7 +173,7 @@ impl Codec {
         self.placed.set_weights(weights);
     }
 
-    /// Where the codec computes.
+    /// The device that the codec computes on.
     pub(crate) fn device(&self) -> Device {
         self.placed.device
     }
@@ -182,27 +183,28 @@ impl Codec {
         &self.placed.tensors
     }
 
-    /// Packets to compute at once, where the CPU takes pieces of `packets`.
+    /// Number of packets to compute at once, if the CPU takes pieces of `packets`.
     pub(crate) fn piece(&self, packets: usize) -> usize {
         self.placed.piece(packets)
     }
 
-    /// Threads to work on.
+    /// Number of threads to work on.
     pub(crate) fn threads(&self) -> usize {
         self.placed.threads()
     }
 
-    /// Encodes a trace, whose times are multiples of the tick, in order and piece by piece.
+    /// An encoder for a trace, fed in order and piece by piece. The times of the trace are
+    /// multiples of the tick.
     pub fn encoder(&self, tick: Tick) -> TraceEncoder<'_> {
         TraceEncoder::new(self, tick)
     }
 
-    /// Decodes a trace in order, piece by piece. Its tick is the one that its encoder had.
+    /// A decoder for a trace, fed in order and piece by piece, with the tick of the encoder.
     pub fn decoder(&self, tick: Tick) -> TraceDecoder<'_> {
         TraceDecoder::new(self, tick, self.constraints)
     }
 
-    /// Decodes a trace as [`Codec::decoder`] does, with constraints of its own.
+    /// A decoder for a trace, as [`Codec::decoder`], with the given constraints.
     pub(crate) fn decoder_with(&self, tick: Tick, constraints: Constraints) -> TraceDecoder<'_> {
         TraceDecoder::new(self, tick, constraints)
     }
@@ -212,14 +214,13 @@ impl Codec {
         self.encoder(Tick::Nanosecond).encode(actions)
     }
 
-    /// The most likely packet of every latent of a whole trace; `z` holds rows of `d_latent`
-    /// numbers, and a last row that is cut short is ignored. Total: any numbers decode to some
-    /// action.
+    /// The most likely packet for every latent of a whole trace; `z` holds rows of `d_latent`
+    /// numbers, and an incomplete last row is ignored. Total: any numbers decode to some action.
     pub fn decode(&self, z: &[f32]) -> Vec<Action> {
         self.decoder(Tick::Nanosecond).decode(z)
     }
 
-    /// The posterior of every packet as it is.
+    /// The posterior of every packet, whose fields are encoded as they are.
     pub(crate) fn posterior(&self, actions: &[Action]) -> Latents {
         let size = self.piece(PIECE);
         let pieces = ordered(
@@ -257,13 +258,15 @@ impl Codec {
         }
     }
 
-    /// The most likely packet of every latent, each in the context of its own packet of `actions`.
+    /// The most likely packet for every latent, each decoded in the context of the packet at its
+    /// place in `actions`.
     pub(crate) fn decode_in_context(&self, z: &[f32], actions: &[Action]) -> Vec<Action> {
         let rows = self.stages_in_context(z, actions).rows;
         self.symbols.actions(&rows).collect()
     }
 
-    /// All stages, in that context.
+    /// Output of all stages for every latent, each decoded in the context of the packet at its
+    /// place in `actions`.
     fn stages_in_context(&self, z: &[f32], actions: &[Action]) -> FirstStages {
         let mut stages = self.first_stages(z);
         let rows = stages.rows.chunks_exact_mut(self.symbols.len());
@@ -274,7 +277,7 @@ impl Codec {
         stages
     }
 
-    /// Coarse fields and time.
+    /// Output of the first stages, coarse fields and time, for every latent.
     fn first_stages(&self, z: &[f32]) -> FirstStages {
         let mut stages = FirstStages::default();
         let pieces = self.in_pieces(z, |z, _| self.placed.network.decoder.decode_first(z));
@@ -289,13 +292,13 @@ impl Codec {
         stages
     }
 
-    /// Logits of the coarse fields of a packet.
+    /// Number of logits of the coarse fields of a packet.
     fn logits(&self) -> usize {
         self.placed.network.decoder.coarse_heads().width()
     }
 
-    /// The same rows with the details, which follow from the coarse fields and the context in them;
-    /// and of their logits, these columns.
+    /// Adds the details to rows that hold coarse fields and context, and returns these `columns` of
+    /// the details' logits beside them.
     fn details(&self, z: &[f32], rows: &[u8], columns: &[usize]) -> (Vec<u8>, Vec<f32>) {
         let width = self.symbols.len();
         let pieces = self.in_pieces(z, |z, packets| {
@@ -318,8 +321,8 @@ impl Codec {
         (rows, logits)
     }
 
-    /// A stage of decoding on pieces of a fixed size, and how many packets there are in each; the
-    /// stage is told which.
+    /// Runs a stage of decoding on pieces of a fixed size; `stage` also receives the packets'
+    /// range.
     fn in_pieces<T: Send>(
         &self,
         z: &[f32],
@@ -342,7 +345,7 @@ impl Codec {
     }
 }
 
-/// Values, and zeros up to this length.
+/// Values, padded with zeros to this length.
 fn padded<T: Copy + Default>(values: &[T], length: usize) -> Vec<T> {
     let mut padded = values.to_vec();
     padded.resize(length, T::default());

@@ -42,8 +42,7 @@ impl Network {
         }
     }
 
-    /// The objective of a batch; the latent is the mean, or a draw from the posterior where there
-    /// is noise.
+    /// The objective of a batch. The latent is the mean, or with `noise` a draw from the posterior.
     pub(crate) fn objective(
         &self,
         batch: &Batch,
@@ -95,8 +94,8 @@ mod tests {
         }
     }
 
-    /// Fields, time, KL, the gradient's norm and its product with cos(0), cos(1), … at weights 0.3
-    /// sin(1.3 k + 0.5).
+    /// Fields, time, KL, the norm of the gradient and its product with cos(0), cos(1), … at the
+    /// weights 0.3 sin(1.3 k + 0.5).
     fn measure(shape: &CodecConfig, device: device::Device) -> [f64; 5] {
         let symbols = Symbols::new(shape);
         let device = device.open().unwrap().autodiff();
@@ -142,7 +141,7 @@ mod tests {
         [parts[0], parts[1], parts[2], square.sqrt(), product.sum()]
     }
 
-    /// The numbers are those of an implementation in JAX, `tests/reference.py`.
+    /// Compares with the numbers of an implementation in JAX, `tests/reference.py`.
     fn check_against_jax(device: device::Device) {
         for (encoder, context, expected) in [
             (

@@ -1,20 +1,20 @@
-//! State-aware decoding of the flow: a packet of a flow that is not there is read as the likeliest
-//! packet that can be.
+//! State-aware decoding of the flow: a packet that contradicts the open flows is corrected to the
+//! likeliest packet that agrees with them.
 //!
-//! One wrong digit of a slot's number sends a packet to a slot where no flow is open, or one of
-//! another protocol, and the compiler would have to open a flow for it that the trace never had.
-//! The decoder knows which flows are open, as a grammar knows which words may follow: among the
-//! choices of slot, event, protocol and family that agree with them it takes the one of the largest
-//! joint likelihood.
+//! One wrong digit of a slot's number sends a packet to a slot where no flow is open, or a flow of
+//! another protocol, and the compiler would have to open a flow there that the trace never had. The
+//! decoder knows which flows are open, as a grammar knows which words may follow: among the choices
+//! of slot, event, protocol and family that agree with the open flows it takes the one of the
+//! largest joint likelihood.
 //!
 //! A packet that continues or reopens a flow agrees if its slot holds a flow of its protocol and
-//! family. One that opens a flow agrees if it comes from the opener and takes a slot that the [flow
-//! table](tracecodec::flow::FlowTable) can have given: the next that was never taken, one that has
-//! long been silent, or the one that has been silent longest. Every trace that was lifted from its
-//! start agrees throughout.
+//! family. A packet that opens a flow agrees if it comes from the opener and takes a slot that the
+//! [flow table](tracecodec::flow::FlowTable) may assign: the next unused one, one that has long
+//! been silent, or the one that has been silent longest. Every trace that was lifted from its start
+//! agrees throughout.
 //!
-//! One wrong latent must not put off all that follow: an opening may leave out a few slots, whose
-//! own openings were missed, and the first packet of such a slot opens it.
+//! One wrong latent must not spoil all packets after it: an opening may leave out a few slots,
+//! whose own openings were missed, and the first packet of such a slot opens it.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -29,22 +29,23 @@ use super::symbols::Symbols;
 /// A protocol and an address family, as their symbols.
 type Kind = [u8; 2];
 
-/// Silence after which a slot may have been given back: the flow table's shortest but for a minute,
-/// since decoded time steps are rounded.
+/// Silence after which a slot may be assigned again: the flow table's shortest, minus a minute
+/// because decoded time steps are rounded.
 const IDLE: i64 = Lifetime::Passing.idle() - flow::IDLE;
 
-/// Slots that an opening may leave out, as if the packets that opened them had been missed.
+/// Slots that an opening may leave out, as if their own openings had been missed.
 const MISSED: usize = 4;
 
-/// The flows that a trace holds open so far.
+/// The open flows of a trace so far.
 #[derive(Debug, Clone)]
 pub(super) struct OpenFlows {
     fields: Fields,
     clock: i64,
     packets: u64,
-    /// The flow in each slot; none where its opening was missed.
+    /// The flow in each slot; `None` if its opening was missed.
     slots: Vec<Option<OpenFlow>>,
-    /// Each slot once, by a packet of it: where that is not the latest, the slot stands too early.
+    /// Each slot once, keyed by the number of one of its packets. If that packet is not the slot's
+    /// latest, the slot is still to be moved back.
     longest_silent: BinaryHeap<Reverse<(u64, usize)>>,
     corrected: u64,
 }
@@ -52,12 +53,12 @@ pub(super) struct OpenFlows {
 #[derive(Debug, Clone)]
 struct OpenFlow {
     kind: Kind,
-    /// Clock at the latest packet, and its number.
+    /// Clock at the latest packet.
     last_seen: i64,
     last_packet: u64,
 }
 
-/// The symbols that tell a packet's flow.
+/// The symbols that determine a packet's flow.
 #[derive(Debug, Clone)]
 struct Fields {
     digits: Vec<Field>,
@@ -88,7 +89,7 @@ impl Field {
 }
 
 impl Fields {
-    /// None where the codec leaves one of them out.
+    /// `None` if the codec leaves one of the symbols out.
     fn new(symbols: &Symbols, heads: &Heads) -> Option<Self> {
         let fields = |name| -> Option<Vec<Field>> {
             let field = |symbol| {
@@ -145,7 +146,7 @@ impl Fields {
 }
 
 impl OpenFlows {
-    /// No flow yet. None where the codec leaves out what tells flows.
+    /// No flow is open yet. `None` if the codec leaves out a symbol that determines flows.
     pub(super) fn new(symbols: &Symbols, heads: &Heads) -> Option<Self> {
         Some(Self {
             fields: Fields::new(symbols, heads)?,
@@ -157,13 +158,13 @@ impl OpenFlows {
         })
     }
 
-    /// Packets that had to be made to agree.
+    /// Number of packets that were corrected.
     pub(super) fn corrected(&self) -> u64 {
         self.corrected
     }
 
-    /// Takes the next packet into account, after `delta_t` nanoseconds, and makes it agree with the
-    /// open flows where it does not. Tells whether that changed it.
+    /// Adds the next packet, which comes `delta_t` nanoseconds after the last, and corrects it if
+    /// it contradicts the open flows. Returns whether it was corrected.
     pub(super) fn next(
         &mut self,
         row: &mut [u8],
@@ -206,12 +207,12 @@ impl OpenFlows {
             .is_some_and(|held| held.kind == self.fields.kind(row))
     }
 
-    /// The flow in a slot.
+    /// The flow in a slot; `None` if the slot is unused or its opening was missed.
     fn held(&self, slot: usize) -> Option<&OpenFlow> {
         self.slots.get(slot)?.as_ref()
     }
 
-    /// Whether a slot is among the next that were never taken, or has long been silent.
+    /// Whether a slot is among the next unused ones, or has long been silent.
     fn can_open(&self, slot: usize) -> bool {
         match self.held(slot) {
             Some(held) => self.clock - held.last_seen > IDLE,
@@ -231,8 +232,8 @@ impl OpenFlows {
         }
     }
 
-    /// Writes the likeliest packet that agrees, or one that opens its slot, where that must have
-    /// been opened and was not.
+    /// Writes the likeliest packet that agrees. If the opening of the packet's slot was missed, the
+    /// packet becomes that opening instead.
     fn correct(&mut self, row: &mut [u8], logits: &[f32], heads: &Heads) {
         self.corrected += 1;
         let slot = self.fields.slot(row);
@@ -245,8 +246,8 @@ impl OpenFlows {
         self.fields.write(row, slot, event, kind);
     }
 
-    /// The slot, event and kind of the largest joint logit among those that agree; a flow that is
-    /// opened is of the kind `opened`.
+    /// The slot, event and kind of the largest joint logit among the choices that agree; a new flow
+    /// is of the kind `opened`.
     fn likeliest(&mut self, opened: Kind, logits: &[f32]) -> (usize, FlowEvent, Kind) {
         let longest_silent = self.longest_silent();
         let fields = &self.fields;
@@ -257,9 +258,10 @@ impl OpenFlows {
         let either_way = direction(Direction::Orig).max(direction(Direction::Resp));
         let goes_on = |kind: Kind| {
             let can_reopen = kind[0] == Proto::Tcp as u8;
-            match can_reopen && event(FlowEvent::Reopen) > event(FlowEvent::Continue) {
-                true => FlowEvent::Reopen,
-                false => FlowEvent::Continue,
+            if can_reopen && event(FlowEvent::Reopen) > event(FlowEvent::Continue) {
+                FlowEvent::Reopen
+            } else {
+                FlowEvent::Continue
             }
         };
         let mut best = (f32::NEG_INFINITY, (0, FlowEvent::Open, opened));

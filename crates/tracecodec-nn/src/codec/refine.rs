@@ -1,11 +1,11 @@
-//! Refinement at encode time: what was encoded is decoded, and where a symbol comes back wrong, the
-//! latent is moved until it does not.
+//! Refinement at encode time: each latent is decoded, and if a symbol is wrong, the latent is moved
+//! until it decodes to the packet.
 //!
 //! The decoder is differentiable and at hand, so the encoder's mean is only a first guess: a few
-//! steps of Adam on the latent alone, down the decoder's negative log-likelihood at the packet,
-//! find one near it that decodes to the packet. Where a sum of negative log-likelihoods gives up a
-//! symbol for the others, that symbol counts more with each step. Packets that come back at once,
-//! which are most, are not touched.
+//! steps of Adam on the latent alone, down the decoder's negative log-likelihood of the packet,
+//! find a latent near it that decodes to the packet. Where the sum of negative log-likelihoods
+//! sacrifices a symbol to the others, the weight of that symbol grows with each step. Packets that
+//! decode at once, which are most, are left as they are.
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -18,7 +18,7 @@ use crate::latents::Latents;
 use crate::parallel::ordered;
 
 /// Packets that are refined at a time, on the CPU. Shorter pieces are padded, so that a packet's
-/// result never depends on its company.
+/// result does not depend on the packets beside it.
 const PIECE: usize = 32;
 
 /// Adam's decay rates of the moments.
@@ -27,22 +27,23 @@ const BETAS: [f32; 2] = [0.9, 0.99];
 /// Adam's epsilon.
 const EPSILON: f32 = 1e-8;
 
-/// Steps in which all symbols count alike: most packets need no more.
+/// Steps in which all symbols have equal weight: most packets need no more.
 const EVEN_STEPS: u32 = 30;
 
-/// What a symbol's negative log-likelihood counts more after each later step that left it wrong.
+/// Added to the weight of a symbol's negative log-likelihood after each later step that left it
+/// wrong.
 const EMPHASIS: f32 = 0.5;
 
-/// The same of a far-reaching symbol.
+/// Added instead to the weight of a [far-reaching](super::symbols::Symbol::is_far_reaching) symbol.
 const FAR_EMPHASIS: f32 = 4.0;
 
-/// How far refinement goes.
+/// Limits of the refinement.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RefineConfig {
-    /// Most steps for a packet. Default 100.
+    /// Largest number of steps for a packet. Default 100.
     pub steps: u32,
-    /// Learning rate: a step moves each dimension by about so much. The posterior's standard
-    /// deviation is a measure of what is little. Default 0.1.
+    /// Learning rate: about how far a step moves each dimension; to be compared with the
+    /// posterior's standard deviation. Default 0.1.
     pub learning_rate: f32,
 }
 
@@ -58,46 +59,46 @@ impl Default for RefineConfig {
 /// Latents after refinement, and what they decode to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Refined {
-    /// The latents: moved means, log-variances as they were.
+    /// Latents with refined means; log-variances are unchanged.
     pub latents: Latents,
-    /// What they decode to.
+    /// Packets that the refined latents decode to.
     pub decoded: Vec<Action>,
-    /// What the encoder's means decode to.
+    /// Packets that the encoder's means decode to.
     pub before: Vec<Action>,
-    /// Divergence of the posterior from the prior before refinement, in nats a packet.
+    /// KL divergence of the posterior from the prior before refinement, in nats a packet.
     pub kl_before: f64,
-    /// Packets that did not come back from the encoder's mean.
+    /// Packets that did not decode from the encoder's mean.
     pub moved: u64,
-    /// Those of them that still do not come back.
+    /// Packets that do not decode from the refined latent either.
     pub left: u64,
 }
 
-/// How many symbols came back wrong. Of two latents the lesser is closer to the packet.
+/// Number of wrong symbols. Of two latents the one with the lesser value is closer to the packet.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Wrong {
-    /// Those that put off more than their packet.
+    /// Wrong symbols that affect later packets, too.
     far_reaching: usize,
     all: usize,
 }
 
-/// A packet on its way.
+/// A packet that is being refined.
 struct Row {
-    /// The packet's symbols, and which of them count.
+    /// Symbols of the packet.
     values: Vec<u8>,
     mask: Vec<f32>,
-    /// What the negative log-likelihood at each symbol counts.
+    /// Weight of each symbol's negative log-likelihood.
     weights: Vec<f32>,
     z: Vec<f32>,
     moments: [Vec<f32>; 2],
     steps: u32,
-    /// The latent that came closest so far, and what is wrong with it.
+    /// The latent that came closest so far, and its number of wrong symbols.
     best: (Vec<f32>, Wrong),
 }
 
 impl TraceEncoder<'_> {
-    /// Encodes the next packets so that they come back: the means are refined until they decode to
-    /// the packets, as far as that succeeds. All symbols count that are active, those of the time
-    /// to the codec's resolution among them.
+    /// Encodes the next packets with refinement: the means are moved until they decode to the
+    /// packets, as far as that succeeds. Every active symbol counts, also those of the time, to the
+    /// codec's resolution.
     pub fn encode_refined(&mut self, actions: &[Action], config: RefineConfig) -> Refined {
         let codec = self.codec;
         let codable = self.codable(actions);
@@ -120,14 +121,14 @@ impl TraceEncoder<'_> {
 }
 
 impl Codec {
-    /// Encodes a whole trace so that its packets come back, see [`TraceEncoder::encode_refined`].
+    /// Encodes a whole trace with refinement, see [`TraceEncoder::encode_refined`].
     pub fn encode_refined(&self, actions: &[Action], config: RefineConfig) -> Refined {
         self.encoder(Tick::Nanosecond)
             .encode_refined(actions, config)
     }
 
-    /// Moves the means that do not decode to their packet; `rows` are what they decode to in its
-    /// true context. Tells which were moved.
+    /// Moves the means that do not decode to their packet, and returns the indices of these
+    /// packets. `rows` holds what each mean decodes to in the true context of its packet.
     fn refine_means(
         &self,
         actions: &[Action],
@@ -138,8 +139,8 @@ impl Codec {
         let width = self.config.d_latent;
         let decoded: Vec<Action> = self.symbols.actions(rows).collect();
         let wrong = self.wrong(actions, &decoded);
-        // One queue a thread: whoever stands beside a packet, and in which queue, makes no
-        // difference to it.
+        // One queue a thread: a packet's result depends neither on the packets beside it nor on its
+        // queue.
         let share = wrong.len().div_ceil(self.threads()).max(1);
         let queues: Vec<_> = wrong.chunks(share).collect();
         let refined = ordered(
@@ -159,7 +160,7 @@ impl Codec {
         wrong.into_iter().map(|(i, _)| i).collect()
     }
 
-    /// Packets that came back wrong, and how wrong.
+    /// Indices of the packets that decoded wrongly, with the number of wrong symbols.
     fn wrong(&self, actions: &[Action], decoded: &[Action]) -> Vec<(usize, Wrong)> {
         let packets = actions.iter().zip(decoded).enumerate();
         packets
@@ -200,7 +201,7 @@ impl Codec {
         }
     }
 
-    /// The network where gradients are tracked, but not those of its weights.
+    /// The network with gradient tracking on, except for its weights.
     fn frozen(&self) -> Network {
         let device = self.placed.tensors.clone().autodiff();
         self.weights()
@@ -208,7 +209,7 @@ impl Codec {
             .no_grad()
     }
 
-    /// Refines packets side by side: where one is done, the next takes its place.
+    /// Refines packets side by side: as soon as one is done, the next takes its place.
     fn refine(&self, network: &Network, rows: Vec<Row>, config: RefineConfig) -> Vec<Row> {
         let mut waiting = rows.into_iter().enumerate();
         let (mut places, mut rows) = (Vec::new(), Vec::new());
@@ -236,7 +237,7 @@ impl Codec {
         done.into_iter().map(|(_, row)| row).collect()
     }
 
-    /// Gradients of the decoder's weighted negative log-likelihood at each packet, with respect to
+    /// Gradients of the decoder's weighted negative log-likelihood of each packet, with respect to
     /// its latent.
     fn gradient(&self, network: &Network, rows: &[Row]) -> Vec<f32> {
         let batch = Batch {
@@ -253,7 +254,8 @@ impl Codec {
         gradient.expect("gradients are f32")
     }
 
-    /// Decodes, and takes note of the latents that come closest and of what is still wrong.
+    /// Decodes the latents, keeps the closest one of each packet, and raises the weights of wrong
+    /// symbols.
     fn judge(&self, rows: &mut [Row]) {
         let z = self.latents(rows, &self.placed.tensors);
         let mut back = self.placed.network.decoder.decode_first(z.clone()).rows;
@@ -267,9 +269,10 @@ impl Codec {
             let wrong = wrong(&row.values, &row.mask, back);
             if row.steps >= EVEN_STEPS {
                 for &i in &wrong {
-                    row.weights[i] += match self.is_far_reaching(i) {
-                        true => FAR_EMPHASIS,
-                        false => EMPHASIS,
+                    row.weights[i] += if self.is_far_reaching(i) {
+                        FAR_EMPHASIS
+                    } else {
+                        EMPHASIS
                     };
                 }
             }
@@ -286,7 +289,7 @@ impl Codec {
         Tensor::from_data(TensorData::new(z, shape), device)
     }
 
-    /// One part of each row, one after the other, and padding for a whole piece.
+    /// One part of each row, concatenated and padded to a whole piece.
     fn padded<T: Copy>(&self, rows: &[Row], part: impl Fn(&Row) -> &Vec<T>, padding: T) -> Vec<T> {
         let width = rows.first().map_or(0, |row| part(row).len());
         let mut values: Vec<T> = rows
@@ -299,7 +302,7 @@ impl Codec {
 }
 
 impl Row {
-    /// A step of Adam.
+    /// Moves the latent by one step of Adam.
     fn descend(&mut self, gradient: &[f32], learning_rate: f32) {
         self.steps += 1;
         let [first, second] = &mut self.moments;
@@ -313,7 +316,7 @@ impl Row {
     }
 }
 
-/// Symbols that count and came back wrong.
+/// Indices of the symbols that count and decoded wrongly.
 fn wrong(values: &[u8], mask: &[f32], back: &[u8]) -> Vec<usize> {
     let is_wrong = |&i: &usize| mask[i] != 0.0 && values[i] != back[i];
     (0..values.len()).filter(is_wrong).collect()

@@ -1,4 +1,4 @@
-//! A codec on disk: a directory with `weights.safetensors` and `model.json`.
+//! Storage of a codec: a directory with `weights.safetensors` and `model.json`.
 
 use std::path::Path;
 
@@ -19,7 +19,7 @@ const EMBEDDED_WEIGHTS: &[u8] = include_bytes!(concat!(
     "/../../data/default-model/weights.safetensors"
 ));
 
-/// `model.json`.
+/// Content of `model.json`.
 #[derive(Debug, Serialize, Deserialize)]
 struct Model {
     /// Version of the action schema.
@@ -28,7 +28,7 @@ struct Model {
     weights_blake3: String,
     /// Shape of the codec.
     config: CodecConfig,
-    /// Dictionary of option layouts as hexadecimal options areas.
+    /// Dictionary of option layouts, as hexadecimal options areas.
     option_profiles: Vec<String>,
 }
 
@@ -47,16 +47,16 @@ impl Codec {
         })
     }
 
-    /// Reads a codec from a directory.
+    /// Reads a codec from a directory that [`Codec::save`] wrote.
     ///
     /// # Errors
-    /// If the directory holds no codec, a file is damaged, of another schema version, or if the two
-    /// do not belong together.
+    /// If the directory holds no codec, if a file is damaged or of another schema version, or if
+    /// the two files do not belong together.
     pub fn load(directory: &Path) -> Result<Self, Error> {
         Self::from_files(&Files::open(Kind::Codec, directory)?)
     }
 
-    /// The model that ships with the program.
+    /// The codec that ships with the program.
     ///
     /// # Panics
     /// Never: a test loads it.

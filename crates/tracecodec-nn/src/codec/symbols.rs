@@ -1,10 +1,10 @@
-//! What the model reads and writes: the fields of the action schema and the time, cut into
-//! *symbols* of at most 32 values.
+//! Input and output of the model: the fields of the action schema and the time, cut into *symbols*
+//! of at most 32 values.
 //!
 //! A digit or small class of the schema is one symbol. A class of 256 values (`ttl_res`) is two
 //! hexadecimal digits. The time is the sign of its [`TimeCode`], two hexadecimal digits of the
-//! binary exponent and so many of the mantissa: digits that occur in common steps make up the rare
-//! ones.
+//! binary exponent and `time_digits` digits of the mantissa: digits that occur in common steps
+//! compose the rare ones.
 
 use rand::{Rng, RngExt};
 use tracecodec::action::float::TimeCode;
@@ -18,45 +18,45 @@ use super::{CodecConfig, ContextSource, TokenLayout};
 pub(crate) enum Stage {
     /// Coarse fields, and context that the latent carries, from the latent alone.
     Coarse,
-    /// Not written: context that follows from the packets before.
+    /// Context that is derived from the packets before, and is not predicted.
     Given,
     /// TCP and packet details, from the latent, the context and the coarse fields.
     Detail,
-    /// The time, from the latent by a head of its own.
+    /// The time, from the latent by its own head.
     Time,
 }
 
-/// Where a symbol's value lies.
+/// The part of an action that a symbol stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Source {
     /// A whole field, by its index in [`FIELDS`].
     Field(usize),
-    /// The bits of a field of 256 values above this shift.
+    /// Four bits of a field of 256 values, shifted right by this number.
     Nibble(usize, u8),
-    /// The sign of the time step: 0 where it is zero, 1 forwards, 2 backwards.
+    /// The sign of the time step: 0 if the step is zero, 1 forwards, 2 backwards.
     Sign,
-    /// The bits of the time's binary exponent above this shift.
+    /// Four bits of the time's binary exponent, shifted right by this number.
     Exponent(u8),
     /// A mantissa digit of the time, most significant first.
     Mantissa(u8),
 }
 
-/// One symbol.
+/// One symbol of an action.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Symbol {
     source: Source,
     /// Number of values.
     pub(crate) size: usize,
-    /// Stage that decodes it.
+    /// Stage that predicts the symbol.
     pub(crate) stage: Stage,
-    /// Packets in which it has a meaning.
+    /// Packets in which the symbol has a meaning.
     pub(crate) active: Active,
-    /// Index of the token group, see [`GROUPS`].
+    /// Index of its token group in [`GROUPS`].
     pub(crate) group: usize,
 }
 
-/// The token groups: name, and the quantities whose embeddings are summed into one token. In the
-/// schema's order; the last one is the time.
+/// Token groups in the schema's order: a name, and the quantities whose embeddings are summed into
+/// one token. The last group is the time.
 pub(crate) const GROUPS: &[(&str, &[&str])] = &[
     ("flow", &["flow_token", "flow_evt"]),
     ("kind", &["proto", "ip_family", "dir", "tcp_ctrl"]),
@@ -80,7 +80,7 @@ pub(crate) const GROUPS: &[(&str, &[&str])] = &[
     ("time", &[]),
 ];
 
-/// Symbols of the time's sign and binary exponent.
+/// Number of symbols of the time's sign and binary exponent.
 const MAGNITUDE: usize = 3;
 
 /// The largest binary exponent of a time step.
@@ -139,7 +139,7 @@ impl Symbols {
             .collect()
     }
 
-    /// The symbols of an action, appended.
+    /// Appends the symbols of an action.
     pub(crate) fn encode_into(&self, action: &Action, into: &mut Vec<u8>) {
         let tokens = action.tokens();
         let time = TimeCode::encode(action.delta_t, self.time_digits);
@@ -171,14 +171,15 @@ impl Symbols {
         Action::from_tokens(&tokens, time.decode(self.time_digits))
     }
 
-    /// Writes the symbols that are given, those of the action's context, over the ones in a row.
+    /// Writes the context symbols of an action into a row, if context is not predicted
+    /// ([`Stage::Given`]).
     pub(crate) fn give(&self, action: &Action, row: &mut [u8]) {
         let mut values = Vec::with_capacity(self.len());
         self.encode_into(action, &mut values);
         self.copy_given(&values, row);
     }
 
-    /// Copies the symbols that are given from one row to another.
+    /// Copies the [`Stage::Given`] symbols from one row to another.
     pub(crate) fn copy_given(&self, from: &[u8], to: &mut [u8]) {
         for ((symbol, from), to) in self.symbols.iter().zip(from).zip(to) {
             if symbol.stage == Stage::Given {
@@ -187,7 +188,7 @@ impl Symbols {
         }
     }
 
-    /// Sets the symbols to 0 that have no meaning in the row's packet.
+    /// Sets the symbols that have no meaning in the row's packet to 0.
     pub(crate) fn clear_inactive(&self, row: &mut [u8]) {
         let proto = proto_of(row[self.proto()]);
         for (value, symbol) in row.iter_mut().zip(&self.symbols) {
@@ -202,9 +203,9 @@ impl Symbols {
         rows.chunks_exact(self.len()).map(|row| self.action(row))
     }
 
-    /// Draws another sign and exponent of the time, mostly near the ones in the row: what is seldom
-    /// trained is seldom decoded by mistake, and a wrong exponent moves the whole clock. Now and
-    /// then it is the negative of the step, zero, or any.
+    /// Draws a new sign and exponent of the time, mostly near the ones in the row: rarely trained
+    /// values are rarely decoded by mistake, and a wrong exponent shifts the whole clock. Sometimes
+    /// the step becomes negative, zero, or of any size.
     pub(crate) fn draw_magnitude(&self, row: &mut [u8], rng: &mut impl Rng) {
         let first = self.len() - usize::from(self.time_digits) - MAGNITUDE;
         let [sign, high, low] = &mut row[first..][..MAGNITUDE] else {
@@ -229,37 +230,38 @@ impl Symbols {
         (*high, *low) = (exponent >> 4, exponent & 0xf);
     }
 
-    /// The symbols of a quantity, most significant first; none where the codec leaves it out.
+    /// Indices of the symbols of a quantity, most significant first; none if the codec leaves it
+    /// out.
     pub(crate) fn of(&self, quantity: &str) -> impl Iterator<Item = usize> {
         let all = self.symbols.iter().enumerate();
         all.filter(move |(_, symbol)| symbol.name() == quantity)
             .map(|(i, _)| i)
     }
 
-    /// Index of the `proto` symbol, on which activity depends.
+    /// Index of the `proto` symbol, on which the activity of the others depends.
     pub(crate) fn proto(&self) -> usize {
         self.of("proto").next().expect("`proto` cannot be left out")
     }
 }
 
 impl Symbol {
-    /// Another value of the symbol, any as likely as any other.
+    /// A value of the symbol, drawn uniformly.
     pub(crate) fn draw(&self, rng: &mut impl Rng) -> u8 {
         rng.random_range(0..self.size as u8)
     }
 
-    /// Whether it is part of the time's sign or binary exponent, which are drawn together.
+    /// Whether the symbol is part of the time's sign or binary exponent, which are drawn together.
     pub(crate) fn is_magnitude(&self) -> bool {
         matches!(self.source, Source::Sign | Source::Exponent(_))
     }
 
-    /// Whether a wrong value puts off more than its packet: flows and contexts follow from coarse
-    /// fields, the clock from the size of a step.
+    /// Whether a wrong value affects later packets, too: flows and contexts depend on coarse
+    /// fields, the clock on the size of a step.
     pub(crate) fn is_far_reaching(&self) -> bool {
         self.stage == Stage::Coarse || self.is_magnitude()
     }
 
-    /// Whether both are hexadecimal digits of one quantity.
+    /// Whether both symbols are hexadecimal digits of one quantity.
     pub(crate) fn is_digit_beside(&self, other: &Self) -> bool {
         let digit = |symbol: &Self| symbol.size == 16 && symbol.field().is_some();
         digit(self) && digit(other) && self.name() == other.name()
@@ -278,7 +280,7 @@ impl Symbol {
     }
 }
 
-/// The protocol of a `proto` symbol.
+/// The protocol that a `proto` symbol stands for.
 pub(crate) fn proto_of(value: u8) -> Proto {
     [Proto::Tcp, Proto::Udp, Proto::Icmp, Proto::Other][usize::from(value.min(3))]
 }
@@ -304,8 +306,8 @@ fn field_symbols(field: usize, context: ContextSource) -> Vec<Symbol> {
     }
 }
 
-/// The stage that writes a quantity. What the context of later packets follows from must not depend
-/// on it.
+/// The stage that predicts a quantity. If the context is derived from the flow, a quantity that it
+/// is derived from must be coarse.
 fn stage(quantity: &Quantity, context: ContextSource) -> Stage {
     match (quantity.group, context) {
         (Group::Context, ContextSource::Flow) => Stage::Given,

@@ -1,5 +1,5 @@
-//! A trace on its way through the codec: what encoder and decoder keep in mind from one packet to
-//! the next.
+//! Encoding and decoding of a trace: the state that encoder and decoder keep from one packet to the
+//! next.
 
 use tracecodec::action::Action;
 use tracecodec::action::context::Contexts;
@@ -12,16 +12,16 @@ use super::open_flows::OpenFlows;
 use super::{AckBase, Codec, CodecConfig, Constraints, ContextSource, Corrected};
 use crate::latents::Latents;
 
-/// Encodes a trace in order. How it is cut into pieces makes no difference.
+/// Encodes a trace in order. The result does not depend on how the trace is cut into pieces.
 #[derive(Debug, Clone)]
 pub struct TraceEncoder<'a> {
     pub(super) codec: &'a Codec,
     past: Past,
-    /// What the encoder's means decode to, and what the refined latents do.
+    /// Decoders of the encoder's means, and of the refined latents.
     pub(super) decoders: [TraceDecoder<'a>; 2],
 }
 
-/// Decodes a trace in order. How it is cut into pieces makes no difference.
+/// Decodes a trace in order. The result does not depend on how the trace is cut into pieces.
 #[derive(Debug, Clone)]
 pub struct TraceDecoder<'a> {
     codec: &'a Codec,
@@ -32,7 +32,7 @@ pub struct TraceDecoder<'a> {
     acknowledgments: Acknowledgments,
 }
 
-/// What the encoder keeps in mind of the packets so far.
+/// State of the encoder after the packets so far.
 #[derive(Debug, Clone)]
 pub struct Past {
     steps: StepCoder,
@@ -54,9 +54,9 @@ impl Past {
         }
     }
 
-    /// The next packet as the network reads it, and as a perfect decoder would give it back: its
-    /// time step to the codec's resolution, without errors that add up; the context that follows
-    /// from such steps; its acknowledgment relative to what the codec takes.
+    /// The next packet as the network reads it, and as a perfect decoder would return it: its time
+    /// step to the codec's resolution, without errors that add up; the context derived from such
+    /// steps; its acknowledgment relative to the codec's [`AckBase`].
     pub fn codable(&mut self, action: &Action) -> Action {
         let mut codable = *action;
         codable.delta_t = self.steps.next(action.delta_t);
@@ -81,14 +81,14 @@ impl<'a> TraceEncoder<'a> {
         }
     }
 
-    /// The posterior of each of the next packets.
+    /// The posteriors of the next packets.
     pub fn encode(&mut self, actions: &[Action]) -> Latents {
         let codable = self.codable(actions);
         self.codec.posterior(&codable)
     }
 
-    /// Packets so far of which the latent, refined if it was, had to be made to agree with the
-    /// flows that were open. Encoding is never strict: what a capture acknowledges is kept.
+    /// Packets so far whose latent, refined or not, decodes to a packet that was corrected to agree
+    /// with the open flows. Encoding never constrains acknowledgments: those of a capture are kept.
     pub fn corrected(&self) -> Corrected {
         self.decoders[1].corrected()
     }
@@ -125,13 +125,13 @@ impl<'a> TraceDecoder<'a> {
     }
 
     /// The most likely packet of each of the next latents; `z` holds rows of `d_latent` numbers,
-    /// and a last row that is cut short is ignored. Total: any numbers decode to some action.
+    /// and an incomplete last row is ignored. Total: any numbers decode to some action.
     pub fn decode(&mut self, z: &[f32]) -> Vec<Action> {
         let codable = self.codable(z);
         self.actions(codable)
     }
 
-    /// Packets so far that had to be made to agree.
+    /// Counts of the packets so far that were corrected.
     pub fn corrected(&self) -> Corrected {
         Corrected {
             flows: self.open_flows.as_ref().map_or(0, OpenFlows::corrected),
@@ -139,7 +139,7 @@ impl<'a> TraceDecoder<'a> {
         }
     }
 
-    /// The packets of the next latents, as the network writes them.
+    /// The packets of the next latents, in the terms of [`Past::codable`].
     fn codable(&mut self, z: &[f32]) -> Vec<Action> {
         let mut stages = self.codec.first_stages(z);
         self.follow(&mut stages);
@@ -153,8 +153,9 @@ impl<'a> TraceDecoder<'a> {
         actions
     }
 
-    /// The same, where what most latents decode to in their true context is known already. Those in
-    /// `stale` are of other latents. Never [strict](Constraints::Strict).
+    /// As [`TraceDecoder::codable`], given what the latents decode to in their true context: only
+    /// the rows in `stale`, whose latents have changed since, are computed again. Not for
+    /// [`Constraints::Strict`].
     pub(super) fn codable_again(
         &mut self,
         z: &[f32],
@@ -175,8 +176,8 @@ impl<'a> TraceDecoder<'a> {
         codec.symbols.actions(&stages.rows).collect()
     }
 
-    /// Makes rows that the first stages wrote agree with the flows that are open, writes the
-    /// context into them, and tells which of them changed.
+    /// Corrects rows of the first stages that contradict the open flows, writes the derived context
+    /// into all rows, and returns the indices of the rows that changed.
     fn follow(&mut self, stages: &mut FirstStages) -> Vec<usize> {
         let mut changed = Vec::new();
         if self.codec.config.context == ContextSource::Latent {
@@ -206,7 +207,7 @@ impl<'a> TraceDecoder<'a> {
         changed
     }
 
-    /// Packet actions of what the network wrote.
+    /// Converts actions from the terms of [`Past::codable`] to those of the schema.
     pub(super) fn actions(&mut self, mut codable: Vec<Action>) -> Vec<Action> {
         for action in &mut codable {
             action.delta_t = self.tick.ceil(action.delta_t);
@@ -220,7 +221,7 @@ impl<'a> TraceDecoder<'a> {
     }
 }
 
-/// Some rows of a matrix of this width.
+/// Copies some rows of a matrix of this width.
 fn gather<T: Copy>(matrix: &[T], width: usize, rows: &[usize]) -> Vec<T> {
     rows.iter()
         .flat_map(|row| &matrix[row * width..(row + 1) * width])
@@ -228,7 +229,7 @@ fn gather<T: Copy>(matrix: &[T], width: usize, rows: &[usize]) -> Vec<T> {
         .collect()
 }
 
-/// Writes rows into their places in a matrix of this width.
+/// Writes rows to their places in a matrix of this width.
 fn scatter<T: Copy>(from: &[T], width: usize, rows: &[usize], matrix: &mut [T]) {
     for (from, row) in from.chunks_exact(width).zip(rows) {
         matrix[row * width..(row + 1) * width].copy_from_slice(from);

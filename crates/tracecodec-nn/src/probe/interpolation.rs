@@ -150,9 +150,10 @@ fn point(ways: &[Vec<Action>], carried: &[usize], step: usize) -> Point {
             let hit = in_a && here[i] == of_a[i] || in_b && here[i] == of_b[i];
             fields.add(hit);
             if in_a && in_b {
-                let tally = match of_a[i] == of_b[i] {
-                    true => &mut agreeing,
-                    false => &mut differing,
+                let tally = if of_a[i] == of_b[i] {
+                    &mut agreeing
+                } else {
+                    &mut differing
                 };
                 tally.add(hit);
             }

@@ -79,9 +79,10 @@ fn wrong(quantity: &Ordered, actions: &[Action], decoded: &[Action]) -> Wrong {
 fn error(quantity: &Ordered, action: &Action, decoded: &Action) -> f64 {
     let (value, decoded) = ((quantity.get)(action), (quantity.get)(decoded));
     let error = value.abs_diff(decoded) as f64;
-    match quantity.relative {
-        true => error / value.unsigned_abs().max(1) as f64,
-        false => error,
+    if quantity.relative {
+        error / value.unsigned_abs().max(1) as f64
+    } else {
+        error
     }
 }
 
