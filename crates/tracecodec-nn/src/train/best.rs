@@ -1,4 +1,4 @@
-//! What a training leaves behind: the best model and the history.
+//! The best model of a training, and the history of its validations.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use super::task::{Task, Validated};
 use crate::error::Error;
 use crate::weights::Weights;
 
-/// The validations of a training, and the best model so far.
+/// Validations of a training, and the best model so far.
 pub(super) struct Validations<V> {
     directory: PathBuf,
     history: History,
@@ -17,16 +17,16 @@ pub(super) struct Validations<V> {
     since_best: u32,
 }
 
-/// The model to beat.
+/// The best model so far.
 struct Best<V> {
     validation: V,
-    /// Digest of its file.
+    /// Digest of the model's weights file.
     digest: String,
     weights: Vec<f32>,
 }
 
 impl<V: Validated> Validations<V> {
-    /// Writes into this directory.
+    /// No validations yet; the files are written into this directory.
     pub(super) fn new(directory: &Path) -> Self {
         Self {
             directory: directory.to_path_buf(),
@@ -37,8 +37,8 @@ impl<V: Validated> Validations<V> {
         }
     }
 
-    /// Takes the validations of a training that goes on, and writes its best model, which the task
-    /// has.
+    /// Restores the validations of a resumed training, and writes its best model, which the task
+    /// holds.
     pub(super) fn restore(
         &mut self,
         validations: &[V],
@@ -56,7 +56,8 @@ impl<V: Validated> Validations<V> {
         Ok(())
     }
 
-    /// Records a validation of the model that the task has, and saves it if it is the best one.
+    /// Records a validation of the model that the task holds, and saves the model if it is the best
+    /// one.
     pub(super) fn record(
         &mut self,
         validation: V,
@@ -69,7 +70,7 @@ impl<V: Validated> Validations<V> {
         Ok(())
     }
 
-    /// Writes a validation into the history; whether it is the best one.
+    /// Writes a validation into the history, and returns whether it is the best one.
     fn note(&mut self, validation: &V) -> Result<bool, Error> {
         self.history.push(validation)?;
         self.validations.push(validation.clone());
@@ -99,7 +100,7 @@ impl<V: Validated> Validations<V> {
         });
     }
 
-    /// The validations so far.
+    /// All validations so far.
     pub(super) fn all(&self) -> &[V] {
         &self.validations
     }
@@ -114,7 +115,7 @@ impl<V: Validated> Validations<V> {
         self.since_best
     }
 
-    /// The best model of a training, which ends with a validation.
+    /// The best model. A training ends with a validation, so there is one.
     pub(super) fn finish(self) -> Finished<V> {
         let best = self.best.expect("a finite loss is less than none");
         Finished {

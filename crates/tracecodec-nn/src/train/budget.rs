@@ -1,25 +1,25 @@
-//! How long a training lasts, and in what portions.
+//! How long a training lasts, and in what portions it works.
 
 use crate::error::Error;
 
-/// What the loop needs to know of a training, whatever is trained.
+/// The settings that the training loop needs, whatever model it trains.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Budget {
     /// Seed of every random stream.
     pub(crate) seed: u64,
     /// Optimiser steps.
     pub(crate) steps: u64,
-    /// Minutes instead of steps.
+    /// Minutes, instead of steps.
     pub(crate) minutes: Option<f64>,
-    /// Examples a step.
+    /// Examples of a step.
     pub(crate) batch: usize,
-    /// Examples of a step that are computed at a time; it divides `batch`. A GPU computes several
-    /// of them at once.
+    /// Examples of a step that are computed at a time, a divisor of `batch`. A GPU computes several
+    /// such micro-batches at once.
     pub(crate) micro_batch: usize,
-    /// Examples that are shuffled together and kept in memory, in chunks of 2,048; a pool more is
+    /// Examples that are shuffled together and kept in memory, in chunks of 2,048; one more pool is
     /// read ahead.
     pub(crate) shuffle_pool: usize,
-    /// Validations in the course of the training.
+    /// Number of validations in the course of the training.
     pub(crate) validations: u32,
     /// Examples of a validation, spread evenly over the validation data.
     pub(crate) validation_examples: usize,
@@ -28,10 +28,10 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    /// Whether every setting is in its range.
+    /// Checks that every setting is in its range.
     ///
     /// # Errors
-    /// If one is not.
+    /// If a setting is out of its range.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let whole = self.micro_batch > 0 && self.batch.is_multiple_of(self.micro_batch);
         if self.batch == 0 || !whole {
@@ -48,7 +48,7 @@ impl Budget {
     }
 }
 
-/// Refuses a setting that breaks its rule.
+/// An error if a setting breaks its rule.
 pub(crate) fn rule(
     name: &'static str,
     value: f64,
@@ -65,7 +65,7 @@ pub(crate) fn rule(
     })
 }
 
-/// Refuses a setting that is not positive.
+/// An error if a setting is not positive.
 pub(crate) fn positive(name: &'static str, value: f64) -> Result<(), Error> {
     rule(name, value, value > 0.0, "must be positive")
 }

@@ -1,8 +1,8 @@
-//! Where a training stands, on disk: what it takes to go on as if it had never stopped.
+//! A checkpoint: everything that a training needs to continue as if it had never stopped.
 //!
-//! One safetensors file, which appears whole: the weights, the optimiser's moments, the best
-//! weights so far, the moving average where one is kept, and the rest as JSON in its metadata.
-//! Random numbers need no state: each stream is named by seed, purpose and step.
+//! It is one safetensors file, written atomically: the weights, the optimiser's moments, the best
+//! weights so far, the moving average if one is kept, and the rest as JSON in the metadata. Random
+//! numbers need no state: each stream is determined by seed, purpose and step.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -18,21 +18,21 @@ use crate::files;
 use crate::model;
 use crate::weights::floats;
 
-/// Key of the metadata.
+/// Key of the JSON in the metadata.
 const KEY: &str = "tracecodec.checkpoint";
 
-/// Name of the tensor that only some trainings have.
+/// Name of the moving average's tensor, which only some trainings have.
 const AVERAGE: &str = "average";
 
-/// The numbers of a training.
+/// The JSON part of a checkpoint.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Standing<V> {
     /// Digest of settings and data.
     pub(super) run: String,
     pub(super) steps: u64,
-    /// Time spent in steps.
+    /// Seconds spent in steps.
     pub(super) seconds: f64,
-    /// Time in all, where minutes are the budget.
+    /// Time in all; `None` unless the budget is in minutes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) spent: Option<Spent>,
     /// Losses since the last validation.
@@ -40,7 +40,7 @@ pub(super) struct Standing<V> {
     pub(super) validations: Vec<V>,
 }
 
-/// A sum of losses, and how many they are.
+/// Sum and number of some losses.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(super) struct Losses {
     sum: f64,
@@ -53,36 +53,36 @@ impl Losses {
         self.count += 1;
     }
 
-    /// Their mean; 0 of none.
+    /// Mean of the losses; 0 if there is none.
     pub(super) fn mean(self) -> f64 {
         self.sum / self.count.max(1) as f64
     }
 }
 
-/// All of it.
+/// The whole content of a checkpoint.
 #[derive(Debug)]
 pub(super) struct State<V> {
     pub(super) standing: Standing<V>,
     pub(super) weights: Vec<f32>,
     pub(super) moments: Moments,
-    /// Weights of the best validation; empty before the first.
+    /// Weights of the best validation; empty before the first validation.
     pub(super) best: Vec<f32>,
-    /// Moving average of the weights; none where none is kept.
+    /// Moving average of the weights; `None` if none is kept.
     pub(super) average: Option<Vec<f32>>,
 }
 
-/// Takes the file away, if it is there.
+/// Removes the checkpoint, if there is one.
 pub(super) fn remove(directory: &Path) -> Result<(), Error> {
     files::remove(&path(directory))
 }
 
-/// The file in a directory.
+/// Path of the checkpoint in a directory.
 fn path(directory: &Path) -> PathBuf {
     directory.join(model::CHECKPOINT)
 }
 
 impl<V: Serialize + DeserializeOwned> State<V> {
-    /// Writes the file.
+    /// Writes the checkpoint.
     pub(super) fn write(&self, directory: &Path) -> Result<(), Error> {
         let path = path(directory);
         let standing =
@@ -114,8 +114,8 @@ impl<V: Serialize + DeserializeOwned> State<V> {
         files::write(&path, &file)
     }
 
-    /// Reads the file, which must belong to this training and hold so many weights, and their
-    /// average where one is kept.
+    /// Reads a checkpoint, which must belong to this `run`, have this number of weights, and hold
+    /// their average if `is_averaged`.
     pub(super) fn read(
         directory: &Path,
         run: &str,

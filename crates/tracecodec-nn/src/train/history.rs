@@ -12,7 +12,7 @@ use crate::model;
 /// Reads the validations of a training from its directory.
 ///
 /// # Errors
-/// If the file is missing, holds none, or a line of it is no validation.
+/// If the file is missing or empty, or one of its lines is no validation.
 pub fn read_history<V: DeserializeOwned>(directory: &Path) -> Result<Vec<V>, Error> {
     let path = directory.join(model::HISTORY);
     let bytes = files::read(&path)?;
@@ -28,7 +28,7 @@ pub fn read_history<V: DeserializeOwned>(directory: &Path) -> Result<Vec<V>, Err
     Ok(validations)
 }
 
-/// `history.jsonl`, rewritten whole at each validation.
+/// `history.jsonl`, rewritten as a whole at each validation.
 #[derive(Debug)]
 pub(super) struct History {
     path: PathBuf,
@@ -36,7 +36,7 @@ pub(super) struct History {
 }
 
 impl History {
-    /// A history in this directory.
+    /// An empty history in this directory.
     pub(super) fn new(directory: &Path) -> Self {
         Self {
             path: directory.join(model::HISTORY),
@@ -44,7 +44,7 @@ impl History {
         }
     }
 
-    /// Adds a validation.
+    /// Appends a validation.
     pub(super) fn push(&mut self, validation: &impl Serialize) -> Result<(), Error> {
         serde_json::to_writer(&mut self.lines, validation)
             .map_err(|e| Error::format(&self.path, e))?;

@@ -1,4 +1,4 @@
-//! `manifest.json`: what the weights of a model depend on, and which weights they are.
+//! `manifest.json`: what the weights of a model depend on, and the digest of the weights.
 
 use std::path::Path;
 
@@ -11,33 +11,34 @@ use crate::error::Error;
 use crate::files;
 use crate::model::{self, Kind};
 
-/// Version of the manifest.
+/// Version of the manifest's format.
 const VERSION: u32 = 1;
 
-/// Manifest of a training that ended. `origin` is what is particular to the kind of model: its
+/// Manifest of a training that has ended. `origin` holds what is specific to the kind of model: its
 /// settings and its data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest<O, V> {
-    /// Such as `tracecodec.training`.
+    /// Name of the format, such as `tracecodec.training`.
     pub format: String,
-    /// Version of the manifest, 1.
+    /// Version of the format, 1.
     pub version: u32,
-    /// Program and version.
+    /// Name and version of the program.
     pub tool: String,
     /// Settings and data.
     #[serde(flatten)]
     pub origin: O,
-    /// Optimiser steps.
+    /// Number of optimiser steps.
     pub steps: u64,
-    /// Whether patience ran out before the budget did; a codec's manifest leaves it out.
+    /// Whether the training stopped because patience ran out before the budget did; `None` in a
+    /// codec's manifest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped_early: Option<bool>,
-    /// The validation of the weights that were kept.
+    /// Validation of the weights that were kept.
     pub best: V,
-    /// Number of weights; 0 in a manifest of a program that did not count them.
+    /// Number of weights; 0 if the program that wrote the manifest did not count them.
     #[serde(default)]
     pub weight_count: usize,
-    /// BLAKE3 digest of the weights' file.
+    /// BLAKE3 digest of the weights file.
     pub weights_blake3: String,
 }
 
@@ -63,7 +64,7 @@ impl<O: Serialize + DeserializeOwned, V: Clone + Serialize + DeserializeOwned> M
         }
     }
 
-    /// Reads the manifest in the folder of a model of this kind.
+    /// Reads the manifest from the folder of a model of this kind.
     pub(crate) fn of_kind(kind: Kind, folder: &Path) -> Result<Self, Error> {
         let path = folder.join(model::MANIFEST);
         let bytes = files::read(&path)?;
@@ -71,7 +72,7 @@ impl<O: Serialize + DeserializeOwned, V: Clone + Serialize + DeserializeOwned> M
         files::parse(&path, &bytes)
     }
 
-    /// Writes it into the folder of a model.
+    /// Writes the manifest into the folder of a model.
     pub(super) fn write(&self, folder: &Path) -> Result<(), Error> {
         files::write_json(&folder.join(model::MANIFEST), self)
     }

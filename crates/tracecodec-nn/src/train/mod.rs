@@ -1,11 +1,11 @@
-//! The one training loop, and all that a training leaves behind.
+//! The one training loop, and all files that a training writes.
 //!
-//! A step takes a batch, cut into micro-batches of a fixed size. Each is computed on a network of
-//! its own thread, the gradients are summed in order and handed to the optimiser: the weights do
-//! not depend on the number of threads. A GPU computes several of the same micro-batches as one.
+//! A step takes a batch, cut into micro-batches of a fixed size. Each is computed on the network of
+//! its own thread, and the gradients are summed in order and passed to the optimiser: the weights
+//! do not depend on the number of threads. A GPU computes several of these micro-batches as one.
 //!
-//! What is trained, a task, owns the network, the objective and the validation. The loop owns
-//! weights, order, budget, checkpoints, the history and the manifest.
+//! A [`Task`] owns the network that is trained, the objective and the validation. The loop owns
+//! weights, order, budget, checkpoints, history and manifest.
 
 mod average;
 mod best;
@@ -51,42 +51,42 @@ use order::Order;
 /// Longest time between two checkpoints.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
 
-/// One in so many examples of a validation is tried, at least and at most, to learn how long a
-/// validation takes.
+/// To estimate the duration of a validation, at least one in 256 of its examples is tried, and at
+/// most one in 16.
 const TRIED: [usize; 2] = [256, 16];
 
-/// Where a training stands.
+/// Progress of a training.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Progress<'a, V> {
     /// Optimiser steps so far.
     pub step: u64,
     /// Share of the budget that is used, 0 to 1.
     pub share: f64,
-    /// Objective of the last step, augmentation and noise included.
+    /// Objective of the last step, with augmentation and noise.
     pub loss: f64,
     /// The last validation.
     pub validation: Option<&'a V>,
-    /// Training examples a second since the start, validations aside.
+    /// Training examples a second since the start, without the time of validations.
     pub examples_per_second: f64,
 }
 
-/// How a training ended.
+/// Outcome of a training.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report<V> {
-    /// Optimiser steps.
+    /// Number of optimiser steps.
     pub steps: u64,
-    /// Every validation.
+    /// Every validation, in order.
     pub validations: Vec<V>,
-    /// The validation of the weights that were kept.
+    /// Validation of the weights that were kept.
     pub best: V,
     /// Whether patience ran out before the budget did.
     pub stopped_early: bool,
-    /// Training examples a second, validations aside.
+    /// Training examples a second, without the time of validations.
     pub examples_per_second: f64,
-    /// Examples of each validation, where the minutes did not allow for as many as the settings ask
-    /// for.
+    /// Number of examples of each validation, if the minutes did not allow for as many as the
+    /// settings ask for.
     pub fewer_validated: Option<usize>,
-    /// Why the model is of no use, if it is of none.
+    /// Why the model is of no use; `None` if it is of use.
     pub verdict: Option<Verdict>,
 }
 
@@ -97,13 +97,14 @@ struct Finished<V> {
     digest: String,
 }
 
-/// Trains a task's model, and leaves the best one in the session's folder, with `history.jsonl` and
-/// `manifest.json`, which `origin` is written to.
+/// Trains a task's model, and writes the best one into the session's folder, with `history.jsonl`
+/// and `manifest.json`, which holds `origin`.
 ///
 /// A checkpoint is written at each validation and every minute between, and removed at the end.
-/// `progress` is called after each step, and may stop the training: then a checkpoint is written,
+/// `progress` is called after each step, and may stop the training; a checkpoint is then written,
 /// too. A session that resumes continues from the folder's checkpoint, which must be of the same
-/// `run`, a digest of settings and data, to the same weights as if the training had never stopped.
+/// `run`, a digest of settings and data, and gives the same weights as if the training had never
+/// stopped.
 ///
 /// # Errors
 /// If a setting is out of its range, there are no examples, a file cannot be read or written, the
@@ -134,14 +135,14 @@ struct Trainer<'a, T: Task> {
     budget: &'a Budget,
     /// Time since the work on the training began.
     clock: &'a (dyn Fn() -> Duration + Sync),
-    /// Where minutes are the budget.
+    /// Deadline, if the budget is in minutes.
     deadline: Option<Deadline>,
     threads: usize,
     weights: Weights,
     moments: Moments,
     average: Option<Average>,
     steps: u64,
-    /// Time spent in steps.
+    /// Seconds spent in steps.
     seconds: f64,
     /// Share of the budget that is used.
     share: f64,
@@ -178,8 +179,8 @@ where
         }
     }
 
-    /// Trains until the budget or the patience is used up; gives back how it ended and the digest
-    /// of the best weights' file.
+    /// Trains until the budget or the patience is used up; returns the outcome and the digest of
+    /// the best weights' file.
     fn train(
         &mut self,
         examples: &Arc<impl Examples<Example = T::Example>>,
@@ -238,7 +239,7 @@ where
         Ok((report, finished.digest))
     }
 
-    /// Plans the validations, and continues from a checkpoint where the session resumes.
+    /// Plans the validations; if the session resumes, continues from a checkpoint.
     fn prepare(
         &mut self,
         session: &Session<'_>,
@@ -263,8 +264,8 @@ where
         }
     }
 
-    /// Draws the examples of validations. Where minutes are the budget, trials of a few examples
-    /// tell how many fit.
+    /// Draws the examples of validations. If the budget is in minutes, trials with a few examples
+    /// determine how many fit.
     fn plan(&mut self, is_planned: bool) -> Result<(), Error> {
         let wanted = self.budget.validation_examples;
         let Some(mut deadline) = self.deadline else {
@@ -288,7 +289,7 @@ where
         self.task.draw_validation(deadline.examples())
     }
 
-    /// Goes on from where another left off; its best model is written again.
+    /// Continues from the state of an earlier session; its best model is written again.
     fn restore(
         &mut self,
         state: State<T::Validation>,
@@ -328,8 +329,8 @@ where
         }
     }
 
-    /// Counts what is used of the budget. The share never falls, though what a validation takes is
-    /// estimated anew.
+    /// Updates the used share of the budget. The share never decreases, although the duration of a
+    /// validation is estimated anew.
     fn count(&mut self) {
         let share = match &self.deadline {
             Some(deadline) => deadline.share((self.clock)()),
@@ -338,14 +339,15 @@ where
         self.share = self.share.max(share);
     }
 
-    /// Share at which the next validation is due, after so many, the last of them at a share.
+    /// Share at which the next validation is due, after so many `validations`, the last of them at
+    /// share `last`.
     fn due(&self, validations: usize, last: f64) -> f64 {
         let due = (validations + 1) as f64 / f64::from(self.budget.validations.max(1));
         let gap = self.deadline.map_or(0.0, |deadline| deadline.gap());
         due.max(last + gap).min(1.0)
     }
 
-    /// A validation and its files took so long.
+    /// Records the duration of a validation and of writing its files.
     fn validated(&mut self, took: Duration) {
         if let Some(deadline) = &mut self.deadline {
             deadline.validated(took);
@@ -381,7 +383,7 @@ where
         }
     }
 
-    /// One optimiser step on these examples; gives back the objective.
+    /// Takes one optimiser step on these examples, and returns the objective.
     fn step(
         &mut self,
         examples: &[T::Example],
@@ -444,8 +446,8 @@ where
             .expect("a batch has micro-batches")
     }
 
-    /// Validates the weights and, where an average of them is kept, the average, too: the better of
-    /// the two, and its weights.
+    /// Validates the weights and, if one is kept, their moving average; returns the better
+    /// validation of the two, and its weights.
     fn judge(&mut self, validations: &[T::Validation]) -> Result<(T::Validation, Weights), Error> {
         let training_loss = self.losses.mean();
         let mut at = self.position(validations);
@@ -472,7 +474,7 @@ where
         })
     }
 
-    /// Validates the model, and keeps it if it is the best.
+    /// Validates the model, and saves it if it is the best one.
     fn validate(&mut self, validations: &mut Validations<T::Validation>) -> Result<(), Error> {
         let (validation, weights) = self.judge(validations.all())?;
         self.losses = Losses::default();

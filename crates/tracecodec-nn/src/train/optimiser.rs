@@ -6,9 +6,9 @@ use std::ops::Range;
 /// One step of the optimiser.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Update {
-    /// The weights that move; none says all.
+    /// The weights that move; `None` for all.
     pub(crate) weights: Option<Vec<Range<usize>>>,
-    /// How many times they have moved when this is done: 1 is the first.
+    /// Number of the update, counted from 1.
     pub(crate) nth: u64,
     /// Learning rate.
     pub(crate) rate: f32,
@@ -18,16 +18,17 @@ pub(crate) struct Update {
     pub(crate) epsilon: f32,
     /// Weight decay.
     pub(crate) decay: Decay,
-    /// Largest norm of the gradient of all weights; none leaves it as it is.
+    /// Largest norm of the gradient of all weights; `None` does not clip.
     pub(crate) clip: Option<f32>,
 }
 
-/// Weight decay.
+/// Form and strength of the weight decay.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Decay {
-    /// A share of each weight, times the learning rate (AdamW, Loshchilov and Hutter 2019).
+    /// AdamW (Loshchilov and Hutter 2019): subtracts a share of each weight, times the learning
+    /// rate.
     Decoupled(f32),
-    /// A share of each weight, added to its gradient: the L2 penalty of PyTorch's Adam.
+    /// The L2 penalty of PyTorch's Adam: adds a share of each weight to its gradient.
     Coupled(f32),
 }
 
@@ -39,12 +40,12 @@ pub(crate) struct Moments {
 }
 
 impl Moments {
-    /// No gradient seen yet.
+    /// Moments before the first gradient.
     pub(crate) fn new(weights: usize) -> Self {
         Self::of(vec![0.0; weights], vec![0.0; weights])
     }
 
-    /// These moments.
+    /// Moments with these values.
     pub(crate) fn of(first: Vec<f32>, second: Vec<f32>) -> Self {
         Self { first, second }
     }
@@ -90,9 +91,9 @@ impl Update {
     }
 }
 
-/// Scales a gradient down to this norm where it is longer, and returns the norm it had.
+/// If a gradient is longer than this norm, scales it down to the norm; returns the norm before.
 fn clip(gradient: &mut [f32], norm: f32) -> f32 {
-    // Partial sums in f32 lanes, joined in f64: fast, and the same on every run.
+    // Partial sums in f32 lanes, added in f64: fast, and the same on every run.
     let squares: f64 = gradient
         .chunks(256)
         .map(|chunk| f64::from(chunk.iter().map(|g| g * g).sum::<f32>()))
@@ -134,7 +135,8 @@ mod tests {
     }
 
     /// Two steps with gradients (1, -2, 3, 0.5) and (0.3, 0.4, 0.5, -0.6) from weights (1, -1, 0.5,
-    /// 2): torch.optim.AdamW and Adam with lr 0.1 and weight_decay 0.1 on weights 0, 1 and 3.
+    /// 2). Expected: torch.optim.AdamW and Adam with lr 0.1 and weight_decay 0.1 on weights 0, 1
+    /// and 3.
     #[test]
     fn test_steps_against_torch() {
         for (decay, expected) in [

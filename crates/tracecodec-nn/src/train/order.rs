@@ -1,8 +1,8 @@
 //! The order of the training examples.
 //!
 //! An epoch permutes the chunks of the data, takes a pool of them at a time, and permutes the
-//! examples of the pool. So it reads files in runs and holds no more than a pool, while examples of
-//! all files meet in every pool.
+//! examples of the pool. Files are thus read in runs, no more than two pools are in memory, and
+//! examples of all files are mixed in every pool.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use super::task::Examples;
 use crate::error::Error;
 use crate::random::{Purpose, shuffle, stream};
 
-/// Examples of a run of validation examples.
+/// Number of examples of a run of validation examples.
 const RUN: u64 = 256;
 
-/// An endless sequence of examples in which every example comes once an epoch. A thread of its own
+/// An endless sequence of examples in which every example occurs once an epoch. A thread of its own
 /// reads the next pool while one is used.
 #[derive(Debug)]
 pub(super) struct Order<T> {
@@ -25,8 +25,8 @@ pub(super) struct Order<T> {
 }
 
 impl<T: Send + 'static> Order<T> {
-    /// The order under a seed, with pools of at least so many examples, after `taken` examples;
-    /// there must be examples.
+    /// The order for a seed, with pools of at least `shuffle_pool` examples, after `taken`
+    /// examples; there must be examples.
     pub(super) fn after(
         taken: u64,
         examples: &Arc<impl Examples<Example = T>>,
@@ -34,8 +34,8 @@ impl<T: Send + 'static> Order<T> {
         shuffle_pool: usize,
     ) -> Self {
         let examples = Arc::clone(examples);
-        // Without room in the channel, a pool that is ready waits in the thread: one is in use, and
-        // one is ahead.
+        // Without room in the channel, the thread holds one finished pool until it is taken: one
+        // pool is in use, and one is ahead.
         let (sender, pools) = sync_channel(0);
         thread::spawn(move || {
             let (mut pools, used) = Pools::after(taken, examples.as_ref(), seed, shuffle_pool);
@@ -68,21 +68,21 @@ impl<T: Send + 'static> Order<T> {
     }
 }
 
-/// The pools of all epochs. Each is a function of seed, epoch and its number.
+/// The pools of all epochs. Each pool is a function of seed, epoch and its number in the epoch.
 struct Pools<'a, E> {
     examples: &'a E,
     seed: u64,
     epoch: u64,
-    /// Chunks of a pool.
+    /// Number of chunks of a pool.
     size: usize,
-    /// The chunks in the order of the epoch.
+    /// Chunks in the order of the epoch.
     chunks: Vec<u32>,
-    /// Pools of the epoch that were read.
+    /// Number of the epoch's pools that were read.
     at: usize,
 }
 
 impl<'a, E: Examples> Pools<'a, E> {
-    /// The pools after so many examples, and how many examples of the first one are among those.
+    /// The pools after `taken` examples, and how many examples of the first pool are among them.
     fn after(taken: u64, examples: &'a E, seed: u64, shuffle_pool: usize) -> (Self, usize) {
         let mut pools = Self {
             examples,
@@ -110,12 +110,12 @@ impl<'a, E: Examples> Pools<'a, E> {
         self.at = 0;
     }
 
-    /// Pools of an epoch.
+    /// Number of pools of an epoch.
     fn count(&self) -> usize {
         self.chunks.len().div_ceil(self.size)
     }
 
-    /// Where the examples of the next pool lie, ascending.
+    /// Runs of the next pool's examples, ascending.
     fn runs(&self) -> Vec<Range<u64>> {
         let chunks = self.chunks.chunks(self.size).nth(self.at);
         let mut chunks = chunks.unwrap_or_default().to_vec();
@@ -128,7 +128,7 @@ impl<'a, E: Examples> Pools<'a, E> {
             .collect()
     }
 
-    /// The examples of the next pool.
+    /// Reads the examples of the next pool.
     fn read(&mut self) -> Result<Vec<E::Example>, Error> {
         if self.at == self.count() {
             self.epoch += 1;
@@ -142,12 +142,12 @@ impl<'a, E: Examples> Pools<'a, E> {
     }
 }
 
-/// Examples of some runs.
+/// Number of examples of some runs.
 fn length(runs: &[Range<u64>]) -> u64 {
     runs.iter().map(|run| run.end - run.start).sum()
 }
 
-/// Runs of at most `count` examples in all, spread evenly over this many.
+/// Runs of at most `count` examples in all, spread evenly over `examples` examples.
 pub(crate) fn spread(examples: u64, count: u64) -> Vec<Range<u64>> {
     let runs = examples.div_ceil(RUN).min(count.div_ceil(RUN)).max(1);
     let length = count.min(examples) / runs;
@@ -162,11 +162,11 @@ mod tests {
     use super::*;
     use crate::train::task::CHUNK;
 
-    /// Three chunks and a part of one: pools of two chunks and of one and a part.
+    /// Three chunks and a part of one: pools of two chunks, and of one chunk and the part.
     const EXAMPLES: usize = 3 * CHUNK as usize + 10;
     const POOL: usize = 2 * CHUNK as usize;
 
-    /// Examples that are their own numbers.
+    /// Examples whose value is their own number.
     struct Numbers(u64);
 
     impl Examples for Numbers {

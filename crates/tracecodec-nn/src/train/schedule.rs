@@ -1,6 +1,6 @@
 //! Learning rate and β over the course of a training.
 
-/// Learning rate as a share of its peak: a linear warm-up, then a half cosine down to a floor.
+/// Learning rate as a share of its peak: a linear warm-up, then half a cosine down to `floor`.
 pub(crate) fn learning_rate(progress: f64, warm_up: f64, floor: f64) -> f64 {
     if progress < warm_up {
         return (progress / warm_up).max(1e-3);
@@ -9,7 +9,7 @@ pub(crate) fn learning_rate(progress: f64, warm_up: f64, floor: f64) -> f64 {
     floor + (1.0 - floor) * 0.5 * (1.0 + (std::f64::consts::PI * phase).cos())
 }
 
-/// β as a share of its final value: linear over the warm-up.
+/// β as a share of its final value: linear over the warm-up, then 1.
 pub(crate) fn beta(progress: f64, warm_up: f64) -> f64 {
     if progress < warm_up {
         progress / warm_up

@@ -1,4 +1,4 @@
-//! How a training is run: what its weights do not depend on.
+//! Settings of a training run that its weights do not depend on.
 
 use std::path::Path;
 use std::time::Instant;
@@ -6,25 +6,26 @@ use std::time::Instant;
 use crate::device::Device;
 use crate::error::Error;
 
-/// One run of a training, from its preparation on.
+/// One session of a training, from its preparation on.
 #[derive(Debug, Clone, Copy)]
 pub struct Session<'a> {
     /// Folder of the model, its manifest, its history and its checkpoint.
     pub folder: &'a Path,
-    /// Continue from the folder's checkpoint, to the same weights as if the training had never
-    /// stopped.
+    /// Whether to continue from the folder's checkpoint, to the same weights as if the training had
+    /// never stopped.
     pub resume: bool,
-    /// Threads on the CPU; the weights do not depend on them. Default: all of the machine's.
+    /// Threads on the CPU; the weights do not depend on their number. Default: as many as the
+    /// machine has.
     pub threads: Option<usize>,
     /// Where the network computes. Default: the CPU.
     pub device: Device,
-    /// When the work on this training began. A budget in minutes begins here, so that reading the
-    /// data counts.
+    /// Time at which the work on this training began. A budget in minutes begins here, so that it
+    /// includes reading the data.
     pub started: Instant,
 }
 
 impl<'a> Session<'a> {
-    /// A new training into a folder, which begins now.
+    /// A session that begins now, for a new training into a folder.
     pub fn new(folder: &'a Path) -> Self {
         Self {
             folder,
@@ -35,7 +36,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Refuses a GPU for a model that computes on the CPU alone.
+    /// An error if a GPU is chosen for a model that computes on the CPU alone.
     pub(crate) fn check_cpu(&self) -> Result<(), Error> {
         match self.device {
             Device::Cpu => Ok(()),

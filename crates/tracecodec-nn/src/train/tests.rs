@@ -1,4 +1,4 @@
-//! Minutes are kept: trainings whose clock moves with their own work alone.
+//! Tests of budgets in minutes, by trainings whose clock advances with their own work alone.
 
 use std::ops::Range;
 use std::path::Path;
@@ -18,14 +18,14 @@ struct Weight {
     value: Param<Tensor<1>>,
 }
 
-/// A task that takes its time, in milliseconds.
+/// A task whose work takes a set time, in milliseconds.
 struct Slow {
     network: Weight,
     tensors: Tensors,
-    /// Time since the training began.
+    /// Milliseconds since the training began.
     now: Arc<AtomicU64>,
     step: u64,
-    /// Of one example.
+    /// Milliseconds of validating one example.
     validation: u64,
     examples: usize,
 }
@@ -126,8 +126,8 @@ impl Task for Slow {
     }
 }
 
-/// Trains for so many minutes with these times of the preparation, a step and the validation of an
-/// example, in milliseconds, or up to a step. Gives back the seconds that it took, too.
+/// Trains for `minutes`, or until a step, with these durations of the preparation, a step and the
+/// validation of an example, in milliseconds. Returns also the seconds that the training took.
 fn train(
     minutes: f64,
     [prepared, step, validation]: [u64; 3],
@@ -171,8 +171,8 @@ fn train(
     (clock().as_secs_f64(), report)
 }
 
-/// The seconds that a training takes, its validations, and the examples of each where they are
-/// fewer.
+/// Seconds that a training takes, its number of validations, and the number of examples of each if
+/// there are fewer than wanted.
 fn timed(minutes: f64, times: [u64; 3]) -> (f64, usize, Option<usize>) {
     let folder = tempfile::tempdir().unwrap();
     let (seconds, report) = train(minutes, times, &Session::new(folder.path()), 0);
@@ -182,7 +182,7 @@ fn timed(minutes: f64, times: [u64; 3]) -> (f64, usize, Option<usize>) {
 
 #[test]
 fn test_minutes_are_kept() {
-    // A validation of all examples takes nothing, 1 s, 10 s, 100 s and 1,000 s.
+    // A validation of all examples takes no time, 1 s, 10 s, 100 s and 1,000 s.
     for (validation, least) in [(0, 20), (1, 10), (10, 3), (100, 3), (1_000, 3)] {
         let (seconds, count, fewer) = timed(1.0, [0, 100, validation]);
         assert!((54.0..66.0).contains(&seconds), "{validation}: {seconds} s");
@@ -196,7 +196,7 @@ fn test_preparation_counts() {
     let (seconds, count, _) = timed(1.0, [40_000, 100, 1]);
     assert!((54.0..66.0).contains(&seconds), "{seconds} s");
     assert!(count > 1, "{count} validations");
-    // Longer than all of the time: one step, one validation of a few examples.
+    // Preparation that exceeds the budget: one step, and one validation of a few examples.
     let (seconds, count, fewer) = timed(1.0, [70_000, 100, 10]);
     assert!((70.0..71.0).contains(&seconds), "{seconds} s");
     assert_eq!((count, fewer), (1, Some(4)));

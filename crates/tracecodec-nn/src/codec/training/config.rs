@@ -19,7 +19,7 @@ pub struct CodecSettings {
 }
 
 impl CodecSettings {
-    /// Whether a training with these settings can start.
+    /// Checks that a training with these settings can start.
     ///
     /// # Errors
     /// If a setting is out of its range.
@@ -29,8 +29,8 @@ impl CodecSettings {
     }
 }
 
-/// Settings of a training. With `minutes` the number of steps depends on the machine; with `steps`
-/// alone the weights depend on data, configuration and seed only.
+/// Settings of a training. With `steps` alone the weights depend on data, configuration and seed
+/// only; with `minutes` the number of steps depends on the machine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainConfig {
@@ -38,17 +38,18 @@ pub struct TrainConfig {
     pub seed: u64,
     /// Optimiser steps. Default 12,000.
     pub steps: u64,
-    /// Budget in minutes instead of steps, preparation and validations included. Default none.
+    /// Budget in minutes instead of steps, preparation and validations included. Default: no such
+    /// budget.
     pub minutes: Option<f64>,
-    /// Packets a step. Default 256.
+    /// Packets of a step. Default 256.
     pub batch: usize,
-    /// Packets of a step that are computed at a time; it divides `batch`. A GPU computes all of a
-    /// step at once. Default 128.
+    /// Packets of a step that are computed at a time, a divisor of `batch`. A GPU computes all
+    /// packets of a step at once. Default 128.
     pub micro_batch: usize,
-    /// Packets that are shuffled together and kept in memory, in chunks of 2,048; a pool more is
+    /// Packets that are shuffled together and kept in memory, in chunks of 2,048; one more pool is
     /// read ahead. Default 131,072.
     pub shuffle_pool: usize,
-    /// Peak learning rate. Default 6e-3.
+    /// Peak of the learning rate. Default 6e-3.
     pub learning_rate: f64,
     /// Share of the training over which the learning rate rises. Default 0.05.
     pub warm_up: f64,
@@ -58,23 +59,23 @@ pub struct TrainConfig {
     pub epsilon: f32,
     /// AdamW's weight decay. Default 0.01.
     pub weight_decay: f32,
-    /// Largest norm of the gradient. Default 1.
+    /// Largest norm of the gradient; a longer one is scaled down. Default 1.
     pub clip: f32,
-    /// Weight of the divergence, against nats of reconstruction a packet. Default 0.02.
+    /// Weight β of the KL divergence, against nats of reconstruction a packet. Default 0.02.
     pub beta: f64,
     /// Share of the training over which β rises from 0. Default 0.2.
     pub beta_warm_up: f64,
     /// Weight of the time's cross-entropy. Default 1.
     pub lambda_time: f64,
-    /// Synthetic variety.
+    /// Augmentation of the training packets.
     pub augmentation: Augmentation,
-    /// Validations in the course of the training. Default 20.
+    /// Number of validations in the course of the training. Default 20.
     pub validations: u32,
     /// Packets of a validation, spread evenly over the validation data. Default 8,192.
     pub validation_packets: usize,
     /// Validations without an improvement after which the training stops. Default 6.
     pub patience: u32,
-    /// How many bits of a weight are stored. Default 32.
+    /// Number of bits in which a weight is stored. Default 32.
     pub precision: Precision,
 }
 
@@ -106,7 +107,7 @@ impl Default for TrainConfig {
 }
 
 impl TrainConfig {
-    /// What the loop needs to know.
+    /// The settings that the training loop needs.
     pub(super) fn budget(&self) -> Budget {
         Budget {
             seed: self.seed,
@@ -121,7 +122,7 @@ impl TrainConfig {
         }
     }
 
-    /// Whether a training with these settings can start.
+    /// Checks that a training with these settings can start.
     ///
     /// # Errors
     /// If a setting is out of its range.

@@ -1,4 +1,4 @@
-//! What a training reads: packet actions in memory, or rows of actions files.
+//! Data of a codec's training: packet actions in memory, or rows of actions files.
 
 use std::fs::File;
 use std::ops::Range;
@@ -25,7 +25,7 @@ pub struct Data {
 /// Consecutive rows of an actions file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rows {
-    /// The file (Parquet), as `tracecodec lift` writes it.
+    /// The file (Parquet), as written by `tracecodec lift`.
     pub path: PathBuf,
     /// Numbers of the rows, from 0.
     pub rows: Range<u64>,
@@ -35,14 +35,14 @@ impl Rows {
     /// All rows of a file.
     ///
     /// # Errors
-    /// If it is no actions file.
+    /// If the file is no actions file.
     pub fn all(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref().to_path_buf();
         let rows = 0..ActionsReader::open(&path)?.rows();
         Ok(Self { path, rows })
     }
 
-    /// So many of the last rows apart from those before them.
+    /// Splits off the last `count` rows: the rows before them, and these.
     pub fn split_last(self, count: u64) -> (Self, Self) {
         let Range { start, end } = self.rows;
         let middle = end.saturating_sub(count).max(start);
@@ -65,12 +65,12 @@ impl Data {
         }
     }
 
-    /// Packets in actions files, which a training reads as it goes: they must stay as they are
+    /// Packets in actions files. A training reads the files as it proceeds: they must not change
     /// until it ends.
     ///
-    /// Each file has a dictionary of its own. That of the training is learned from the training
-    /// files, in their order; a layout that only validation files have becomes the padding of its
-    /// length, as in a lift with a frozen dictionary.
+    /// Each file has a dictionary of its own. The training's dictionary is learned from the
+    /// training files, in their order; a layout that only validation files have is replaced by
+    /// padding of its length, as in a lift with a frozen dictionary.
     ///
     /// # Errors
     /// If a file is no actions file, or has fewer rows than are asked for.
@@ -86,42 +86,42 @@ impl Data {
         })
     }
 
-    /// The same data, and the files that they came from: for the manifest alone.
+    /// Adds the files that the data came from, for the manifest alone.
     pub fn with_sources(mut self, sources: Vec<SourceEntry>) -> Self {
         self.sources = sources;
         self
     }
 
-    /// Packets to train on.
+    /// Number of packets to train on.
     pub fn training_packets(&self) -> u64 {
         self.training.len()
     }
 
-    /// Packets to select the best weights with, as many as there are.
+    /// Number of packets to select the best weights with.
     pub fn validation_packets(&self) -> u64 {
         self.validation.len()
     }
 
-    /// The dictionary.
+    /// The dictionary that gives `tcp_opt_profile` its meaning.
     pub fn profiles(&self) -> &OptionProfiles {
         &self.profiles
     }
 }
 
-/// Packets in an order that stays.
+/// Packets in a fixed order.
 #[derive(Debug, Clone)]
 pub(super) enum Packets {
     Memory(Vec<Action>),
     Files(Vec<Part>),
 }
 
-/// Rows of a file as a part of the packets.
+/// Rows of a file, as one part of the packets.
 #[derive(Debug, Clone)]
 pub(super) struct Part {
     rows: Rows,
-    /// Number of the first packet.
+    /// Number of the part's first packet.
     first: u64,
-    /// Profile in the training's dictionary by profile in the file's.
+    /// For each profile of the file's dictionary, the profile in the training's dictionary.
     profiles: Vec<u16>,
 }
 
@@ -140,7 +140,7 @@ impl Packets {
         self.read(&spread(self.len(), count as u64))
     }
 
-    /// Digests what decides the packets: themselves, or the files that they lie in.
+    /// Hashes what determines the packets: the actions themselves, or the files that hold them.
     pub(super) fn digest(&self, hasher: &mut blake3::Hasher) -> Result<(), Error> {
         hasher.update(&self.len().to_le_bytes());
         match self {
@@ -198,12 +198,12 @@ impl Part {
         })
     }
 
-    /// Number of the packet after the last.
+    /// Number of the part's last packet, plus 1.
     fn end(&self) -> u64 {
         self.first + (self.rows.rows.end - self.rows.rows.start)
     }
 
-    /// Adds its packets of a run to the actions.
+    /// Appends the part's packets within a run to the actions.
     fn read(
         &self,
         run: &Range<u64>,
@@ -222,9 +222,9 @@ impl Part {
         Ok(())
     }
 
-    /// The action in terms of the training's dictionary.
+    /// The action with its option profile in the training's dictionary.
     fn translated(&self, mut action: Action) -> Action {
-        // A number that the file's dictionary lacks means nothing in either.
+        // A number that is not in the file's dictionary has no meaning in either.
         let profile = self.profiles.get(usize::from(action.tcp_opt_profile));
         action.tcp_opt_profile = profile.copied().unwrap_or(0);
         action
@@ -277,8 +277,8 @@ mod tests {
         OptionLayout::of(&[2, 4, 5, mss])
     }
 
-    /// A file of TCP packets with these maximum segment sizes, each told by the dictionary, and the
-    /// packet's number as payload.
+    /// A file of TCP packets with these maximum segment sizes, each a profile of the dictionary;
+    /// the payload is the packet's number.
     fn file(path: PathBuf, sizes: &[u8]) -> Rows {
         let mut profiles = OptionProfiles::new();
         let mut writer = ActionsWriter::create(&path).unwrap();
@@ -316,7 +316,7 @@ mod tests {
             seen(&actions, data.profiles()),
             [(2, 1), (3, 7), (0, 1), (1, 2), (0, 9)].map(|(len, mss)| (len, layout(mss)))
         );
-        // A layout that training files do not have is kept by its length.
+        // A layout that the training files lack is replaced by padding of its length.
         let actions = data.validation.spread(10).unwrap();
         let kept = [layout(4), OptionLayout::padding(1), layout(3)];
         assert_eq!(

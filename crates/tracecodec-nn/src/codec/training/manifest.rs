@@ -1,4 +1,4 @@
-//! What the weights of a codec depend on, as its manifest says it.
+//! Manifest of a codec's training: what its weights depend on.
 
 use std::path::Path;
 
@@ -12,26 +12,26 @@ use crate::error::Error;
 use crate::model::Kind;
 use crate::train;
 
-/// Manifest of the training of a codec.
+/// Manifest of a codec's training.
 pub type Manifest = train::Manifest<Origin, Validation>;
 
-/// Settings and data of the training of a codec.
+/// Settings and data of a codec's training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Origin {
     /// Version of the action schema.
     pub schema_version: u32,
     /// Shape of the codec.
     pub codec: CodecConfig,
-    /// Settings.
+    /// Settings of the training.
     pub training: TrainConfig,
-    /// Dictionary of option layouts as hexadecimal options areas.
+    /// Dictionary of option layouts, as hexadecimal options areas.
     pub option_profiles: Vec<String>,
     /// Files that the packets came from.
     #[serde(default)]
     pub sources: Vec<SourceEntry>,
-    /// Packets to train on.
+    /// Number of packets to train on.
     pub training_packets: u64,
-    /// Packets to select the best weights with, as many as there are.
+    /// Number of packets to select the best weights with.
     pub validation_packets: u64,
 }
 
@@ -51,10 +51,10 @@ impl Origin {
 }
 
 impl Manifest {
-    /// Reads the manifest in the folder of a codec whose training ended.
+    /// Reads the manifest from the folder of a codec whose training has ended.
     ///
     /// # Errors
-    /// If the file is missing, or no manifest of a codec.
+    /// If the file is missing, or is no manifest of a codec.
     pub fn read(folder: &Path) -> Result<Self, Error> {
         Self::of_kind(Kind::Codec, folder)
     }

@@ -1,4 +1,4 @@
-//! Training a codec: data, settings, and what the training loop is told of it.
+//! Training a codec: data, settings, and the task that the training loop runs.
 
 mod config;
 mod data;
@@ -30,18 +30,18 @@ use crate::train::{
 };
 use crate::weights::Weights;
 
-/// Packets that a validation computes at a time, on the CPU.
+/// Packets of a validation that are computed at a time, on the CPU.
 const PIECE: usize = 256;
 
 /// Learning rate at the end, as a share of its peak.
 const RATE_FLOOR: f64 = 0.01;
 
-/// Trains a codec and leaves the best one in the session's folder, with `history.jsonl` and
+/// Trains a codec and writes the best one into the session's folder, with `history.jsonl` and
 /// `manifest.json`.
 ///
-/// A checkpoint is written at each validation and every minute between; it is gone when the
-/// training ends. `progress` is called after each step, and may stop the training: then a
-/// checkpoint is written, too.
+/// A checkpoint is written at each validation and every minute between, and removed at the end of
+/// the training. `progress` is called after each step, and may stop the training; a checkpoint is
+/// then written, too.
 ///
 /// # Errors
 /// If a setting is out of its range, there is no data, a file cannot be read or written, the loss
@@ -69,7 +69,7 @@ pub fn train(
     Ok((codec, report))
 }
 
-/// The digest that tells whether a checkpoint belongs to a training.
+/// Digest of settings and data, by which a checkpoint is matched to its training.
 fn run_digest(settings: &CodecSettings, data: &Data) -> Result<String, Error> {
     let mut hasher = blake3::Hasher::new();
     let settings = serde_json::json!([settings.train, settings.model, data.profiles.to_hex()]);
@@ -84,7 +84,7 @@ struct CodecTask<'a> {
     settings: &'a CodecSettings,
     config: &'a TrainConfig,
     data: &'a Data,
-    /// The packets of every validation.
+    /// Packets of every validation.
     validation: Vec<Action>,
     codec: Codec,
 }
@@ -113,8 +113,8 @@ impl<'a> CodecTask<'a> {
         self.config.beta * schedule::beta(at.share, self.config.beta_warm_up)
     }
 
-    /// One micro-batch, augmented; the noise of its latents is appended. Its random numbers are its
-    /// own, so that every device draws the same.
+    /// One augmented micro-batch; the noise of its latents is appended to `noise`. Each micro-batch
+    /// has a random stream of its own, so that every device draws the same numbers.
     fn micro_batch(&self, packets: &[Action], place: u64, noise: &mut Vec<f32>) -> Batch {
         let symbols = self.codec.symbols();
         let mut rng = stream(self.config.seed, Purpose::Batch, place);
@@ -167,7 +167,7 @@ impl Task for CodecTask<'_> {
         self.codec.tensors()
     }
 
-    /// Nats a packet.
+    /// The objective, in nats a packet.
     fn objective(
         &self,
         network: &Network,
@@ -243,8 +243,8 @@ impl Task for CodecTask<'_> {
 }
 
 impl CodecSettings {
-    /// Why a codec with this validation is of no use, if it is of none: it is no better than a
-    /// guess, or not one packet came back whole.
+    /// Why a codec with this validation is of no use: it is no better than a guess, or not one
+    /// packet was reproduced. `None` if it is of use.
     fn verdict(&self, best: &Validation) -> Option<Verdict> {
         let guessing = self.model.guessing_nats(self.train.lambda_time);
         let hint = rate_hint(self.train.learning_rate);

@@ -1,4 +1,4 @@
-//! What a validation of a codec finds.
+//! Result of validating a codec.
 
 use std::fmt;
 
@@ -6,26 +6,26 @@ use serde::{Deserialize, Serialize};
 
 use crate::train::Validated;
 
-/// One validation.
+/// Result of one validation.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Validation {
     /// Optimiser steps so far.
     pub step: u64,
-    /// The objective on the validation packets, with the final β: nats of reconstruction a packet +
-    /// β KL.
+    /// Objective on the validation packets with the final β: nats of reconstruction a packet, plus
+    /// β times the KL divergence.
     pub loss: f64,
     /// Cross-entropy of the discrete fields, in nats a packet.
     pub fields: f64,
     /// Cross-entropy of the time, in nats a packet.
     pub time: f64,
-    /// Divergence of the posterior from the unit Gaussian, in nats a packet.
+    /// KL divergence of the posterior from the unit Gaussian, in nats a packet.
     pub kl: f64,
-    /// Share of active fields that come back.
+    /// Share of active fields that are reproduced.
     pub accuracy: f64,
-    /// Share of packets that come back whole, time aside.
+    /// Share of packets whose fields are all reproduced, time aside.
     pub exact: f64,
-    /// Mean objective of the training packets since the last validation, augmentation and noise
-    /// included.
+    /// Mean objective of the training packets since the last validation, with augmentation and
+    /// noise.
     pub training_loss: f64,
 }
 
