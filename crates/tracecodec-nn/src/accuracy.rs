@@ -1,5 +1,5 @@
-//! Reconstruction accuracy: which fields of which packets came back. The context of a packet is
-//! told beside: it is a help to the decoder, and nothing of it reaches the capture.
+//! Reconstruction accuracy: which fields of which packets are reproduced. The context is counted
+//! separately: it helps the decoder, and no part of it reaches the capture.
 
 use serde::Serialize;
 use tracecodec::action::Action;
@@ -10,12 +10,12 @@ use tracecodec::action::schema::{FIELD_COUNT, FIELDS, Group, QUANTITIES, Quantit
 pub struct FieldCount {
     /// Packets in which the field is active.
     pub active: u64,
-    /// Those of them in which it came back.
+    /// Packets in which the field is active and reproduced.
     pub correct: u64,
 }
 
 impl FieldCount {
-    /// Share that came back; 1 where the field was never active.
+    /// Share of active fields that are reproduced; 1 if the field is never active.
     pub fn share(self) -> f64 {
         match self.active {
             0 => 1.0,
@@ -27,20 +27,20 @@ impl FieldCount {
 /// Reconstruction accuracy of a sequence of packets, under the activity masks of the original.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Accuracy {
-    /// Packets compared.
+    /// Number of packets compared.
     pub packets: u64,
-    /// Packets of which every discrete field came back, context aside.
+    /// Packets whose discrete fields are all reproduced, context aside.
     pub exact: u64,
-    /// Packets whose time came back to the nanosecond.
+    /// Packets whose time is reproduced to the nanosecond.
     pub time_exact: u64,
-    /// Counts by field, in the order of the schema. Fields that the codec leaves out are never
-    /// active.
+    /// Counts for each field, in the order of the schema. Fields that the codec leaves out count as
+    /// never active.
     pub fields: Vec<FieldCount>,
     carried: [bool; FIELD_COUNT],
 }
 
 impl Accuracy {
-    /// No packets yet, of a codec that leaves these quantities out.
+    /// An empty count, for a codec that leaves out these quantities.
     pub fn without(omitted: &[String]) -> Self {
         Self {
             packets: 0,
@@ -51,14 +51,15 @@ impl Accuracy {
         }
     }
 
-    /// Compares packet by packet.
+    /// The accuracy of `decoded`, packet by packet.
     pub fn new(original: &[Action], decoded: &[Action]) -> Self {
         let mut accuracy = Self::without(&[]);
         accuracy.add(original, decoded);
         accuracy
     }
 
-    /// Compares more packets, one by one. Packets that one side lacks are not counted.
+    /// Adds more packets, compared one by one. If one side has more packets, its excess is not
+    /// counted.
     pub fn add(&mut self, original: &[Action], decoded: &[Action]) {
         for (original, decoded) in original.iter().zip(decoded) {
             self.record(original, decoded);
@@ -81,18 +82,18 @@ impl Accuracy {
         self.time_exact += u64::from(original.delta_t == decoded.delta_t);
     }
 
-    /// Share of active fields that came back, context aside: the paper's "action accuracy".
+    /// Share of active fields that are reproduced, context aside: the paper's "action accuracy".
     pub fn mean(&self) -> f64 {
         self.sum(|quantity| quantity.group != Group::Context)
             .share()
     }
 
-    /// The same over one group of the schema.
+    /// Share of active fields of one group of the schema that are reproduced.
     pub fn group(&self, group: Group) -> f64 {
         self.sum(|quantity| quantity.group == group).share()
     }
 
-    /// Share of each quantity's active fields that came back, by the quantity's name.
+    /// For each quantity, its name and the share of its active fields that are reproduced.
     pub fn quantities(&self) -> impl Iterator<Item = (&'static str, f64)> + '_ {
         QUANTITIES.iter().map(|quantity| {
             let share = self.sum(|other| other.name == quantity.name).share();
@@ -100,7 +101,7 @@ impl Accuracy {
         })
     }
 
-    /// Share of packets of which every discrete field came back.
+    /// Share of packets whose discrete fields are all reproduced, context aside.
     pub fn exact_share(&self) -> f64 {
         FieldCount {
             active: self.packets,

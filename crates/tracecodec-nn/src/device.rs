@@ -1,4 +1,4 @@
-//! Where networks compute: on the CPU, or on a GPU.
+//! The device that networks compute on: the CPU, or a GPU.
 
 use std::fmt;
 
@@ -8,18 +8,18 @@ use tracecodec::choice::Choice;
 
 use crate::error::Error;
 
-/// How many times as many packets a GPU computes at once.
+/// Factor by which a GPU computes more packets at once than the CPU.
 const GPU_FACTOR: usize = 16;
 
-/// Where a network computes. Weights, latents and files are the same everywhere; results are the
-/// same bytes from run to run on the CPU alone.
+/// The device that a network computes on. Weights, latents and files have the same form on every
+/// device; only on the CPU are results the same bytes from run to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Device {
-    /// The CPU, small pieces on several threads.
+    /// The CPU: small pieces on several threads.
     #[default]
     Cpu,
-    /// A GPU by Vulkan, Metal or DirectX 12, large pieces one after the other. Needs the Cargo
+    /// A GPU by Vulkan, Metal or DirectX 12: large pieces one after the other. Needs the Cargo
     /// feature `wgpu`.
     Wgpu,
     /// An NVIDIA GPU by CUDA. Needs the Cargo feature `cuda`. Unverified.
@@ -43,7 +43,7 @@ impl Choice for Device {
 }
 
 impl Device {
-    /// Whether networks can compute there.
+    /// Checks that networks can compute on this device.
     ///
     /// # Errors
     /// If this build lacks the device's feature, or the machine has no such device.
@@ -60,7 +60,7 @@ impl Device {
         }
     }
 
-    /// Packets to compute at once, where the CPU takes pieces of `packets`.
+    /// Number of packets to compute at once, if the CPU takes pieces of `packets`.
     pub(crate) fn piece(self, packets: usize) -> usize {
         match self {
             Self::Cpu => packets,
@@ -68,7 +68,7 @@ impl Device {
         }
     }
 
-    /// Threads to work on, of as many as there may be.
+    /// Number of threads to work on, out of `threads`: a GPU uses one.
     pub(crate) fn threads(self, threads: usize) -> usize {
         match self {
             Self::Cpu => threads,
@@ -77,7 +77,8 @@ impl Device {
     }
 }
 
-/// The GPU that the graphics drivers prefer. It is opened once, for as long as the program runs.
+/// The GPU that the graphics drivers prefer. It is opened once, and stays open until the program
+/// ends.
 #[cfg(feature = "wgpu")]
 fn wgpu() -> Result<Tensors, Error> {
     use std::sync::OnceLock;

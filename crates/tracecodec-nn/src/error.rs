@@ -1,5 +1,4 @@
-//! What can go wrong outside the numbers: files, configurations, and a training that leaves the
-//! finite numbers.
+//! Errors of the learned path: files, configurations, and trainings whose loss is no longer finite.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -13,18 +12,18 @@ pub enum Error {
     Io {
         /// The file or directory.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// An actions file or a manifest cannot be read.
     #[error(transparent)]
     Trace(#[from] tracecodec::Error),
-    /// A file is not what its name says, or was cut short.
+    /// A file is not of the kind that its name states, or was cut short.
     #[error("{path}: {reason}")]
     Format {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the file.
         reason: String,
     },
     /// Latents that cannot be decoded, or a manifest that does not fit them.
@@ -32,17 +31,17 @@ pub enum Error {
     Latents {
         /// The latents or the manifest.
         path: PathBuf,
-        /// What is wrong.
+        /// What is wrong with the latents or the manifest.
         reason: String,
         /// What to try.
         hint: String,
     },
-    /// The file is of another version than this program reads.
+    /// The file has another version than this program reads.
     #[error("{path}: version {found}, this program reads {expected}")]
     Version {
         /// The file.
         path: PathBuf,
-        /// The version that it states.
+        /// The version that the file states.
         found: u32,
         /// The version that this program reads.
         expected: u32,
@@ -52,7 +51,7 @@ pub enum Error {
     NoModel {
         /// The folder.
         path: PathBuf,
-        /// The kind that is needed.
+        /// The kind of model that is needed.
         expected: &'static str,
     },
     /// The folder holds a model of another kind.
@@ -60,9 +59,9 @@ pub enum Error {
     OtherKind {
         /// The folder.
         path: PathBuf,
-        /// The kind that it holds.
+        /// The kind of model that the folder holds.
         found: &'static str,
-        /// The kind that is needed.
+        /// The kind of model that is needed.
         expected: &'static str,
     },
     /// The latents were written without a draw from the posteriors.
@@ -73,7 +72,7 @@ pub enum Error {
     SchemaVersion {
         /// The model description.
         path: PathBuf,
-        /// The version that it states.
+        /// The version that the description states.
         found: u32,
         /// The version of this program.
         expected: u32,
@@ -88,7 +87,7 @@ pub enum Error {
         /// The shape that the configuration calls for.
         shape: Vec<usize>,
     },
-    /// The weights are not those that the model description was written with.
+    /// The digest of the weights is not the one that the model description states.
     #[error("{path}: digest {found}, but its description states {expected}")]
     Digest {
         /// The weights.
@@ -103,15 +102,15 @@ pub enum Error {
     Config {
         /// The setting.
         name: &'static str,
-        /// Its value.
+        /// The setting's value.
         value: String,
-        /// The rule that it breaks.
+        /// The rule that the value breaks.
         reason: &'static str,
     },
-    /// There is nothing to train on, or nothing to validate with.
+    /// There are no packets to train on, or to validate with.
     #[error("no packets in the {0} data")]
     NoData(&'static str),
-    /// No flow begins in what there is to train on, or to validate with.
+    /// Fewer than two flows begin in the data to train on, or to validate with.
     #[error("fewer than two flows begin in the {0} data")]
     NoOpenings(&'static str),
     /// The training was stopped, and a checkpoint written.
@@ -120,21 +119,21 @@ pub enum Error {
     /// The caller asked to stop work of which nothing is kept.
     #[error("interrupted")]
     Stopped,
-    /// The checkpoint is of another training.
+    /// The checkpoint is of a training with other data or settings.
     #[error("{0}: a checkpoint of other data or settings")]
     OtherRun(PathBuf),
-    /// The model does not decode from latents alone.
+    /// The model's latents alone do not decode to rows.
     #[error("{0}: rows do not decode from its latents alone")]
     NotStandalone(&'static str),
-    /// There is no sequence that is long enough for a window.
+    /// No sequence is long enough for a window.
     #[error("no sequence of the {split} split has {rows} rows")]
     NoWindows {
-        /// The split.
+        /// Name of the split.
         split: &'static str,
         /// Rows that a sequence must have.
         rows: usize,
     },
-    /// The program was built without the device.
+    /// The program was built without support for the device.
     #[error("device {0}: this program was built without it")]
     NotBuilt(&'static str),
     /// The machine lacks the device.
@@ -142,28 +141,28 @@ pub enum Error {
     NoDevice {
         /// Name of the device.
         device: &'static str,
-        /// What was looked for.
+        /// Why the device cannot be used.
         reason: String,
     },
-    /// The generator has another backbone than is needed.
+    /// The generator has another backbone than the one that is needed.
     #[error("{path}: its backbone is {found}, but {expected} is needed")]
     OtherBackbone {
         /// The description.
         path: PathBuf,
         /// Name of the backbone that it states.
         found: &'static str,
-        /// Name of the one that is needed.
+        /// Name of the backbone that is needed.
         expected: &'static str,
     },
     /// The generator's rows are latents of another model.
     #[error("the generator's latents are of the model {expected}, not of {found}")]
     OtherRepresentation {
-        /// Digest of the model whose latents they are.
+        /// Digest of the model that made the generator's latents.
         expected: String,
         /// Digest of the model that was given.
         found: String,
     },
-    /// The generator samples latents of a baseline, which are no packet actions.
+    /// The generator samples latents of a baseline, which do not decode to packet actions.
     #[error("the generator samples latents of {0}, which are rows of headers, not packet actions")]
     BaselineLatents(String),
     /// The generator has no such label.
@@ -171,13 +170,13 @@ pub enum Error {
     Label {
         /// The label that was asked for.
         label: String,
-        /// Those that there are.
+        /// The labels of the generator.
         known: Vec<String>,
     },
-    /// The loss is no longer a finite number.
+    /// The loss is not a finite number.
     #[error("the loss is {loss} at step {step}")]
     Diverged {
-        /// The step.
+        /// The optimiser step.
         step: u64,
         /// The loss.
         loss: f64,
@@ -185,7 +184,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// What to try, if anything helps.
+    /// What to try; `None` if no advice helps.
     pub fn hint(&self) -> Option<Cow<'static, str>> {
         Some(Cow::Borrowed(match self {
             Self::Io { .. } | Self::Config { .. } | Self::Stopped => return None,

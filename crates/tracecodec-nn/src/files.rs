@@ -1,4 +1,5 @@
-//! Files that are whole or absent: written beside their place, then renamed into it.
+//! Files that are either whole or absent: they are written under a temporary name beside their
+//! place, then renamed.
 
 use std::io::Write;
 use std::path::Path;
@@ -9,7 +10,7 @@ use tracecodec::output::Output;
 
 use crate::error::Error;
 
-/// Writes a file; its directory is created if it is missing.
+/// Writes a file atomically; a missing directory is created.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent).map_err(Error::io(parent))?;
@@ -19,7 +20,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     output.finish().map_err(Error::io(path))
 }
 
-/// Removes a file, if it is there.
+/// Removes a file, if it exists.
 pub(crate) fn remove(path: &Path) -> Result<(), Error> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io(path)(error)),
@@ -32,19 +33,19 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Error> {
     std::fs::read(path).map_err(Error::io(path))
 }
 
-/// Reads a value from JSON.
+/// Parses a JSON value; `path` is named in the error.
 pub(crate) fn parse<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, Error> {
     serde_json::from_slice(bytes).map_err(|e| Error::format(path, e))
 }
 
-/// The lines that must be readable whatever the version of the rest.
+/// The keys that must be readable in every version of a format.
 #[derive(Deserialize)]
 struct Head {
     format: String,
     version: u32,
 }
 
-/// Refuses a JSON file of another format or version.
+/// Fails if a JSON file is of another format or version.
 pub(crate) fn check_format(
     path: &Path,
     bytes: &[u8],

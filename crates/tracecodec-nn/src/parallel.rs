@@ -1,12 +1,13 @@
-//! Ordered work on a few threads: the results do not depend on how many there are.
+//! Ordered work on several threads; the results do not depend on their number.
 
 /// The number of threads that the machine offers.
 pub fn default_threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// `work(state, 0)`, `work(state, 1)`, …, `work(state, pieces - 1)`, in order. Each thread has a
-/// state of its own, which must not carry anything from piece to piece that a result depends on.
+/// Computes `work(state, 0)`, `work(state, 1)`, …, `work(state, pieces - 1)`, and returns the
+/// results in order. Each thread has a state of its own, which must not carry anything from piece
+/// to piece that a result depends on.
 pub(crate) fn ordered<S, T: Send>(
     threads: usize,
     pieces: usize,

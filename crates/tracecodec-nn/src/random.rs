@@ -1,9 +1,9 @@
-//! Random numbers, each stream named by the run's seed, a purpose and a place.
+//! Random streams, each determined by the run's seed, a purpose and a place.
 
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// What a stream of random numbers is for.
+/// Purpose of a random stream.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Purpose {
     /// Initial weights.
@@ -16,25 +16,25 @@ pub(crate) enum Purpose {
     Pool = 4,
     /// A draw from the posterior of every packet.
     Sample = 5,
-    /// Noise and pairs of packets that a probe of the latents takes.
+    /// Noise, and pairs of packets, of a probe of the latents.
     Probe = 6,
     /// Samples that an encoding is fitted to.
     Fit = 7,
-    /// Modes that numbers are told in, outside a training.
+    /// Draws of the modes that numbers are encoded in, outside a training.
     Modes = 8,
-    /// Noise that a generated sequence starts from.
+    /// Noise that a sequence is generated from.
     Noise = 9,
-    /// What dropout drops in one piece of a batch.
+    /// Values that dropout drops in one piece of a batch.
     Dropout = 10,
     /// Noise and times that are the same in every validation of a generator.
     Judgement = 11,
     /// Openings (place 0), flows (from 1 on) and the clock (2⁵⁶ - 1) of a generated trace.
     Trace = 12,
-    /// How far the flows of a trace are moved that is learned from, or followed (place 0).
+    /// Shifts of the flows of a trace that a generator learns from, or continues (place 0).
     Jitter = 13,
 }
 
-/// The stream of a seed, a purpose and a place within it (an epoch, a pool, a micro-batch).
+/// The random stream of a seed, a purpose and a place within it (an epoch, a pool, a micro-batch).
 pub(crate) fn stream(seed: u64, purpose: Purpose, place: u64) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(place << 8 | purpose as u64);
@@ -53,14 +53,14 @@ pub(crate) fn normals(rng: &mut impl Rng, count: usize) -> Vec<f32> {
     normals
 }
 
-/// Puts items into an order in which each is as likely as any other (Fisher and Yates).
+/// Permutes items, every order being equally likely (Fisher and Yates).
 pub(crate) fn shuffle<T>(rng: &mut impl Rng, items: &mut [T]) {
     for last in (1..items.len()).rev() {
         items.swap(last, rng.random_range(0..=last));
     }
 }
 
-/// An index, each as likely as its share of the weights; the last one where they have no sum.
+/// A random index, weighted; the last one if the weights have no positive sum.
 pub(crate) fn weighted(rng: &mut impl Rng, weights: &[f64]) -> usize {
     let mut left = rng.random::<f64>() * weights.iter().sum::<f64>();
     let drawn = weights.iter().position(|weight| {

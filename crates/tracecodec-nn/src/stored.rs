@@ -1,10 +1,9 @@
-//! Stored latents that are ready to decode: the rows of a file, with what its description says of
-//! them.
+//! Stored latents that are ready to decode: the rows of a file, and the content of its description.
 //!
-//! A file holds rows of latents, as an encoder or a model of one's own wrote them, or rows of
-//! latent sequences, which have the packet's time step in a channel of its own. The description is
-//! a manifest of latents or of sequences. It lies beside the file, or is that of another file;
-//! without one a trace starts in 1970 and has the codec's option layouts.
+//! A file holds rows of latents, written by an encoder or by a user's own model, or rows of latent
+//! sequences, which have the packet's time step in a separate channel. The description is a
+//! manifest of latents or of sequences. It is the one beside the file, or the one of another file.
+//! Without a description a trace starts in 1970 and has the codec's option layouts.
 
 use std::path::{Path, PathBuf};
 
@@ -20,20 +19,20 @@ use crate::generator::sequences::SequencesManifest;
 use crate::generator::{Representation, Sequences, latents_and_steps};
 use crate::latents::{LatentManifest, Points, read_points};
 
-/// Packets that are decoded at once.
+/// Number of packets that are decoded at once.
 const BATCH: usize = 8192;
 
-/// How a file of latents is read.
+/// Settings of reading a file of latents.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ReadLatents {
     /// The tensor to decode.
     pub points: Points,
-    /// Takes option layouts, tick and time of the first packet from the description of other
-    /// latents: of a file, of a folder of sequences, or the description itself. Default: what lies
-    /// beside the file.
+    /// Path of the description to take option layouts, tick and time of the first packet from, or
+    /// of the latents (a file, or a folder of sequences) that it describes. Default: the
+    /// description beside the file.
     pub like: Option<PathBuf>,
-    /// Whether the rows are on the scale on which every channel has mean 0 and deviation 1, which
-    /// the description of sequences states. Default no.
+    /// Whether the rows are normalised: on the scale, stated in the description of sequences, on
+    /// which every channel has mean 0 and standard deviation 1. Default: no.
     pub normalised: bool,
 }
 
@@ -42,45 +41,45 @@ pub struct ReadLatents {
 pub struct StoredLatents {
     d_latent: usize,
     latents: Vec<f32>,
-    /// Time steps in nanoseconds, for rows with a time channel.
+    /// Time steps in nanoseconds; `None` for rows without a time channel.
     steps: Option<Vec<i64>>,
-    /// Rows of each trace, one after the other.
+    /// Number of rows of each trace; the traces follow one another.
     traces: Vec<usize>,
     profiles: OptionProfiles,
     tick: Tick,
     epoch: Timestamp,
-    /// Whether a description says that the codec made them.
+    /// Whether a description confirms that the codec made the latents.
     is_described: bool,
 }
 
-/// What decoding says of the latents.
+/// Verdict on latents, from decoding them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// The packets agree with each other, as those of a whole trace do.
     Consistent,
-    /// Too many packets had to be made to agree with the open flows: another codec made the
-    /// latents, or they start in the middle of a trace.
+    /// Too many packets contradicted the open flows: another codec made the latents, or they start
+    /// in the middle of a trace.
     Inconsistent,
-    /// Too many packets had to be made to agree, although this codec made the latents: they start
-    /// in the middle of a trace, or the codec does not know such traffic.
+    /// Too many packets contradicted the open flows, although this codec made the latents: they
+    /// start in the middle of a trace, or the codec was not trained on such traffic.
     InconsistentOfThisCodec,
 }
 
-/// Share of packets made to agree with the open flows above which a trace is inconsistent.
+/// Share of packets corrected to agree with the open flows above which a trace is inconsistent.
 ///
 /// Of six captures (2,200 to 4,000 packets), the built-in codec's own latents had at most 0.3 %
 /// such packets, draws from the posteriors at most 0.6 %, and the same latents decoded by another
-/// codec 91 % or more. From the middle of the trace on it was 18 to 99 %.
+/// codec 91 % or more. Latents from the middle of the trace on had 18 to 99 %.
 pub const MOST_CORRECTED: f64 = 0.1;
 
-/// What describes latents, by its `format`.
+/// Description of latents, by its `format`.
 #[derive(Debug, Clone)]
 enum Description {
     Latents(LatentManifest),
     Sequences(SequencesManifest),
 }
 
-/// The key that tells descriptions apart.
+/// The key that distinguishes the kinds of description.
 #[derive(Deserialize)]
 struct Head {
     format: String,
@@ -90,8 +89,8 @@ impl StoredLatents {
     /// Reads a file for a codec to decode.
     ///
     /// # Errors
-    /// If the file or its description cannot be read, or the codec did not make such latents as far
-    /// as is known.
+    /// If the file or its description cannot be read, or if the latents are, as far as is known,
+    /// not the codec's.
     pub fn read(path: &Path, how: &ReadLatents, codec: &Codec) -> Result<Self, Error> {
         let (columns, mut rows) = read_points(path, how.points)?;
         check_finite(path, columns, &rows)?;
@@ -138,7 +137,7 @@ impl StoredLatents {
         Ok(stored)
     }
 
-    /// Rows: one a packet.
+    /// Number of rows, one a packet.
     pub fn packets(&self) -> u64 {
         (self.latents.len() / self.d_latent) as u64
     }
@@ -148,12 +147,12 @@ impl StoredLatents {
         self.epoch
     }
 
-    /// Dictionary of option layouts, which continues the codec's.
+    /// Dictionary of option layouts, which extends the codec's.
     pub fn option_profiles(&self) -> &OptionProfiles {
         &self.profiles
     }
 
-    /// What the packets that were [made to agree](Self::decode) say of the latents.
+    /// Verdict on the latents, from the number of packets that [decoding](Self::decode) corrected.
     pub fn verdict(&self, corrected: Corrected) -> Verdict {
         let is_consistent = corrected.flows as f64 <= MOST_CORRECTED * self.packets() as f64;
         match (is_consistent, self.is_described) {
@@ -163,8 +162,8 @@ impl StoredLatents {
         }
     }
 
-    /// Decodes batch by batch, in order, and returns how many packets were made to agree with those
-    /// before. Each of several sequences begins with no flow open.
+    /// Decodes batch by batch, in order, and returns how many packets were corrected to agree with
+    /// the packets before. Each of several sequences begins with no flow open.
     ///
     /// # Errors
     /// If `each` fails.
@@ -199,7 +198,7 @@ impl StoredLatents {
 }
 
 impl Verdict {
-    /// What it means, and what to try; none for a consistent trace.
+    /// What the verdict means, and what to try; `None` for a consistent trace.
     pub fn explain(self) -> Option<(&'static str, &'static str)> {
         match self {
             Self::Consistent => None,
@@ -216,7 +215,7 @@ impl Verdict {
 }
 
 impl Description {
-    /// The description beside a file of latents, and where it is.
+    /// The description beside a file of latents, and its path; `None` if there is none.
     fn beside(latents: &Path) -> Result<Option<(PathBuf, Self)>, Error> {
         let places = [
             LatentManifest::path(latents),
@@ -228,7 +227,8 @@ impl Description {
             .transpose()
     }
 
-    /// The description of other latents, of a folder of sequences, or at this path itself.
+    /// The description of a file of latents, of a folder of sequences, or at this path itself, and
+    /// its path.
     fn like(path: &Path) -> Result<(PathBuf, Self), Error> {
         let is_json = path.extension().is_some_and(|name| name == "json");
         let place = if path.is_dir() {
@@ -257,7 +257,7 @@ impl Description {
         LatentManifest::read(place).map(Self::Latents)
     }
 
-    /// Name and digest of the model whose latents they are.
+    /// Name and digest of the model that made the latents.
     fn model(&self) -> (&str, &str) {
         match self {
             Self::Latents(manifest) => (&manifest.model, &manifest.model_blake3),
@@ -268,7 +268,7 @@ impl Description {
         }
     }
 
-    /// Refuses latents of another model.
+    /// Fails if another model made the latents.
     fn check_codec(&self, place: &Path, latents: &Path, codec: &Codec) -> Result<(), Error> {
         let (model, digest) = self.model();
         if let Self::Sequences(manifest) = self
@@ -291,7 +291,7 @@ impl Description {
         ))
     }
 
-    /// The dictionary of option layouts, which must continue the codec's.
+    /// Dictionary of option layouts, which must extend the codec's.
     fn profiles(&self, place: &Path, codec: &Codec) -> Result<OptionProfiles, Error> {
         let own = codec.option_profiles();
         let entries = match self {
@@ -316,7 +316,7 @@ impl Description {
         Err(Error::latents(place, reason, hint))
     }
 
-    /// Rows of each trace of the file that is described.
+    /// Number of rows of each trace in the file that is described.
     fn traces(&self, latents: &Path, rows: usize) -> Result<Vec<usize>, Error> {
         match self {
             Self::Latents(manifest) => {
@@ -341,7 +341,7 @@ impl Description {
     }
 }
 
-/// Refuses numbers that are infinite or none.
+/// Fails if a number is infinite or NaN.
 fn check_finite(path: &Path, columns: usize, rows: &[f32]) -> Result<(), Error> {
     let Some(at) = rows.iter().position(|value| !value.is_finite()) else {
         return Ok(());
@@ -353,7 +353,7 @@ fn check_finite(path: &Path, columns: usize, rows: &[f32]) -> Result<(), Error> 
     ))
 }
 
-/// Refuses rows that are neither latents of the codec nor latents and a time channel.
+/// Fails if the rows are neither latents of the codec nor latents with a time channel.
 fn check_columns(
     path: &Path,
     columns: usize,
@@ -374,7 +374,7 @@ fn check_columns(
     ))
 }
 
-/// Rows back from the scale of normalised channels.
+/// Converts rows from the scale of normalised channels to the original one.
 fn restore(
     path: &Path,
     columns: usize,

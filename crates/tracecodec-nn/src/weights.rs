@@ -1,4 +1,4 @@
-//! A module's weights as one flat vector, the form in which they are summed, stepped, compared and
+//! The weights of a module as one flat vector, in which form they are summed, updated, compared and
 //! stored.
 
 use serde::{Deserialize, Serialize};
@@ -23,12 +23,12 @@ struct Entry {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Weights {
     entries: Vec<Entry>,
-    /// The tensors' values, one after the other, row-major.
+    /// Values of the tensors, concatenated, each row-major.
     pub(crate) values: Vec<f32>,
 }
 
 impl Weights {
-    /// Reads a module's weights.
+    /// The weights of a module.
     pub(crate) fn of(module: &impl Module) -> Self {
         let mut reader = Reader::default();
         module.visit(&mut reader);
@@ -38,7 +38,8 @@ impl Weights {
         }
     }
 
-    /// The module with these weights, as leaves of a fresh graph where the device tracks gradients.
+    /// The module with these weights, which are leaves of a new graph if the device tracks
+    /// gradients.
     pub(crate) fn load<M: Module>(&self, module: M, device: &Device) -> M {
         module.map(&mut Writer {
             values: &self.values,
@@ -46,8 +47,8 @@ impl Weights {
         })
     }
 
-    /// Where the values of a part of the module lie: of the tensor or of all tensors below the
-    /// field of this name.
+    /// Range of the values of one part of the module: of the tensor with this name, or of all
+    /// tensors below the field with this name. `None` if there is no such part.
     pub(crate) fn range(&self, name: &str) -> Option<Range<usize>> {
         let mut end = 0;
         let ranges = self.entries.iter().map(|entry| {
@@ -79,7 +80,7 @@ impl Weights {
         safetensors::serialize(views, None).expect("names and shapes are plain JSON")
     }
 
-    /// Replaces the values by those of a safetensors file that holds the same names and shapes.
+    /// Replaces the values with those of a safetensors file that has the same names and shapes.
     pub(crate) fn read(&mut self, bytes: &[u8], path: &Path) -> Result<(), Error> {
         let file = SafeTensors::deserialize(bytes).map_err(|e| Error::format(path, e))?;
         let is_known = |name: &&str| self.entries.iter().any(|entry| entry.name == **name);
@@ -106,11 +107,11 @@ impl Weights {
     }
 }
 
-/// How many bits of a weight are stored.
+/// Number of bits in which a weight is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Precision {
-    /// 32 bits: the weights as they are.
+    /// 32 bits, in full precision.
     #[default]
     Full,
     /// 16 bits: half the size, for models that ship with the program.
@@ -125,7 +126,7 @@ impl Precision {
         }
     }
 
-    /// Bytes of a weight.
+    /// Number of bytes of a weight.
     pub(crate) fn width(self) -> usize {
         match self {
             Self::Full => 4,
@@ -144,7 +145,7 @@ impl Precision {
     }
 }
 
-/// The numbers of a stored tensor; none if it is of another type.
+/// The numbers of a stored tensor; `None` if it is of another type.
 pub(crate) fn numbers(view: &TensorView<'_>) -> Option<Vec<f32>> {
     match view.dtype() {
         Dtype::F32 => Some(floats(view.data()).collect()),
@@ -161,7 +162,7 @@ pub(crate) fn numbers(view: &TensorView<'_>) -> Option<Vec<f32>> {
     }
 }
 
-/// Little-endian floats of a byte string.
+/// The little-endian floats in some bytes.
 pub(crate) fn floats(bytes: &[u8]) -> impl Iterator<Item = f32> + '_ {
     bytes
         .as_chunks::<4>()
@@ -170,8 +171,8 @@ pub(crate) fn floats(bytes: &[u8]) -> impl Iterator<Item = f32> + '_ {
         .map(|&float| f32::from_le_bytes(float))
 }
 
-/// The gradients of a module's weights, flat, in the order of [`Weights`]. A weight that the loss
-/// does not depend on has gradient 0.
+/// The gradients of a module's weights, concatenated in the order of [`Weights`]. A weight that the
+/// loss does not depend on has gradient 0.
 pub(crate) fn gradients(module: &impl Module, gradients: Gradients) -> Vec<f32> {
     let mut reader = GradientReader {
         gradients,

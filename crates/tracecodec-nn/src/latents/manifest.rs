@@ -1,5 +1,5 @@
-//! The manifest beside a file of latents: which codec made them, and what the numbers alone do not
-//! say.
+//! The manifest beside a file of latents: which codec made them, and what the tensors do not
+//! contain.
 
 use std::path::{Path, PathBuf};
 
@@ -11,14 +11,14 @@ use tracecodec::artifact::{ActionCounts, SourceEntry};
 use crate::error::Error;
 use crate::files;
 
-/// What is known of a file of latents. `docs/formats.md` describes it.
+/// Manifest of a file of latents. `docs/formats.md` describes it.
 ///
 /// A reader needs `format`, `version` and `model_blake3`; everything else has a default.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct LatentManifest {
-    /// [`LatentManifest::FORMAT`].
+    /// Name of the format, [`LatentManifest::FORMAT`].
     pub format: String,
-    /// [`LatentManifest::VERSION`].
+    /// Version of the format, [`LatentManifest::VERSION`].
     pub version: u32,
     /// Name and version of the tool that wrote it. Default empty.
     #[serde(default)]
@@ -34,33 +34,33 @@ pub struct LatentManifest {
     pub model: String,
     /// BLAKE3 digest of the codec's weights, 32 bits each.
     pub model_blake3: String,
-    /// Rows: one a packet. Default: what the file has.
+    /// Number of rows, one a packet. Default: that of the file.
     pub packets: Option<u64>,
-    /// Columns. Default: what the file has.
+    /// Number of columns. Default: that of the file.
     pub dim: Option<usize>,
-    /// Mean divergence of the posterior from the prior, in nats a packet; none if it is unknown.
+    /// Mean KL divergence of the posterior from the prior, in nats a packet; `None` if unknown.
     pub kl_nats: Option<f64>,
-    /// What the packets cost without a model of the traffic; none if it was not measured.
+    /// Entropy of the packets without a model of the traffic; `None` if it was not measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entropy: Option<EntropyNats>,
-    /// What refinement did; none if the encoder's means were taken as they were.
+    /// Effect of the refinement; `None` if the encoder's means were not refined.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refined: Option<Refinement>,
-    /// Seed of the tensor `sample`; none if there is no such tensor.
+    /// Seed of the tensor `sample`; `None` if there is no such tensor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sample_seed: Option<u64>,
     /// Time of the first packet in nanoseconds since 1970. Default 0.
     pub epoch_ns: Option<i64>,
-    /// Unit of which all times are multiples. Default a nanosecond.
+    /// Unit of which all times are multiples. Default: a nanosecond.
     #[serde(default)]
     pub tick: Tick,
-    /// What was encoded, in the order of reading; empty if it was a file of actions.
+    /// Captures that were encoded, in the order of reading; empty if a file of actions was encoded.
     #[serde(default)]
     pub sources: Vec<SourceEntry>,
-    /// Counts of the lift; none if the source was a file of actions.
+    /// Counts of the lift; `None` if a file of actions was encoded.
     pub counts: Option<ActionCounts>,
-    /// Dictionary of TCP option layouts as hexadecimal options areas: the codec's, and after it
-    /// what else occurs. Default: the codec's.
+    /// Dictionary of TCP option layouts, as hexadecimal options areas: the codec's layouts,
+    /// followed by the other ones that occur. Default: the codec's.
     #[serde(default)]
     pub option_profiles: Vec<String>,
 }
@@ -69,25 +69,25 @@ fn own_schema_version() -> u32 {
     SCHEMA_VERSION
 }
 
-/// Nats a packet of a memoryless source.
+/// Entropy of the packets as a memoryless source, in nats a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct EntropyNats {
-    /// Plug-in entropy of whole records: too low on little data.
+    /// Plug-in entropy of whole records; too low on little data.
     pub plug_in: f64,
-    /// An adaptive code's length: an upper bound.
+    /// Length of an adaptive code: an upper bound.
     pub code_length: f64,
 }
 
-/// Packets whose means were refined.
+/// Effect of refining the means of packets.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refinement {
-    /// Packets that did not come back from the encoder's mean.
+    /// Packets that did not decode from the encoder's mean.
     pub moved: u64,
-    /// Packets that did not come back from the refined mean either.
+    /// Packets that did not decode from the refined mean either.
     pub left: u64,
 }
 
-/// The lines that must be readable whatever the version of the rest.
+/// The keys that must be readable in every version of the format.
 #[derive(Deserialize)]
 struct Head {
     format: String,
@@ -100,7 +100,7 @@ impl LatentManifest {
     /// Value of `version`.
     pub const VERSION: u32 = 1;
 
-    /// The manifest beside a file of latents: the file's name with `.json` behind it.
+    /// Path of the manifest beside a file of latents: the file's name with `.json` appended.
     pub fn path(latents: &Path) -> PathBuf {
         let mut name = latents.as_os_str().to_owned();
         name.push(".json");
@@ -110,15 +110,15 @@ impl LatentManifest {
     /// Writes the manifest beside a file of latents.
     ///
     /// # Errors
-    /// If it cannot be written.
+    /// If the manifest cannot be written.
     pub fn write(&self, latents: &Path) -> Result<(), Error> {
         files::write_json(&Self::path(latents), self)
     }
 
-    /// Reads the manifest beside a file of latents; none if there is none.
+    /// Reads the manifest beside a file of latents; `None` if there is none.
     ///
     /// # Errors
-    /// If it is not a manifest of latents of this version.
+    /// If the manifest cannot be read, or is not one of latents of this version.
     pub fn find(latents: &Path) -> Result<Option<Self>, Error> {
         let path = Self::path(latents);
         path.exists().then(|| Self::read(&path)).transpose()
@@ -127,7 +127,7 @@ impl LatentManifest {
     /// Reads a manifest of latents.
     ///
     /// # Errors
-    /// If it cannot be read, or is not a manifest of latents of this version.
+    /// If the manifest cannot be read, or is not one of latents of this version.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let bytes = files::read(path)?;
         let malformed = |error: serde_json::Error| {
@@ -168,7 +168,7 @@ mod tests {
     /// Keys that a reader needs.
     const REQUIRED: [&str; 3] = ["format", "version", "model_blake3"];
 
-    /// A whole manifest beside latents.
+    /// A manifest with every key.
     fn manifest() -> Value {
         json!({
             "format": LatentManifest::FORMAT, "version": LatentManifest::VERSION, "tool": "mine 1",

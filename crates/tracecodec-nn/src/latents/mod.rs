@@ -17,12 +17,12 @@ pub struct Latents {
     pub mu: Vec<f32>,
     /// Logarithms of the variances, row-major.
     pub log_var: Vec<f32>,
-    /// Numbers a packet.
+    /// Number of dimensions of a latent.
     pub dim: usize,
 }
 
 impl Latents {
-    /// No packets yet.
+    /// Posteriors of no packets.
     pub fn new(dim: usize) -> Self {
         Self {
             dim,
@@ -35,7 +35,7 @@ impl Latents {
         self.mu.len().checked_div(self.dim).unwrap_or(0)
     }
 
-    /// Divergence from the unit Gaussian in nats a packet; 0 where there is no packet.
+    /// KL divergence from the unit Gaussian in nats a packet; 0 without packets.
     pub fn kl(&self) -> f64 {
         if self.packets() == 0 {
             return 0.0;
@@ -47,14 +47,14 @@ impl Latents {
         sum / self.packets() as f64
     }
 
-    /// One draw from each posterior, z = mu + exp(log_var / 2) · noise, row-major. A row's noise
-    /// depends on the seed and its number alone.
+    /// One draw from each posterior, z = mu + exp(log_var / 2) · noise, row-major. The noise of a
+    /// row depends on the seed and the row's number alone.
     pub fn sample(&self, seed: u64) -> Vec<f32> {
         let noise = normals(&mut stream(seed, Purpose::Sample, 0), self.mu.len());
         self.displaced(&noise, 1.0)
     }
 
-    /// mu + scale · exp(log_var / 2) · noise, row-major.
+    /// Means displaced by scaled noise, mu + scale · exp(log_var / 2) · noise, row-major.
     pub(crate) fn displaced(&self, noise: &[f32], scale: f32) -> Vec<f32> {
         let posteriors = self.mu.iter().zip(&self.log_var);
         posteriors
@@ -64,8 +64,8 @@ impl Latents {
     }
 }
 
-/// Divergence of one dimension's posterior from the unit Gaussian, in nats: (mu² + exp(log_var) - 1
-/// - log_var) / 2.
+/// KL divergence of one dimension's posterior from the unit Gaussian, in nats:
+/// (mu² + exp(log_var) - 1 - log_var) / 2.
 pub(crate) fn divergence(mu: f32, log_var: f32) -> f64 {
     let (mu, log_var) = (f64::from(mu), f64::from(log_var));
     0.5 * (mu * mu + log_var.exp() - 1.0 - log_var)

@@ -1,4 +1,4 @@
-//! The tensors of a file of latents.
+//! Reading and writing the tensors of a file of latents.
 
 use std::path::Path;
 
@@ -12,27 +12,27 @@ use crate::error::Error;
 use crate::files;
 use crate::weights::numbers;
 
-/// Names of a tensor of rows to decode: of `encode`, and of latent sequences.
+/// Names of the tensor of rows to decode: in files of `encode`, and in latent sequences.
 const ROWS: [&str; 2] = ["mu", "latents"];
 
-/// Most first bytes by which a file of another kind is recognised.
+/// Number of first bytes by which a file of another kind is recognised.
 const HEAD: usize = 512;
 
-/// Which tensor of a file is decoded.
+/// The tensor of a file that is decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Points {
-    /// `mu`, the means; `latents`, as sequences have it; or else the only tensor of the file.
+    /// The means: the tensor `mu`, or `latents` in sequences, or else the only tensor of the file.
     #[default]
     Means,
-    /// `sample`, a draw from each posterior.
+    /// A draw from each posterior: the tensor `sample`.
     Sample,
 }
 
-/// Writes `mu` and `log_var`, and `sample` if a draw from each posterior is given
-/// ([`Latents::sample`]).
+/// Writes `mu` and `log_var`, and, if a draw from each posterior ([`Latents::sample`]) is given,
+/// `sample`.
 ///
 /// # Errors
-/// If the file cannot be written, or the draw is of another shape.
+/// If the file cannot be written, or if the draw has another shape.
 pub fn write(path: &Path, latents: &Latents, sample: Option<&[f32]>) -> Result<(), Error> {
     let shape = vec![latents.packets(), latents.dim];
     let bytes =
@@ -53,7 +53,7 @@ pub fn write(path: &Path, latents: &Latents, sample: Option<&[f32]>) -> Result<(
 /// of 16 and 64 bits are converted.
 ///
 /// # Errors
-/// If the file cannot be read or is of another kind, or has no such matrix.
+/// If the file cannot be read or is of another kind, or if it has no such matrix.
 pub fn read_points(path: &Path, points: Points) -> Result<(usize, Vec<f32>), Error> {
     let bytes = files::read(path)?;
     let file = SafeTensors::deserialize(&bytes).map_err(|e| not_latents(path, &bytes, e))?;
@@ -67,7 +67,7 @@ pub fn read_points(path: &Path, points: Points) -> Result<(usize, Vec<f32>), Err
     matrix(&name, &view, path)
 }
 
-/// What is wrong with bytes that are no safetensors file.
+/// The error of a file that is not in the safetensors format.
 fn not_latents(path: &Path, bytes: &[u8], error: SafeTensorError) -> Error {
     match pcap::file_kind(&bytes[..bytes.len().min(HEAD)]) {
         Some(kind) => Error::latents(
@@ -79,7 +79,7 @@ fn not_latents(path: &Path, bytes: &[u8], error: SafeTensorError) -> Error {
     }
 }
 
-/// The tensor of rows: by its name, or the only one of the file.
+/// The tensor of rows: the one with a name of [`ROWS`], or the only one of the file.
 fn rows<'a>(file: &SafeTensors<'a>, path: &Path) -> Result<(String, TensorView<'a>), Error> {
     let mut names = file.names();
     names.sort_unstable();
@@ -102,7 +102,7 @@ fn rows<'a>(file: &SafeTensors<'a>, path: &Path) -> Result<(String, TensorView<'
     Ok((name.to_string(), view))
 }
 
-/// The number of columns of a matrix, and its values row by row.
+/// Number of columns and the values, row-major, of a matrix.
 fn matrix(name: &str, view: &TensorView<'_>, path: &Path) -> Result<(usize, Vec<f32>), Error> {
     let (dtype, shape) = (view.dtype(), view.shape());
     let Some(&[_, dim]) = shape.as_array().filter(|[_, dim]| *dim > 0) else {
@@ -192,7 +192,7 @@ mod tests {
         assert!(matches!(read, Err(Error::Format { .. })));
     }
 
-    /// Writes a file of these tensors, all of one shape.
+    /// Writes a file of tensors with these names, all of one shape and content.
     fn write_tensors(path: &Path, dtype: Dtype, shape: &[usize], data: &[u8], names: &[&str]) {
         let view = || TensorView::new(dtype, shape.to_vec(), data).unwrap();
         let tensors = names.iter().map(|name| (*name, view()));

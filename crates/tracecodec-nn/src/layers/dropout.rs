@@ -1,13 +1,13 @@
-//! Dropout (Srivastava et al. 2014) by random numbers of our own, which do not depend on the number
-//! of threads.
+//! Dropout (Srivastava et al. 2014) with our own random numbers, so that results do not depend on
+//! the number of threads.
 
 use burn::tensor::{Tensor, TensorData};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-/// Dropout. Off where there are no random numbers.
+/// Dropout; off without random numbers.
 pub(crate) struct Dropout<R> {
-    /// Share of the numbers that is taken away, less than 1.
+    /// Share of the values that is set to 0, less than 1.
     rate: f32,
     rng: Option<R>,
 }
@@ -21,7 +21,7 @@ impl<R: Rng> Dropout<R> {
         }
     }
 
-    /// `x`, a share of it 0 and the rest scaled up to the same mean.
+    /// Sets a share of `x` to 0, and scales the rest up so that the mean is kept.
     pub(crate) fn forward<const D: usize>(&mut self, x: Tensor<D>) -> Tensor<D> {
         let Some(rng) = &mut self.rng else { return x };
         let shape = x.dims();

@@ -1,4 +1,4 @@
-//! Linear layers and embedding tables with initial weights from our own random numbers.
+//! Linear layers and embedding tables, with initial weights from our own random numbers.
 
 use burn::module::Param;
 use burn::nn::Linear;
@@ -7,7 +7,7 @@ use rand::{Rng, RngExt};
 
 use crate::random::normals;
 
-/// A linear layer with bias; weights and bias uniform in ±1/√`d_input`.
+/// A linear layer with bias; weights and bias are uniform in ±1/√`d_input`.
 pub(crate) fn linear(
     d_input: usize,
     d_output: usize,
@@ -35,7 +35,7 @@ pub(crate) fn uniform<const D: usize>(
     Param::from_data(TensorData::new(values, shape), device)
 }
 
-/// An embedding table; entries normal with deviation `scale`.
+/// An embedding table with normal entries of standard deviation `scale`.
 pub(crate) fn table(
     rows: usize,
     d_model: usize,

@@ -1,5 +1,5 @@
-//! The layers that models share. All of them are plain: a residual block, a Transformer encoder
-//! block, dropout, initial weights.
+//! Layers that models share: a residual block, a Transformer encoder block, dropout, the Gaussian
+//! posterior, initial weights.
 
 mod dropout;
 mod linear;

@@ -10,7 +10,7 @@ pub(crate) struct Posterior {
     pub(crate) log_var: Tensor<2>,
 }
 
-/// KL(q ‖ N(0, 1)), summed over dimensions and packets.
+/// KL divergence KL(q ‖ N(0, 1)), summed over dimensions and packets.
 pub(crate) fn divergence(posterior: &Posterior) -> Tensor<1> {
     let mu = posterior.mu.clone();
     let log_var = posterior.log_var.clone();

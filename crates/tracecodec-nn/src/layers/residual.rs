@@ -8,7 +8,7 @@ use rand::Rng;
 
 use super::linear;
 
-/// `x + W₂ relu(W₁ norm(x))`.
+/// The residual block `x + W₂ relu(W₁ norm(x))`.
 #[derive(Module, Debug)]
 pub(crate) struct ResidualBlock {
     norm: RmsNorm,
@@ -31,13 +31,13 @@ impl ResidualBlock {
         }
     }
 
-    /// `[rows, d_model]` to the same shape.
+    /// Output of the block; `x` and the output are `[rows, d_model]`.
     pub(crate) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         let branch = self.branch(x.clone());
         x + branch
     }
 
-    /// What the block adds to `x`.
+    /// The term that the block adds to `x`.
     pub(crate) fn branch(&self, x: Tensor<2>) -> Tensor<2> {
         self.down
             .forward(relu(self.up.forward(self.norm.forward(x))))

@@ -1,4 +1,5 @@
-//! A pre-norm Transformer encoder block (Vaswani et al. 2017) over tokens that all see each other.
+//! A pre-norm Transformer encoder block (Vaswani et al. 2017) over tokens that all attend to each
+//! other.
 
 use burn::module::Module;
 use burn::nn::{Linear, RmsNorm, RmsNormConfig};
@@ -8,7 +9,7 @@ use rand::Rng;
 
 use super::{Dropout, ResidualBlock, linear};
 
-/// Self-attention, then the feed-forward block, each around a residual connection.
+/// Self-attention, then the feed-forward block, each within a residual connection.
 #[derive(Module, Debug)]
 pub(crate) struct TransformerBlock {
     norm: RmsNorm,
@@ -20,7 +21,8 @@ pub(crate) struct TransformerBlock {
 }
 
 impl TransformerBlock {
-    /// `d_model` must be a multiple of `heads`; the feed-forward block is `d_hidden` wide inside.
+    /// A block for tokens of `d_model` numbers, a multiple of `heads`; the feed-forward block is
+    /// `d_hidden` wide inside.
     pub(crate) fn new(
         d_model: usize,
         heads: usize,
@@ -37,12 +39,12 @@ impl TransformerBlock {
         }
     }
 
-    /// `[rows, tokens, d_model]` to the same shape.
+    /// Output of the block; `x` and the output are `[rows, tokens, d_model]`.
     pub(crate) fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         self.forward_with(x, &mut Dropout::off())
     }
 
-    /// The same, with dropout of what either half adds.
+    /// Output of the block, with dropout on the terms that its two halves add.
     pub(crate) fn forward_with(&self, x: Tensor<3>, dropout: &mut Dropout<impl Rng>) -> Tensor<3> {
         let [rows, tokens, d_model] = x.dims();
         let flat = x.reshape([rows * tokens, d_model]);

@@ -1,4 +1,4 @@
-//! A trained model on disk: one folder, whatever the model is.
+//! A trained model on disk: one folder for every kind of model.
 //!
 //! ```text
 //! model.json, baseline.json or generator.json   what the model is, and the digest of its weights
@@ -15,26 +15,26 @@ pub(crate) use store::{Files, save};
 
 use std::path::Path;
 
-/// Name of the file that holds a model's weights.
+/// Name of the file with a model's weights.
 pub const WEIGHTS: &str = "weights.safetensors";
 
-/// Name of the file that says what the weights depend on.
+/// Name of the file that states what the weights depend on.
 pub const MANIFEST: &str = "manifest.json";
 
-/// Name of the file that holds a training's validations.
+/// Name of the file with a training's validations.
 pub const HISTORY: &str = "history.jsonl";
 
-/// Name of the file that a training continues from.
+/// Name of the file that a training resumes from.
 pub const CHECKPOINT: &str = "checkpoint.safetensors";
 
-/// What a model is.
+/// Kind of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// [`Codec`](crate::Codec).
+    /// A [`Codec`](crate::Codec).
     Codec,
-    /// [`Baseline`](crate::baseline::Baseline).
+    /// A [`Baseline`](crate::baseline::Baseline).
     Baseline,
-    /// [`Generator`](crate::generator::Generator), whatever its backbone.
+    /// A [`Generator`](crate::generator::Generator) of any backbone.
     Generator,
 }
 
@@ -42,7 +42,7 @@ impl Kind {
     /// Every kind.
     pub const ALL: [Self; 3] = [Self::Codec, Self::Baseline, Self::Generator];
 
-    /// Name in texts.
+    /// Name of the kind in texts.
     pub fn name(self) -> &'static str {
         match self {
             Self::Codec => "codec",
@@ -65,12 +65,13 @@ impl Kind {
         folder.join(self.file()).is_file()
     }
 
-    /// What model a folder holds, if it holds one.
+    /// Kind of the model that a folder holds; `None` if it holds no model.
     pub fn of(folder: &Path) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.is_in(folder))
     }
 
-    /// Format of the file that describes the model. A codec's names none.
+    /// Format of the file that describes the model; `None` for a codec, whose file states no
+    /// format.
     fn format(self) -> Option<&'static str> {
         match self {
             Self::Codec => None,
@@ -79,7 +80,7 @@ impl Kind {
         }
     }
 
-    /// Format of the manifest of a training.
+    /// Format of the training's manifest.
     pub(crate) fn training_format(self) -> &'static str {
         match self {
             Self::Codec => "tracecodec.training",

@@ -1,4 +1,4 @@
-//! Where a network computes.
+//! A network and the device that it computes on.
 
 use burn::module::Module;
 use burn::tensor::Device as Tensors;
@@ -20,7 +20,7 @@ pub(crate) struct Placed<N> {
 }
 
 impl<N: Module> Placed<N> {
-    /// A new network on the CPU, with all of the machine's threads.
+    /// A new network on the CPU, with all threads of the machine.
     pub(crate) fn new(network: impl FnOnce(&Tensors) -> N) -> Result<Self, Error> {
         let device = Device::default();
         let tensors = device.open()?;
@@ -32,12 +32,12 @@ impl<N: Module> Placed<N> {
         })
     }
 
-    /// The network on so many threads of the CPU. Results do not depend on it.
+    /// Sets the number of CPU threads. Results do not depend on it.
     pub(crate) fn with_threads(self, threads: usize) -> Self {
         Self { threads, ..self }
     }
 
-    /// The network on another device.
+    /// Moves the network to another device.
     pub(crate) fn with_device(self, device: Device) -> Result<Self, Error> {
         let weights = self.weights();
         let mut placed = Self {
@@ -62,17 +62,17 @@ impl<N: Module> Placed<N> {
         self.weights().values.len()
     }
 
-    /// BLAKE3 digest of the weights with full precision: tells models apart.
+    /// BLAKE3 digest of the weights in full precision, the model's identity.
     pub(crate) fn digest(&self) -> String {
         files::digest(&self.weights().to_bytes(Precision::Full))
     }
 
-    /// Threads to work on.
+    /// Number of threads to work on.
     pub(crate) fn threads(&self) -> usize {
         self.device.threads(self.threads)
     }
 
-    /// Examples to compute at once, where the CPU takes pieces of `examples`.
+    /// Number of examples to compute at once, if the CPU takes pieces of `examples`.
     pub(crate) fn piece(&self, examples: usize) -> usize {
         self.device.piece(examples)
     }

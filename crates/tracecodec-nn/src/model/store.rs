@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::files;
 use crate::weights::Weights;
 
-/// Version of the descriptions.
+/// Version of the description's format.
 const VERSION: u32 = 1;
 
 /// The two files of a model.
@@ -22,11 +22,11 @@ pub(crate) struct Files {
     pub(crate) path: PathBuf,
     description: Cow<'static, [u8]>,
     weights_path: PathBuf,
-    /// Weights that ship with the program.
+    /// Weights of a model that ships with the program.
     embedded: Option<&'static [u8]>,
 }
 
-/// A description as it is written: a codec's names no format.
+/// A description as it is written; a codec's states no format.
 #[derive(Serialize)]
 struct Described<D> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -37,14 +37,14 @@ struct Described<D> {
     description: D,
 }
 
-/// The line that must be readable whatever the version of the rest.
+/// The key that must be readable in every version of the description.
 #[derive(Deserialize)]
 struct Schema {
     schema_version: Option<u32>,
 }
 
-/// Writes a model into a folder: its weights, and the description with their digest, which is
-/// returned.
+/// Writes a model into a folder: its weights, and the description with their digest. Returns the
+/// digest.
 pub(crate) fn save<D: Serialize>(
     kind: Kind,
     folder: &Path,
@@ -109,10 +109,10 @@ impl Files {
 }
 
 impl Files {
-    /// What the model is.
+    /// The description of the model.
     ///
     /// # Errors
-    /// If the description is damaged, of another format or version, or of another version of the
+    /// If the description is damaged, or of another format or version, or of another version of the
     /// action schema.
     pub(crate) fn description<D: DeserializeOwned>(&self) -> Result<D, Error> {
         if let Some(format) = self.kind.format() {
@@ -140,10 +140,11 @@ impl Files {
         }
     }
 
-    /// Puts weights of these bytes in the place of others of the same names and shapes.
+    /// Loads the weights from these bytes, in place of weights of the same names and shapes.
     ///
     /// # Errors
-    /// If they are damaged, of other shapes, or not of the digest that the description states.
+    /// If the bytes are damaged, of other shapes, or if their digest is not the one in the
+    /// description.
     pub(crate) fn load(
         &self,
         bytes: &[u8],
@@ -167,7 +168,7 @@ impl Files {
 mod tests {
     use super::*;
 
-    /// Opens a folder with this description as a baseline.
+    /// Opens a folder with this description file as a baseline.
     fn open(file: &str, text: &str) -> Result<Schema, Error> {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(file), text).unwrap();

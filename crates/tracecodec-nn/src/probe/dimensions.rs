@@ -1,4 +1,4 @@
-//! What each axis of the latent is for.
+//! Effect of each dimension of the latent.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -11,37 +11,38 @@ use super::{Probed, Tally};
 use crate::error::Error;
 use crate::latents::divergence;
 
-/// How far a latent is moved, in standard deviations of the prior.
+/// Lengths of the moves, in standard deviations of the prior.
 const STEPS: [f32; 3] = [0.5, 1.0, 2.0];
 
-/// One dimension of the latent.
+/// Divergence, spread and effect of one dimension of the latent.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Dimension {
-    /// Its number, from 0.
+    /// Number of the dimension, from 0.
     pub dimension: usize,
-    /// Mean divergence of its posterior from the prior, in nats a packet.
+    /// Mean KL divergence of the dimension's posterior from the prior, in nats a packet.
     pub kl_nats: f64,
-    /// Its share of the whole latent's.
+    /// The dimension's share of the KL divergence of the whole latent.
     pub kl_share: f64,
-    /// Standard deviation of its means.
+    /// Standard deviation of the dimension's means.
     pub spread: f64,
-    /// What changes when it moves.
+    /// Effect of moving along the dimension.
     pub moves: Vec<Move>,
 }
 
-/// What changes when one dimension of the mean moves by `step` up, and by `step` down.
+/// Effect of moving one dimension of the mean by `step` up, and by `step` down.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Move {
-    /// In standard deviations of the prior.
+    /// Length of the move, in standard deviations of the prior.
     pub step: f32,
-    /// By quantity of the action schema, and `delta_t`: the share of moves after which it decodes
-    /// to another value than at the mean. Moves of packets in which it is active at the mean count;
-    /// a quantity without any is left out.
+    /// For each quantity of the action schema, and `delta_t`: the share of moves after which it
+    /// decodes to another value than at the mean. Only packets in which the quantity is active at
+    /// the mean count; a quantity that never is, is left out.
     pub changed: BTreeMap<&'static str, f64>,
 }
 
 impl Move {
-    /// What changes at all, and how often: the most often first, by name among equals.
+    /// Quantities that change at all, with their shares: the most frequent first, equal ones by
+    /// name.
     pub fn most(&self) -> Vec<(&'static str, f64)> {
         let changed = self.changed.iter().map(|(&name, &share)| (name, share));
         let mut most: Vec<_> = changed.filter(|(_, share)| *share > 0.0).collect();
@@ -133,7 +134,7 @@ fn moved(probed: &Probed<'_>, still: &[Action], dimension: usize, step: f32) -> 
     }
 }
 
-/// What can change in a packet.
+/// Quantities that can change in a packet.
 #[derive(Clone, Copy)]
 enum Value {
     Quantity(&'static Quantity),

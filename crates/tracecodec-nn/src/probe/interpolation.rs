@@ -1,4 +1,4 @@
-//! What lies between two packets.
+//! What the latents between those of two packets decode to.
 
 use std::collections::BTreeMap;
 
@@ -10,59 +10,61 @@ use tracecodec::action::schema::{FIELD_COUNT, FIELDS, Group};
 use super::{Ordered, Probed, Tally, mean_distance};
 use crate::random::{Purpose, stream};
 
-/// Steps from one end to the other.
+/// Number of steps from one end to the other.
 const STEPS: usize = 8;
 
-/// What the latents (1 - t) mu_a + t mu_b decode to for pairs of packets a, b. The *ends* are what
-/// mu_a and mu_b decode to. Where the codec takes the context from the flow's past, it is that of
-/// the nearer end: b's from t = 1/2 on. Context and time are no fields here.
+/// Decoding of the latents (1 - t) mu_a + t mu_b for pairs of packets a, b. The *ends* are what
+/// mu_a and mu_b decode to. If the codec takes the context from the flow's past, the context is the
+/// one of the nearer end: of b from t = 1/2 on. Context and time do not count as fields here.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Interpolation {
-    /// Pairs of packets.
+    /// Number of pairs of packets.
     pub pairs: usize,
-    /// Mean of |mu_b - mu_a|, in standard deviations of the prior.
+    /// Mean of |mu_b - mu_a|, in standard deviations of the prior; `None` without pairs.
     pub distance: Option<f64>,
-    /// From t = 0 to t = 1.
+    /// The points from t = 0 to t = 1.
     pub points: Vec<Point>,
-    /// How many of the eight steps of t change some field, on average over the pairs whose ends
-    /// differ in one: 1 is a single switch from a to b.
+    /// Number of the eight steps of t that change some field, on average over the pairs whose ends
+    /// differ in a field: 1 is a single switch from a to b.
     pub changes: Option<f64>,
-    /// Where ordered quantities lie for t inside (0, 1), by name.
+    /// For each ordered quantity, by name: its place relative to the ends for t inside (0, 1).
     pub between: BTreeMap<&'static str, Between>,
 }
 
-/// Shares at one t, over all pairs. A field counts where it is active in the decoded packet, and an
-/// end has a value of it where it is active in that end.
+/// Shares at one t, over all pairs. A field counts if it is active in the decoded packet; an end
+/// has a value of the field if it is active in that end.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Point {
-    /// Where on the way.
+    /// Position between the ends.
     pub t: f64,
-    /// Share of fields with the value of one of the ends: no third value.
+    /// Share of fields whose value is that of one of the ends, not a third one.
     pub fields: Option<f64>,
-    /// The same over fields that are active in both ends with one value.
+    /// Share of fields with the value of an end, among the fields that are active in both ends with
+    /// one value.
     pub agreeing_fields: Option<f64>,
-    /// The same over fields that are active in both ends with two values.
+    /// Share of fields with the value of an end, among the fields that are active in both ends with
+    /// two values.
     pub differing_fields: Option<f64>,
     /// Share of packets that equal one of the ends in every field.
     pub packets: Option<f64>,
 }
 
-/// Where an ordered quantity lies, over the pairs whose ends differ in it; it is active in both
-/// ends and in between.
+/// Place of an ordered quantity relative to the ends, over the pairs whose ends differ in it. Only
+/// values of packets count in which it is active, as in both ends.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Between {
-    /// Values that count.
+    /// Number of values that count.
     pub values: u64,
-    /// Share that is the value of one of the ends.
+    /// Share of values that are the one of an end.
     pub at_an_end: Option<f64>,
-    /// Share that lies strictly between them.
+    /// Share of values strictly between the ends.
     pub inside: Option<f64>,
-    /// Share that lies beyond them.
+    /// Share of values outside the ends.
     pub outside: Option<f64>,
 }
 
 impl Probed<'_> {
-    /// Each packet and the next one of its run with the same protocol and direction.
+    /// Pairs of each packet and the next one of its run with the same protocol and direction.
     pub(super) fn neighbours(&self) -> Vec<(usize, usize)> {
         let kind = |i: usize| (self.actions[i].proto, self.actions[i].dir);
         let next = |i: usize, end: usize| (i + 1..end).find(|&j| kind(i) == kind(j));
@@ -73,7 +75,7 @@ impl Probed<'_> {
             .collect()
     }
 
-    /// Each packet and any other.
+    /// Pairs of each packet and a random other one.
     pub(super) fn random_pairs(&self, seed: u64) -> Vec<(usize, usize)> {
         let mut rng = stream(seed, Purpose::Probe, 1);
         let packets = self.actions.len();
@@ -124,7 +126,7 @@ fn latents(probed: &Probed<'_>, pairs: &[(usize, usize)], step: usize) -> Vec<f3
     z
 }
 
-/// What they decode to.
+/// Actions that the latents of all pairs at one step decode to.
 fn decode(probed: &Probed<'_>, pairs: &[(usize, usize)], step: usize) -> Vec<Action> {
     let z = latents(probed, pairs, step);
     let nearer = pairs.iter().map(|&(a, b)| {
@@ -169,7 +171,7 @@ fn point(ways: &[Vec<Action>], carried: &[usize], step: usize) -> Point {
     }
 }
 
-/// Whether two packets have the same fields. Those that are inactive are 0 in both.
+/// Whether two packets have the same fields. Inactive fields are 0 in both.
 fn same(a: &Action, b: &Action, carried: &[usize]) -> bool {
     let (of_a, of_b) = (a.tokens(), b.tokens());
     carried.iter().all(|&i| of_a[i] == of_b[i])
@@ -219,7 +221,7 @@ mod tests {
     use super::*;
     use tracecodec::action::Proto;
 
-    /// One pair's way: windows from end to end.
+    /// The packets of one pair with these windows, from end to end.
     fn way(windows: [u16; STEPS + 1]) -> Vec<Vec<Action>> {
         let packet = |tcp_win| Action {
             tcp_win,
@@ -249,7 +251,8 @@ mod tests {
         let shares = [between.at_an_end, between.inside, between.outside];
         assert_eq!(shares, [1.0, 5.0, 1.0].map(|n| Some(n / 7.0)));
         assert_eq!(changes(&ways, &carried()), Some(3.0));
-        // The window's third digit is that of one end, the fourth is neither's though they agree.
+        // The third digit of the window is the one of an end; the fourth is of neither end, though
+        // both ends agree in it.
         let middle = point(&ways, &carried(), 4);
         assert_eq!(middle.differing_fields, Some(1.0));
         assert!(middle.agreeing_fields < Some(1.0));

@@ -1,6 +1,5 @@
-//! Probes of a codec's latents: whether near latents decode to near packets, which is what
-//! interpolation and any sequence model on latents count on (the paper, section 3.4, "latent
-//! interface").
+//! Probes of a codec's latents: whether near latents decode to near packets, on which interpolation
+//! and every sequence model on latents rely (the paper, section 3.4, "latent interface").
 //!
 //! ```text
 //! noise          mu + s · sigma · noise: how much of the packet stands when the latent is off
@@ -8,9 +7,10 @@
 //! dimensions     mu ± step along one axis: what that axis is for
 //! ```
 //!
-//! Every latent is decoded by itself, with the true context of its packet where the codec takes the
-//! context from the flow's past. Everything is compared as the network reads and writes it: time
-//! steps to the codec's resolution, acknowledgments as it tells them.
+//! Every latent is decoded by itself, with the true context of its packet if the codec takes the
+//! context from the flow's past. Packets are compared in the form that the network reads and
+//! writes: time steps to the codec's resolution, acknowledgments relative to the codec's own
+//! reference.
 
 mod dimensions;
 mod interpolation;
@@ -31,16 +31,17 @@ use crate::codec::{Codec, ContextSource, Past};
 use crate::error::Error;
 use crate::latents::Latents;
 
-/// Packets in a row that are probed: pairs of neighbours are found within.
+/// Length of a run of probed packets, within which pairs of neighbours are found.
 const RUN: usize = 64;
 
-/// Most packets whose dimensions are moved: each of them is decoded six times a dimension.
+/// Largest number of packets whose dimensions are moved: each is decoded six times a dimension.
 const MOVED: usize = 1024;
 
-/// What is probed.
+/// Settings of the probes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProbeConfig {
-    /// Most packets, in runs of 64 that are spread evenly over the trace. Default 4,096.
+    /// Largest number of packets, in runs of 64 that are spread evenly over the trace. Default
+    /// 4,096.
     pub packets: usize,
     /// Seed of the noise and of the random pairs. Default 0.
     pub seed: u64,
@@ -55,21 +56,22 @@ impl Default for ProbeConfig {
     }
 }
 
-/// The local geometry of a codec's latents on one trace.
+/// Local geometry of a codec's latents on one trace.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Probe {
-    /// Packets probed.
+    /// Number of probed packets.
     pub packets: usize,
-    /// Their mean divergence of the posterior from the prior, in nats.
+    /// Mean KL divergence of the posterior from the prior, in nats a packet.
     pub kl_nats: f64,
-    /// Noise, from none to twice the posterior's.
+    /// Effect of noise, from none to twice the posterior's.
     pub noise: Vec<Noise>,
-    /// Pairs of a packet and the next one of its run with the same protocol and direction.
+    /// Interpolation between each packet and the next one of its run with the same protocol and
+    /// direction.
     pub neighbours: Interpolation,
-    /// Pairs of a packet and any other.
+    /// Interpolation between each packet and a random other one.
     pub random_pairs: Interpolation,
-    /// The latent's dimensions, those with most divergence first; measured on at most 1,024
-    /// packets, spread likewise.
+    /// Dimensions of the latent, the ones with most divergence first; measured on at most 1,024
+    /// packets, which are spread evenly, too.
     pub dimensions: Vec<Dimension>,
 }
 
@@ -102,7 +104,7 @@ struct Probed<'a> {
     codec: &'a Codec,
     actions: Vec<Action>,
     latents: Latents,
-    /// Those that follow each other in the trace.
+    /// Ranges of packets that are consecutive in the trace.
     runs: Vec<Range<usize>>,
 }
 
@@ -125,7 +127,7 @@ impl<'a> Probed<'a> {
         probed
     }
 
-    /// Decodes one latent a packet.
+    /// Decodes one latent for each packet.
     fn decode(&self, z: &[f32]) -> Vec<Action> {
         self.codec.decode_in_context(z, &self.actions)
     }
@@ -136,7 +138,7 @@ impl<'a> Probed<'a> {
         &self.latents.mu[packet * dim..(packet + 1) * dim]
     }
 
-    /// Whether the network decodes a quantity, so that there is something to compare.
+    /// Whether the network decodes a quantity, so that its values can be compared.
     fn decodes(&self, quantity: &Quantity) -> bool {
         let config = self.codec.config();
         let given = quantity.group == Group::Context && config.context == ContextSource::Flow;
@@ -151,7 +153,7 @@ impl<'a> Probed<'a> {
     }
 }
 
-/// Runs of packets, spread evenly from the trace's first to its last.
+/// Runs of packets, spread evenly from the trace's first packet to its last.
 fn runs(trace: usize, packets: usize) -> Vec<Range<usize>> {
     if trace <= packets {
         return std::iter::once(0..trace).collect();
@@ -164,12 +166,12 @@ fn runs(trace: usize, packets: usize) -> Vec<Range<usize>> {
         .collect()
 }
 
-/// A quantity with an order: values can lie between two others, and be more or less wrong.
+/// A quantity with an order: a value can lie between two others, and errors have a size.
 struct Ordered {
     name: &'static str,
     active: Active,
     get: fn(&Action) -> i64,
-    /// Whether an error is told in parts of the value.
+    /// Whether an error is stated relative to the value.
     relative: bool,
 }
 
@@ -200,7 +202,7 @@ const ORDERED: [Ordered; 4] = [
     },
 ];
 
-/// Mean Euclidean distance between the rows of two matrices with so many columns; none without
+/// Mean Euclidean distance between the rows of two matrices with `dim` columns; `None` without
 /// rows.
 fn mean_distance(from: &[f32], to: &[f32], dim: usize) -> Option<f64> {
     let distance = |(from, to): (&[f32], &[f32])| -> f64 {
@@ -213,7 +215,7 @@ fn mean_distance(from: &[f32], to: &[f32], dim: usize) -> Option<f64> {
     (!from.is_empty()).then(|| sum / (from.len() / dim) as f64)
 }
 
-/// How often something was so.
+/// Count of cases, and of those in which something held.
 #[derive(Debug, Clone, Copy, Default)]
 struct Tally {
     all: u64,
@@ -226,7 +228,7 @@ impl Tally {
         self.hits += u64::from(hit);
     }
 
-    /// None where nothing was counted.
+    /// Share of cases in which it held; `None` if there were no cases.
     fn share(self) -> Option<f64> {
         (self.all > 0).then(|| self.hits as f64 / self.all as f64)
     }

@@ -1,4 +1,4 @@
-//! How much of a packet stands when its latent is off by so much of the posterior's noise.
+//! How much of a packet survives noise on its latent.
 
 use std::collections::BTreeMap;
 
@@ -9,32 +9,32 @@ use crate::accuracy::Accuracy;
 use crate::random::{Purpose, normals, stream};
 use tracecodec::action::Action;
 
-/// Shares of the posterior's standard deviation.
+/// Scales of the noise, in standard deviations of the posterior.
 const SCALES: [f32; 5] = [0.0, 0.25, 0.5, 1.0, 2.0];
 
-/// What comes back of mu + scale · exp(log_var / 2) · noise, with the same standard normal noise
-/// for every scale.
+/// Fidelity of what mu + scale · exp(log_var / 2) · noise decodes to, with the same standard normal
+/// noise for every scale.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Noise {
-    /// In units of the posterior's standard deviation.
+    /// Scale of the noise, in standard deviations of the posterior.
     pub scale: f32,
-    /// Mean length of the way from mu, in standard deviations of the prior; none without packets.
+    /// Mean distance from mu, in standard deviations of the prior; `None` without packets.
     pub distance: Option<f64>,
-    /// Share of active fields that come back, context aside.
+    /// Share of active fields that are reproduced, context aside.
     pub fields: f64,
-    /// Share of packets of which every discrete field comes back, context aside.
+    /// Share of packets whose discrete fields are all reproduced, context aside.
     pub packets: f64,
-    /// How wrong ordered quantities are, by name.
+    /// Errors of each ordered quantity, by name.
     pub wrong: BTreeMap<&'static str, Wrong>,
 }
 
-/// Errors of one quantity, over the packets in which it is active and whose protocol came back.
+/// Errors of one quantity, over the packets in which it is active and whose protocol is reproduced.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Wrong {
-    /// Share of them in which it is wrong; none where there are none.
+    /// Share of these packets in which the quantity is wrong; `None` without packets.
     pub share: Option<f64>,
-    /// Median error where it is wrong: |x' - x| in the quantity's unit, of `delta_t` |x' - x| /
-    /// max(|x|, 1 ns); none where it never is.
+    /// Median error where the quantity is wrong: |x' - x| in its unit, for `delta_t`
+    /// |x' - x| / max(|x|, 1 ns). `None` if it is never wrong.
     pub median_error: Option<f64>,
 }
 
@@ -86,7 +86,7 @@ fn error(quantity: &Ordered, action: &Action, decoded: &Action) -> f64 {
     }
 }
 
-/// The middle of the values, or the mean of the two in the middle.
+/// Median of the values: the middle one, or the mean of the two in the middle.
 fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let last = values.len().checked_sub(1)?;

@@ -48,7 +48,7 @@ impl Budget {
     }
 }
 
-/// An error if a setting breaks its rule.
+/// Fails if a setting breaks its rule.
 pub(crate) fn rule(
     name: &'static str,
     value: f64,
@@ -65,7 +65,7 @@ pub(crate) fn rule(
     })
 }
 
-/// An error if a setting is not positive.
+/// Fails if a setting is not positive.
 pub(crate) fn positive(name: &'static str, value: f64) -> Result<(), Error> {
     rule(name, value, value > 0.0, "must be positive")
 }

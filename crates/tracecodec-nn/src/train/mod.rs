@@ -4,7 +4,7 @@
 //! its own thread, and the gradients are summed in order and passed to the optimiser: the weights
 //! do not depend on the number of threads. A GPU computes several of these micro-batches as one.
 //!
-//! A [`Task`] owns the network that is trained, the objective and the validation. The loop owns
+//! A `Task` owns the network that is trained, the objective and the validation. The loop owns
 //! weights, order, budget, checkpoints, history and manifest.
 
 mod average;

@@ -36,7 +36,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// An error if a GPU is chosen for a model that computes on the CPU alone.
+    /// Fails if a GPU is chosen for a model that computes on the CPU alone.
     pub(crate) fn check_cpu(&self) -> Result<(), Error> {
         match self.device {
             Device::Cpu => Ok(()),
