@@ -184,7 +184,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// What to try; `None` if no advice helps.
+    /// What to try; `None` if nothing helps.
     pub fn hint(&self) -> Option<Cow<'static, str>> {
         Some(Cow::Borrowed(match self {
             Self::Io { .. } | Self::Config { .. } | Self::Stopped => return None,

@@ -331,8 +331,9 @@ impl Description {
                 ))
             }
             Self::Sequences(manifest) => {
-                let part = manifest.part_of(latents);
-                let part = part.filter(|part| part.rows == rows as u64);
+                let part = manifest
+                    .part_of(latents)
+                    .filter(|part| part.rows == rows as u64);
                 Ok(part.map_or(vec![rows], |part| {
                     part.sequences.iter().map(|s| s.rows as usize).collect()
                 }))

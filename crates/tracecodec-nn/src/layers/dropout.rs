@@ -65,8 +65,12 @@ mod tests {
     fn test_dropout_keeps_the_mean() {
         let ones = Tensor::<2>::ones([200, 500], &Device::flex());
         let dropped = Dropout::on(0.1, stream(0, Purpose::Batch, 0)).forward(ones.clone());
-        let zeros = dropped.clone().equal_scalar(0.0).float().mean();
-        let zeros = zeros.into_scalar::<f32>();
+        let zeros = dropped
+            .clone()
+            .equal_scalar(0.0)
+            .float()
+            .mean()
+            .into_scalar::<f32>();
         assert!((zeros - 0.1).abs() < 0.005, "{zeros}");
         let mean = dropped.mean().into_scalar::<f32>();
         assert!((mean - 1.0).abs() < 0.005, "{mean}");

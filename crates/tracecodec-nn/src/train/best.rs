@@ -75,8 +75,10 @@ impl<V: Validated> Validations<V> {
         self.history.push(validation)?;
         self.validations.push(validation.clone());
         self.since_best += 1;
-        let best = self.best.as_ref();
-        let best = best.map_or(f64::INFINITY, |best| best.validation.loss());
+        let best = self
+            .best
+            .as_ref()
+            .map_or(f64::INFINITY, |best| best.validation.loss());
         Ok(validation.loss() < best)
     }
 

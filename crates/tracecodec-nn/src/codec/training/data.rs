@@ -308,8 +308,7 @@ mod tests {
         let a = file(folder.path().join("a"), &[1, 2, 3, 4]);
         let b = file(folder.path().join("b"), &[9, 3, 1, 7]);
         let (most, last) = a.clone().split_last(1);
-        let data = Data::open(&[b, most], &[last, file(folder.path().join("c"), &[8, 3])]);
-        let data = data.unwrap();
+        let data = Data::open(&[b, most], &[last, file(folder.path().join("c"), &[8, 3])]).unwrap();
         assert_eq!((data.training_packets(), data.validation_packets()), (7, 3));
         let actions = data.training.read(&[2..6, 0..1]).unwrap();
         assert_eq!(
