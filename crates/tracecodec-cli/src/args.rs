@@ -15,6 +15,7 @@ use tracecodec_pipeline::lifting::Lifting;
 use tracecodec_pipeline::realise::{Realise, SaltChoice};
 
 use crate::choice::choice;
+use crate::count::count;
 
 /// How captures are read.
 #[derive(Debug, Clone, Copy, Args)]
@@ -22,7 +23,8 @@ pub(crate) struct ReadArgs {
     /// Keep what comes before damage in a capture, with a warning, instead of failing.
     #[arg(long)]
     pub(crate) lenient: bool,
-    /// Order packets by time first; those of one time keep their order. Keeps the whole capture in memory.
+    /// Order packets by time first; packets of one time keep their order. Keeps the whole capture
+    /// in memory.
     #[arg(long)]
     pub(crate) sort: bool,
 }
@@ -60,20 +62,22 @@ impl CaptureArgs {
 /// Which packets of captures are read.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct SelectionArgs {
-    /// Read only packets that match, in the language of tcpdump: `tcp port 443 and not net 10.0.0.0/8`.
+    /// Read only packets that match, in the language of tcpdump: `tcp port 443 and not net
+    /// 10.0.0.0/8`.
     #[arg(long, value_name = "EXPR")]
     filter: Option<Filter>,
-    /// Read only packets at this time or later: RFC 3339, seconds since 1970, or +SECONDS from the first packet.
+    /// Read only packets at this time or later: RFC 3339, seconds since 1970, or +SECONDS from the
+    /// first packet.
     #[arg(long, value_name = "TIME")]
     from: Option<TimeBound>,
     /// Read only packets before this time.
     #[arg(long, value_name = "TIME")]
     to: Option<TimeBound>,
     /// Read at most N packets of each capture, of those that --filter, --from and --to leave.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count)]
     first: Option<u64>,
     /// Leave out the first N of those packets.
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = count)]
     skip: u64,
 }
 
@@ -152,10 +156,12 @@ impl RealiseArgs {
 /// What is disclosed of the captures that something was made from.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct DisclosureArgs {
-    /// Name no file, digest or date of a capture in what is written; the trace then begins on 2026-01-01.
+    /// Name no file, digest or date of a capture in what is written; the trace then begins on
+    /// 2026-01-01.
     #[arg(long)]
     anonymous: bool,
-    /// Time of the first packet, instead of the capture's: RFC 3339, seconds since 1970, or +SECONDS behind the capture's.
+    /// Time of the first packet, instead of the capture's: RFC 3339, seconds since 1970, or
+    /// +SECONDS behind the capture's.
     #[arg(long, value_name = "TIME")]
     epoch: Option<TimeBound>,
 }
@@ -205,7 +211,8 @@ impl DeviceArg {
 /// How packets are encoded.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct RefineArgs {
-    /// Take the encoder's means as they are. By default a mean that does not decode to its packet is moved until it does.
+    /// Take the encoder's means as they are. By default a mean that does not decode to its packet
+    /// is moved until it does.
     #[arg(long)]
     pub(crate) no_refine: bool,
 }
@@ -213,8 +220,9 @@ pub(crate) struct RefineArgs {
 /// How latents are decoded.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct ConstraintArgs {
-    /// Take packets as they decode, whether their flows are open or not. By default the likeliest packet is taken that agrees with the
-    /// flows that are open; latents that start in the middle of a trace need this option.
+    /// Take packets as they decode, whether their flows are open or not. By default the likeliest
+    /// packet is taken that agrees with the flows that are open; latents that start in the middle
+    /// of a trace need this option.
     #[arg(long)]
     pub(crate) unconstrained: bool,
 }
@@ -222,7 +230,7 @@ pub(crate) struct ConstraintArgs {
 /// A file to write, or `-` for stdout.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct OutputArg {
-    /// File to write; - is stdout. The name tells format and compression.
+    /// File to write; - is stdout. The name decides format and compression.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
 }

@@ -10,9 +10,10 @@ use crate::failure::GOOD;
 
 /// A codec for packet traces: captures to packet actions to latents, and back.
 ///
-/// A capture is lifted to timed packet actions (which flow, which event, how long, how much acknowledged, when). A neural codec maps
-/// each action to a continuous latent and back. A deterministic compiler lowers actions to a legal, state-consistent capture with
-/// synthetic endpoints: no address, port, payload or sequence number of the original survives.
+/// A capture is lifted to timed packet actions (which flow, which event, how long, how much
+/// acknowledged, when). A neural codec maps each action to a continuous latent and back. A
+/// deterministic compiler lowers actions to a legal, state-consistent capture with synthetic
+/// endpoints: no address, port, payload or sequence number of the original survives.
 #[derive(Debug, Parser)]
 #[command(
     name = "tracecodec",
@@ -32,7 +33,7 @@ pub(crate) struct Cli {
     pub(crate) json: bool,
 }
 
-/// The commands, in the order of the data's way. What each does is told with its arguments.
+/// The commands, in the order of the data's way. Each is described with its arguments.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Inspect(commands::inspect::Inspect),

@@ -1,4 +1,4 @@
-//! Exit codes, and how errors are told: what, where, and what to try.
+//! Exit codes, and how errors are printed: what, where, and what to try.
 
 use std::io::{self, ErrorKind};
 use std::process::ExitCode;
@@ -24,7 +24,7 @@ pub(crate) fn report(error: &Error) -> ExitCode {
     FAILURE.into()
 }
 
-/// The chain of causes in one line; a cause that its effect already tells is left out.
+/// The chain of causes in one line; a cause that its effect already names is left out.
 fn message(error: &Error) -> String {
     let mut message = error.to_string();
     for cause in error.chain().skip(1).map(ToString::to_string) {

@@ -18,7 +18,8 @@ pub(crate) struct GeneratorModelArgs {
     /// Folder of a trained generator; without it, the small one that is built in.
     #[arg(long, value_name = "DIR")]
     pub(crate) model: Option<PathBuf>,
-    /// Folder of the codec whose latents the generator samples; without it, the one that is built in.
+    /// Folder of the codec whose latents the generator samples; without it, the one that is built
+    /// in.
     #[arg(long, value_name = "DIR", requires = "model")]
     codec: Option<PathBuf>,
     #[command(flatten)]

@@ -1,4 +1,5 @@
-//! Interruption: work stops at the next packet, so that half-written files are taken back on the way out.
+//! Interruption: work stops at the next packet, so that half-written files are removed on the way
+//! out.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -4,6 +4,7 @@ mod args;
 mod choice;
 mod cli;
 mod commands;
+mod count;
 mod evaluation;
 mod failure;
 mod generator_args;

@@ -6,6 +6,8 @@ use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use tracecodec_pipeline::training::Training;
 
+use crate::count::positive_count;
+
 /// How a training is run, whatever is trained.
 #[derive(Debug, Args)]
 pub(crate) struct TrainingArgs {
@@ -13,9 +15,10 @@ pub(crate) struct TrainingArgs {
     #[arg(short, long, value_name = "DIR")]
     output: PathBuf,
     /// Optimiser steps.
-    #[arg(long, value_name = "N", conflicts_with = "minutes")]
+    #[arg(long, value_name = "N", conflicts_with = "minutes", value_parser = positive_count)]
     steps: Option<u64>,
-    /// Train for so many minutes, preparation and validations included; the result then depends on the machine.
+    /// Train for M minutes, preparation and validations included; the result then depends on the
+    /// machine.
     #[arg(long, value_name = "M")]
     minutes: Option<f64>,
     /// Seed of every random stream [default: 0].
@@ -24,7 +27,7 @@ pub(crate) struct TrainingArgs {
     /// Threads on the CPU; the result does not depend on them.
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     threads: Option<usize>,
-    /// Go on with a training of the same data and settings that was interrupted, to the same weights.
+    /// Continue a training of the same data and settings that was interrupted, to the same weights.
     #[arg(long, conflicts_with = "overwrite")]
     resume: bool,
     /// Replace a model that the folder holds.

@@ -14,14 +14,16 @@ const ARROWS: &map::Arrows = &[
     ("output", &["failure"]),
     ("evaluation", &["output"]),
     ("terminal", &["failure", "interrupt"]),
-    ("args", &["choice"]),
+    ("count", &[]),
+    ("args", &["choice", "count"]),
     ("generator_args", &["choice"]),
-    ("training_args", &[]),
+    ("training_args", &["count"]),
     (
         "commands",
         &[
             "args",
             "choice",
+            "count",
             "evaluation",
             "failure",
             "generator_args",

@@ -1,6 +1,7 @@
-//! The promise, on a subset of the captures that lie in `../shared/data`: the oracle loses nothing, by our own comparison on all
-//! of them, and by `tshark` on some; and TCP events are those of `tshark`, on some. `tracecodec verify --tshark` and
-//! `tracecodec events --analyzer both` prove it on all.
+//! The promise, on a subset of the captures that lie in `../shared/data`: the oracle loses nothing,
+//! by our own comparison on all of them, and by `tshark` on some; and TCP events are those of
+//! `tshark`, on some. `tracecodec verify --tshark` and `tracecodec events --analyzer both` prove it
+//! on all.
 
 #![allow(clippy::unwrap_used, reason = "test code may fail loudly")]
 

@@ -17,8 +17,9 @@ use crate::training_args::{TrainingArgs, stopped_early};
 
 /// Train and run the raw-field baselines.
 ///
-/// Published generators of generic tables, as codecs of header fields: one row a packet, and no packet but the row's own to go by. They are
-/// what the codec is compared with. What they write holds the addresses and ports of the captures that they were trained on.
+/// Published generators of generic tables, as codecs of header fields: one row a packet, each by
+/// itself. The codec is compared with them. What they write holds the addresses and ports of the
+/// captures that they were trained on.
 #[derive(Debug, Args)]
 pub(crate) struct BaselineArgs {
     #[command(subcommand)]
@@ -35,7 +36,8 @@ enum BaselineCommand {
 
 /// Train a baseline on shards.
 ///
-/// It learns from the training split and is chosen by the validation split. The default budget is the paper's, which takes hours.
+/// It learns from the training split and is chosen by the validation split. The default budget is
+/// the paper's, which takes hours.
 #[derive(Debug, Args)]
 struct Train {
     /// Folders that `tracecodec shard` wrote.
@@ -46,10 +48,12 @@ struct Train {
     model: Model,
     #[command(flatten)]
     schema: SchemaArgs,
-    /// Which values the vocabularies of addresses, ports and other codes may have. The bit table has none.
+    /// Which values the vocabularies of addresses, ports and other codes may have. The bit table
+    /// has none.
     #[arg(long, value_parser = choice::<VocabularyRows>(), default_value = VocabularyRows::All.name())]
     vocabulary: VocabularyRows,
-    /// Validations in the course of the training; the weights of the best one are kept [default: 20; of TabSyn-VAE 15].
+    /// Validations in the course of the training; the weights of the best one are kept [default:
+    /// 20; of TabSyn-VAE 15].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     validations: Option<u32>,
     #[command(flatten)]
@@ -62,8 +66,9 @@ struct Train {
 
 /// Take captures through a baseline and back.
 ///
-/// Rows that decode to no packet are left out and counted. From a folder, every capture in it is taken, by itself, to a file of the same name
-/// in a new folder; `tracecodec evaluate` compares the two.
+/// Rows that decode to no packet are left out and counted. From a folder, every capture in it is
+/// taken, by itself, to a file of the same name in a new folder; `tracecodec evaluate` compares the
+/// two.
 #[derive(Debug, Args)]
 struct Reconstruct {
     /// Capture to read, or a folder of captures; - is stdin.
@@ -80,8 +85,8 @@ struct Reconstruct {
 
 /// Compare decoded rows with their originals, before they are packets.
 ///
-/// Tells the share of rows that are no packets and why, and of the others the share of categories and the mean error of numbers, overall and
-/// by column (docs/metrics.md).
+/// Reports the share of rows that are no packets and why, and of the others the share of categories
+/// and the mean error of numbers, overall and by column (docs/metrics.md).
 #[derive(Debug, Args)]
 struct Diagnose {
     /// Captures to read, or folders of captures; - is stdin.

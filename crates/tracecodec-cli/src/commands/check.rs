@@ -13,24 +13,27 @@ use crate::failure::{FINDING, GOOD};
 use crate::output::{print, print_json};
 use crate::terminal::Terminal;
 
-/// Tell what analysers would reject in captures, or wonder at.
+/// Report what analysers would reject in captures, or wonder at.
 ///
-/// Every packet is judged: lengths, checksums where all bytes that they cover were captured, headers and options, flags,
-/// addresses, and time. An error is what an analyser rejects or calls malformed; a note is legal but unusual. With --tools,
-/// other programs judge, too, as far as they are installed: tshark, capinfos, tcpdump, tcpprep (of tcpreplay's suite), zeek,
-/// suricata.
+/// Every packet is judged: lengths, checksums where all bytes that they cover were captured,
+/// headers and options, flags, addresses, and time. An error is what an analyser rejects or calls
+/// malformed; a note is legal but unusual. With --tools, other programs judge, too, as far as they
+/// are installed: tshark, capinfos, tcpdump, tcpprep (of tcpreplay's suite), zeek, suricata.
 ///
-/// Exit codes: 0 no error; 1 an error, a program's complaint, damage in a capture (but for --lenient), or a file within a folder
-/// that is no capture; 2 failure: a file that was named is no capture, or nothing could be judged.
+/// Exit codes: 0 no error; 1 an error, a program's complaint, damage in a capture (but for
+/// --lenient), or a file within a folder that is no capture; 2 failure: a file that was named is no
+/// capture, or nothing could be judged.
 #[derive(Debug, Args)]
 pub(crate) struct Check {
     /// Captures, or folders of captures; - is stdin.
     #[arg(value_name = "CAPTURE", required = true)]
     paths: Vec<PathBuf>,
-    /// Ask tshark, capinfos, tcpdump, tcpprep, zeek and suricata, too, as far as they are installed.
+    /// Ask tshark, capinfos, tcpdump, tcpprep, zeek and suricata, too, as far as they are
+    /// installed.
     #[arg(long)]
     tools: bool,
-    /// Tell of damage in a capture, but do not count it as an error; a file that is no capture stays one.
+    /// Report damage in a capture, but do not count it as an error; a file that is no capture stays
+    /// one.
     #[arg(long)]
     lenient: bool,
     #[command(flatten)]

@@ -13,10 +13,11 @@ use crate::terminal::Terminal;
 
 /// Decode latents to a capture, or to packet actions.
 ///
-/// Reads the tensor `mu` (or `sample`), one row a packet, and the manifest beside the file for the option layouts and the time of the
-/// first packet; without a manifest the trace starts in 1970. Latents that a model of your own made have no manifest: --like names
-/// others whose manifest to take. Rows of `generator sequences` are latents and the packet's time. An output named .parquet gets the
-/// actions; any other name gets a capture.
+/// Reads the tensor `mu` (or `sample`), one row a packet, and the manifest beside the file for the
+/// option layouts and the time of the first packet; without a manifest the trace starts in 1970.
+/// Latents that a model of your own made have no manifest: --like names others whose manifest to
+/// take. Rows of `generator sequences` are latents and the packet's time. An output named .parquet
+/// gets the actions; any other name gets a capture.
 #[derive(Debug, Args)]
 pub(crate) struct Decode {
     /// Latents to read (safetensors).
@@ -25,11 +26,12 @@ pub(crate) struct Decode {
     /// Decode the tensor `sample`, a draw from each posterior, instead of the means.
     #[arg(long)]
     sample: bool,
-    /// Take option layouts, tick and time of the first packet from the manifest of other latents: a file of latents, a manifest, or a
-    /// folder of sequences.
+    /// Take option layouts, tick and time of the first packet from the manifest of other latents: a
+    /// file of latents, a manifest, or a folder of sequences.
     #[arg(long, value_name = "PATH")]
     like: Option<PathBuf>,
-    /// The rows are normalised, every channel by its mean and deviation in sequences.json (beside the file or by --like).
+    /// The rows are normalised, every channel by its mean and deviation in sequences.json (beside
+    /// the file or by --like).
     #[arg(long)]
     normalised: bool,
     #[command(flatten)]
@@ -38,8 +40,9 @@ pub(crate) struct Decode {
     model: ModelArgs,
     #[command(flatten)]
     constraints: ConstraintArgs,
-    /// Acknowledge nothing that the peer has not sent, for latents that a generator sampled: the likeliest number is taken that does not.
-    /// Captures that miss packets do acknowledge what they do not hold.
+    /// Acknowledge nothing that the peer has not sent, for latents that a generator sampled: the
+    /// likeliest number is taken that does not. Captures that miss packets do acknowledge what they
+    /// do not hold.
     #[arg(long, conflicts_with = "unconstrained")]
     strict: bool,
     #[command(flatten)]

@@ -12,11 +12,13 @@ use crate::terminal::Terminal;
 
 /// Encode packets to latents, as safetensors.
 ///
-/// The file holds the tensors `mu` and `log_var`, one row a packet, and with --sample a draw from each posterior; a manifest is
-/// written beside it. Latents are kept in memory until they are written: about 512 bytes a packet.
+/// The file holds the tensors `mu` and `log_var`, one row a packet, and with --sample a draw from
+/// each posterior; a manifest is written beside it. Latents are kept in memory until they are
+/// written: about 512 bytes a packet.
 #[derive(Debug, Args)]
 pub(crate) struct Encode {
-    /// Capture, or actions (.parquet) that were lifted with --profiles-of this codec; - is a capture on stdin.
+    /// Capture, or actions (.parquet) that were lifted with --profiles-of this codec; - is a
+    /// capture on stdin.
     #[arg(value_name = "IN")]
     input: PathBuf,
     /// File to write (safetensors).
@@ -27,7 +29,8 @@ pub(crate) struct Encode {
     /// Write a draw from each posterior too, as the tensor `sample`, with noise from this seed.
     #[arg(long, value_name = "SEED")]
     sample: Option<u64>,
-    /// Tell what the packets cost without a model of the traffic, too: takes about 200 bytes of memory a packet.
+    /// Report what the packets cost without a model of the traffic, too: takes about 200 bytes of
+    /// memory a packet.
     #[arg(long)]
     entropy: bool,
     #[command(flatten)]

@@ -10,15 +10,16 @@ use tracecodec_pipeline::run::evaluate;
 
 use crate::args::CaptureArgs;
 use crate::choice::choice;
+use crate::count::positive_count;
 use crate::evaluation::print_evaluation;
 use crate::terminal::Terminal;
 
 /// Measure how faithful a capture is to its reference.
 ///
 /// Both are read packet by packet; neither actions nor latents are needed, so any tool's output can
-/// be measured. Two folders are compared capture by capture, by their names without what tells
-/// format and compression (a/1.pcap is a/1.pcapng.gz), and the counts are added up; files that are
-/// no captures are left out, with a warning.
+/// be measured. Two folders are compared capture by capture, by their names without the extensions
+/// of format and compression (a/1.pcap is a/1.pcapng.gz), and the counts are added up; files that
+/// are no captures are left out, with a warning.
 ///
 /// docs/metrics.md has every formula. `tracecodec report` draws a page from what --json or --output
 /// write.
@@ -38,7 +39,7 @@ pub(crate) struct Evaluate {
     #[arg(long, value_name = "NAME")]
     dataset: Option<String>,
     /// Packets that were asked for in each decoded capture. Default: as many as the reference has.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = positive_count)]
     requested: Option<u64>,
     /// Write the evaluation as JSON to this file too.
     #[arg(short, long, value_name = "FILE")]

@@ -1,4 +1,5 @@
-//! `events`: the TCP events of captures, by the native analyser, by `tshark`, or by both against each other.
+//! `events`: the TCP events of captures, by the native analyser, by `tshark`, or by both against
+//! each other.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -16,20 +17,23 @@ use crate::failure::{FINDING, GOOD};
 use crate::output::{print, print_json};
 use crate::terminal::Terminal;
 
-/// Tell the TCP events of captures: retransmissions, lost segments and the like.
+/// Report the TCP events of captures: retransmissions, lost segments and the like.
 ///
-/// The rules are those of tshark 4.0 with its default preferences. One line a packet that has events: its place in the file from
-/// 1 (tshark's frame.number), a tab, the events by the names of tshark's fields (tcp.analysis.NAME), sorted and joined by
-/// commas. A fast or spurious retransmission is a retransmission too. Of several captures, each that has lines has a line `==
+/// The rules are those of tshark 4.0 with its default preferences. One line a packet that has
+/// events: its place in the file from 1 (tshark's frame.number), a tab, the events by the names of
+/// tshark's fields (tcp.analysis.NAME), sorted and joined by commas. A fast or spurious
+/// retransmission is a retransmission too. Of several captures, each that has lines has a line `==
 /// FILE` above them.
 ///
-/// A TCP packet whose options the capture cut has no events, as in tshark, though later packets are judged by it; --judge-cut
-/// gives it the events that it would have uncut.
+/// A TCP packet whose options the capture cut has no events, as in tshark, though later packets are
+/// judged by it; --judge-cut gives it the events that it would have uncut.
 ///
-/// With `--analyzer both`, the lines are the packets about which the native analyser and tshark differ, and how the packet was
-/// read: only packets whose outermost transport is TCP are analysed natively.
+/// With `--analyzer both`, the lines are the packets about which the native analyser and tshark
+/// differ, and how the packet was read: only packets whose outermost transport is TCP are analysed
+/// natively.
 ///
-/// Of a selection (--filter and the like), packets are numbered among those that are selected, and analysed as if there were no others.
+/// Of a selection (--filter and the like), packets are numbered among those that are selected, and
+/// analysed as if there were no others.
 ///
 /// Exit codes: 0 good; 1 the analysers differ (--analyzer both); 2 failure.
 #[derive(Debug, Args)]
@@ -40,11 +44,12 @@ pub(crate) struct Events {
     /// Who finds the events.
     #[arg(long, value_parser = choice::<Analyzer>(), default_value = Analyzer::default().name())]
     analyzer: Analyzer,
-    /// Print how many there are of each event instead, in two countings: by field as tshark's filters count, and exclusively,
-    /// one event a packet.
+    /// Print how many there are of each event instead, in two countings: by field as tshark's
+    /// filters count, and exclusively, one event a packet.
     #[arg(long)]
     counts: bool,
-    /// Judge TCP packets whose options the capture cut, too; tshark gets a copy with NOPs in their place.
+    /// Judge TCP packets whose options the capture cut, too; tshark gets a copy with NOPs in their
+    /// place.
     #[arg(long)]
     judge_cut: bool,
     #[command(flatten)]

@@ -8,46 +8,48 @@ use clap::builder::RangedU64ValueParser;
 use tracecodec_pipeline::run::generate::{self, Outcome};
 
 use crate::args::{CaptureArgs, DisclosureArgs, OutputArg, RealiseArgs};
+use crate::count::positive_count;
 use crate::generator_args::GeneratorModelArgs;
 use crate::output::{check_stdout, legalisation_line, print_summary};
 use crate::terminal::Terminal;
 
-/// Generate a trace, or go on with one.
+/// Generate a trace, or continue one.
 ///
-/// Makes any number of packets, from nothing but the model or as the continuation of a capture. The same seed gives the same bytes. Packets are
-/// written as they are made: memory follows the flows that are open.
+/// Makes any number of packets, from nothing but the model or as the continuation of a capture. The
+/// same seed gives the same bytes. Packets are written as they are made: memory follows the flows
+/// that are open.
 #[derive(Debug, Args)]
 #[command(group(clap::ArgGroup::new("length").required(true).multiple(true)))]
 pub(crate) struct Generate {
     #[command(flatten)]
     output: OutputArg,
-    /// Stop after so many packets.
-    #[arg(long, value_name = "N", group = "length", value_parser = RangedU64ValueParser::<u64>::new().range(1..))]
+    /// Stop after N packets.
+    #[arg(long, value_name = "N", group = "length", value_parser = positive_count)]
     packets: Option<u64>,
-    /// Stop after so many seconds of the trace.
+    /// Stop after S seconds of the trace.
     #[arg(long, value_name = "S", group = "length", value_parser = positive)]
     duration: Option<f64>,
     /// Seed of every random draw.
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-    /// Capture to go on with; - is stdin.
+    /// Capture to continue; - is stdin.
     #[arg(long, value_name = "CAPTURE")]
     prefix: Option<PathBuf>,
-    /// Write the capture that is gone on with, too, before its continuation, with synthetic endpoints like it.
+    /// Write the prefix, too, before its continuation, with synthetic endpoints like it.
     #[arg(long, requires = "prefix")]
     with_prefix: bool,
-    /// Label of the training data whose kind of traffic to make. Without it, autoregressive generators find the likeliest label of a prefix, and
-    /// a trace from nothing has none.
+    /// Label of the training data whose kind of traffic to make. Without it, autoregressive
+    /// generators find the likeliest label of a prefix, and a trace from nothing has none.
     #[arg(long, value_name = "NAME")]
     label: Option<String>,
-    /// Packets a second, on average: the times of the model are stretched or shrunk. Without it a trace goes at the rates that the model learned,
-    /// whatever the rate of a prefix.
+    /// Packets a second, on average: the times of the model are stretched or shrunk. Without it a
+    /// trace has the rates that the model learned, whatever the rate of a prefix.
     #[arg(long, value_name = "PPS", value_parser = positive)]
     rate: Option<f64>,
     #[command(flatten)]
     model: GeneratorModelArgs,
-    /// Take packets as they are drawn. By default what contradicts a flow's state is masked: the packet of a flow that is not open, an
-    /// acknowledgment of what was never sent.
+    /// Take packets as they are drawn. By default what contradicts a flow's state is masked: the
+    /// packet of a flow that is not open, an acknowledgment of what was never sent.
     #[arg(long)]
     unconstrained: bool,
     /// Threads; the trace does not depend on them.

@@ -13,7 +13,7 @@ use crate::args::{CaptureArgs, LiftArgs};
 use crate::output::{print, print_json};
 use crate::terminal::Terminal;
 
-/// Tell what a capture holds, and what of it is in scope.
+/// Report what a capture holds, and what of it is in scope.
 #[derive(Debug, Args)]
 pub(crate) struct Inspect {
     /// Capture to read; - is stdin.

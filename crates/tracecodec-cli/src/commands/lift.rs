@@ -12,7 +12,8 @@ use crate::terminal::Terminal;
 
 /// Lift captures to packet actions, as Parquet.
 ///
-/// Several captures are read one after the other as one: flows go on across them. A manifest is written beside the actions.
+/// Several captures are read one after the other as one: flows continue across them. A manifest is
+/// written beside the actions.
 #[derive(Debug, Args)]
 pub(crate) struct Lift {
     /// Captures to read, in order; - is stdin.
@@ -21,8 +22,8 @@ pub(crate) struct Lift {
     /// File to write (Parquet).
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
-    /// Go on from the dictionary of TCP option layouts in this actions file, or of the codec in this folder (or `built-in`). Actions
-    /// that are to be encoded must go on from the codec's.
+    /// Continue the dictionary of TCP option layouts of this actions file, or of the codec in this
+    /// folder (or `built-in`). Actions that are to be encoded must continue the codec's.
     #[arg(long, value_name = "ACTIONS|MODEL")]
     profiles_of: Option<PathBuf>,
     #[command(flatten)]

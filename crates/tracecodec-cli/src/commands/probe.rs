@@ -15,8 +15,9 @@ use crate::terminal::Terminal;
 
 /// Measure whether near latents decode to near packets.
 ///
-/// Encodes packets of a capture and decodes what lies around their latents: with noise, on the way from one packet to another, and
-/// along each dimension. docs/results.md tells how to read the figures; the whole of them is printed with --json.
+/// Encodes packets of a capture and decodes what lies around their latents: with noise, on the way
+/// from one packet to another, and along each dimension. docs/results.md explains the figures;
+/// --json prints all of them.
 #[derive(Debug, Args)]
 pub(crate) struct Probe {
     /// Capture to read; - is stdin.

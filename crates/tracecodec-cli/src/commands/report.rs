@@ -13,7 +13,7 @@ use crate::terminal::Terminal;
 /// offline.
 ///
 /// Evaluations of one dataset stand side by side: its reference once, then each method by its
-/// label, in the order named. The page has light and dark colours, tells the numbers behind each
+/// label, in the order named. The page has light and dark colours, shows the numbers behind each
 /// point of a figure, and saves each figure as SVG. The best number of each column is marked; a
 /// method whose label contains "oracle" is taken for a reference that learns nothing, and is never
 /// marked. Trained codecs get learning curves against the training packets seen, one line a codec.

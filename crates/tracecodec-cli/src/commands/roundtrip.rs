@@ -16,7 +16,8 @@ use crate::terminal::Terminal;
 
 /// Take a capture to actions (or latents) and back, in one step.
 ///
-/// From a folder, every capture in it is taken, by itself, to a file of the same name in a new folder; `tracecodec evaluate` compares the two.
+/// From a folder, every capture in it is taken, by itself, to a file of the same name in a new
+/// folder; `tracecodec evaluate` compares the two.
 #[derive(Debug, Args)]
 pub(crate) struct Roundtrip {
     /// Capture to read, or a folder of captures; - is stdin.
@@ -25,10 +26,12 @@ pub(crate) struct Roundtrip {
     /// Capture to write, or a folder; - is stdout.
     #[arg(value_name = "OUT")]
     output: PathBuf,
-    /// Lift and compile only, with nothing learned in between: the output keeps all that the actions hold.
+    /// Lift and compile only, with nothing learned in between: the output keeps all that the
+    /// actions hold.
     #[arg(long, conflicts_with_all = ["model", "device"])]
     oracle: bool,
-    /// Tell what the packets cost without a model of the traffic, too: takes about 200 bytes of memory a packet.
+    /// Report what the packets cost without a model of the traffic, too: takes about 200 bytes of
+    /// memory a packet.
     #[arg(long, conflicts_with = "oracle")]
     entropy: bool,
     #[command(flatten)]

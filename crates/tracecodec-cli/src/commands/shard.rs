@@ -10,13 +10,15 @@ use tracecodec_pipeline::files::ReadPolicy;
 use tracecodec_pipeline::run::shard;
 
 use crate::args::SelectionArgs;
+use crate::count::positive_count;
 use crate::output::{print, print_json};
 use crate::terminal::Terminal;
 
 /// Cut a capture into session-preserving temporal shards.
 ///
-/// A session lies whole in the shard in which it starts. Shards are sorted by start and split into contiguous ranges for training,
-/// validation and test. Several captures are read one after the other as one.
+/// A session lies whole in the shard in which it starts. Shards are sorted by start and split into
+/// contiguous ranges for training, validation and test. Several captures are read one after the
+/// other as one.
 #[derive(Debug, Args)]
 pub(crate) struct Shard {
     /// Captures to read, in order.
@@ -25,21 +27,23 @@ pub(crate) struct Shard {
     /// Folder to write; it must be new or empty.
     #[arg(short, long, value_name = "DIR")]
     output: PathBuf,
-    /// Open the next shard when this one holds so many packets.
+    /// Open the next shard when this one holds N packets.
     #[arg(
         long,
         value_name = "N",
         default_value_t = shard::Config::default().packets,
+        value_parser = positive_count,
         conflicts_with = "seconds"
     )]
     packets: u64,
-    /// Open the next shard after so many seconds instead.
+    /// Open the next shard after S seconds instead.
     #[arg(long, value_name = "S")]
     seconds: Option<u64>,
     /// Weights of the training, validation and test ranges.
     #[arg(long, value_name = "T,V,T", default_value_t = shard::Config::default().split)]
     split: SplitWeights,
-    /// Name of what the packets are, such as the kind of traffic, for the manifest: models may be told it.
+    /// Name of what the packets are, such as the kind of traffic, for the manifest: models can
+    /// learn it as a label.
     #[arg(long, value_name = "NAME")]
     label: Option<String>,
     /// Replace shards that the folder holds.

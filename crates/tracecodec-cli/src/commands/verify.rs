@@ -33,14 +33,15 @@ const COLUMNS: [(&str, usize); 11] = [
 
 /// Prove that lift and compile lose nothing, on any number of captures.
 ///
-/// Every packet in scope is lifted and compiled, and the result is compared with the packet: time, lengths, flags, window,
-/// options, sequence and acknowledgment numbers relative to the flow's others, flow and direction; then it is lifted again, which must
-/// give the same action. With --tshark, `tshark` must report the same TCP events packet by packet, and no complaint about the
+/// Every packet in scope is lifted and compiled, and the result is compared with the packet: time,
+/// lengths, flags, window, options, sequence and acknowledgment numbers relative to the flow's
+/// others, flow and direction; then it is lifted again, which must give the same action. With
+/// --tshark, `tshark` must report the same TCP events packet by packet, and no complaint about the
 /// output. Exit code 1 if anything was lost.
 ///
-/// Columns: packets that lost something; packets that the compiler had to change; five-tuples that came back after their slot was given
-/// back; TCP packets with events, and those whose events differ; output packets that tshark complains of; captures that could not be
-/// read to their end.
+/// Columns: packets that lost something; packets that the compiler had to change; five-tuples that
+/// came back after their slot was given back; TCP packets with events, and those whose events
+/// differ; output packets that tshark complains of; captures that could not be read to their end.
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
     /// Captures, or folders of captures.

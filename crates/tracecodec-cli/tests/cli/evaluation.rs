@@ -123,7 +123,8 @@ fn test_folders_merge_to_the_same_in_any_parts() {
     insta::assert_snapshot!(told.join("\n"));
 }
 
-/// Two evaluations of the example: of what the Oracle makes, and of the example against itself, in the folder.
+/// Two evaluations of the example: of what the Oracle makes, and of the example against itself, in
+/// the folder.
 fn evaluations(folder: &TempDir) {
     succeed(folder, "roundtrip --oracle example.pcap oracle.pcap");
     succeed(
@@ -205,7 +206,8 @@ fn test_report_of_what_is_no_evaluation() {
     assert!(!folder.path().join("svg").exists());
 }
 
-/// Folders of two trainings that never were, in the folder: `models/long` with twelve validations, `models/a_b&c` with three.
+/// Folders of two trainings that never were, in the folder: `models/long` with twelve validations,
+/// `models/a_b&c` with three.
 fn trainings(folder: &TempDir) {
     for (name, validations) in [("models/long", 12), ("models/a_b&c", 3)] {
         let path = folder.path().join(name);

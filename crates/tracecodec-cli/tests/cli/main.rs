@@ -26,7 +26,8 @@ fn tracecodec() -> Command {
     command
 }
 
-/// Runs the program with these arguments, separated by spaces, in a folder that holds `example.pcap`.
+/// Runs the program with these arguments, separated by spaces, in a folder that holds
+/// `example.pcap`.
 fn run(folder: &TempDir, line: &str) -> Output {
     let example = folder.path().join("example.pcap");
     if !example.exists() {
@@ -424,7 +425,8 @@ fn test_help_tells_tools_exit_codes_and_lines() {
     assert!(!events.contains("[default: 0]"), "{events}");
 }
 
-/// Captures beside the example: one whose first packet has another time to live than its checksum covers, and one cut short.
+/// Captures beside the example: one whose first packet has another time to live than its checksum
+/// covers, and one cut short.
 fn spoil(folder: &TempDir) {
     succeed(folder, "roundtrip --oracle example.pcap bad.pcap");
     let path = folder.path().join("bad.pcap");

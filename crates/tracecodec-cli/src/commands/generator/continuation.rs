@@ -1,4 +1,5 @@
-//! `generator continuation`: how well generators continue real prefixes (the paper, Tables 4 and 12).
+//! `generator continuation`: how well generators continue real prefixes (the paper, Tables 4 and
+//! 12).
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -13,23 +14,26 @@ use crate::generator_args::SolverArgs;
 use crate::output::{print, print_json, printable};
 use crate::terminal::Terminal;
 
-/// Measure how well generators go on from real traffic: the latent-interface test.
+/// Measure how well generators continue real traffic: the latent-interface test.
 ///
-/// Windows of the test shards are cut into a prefix and a suffix. Each contestant is given the prefix, with what came before it, and its packets
-/// are compared with the real suffix, as `tracecodec evaluate` does. An evaluation of each contestant is written to DIR/NAME.json, which
+/// Windows of the test shards are cut into a prefix and a suffix. Each contestant is given the
+/// prefix, with what came before it, and its packets are compared with the real suffix, as
+/// `tracecodec evaluate` does. An evaluation of each contestant is written to DIR/NAME.json, which
 /// `tracecodec report` reads.
 ///
-/// Contestants that generate nothing show what to compare with: repeat (the prefix once more), later (the real suffix of another window), oracle (the
-/// real suffix by way of packet actions), raw-oracle (by way of raw rows), codec (by way of the latents of the built-in codec), or the
-/// folder of a trained codec. The generator that is built in is built-in, another one is
-/// named by its folder; one of the latents of a baseline, or of another codec than the built-in one, by
+/// Contestants that generate nothing show what to compare with: repeat (the prefix once more),
+/// later (the real suffix of another window), oracle (the real suffix by way of packet actions),
+/// raw-oracle (by way of raw rows), codec (by way of the latents of the built-in codec), or the
+/// folder of a trained codec. The generator that is built in is built-in, another one is named by
+/// its folder; one of the latents of a baseline, or of another codec than the built-in one, by
 /// GENERATOR@MODEL.
 #[derive(Debug, Args)]
 pub(crate) struct Continuation {
-    /// Who goes on from the prefixes.
+    /// Who continues the prefixes.
     #[arg(value_name = "CONTESTANT", required = true)]
     contestants: Vec<String>,
-    /// Folder of shards that `tracecodec shard` wrote, of which the test split is taken. May be given several times.
+    /// Folder of shards that `tracecodec shard` wrote, of which the test split is taken. May be
+    /// given several times.
     #[arg(long, value_name = "DIR", required = true)]
     shards: Vec<PathBuf>,
     /// Folder to write the evaluations to.
@@ -44,13 +48,14 @@ pub(crate) struct Continuation {
     /// Packets from the start of a window to that of the next.
     #[arg(long, value_name = "N", default_value_t = Cut::default().stride, value_parser = packets())]
     stride: u64,
-    /// Most cases; of more windows, so many are taken, evenly spread.
+    /// Most cases; if there are more windows, as many as this are taken, evenly spread.
     #[arg(long, value_name = "N", default_value_t = Cut::default().cases, value_parser = packets())]
     cases: u64,
     /// Seed of every random stream of the generators, with the number of the case.
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-    /// Show generators the prefix alone, not what came before it in the shard. Flow matching never reads more than it was trained with.
+    /// Show generators the prefix alone, not what came before it in the shard. Flow matching never
+    /// reads more than it was trained with.
     #[arg(long)]
     prefix_only: bool,
     /// Take packets as they are sampled, whether they agree with the state of their flows or not.

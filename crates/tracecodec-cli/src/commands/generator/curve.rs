@@ -19,8 +19,9 @@ use crate::terminal::Terminal;
 
 /// Measure quality against evaluations of a generator.
 ///
-/// Samples what follows held-out prefixes by every solver, from the same noise. For each it tells the evaluations of the network a suffix, the
-/// time, how far the samples are from those of a solver of many steps (root mean square), and how far their values are from the true ones
+/// Samples what follows held-out prefixes by every solver, from the same noise. For each it reports
+/// the evaluations of the network a suffix, the time, how far the samples are from those of a
+/// solver of many steps (root mean square), and how far their values are from the true ones
 /// (Wasserstein-1 distance, channel by channel); both in standard deviations of the channels.
 #[derive(Debug, Args)]
 pub(crate) struct CurveArgs {
@@ -45,7 +46,7 @@ pub(crate) struct CurveArgs {
     /// Steps of Heun's method that the others are compared with.
     #[arg(long, value_name = "N", default_value_t = CurveConfig::default().reference.steps, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     reference: usize,
-    /// Names the noise.
+    /// Seed of the noise.
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
     /// Threads on the CPU; the samples do not depend on them.

@@ -1,4 +1,5 @@
-//! `generator`: models of traces: their data, their training, and how many evaluations a sample of latents needs.
+//! `generator`: models of traces: their data, their training, and how many evaluations a sample of
+//! latents needs.
 
 mod continuation;
 mod curve;
@@ -10,8 +11,9 @@ use clap::{Args, Subcommand};
 
 /// Train and measure generators.
 ///
-/// A generator goes on where a trace ends, or begins a new one. The autoregressive one learns from captures; flow matching learns from latent
-/// sequences, of the codec or of a baseline, and what it samples decodes as any other latents do.
+/// A generator continues a trace, or begins a new one. The autoregressive one learns from captures;
+/// flow matching learns from latent sequences, of the codec or of a baseline, and what it samples
+/// decodes as any other latents do.
 #[derive(Debug, Args)]
 pub(crate) struct GeneratorArgs {
     #[command(subcommand)]

@@ -12,8 +12,9 @@ use crate::terminal::Terminal;
 
 /// Write latent sequences: one a shard, one row a packet.
 ///
-/// A row of a codec holds the mean of the packet's posterior, as the encoder gives it, and the time since the packet before; one of a baseline
-/// the mean of its latent. Splits and labels are those of the shards. Memory does not grow with the data.
+/// A row of a codec holds the mean of the packet's posterior, as the encoder gives it, and the time
+/// since the packet before; one of a baseline the mean of its latent. Splits and labels are those
+/// of the shards. Memory does not grow with the data.
 #[derive(Debug, Args)]
 pub(crate) struct SequencesArgs {
     /// Folders that `tracecodec shard` wrote.

@@ -16,21 +16,25 @@ use crate::training_args::{TrainingArgs, stopped_early};
 
 /// Train a generator.
 ///
-/// Captures and shards train the autoregressive generator, which goes on with packet actions; a folder of latent sequences trains flow matching,
-/// which goes on with latents. Shards have their split; of a capture the first 80 % are for training and the next 10 % for validation, and
-/// the rest is no more than lifted. The autoregressive generator keeps its data in memory, about 300 bytes a packet.
+/// Captures and shards train the autoregressive generator, which continues packet actions; a folder
+/// of latent sequences trains flow matching, which continues latents. Shards have their split; of a
+/// capture the first 80 % are for training and the next 10 % for validation, and the rest is only
+/// lifted. The autoregressive generator keeps its data in memory, about 300 bytes a packet.
 #[derive(Debug, Args)]
 pub(crate) struct Train {
-    /// Captures and folders that `tracecodec shard` wrote, in any mix; or one folder that `tracecodec generator sequences` wrote.
+    /// Captures and folders that `tracecodec shard` wrote, in any mix; or one folder that
+    /// `tracecodec generator sequences` wrote.
     #[arg(value_name = "DATA", required = true)]
     data: Vec<PathBuf>,
-    /// Label each capture with its name, for `tracecodec generate --label`. Shards have the label that they were cut with.
+    /// Label each capture with its name, for `tracecodec generate --label`. Shards have the label
+    /// that they were cut with.
     #[arg(long)]
     label_by_name: bool,
     /// Settings of flow matching to begin with [default: small].
     #[arg(long, value_parser = choice::<Preset>())]
     preset: Option<Preset>,
-    /// Settings as JSON; they win over the preset, the options here over both. Of flow matching an object with `network` and `train`.
+    /// Settings as JSON; they win over the preset, the options here over both. Of flow matching an
+    /// object with `network` and `train`.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Store weights of the autoregressive generator with half the precision and half the size.

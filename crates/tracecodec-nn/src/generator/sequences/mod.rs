@@ -66,6 +66,9 @@ pub struct Sequence {
     /// Label of the traffic, if the shards have one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
+    /// BLAKE3 digest of the shard, if it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blake3: Option<String>,
 }
 
 /// A folder of latent sequences.

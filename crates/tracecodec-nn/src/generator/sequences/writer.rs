@@ -63,7 +63,15 @@ impl SequencesWriter {
             first: part.rows,
             rows: 0,
             label: label.map(str::to_string),
+            blake3: None,
         });
+    }
+
+    /// States the digest of the shard that the current sequence was made from.
+    pub fn set_source(&mut self, blake3: &str) {
+        if let Some(sequence) = self.part().part.sequences.last_mut() {
+            sequence.blake3 = Some(blake3.to_string());
+        }
     }
 
     /// Appends rows to the current sequence; an incomplete last row is ignored.

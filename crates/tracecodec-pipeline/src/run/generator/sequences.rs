@@ -155,6 +155,7 @@ impl Model {
                 let dictionary = baseline.option_profiles().clone();
                 let capture = CaptureRows::read(&shard.path, read, dictionary, monitor)?;
                 shard.check(&capture.source)?;
+                writer.set_source(&capture.source.blake3);
                 Ok(writer.push(&baseline.latents(&capture.rows)?)?)
             }
         }
@@ -190,6 +191,7 @@ impl CodecModel {
             Ok(())
         })?;
         self.profiles = lifted.profiles;
+        writer.set_source(&lifted.source.blake3);
         let tick = Tick::of(actions.iter().map(|action| action.delta_t));
         let mut encoder = self.codec.encoder(tick);
         for batch in actions.chunks(BATCH) {
