@@ -271,6 +271,32 @@ fn at(path: &Path, cause: io::Error) -> io::Error {
     io::Error::new(cause.kind(), OutputError { path, cause })
 }
 
+/// A folder that was made if it was missing. Dropped, it is removed if it was made and is still
+/// empty: work that writes nothing leaves nothing.
+#[derive(Debug)]
+pub struct MadeFolder(Option<PathBuf>);
+
+impl MadeFolder {
+    /// Makes the folder, and those around it, if it is missing.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        let is_missing = !path.exists();
+        fs::create_dir_all(path)?;
+        Ok(Self(is_missing.then(|| path.to_path_buf())))
+    }
+}
+
+impl Drop for MadeFolder {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            // A folder that holds something stays.
+            let _ = fs::remove_dir(path);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

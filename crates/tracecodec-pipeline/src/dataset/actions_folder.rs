@@ -10,6 +10,7 @@ use tracecodec::action::OptionProfiles;
 use tracecodec::action::float::Tick;
 use tracecodec::artifact::{ActionsReader, ActionsWriter, SourceEntry, document};
 use tracecodec::lift::LiftCounts;
+use tracecodec::output::MadeFolder;
 use tracecodec::shard::Split;
 use tracecodec_nn::CodecConfig;
 use tracecodec_nn::codec::Past;
@@ -79,8 +80,8 @@ impl TrainingData {
 /// The folder of actions files. Dropped, it is removed with all that is in it.
 struct ActionsFolder {
     path: PathBuf,
-    /// The folder around it, if that was made for it.
-    made: Option<PathBuf>,
+    /// The folder around it, dropped after it.
+    _around: MadeFolder,
     /// Shape of the codec.
     codec: CodecConfig,
     /// Files read so far.
@@ -91,15 +92,16 @@ impl ActionsFolder {
     /// Makes an empty folder within `output`, in the place of one that was left behind.
     fn create(output: &Path, codec: &CodecConfig) -> Result<Self, Error> {
         let path = output.join(NAME);
-        let made = (!output.exists()).then(|| output.to_path_buf());
+        let made = |error| Error::io("cannot make the folder", &path, error);
+        let around = MadeFolder::create(output).map_err(made)?;
         match fs::remove_dir_all(&path) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
             _ => fs::create_dir_all(&path),
         }
-        .map_err(|error| Error::io("cannot make the folder", &path, error))?;
+        .map_err(made)?;
         Ok(Self {
             path,
-            made,
+            _around: around,
             codec: codec.clone(),
             sources: Vec::new(),
         })
@@ -186,9 +188,5 @@ impl Drop for ActionsFolder {
     fn drop(&mut self) {
         // Nothing can be done about a folder that cannot be removed; the next training tries again.
         let _ = fs::remove_dir_all(&self.path);
-        if let Some(made) = &self.made {
-            // Only an empty one goes: a training that wrote nothing leaves nothing.
-            let _ = fs::remove_dir(made);
-        }
     }
 }

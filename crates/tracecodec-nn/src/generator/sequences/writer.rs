@@ -5,7 +5,7 @@ use std::io::{BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use tracecodec::artifact::TOOL;
-use tracecodec::output::Output;
+use tracecodec::output::{MadeFolder, Output};
 use tracecodec::shard::Split;
 
 use super::file::{TENSOR_AT, header};
@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::files;
 use crate::generator::representation::{Representation, RunningStatistics};
 
-/// Writes a folder of latent sequences. If it is dropped before it is finished, it leaves no file.
+/// Writes a folder of latent sequences. If it is dropped before it is finished, it leaves nothing.
 #[derive(Debug)]
 pub struct SequencesWriter {
     directory: PathBuf,
@@ -23,6 +23,8 @@ pub struct SequencesWriter {
     parts: BTreeMap<Split, PartWriter>,
     /// Split of the current sequence.
     split: Split,
+    /// Dropped after the files within it.
+    _folder: MadeFolder,
 }
 
 /// Writes the file of a split.
@@ -40,7 +42,7 @@ impl SequencesWriter {
     /// # Errors
     /// If it cannot be written to.
     pub fn create(directory: &Path, channels: usize) -> Result<Self, Error> {
-        std::fs::create_dir_all(directory).map_err(Error::io(directory))?;
+        let folder = MadeFolder::create(directory).map_err(Error::io(directory))?;
         let parts = Split::ALL.map(|split| {
             let part = PartWriter::create(&path(directory, split), channels)?;
             Ok((split, part))
@@ -51,6 +53,7 @@ impl SequencesWriter {
             statistics: RunningStatistics::new(channels),
             parts: parts.into_iter().collect::<Result<_, Error>>()?,
             split: Split::Train,
+            _folder: folder,
         })
     }
 
