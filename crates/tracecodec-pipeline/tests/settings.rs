@@ -8,16 +8,21 @@ use tracecodec_pipeline::{run, settings};
 /// Reads the least settings of a verb, which must come back with every default, and refuses a
 /// setting that the verb does not have.
 fn reads<C: DeserializeOwned + Serialize>(least: Value) {
-    let config: C = settings::read(least.clone()).unwrap();
-    let whole = serde_json::to_value(&config).unwrap();
-    for (key, value) in least.as_object().unwrap() {
+    let config: C = settings::read(least.clone()).expect("the least settings are read");
+    let whole = serde_json::to_value(&config).expect("settings are JSON");
+    for (key, value) in least.as_object().expect("settings are an object") {
         assert_eq!(&whole[key], value, "{key}");
     }
-    let again: C = settings::read(whole.clone()).unwrap();
-    assert_eq!(serde_json::to_value(&again).unwrap(), whole);
+    let again: C = settings::read(whole.clone()).expect("whole settings are read");
+    assert_eq!(
+        serde_json::to_value(&again).expect("settings are JSON"),
+        whole
+    );
     let mut wrong = least;
     wrong["no_such_setting"] = json!(1);
-    let error = settings::read::<C>(wrong).err().unwrap();
+    let error = settings::read::<C>(wrong)
+        .err()
+        .expect("the setting is refused");
     assert!(error.to_string().contains("no_such_setting"), "{error}");
 }
 

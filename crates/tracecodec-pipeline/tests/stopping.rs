@@ -36,7 +36,7 @@ fn capture() -> PathBuf {
 /// folder, which must be empty afterwards.
 fn leaves_nothing<O>(verb: impl Fn(&Path, &mut dyn Monitor) -> Result<O, Error>) {
     for at in [1, 2, 5] {
-        let folder = TempDir::new().unwrap();
+        let folder = TempDir::new().expect("a temporary folder");
         let mut stop = Stop { at, reports: 0 };
         let outcome = verb(&folder.path().join("out"), &mut stop);
         assert!(
@@ -44,7 +44,9 @@ fn leaves_nothing<O>(verb: impl Fn(&Path, &mut dyn Monitor) -> Result<O, Error>)
             "report {at} stops it"
         );
         assert_eq!(stop.reports, at, "no report follows the stop");
-        let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+        let left: Vec<_> = std::fs::read_dir(folder.path())
+            .expect("the folder is there")
+            .collect();
         assert!(left.is_empty(), "report {at} left {left:?}");
     }
 }
@@ -166,7 +168,7 @@ fn shards(folder: &TempDir) -> PathBuf {
         output: shards.clone(),
         ..run::shard::Config::default()
     };
-    run::shard::run(&config, &mut Silent).unwrap();
+    run::shard::run(&config, &mut Silent).expect("the capture is cut");
     shards
 }
 

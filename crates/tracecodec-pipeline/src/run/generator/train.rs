@@ -146,7 +146,7 @@ fn autoregressive(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome,
     let progress = training::progress(monitor, "spans");
     let (_, report) = autoregressive::train(&settings, &data, &session, progress)?;
     training::warn(&report, monitor);
-    let best = Validation::Autoregressive(report.best.clone());
+    let best = Validation::Autoregressive(report.best);
     Ok(config.outcome("autoregressive", "spans", &report, best))
 }
 
@@ -170,7 +170,7 @@ fn flow_matching(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, 
     let progress = training::progress(monitor, "windows");
     let (_, report) = flow_matching::train(&settings, &sequences, &session, progress)?;
     training::warn(&report, monitor);
-    let best = Validation::FlowMatching(report.best.clone());
+    let best = Validation::FlowMatching(report.best);
     Ok(config.outcome("flow-matching", "windows", &report, best))
 }
 
