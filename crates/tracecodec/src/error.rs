@@ -513,8 +513,10 @@ impl TimeBoundError {
 mod tests {
     #[test]
     fn test_no_text_names_a_flag_or_a_command() {
-        let source = include_str!("error.rs").split("#[cfg(test)]").next();
-        let source = source.expect("the tests come last");
+        let source = include_str!("error.rs")
+            .split("#[cfg(test)]")
+            .next()
+            .expect("the tests come last");
         assert!(source.contains("`lenient`"));
         assert!(!source.contains("--") && !source.contains("`tracecodec "));
     }

@@ -181,8 +181,11 @@ impl Tick {
 
     /// The tick of a trace with these steps, in nanoseconds. The first few thousand steps decide.
     pub fn of(steps: impl IntoIterator<Item = i64>) -> Self {
-        let steps = steps.into_iter().take(Self::JUDGED);
-        let mut steps = steps.filter(|step| *step != 0).peekable();
+        let mut steps = steps
+            .into_iter()
+            .take(Self::JUDGED)
+            .filter(|step| *step != 0)
+            .peekable();
         let is_coarse = steps.peek().is_some() && steps.all(|step| step % 1_000 == 0);
         if is_coarse {
             Tick::Microsecond

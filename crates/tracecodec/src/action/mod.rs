@@ -82,7 +82,7 @@ impl ProtocolMix {
     }
 }
 
-/// `ip_family`.
+/// `ip_family`: the version of IP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub enum Family {
     /// IPv4 (RFC 791).

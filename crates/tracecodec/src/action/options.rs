@@ -46,7 +46,7 @@ pub struct OptionIter<'a> {
 }
 
 impl<'a> OptionIter<'a> {
-    /// Starts at the beginning of the area.
+    /// An iterator that starts at the beginning of `area`.
     pub fn new(area: &'a [u8]) -> Self {
         Self { area, at: 0 }
     }

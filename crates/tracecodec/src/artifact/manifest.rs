@@ -62,9 +62,9 @@ pub fn skipped_by_name(skipped: &BTreeMap<SkipReason, u64>) -> BTreeMap<String, 
 /// The manifest of one actions file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LiftManifest {
-    /// [`LiftManifest::FORMAT`].
+    /// Value of [`LiftManifest::FORMAT`].
     pub format: String,
-    /// [`LiftManifest::VERSION`].
+    /// Value of [`LiftManifest::VERSION`].
     pub version: u32,
     /// Name and version of the tool that wrote it.
     pub tool: String,

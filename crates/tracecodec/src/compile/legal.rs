@@ -27,8 +27,7 @@ pub enum Legalisation {
     FlagBits,
     /// An option profile that the dictionary lacks: the packet has no options.
     OptionProfile,
-    /// An IP protocol number that [`Proto::Other`] cannot have: it
-    /// becomes 253.
+    /// An IP protocol number that [`Proto::Other`] cannot have: it becomes 253.
     IpProto,
     /// IPv4 options over 40 bytes, or extension headers whose length is not a multiple of eight.
     IpExtension,

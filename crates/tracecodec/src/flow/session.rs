@@ -64,7 +64,7 @@ impl<T> Default for Sessions<T> {
 }
 
 impl<T: Default> Sessions<T> {
-    /// Without any session yet.
+    /// Sessions of a capture, before its first packet.
     pub fn new() -> Self {
         Self::default()
     }

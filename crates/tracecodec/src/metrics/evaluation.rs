@@ -136,7 +136,7 @@ impl Evaluation {
     /// Reads an evaluation from JSON. Its metrics are measured again, not read.
     ///
     /// # Errors
-    /// If it is not an evaluation of this version, or its counts contradict each other.
+    /// If the text is not an evaluation of this version, or its counts contradict each other.
     pub fn from_json(text: &str) -> Result<Self, Error> {
         let malformed = Error::NotAnEvaluation;
         let Head { format, version } = serde_json::from_str(text).map_err(malformed)?;

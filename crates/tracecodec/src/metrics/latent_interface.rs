@@ -125,7 +125,7 @@ mod tests {
         let case = case(&reference, &decoded, None);
         assert_eq!((case.requested, case.valid, case.all), (4, 3, 4));
         assert_eq!((case.usable, case.coverage), (Some(false), Some(0.75)));
-        // ½ (|½ − ¾| + |½ − 0| + ¼)
+        // The distance is ½ (|½ − ¾| + |½ − 0| + ¼)
         assert_eq!(case.distances.packet_size, Some(0.5));
         assert_eq!(case.distances.iat_ms, None);
     }

@@ -67,8 +67,10 @@ impl TraceSummary {
             starts = starts.saturating_add(moment.starts);
             ends = ends.saturating_add(moment.ends);
         }
-        let labels = self.tcp_labels.iter();
-        let labels = labels.fold(0, |sum: u64, count| sum.saturating_add(*count));
+        let labels = self
+            .tcp_labels
+            .iter()
+            .fold(0, |sum: u64, count| sum.saturating_add(*count));
         let mix = &self.protocols;
         let protocols = [mix.udp, mix.icmp, mix.other];
         let protocols = protocols
@@ -99,12 +101,18 @@ impl TraceSummary {
             ("iat", self.iat.ms.total(), self.interleaving.adjacent),
             ("tcp_labels", labels, self.protocols.tcp),
         ];
-        let skipped = self.skipped.values();
-        let skipped = skipped.fold(0, |sum: u64, count| sum.saturating_add(*count));
-        let transitions = self.transitions.0.iter().flatten();
-        let transitions = transitions.fold(0, |sum: u64, count| sum.saturating_add(*count));
-        let events = [self.tcp_events.fields, self.tcp_events.exclusive];
-        let events = events.map(|counts| counts.named().map(|(_, count)| count).max());
+        let skipped = self
+            .skipped
+            .values()
+            .fold(0, |sum: u64, count| sum.saturating_add(*count));
+        let transitions = self
+            .transitions
+            .0
+            .iter()
+            .flatten()
+            .fold(0, |sum: u64, count| sum.saturating_add(*count));
+        let events = [self.tcp_events.fields, self.tcp_events.exclusive]
+            .map(|counts| counts.named().map(|(_, count)| count).max());
         let at_most = [
             ("captures", self.captures, MOST),
             ("packets", self.packets, MOST),

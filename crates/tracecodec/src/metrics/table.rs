@@ -395,8 +395,11 @@ fn run_mean(summary: &TraceSummary) -> Result<f64, &'static str> {
 }
 
 fn run_quantile(summary: &TraceSummary, q: f64) -> Result<f64, &'static str> {
-    let quantile = summary.interleaving.run_lengths.quantile(q);
-    let quantile = quantile.ok_or("a capture without packets in scope")?;
+    let quantile = summary
+        .interleaving
+        .run_lengths
+        .quantile(q)
+        .ok_or("a capture without packets in scope")?;
     Ok(quantile as f64)
 }
 
@@ -416,8 +419,9 @@ fn dispersion(evaluation: &Evaluation, of: &TraceSummary) -> Result<f64, &'stati
         .map(|timeline| timeline.width_ns())
         .into_iter()
         .max();
-    let dispersion = width.and_then(|width| of.timeline.dispersion(width));
-    let dispersion = dispersion.filter(|_| of.packets > 1);
+    let dispersion = width
+        .and_then(|width| of.timeline.dispersion(width))
+        .filter(|_| of.packets > 1);
     dispersion.ok_or(FEW_PACKETS)
 }
 

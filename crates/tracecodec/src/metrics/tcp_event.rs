@@ -40,8 +40,10 @@ impl TryFrom<BTreeMap<String, u64>> for EventCounts {
     fn try_from(counts: BTreeMap<String, u64>) -> Result<Self, String> {
         let mut events = Self::default();
         for (name, count) in counts {
-            let event = Event::ALL.into_iter().find(|event| event.name() == name);
-            let event = event.ok_or_else(|| format!("no TCP event {name}"))?;
+            let event = Event::ALL
+                .into_iter()
+                .find(|event| event.name() == name)
+                .ok_or_else(|| format!("no TCP event {name}"))?;
             events.0[event as usize] = count;
         }
         Ok(events)

@@ -203,8 +203,12 @@ mod tests {
     fn test_both_byte_orders_and_time_steps() {
         for endian in [Little, Big] {
             for (magic, nanos) in [(MAGIC_MICROS, 7_000), (MAGIC_NANOS, 7)] {
-                let bytes = header(endian, magic, 4, 1).u32(endian, 3).u32(endian, 7);
-                let bytes = bytes.u32(endian, 2).u32(endian, 60).raw(b"ab");
+                let bytes = header(endian, magic, 4, 1)
+                    .u32(endian, 3)
+                    .u32(endian, 7)
+                    .u32(endian, 2)
+                    .u32(endian, 60)
+                    .raw(b"ab");
                 let (packets, error) = read(bytes.0);
                 assert!(error.is_none(), "{error:?}");
                 let expected = packet(3_000_000_000 + nanos, 1, 60, b"ab");
@@ -216,10 +220,14 @@ mod tests {
     #[test]
     fn test_modified_record_header() {
         for endian in [Little, Big] {
-            let bytes = header(endian, MAGIC_MODIFIED, 4, 1);
-            let bytes = bytes.u32(endian, 0).u32(endian, 1);
-            let bytes = bytes.u32(endian, 2).u32(endian, 2);
-            let bytes = bytes.u32(endian, 3).u32(endian, 0x0800).raw(b"ab");
+            let bytes = header(endian, MAGIC_MODIFIED, 4, 1)
+                .u32(endian, 0)
+                .u32(endian, 1)
+                .u32(endian, 2)
+                .u32(endian, 2)
+                .u32(endian, 3)
+                .u32(endian, 0x0800)
+                .raw(b"ab");
             assert_eq!(read(bytes.0).0, [packet(1_000, 1, 2, b"ab")]);
         }
     }
@@ -241,8 +249,9 @@ mod tests {
 
     #[test]
     fn test_time_of_unsigned_seconds_and_long_fractions() {
-        let bytes = header(Little, MAGIC_MICROS, 4, 1);
-        let bytes = bytes.u32(Little, u32::MAX).u32(Little, 1_500_000);
+        let bytes = header(Little, MAGIC_MICROS, 4, 1)
+            .u32(Little, u32::MAX)
+            .u32(Little, 1_500_000);
         let (packets, _) = read(bytes.raw(&[0; 8]).0);
         assert_eq!(packets[0].time.to_string(), "4294967296.500000000");
     }

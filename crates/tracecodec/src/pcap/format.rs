@@ -6,15 +6,15 @@ use std::path::Path;
 /// Format of a capture file: compression, container and time step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Format {
-    /// What holds the packets.
+    /// Container of the packets.
     pub container: Container,
     /// The file's time step.
     pub precision: Precision,
-    /// What the container is wrapped in.
+    /// Compression of the container.
     pub compression: Compression,
 }
 
-/// What holds the packets.
+/// Container of a capture file's packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Container {
     /// Classic pcap: a header, then one record a packet; one link type a file.
@@ -34,7 +34,7 @@ pub enum Precision {
     Nanos,
 }
 
-/// What the container is wrapped in.
+/// Compression of a capture file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Compression {
     /// No compression.

@@ -352,10 +352,12 @@ mod tests {
     }
 
     fn enhanced(endian: Endian, interface: u32, time: u64, data: &[u8]) -> Vec<u8> {
-        let body = Bytes::new().u32(endian, interface);
-        let body = body.u32(endian, (time >> 32) as u32);
-        let body = body.u32(endian, time as u32);
-        let body = body.u32(endian, data.len() as u32).u32(endian, 60);
+        let body = Bytes::new()
+            .u32(endian, interface)
+            .u32(endian, (time >> 32) as u32)
+            .u32(endian, time as u32)
+            .u32(endian, data.len() as u32)
+            .u32(endian, 60);
         block(endian, ENHANCED, &body.raw(data).padded())
     }
 
@@ -382,9 +384,15 @@ mod tests {
 
     #[test]
     fn test_obsolete_packet() {
-        let body = Bytes::new().u16(Little, 0).u16(Little, 7);
-        let body = body.u32(Little, 0).u32(Little, 5);
-        let body = body.u32(Little, 3).u32(Little, 9).raw(b"abc").padded();
+        let body = Bytes::new()
+            .u16(Little, 0)
+            .u16(Little, 7)
+            .u32(Little, 0)
+            .u32(Little, 5)
+            .u32(Little, 3)
+            .u32(Little, 9)
+            .raw(b"abc")
+            .padded();
         let block = block(Little, OBSOLETE, &body);
         let (packets, error) =
             read([section(Little), interface(Little, 1, 0, &[]), block].concat());

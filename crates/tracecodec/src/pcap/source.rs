@@ -134,7 +134,8 @@ impl Source {
         }
     }
 
-    /// Decompressors report bad data as an I/O error that no system call returned.
+    /// The fault for an I/O error. Decompressors report bad data as an I/O error that no system
+    /// call returned.
     fn failure(&self, cause: io::Error) -> CaptureFault {
         match self.compression {
             Compression::None => CaptureFault::Io(cause),

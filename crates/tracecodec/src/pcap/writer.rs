@@ -147,8 +147,8 @@ fn write_pcapng(
     links: &mut Vec<LinkType>,
     packet: &Packet<'_>,
 ) -> Result<(), Error> {
-    let time = u64::try_from(packet.time.0);
-    let time = time.map_err(|_| Error::TimeOutOfRange(packet.time.to_string()))?;
+    let time =
+        u64::try_from(packet.time.0).map_err(|_| Error::TimeOutOfRange(packet.time.to_string()))?;
     let interface = match links.iter().position(|link| *link == packet.link) {
         Some(interface) => interface,
         None => {
@@ -179,8 +179,8 @@ fn record_header(
     precision: Precision,
     packet: &Packet<'_>,
 ) -> Result<[u8; classic::RECORD_HEADER], Error> {
-    let seconds = u32::try_from(packet.time.seconds());
-    let seconds = seconds.map_err(|_| Error::TimeOutOfRange(packet.time.to_string()))?;
+    let seconds = u32::try_from(packet.time.seconds())
+        .map_err(|_| Error::TimeOutOfRange(packet.time.to_string()))?;
     let fraction = match precision {
         Precision::Micros => packet.time.subsec_nanos() / 1_000,
         Precision::Nanos => packet.time.subsec_nanos(),
@@ -250,8 +250,9 @@ impl Sink {
 fn gzip(output: Output) -> GzEncoder<Output> {
     const LEVEL: u32 = 3;
     const UNKNOWN_SYSTEM: u8 = 255;
-    let builder = flate2::GzBuilder::new().mtime(0);
-    let builder = builder.operating_system(UNKNOWN_SYSTEM);
+    let builder = flate2::GzBuilder::new()
+        .mtime(0)
+        .operating_system(UNKNOWN_SYSTEM);
     builder.write(output, flate2::Compression::new(LEVEL))
 }
 

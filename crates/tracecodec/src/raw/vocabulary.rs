@@ -223,8 +223,7 @@ impl TryFrom<BTreeMap<String, Vec<Value>>> for Vocabularies {
     fn try_from(mut columns: BTreeMap<String, Vec<Value>>) -> Result<Self, Error> {
         let mut vocabularies = Self::default();
         for (vocabulary, column) in vocabularies.0.iter_mut().zip(categorical()) {
-            let values = columns.remove(column.name);
-            let values = values.ok_or_else(|| {
+            let values = columns.remove(column.name).ok_or_else(|| {
                 Error::Vocabulary(format!("no vocabulary of column {}", column.name))
             })?;
             let cannot = |value: &&Value| !column.set(&mut RawRow::default(), **value);

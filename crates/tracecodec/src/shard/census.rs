@@ -58,8 +58,10 @@ impl Counter {
         self.add_time(packet.time);
         self.flows.insert(FlowKey::of(&headers).0);
         let session = self.sessions.observe(&headers, packet.time);
-        let span = self.spans.entry(session.id);
-        let span = span.or_insert((packet.time, packet.time));
+        let span = self
+            .spans
+            .entry(session.id)
+            .or_insert((packet.time, packet.time));
         *span = (span.0.min(packet.time), span.1.max(packet.time));
         self.census.packets += 1;
         self.census.bytes += u64::from(headers.ip_len);

@@ -138,8 +138,10 @@ impl Sharder {
         progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
     ) -> Result<Vec<ShardEntry>, Error> {
         let sizes = split_sizes(count, self.config.split);
-        let splits = Split::ALL.into_iter().zip(sizes);
-        let splits = splits.flat_map(|(split, size)| std::iter::repeat_n(split, size));
+        let splits = Split::ALL
+            .into_iter()
+            .zip(sizes)
+            .flat_map(|(split, size)| std::iter::repeat_n(split, size));
         let mut shards = Vec::with_capacity(count);
         for (number, split) in splits.enumerate() {
             let name = spill::file_name(number);

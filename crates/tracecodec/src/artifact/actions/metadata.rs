@@ -102,10 +102,11 @@ impl KeyValues<'_> {
     fn metadata(&self) -> Result<Metadata, ActionsFault> {
         let version = self.value(key::SCHEMA_VERSION, |text| text.parse().ok())?;
         check_version(version.unwrap_or(0))?;
-        let profiles = self.value(key::OPTION_PROFILES, |text| {
-            serde_json::from_str::<Vec<String>>(text).ok()
-        })?;
-        let profiles = profiles.ok_or(ActionsFault::NoMetadata(key::OPTION_PROFILES))?;
+        let profiles = self
+            .value(key::OPTION_PROFILES, |text| {
+                serde_json::from_str::<Vec<String>>(text).ok()
+            })?
+            .ok_or(ActionsFault::NoMetadata(key::OPTION_PROFILES))?;
         let epoch = self.value(key::EPOCH, |text| i64::from_str(text).ok())?;
         Ok(Metadata {
             epoch: epoch.map(Timestamp),

@@ -67,6 +67,7 @@ impl ActionsReader {
     /// Opens an actions file and checks its schema. Columns beyond the schema are ignored. If the
     /// file has lost its metadata, they are taken from the manifest beside it (`x.parquet.json`).
     ///
+    /// # Errors
     /// If the file cannot be opened, is not a Parquet file, or does not hold actions.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         Self::open_like(path, None)
@@ -176,8 +177,8 @@ impl ActionsReader {
     /// Opens the next row group and skips its first `skipped` rows.
     fn open_group(&mut self, skipped: usize) -> Result<(), ActionsFault> {
         let row = self.batch_start;
-        let group = guarded(|| open_group(&self.file, self.next_group, &self.layout.places));
-        let mut group = group.map_err(|error| damaged(row, error))?;
+        let mut group = guarded(|| open_group(&self.file, self.next_group, &self.layout.places))
+            .map_err(|error| damaged(row, error))?;
         group.skip(skipped, row)?;
         self.group = Some(group);
         self.next_group += 1;
