@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tracecodec::action::schema::{FIELD_COUNT, Tokens};
+use tracecodec::action::schema::{FIELD_COUNT, FieldValues};
 use tracecodec::action::{Action, OptionLayout, OptionProfiles};
 use tracecodec::compile::{CompileConfig, Compiler, Link, PayloadPolicy};
 use tracecodec::pcap::Timestamp;
@@ -14,12 +14,12 @@ use tracecodec::wire;
 const HIGH_DIGITS: usize = 2;
 
 fn action(bytes: &[u8]) -> Action {
-    let mut tokens: Tokens = [0; FIELD_COUNT];
-    for (token, &byte) in tokens.iter_mut().zip(bytes).skip(HIGH_DIGITS) {
-        *token = byte.into();
+    let mut values: FieldValues = [0; FIELD_COUNT];
+    for (value, &byte) in values.iter_mut().zip(bytes).skip(HIGH_DIGITS) {
+        *value = byte.into();
     }
     let delta_t = bytes[bytes.len() - 8..].try_into().expect("eight bytes");
-    Action::from_tokens(&tokens, i64::from_be_bytes(delta_t))
+    Action::from_field_values(&values, i64::from_be_bytes(delta_t))
 }
 
 fuzz_target!(|bytes: &[u8]| {

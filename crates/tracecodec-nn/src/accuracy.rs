@@ -67,11 +67,11 @@ impl Accuracy {
     }
 
     fn record(&mut self, original: &Action, decoded: &Action) {
-        let (tokens, back) = (original.tokens(), decoded.tokens());
+        let (values, back) = (original.field_values(), decoded.field_values());
         let mut exact = true;
         for (i, field) in FIELDS.iter().enumerate() {
             if self.carried[i] && field.quantity().active.covers(original.proto) {
-                let correct = tokens[i] == back[i];
+                let correct = values[i] == back[i];
                 self.fields[i].active += 1;
                 self.fields[i].correct += u64::from(correct);
                 exact &= correct || field.quantity().group == Group::Context;

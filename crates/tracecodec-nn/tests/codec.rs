@@ -163,7 +163,7 @@ fn test_any_latent_decodes_to_a_legal_action() {
     for action in codec.decode(&z) {
         assert_eq!(action, action.without_inactive());
         assert_eq!(
-            Action::from_tokens(&action.tokens(), action.delta_t),
+            Action::from_field_values(&action.field_values(), action.delta_t),
             action
         );
     }

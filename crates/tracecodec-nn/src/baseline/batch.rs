@@ -11,7 +11,7 @@ pub(crate) struct Shape {
 
 /// Encoded rows, row-major: what a network reads, and what it decodes.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct Batch {
+pub(crate) struct EncodedRows {
     /// Number of rows.
     pub(crate) rows: usize,
     /// `[rows, numeric columns]`: the numbers on the scale of the encoding.
@@ -24,7 +24,7 @@ pub(crate) struct Batch {
 
 /// Where in a training an objective is computed.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Moment {
+pub(crate) struct StepContext {
     /// Rows of the whole optimiser step, of which a batch may be a part.
     pub(crate) total: usize,
     /// Optimiser steps so far.

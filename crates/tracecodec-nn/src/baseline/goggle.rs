@@ -16,7 +16,7 @@ use burn::tensor::activation::{relu, sigmoid};
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::Rng;
 
-use super::batch::{Batch, Moment, Shape};
+use super::batch::{EncodedRows, Shape, StepContext};
 use crate::layers::{linear, uniform};
 use crate::random::normals;
 use crate::weights::Weights;
@@ -151,18 +151,18 @@ impl Goggle {
     /// own. The latents are drawn.
     pub(crate) fn objective(
         &self,
-        batch: &Batch,
-        moment: &Moment,
+        batch: &EncodedRows,
+        context: &StepContext,
         rng: &mut impl Rng,
     ) -> Tensor<1> {
         let [columns, _] = self.graph.dims();
         let noise = TensorData::new(normals(rng, batch.rows * columns), [batch.rows, columns]);
         let noise = Tensor::from_data(noise, &self.graph.device());
-        self.loss(batch, moment, noise)
+        self.loss(batch, context, noise)
     }
 
     /// The objective with given noise of the latents, `[rows, d]`.
-    fn loss(&self, batch: &Batch, moment: &Moment, noise: Tensor<2>) -> Tensor<1> {
+    fn loss(&self, batch: &EncodedRows, context: &StepContext, noise: Tensor<2>) -> Tensor<1> {
         let numbers = self.numbers(batch);
         let hidden = self.hidden(numbers.clone());
         let (mu, log_var) = (
@@ -170,10 +170,10 @@ impl Goggle {
             self.log_var.forward(hidden),
         );
         let z = mu.clone() + (log_var.clone() * 0.5).exp() * noise;
-        let graph = self.graph(moment.step > DENSE_STEPS);
+        let graph = self.graph(context.step > DENSE_STEPS);
         let error = self.columns(z, &graph) - numbers;
         let divergence = (mu.powi_scalar(2) + log_var.clone().exp() - log_var - 1.0).sum() * 0.5;
-        let share = batch.rows as f64 / moment.total as f64;
+        let share = batch.rows as f64 / context.total as f64;
         error.powi_scalar(2).sum() + divergence * ALPHA + graph.weights.mean() * (BETA * share)
     }
 
@@ -192,24 +192,24 @@ impl Goggle {
     }
 
     /// The means of the latents, `[rows, d]`.
-    pub(crate) fn latent(&self, batch: &Batch) -> Tensor<2> {
+    pub(crate) fn latent(&self, batch: &EncodedRows) -> Tensor<2> {
         self.mu.forward(self.hidden(self.numbers(batch)))
     }
 
     /// The rows that these latents stand for, by the graph with its threshold, as the published code samples.
-    pub(crate) fn decode(&self, z: Tensor<2>) -> Batch {
+    pub(crate) fn decode(&self, z: Tensor<2>) -> EncodedRows {
         let [rows, _] = z.dims();
         let numbers = self.columns(z, &self.graph(true)).into_data();
-        Batch {
+        EncodedRows {
             rows,
             numbers: numbers.try_into_vec().expect("the network computes in f32"),
-            ..Batch::default()
+            ..EncodedRows::default()
         }
     }
 
     /// Squared error at the means of the latents, averaged over columns and summed over rows: by its mean over rows the published code
     /// selects the best model.
-    pub(crate) fn nats(&self, batch: &Batch) -> f64 {
+    pub(crate) fn nats(&self, batch: &EncodedRows) -> f64 {
         let error = self.columns(self.latent(batch), &self.graph(true)) - self.numbers(batch);
         let [_, columns] = error.dims();
         let squares: f32 = error.powi_scalar(2).sum().into_scalar();
@@ -217,12 +217,12 @@ impl Goggle {
     }
 
     /// The rows as their latents keep them.
-    pub(crate) fn reconstruct(&self, batch: &Batch) -> Batch {
+    pub(crate) fn reconstruct(&self, batch: &EncodedRows) -> EncodedRows {
         self.decode(self.latent(batch))
     }
 
     /// `[rows, d]`.
-    fn numbers(&self, batch: &Batch) -> Tensor<2> {
+    fn numbers(&self, batch: &EncodedRows) -> Tensor<2> {
         let [columns, _] = self.graph.dims();
         let numbers = TensorData::new(batch.numbers.clone(), [batch.rows, columns]);
         Tensor::from_data(numbers, &self.graph.device())
@@ -281,15 +281,15 @@ mod tests {
     const COLUMNS: usize = 4;
     const ROWS: usize = 3;
 
-    fn batch(rows: std::ops::Range<usize>) -> Batch {
+    fn batch(rows: std::ops::Range<usize>) -> EncodedRows {
         let number = |row: usize, i: usize| 0.5 * i as f32 - 0.7 * row as f32;
         let cells = rows
             .clone()
             .flat_map(|row| (0..COLUMNS).map(move |i| number(row, i)));
-        Batch {
+        EncodedRows {
             rows: rows.len(),
             numbers: cells.collect(),
-            ..Batch::default()
+            ..EncodedRows::default()
         }
     }
 
@@ -321,12 +321,12 @@ mod tests {
         let network = network(variant, &device);
         let noise = (COLUMNS * rows.start..COLUMNS * rows.end).map(|k| (k % 3) as f32 - 1.0);
         let noise = TensorData::new(noise.collect::<Vec<f32>>(), [rows.len(), COLUMNS]);
-        let moment = Moment {
+        let context = StepContext {
             total: ROWS,
             step,
             beta: 0.0,
         };
-        let loss = network.loss(&batch(rows), &moment, Tensor::from_data(noise, &device));
+        let loss = network.loss(&batch(rows), &context, Tensor::from_data(noise, &device));
         let value = loss.clone().into_scalar::<f32>().into();
         (value, gradients(&network, loss.backward()))
     }
@@ -377,14 +377,14 @@ mod tests {
     #[test]
     fn test_objective_depends_on_the_seed_alone() {
         let network = fresh(Variant::Published, &Device::flex());
-        let moment = Moment {
+        let context = StepContext {
             total: ROWS,
             step: 0,
             beta: 0.0,
         };
         let objective = |seed| {
             let mut rng = stream(seed, Purpose::Batch, 0);
-            let loss = network.objective(&batch(0..ROWS), &moment, &mut rng);
+            let loss = network.objective(&batch(0..ROWS), &context, &mut rng);
             loss.into_scalar::<f32>()
         };
         assert_eq!(objective(1), objective(1));

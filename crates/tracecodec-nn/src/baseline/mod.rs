@@ -1,7 +1,7 @@
 //! The raw-field baselines: published generators of generic tables, as codecs of the raw packet table (the paper, Appendix C).
 //!
 //! ```text
-//! RawRow → table → numbers, codes → encoding → Batch → network → Batch → encoding → table → Decoded
+//! RawRow → table → numbers, codes → encoding → EncodedRows → network → EncodedRows → encoding → table → Decoded
 //! ```
 //!
 //! Each is as published, and trained by the one training loop; see [`Model`]. A model holds the addresses and ports that it was trained
@@ -37,7 +37,7 @@ use crate::model::Placed;
 use crate::parallel::ordered;
 use crate::random::{Purpose, stream};
 use crate::weights::Weights;
-use batch::Batch;
+use batch::EncodedRows;
 use encoding::Encoding;
 use network::Network;
 
@@ -112,7 +112,7 @@ impl Baseline {
     pub fn reconstruct<'a>(&'a self, rows: &'a [RawRow]) -> impl Iterator<Item = Decoded> + 'a {
         let spans = rows.chunks(SPAN * PIECE).enumerate();
         spans.flat_map(|(span, rows)| {
-            let decode = |batch: &Batch| {
+            let decode = |batch: &EncodedRows| {
                 self.encoding
                     .decode(&self.placed.network.reconstruct(batch))
             };
@@ -187,7 +187,7 @@ impl Baseline {
         &self,
         rows: &[RawRow],
         before: usize,
-        work: impl Fn(&Batch) -> T + Sync,
+        work: impl Fn(&EncodedRows) -> T + Sync,
     ) -> Vec<T> {
         let pieces: Vec<&[RawRow]> = rows.chunks(PIECE).collect();
         ordered(

@@ -6,7 +6,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use rand::Rng;
 
-use super::batch::{Batch, Moment, Shape};
+use super::batch::{EncodedRows, Shape, StepContext};
 use super::config::Model;
 use super::goggle::{self, Goggle};
 use super::plateau::reduced;
@@ -67,21 +67,21 @@ impl Network {
     /// What these rows add to the loss of a step.
     pub(super) fn objective(
         &self,
-        batch: &Batch,
-        moment: &Moment,
+        batch: &EncodedRows,
+        context: &StepContext,
         rng: &mut impl Rng,
     ) -> Tensor<1> {
         match self {
-            Self::Tvae(network) => network.objective(batch, moment, rng),
-            Self::TabSyn(network) => network.objective(batch, moment, rng),
-            Self::Goggle(network) => network.objective(batch, moment, rng),
-            Self::Ttvae(network) => network.objective(batch, moment, rng),
+            Self::Tvae(network) => network.objective(batch, context, rng),
+            Self::TabSyn(network) => network.objective(batch, context, rng),
+            Self::Goggle(network) => network.objective(batch, context, rng),
+            Self::Ttvae(network) => network.objective(batch, context, rng),
         }
     }
 
     /// The reconstruction objective by which checkpoints are selected, without noise, summed over the rows: the loss of numbers and
     /// codes of TVAE and TTVAE, the cross-entropy of TabSyn-VAE, the squared error of GOGGLE.
-    pub(super) fn nats(&self, batch: &Batch) -> f64 {
+    pub(super) fn nats(&self, batch: &EncodedRows) -> f64 {
         match self {
             Self::Tvae(network) => network.nats(batch),
             Self::TabSyn(network) => network.nats(batch).ce,
@@ -91,7 +91,7 @@ impl Network {
     }
 
     /// The means of the rows' latents, `[rows, d_latent]`; none where rows do not decode from latents alone.
-    pub(super) fn latent(&self, batch: &Batch) -> Option<Tensor<2>> {
+    pub(super) fn latent(&self, batch: &EncodedRows) -> Option<Tensor<2>> {
         match self {
             Self::Tvae(network) => Some(network.latent(batch)),
             Self::TabSyn(network) => Some(network.latent(batch)),
@@ -109,7 +109,7 @@ impl Network {
     }
 
     /// The rows of latents; none as above.
-    pub(super) fn decode(&self, z: Tensor<2>) -> Option<Batch> {
+    pub(super) fn decode(&self, z: Tensor<2>) -> Option<EncodedRows> {
         match self {
             Self::Tvae(network) => Some(network.decode(z)),
             Self::TabSyn(network) => Some(network.decode(z)),
@@ -118,7 +118,7 @@ impl Network {
     }
 
     /// The rows as the means of their latents keep them.
-    pub(super) fn reconstruct(&self, batch: &Batch) -> Batch {
+    pub(super) fn reconstruct(&self, batch: &EncodedRows) -> EncodedRows {
         match self {
             Self::Tvae(network) => network.reconstruct(batch),
             Self::TabSyn(network) => network.reconstruct(batch),

@@ -7,7 +7,7 @@ use burn::nn::Linear;
 use burn::tensor::{Device, Int, Tensor, TensorData, module};
 use rand::Rng;
 
-use super::batch::{Batch, Shape};
+use super::batch::{EncodedRows, Shape};
 use super::nats::nats;
 use crate::layers::{linear, uniform};
 
@@ -27,7 +27,7 @@ fn groups(shape: &Shape) -> Vec<usize> {
 }
 
 /// `[rows, groups]`: the class of each group.
-fn classes(batch: &Batch) -> Vec<usize> {
+fn classes(batch: &EncodedRows) -> Vec<usize> {
     let rows = batch.rows.max(1);
     let (modes, codes) = (batch.modes.len() / rows, batch.codes.len() / rows);
     let row = |row: usize| {
@@ -47,7 +47,7 @@ struct Slot {
 
 /// `Linear(D, width)` over encoded rows.
 #[derive(Module, Debug)]
-pub(crate) struct Input {
+pub(crate) struct InputLayer {
     /// The bias, then the weights of the numbers, then those of the small groups.
     dense: Param<Tensor<2>>,
     /// The weights of the large groups.
@@ -58,7 +58,7 @@ pub(crate) struct Input {
     large: Vec<Slot>,
 }
 
-impl Input {
+impl InputLayer {
     /// A layer with PyTorch's initial weights, uniform in ±1/√D.
     pub(crate) fn new(shape: &Shape, width: usize, rng: &mut impl Rng, device: &Device) -> Self {
         let groups = groups(shape);
@@ -75,7 +75,7 @@ impl Input {
     }
 
     /// `[rows, width]`.
-    pub(crate) fn forward(&self, batch: &Batch) -> Tensor<2> {
+    pub(crate) fn forward(&self, batch: &EncodedRows) -> Tensor<2> {
         let classes = classes(batch);
         let x = self.dense(batch, &classes);
         match &self.table {
@@ -84,7 +84,7 @@ impl Input {
         }
     }
 
-    fn dense(&self, batch: &Batch, classes: &[usize]) -> Tensor<2> {
+    fn dense(&self, batch: &EncodedRows, classes: &[usize]) -> Tensor<2> {
         let weight = self.dense.val();
         let [columns, _] = weight.dims();
         let rows = batch.rows.max(1);
@@ -141,7 +141,7 @@ struct Numbers {
 
 impl Numbers {
     /// `-log p(α)` up to a constant, summed over numbers and rows.
-    fn nats(&self, x: Tensor<2>, batch: &Batch) -> Tensor<1> {
+    fn nats(&self, x: Tensor<2>, batch: &EncodedRows) -> Tensor<1> {
         let alpha = self.alpha.forward(x).tanh();
         let target = TensorData::new(batch.numbers.clone(), alpha.dims());
         let target = Tensor::from_data(target, &alpha.device());
@@ -153,7 +153,7 @@ impl Numbers {
 
 /// `Linear(width, D)`, and what a row's likelihood is under its columns.
 #[derive(Module, Debug)]
-pub(crate) struct Output {
+pub(crate) struct OutputLayer {
     numbers: Option<Numbers>,
     /// The weights of the groups, side by side.
     weight: Param<Tensor<2>>,
@@ -163,7 +163,7 @@ pub(crate) struct Output {
     groups: Vec<usize>,
 }
 
-impl Output {
+impl OutputLayer {
     /// A layer with PyTorch's initial weights, uniform in ±1/√`width`.
     pub(crate) fn new(shape: &Shape, width: usize, rng: &mut impl Rng, device: &Device) -> Self {
         let numbers = shape.modes.len();
@@ -189,7 +189,7 @@ impl Output {
     }
 
     /// `-log p(row | x)` in nats, up to a constant, summed over the rows.
-    pub(crate) fn nats(&self, x: Tensor<2>, batch: &Batch) -> Tensor<1> {
+    pub(crate) fn nats(&self, x: Tensor<2>, batch: &EncodedRows) -> Tensor<1> {
         let groups = self.cross_entropy(x.clone(), batch);
         match &self.numbers {
             Some(numbers) => groups + numbers.nats(x, batch),
@@ -199,7 +199,7 @@ impl Output {
 
     /// The cross-entropy of the groups, summed. It is computed together with its gradient, in one walk over the logits:
     /// groups are of too unequal sizes to be tensors, and there are too many logits to pass over them time and again.
-    fn cross_entropy(&self, x: Tensor<2>, batch: &Batch) -> Tensor<1> {
+    fn cross_entropy(&self, x: Tensor<2>, batch: &EncodedRows) -> Tensor<1> {
         let logits = self.logits(x.clone());
         let device = logits.device();
         let mut logits = logits.into_data();
@@ -224,15 +224,15 @@ impl Output {
     }
 
     /// The most likely row of each `x`.
-    pub(crate) fn decode(&self, x: Tensor<2>) -> Batch {
+    pub(crate) fn decode(&self, x: Tensor<2>) -> EncodedRows {
         let [rows, _] = x.dims();
         let alpha = |numbers: &Numbers| vector(numbers.alpha.forward(x.clone()).tanh());
         let numbers = self.numbers.as_ref().map_or(Vec::new(), alpha);
         let modes = numbers.len() / rows.max(1);
-        let mut batch = Batch {
+        let mut batch = EncodedRows {
             rows,
             numbers,
-            ..Batch::default()
+            ..EncodedRows::default()
         };
         let classes = self.groups.iter().sum::<usize>().max(1);
         for mut logits in vector(self.logits(x)).chunks_exact(classes) {
@@ -297,7 +297,7 @@ pub(crate) mod tests {
     }
 
     /// The made-up rows of `tests/baselines_tvae_reference.py`.
-    pub(crate) fn rows(shape: &Shape, rows: usize) -> Batch {
+    pub(crate) fn rows(shape: &Shape, rows: usize) -> EncodedRows {
         let each = |column: &dyn Fn(usize, usize, usize) -> u32, sizes: &[usize]| -> Vec<u32> {
             let row = |row| {
                 sizes
@@ -308,7 +308,7 @@ pub(crate) mod tests {
             (0..rows).flat_map(row).collect()
         };
         let number = |row| (0..shape.modes.len()).map(move |i| (row + 2 * i) as f32 + 0.3);
-        Batch {
+        EncodedRows {
             rows,
             numbers: (0..rows).flat_map(number).map(|x| 0.9 * x.sin()).collect(),
             modes: each(&|row, i, size| ((row + i) % size) as u32, &shape.modes),
@@ -357,7 +357,7 @@ pub(crate) mod tests {
     }
 
     /// The encoded rows themselves, `[rows, D]`, column by column as the layer holds its weights.
-    fn encoded(input: &Input, batch: &Batch) -> Vec<f32> {
+    fn encoded(input: &InputLayer, batch: &EncodedRows) -> Vec<f32> {
         let [columns, _] = input.dense.dims();
         let table = input.table.as_ref().map_or(0, |table| table.dims()[0]);
         let classes = classes(batch);
@@ -383,7 +383,7 @@ pub(crate) mod tests {
         let device = Device::flex();
         let mut rng = stream(0, Purpose::Weights, 0);
         for shape in [mixed(), categories()] {
-            let input = Input::new(&shape, 5, &mut rng, &device);
+            let input = InputLayer::new(&shape, 5, &mut rng, &device);
             let batch = rows(&shape, 3);
             let x = encoded(&input, &batch);
             let x = Tensor::<2>::from_data(TensorData::new(x.clone(), [3, x.len() / 3]), &device);
@@ -397,7 +397,7 @@ pub(crate) mod tests {
     #[test]
     fn test_input_starts_as_in_pytorch() {
         let mut rng = stream(0, Purpose::Weights, 0);
-        let weights = Weights::of(&Input::new(&mixed(), 128, &mut rng, &Device::flex()));
+        let weights = Weights::of(&InputLayer::new(&mixed(), 128, &mut rng, &Device::flex()));
         let columns = 2 + 3 + 2 + 70 + 4 + 90 + 3;
         assert_eq!(weights.values.len(), 128 * (columns + 1));
         let bound = 1.0 / (columns as f32).sqrt();
@@ -412,7 +412,7 @@ pub(crate) mod tests {
     fn test_decode_takes_the_largest_of_each_group() {
         let device = Device::flex();
         let shape = mixed();
-        let mut output = Output::new(&shape, 1, &mut stream(0, Purpose::Weights, 0), &device);
+        let mut output = OutputLayer::new(&shape, 1, &mut stream(0, Purpose::Weights, 0), &device);
         let expected = rows(&shape, 1);
         let mut bias = vec![0.0; 172];
         let firsts = [0, 3, 5, 75, 79, 169];

@@ -11,7 +11,7 @@ use burn::tensor::activation::{relu, softmax};
 use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor, TensorData};
 use rand::Rng;
 
-use super::batch::{Batch, Moment, Shape};
+use super::batch::{EncodedRows, Shape, StepContext};
 use crate::layers::{linear, uniform};
 use crate::random::normals;
 
@@ -154,7 +154,7 @@ impl Tokenizer {
     }
 
     /// `[rows, 1 + columns, D_TOKEN]`.
-    fn forward(&self, batch: &Batch) -> Tensor<3> {
+    fn forward(&self, batch: &EncodedRows) -> Tensor<3> {
         let device = self.weight.device();
         let numbers = numbers(batch, &device);
         let [rows, width] = numbers.dims();
@@ -188,7 +188,7 @@ fn offsets(codes: &[usize]) -> Vec<usize> {
 }
 
 /// `[rows, numeric columns]`.
-fn numbers(batch: &Batch, device: &Device) -> Tensor<2> {
+fn numbers(batch: &EncodedRows, device: &Device) -> Tensor<2> {
     let width = batch.numbers.len() / batch.rows.max(1);
     let numbers = TensorData::new(batch.numbers.clone(), [batch.rows, width]);
     Tensor::from_data(numbers, device)
@@ -235,7 +235,7 @@ impl Detokenizer {
     ///
     /// Columns have up to thousands of codes, and half of a step's work is here. So the gradient, p less 1 at the code, is formed by
     /// hand: automatic differentiation of matrices of that width takes three times as long.
-    fn cross_entropy(&self, tokens: Tensor<3>, batch: &Batch) -> Tensor<1> {
+    fn cross_entropy(&self, tokens: Tensor<3>, batch: &EncodedRows) -> Tensor<1> {
         let heads = self.heads.val();
         let (mut nats, mut by_token, mut by_head) = (Vec::new(), Vec::new(), Vec::new());
         for (column, (features, head)) in self.columns(&tokens, &heads).enumerate() {
@@ -344,19 +344,19 @@ impl TabSyn {
     /// These rows' share of the loss of a step: the losses of a step's batches add up to its own. The latents are drawn.
     pub(crate) fn objective(
         &self,
-        batch: &Batch,
-        moment: &Moment,
+        batch: &EncodedRows,
+        context: &StepContext,
         rng: &mut impl Rng,
     ) -> Tensor<1> {
         let columns = self.tokenizer.bias.dims()[0];
         let noise = normals(rng, batch.rows * columns * D_TOKEN);
         let noise = TensorData::new(noise, [batch.rows, columns, D_TOKEN]);
         let noise = Tensor::from_data(noise, &self.tokenizer.bias.device());
-        self.loss(batch, moment, noise)
+        self.loss(batch, context, noise)
     }
 
     /// The objective with given noise of the latents, `[rows, columns, D_TOKEN]`; CLS has none, since the decoder does not read it.
-    fn loss(&self, batch: &Batch, moment: &Moment, noise: Tensor<3>) -> Tensor<1> {
+    fn loss(&self, batch: &EncodedRows, context: &StepContext, noise: Tensor<3>) -> Tensor<1> {
         let tokens = self.tokenizer.forward(batch);
         let mu = self.encoder_mu.forward(tokens.clone());
         let log_var = self.encoder_log_var.forward(tokens);
@@ -366,11 +366,11 @@ impl TabSyn {
         let divergence = (mu.powi_scalar(2) + log_var.clone().exp() - log_var - 1.0).sum() * 0.5;
         let divergence = divergence / (tokens * D_TOKEN) as f64;
         let (mse, ce) = self.nats_of(z, batch);
-        (mse + ce + divergence * moment.beta) / moment.total as f64
+        (mse + ce + divergence * context.beta) / context.total as f64
     }
 
     /// How far off the reconstruction from the means of the latents is.
-    pub(crate) fn nats(&self, batch: &Batch) -> Nats {
+    pub(crate) fn nats(&self, batch: &EncodedRows) -> Nats {
         let (mse, ce) = self.nats_of(self.mu(batch), batch);
         Nats {
             mse: mse.into_scalar::<f32>().into(),
@@ -384,18 +384,18 @@ impl TabSyn {
     }
 
     /// The means of the latents, `[rows, D_TOKEN · columns]`.
-    pub(crate) fn latent(&self, batch: &Batch) -> Tensor<2> {
+    pub(crate) fn latent(&self, batch: &EncodedRows) -> Tensor<2> {
         self.mu(batch).flatten(1, 2)
     }
 
     /// The rows that these latents stand for: numbers as they come, and the most likely codes.
-    pub(crate) fn decode(&self, z: Tensor<2>) -> Batch {
+    pub(crate) fn decode(&self, z: Tensor<2>) -> EncodedRows {
         let [rows, width] = z.dims();
         let tokens = self
             .decoder
             .forward(z.reshape([rows, width / D_TOKEN, D_TOKEN]));
         let numbers = self.detokenizer.numbers(tokens.clone()).into_data();
-        Batch {
+        EncodedRows {
             rows,
             numbers: numbers.try_into_vec().expect("the network computes in f32"),
             modes: Vec::new(),
@@ -404,17 +404,17 @@ impl TabSyn {
     }
 
     /// The rows as their latents keep them.
-    pub(crate) fn reconstruct(&self, batch: &Batch) -> Batch {
+    pub(crate) fn reconstruct(&self, batch: &EncodedRows) -> EncodedRows {
         self.decode(self.latent(batch))
     }
 
     /// `[rows, columns, D_TOKEN]`.
-    fn mu(&self, batch: &Batch) -> Tensor<3> {
+    fn mu(&self, batch: &EncodedRows) -> Tensor<3> {
         without_cls(self.encoder_mu.forward(self.tokenizer.forward(batch)))
     }
 
     /// Squared error and cross-entropy as in [`Negative log-likelihood`].
-    fn nats_of(&self, z: Tensor<3>, batch: &Batch) -> (Tensor<1>, Tensor<1>) {
+    fn nats_of(&self, z: Tensor<3>, batch: &EncodedRows) -> (Tensor<1>, Tensor<1>) {
         let tokens = self.decoder.forward(z);
         let error = self.detokenizer.numbers(tokens.clone()) - numbers(batch, &tokens.device());
         let [_, width] = error.dims();
@@ -445,10 +445,10 @@ mod tests {
         }
     }
 
-    fn batch(rows: std::ops::Range<usize>) -> Batch {
+    fn batch(rows: std::ops::Range<usize>) -> EncodedRows {
         let number = |row: usize, i: usize| 0.5 * i as f32 - 0.7 * row as f32;
         let code = |row: usize, i: usize, size: usize| ((7 * i + 3 * row) % size) as u32;
-        Batch {
+        EncodedRows {
             rows: rows.len(),
             numbers: rows
                 .clone()
@@ -479,12 +479,12 @@ mod tests {
             .clone()
             .flat_map(|row| (0..20).map(move |i| ((20 * row + i) % 3) as f32 - 1.0));
         let noise = TensorData::new(noise.collect::<Vec<f32>>(), [rows.len(), 5, D_TOKEN]);
-        let moment = Moment {
+        let context = StepContext {
             total: ROWS,
             step: 0,
             beta: 0.5,
         };
-        let loss = network.loss(&batch(rows), &moment, Tensor::from_data(noise, &device));
+        let loss = network.loss(&batch(rows), &context, Tensor::from_data(noise, &device));
         let value = loss.clone().into_scalar::<f32>().into();
         (value, gradients(&network, loss.backward()))
     }
@@ -524,14 +524,14 @@ mod tests {
     #[test]
     fn test_objective_depends_on_the_seed_alone() {
         let network = network(&Device::flex());
-        let moment = Moment {
+        let context = StepContext {
             total: ROWS,
             step: 0,
             beta: BETA,
         };
         let objective = |seed| {
             let mut rng = stream(seed, Purpose::Batch, 0);
-            let loss = network.objective(&batch(0..ROWS), &moment, &mut rng);
+            let loss = network.objective(&batch(0..ROWS), &context, &mut rng);
             loss.into_scalar::<f32>()
         };
         assert_eq!(objective(1), objective(1));
@@ -542,7 +542,7 @@ mod tests {
     fn test_nats_are_the_objective_of_the_means() {
         let network = network(&Device::flex());
         let batch = batch(0..ROWS);
-        let moment = Moment {
+        let context = StepContext {
             total: 1,
             step: 0,
             beta: 0.0,
@@ -553,7 +553,7 @@ mod tests {
             .encoder_log_var
             .forward(network.tokenizer.forward(&batch));
         let still = Tensor::zeros(without_cls(log_var).dims(), &Device::flex());
-        let loss = network.loss(&batch, &moment, still).into_scalar::<f32>();
+        let loss = network.loss(&batch, &context, still).into_scalar::<f32>();
         assert!((nats.mse + nats.ce - f64::from(loss)).abs() < 1e-5);
         assert_eq!(z.dims(), [ROWS, 5, D_TOKEN]);
     }
@@ -568,7 +568,7 @@ mod tests {
         let nats = |column: usize, code| {
             let mut codes = decoded.codes.clone();
             codes[column] = code;
-            let told = Batch {
+            let told = EncodedRows {
                 codes,
                 ..batch.clone()
             };

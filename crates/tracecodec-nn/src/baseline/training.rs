@@ -283,12 +283,12 @@ impl Task for BaselineTask<'_> {
             .baseline
             .encoding
             .encode(rows.iter(), profiles, &mut rng);
-        let moment = batch::Moment {
+        let context = batch::StepContext {
             total: at.batch,
             step: at.step,
             beta: self.optimisation.beta(&losses(at)),
         };
-        network.objective(&batch, &moment, &mut rng)
+        network.objective(&batch, &context, &mut rng)
     }
 
     fn update(&self, at: &Position<'_, Validation>) -> Update {

@@ -7,8 +7,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::batch::{Batch, Moment, Shape};
-use super::one_hot::{FACTOR, Input, Output};
+use super::batch::{EncodedRows, Shape, StepContext};
+use super::one_hot::{FACTOR, InputLayer, OutputLayer};
 use super::post_norm::{D_MODEL, DROPPED, DecoderLayer, EncoderLayer, Sequences};
 use crate::layers::{Dropout, Posterior, linear, sample};
 use crate::random::normals;
@@ -33,13 +33,13 @@ pub(crate) enum Variant {
 /// The network.
 #[derive(Module, Debug)]
 pub(crate) struct Ttvae {
-    input: Input,
+    input: InputLayer,
     encoder: Vec<EncoderLayer>,
     mu: Linear,
     log_var: Linear,
     latent: Linear,
     decoder: Vec<DecoderLayer>,
-    output: Output,
+    output: OutputLayer,
     #[module(skip)]
     variant: Variant,
 }
@@ -68,7 +68,7 @@ impl Ttvae {
         let seed = rng.random();
         let alike = || ChaCha8Rng::seed_from_u64(seed);
         Self {
-            input: Input::new(shape, D_MODEL, rng, device),
+            input: InputLayer::new(shape, D_MODEL, rng, device),
             encoder: (0..LAYERS)
                 .map(|_| EncoderLayer::new(&mut alike(), device))
                 .collect(),
@@ -78,7 +78,7 @@ impl Ttvae {
             decoder: (0..LAYERS)
                 .map(|_| DecoderLayer::new(&mut alike(), device))
                 .collect(),
-            output: Output::new(shape, D_MODEL, rng, device),
+            output: OutputLayer::new(shape, D_MODEL, rng, device),
             variant,
         }
     }
@@ -86,8 +86,8 @@ impl Ttvae {
     /// The objective of a step's whole batch: twice the negative log-likelihood at a row, and the latents' divergence from the prior.
     pub(crate) fn objective(
         &self,
-        batch: &Batch,
-        moment: &Moment,
+        batch: &EncodedRows,
+        context: &StepContext,
         rng: &mut impl Rng,
     ) -> Tensor<1> {
         let mut noise = || normals(rng, batch.rows * D_LATENT);
@@ -96,12 +96,12 @@ impl Ttvae {
             divergence: noise(),
             prior: noise(),
         };
-        self.loss(batch, moment.total, noise, Dropout::on(DROPPED, rng))
+        self.loss(batch, context.total, noise, Dropout::on(DROPPED, rng))
     }
 
     fn loss(
         &self,
-        batch: &Batch,
+        batch: &EncodedRows,
         total: usize,
         noise: Noise,
         mut dropout: Dropout<impl Rng>,
@@ -128,7 +128,7 @@ impl Ttvae {
 
     /// The rows as decoded from their own μ, and from what the encoder made of them. As published, they depend on the batch: it
     /// should be as large as in training.
-    pub(crate) fn reconstruct(&self, batch: &Batch) -> Batch {
+    pub(crate) fn reconstruct(&self, batch: &EncodedRows) -> EncodedRows {
         let mut dropout = Dropout::off();
         let (memory, posterior) = self.encode(batch, &mut dropout);
         let features = self.features(posterior.mu, memory, &mut dropout);
@@ -136,7 +136,7 @@ impl Ttvae {
     }
 
     /// The reconstruction part of the objective at μ, summed over the rows.
-    pub(crate) fn nats(&self, batch: &Batch) -> f64 {
+    pub(crate) fn nats(&self, batch: &EncodedRows) -> f64 {
         let mut dropout = Dropout::off();
         let (memory, posterior) = self.encode(batch, &mut dropout);
         let features = self.features(posterior.mu, memory, &mut dropout);
@@ -145,7 +145,11 @@ impl Ttvae {
     }
 
     /// What the decoder attends to, and the latents' posterior.
-    fn encode(&self, batch: &Batch, dropout: &mut Dropout<impl Rng>) -> (Tensor<2>, Posterior) {
+    fn encode(
+        &self,
+        batch: &EncodedRows,
+        dropout: &mut Dropout<impl Rng>,
+    ) -> (Tensor<2>, Posterior) {
         let mut x = self.input.forward(batch);
         for layer in &self.encoder {
             x = layer.forward(x, self.sequences(), dropout);
@@ -251,7 +255,7 @@ mod tests {
     fn test_objective_is_repeatable() {
         let device = Device::flex().autodiff();
         let batch = rows(&mixed(), 4);
-        let moment = Moment {
+        let context = StepContext {
             total: 4,
             step: 0,
             beta: 0.0,
@@ -260,7 +264,7 @@ mod tests {
             let network = network(&mixed(), variant, &device);
             let objective = |seed| {
                 let mut rng = stream(seed, Purpose::Batch, 0);
-                measures(&network, network.objective(&batch, &moment, &mut rng))
+                measures(&network, network.objective(&batch, &context, &mut rng))
             };
             assert_eq!(objective(1), objective(1));
             assert_ne!(objective(1), objective(2));

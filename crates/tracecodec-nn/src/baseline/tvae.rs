@@ -6,8 +6,8 @@ use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::Rng;
 
-use super::batch::{Batch, Moment, Shape};
-use super::one_hot::{FACTOR, Input, Output};
+use super::batch::{EncodedRows, Shape, StepContext};
+use super::one_hot::{FACTOR, InputLayer, OutputLayer};
 use crate::layers::{Posterior, divergence, linear, sample};
 use crate::random::normals;
 
@@ -17,12 +17,12 @@ const WIDTH: usize = 128;
 /// The network.
 #[derive(Module, Debug)]
 pub(crate) struct Tvae {
-    input: Input,
+    input: InputLayer,
     encoder: Linear,
     mu: Linear,
     log_var: Linear,
     decoder: [Linear; 2],
-    output: Output,
+    output: OutputLayer,
 }
 
 impl Tvae {
@@ -35,27 +35,27 @@ impl Tvae {
     /// A network with fresh weights.
     pub(crate) fn new(shape: &Shape, rng: &mut impl Rng, device: &Device) -> Self {
         Self {
-            input: Input::new(shape, WIDTH, rng, device),
+            input: InputLayer::new(shape, WIDTH, rng, device),
             encoder: linear(WIDTH, WIDTH, rng, device),
             mu: linear(WIDTH, WIDTH, rng, device),
             log_var: linear(WIDTH, WIDTH, rng, device),
             decoder: [(); 2].map(|()| linear(WIDTH, WIDTH, rng, device)),
-            output: Output::new(shape, WIDTH, rng, device),
+            output: OutputLayer::new(shape, WIDTH, rng, device),
         }
     }
 
     /// This batch's share of the objective: twice the negative log-likelihood at the rows, and the divergence, a row of the step.
     pub(crate) fn objective(
         &self,
-        batch: &Batch,
-        moment: &Moment,
+        batch: &EncodedRows,
+        context: &StepContext,
         rng: &mut impl Rng,
     ) -> Tensor<1> {
-        self.loss(batch, normals(rng, batch.rows * WIDTH)) / moment.total as f64
+        self.loss(batch, normals(rng, batch.rows * WIDTH)) / context.total as f64
     }
 
     /// The objective summed over the batch's rows.
-    fn loss(&self, batch: &Batch, noise: Vec<f32>) -> Tensor<1> {
+    fn loss(&self, batch: &EncodedRows, noise: Vec<f32>) -> Tensor<1> {
         let posterior = self.posterior(batch);
         let noise = TensorData::new(noise, posterior.mu.dims());
         let z = sample(&posterior, Tensor::from_data(noise, &posterior.mu.device()));
@@ -63,28 +63,28 @@ impl Tvae {
     }
 
     /// `[rows, 128]`: μ.
-    pub(crate) fn latent(&self, batch: &Batch) -> Tensor<2> {
+    pub(crate) fn latent(&self, batch: &EncodedRows) -> Tensor<2> {
         self.mu.forward(self.hidden(batch))
     }
 
     /// The most likely row of each latent.
-    pub(crate) fn decode(&self, z: Tensor<2>) -> Batch {
+    pub(crate) fn decode(&self, z: Tensor<2>) -> EncodedRows {
         self.output.decode(self.features(z))
     }
 
     /// The rows as decoded from their own μ.
-    pub(crate) fn reconstruct(&self, batch: &Batch) -> Batch {
+    pub(crate) fn reconstruct(&self, batch: &EncodedRows) -> EncodedRows {
         self.decode(self.latent(batch))
     }
 
     /// The reconstruction part of the objective at μ, summed over the rows.
-    pub(crate) fn nats(&self, batch: &Batch) -> f64 {
+    pub(crate) fn nats(&self, batch: &EncodedRows) -> f64 {
         let features = self.features(self.latent(batch));
         let nats = self.output.nats(features, batch) * FACTOR;
         nats.into_scalar::<f32>().into()
     }
 
-    fn posterior(&self, batch: &Batch) -> Posterior {
+    fn posterior(&self, batch: &EncodedRows) -> Posterior {
         let hidden = self.hidden(batch);
         Posterior {
             mu: self.mu.forward(hidden.clone()),
@@ -92,7 +92,7 @@ impl Tvae {
         }
     }
 
-    fn hidden(&self, batch: &Batch) -> Tensor<2> {
+    fn hidden(&self, batch: &EncodedRows) -> Tensor<2> {
         relu(self.encoder.forward(relu(self.input.forward(batch))))
     }
 
@@ -134,7 +134,7 @@ mod tests {
         let device = Device::flex().autodiff();
         let network = with_weights(network(&mixed(), &device), Tvae::SIGMA, &device);
         let (whole, draws) = (rows(&mixed(), 4), noise(4, WIDTH, 0));
-        let part = |from: usize, to: usize| Batch {
+        let part = |from: usize, to: usize| EncodedRows {
             rows: to - from,
             numbers: whole.numbers[2 * from..2 * to].to_vec(),
             modes: whole.modes[2 * from..2 * to].to_vec(),
@@ -153,13 +153,13 @@ mod tests {
         let network = network(&mixed(), &device);
         let batch = rows(&mixed(), 4);
         let objective = |total, seed| {
-            let moment = Moment {
+            let context = StepContext {
                 total,
                 step: 0,
                 beta: 0.0,
             };
             let mut rng = stream(seed, Purpose::Batch, 0);
-            measures(&network, network.objective(&batch, &moment, &mut rng))
+            measures(&network, network.objective(&batch, &context, &mut rng))
         };
         assert_eq!(objective(4, 1), objective(4, 1));
         assert_ne!(objective(4, 1), objective(4, 2));

@@ -141,7 +141,7 @@ pub(crate) mod tests {
     /// A random legal action, in which small values are as likely as large ones.
     pub(crate) fn action(seed: u64) -> Action {
         let mut rng = stream(seed, Purpose::Order, 99);
-        let tokens = std::array::from_fn(|field| {
+        let fields = std::array::from_fn(|field| {
             let size = FIELDS[field].size();
             match rng.random_range(0..3) {
                 0 => rng.random_range(0..size),
@@ -149,7 +149,7 @@ pub(crate) mod tests {
             }
         });
         let delta_t = rng.random_range(-9..99) << rng.random_range(0..20);
-        Action::from_tokens(&tokens, delta_t)
+        Action::from_field_values(&fields, delta_t)
     }
 
     #[test]

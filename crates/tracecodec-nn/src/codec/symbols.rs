@@ -8,7 +8,7 @@
 
 use rand::{Rng, RngExt};
 use tracecodec::action::float::TimeCode;
-use tracecodec::action::schema::{Active, FIELDS, Group, Quantity, Tokens};
+use tracecodec::action::schema::{Active, FIELDS, FieldValues, Group, Quantity};
 use tracecodec::action::{Action, Proto};
 
 use super::{CodecConfig, ContextSource, TokenLayout};
@@ -141,11 +141,11 @@ impl Symbols {
 
     /// Appends the symbols of an action.
     pub(crate) fn encode_into(&self, action: &Action, into: &mut Vec<u8>) {
-        let tokens = action.tokens();
+        let fields = action.field_values();
         let time = TimeCode::encode(action.delta_t, self.time_digits);
         into.extend(self.symbols.iter().map(|symbol| match symbol.source {
-            Source::Field(field) => tokens[field] as u8,
-            Source::Nibble(field, shift) => (tokens[field] >> shift & 0xf) as u8,
+            Source::Field(field) => fields[field] as u8,
+            Source::Nibble(field, shift) => (fields[field] >> shift & 0xf) as u8,
             Source::Sign => time.sign().rem_euclid(3) as u8,
             Source::Exponent(shift) => time.binary_exponent() >> shift & 0xf,
             Source::Mantissa(digit) => {
@@ -156,19 +156,19 @@ impl Symbols {
 
     /// The action that these symbols spell.
     pub(crate) fn action(&self, values: &[u8]) -> Action {
-        let mut tokens: Tokens = [0; FIELDS.len()];
+        let mut fields: FieldValues = [0; FIELDS.len()];
         let (mut sign, mut exponent, mut mantissa) = (0, 0, 0);
         for (symbol, &value) in self.symbols.iter().zip(values) {
             match symbol.source {
-                Source::Field(field) => tokens[field] = value.into(),
-                Source::Nibble(field, shift) => tokens[field] |= u16::from(value) << shift,
+                Source::Field(field) => fields[field] = value.into(),
+                Source::Nibble(field, shift) => fields[field] |= u16::from(value) << shift,
                 Source::Sign => sign = [0, 1, -1][usize::from(value.min(2))],
                 Source::Exponent(shift) => exponent |= value << shift,
                 Source::Mantissa(_) => mantissa = mantissa << 4 | u32::from(value),
             }
         }
         let time = TimeCode::of(sign, exponent, mantissa);
-        Action::from_tokens(&tokens, time.decode(self.time_digits))
+        Action::from_field_values(&fields, time.decode(self.time_digits))
     }
 
     /// Writes the context symbols of an action into a row, if context is not predicted

@@ -70,12 +70,12 @@ pub fn read_points(path: &Path, points: Points) -> Result<(usize, Vec<f32>), Err
 /// The error of a file that is not in the safetensors format.
 fn not_latents(path: &Path, bytes: &[u8], error: SafeTensorError) -> Error {
     match pcap::file_kind(&bytes[..bytes.len().min(HEAD)]) {
-        Some(kind) => Error::latents(
+        Some(kind) if kind != pcap::SAFETENSORS => Error::latents(
             path,
             format!("no latents: this is {kind}"),
             "a safetensors file is needed, with a matrix mu that has a row for each packet",
         ),
-        None => Error::format(path, error),
+        _ => Error::format(path, error),
     }
 }
 

@@ -142,7 +142,7 @@ fn point(ways: &[Vec<Action>], carried: &[usize], step: usize) -> Point {
     let [mut fields, mut agreeing, mut differing, mut packets] = [Tally::default(); 4];
     let ends = ways[0].iter().zip(&ways[STEPS]);
     for ((a, b), at) in ends.zip(&ways[step]) {
-        let [of_a, of_b, here] = [a, b, at].map(Action::tokens);
+        let [of_a, of_b, here] = [a, b, at].map(Action::field_values);
         for &i in carried {
             let active = FIELDS[i].quantity().active;
             if !active.covers(at.proto) {
@@ -173,7 +173,7 @@ fn point(ways: &[Vec<Action>], carried: &[usize], step: usize) -> Point {
 
 /// Whether two packets have the same fields. Inactive fields are 0 in both.
 fn same(a: &Action, b: &Action, carried: &[usize]) -> bool {
-    let (of_a, of_b) = (a.tokens(), b.tokens());
+    let (of_a, of_b) = (a.field_values(), b.field_values());
     carried.iter().all(|&i| of_a[i] == of_b[i])
 }
 

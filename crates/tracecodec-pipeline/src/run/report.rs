@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use tracecodec::output::Output;
+use tracecodec::output::{FileKind, Output};
 
 use crate::error::Error;
 use crate::files::{claim, document, evaluation};
@@ -115,6 +115,7 @@ impl Config {
                 "name evaluations, or codecs as `training`",
             ));
         }
+        claim::named_as(&self.output, FileKind::Page)?;
         let outputs: Vec<_> = self.outputs().collect();
         for (index, output) in outputs.iter().enumerate() {
             claim::distinct(&self.inputs, output)?;

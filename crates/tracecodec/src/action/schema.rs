@@ -260,32 +260,32 @@ impl Field {
     }
 }
 
-/// The discrete fields of one action, in the order of [`FIELDS`]. An inactive field is 0.
-pub type Tokens = [u16; FIELD_COUNT];
+/// Values of the discrete fields of one action, in the order of [`FIELDS`]; 0 if inactive.
+pub type FieldValues = [u16; FIELD_COUNT];
 
 impl Action {
-    /// The discrete fields of the action, for the model. The time is not one of them.
-    pub fn tokens(&self) -> Tokens {
-        let mut tokens = [0; FIELD_COUNT];
+    /// Values of the discrete fields, which models read. The time is not among them.
+    pub fn field_values(&self) -> FieldValues {
+        let mut values = [0; FIELD_COUNT];
         let mut at = 0;
         for quantity in QUANTITIES {
             let value = (quantity.get)(self);
             match quantity.vocabulary {
-                Classes(_) => tokens[at] = value as u16,
+                Classes(_) => values[at] = value as u16,
                 Digits(n) => {
                     for digit in 0..n {
-                        tokens[at + digit as usize] = (value >> (4 * (n - 1 - digit)) & 0xf) as u16;
+                        values[at + digit as usize] = (value >> (4 * (n - 1 - digit)) & 0xf) as u16;
                     }
                 }
             }
             at += quantity.vocabulary.fields();
         }
-        tokens
+        values
     }
 
-    /// The action of these fields and this time. Inactive fields are read as 0, whatever the tokens
-    /// hold. A value beyond its vocabulary saturates.
-    pub fn from_tokens(tokens: &Tokens, delta_t: i64) -> Self {
+    /// The action of these fields and this time. Inactive fields become 0, and values beyond a
+    /// vocabulary saturate.
+    pub fn from_field_values(values: &FieldValues, delta_t: i64) -> Self {
         let mut action = Action {
             delta_t,
             ..Action::default()
@@ -296,9 +296,9 @@ impl Action {
             // `proto` precedes every quantity whose activity depends on it.
             if quantity.active.covers(action.proto) {
                 let top = quantity.vocabulary.size() - 1;
-                let value = tokens[at..at + n]
+                let value = values[at..at + n]
                     .iter()
-                    .fold(0u32, |value, &token| value << 4 | u32::from(token.min(top)));
+                    .fold(0u32, |value, &digit| value << 4 | u32::from(digit.min(top)));
                 (quantity.set)(&mut action, value.min(quantity.vocabulary.max()));
             }
             at += n;
@@ -339,7 +339,7 @@ mod tests {
             .iter()
             .position(|f| f.name() == "tcp_win_d0")
             .unwrap();
-        assert_eq!(action.tokens()[at..at + 4], [1, 2, 3, 4]);
+        assert_eq!(action.field_values()[at..at + 4], [1, 2, 3, 4]);
     }
 
     #[test]
@@ -357,26 +357,26 @@ mod tests {
                 };
                 (quantity.set)(&mut action, value);
                 assert_eq!((quantity.get)(&action), value, "{}", quantity.name);
-                let back = Action::from_tokens(&action.tokens(), 0);
+                let back = Action::from_field_values(&action.field_values(), 0);
                 assert_eq!((QUANTITIES[i].get)(&back), value, "{}", quantity.name);
             }
         }
     }
 
     #[test]
-    fn test_inactive_tokens_are_ignored() {
-        let mut tokens = [0; FIELD_COUNT];
-        for (token, field) in tokens.iter_mut().zip(FIELDS) {
+    fn test_inactive_values_are_ignored() {
+        let mut values = [0; FIELD_COUNT];
+        for (value, field) in values.iter_mut().zip(FIELDS) {
             if field.quantity().active == Active::Tcp {
-                *token = 1;
+                *value = 1;
             }
         }
         let proto = FIELDS.iter().position(|f| f.name() == "proto").unwrap();
-        tokens[proto] = Proto::Udp as u16;
+        values[proto] = Proto::Udp as u16;
         let expected = Action {
             proto: Proto::Udp,
             ..Action::default()
         };
-        assert_eq!(Action::from_tokens(&tokens, 0), expected);
+        assert_eq!(Action::from_field_values(&values, 0), expected);
     }
 }

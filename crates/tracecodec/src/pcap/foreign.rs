@@ -2,7 +2,6 @@
 
 use super::classic::Classic;
 use super::ng::Section;
-
 use crate::error::CaptureFault;
 
 /// A kind of file that this crate does not read.
@@ -42,7 +41,10 @@ const FOREIGN: &[Foreign] = &[
 
 const TEXT: Foreign = row(b"", "text", NOT_TRAFFIC);
 
-const SAFETENSORS: Foreign = row(b"", "a safetensors file", NOT_TRAFFIC);
+/// Kind of a safetensors file.
+pub const SAFETENSORS: &str = "a safetensors file";
+
+const LATENTS: Foreign = row(b"", SAFETENSORS, NOT_TRAFFIC);
 
 /// Compressions that captures are read from.
 const COMPRESSED: [(&[u8], &str); 2] = [
@@ -78,7 +80,7 @@ pub(super) fn not_a_capture(head: &[u8]) -> CaptureFault {
 fn recognise(head: &[u8]) -> Option<&'static Foreign> {
     let known = FOREIGN.iter().find(|row| head.starts_with(row.magic));
     known
-        .or_else(|| is_safetensors(head).then_some(&SAFETENSORS))
+        .or_else(|| is_safetensors(head).then_some(&LATENTS))
         .or_else(|| is_text(head).then_some(&TEXT))
 }
 

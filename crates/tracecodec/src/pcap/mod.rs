@@ -31,7 +31,7 @@ mod testing;
 mod timestamp;
 mod writer;
 
-pub use foreign::file_kind;
+pub use foreign::{SAFETENSORS, file_kind};
 pub use format::{Compression, Container, Format, Precision};
 pub use link::{LINK_TYPES, LinkType};
 pub use packet::{Packet, PacketBuf};

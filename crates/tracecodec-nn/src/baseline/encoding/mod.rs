@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use tracecodec::action::OptionProfiles;
 use tracecodec::raw::RawRow;
 
-use super::batch::{Batch, Shape};
+use super::batch::{EncodedRows, Shape};
 use super::config::Model;
 use super::table::{Decoded, Table};
 use gaussian_mixture::ModeNormalizer;
@@ -142,7 +142,7 @@ impl Encoding {
         rows: impl ExactSizeIterator<Item = &'a RawRow>,
         profiles: &OptionProfiles,
         rng: &mut impl Rng,
-    ) -> Batch {
+    ) -> EncodedRows {
         let count = rows.len();
         let Cells { numbers, codes } = Cells::of(&self.table, rows, profiles);
         match &self.scale {
@@ -150,7 +150,7 @@ impl Encoding {
                 let numbers = numbers.into_iter().zip(columns.iter().cycle());
                 let told = numbers.map(|(x, column)| column.encode(x, rng));
                 let (modes, numbers) = told.unzip();
-                Batch {
+                EncodedRows {
                     rows: count,
                     numbers,
                     modes,
@@ -159,7 +159,7 @@ impl Encoding {
             }
             Scale::Quantiles(columns) => {
                 let numbers = numbers.into_iter().zip(columns.iter().cycle());
-                Batch {
+                EncodedRows {
                     rows: count,
                     numbers: numbers.map(|(x, column)| column.forward(x)).collect(),
                     modes: Vec::new(),
@@ -176,17 +176,17 @@ impl Encoding {
                         .zip(columns)
                         .map(|(cell, column)| column.forward(cell))
                 });
-                Batch {
+                EncodedRows {
                     rows: count,
                     numbers: rows.collect(),
-                    ..Batch::default()
+                    ..EncodedRows::default()
                 }
             }
         }
     }
 
     /// The rows of a batch that a model decoded.
-    pub(super) fn decode(&self, batch: &Batch) -> Vec<Decoded> {
+    pub(super) fn decode(&self, batch: &EncodedRows) -> Vec<Decoded> {
         let width = self.table.numbers();
         let (numbers, codes): (Vec<f64>, Vec<u32>) = match &self.scale {
             Scale::Modes(columns) => {

@@ -259,8 +259,13 @@ fn read_parts(parts: &[Part], runs: &[Range<u64>]) -> Result<Vec<Action>, Error>
 
 fn digest_action(action: &Action, hasher: &mut blake3::Hasher) {
     let mut bytes = [0; 2 * FIELD_COUNT];
-    for (bytes, token) in bytes.as_chunks_mut::<2>().0.iter_mut().zip(action.tokens()) {
-        *bytes = token.to_le_bytes();
+    for (bytes, value) in bytes
+        .as_chunks_mut::<2>()
+        .0
+        .iter_mut()
+        .zip(action.field_values())
+    {
+        *bytes = value.to_le_bytes();
     }
     hasher.update(&bytes);
     hasher.update(&action.delta_t.to_le_bytes());

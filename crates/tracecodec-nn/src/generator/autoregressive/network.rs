@@ -69,7 +69,7 @@ impl RecurrentBlock {
 
 /// Events of some spans, and the targets after each event.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Batch {
+pub(super) struct SpanBatch {
     /// Number of spans.
     pub(super) spans: usize,
     /// Rows that the process reads, spans times steps.
@@ -156,7 +156,7 @@ impl Process {
     }
 
     /// Negative log-likelihood of the targets that count, in nats, summed.
-    pub(super) fn nats(&self, batch: &Batch) -> Tensor<1> {
+    pub(super) fn nats(&self, batch: &SpanBatch) -> Tensor<1> {
         let logits = self.logits(batch);
         let device = logits.device();
         let [symbols, rows, _] = logits.dims();
@@ -172,7 +172,7 @@ impl Process {
     }
 
     /// Logits of every symbol, given the true symbols before it: `[symbols, rows, classes]`.
-    pub(super) fn logits(&self, batch: &Batch) -> Tensor<3> {
+    pub(super) fn logits(&self, batch: &SpanBatch) -> Tensor<3> {
         let known = self.known.forward(self.norm.forward(self.memory(batch)));
         let [rows, hidden] = known.dims();
         let symbols = self.told_offsets.len();
@@ -202,7 +202,7 @@ impl Process {
     }
 
     /// The memory after each event, `[rows, width]`.
-    fn memory(&self, batch: &Batch) -> Tensor<2> {
+    fn memory(&self, batch: &SpanBatch) -> Tensor<2> {
         let embedding = self.embedding.val();
         let [table_rows, width] = embedding.dims();
         let device = embedding.device();

@@ -339,7 +339,7 @@ mod tests {
     use crate::codec::batch::tests::action;
     use crate::generator::autoregressive::event_sequences::{row_sizes, row_width};
     use crate::generator::autoregressive::events::Events;
-    use crate::generator::autoregressive::network::{Batch, Process};
+    use crate::generator::autoregressive::network::{Process, SpanBatch};
     use crate::generator::autoregressive::past::Past;
     use crate::random::{Purpose, normals, stream};
 
@@ -383,9 +383,9 @@ mod tests {
         let mut past = Past::default();
         let (mut memory, mut batch) = (
             Memory::default(),
-            Batch {
+            SpanBatch {
                 spans: 1,
-                ..Batch::default()
+                ..SpanBatch::default()
             },
         );
         let (mut sampled, mut cost) = (Vec::new(), 0.0);

@@ -15,7 +15,7 @@ use tracecodec::artifact::SourceEntry;
 use super::config::{AutoregressiveConfig, TrainConfig};
 use super::event_sequences::{Ending, EventSequences, ProcessSequences, SPAN};
 use super::events::{Activity, CLASSES, ENDS, Events};
-use super::network::{Batch, Process};
+use super::network::{Process, SpanBatch};
 use super::past::Past;
 use super::{Autoregressive, CLOCK, OPENINGS, PACKETS, PROCESSES, networks};
 use crate::device::Device;
@@ -307,9 +307,9 @@ impl<'a> AutoregressiveTask<'a> {
         spans: &[Span],
         process: usize,
         mut hides: impl FnMut() -> bool,
-    ) -> Batch {
+    ) -> SpanBatch {
         let sequence = sequences.processes()[process];
-        let mut batch = Batch::default();
+        let mut batch = SpanBatch::default();
         for span in spans.iter().filter(|span| span.process == process) {
             batch.spans += 1;
             self.add_span(
@@ -329,7 +329,7 @@ impl<'a> AutoregressiveTask<'a> {
         span: Range<usize>,
         process: usize,
         hides: bool,
-        batch: &mut Batch,
+        batch: &mut SpanBatch,
     ) {
         let padding = SPAN - span.len();
         let mut past = Past::default();
@@ -362,7 +362,7 @@ impl<'a> AutoregressiveTask<'a> {
     }
 
     /// Adds the targets of an event that is followed by another.
-    fn add_next(&self, next: &[u8], process: usize, past: &Past, batch: &mut Batch) {
+    fn add_next(&self, next: &[u8], process: usize, past: &Past, batch: &mut SpanBatch) {
         let role = self.events.action(next).role() as usize;
         let direction = self.events.position("dir");
         batch.targets.extend_from_slice(next);
@@ -447,7 +447,7 @@ impl<'a> AutoregressiveTask<'a> {
 }
 
 /// Calls `visit` with the symbol and the value of every target that counts.
-fn each_target(batch: &Batch, symbols: usize, mut visit: impl FnMut(usize, usize)) {
+fn each_target(batch: &SpanBatch, symbols: usize, mut visit: impl FnMut(usize, usize)) {
     for (i, (&value, &mask)) in batch.targets.iter().zip(&batch.mask).enumerate() {
         if mask > 0.0 {
             visit(i % symbols, value.into());
@@ -456,14 +456,14 @@ fn each_target(batch: &Batch, symbols: usize, mut visit: impl FnMut(usize, usize
 }
 
 /// Adds the targets of a step of the clock: all symbols of the next step.
-fn add_step(next: &[u8], batch: &mut Batch) {
+fn add_step(next: &[u8], batch: &mut SpanBatch) {
     batch.targets.extend_from_slice(next);
     batch.mask.extend(vec![1.0; next.len()]);
     batch.copies.extend(vec![CLASSES as u8; next.len()]);
 }
 
 /// Adds the target of a last event: that the sequence ends, or nothing if it is censored.
-fn add_last(ending: Ending, past: &Past, symbols: usize, batch: &mut Batch) {
+fn add_last(ending: Ending, past: &Past, symbols: usize, batch: &mut SpanBatch) {
     let ends = u8::from(ending == Ending::Ends);
     let mut row = vec![0; symbols];
     let mut mask = vec![0.0; symbols];
@@ -595,7 +595,7 @@ mod tests {
         sequences
     }
 
-    fn batch_of(process: usize) -> Batch {
+    fn batch_of(process: usize) -> SpanBatch {
         let data = Data {
             training: sequences(5),
             validation: sequences(2),

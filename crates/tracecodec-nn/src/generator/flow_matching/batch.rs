@@ -2,7 +2,7 @@
 
 /// Windows at points of their flows.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Batch {
+pub(super) struct WindowBatch {
     /// `[windows, prefix + suffix, channels]`: clean prefixes, padded in front, and suffixes
     /// between noise and data. Padding may hold any values.
     pub(super) x: Vec<f32>,
@@ -14,7 +14,7 @@ pub(super) struct Batch {
     pub(super) labels: Vec<usize>,
 }
 
-impl Batch {
+impl WindowBatch {
     /// Number of windows.
     pub(super) fn windows(&self) -> usize {
         self.padding.len()
@@ -26,7 +26,7 @@ impl Batch {
 #[derive(Debug, Default)]
 pub(super) struct Paths {
     /// Windows at their flow times.
-    pub(super) batch: Batch,
+    pub(super) batch: WindowBatch,
     /// Velocities of the suffixes, `[windows, suffix, channels]`.
     pub(super) velocities: Vec<f32>,
 }

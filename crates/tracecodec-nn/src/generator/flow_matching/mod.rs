@@ -28,7 +28,7 @@ use crate::model::Placed;
 use crate::parallel::ordered;
 use crate::random::{Purpose, normals, stream};
 use crate::weights::Weights;
-use batch::Batch;
+use batch::WindowBatch;
 use network::VelocityNetwork;
 
 /// A flow-matching generator.
@@ -204,7 +204,7 @@ impl FlowMatching {
     /// Samples a suffix on the scale of the network.
     fn sample_normal(&self, request: &Request<'_>, solver: Solver, seed: u64) -> Vec<f32> {
         let (prefix, padding) = self.frame(request.prefix);
-        let mut batch = Batch {
+        let mut batch = WindowBatch {
             x: prefix,
             padding: vec![padding],
             times: vec![0.0],

@@ -6,7 +6,7 @@ use burn::tensor::activation::silu;
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::Rng;
 
-use super::batch::Batch;
+use super::batch::WindowBatch;
 use super::config::NetworkConfig;
 use crate::layers::{Dropout, TransformerBlock, linear, table};
 
@@ -77,7 +77,11 @@ impl VelocityNetwork {
     }
 
     /// Predicts the velocities of the suffixes, `[windows, suffix, channels]`.
-    pub(super) fn forward(&self, batch: &Batch, dropout: &mut Dropout<impl Rng>) -> Tensor<3> {
+    pub(super) fn forward(
+        &self,
+        batch: &WindowBatch,
+        dropout: &mut Dropout<impl Rng>,
+    ) -> Tensor<3> {
         let tokens = self.tokens(batch);
         let tokens = self
             .blocks
@@ -94,7 +98,7 @@ impl VelocityNetwork {
     }
 
     /// Tokens of the windows, `[windows, prefix + suffix, width]`.
-    fn tokens(&self, batch: &Batch) -> Tensor<3> {
+    fn tokens(&self, batch: &WindowBatch) -> Tensor<3> {
         let position = self.position.val();
         let [tokens, width] = position.dims();
         let (windows, device) = (batch.windows(), position.device());
@@ -127,7 +131,7 @@ impl VelocityNetwork {
     }
 
     /// Embedding of flow time and label, `[windows, width]`.
-    fn condition(&self, batch: &Batch, device: &Device) -> Tensor<2> {
+    fn condition(&self, batch: &WindowBatch, device: &Device) -> Tensor<2> {
         let features: Vec<f32> = batch.times.iter().flat_map(|&t| time_features(t)).collect();
         let features = TensorData::new(features, [batch.windows(), TIME_FEATURES]);
         let [up, out] = &self.time;
@@ -188,8 +192,8 @@ mod tests {
         weights.load(network, &device)
     }
 
-    fn batch(windows: usize) -> Batch {
-        Batch {
+    fn batch(windows: usize) -> WindowBatch {
+        WindowBatch {
             x: normals(&mut stream(1, Purpose::Batch, 0), windows * 5 * 2),
             padding: vec![2; windows],
             times: vec![0.3; windows],
@@ -197,7 +201,7 @@ mod tests {
         }
     }
 
-    fn velocities(network: &VelocityNetwork, batch: &Batch) -> Vec<f32> {
+    fn velocities(network: &VelocityNetwork, batch: &WindowBatch) -> Vec<f32> {
         let velocities = network.forward(batch, &mut Dropout::off());
         assert_eq!(velocities.dims(), [batch.windows(), 2, 2]);
         velocities.into_data().try_into_vec().unwrap()
