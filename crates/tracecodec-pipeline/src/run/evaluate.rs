@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize, Serializer};
 use tracecodec::metrics::Evaluation;
+use tracecodec::output::FileKind;
 
 use crate::comparison::{self, Analyzer};
 use crate::error::Error;
@@ -104,13 +105,15 @@ impl Config {
     }
 }
 
-/// Refuses an output that would take the place of a capture, or that has no folder.
+/// Refuses an output that would take the place of a capture, is named as another kind of file, or
+/// has no folder.
 fn check_output(output: &Path, pairs: &[Pair]) -> Result<(), Error> {
     let captures: Vec<_> = pairs
         .iter()
         .flat_map(|pair| [&pair.reference, &pair.decoded])
         .collect();
     claim::distinct(&captures, output)?;
+    claim::named_as(output, FileKind::Document)?;
     match output.parent() {
         Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => Err(Error::refused(
             format!("{}: no such folder", folder.display()),

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use tracecodec::metrics::{Case, Evaluation};
+use tracecodec::output::FileKind;
 
 use crate::error::Error;
 use crate::files::folder::printable;
@@ -36,6 +37,7 @@ pub struct Config {
 pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error> {
     if let Some(output) = &config.output {
         claim::distinct(&config.inputs, output)?;
+        claim::named_as(output, FileKind::Document)?;
     }
     let mut whole: Option<Evaluation> = None;
     for (done, path) in (1..).zip(&config.inputs) {
