@@ -10,7 +10,8 @@ use std::path::Path;
 /// surface.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The monitor asked to stop. Nothing half-written is left, but what a training needs to resume.
+    /// The monitor asked to stop. Nothing half-written is left, but what a training needs to
+    /// resume.
     #[error("interrupted")]
     Interrupted,
     /// Something that the verb refuses to do, or that its input lacks.
@@ -29,7 +30,8 @@ pub enum Error {
         /// What the system says.
         source: io::Error,
     },
-    /// A capture, an actions file, a manifest, shards or an evaluation could not be read or written.
+    /// A capture, an actions file, a manifest, shards or an evaluation could not be read or
+    /// written.
     #[error(transparent)]
     Trace(tracecodec::Error),
     /// A model could not be loaded, trained or applied.

@@ -36,7 +36,8 @@ impl Lifting {
         }
     }
 
-    /// A lifter for a codec: TCP option layouts that its dictionary lacks get numbers after its own.
+    /// A lifter for a codec: TCP option layouts that its dictionary lacks get numbers after its
+    /// own.
     pub fn lifter_for(&self, codec: &Codec) -> Lifter {
         Lifter::new(self.slots, codec.option_profiles().clone().thaw())
     }

@@ -16,7 +16,8 @@ pub(crate) struct EncodedRows {
     pub(crate) rows: usize,
     /// `[rows, numeric columns]`: the numbers on the scale of the encoding.
     pub(crate) numbers: Vec<f32>,
-    /// `[rows, numeric columns]`: the mode that each number is told in; empty where the encoding has none.
+    /// `[rows, numeric columns]`: the mode that each number is told in; empty where the encoding
+    /// has none.
     pub(crate) modes: Vec<u32>,
     /// `[rows, categorical columns]`.
     pub(crate) codes: Vec<u32>,

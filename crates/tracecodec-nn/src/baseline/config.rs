@@ -7,7 +7,8 @@ use tracecodec::raw::{Schema, VocabularyPolicy};
 use crate::error::Error;
 use crate::train::{Budget, positive};
 
-/// The published models. Where the published code has a defect, there is a variant of the model as its paper intends it.
+/// The published models. Where the published code has a defect, there is a variant of the model as
+/// its paper intends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Model {
@@ -15,11 +16,13 @@ pub enum Model {
     Tvae,
     /// TabSyn-VAE (Zhang et al., ICLR 2024): a Transformer over the columns of a row.
     TabsynVae,
-    /// GOGGLE (Liu et al., ICLR 2023): a learned graph over the columns. Its node functions are never trained.
+    /// GOGGLE (Liu et al., ICLR 2023): a learned graph over the columns. Its node functions are
+    /// never trained.
     Goggle,
     /// The same with trained node functions.
     GoggleIntended,
-    /// TTVAE (Wang and Nguyen, 2025): a Transformer whose attention mixes the rows of a batch, and a faulty divergence.
+    /// TTVAE (Wang and Nguyen, 2025): a Transformer whose attention mixes the rows of a batch, and
+    /// a faulty divergence.
     Ttvae,
     /// The same with each row by itself, and the divergence of its paper.
     TtvaeIntended,
@@ -68,7 +71,8 @@ impl Model {
         }
     }
 
-    /// Rows of a step that are computed at a time. TTVAE's divergence compares all rows of a step with each other.
+    /// Rows of a step that are computed at a time. TTVAE's divergence compares all rows of a step
+    /// with each other.
     fn micro_batch(self) -> usize {
         match self {
             Self::Tvae => 250,
@@ -77,7 +81,8 @@ impl Model {
         }
     }
 
-    /// Most optimiser steps in the paper, and how many times it validates on the way (its Appendix F).
+    /// Most optimiser steps in the paper, and how many times it validates on the way (its Appendix
+    /// F).
     fn budget(self) -> (u64, u32) {
         match self {
             Self::TabsynVae => (15_000, 15),
@@ -134,7 +139,8 @@ pub struct ModelConfig {
     pub schema: Schema,
     /// Which values its vocabularies keep. The bit table has none.
     pub vocabulary: VocabularyPolicy,
-    /// Rows whose values the vocabularies are made of: for the record, since [`RawData`](super::RawData) comes with the values counted.
+    /// Rows whose values the vocabularies are made of: for the record, since
+    /// [`RawData`](super::RawData) comes with the values counted.
     pub vocabulary_rows: VocabularyRows,
 }
 

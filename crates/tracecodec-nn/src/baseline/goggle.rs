@@ -1,12 +1,13 @@
-//! GOGGLE (Liu et al., ICLR 2023): a variational autoencoder with a scalar latent for each column, whose decoder passes messages
-//! along a graph of the columns that is learned beside it. The sizes are the authors'.
+//! GOGGLE (Liu et al., ICLR 2023): a variational autoencoder with a scalar latent for each column,
+//! whose decoder passes messages along a graph of the columns that is learned beside it. The sizes
+//! are the authors'.
 //!
 //! ```text
 //! numbers → μ, log σ² → z, one for each column → node features → two graph convolutions over A → numbers
 //! ```
 //!
-//! Two Adams take turns: one on even steps for everything but the graph (rate 5e-3, decay 1e-3), the other on odd steps for the
-//! graph (rate 5e-3, no decay).
+//! Two Adams take turns: one on even steps for everything but the graph (rate 5e-3, decay 1e-3),
+//! the other on odd steps for the graph (rate 5e-3, no decay).
 
 use std::ops::Range;
 
@@ -33,21 +34,24 @@ const BETA: f64 = 0.1;
 /// Edges of at most this weight are cut.
 const THRESHOLD: f64 = 0.1;
 
-/// The last step without the threshold. The paper counts optimiser steps, as we do; the repository counts epochs.
+/// The last step without the threshold. The paper counts optimiser steps, as we do; the repository
+/// counts epochs.
 const DENSE_STEPS: u64 = 50;
 
 /// What becomes of the nodes' embedding functions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Variant {
-    /// They stay as they were drawn. The published code does not save them either; here they are weights like any other, so that a
-    /// model that is loaded decodes as it did when it was trained.
+    /// They stay as they were drawn. The published code does not save them either; here they are
+    /// weights like any other, so that a model that is loaded decodes as it did when it was
+    /// trained.
     Published,
     /// They are trained.
     Intended,
 }
 
-/// A function for each node, of its latent and of the one-hot code of the node: a linear layer from 1 + d inputs, then tanh. Of the d
-/// rows of weights that the code may pick, each function only ever meets that of its own node, and no others are kept.
+/// A function for each node, of its latent and of the one-hot code of the node: a linear layer from
+/// 1 + d inputs, then tanh. Of the d rows of weights that the code may pick, each function only
+/// ever meets that of its own node, and no others are kept.
 #[derive(Module, Debug)]
 struct Embedding {
     /// `[d, WIDTH]`: by the latent.
@@ -81,7 +85,8 @@ impl Embedding {
     }
 }
 
-/// A graph convolution with weighted edges, normalised by the numbers of edges at both ends (`norm='both'`).
+/// A graph convolution with weighted edges, normalised by the numbers of edges at both ends
+/// (`norm='both'`).
 #[derive(Module, Debug)]
 struct GraphConvolution {
     weight: Param<Tensor<2>>,
@@ -147,8 +152,8 @@ impl Goggle {
         }
     }
 
-    /// These rows' share of the loss of a step, which is a sum over rows and columns: the losses of a step's batches add up to its
-    /// own. The latents are drawn.
+    /// These rows' share of the loss of a step, which is a sum over rows and columns: the losses of
+    /// a step's batches add up to its own. The latents are drawn.
     pub(crate) fn objective(
         &self,
         batch: &EncodedRows,
@@ -196,7 +201,8 @@ impl Goggle {
         self.mu.forward(self.hidden(self.numbers(batch)))
     }
 
-    /// The rows that these latents stand for, by the graph with its threshold, as the published code samples.
+    /// The rows that these latents stand for, by the graph with its threshold, as the published
+    /// code samples.
     pub(crate) fn decode(&self, z: Tensor<2>) -> EncodedRows {
         let [rows, _] = z.dims();
         let numbers = self.columns(z, &self.graph(true)).into_data();
@@ -207,8 +213,8 @@ impl Goggle {
         }
     }
 
-    /// Squared error at the means of the latents, averaged over columns and summed over rows: by its mean over rows the published code
-    /// selects the best model.
+    /// Squared error at the means of the latents, averaged over columns and summed over rows: by
+    /// its mean over rows the published code selects the best model.
     pub(crate) fn nats(&self, batch: &EncodedRows) -> f64 {
         let error = self.columns(self.latent(batch), &self.graph(true)) - self.numbers(batch);
         let [_, columns] = error.dims();
@@ -301,7 +307,8 @@ mod tests {
         Goggle::new(&shape, variant, &mut stream(0, Purpose::Weights, 0), device)
     }
 
-    /// A network with weights 0.3 sin(1.3 k + 0.5), ten times as large in the graph, so that some edges fall under the threshold.
+    /// A network with weights 0.3 sin(1.3 k + 0.5), ten times as large in the graph, so that some
+    /// edges fall under the threshold.
     fn network(variant: Variant, device: &Device) -> Goggle {
         let network = fresh(variant, device);
         let mut weights = Weights::of(&network);
@@ -331,7 +338,8 @@ mod tests {
         (value, gradients(&network, loss.backward()))
     }
 
-    /// The numbers are those of an implementation in PyTorch, `tests/baselines_goggle_reference.py`. The graph loses edges at step 51.
+    /// The numbers are those of an implementation in PyTorch,
+    /// `tests/baselines_goggle_reference.py`. The graph loses edges at step 51.
     #[test]
     fn test_loss_and_gradients_against_torch() {
         for (variant, step, expected) in [
@@ -425,7 +433,8 @@ mod tests {
         assert_eq!(model.reconstruct(&batch).numbers.len(), ROWS * COLUMNS);
     }
 
-    /// Each row is decoded by itself: the axes of rows and nodes, which the decoder swaps, are swapped back.
+    /// Each row is decoded by itself: the axes of rows and nodes, which the decoder swaps, are
+    /// swapped back.
     #[test]
     fn test_decode_row_by_row() {
         let network = network(Variant::Intended, &Device::flex());

@@ -1,11 +1,12 @@
-//! The raw-field baselines: published generators of generic tables, as codecs of the raw packet table (the paper, Appendix C).
+//! The raw-field baselines: published generators of generic tables, as codecs of the raw packet
+//! table (the paper, Appendix C).
 //!
 //! ```text
 //! RawRow → table → numbers, codes → encoding → EncodedRows → network → EncodedRows → encoding → table → Decoded
 //! ```
 //!
-//! Each is as published, and trained by the one training loop; see [`Model`]. A model holds the addresses and ports that it was trained
-//! on.
+//! Each is as published, and trained by the one training loop; see [`Model`]. A model holds the
+//! addresses and ports that it was trained on.
 
 pub(crate) mod batch;
 mod config;
@@ -135,8 +136,9 @@ impl Baseline {
         d_latent.ok_or(Error::NotStandalone(self.model.name()))
     }
 
-    /// The means of the latents of rows, `[rows, d_latent]`, row-major. Those of TVAE depend on where the rows begin: numbers between two
-    /// modes are told in either, drawn for 500 rows at a time.
+    /// The means of the latents of rows, `[rows, d_latent]`, row-major. Those of TVAE depend on
+    /// where the rows begin: numbers between two modes are told in either, drawn for 500 rows at a
+    /// time.
     ///
     /// # Errors
     /// As [`d_latent`](Self::d_latent).

@@ -79,8 +79,9 @@ impl Network {
         }
     }
 
-    /// The reconstruction objective by which checkpoints are selected, without noise, summed over the rows: the loss of numbers and
-    /// codes of TVAE and TTVAE, the cross-entropy of TabSyn-VAE, the squared error of GOGGLE.
+    /// The reconstruction objective by which checkpoints are selected, without noise, summed over
+    /// the rows: the loss of numbers and codes of TVAE and TTVAE, the cross-entropy of TabSyn-VAE,
+    /// the squared error of GOGGLE.
     pub(super) fn nats(&self, batch: &EncodedRows) -> f64 {
         match self {
             Self::Tvae(network) => network.nats(batch),
@@ -90,7 +91,8 @@ impl Network {
         }
     }
 
-    /// The means of the rows' latents, `[rows, d_latent]`; none where rows do not decode from latents alone.
+    /// The means of the rows' latents, `[rows, d_latent]`; none where rows do not decode from
+    /// latents alone.
     pub(super) fn latent(&self, batch: &EncodedRows) -> Option<Tensor<2>> {
         match self {
             Self::Tvae(network) => Some(network.latent(batch)),
@@ -169,7 +171,8 @@ impl Optimisation {
         }
     }
 
-    /// The optimiser's step number `step`, from 0, after validations with these losses, and of the training between them with those.
+    /// The optimiser's step number `step`, from 0, after validations with these losses, and of the
+    /// training between them with those.
     pub(super) fn update(&self, step: u64, losses: &[f64], training_losses: &[f64]) -> Update {
         let (rate, decay) = match self.model {
             Model::Tvae => (1e-3, 1e-5),

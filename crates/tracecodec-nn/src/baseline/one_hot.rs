@@ -1,6 +1,6 @@
-//! The first and the last layer of the networks that read rows one-hot (Xu et al. 2019, section 4.2): of a number α and the
-//! mode that it is told in, of a category its code. Every number has modes. The encoded row, thousands of columns wide, is never
-//! built.
+//! The first and the last layer of the networks that read rows one-hot (Xu et al. 2019, section
+//! 4.2): of a number α and the mode that it is told in, of a category its code. Every number has
+//! modes. The encoded row, thousands of columns wide, is never built.
 
 use burn::module::{Module, Param};
 use burn::nn::Linear;
@@ -11,17 +11,20 @@ use super::batch::{EncodedRows, Shape};
 use super::nats::nats;
 use crate::layers::{linear, uniform};
 
-/// Most classes of a group whose ones and zeros are written out and multiplied; of larger groups the weights are looked up.
-/// A thousand groups of three classes, looked up, would take fifty times as long.
+/// Most classes of a group whose ones and zeros are written out and multiplied; of larger groups
+/// the weights are looked up. A thousand groups of three classes, looked up, would take fifty times
+/// as long.
 const DENSE: usize = 64;
 
-/// Weight of the negative log-likelihood at a row against what keeps the latents near the prior (`loss_factor` in CTGAN).
+/// Weight of the negative log-likelihood at a row against what keeps the latents near the prior
+/// (`loss_factor` in CTGAN).
 pub(crate) const FACTOR: f64 = 2.0;
 
 /// Initial σ of the numbers.
 const SIGMA: f32 = 0.1;
 
-/// Classes of each one-hot group of a row: the modes of the numbers, then the codes of the categories.
+/// Classes of each one-hot group of a row: the modes of the numbers, then the codes of the
+/// categories.
 fn groups(shape: &Shape) -> Vec<usize> {
     [&shape.modes[..], &shape.codes[..]].concat()
 }
@@ -197,8 +200,9 @@ impl OutputLayer {
         }
     }
 
-    /// The cross-entropy of the groups, summed. It is computed together with its gradient, in one walk over the logits:
-    /// groups are of too unequal sizes to be tensors, and there are too many logits to pass over them time and again.
+    /// The cross-entropy of the groups, summed. It is computed together with its gradient, in one
+    /// walk over the logits: groups are of too unequal sizes to be tensors, and there are too many
+    /// logits to pass over them time and again.
     fn cross_entropy(&self, x: Tensor<2>, batch: &EncodedRows) -> Tensor<1> {
         let logits = self.logits(x.clone());
         let device = logits.device();

@@ -1,5 +1,5 @@
-//! The learning rate that falls when a loss no longer does: `ReduceLROnPlateau` of PyTorch with its defaults (mode
-//! `min`, relative threshold 1e-4, no cooldown, no minimum).
+//! The learning rate that falls when a loss no longer does: `ReduceLROnPlateau` of PyTorch with its
+//! defaults (mode `min`, relative threshold 1e-4, no cooldown, no minimum).
 
 /// A loss must be below the best so far by this share of it to be better.
 const THRESHOLD: f64 = 1e-4;
@@ -7,8 +7,8 @@ const THRESHOLD: f64 = 1e-4;
 /// A rate that would fall by no more than this stays.
 const EPSILON: f64 = 1e-8;
 
-/// The rate after these losses: `initial`, times `factor` each time that more than `patience` losses in a row were no
-/// better than the best.
+/// The rate after these losses: `initial`, times `factor` each time that more than `patience`
+/// losses in a row were no better than the best.
 pub(crate) fn reduced(initial: f64, factor: f64, patience: usize, losses: &[f64]) -> f64 {
     let (mut rate, mut best, mut worse) = (initial, f64::INFINITY, 0);
     for &loss in losses {
@@ -49,7 +49,8 @@ mod tests {
         0.4,
     ];
 
-    /// The rates are those of `torch.optim.lr_scheduler.ReduceLROnPlateau`, `tests/baselines_tabsyn_reference.py`.
+    /// The rates are those of `torch.optim.lr_scheduler.ReduceLROnPlateau`,
+    /// `tests/baselines_tabsyn_reference.py`.
     #[test]
     fn test_rates_against_torch() {
         let rates = |factor, patience| -> Vec<f64> {

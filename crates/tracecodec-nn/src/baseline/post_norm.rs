@@ -1,4 +1,5 @@
-//! Transformer layers as in PyTorch (Vaswani et al. 2017): residual, then norm; ReLU; dropout; PyTorch's initial weights.
+//! Transformer layers as in PyTorch (Vaswani et al. 2017): residual, then norm; ReLU; dropout;
+//! PyTorch's initial weights.
 
 use burn::module::{Module, Param};
 use burn::nn::{LayerNorm, LayerNormConfig, Linear};

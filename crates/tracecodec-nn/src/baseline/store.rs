@@ -47,7 +47,8 @@ impl Baseline {
     /// Reads a baseline from a directory.
     ///
     /// # Errors
-    /// If the directory holds no baseline, a file is damaged, of another version, or if the two do not belong together.
+    /// If the directory holds no baseline, a file is damaged, of another version, or if the two do
+    /// not belong together.
     pub fn load(directory: &Path) -> Result<Self, Error> {
         let files = Files::open(Kind::Baseline, directory)?;
         let description: Description = files.description()?;

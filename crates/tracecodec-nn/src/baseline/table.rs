@@ -28,8 +28,9 @@ pub enum Decoded {
 }
 
 impl Decoded {
-    /// Judges the row, and compares it with its reference if it is a packet. Returns the row to render; none if it is no packet. A
-    /// dictionary that learns gets the option layouts of the bit table that it lacks.
+    /// Judges the row, and compares it with its reference if it is a packet. Returns the row to
+    /// render; none if it is no packet. A dictionary that learns gets the option layouts of the bit
+    /// table that it lacks.
     pub fn judge(
         self,
         reference: &RawRow,
@@ -65,7 +66,8 @@ impl Table {
         }
     }
 
-    /// Appends a row's numbers and codes. A row that is no packet, which none that was read is, has no bits.
+    /// Appends a row's numbers and codes. A row that is no packet, which none that was read is, has
+    /// no bits.
     pub(super) fn read(
         &self,
         row: &RawRow,
@@ -87,7 +89,8 @@ impl Table {
         }
     }
 
-    /// The row of these numbers and codes, which are as many as a row has and within their vocabularies.
+    /// The row of these numbers and codes, which are as many as a row has and within their
+    /// vocabularies.
     pub(super) fn write(&self, numbers: &[f64], codes: &[u32]) -> Decoded {
         match self {
             Self::Columns(vocabularies) => {

@@ -1,5 +1,5 @@
-//! TabSyn-VAE (Zhang et al., ICLR 2024, arXiv 2310.09656): a token for each column, and a Transformer on either side of a
-//! Gaussian latent for each token.
+//! TabSyn-VAE (Zhang et al., ICLR 2024, arXiv 2310.09656): a token for each column, and a
+//! Transformer on either side of a Gaussian latent for each token.
 //!
 //! ```text
 //! numbers, codes → tokens, the first of them CLS → μ, log σ² → z without CLS → tokens → numbers, logits of the codes
@@ -36,8 +36,8 @@ const BETA_FACTOR: f64 = 0.7;
 /// Validations without a new best after which it falls.
 const BETA_PATIENCE: usize = 10;
 
-/// The weight of the divergence after these validation losses. It falls once in a row of losses that are no better than the best,
-/// however long the row.
+/// The weight of the divergence after these validation losses. It falls once in a row of losses
+/// that are no better than the best, however long the row.
 pub(crate) fn beta(losses: &[f64]) -> f64 {
     let (mut beta, mut best, mut worse) = (BETA, f64::INFINITY, 0);
     for &loss in losses {
@@ -53,8 +53,8 @@ pub(crate) fn beta(losses: &[f64]) -> f64 {
     beta
 }
 
-/// One layer of a Transformer: attention with one head and no output projection, then the feed-forward part, each around a
-/// residual connection.
+/// One layer of a Transformer: attention with one head and no output projection, then the
+/// feed-forward part, each around a residual connection.
 #[derive(Module, Debug)]
 struct Layer {
     /// The first layer has none.
@@ -199,7 +199,8 @@ fn numbers(batch: &EncodedRows, device: &Device) -> Tensor<2> {
 struct Detokenizer {
     /// `[numeric columns, D_TOKEN]`.
     weight: Param<Tensor<2>>,
-    /// `[D_TOKEN + 1, codes of all columns]`: the weights of every column's linear layer side by side, and below them the biases.
+    /// `[D_TOKEN + 1, codes of all columns]`: the weights of every column's linear layer side by
+    /// side, and below them the biases.
     heads: Param<Tensor<2>>,
     #[module(skip)]
     codes: Vec<usize>,
@@ -233,8 +234,9 @@ impl Detokenizer {
 
     /// The cross-entropy of the codes in nats, summed over rows and categorical columns.
     ///
-    /// Columns have up to thousands of codes, and half of a step's work is here. So the gradient, p less 1 at the code, is formed by
-    /// hand: automatic differentiation of matrices of that width takes three times as long.
+    /// Columns have up to thousands of codes, and half of a step's work is here. So the gradient, p
+    /// less 1 at the code, is formed by hand: automatic differentiation of matrices of that width
+    /// takes three times as long.
     fn cross_entropy(&self, tokens: Tensor<3>, batch: &EncodedRows) -> Tensor<1> {
         let heads = self.heads.val();
         let (mut nats, mut by_token, mut by_head) = (Vec::new(), Vec::new(), Vec::new());
@@ -277,8 +279,8 @@ impl Detokenizer {
         tokens.narrow(1, all - columns, columns)
     }
 
-    /// The token of each categorical column with a 1 after it, and the column's head: their product is the logits. Without
-    /// automatic differentiation.
+    /// The token of each categorical column with a 1 after it, and the column's head: their product
+    /// is the logits. Without automatic differentiation.
     fn columns(
         &self,
         tokens: &Tensor<3>,
@@ -309,8 +311,8 @@ fn cross_entropy(logits: Tensor<2>, codes: Tensor<2, Int>) -> (Tensor<1>, Tensor
     (nats, excess)
 }
 
-/// Squared error and cross-entropy of rows reconstructed from the means of their latents, each the sum over rows of the mean over
-/// columns.
+/// Squared error and cross-entropy of rows reconstructed from the means of their latents, each the
+/// sum over rows of the mean over columns.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Nats {
     /// Squared error of the numbers.
@@ -330,7 +332,8 @@ pub(crate) struct TabSyn {
 }
 
 impl TabSyn {
-    /// A network with fresh weights. The shape must have numeric and categorical columns, at least one of each.
+    /// A network with fresh weights. The shape must have numeric and categorical columns, at least
+    /// one of each.
     pub(crate) fn new(shape: &Shape, rng: &mut impl Rng, device: &Device) -> Self {
         Self {
             tokenizer: Tokenizer::new(shape, rng, device),
@@ -341,7 +344,8 @@ impl TabSyn {
         }
     }
 
-    /// These rows' share of the loss of a step: the losses of a step's batches add up to its own. The latents are drawn.
+    /// These rows' share of the loss of a step: the losses of a step's batches add up to its own.
+    /// The latents are drawn.
     pub(crate) fn objective(
         &self,
         batch: &EncodedRows,
@@ -355,7 +359,8 @@ impl TabSyn {
         self.loss(batch, context, noise)
     }
 
-    /// The objective with given noise of the latents, `[rows, columns, D_TOKEN]`; CLS has none, since the decoder does not read it.
+    /// The objective with given noise of the latents, `[rows, columns, D_TOKEN]`; CLS has none,
+    /// since the decoder does not read it.
     fn loss(&self, batch: &EncodedRows, context: &StepContext, noise: Tensor<3>) -> Tensor<1> {
         let tokens = self.tokenizer.forward(batch);
         let mu = self.encoder_mu.forward(tokens.clone());
@@ -489,7 +494,8 @@ mod tests {
         (value, gradients(&network, loss.backward()))
     }
 
-    /// The numbers are those of an implementation in PyTorch, `tests/baselines_tabsyn_reference.py`.
+    /// The numbers are those of an implementation in PyTorch,
+    /// `tests/baselines_tabsyn_reference.py`.
     #[test]
     fn test_loss_and_gradients_against_torch() {
         let (loss, gradient) = measure(0..ROWS);

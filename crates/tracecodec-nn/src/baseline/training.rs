@@ -44,8 +44,8 @@ pub struct RawData {
 struct Rows(Vec<RawRow>);
 
 impl RawData {
-    /// Rows in memory; the values that vocabularies are made of, of the training rows or of more; and the dictionary that gives
-    /// `tcp_opt_profile` its meaning in all of them.
+    /// Rows in memory; the values that vocabularies are made of, of the training rows or of more;
+    /// and the dictionary that gives `tcp_opt_profile` its meaning in all of them.
     pub fn new(
         training: Vec<RawRow>,
         validation: Vec<RawRow>,
@@ -119,11 +119,13 @@ impl Examples for Rows {
 pub struct Validation {
     /// Optimiser steps so far.
     pub step: u64,
-    /// The reconstruction objective a row, without noise. Of each model its own: those of different models cannot be compared.
+    /// The reconstruction objective a row, without noise. Of each model its own: those of different
+    /// models cannot be compared.
     pub loss: f64,
     /// Share of rows that decode to no packet.
     pub invalid: f64,
-    /// Share of active categorical cells of the other rows that come back; none if there are no others.
+    /// Share of active categorical cells of the other rows that come back; none if there are no
+    /// others.
     pub accuracy: Option<f64>,
     /// Mean objective of the training since the last validation, noise included.
     pub training_loss: f64,
@@ -161,17 +163,18 @@ pub struct Origin {
     pub training_rows: u64,
     /// Rows to select the best weights with, as many as there are.
     pub validation_rows: u64,
-    /// Share of the training rows whose value each categorical column's vocabulary has; none where the column is active in no row. Empty for
-    /// the bit table.
+    /// Share of the training rows whose value each categorical column's vocabulary has; none where
+    /// the column is active in no row. Empty for the bit table.
     pub coverage: Vec<(String, Option<f64>)>,
 }
 
-/// Trains a baseline and leaves the best one in the session's folder, with `history.jsonl` and `manifest.json`. Checkpoints and `progress`
-/// are those of the codec's [`train`](crate::codec::training::train).
+/// Trains a baseline and leaves the best one in the session's folder, with `history.jsonl` and
+/// `manifest.json`. Checkpoints and `progress` are those of the codec's
+/// [`train`](crate::codec::training::train).
 ///
 /// # Errors
-/// If a setting is out of its range, there are no rows, a file cannot be read or written, the loss is no longer finite, the training was
-/// stopped, or the checkpoint is of other data or settings.
+/// If a setting is out of its range, there are no rows, a file cannot be read or written, the loss
+/// is no longer finite, the training was stopped, or the checkpoint is of other data or settings.
 pub fn train(
     config: &BaselineConfig,
     data: &RawData,
@@ -345,7 +348,8 @@ impl Task for BaselineTask<'_> {
     }
 }
 
-/// What a baseline with this validation lacks to be of use, where always the most frequent value gets this share of the categories right.
+/// What a baseline with this validation lacks to be of use, where always the most frequent value
+/// gets this share of the categories right.
 fn shortcoming(best: &Validation, guess: Option<f64>) -> Option<String> {
     if best.invalid == 1.0 {
         return Some("not one row of the best validation decodes to a packet".to_string());
@@ -366,8 +370,8 @@ fn shortcoming(best: &Validation, guess: Option<f64>) -> Option<String> {
     })
 }
 
-/// Share of the active categorical cells of rows that the most frequent value of their column in the training rows gets right; none
-/// without such cells.
+/// Share of the active categorical cells of rows that the most frequent value of their column in
+/// the training rows gets right; none without such cells.
 fn guessed(training: &[RawRow], rows: &[RawRow]) -> Option<f64> {
     let (mut right, mut all) = (0, 0);
     for column in categorical() {

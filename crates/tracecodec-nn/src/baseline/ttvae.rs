@@ -1,5 +1,5 @@
-//! TTVAE (Wang & Nguyen, Artificial Intelligence 340, 2025): a Transformer autoencoder of one-hot rows. Its decoder attends to
-//! what the encoder made of the rows, not to the latents alone.
+//! TTVAE (Wang & Nguyen, Artificial Intelligence 340, 2025): a Transformer autoencoder of one-hot
+//! rows. Its decoder attends to what the encoder made of the rows, not to the latents alone.
 
 use burn::module::Module;
 use burn::nn::Linear;
@@ -22,11 +22,13 @@ const LAYERS: usize = 2;
 /// Which of the two readings of TTVAE: what its code does, or what it means to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Variant {
-    /// As published. The rows of a batch are one sequence, which attention mixes; and the divergence does not see the posterior's
-    /// deviation but, in its place, the σ of the last number: it is of μ + σε, with one ε for all. Of a table without numbers it is of
-    /// μ + ε log σ².
+    /// As published. The rows of a batch are one sequence, which attention mixes; and the
+    /// divergence does not see the posterior's deviation but, in its place, the σ of the last
+    /// number: it is of μ + σε, with one ε for all. Of a table without numbers it is of μ + ε log
+    /// σ².
     Published,
-    /// As intended. Each row is a sequence of its own, and the divergence is that of the latents which are decoded.
+    /// As intended. Each row is a sequence of its own, and the divergence is that of the latents
+    /// which are decoded.
     Intended,
 }
 
@@ -48,14 +50,16 @@ pub(crate) struct Ttvae {
 struct Noise {
     /// Of the latents.
     latent: Vec<f32>,
-    /// Of what the divergence takes for them, where the variant takes something else; its first number is the shared one.
+    /// Of what the divergence takes for them, where the variant takes something else; its first
+    /// number is the shared one.
     divergence: Vec<f32>,
     /// Draws from the prior.
     prior: Vec<f32>,
 }
 
 impl Ttvae {
-    /// Path of the numbers' σ among the weights; the published training clamps it to [0.01, 1] after each step.
+    /// Path of the numbers' σ among the weights; the published training clamps it to [0.01, 1]
+    /// after each step.
     pub(crate) const SIGMA: &str = "output.numbers.sigma";
 
     /// A network with fresh weights. The layers of a stack start alike, as PyTorch copies them.
@@ -83,7 +87,8 @@ impl Ttvae {
         }
     }
 
-    /// The objective of a step's whole batch: twice the negative log-likelihood at a row, and the latents' divergence from the prior.
+    /// The objective of a step's whole batch: twice the negative log-likelihood at a row, and the
+    /// latents' divergence from the prior.
     pub(crate) fn objective(
         &self,
         batch: &EncodedRows,
@@ -126,8 +131,8 @@ impl Ttvae {
         nats + discrepancy(compared, tensor(noise.prior))
     }
 
-    /// The rows as decoded from their own μ, and from what the encoder made of them. As published, they depend on the batch: it
-    /// should be as large as in training.
+    /// The rows as decoded from their own μ, and from what the encoder made of them. As published,
+    /// they depend on the batch: it should be as large as in training.
     pub(crate) fn reconstruct(&self, batch: &EncodedRows) -> EncodedRows {
         let mut dropout = Dropout::off();
         let (memory, posterior) = self.encode(batch, &mut dropout);
@@ -182,8 +187,8 @@ impl Ttvae {
     }
 }
 
-/// The maximum mean discrepancy between two samples of the same size (Gretton et al. 2012, equation 3); as published, the
-/// cross term takes in the diagonal. One row has none within.
+/// The maximum mean discrepancy between two samples of the same size (Gretton et al. 2012, equation
+/// 3); as published, the cross term takes in the diagonal. One row has none within.
 fn discrepancy(z: Tensor<2>, prior: Tensor<2>) -> Tensor<1> {
     let [rows, _] = z.dims();
     let pairs = (rows * rows.saturating_sub(1)).max(1) as f64;

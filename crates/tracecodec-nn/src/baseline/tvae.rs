@@ -26,7 +26,8 @@ pub(crate) struct Tvae {
 }
 
 impl Tvae {
-    /// Path of the numbers' σ among the weights; the published training clamps it to [0.01, 1] after each step.
+    /// Path of the numbers' σ among the weights; the published training clamps it to [0.01, 1]
+    /// after each step.
     pub(crate) const SIGMA: &str = "output.numbers.sigma";
 
     /// Numbers of a latent.
@@ -44,7 +45,8 @@ impl Tvae {
         }
     }
 
-    /// This batch's share of the objective: twice the negative log-likelihood at the rows, and the divergence, a row of the step.
+    /// This batch's share of the objective: twice the negative log-likelihood at the rows, and the
+    /// divergence, a row of the step.
     pub(crate) fn objective(
         &self,
         batch: &EncodedRows,

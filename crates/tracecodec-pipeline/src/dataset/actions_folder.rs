@@ -107,7 +107,8 @@ impl ActionsFolder {
         })
     }
 
-    /// Lifts captures into one actions file, each by itself: no flow continues from one to the next.
+    /// Lifts captures into one actions file, each by itself: no flow continues from one to the
+    /// next.
     fn lift(
         &mut self,
         name: &str,

@@ -36,9 +36,9 @@ pub(crate) enum Style {
 }
 
 impl Style {
-    /// The looks of methods by their labels. A label chooses its look, whatever the order; if labels
-    /// choose the same, those that sort later take the next one that is free. No colour is taken
-    /// twice before every colour is taken once.
+    /// The looks of methods by their labels. A label chooses its look, whatever the order; if
+    /// labels choose the same, those that sort later take the next one that is free. No colour is
+    /// taken twice before every colour is taken once.
     pub(crate) fn of_labels<'a>(labels: impl Iterator<Item = &'a str>) -> BTreeMap<&'a str, Self> {
         let mut styles: BTreeMap<_, _> = labels.map(|label| (label, Self::Method(0))).collect();
         let mut taken = [0_usize; LOOKS];

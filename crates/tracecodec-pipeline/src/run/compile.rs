@@ -22,8 +22,8 @@ const PROGRESS_STEP: u64 = 4096;
 pub struct Config {
     /// Actions to read (Parquet).
     pub input: PathBuf,
-    /// An actions file or a lift manifest whose metadata stand in for those that the input has lost.
-    /// Without it, the manifest beside the input does.
+    /// An actions file or a lift manifest whose metadata stand in for those that the input has
+    /// lost. Without it, the manifest beside the input does.
     #[serde(default)]
     pub like: Option<PathBuf>,
     /// Capture to write; `-` is stdout.

@@ -23,8 +23,8 @@ pub struct Config {
     /// Name of the method in reports; `None`: the name of `decoded`.
     #[serde(default)]
     pub label: Option<String>,
-    /// Name of the data in reports, where evaluations of one dataset stand side by side; `None`: the
-    /// name of `reference`.
+    /// Name of the data in reports, where evaluations of one dataset stand side by side; `None`:
+    /// the name of `reference`.
     #[serde(default)]
     pub dataset: Option<String>,
     /// Packets that were asked for in each decoded capture; `None`: as many as the reference has.
@@ -57,8 +57,8 @@ impl Serialize for Outcome {
 /// Compares two captures, or the captures of two folders by their names.
 ///
 /// # Errors
-/// If a capture has no partner or cannot be read, the output cannot be written, or the monitor stops
-/// it.
+/// If a capture has no partner or cannot be read, the output cannot be written, or the monitor
+/// stops it.
 pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error> {
     let analyzer = config.analyzer()?;
     if is_pipe(&config.reference) && is_pipe(&config.decoded) {

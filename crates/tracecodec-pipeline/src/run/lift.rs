@@ -26,7 +26,8 @@ pub struct Config {
     pub inputs: Vec<PathBuf>,
     /// Actions to write (Parquet). A manifest is written beside them.
     pub output: PathBuf,
-    /// An actions file, or a codec by its name, whose dictionary of TCP option layouts is continued.
+    /// An actions file, or a codec by its name, whose dictionary of TCP option layouts is
+    /// continued.
     #[serde(default)]
     pub profiles_of: Option<PathBuf>,
     /// How captures are read.

@@ -28,8 +28,8 @@ pub struct Config {
     /// Folder, budget and the like.
     #[serde(flatten)]
     pub training: Training,
-    /// Settings of codec and training, an object with `codec` and `train`; what is not named has its
-    /// default.
+    /// Settings of codec and training, an object with `codec` and `train`; what is not named has
+    /// its default.
     #[serde(default = "settings::none")]
     pub settings: Value,
     /// Where the network computes.

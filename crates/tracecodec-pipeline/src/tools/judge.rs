@@ -37,8 +37,8 @@ const TCPDUMP_COMPLAINTS: [&str; 21] = [
     "version error: ",
 ];
 
-/// What it prints where the bytes of an IP header end early. Behind the addresses of an outer header
-/// it is of a tunnel's inner header.
+/// What it prints where the bytes of an IP header end early. Behind the addresses of an outer
+/// header it is of a tunnel's inner header.
 const TCPDUMP_CUT_IP: [&str; 2] = ["[|ip]", "[|ip6]"];
 
 impl Ending {

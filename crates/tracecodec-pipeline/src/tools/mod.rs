@@ -172,9 +172,9 @@ pub(crate) fn temporary_folder() -> Result<tempfile::TempDir, Error> {
     })
 }
 
-/// Copies what is selected of a capture, for programs that read files alone. If `fill_options`, NOPs
-/// take the place of TCP options that were cut: `tshark` shows no event of a segment whose options
-/// it cannot see, and no rule of its judgment looks at them.
+/// Copies what is selected of a capture, for programs that read files alone. If `fill_options`,
+/// NOPs take the place of TCP options that were cut: `tshark` shows no event of a segment whose
+/// options it cannot see, and no rule of its judgment looks at them.
 ///
 /// # Errors
 /// If the capture cannot be read, the copy cannot be written, or the monitor stops it. Damage ends

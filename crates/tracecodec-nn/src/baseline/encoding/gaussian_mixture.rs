@@ -1,9 +1,10 @@
-//! Mode-specific normalisation: a number as a mode of its column, and where within the mode it lies, as TVAE and TTVAE read it
-//! (Xu et al., NeurIPS 2019, §4.2).
+//! Mode-specific normalisation: a number as a mode of its column, and where within the mode it
+//! lies, as TVAE and TTVAE read it (Xu et al., NeurIPS 2019, §4.2).
 //!
-//! The modes are the components of a Gaussian mixture under a Dirichlet process, fitted by variational inference (Blei and
-//! Jordan 2006; Bishop 2006, §10.2) with the settings and the stopping rule of scikit-learn's `BayesianGaussianMixture`. In one
-//! dimension, with a prior that counts as one value (mean and variance those of the column, one degree of freedom), the
+//! The modes are the components of a Gaussian mixture under a Dirichlet process, fitted by
+//! variational inference (Blei and Jordan 2006; Bishop 2006, §10.2) with the settings and the
+//! stopping rule of scikit-learn's `BayesianGaussianMixture`. In one dimension, with a prior that
+//! counts as one value (mean and variance those of the column, one degree of freedom), the
 //! posterior of a component depends on three sums over the values alone.
 
 use std::f64::consts::{LN_2, TAU};
@@ -64,7 +65,8 @@ impl ModeNormalizer {
         !self.modes.is_empty() && components.all(|component| component.deviation > 0.0)
     }
 
-    /// The modes of a column; numbers that are not finite are left out, and an empty column is one 0.
+    /// The modes of a column; numbers that are not finite are left out, and an empty column is one
+    /// 0.
     pub(crate) fn fit(values: &[f64], rng: &mut impl Rng) -> Self {
         let column = Column::new(values);
         let count = COMPONENTS.min(column.counts.iter().sum::<f64>() as usize);
@@ -85,8 +87,8 @@ impl ModeNormalizer {
         self.modes.len()
     }
 
-    /// A mode, drawn by its responsibility for the number, and α: the way from the mode's mean in four of its deviations, cut
-    /// off at ±0.99.
+    /// A mode, drawn by its responsibility for the number, and α: the way from the mode's mean in
+    /// four of its deviations, cut off at ±0.99.
     pub(crate) fn encode(&self, x: f64, rng: &mut impl Rng) -> (u32, f32) {
         let (mut responsibilities, _) = responsibilities(self.modes.iter().chain(&self.others), x);
         responsibilities.truncate(self.modes.len());
@@ -99,7 +101,8 @@ impl ModeNormalizer {
         (drawn as u32, alpha.clamp(-LIMIT, LIMIT) as f32)
     }
 
-    /// The number at α of a mode, α being cut off at ±1; a mode beyond the last one reads as the last one.
+    /// The number at α of a mode, α being cut off at ±1; a mode beyond the last one reads as the
+    /// last one.
     pub(crate) fn decode(&self, mode: u32, alpha: f32) -> f64 {
         let mode = &self.modes[(mode as usize).min(self.modes.len() - 1)];
         mode.mean + DEVIATIONS * mode.deviation * f64::from(alpha.clamp(-1.0, 1.0))
@@ -194,15 +197,16 @@ fn expect(column: &Column, components: &[Component]) -> (Vec<Share>, f64) {
     (shares, entropy)
 }
 
-/// The posterior of each component given what it is responsible for, the prior having mean 0 and this variance; and what the
-/// posteriors add to the lower bound, up to a constant.
+/// The posterior of each component given what it is responsible for, the prior having mean 0 and
+/// this variance; and what the posteriors add to the lower bound, up to a constant.
 fn maximize(variance: f64, shares: &[Share]) -> (Vec<Component>, f64) {
     let mut bound = 0.0;
     // What the components before leave of the weights, and the expected logarithm of that.
     let (mut rest, mut log_rest) = (1.0, 0.0);
     let mut components = Vec::with_capacity(shares.len());
     for (k, share) in shares.iter().enumerate() {
-        // Precision of the mean, degrees of freedom and first weight concentration alike: the prior counts as one value.
+        // Precision of the mean, degrees of freedom and first weight concentration alike: the prior
+        // counts as one value.
         let a = 1.0 + share.count;
         let b = CONCENTRATION + shares[k + 1..].iter().map(|later| later.count).sum::<f64>();
         let squares = share.squares - share.sum * share.sum / a;
@@ -252,8 +256,8 @@ fn responsibilities<'a>(
     (values, expected / sum - sum.ln())
 }
 
-/// Derivative of the log gamma function at a positive number: by recurrence to 10, and an asymptotic series from there
-/// (Abramowitz and Stegun 1964, 6.3.5 and 6.3.18).
+/// Derivative of the log gamma function at a positive number: by recurrence to 10, and an
+/// asymptotic series from there (Abramowitz and Stegun 1964, 6.3.5 and 6.3.18).
 fn digamma(x: f64) -> f64 {
     if x < 10.0 {
         return digamma(x + 1.0) - 1.0 / x;

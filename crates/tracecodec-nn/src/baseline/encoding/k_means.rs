@@ -1,4 +1,5 @@
-//! K-means on one column: where the components of a mixture start, drawn and moved as scikit-learn does by default.
+//! K-means on one column: where the components of a mixture start, drawn and moved as scikit-learn
+//! does by default.
 
 use rand::Rng;
 
@@ -11,9 +12,11 @@ const STEPS: usize = 300;
 /// The step that is small enough to stop at: squared, in variances of the column.
 const TOLERANCE: f64 = 1e-4;
 
-/// The cluster of each value. Values are distinct, ascending and centred, and occur `counts` times; there is at least one.
+/// The cluster of each value. Values are distinct, ascending and centred, and occur `counts` times;
+/// there is at least one.
 ///
-/// Clusters are numbered as their centres were drawn. There are fewer of them than asked for where there are fewer values.
+/// Clusters are numbered as their centres were drawn. There are fewer of them than asked for where
+/// there are fewer values.
 pub(super) fn k_means(
     values: &[f64],
     counts: &[f64],
@@ -38,8 +41,8 @@ pub(super) fn k_means(
     nearest.into_iter().map(|centre| order[centre]).collect()
 }
 
-/// First centres far from one another (k-means++): of some candidates, each drawn in proportion to its squared distance from
-/// the centres so far, the one that leaves least.
+/// First centres far from one another (k-means++): of some candidates, each drawn in proportion to
+/// its squared distance from the centres so far, the one that leaves least.
 fn draw_centres(values: &[f64], counts: &[f64], clusters: usize, rng: &mut impl Rng) -> Vec<f64> {
     let mut centres = vec![values[weighted(rng, counts)]];
     // Squared distance to the nearest centre, by how often the value occurs.
@@ -87,7 +90,8 @@ fn assign(values: &[f64], centres: &[f64]) -> Vec<usize> {
     assigned.collect()
 }
 
-/// Moves the centres to the means of their values, and returns the squared length of the step. A centre without values stays.
+/// Moves the centres to the means of their values, and returns the squared length of the step. A
+/// centre without values stays.
 fn step(values: &[f64], counts: &[f64], nearest: &[usize], centres: &mut [f64]) -> f64 {
     let mut sums = vec![(0.0, 0.0); centres.len()];
     for ((x, count), &centre) in values.iter().zip(counts).zip(nearest) {

@@ -1,4 +1,5 @@
-//! Rows of a table to the batches of a model, and back: each number on the scale that the model works with.
+//! Rows of a table to the batches of a model, and back: each number on the scale that the model
+//! works with.
 
 mod gaussian_mixture;
 mod k_means;

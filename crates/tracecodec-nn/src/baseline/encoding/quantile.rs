@@ -24,8 +24,8 @@ impl QuantileTransformer {
         !self.quantiles.is_empty() && self.quantiles.is_sorted()
     }
 
-    /// One quantile for each 30 values, but 10 to 1000 of them, and no more than values. Numbers that are not finite are left
-    /// out, and an empty column is one 0.
+    /// One quantile for each 30 values, but 10 to 1000 of them, and no more than values. Numbers
+    /// that are not finite are left out, and an empty column is one 0.
     pub(crate) fn fit(values: &[f64]) -> Self {
         let sorted = ascending(values);
         let count = (sorted.len() / 30).clamp(10, 1000).min(sorted.len());
@@ -88,7 +88,8 @@ fn share(i: usize, count: usize) -> f64 {
 
 /// The number at a share of ascending values.
 fn quantile(sorted: &[f64], share: f64) -> f64 {
-    // By way of a percentage, which rounds: whether a quantile equals a value that occurs often makes a difference.
+    // By way of a percentage, which rounds: whether a quantile equals a value that occurs often
+    // makes a difference.
     interpolate(sorted, share * 100.0 / 100.0 * (sorted.len() - 1) as f64)
 }
 
@@ -104,12 +105,14 @@ fn normal_cdf(score: f64) -> f64 {
     0.5 * erfc(-score / SQRT_2)
 }
 
-/// The score that a share of the standard normal distribution lies below, the share being neither 0 nor 1.
+/// The score that a share of the standard normal distribution lies below, the share being neither 0
+/// nor 1.
 fn normal_quantile(share: f64) -> f64 {
     if share > 0.5 {
         return -normal_quantile(1.0 - share);
     }
-    // To three digits (Abramowitz and Stegun 1964, 26.2.23), each of which becomes two by a step of Newton's method.
+    // To three digits (Abramowitz and Stegun 1964, 26.2.23), each of which becomes two by a step of
+    // Newton's method.
     let t = (-2.0 * share.ln()).sqrt();
     let above = 2.515517 + t * (0.802853 + t * 0.010328);
     let below = 1.0 + t * (1.432788 + t * (0.189269 + t * 0.001308));

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Standardizer {
     /// Mean of the column; 0 without values.
     mean: f64,
-    /// Deviation of the column as a population; 1 where no value differs from the mean by more than rounding.
+    /// Deviation of the column as a population; 1 where no value differs from the mean by more than
+    /// rounding.
     deviation: f64,
 }
 

@@ -27,8 +27,8 @@ impl Actions {
         lifted.filter_map(Result::ok).collect()
     }
 
-    /// The packets of a suffix. The same compiler lowers the past first, so that flows continue: the
-    /// past as the model of the suffix read it, which may differ from what was lifted.
+    /// The packets of a suffix. The same compiler lowers the past first, so that flows continue:
+    /// the past as the model of the suffix read it, which may differ from what was lifted.
     pub(super) fn lower(&self, past: &[Action], suffix: &[Action]) -> Vec<PacketBuf> {
         let profiles = self.lifter.profiles();
         let epoch = self.lifter.epoch().unwrap_or_default();

@@ -36,7 +36,8 @@ pub use window::Cut;
 /// Who continues what, and where the evaluations go.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Config {
-    /// Who continues the prefixes: repeat, later, oracle, raw-oracle, codec, or a model by its name.
+    /// Who continues the prefixes: repeat, later, oracle, raw-oracle, codec, or a model by its
+    /// name.
     pub contestants: Vec<String>,
     /// Folders of shards, of which the test split is taken.
     pub shards: Vec<PathBuf>,
@@ -113,8 +114,8 @@ pub struct Standing {
     pub metrics: BTreeMap<&'static str, Option<f64>>,
 }
 
-/// Lets every contestant continue the prefixes of all cases, and compares its suffixes with the real
-/// ones. An evaluation a contestant is written when all of them are made.
+/// Lets every contestant continue the prefixes of all cases, and compares its suffixes with the
+/// real ones. An evaluation a contestant is written when all of them are made.
 ///
 /// # Errors
 /// If a contestant is not known, the shards are too short, an evaluation is there already, or the

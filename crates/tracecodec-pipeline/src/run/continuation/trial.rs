@@ -28,8 +28,8 @@ impl Trial {
     /// Cuts the test shards of folders.
     ///
     /// # Errors
-    /// If a folder holds no shards, or the shards are too short for the windows that the contestants
-    /// need.
+    /// If a folder holds no shards, or the shards are too short for the windows that the
+    /// contestants need.
     pub(super) fn new(
         folders: &[PathBuf],
         cut: Cut,
@@ -80,8 +80,8 @@ impl Trial {
     /// Writes the suffixes of all cases, the real ones and the contestants'.
     ///
     /// # Errors
-    /// If a shard cannot be read, a model refuses, a capture cannot be written, or the monitor stops
-    /// it.
+    /// If a shard cannot be read, a model refuses, a capture cannot be written, or the monitor
+    /// stops it.
     pub(super) fn continue_all(
         &self,
         contestants: &[Contestant],

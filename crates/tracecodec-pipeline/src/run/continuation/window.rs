@@ -73,8 +73,8 @@ impl Cut {
         windows.collect()
     }
 
-    /// The next window whose suffix shares no packet with this one's; after the last window comes the
-    /// first.
+    /// The next window whose suffix shares no packet with this one's; after the last window comes
+    /// the first.
     pub(super) fn after(self, window: Window, all: &[Window]) -> Option<Window> {
         let at = all.iter().position(|other| *other == window)?;
         let (before, rest) = all.split_at(at);

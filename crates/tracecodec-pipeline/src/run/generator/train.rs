@@ -36,7 +36,8 @@ pub struct Config {
     /// Settings of flow matching to begin with; `None`: the small ones.
     #[serde(default)]
     pub preset: Option<Preset>,
-    /// Settings of generator and training; what is not named has the preset's value, or its default.
+    /// Settings of generator and training; what is not named has the preset's value, or its
+    /// default.
     #[serde(default = "settings::none")]
     pub settings: Value,
     /// Store weights of the autoregressive generator with half the precision and half the size.
