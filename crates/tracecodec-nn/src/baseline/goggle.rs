@@ -3,7 +3,8 @@
 //! are the authors'.
 //!
 //! ```text
-//! numbers → μ, log σ² → z, one for each column → node features → two graph convolutions over A → numbers
+//! numbers → μ, log σ² → z, one for each column → node features → two graph convolutions over A
+//!         → numbers
 //! ```
 //!
 //! Two Adams take turns: one on even steps for everything but the graph (rate 5e-3, decay 1e-3),

@@ -2,7 +2,8 @@
 //! table (the paper, Appendix C).
 //!
 //! ```text
-//! RawRow → table → numbers, codes → encoding → EncodedRows → network → EncodedRows → encoding → table → Decoded
+//! RawRow → table → numbers, codes → encoding → EncodedRows → network
+//!        → EncodedRows → encoding → table → Decoded
 //! ```
 //!
 //! Each is as published, and trained by the one training loop; see [`Model`]. A model holds the

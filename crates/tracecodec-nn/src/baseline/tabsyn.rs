@@ -2,7 +2,8 @@
 //! Transformer on either side of a Gaussian latent for each token.
 //!
 //! ```text
-//! numbers, codes → tokens, the first of them CLS → μ, log σ² → z without CLS → tokens → numbers, logits of the codes
+//! numbers, codes → tokens, the first of them CLS → μ, log σ² → z without CLS → tokens
+//!                → numbers, logits of the codes
 //! ```
 
 use burn::module::{Module, Param};

@@ -5,7 +5,7 @@
 //! shard   ──────────────┬──────────┬──────────┬────
 //! window                │  prefix  │  suffix  │
 //! past    ─────────────────────────│          │        what a contestant is given
-//!                                  │ suffix?  │        what it gives back, to compare with the real one
+//!                                  │ suffix?  │        what it gives back, to compare
 //! ```
 
 mod captures;
