@@ -3,23 +3,22 @@
 /// How wide the encoded rows of a table are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Shape {
-    /// Modes of each numeric column; 0 where the encoding of numbers has none.
+    /// Modes of each numeric column; 0 if the encoding of numbers has no modes.
     pub(crate) modes: Vec<usize>,
     /// Codes of each categorical column.
     pub(crate) codes: Vec<usize>,
 }
 
-/// Encoded rows, row-major: what a network reads, and what it decodes.
+/// Encoded rows, row-major: the input and the output of a network.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct EncodedRows {
     /// Number of rows.
     pub(crate) rows: usize,
     /// `[rows, numeric columns]`: the numbers on the scale of the encoding.
     pub(crate) numbers: Vec<f32>,
-    /// `[rows, numeric columns]`: the mode that each number is told in; empty where the encoding
-    /// has none.
+    /// `[rows, numeric columns]`: the mode of each number; empty if the encoding has no modes.
     pub(crate) modes: Vec<u32>,
-    /// `[rows, categorical columns]`.
+    /// `[rows, categorical columns]`: the codes.
     pub(crate) codes: Vec<u32>,
 }
 
@@ -30,6 +29,6 @@ pub(crate) struct StepContext {
     pub(crate) total: usize,
     /// Optimiser steps so far.
     pub(crate) step: u64,
-    /// Weight of the divergence, where a model has a schedule for it.
+    /// Weight of the divergence, for models that have a schedule for it.
     pub(crate) beta: f64,
 }

@@ -19,12 +19,12 @@ pub enum Model {
     /// GOGGLE (Liu et al., ICLR 2023): a learned graph over the columns. Its node functions are
     /// never trained.
     Goggle,
-    /// The same with trained node functions.
+    /// GOGGLE with trained node functions.
     GoggleIntended,
     /// TTVAE (Wang and Nguyen, 2025): a Transformer whose attention mixes the rows of a batch, and
     /// a faulty divergence.
     Ttvae,
-    /// The same with each row by itself, and the divergence of its paper.
+    /// TTVAE with each row by itself, and the divergence of its paper.
     TtvaeIntended,
 }
 
@@ -95,7 +95,7 @@ impl Model {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum VocabularyRows {
-    /// Those of all splits.
+    /// The rows of all splits.
     #[default]
     All,
     /// The training rows alone.
@@ -135,11 +135,11 @@ pub struct BaselineConfig {
 pub struct ModelConfig {
     /// The model.
     pub model: Model,
-    /// The table that it is a codec of.
+    /// The table that the baseline is a codec of.
     pub schema: Schema,
     /// Which values its vocabularies keep. The bit table has none.
     pub vocabulary: VocabularyPolicy,
-    /// Rows whose values the vocabularies are made of: for the record, since
+    /// Rows whose values the vocabularies are made of: recorded only, since
     /// [`RawData`](super::RawData) comes with the values counted.
     pub vocabulary_rows: VocabularyRows,
 }
@@ -153,7 +153,7 @@ pub struct TrainConfig {
     pub steps: u64,
     /// Budget in minutes instead of steps, preparation and validations included. Default none.
     pub minutes: Option<f64>,
-    /// Validations in the course of the training. Default 20, or 15 for TabSyn-VAE.
+    /// Validations during the training. Default 20, or 15 for TabSyn-VAE.
     pub validations: u32,
     /// Rows of a validation, spread evenly over the validation data. Default 8,192.
     pub validation_rows: usize,
@@ -183,7 +183,7 @@ impl BaselineConfig {
         }
     }
 
-    /// Whether the settings go together.
+    /// Checks that the settings agree with each other.
     ///
     /// # Errors
     /// If one is out of its range, or if GOGGLE or TabSyn-VAE is to read the bit table.
@@ -203,7 +203,7 @@ impl BaselineConfig {
         self.budget().check()
     }
 
-    /// What the loop needs to know.
+    /// The settings that the training loop reads.
     pub(super) fn budget(&self) -> Budget {
         let train = &self.train;
         Budget {

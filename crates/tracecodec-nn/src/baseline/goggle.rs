@@ -39,14 +39,13 @@ const THRESHOLD: f64 = 0.1;
 /// counts epochs.
 const DENSE_STEPS: u64 = 50;
 
-/// What becomes of the nodes' embedding functions.
+/// Whether the nodes' embedding functions are trained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Variant {
-    /// They stay as they were drawn. The published code does not save them either; here they are
-    /// weights like any other, so that a model that is loaded decodes as it did when it was
-    /// trained.
+    /// The functions stay as they were drawn. The published code does not save them; here they are
+    /// saved like all weights, so that a loaded model decodes as it did when it was trained.
     Published,
-    /// They are trained.
+    /// The functions are trained.
     Intended,
 }
 
@@ -55,9 +54,9 @@ pub(crate) enum Variant {
 /// ever meets that of its own node, and no others are kept.
 #[derive(Module, Debug)]
 struct Embedding {
-    /// `[d, WIDTH]`: by the latent.
+    /// `[d, WIDTH]`: weights of the latent.
     latent: Param<Tensor<2>>,
-    /// `[d, WIDTH]`: by the code.
+    /// `[d, WIDTH]`: weights of the node's one-hot code.
     node: Param<Tensor<2>>,
     /// `[d, WIDTH]`.
     bias: Param<Tensor<2>>,
@@ -74,7 +73,7 @@ impl Embedding {
         }
     }
 
-    /// `[d, rows, WIDTH]` from latents `[rows, d]`.
+    /// The features of the nodes, `[d, rows, WIDTH]`, from latents `[rows, d]`.
     fn forward(&self, z: Tensor<2>, variant: Variant) -> Tensor<3> {
         let weights = [&self.latent, &self.node, &self.bias].map(|weights| match variant {
             Variant::Published => weights.val().detach(),
@@ -104,7 +103,8 @@ impl GraphConvolution {
         }
     }
 
-    /// `[d, rows, inputs]` to `[d, rows, outputs]`; `paths` is `[d, d]`, from row to column.
+    /// Convolves features `[d, rows, inputs]` to `[d, rows, outputs]`; `paths` is `[d, d]`, from
+    /// row to column.
     fn forward(&self, x: Tensor<3>, paths: Tensor<2>) -> Tensor<3> {
         let [nodes, rows, inputs] = x.dims();
         let [outputs] = self.bias.dims();
@@ -116,7 +116,7 @@ impl GraphConvolution {
     }
 }
 
-/// The network.
+/// The network of GOGGLE.
 #[derive(Module, Debug)]
 pub(crate) struct Goggle {
     encoder: Linear,
@@ -153,8 +153,8 @@ impl Goggle {
         }
     }
 
-    /// These rows' share of the loss of a step, which is a sum over rows and columns: the losses of
-    /// a step's batches add up to its own. The latents are drawn.
+    /// The share of the rows in the loss of a step, with drawn latents. The loss is a sum over rows
+    /// and columns: the shares of a step's batches add up to it.
     pub(crate) fn objective(
         &self,
         batch: &EncodedRows,
@@ -183,7 +183,7 @@ impl Goggle {
         error.powi_scalar(2).sum() + divergence * ALPHA + graph.weights.mean() * (BETA * share)
     }
 
-    /// Where among the network's weights those lie that the optimiser of a step moves.
+    /// The places of the network's weights that the optimiser of a step moves.
     pub(crate) fn moved(&self, weights: &Weights, step: u64) -> Vec<Range<usize>> {
         let part = |name| weights.range(name).expect("a field of the network");
         let (graph, embedding) = (part("graph"), part("embedding"));
@@ -202,8 +202,7 @@ impl Goggle {
         self.mu.forward(self.hidden(self.numbers(batch)))
     }
 
-    /// The rows that these latents stand for, by the graph with its threshold, as the published
-    /// code samples.
+    /// Decodes latents to rows, with the graph's threshold, as the published code samples.
     pub(crate) fn decode(&self, z: Tensor<2>) -> EncodedRows {
         let [rows, _] = z.dims();
         let numbers = self.columns(z, &self.graph(true)).into_data();
@@ -214,8 +213,8 @@ impl Goggle {
         }
     }
 
-    /// Squared error at the means of the latents, averaged over columns and summed over rows: by
-    /// its mean over rows the published code selects the best model.
+    /// Squared error at the means of the latents, averaged over columns and summed over rows. The
+    /// published code selects the best model by the mean of this error over rows.
     pub(crate) fn nats(&self, batch: &EncodedRows) -> f64 {
         let error = self.columns(self.latent(batch), &self.graph(true)) - self.numbers(batch);
         let [_, columns] = error.dims();
@@ -223,7 +222,7 @@ impl Goggle {
         f64::from(squares) / columns as f64
     }
 
-    /// The rows as their latents keep them.
+    /// Encodes rows and decodes them from the means of their latents.
     pub(crate) fn reconstruct(&self, batch: &EncodedRows) -> EncodedRows {
         self.decode(self.latent(batch))
     }
@@ -253,7 +252,7 @@ impl Goggle {
         }
     }
 
-    /// `[rows, d]` from latents of the same shape.
+    /// Decodes latents `[rows, d]` to numbers of that shape.
     fn columns(&self, z: Tensor<2>, graph: &Graph) -> Tensor<2> {
         let paths = graph.paths();
         let features = self.embedding.forward(z, self.variant);
@@ -266,12 +265,13 @@ impl Goggle {
 /// Edges from row to column, `[d, d]` each.
 struct Graph {
     weights: Tensor<2>,
-    /// 1 where there is an edge.
+    /// 1 if there is an edge, else 0.
     edges: Tensor<2>,
 }
 
 impl Graph {
-    /// The weights over the roots of the numbers of edges out of their start and into their end.
+    /// The edges' weights, divided by the roots of the numbers of edges out of their start and into
+    /// their end.
     fn paths(&self) -> Tensor<2> {
         let out = self.edges.clone().sum_dim(1);
         let into = self.edges.clone().sum_dim(0);
@@ -323,7 +323,7 @@ mod tests {
         weights.load(network, device)
     }
 
-    /// Loss and gradient of some rows of a step of all rows.
+    /// Loss and gradient of a batch of some rows, in a step of all rows.
     fn measure(variant: Variant, step: u64, rows: std::ops::Range<usize>) -> (f64, Vec<f32>) {
         let device = Device::flex().autodiff();
         let network = network(variant, &device);

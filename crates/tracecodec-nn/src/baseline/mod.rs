@@ -6,8 +6,8 @@
 //!        → EncodedRows → encoding → table → Decoded
 //! ```
 //!
-//! Each is as published, and trained by the one training loop; see [`Model`]. A model holds the
-//! addresses and ports that it was trained on.
+//! Each model is as published, and trained by the crate's one training loop; see [`Model`]. A
+//! trained model holds the addresses and ports of its training data.
 
 pub(crate) mod batch;
 mod config;
@@ -46,7 +46,7 @@ use network::Network;
 /// Rows that pass through the network at a time.
 const PIECE: usize = 500;
 
-/// Pieces that are decoded before the first of their rows is given out.
+/// Pieces that are decoded before the first of their rows is handed over.
 const SPAN: usize = 16;
 
 /// A trained, or fresh, baseline.
@@ -79,7 +79,7 @@ impl Baseline {
         })
     }
 
-    /// The same baseline on so many threads. Results do not depend on it.
+    /// Sets the number of threads. Results do not depend on it.
     pub fn with_threads(mut self, threads: usize) -> Self {
         self.placed = self.placed.with_threads(threads);
         self
@@ -110,7 +110,7 @@ impl Baseline {
 
     /// Encodes rows and decodes them from the means of their latents.
     ///
-    /// Where the attention of a model mixes rows, it mixes 500 consecutive ones, from the first on.
+    /// If a model's attention mixes rows, it mixes 500 consecutive rows, counted from the first.
     pub fn reconstruct<'a>(&'a self, rows: &'a [RawRow]) -> impl Iterator<Item = Decoded> + 'a {
         let spans = rows.chunks(SPAN * PIECE).enumerate();
         spans.flat_map(|(span, rows)| {
@@ -123,7 +123,7 @@ impl Baseline {
         })
     }
 
-    /// BLAKE3 digest of the weights: tells baselines apart.
+    /// BLAKE3 digest of the weights, which identifies the baseline.
     pub fn digest(&self) -> String {
         self.placed.digest()
     }
@@ -137,12 +137,12 @@ impl Baseline {
         d_latent.ok_or(Error::NotStandalone(self.model.name()))
     }
 
-    /// The means of the latents of rows, `[rows, d_latent]`, row-major. Those of TVAE depend on
-    /// where the rows begin: numbers between two modes are told in either, drawn for 500 rows at a
-    /// time.
+    /// The means of the latents of rows, `[rows, d_latent]`, row-major. Latents of TVAE depend on
+    /// where the rows begin: a number between two modes is encoded in either, drawn for 500 rows at
+    /// a time.
     ///
     /// # Errors
-    /// As [`d_latent`](Self::d_latent).
+    /// If rows do not decode from latents alone, as with GOGGLE and TTVAE.
     pub fn latents(&self, rows: &[RawRow]) -> Result<Vec<f32>, Error> {
         self.d_latent()?;
         let latents = self.in_pieces(rows, 0, |batch| {
@@ -154,10 +154,10 @@ impl Baseline {
         Ok(latents.concat())
     }
 
-    /// The rows of latents, which are row-major; a last one that is cut short is ignored.
+    /// Decodes row-major latents to rows; an incomplete last latent is ignored.
     ///
     /// # Errors
-    /// As [`d_latent`](Self::d_latent).
+    /// If rows do not decode from latents alone, as with GOGGLE and TTVAE.
     pub fn decode(&self, latents: &[f32]) -> Result<Vec<Decoded>, Error> {
         let width = self.d_latent()?;
         let whole = latents.len() - latents.len() % width;

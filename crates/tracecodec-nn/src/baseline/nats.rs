@@ -1,8 +1,8 @@
 //! The cross-entropy of many softmaxes side by side, and its gradient, in one walk over the logits.
 
-/// `-log softmax(logits)[class]`, summed over groups and rows: `groups` says how many logits each
-/// group of a row has, `classes` names one of each group of each row. The logits become the
-/// gradient: the softmax, less 1 at the class.
+/// `-log softmax(logits)[class]`, summed over groups and rows: `groups` holds the number of logits
+/// of each group of a row, `classes` the class of each group of each row. Overwrites the logits
+/// with the gradient: the softmax, less 1 at the class.
 pub(crate) fn nats(logits: &mut [f32], groups: &[usize], classes: &[usize]) -> f64 {
     let mut sum = 0.0;
     let mut rest = logits;
@@ -21,7 +21,7 @@ pub(crate) fn nats(logits: &mut [f32], groups: &[usize], classes: &[usize]) -> f
     sum
 }
 
-/// Folds numbers in eight lanes, which the processor works on together.
+/// Folds numbers in eight lanes, which the processor computes in parallel.
 fn fold(numbers: &[f32], start: f32, with: impl Fn(f32, f32) -> f32) -> f32 {
     let (eights, rest) = numbers.as_chunks::<8>();
     let mut result = start;
@@ -34,7 +34,7 @@ fn fold(numbers: &[f32], start: f32, with: impl Fn(f32, f32) -> f32) -> f32 {
     rest.iter().copied().fold(result, with)
 }
 
-/// e^x of x ≤ 0, to 2 in the last place; 10⁻³⁸ where it is less. As in Cephes' `expf`, 2ⁿ times a
+/// e^x of x ≤ 0, to 2 in the last place; 10⁻³⁸ if e^x is less. As in Cephes' `expf`, 2ⁿ times a
 /// polynomial in what remains of x; unlike the standard library's, a loop over it is vectorised.
 fn exp(x: f32) -> f32 {
     /// Added to a small number, it leaves no bits for a fraction.

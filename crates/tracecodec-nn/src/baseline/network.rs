@@ -1,4 +1,4 @@
-//! The network of a baseline, whichever it is.
+//! The network of a baseline: one of the published models.
 
 use std::ops::Range;
 
@@ -64,7 +64,7 @@ impl Network {
         }
     }
 
-    /// What these rows add to the loss of a step.
+    /// The share of the rows in the loss of a step.
     pub(super) fn objective(
         &self,
         batch: &EncodedRows,
@@ -91,7 +91,7 @@ impl Network {
         }
     }
 
-    /// The means of the rows' latents, `[rows, d_latent]`; none where rows do not decode from
+    /// The means of the rows' latents, `[rows, d_latent]`; `None` if rows do not decode from
     /// latents alone.
     pub(super) fn latent(&self, batch: &EncodedRows) -> Option<Tensor<2>> {
         match self {
@@ -101,7 +101,7 @@ impl Network {
         }
     }
 
-    /// Numbers of a row's latent; none as above.
+    /// Numbers of a row's latent; `None` if rows do not decode from latents alone.
     pub(super) fn d_latent(&self) -> Option<usize> {
         match self {
             Self::Tvae(_) => Some(Tvae::D_LATENT),
@@ -110,7 +110,7 @@ impl Network {
         }
     }
 
-    /// The rows of latents; none as above.
+    /// Decodes latents to rows; `None` if rows do not decode from latents alone.
     pub(super) fn decode(&self, z: Tensor<2>) -> Option<EncodedRows> {
         match self {
             Self::Tvae(network) => Some(network.decode(z)),
@@ -119,7 +119,7 @@ impl Network {
         }
     }
 
-    /// The rows as the means of their latents keep them.
+    /// Encodes rows and decodes them from the means of their latents.
     pub(super) fn reconstruct(&self, batch: &EncodedRows) -> EncodedRows {
         match self {
             Self::Tvae(network) => network.reconstruct(batch),
@@ -136,12 +136,12 @@ pub(super) struct Optimisation {
     model: Model,
     /// Deviations that are held within bounds.
     sigma: Option<Range<usize>>,
-    /// Weights that take turns: GOGGLE's graph, and the others.
+    /// Weights that are trained in turns: GOGGLE's graph, and all other weights.
     turns: Option<[Vec<Range<usize>>; 2]>,
 }
 
 impl Optimisation {
-    /// That of a model with this network.
+    /// The optimiser of a model with this network.
     pub(super) fn new(model: Model, network: &Network) -> Self {
         // A network's weights are those of the enum, in the same order.
         let sigma = |weights: Weights, name: &str| {
@@ -163,7 +163,7 @@ impl Optimisation {
         }
     }
 
-    /// Weight of the divergence after validations with these losses.
+    /// Weight of the divergence, given the losses of the validations so far.
     pub(super) fn beta(&self, losses: &[f64]) -> f64 {
         match self.model {
             Model::TabsynVae => tabsyn::beta(losses),

@@ -1,6 +1,6 @@
 //! The first and the last layer of the networks that read rows one-hot (Xu et al. 2019, section
-//! 4.2): of a number α and the mode that it is told in, of a category its code. Every number has
-//! modes. The encoded row, thousands of columns wide, is never built.
+//! 4.2): a number is encoded as α and its mode, a category as its code. Every number has modes. The
+//! encoded row, thousands of columns wide, is never built.
 
 use burn::module::{Module, Param};
 use burn::nn::Linear;
@@ -11,9 +11,8 @@ use super::batch::{EncodedRows, Shape};
 use super::nats::nats;
 use crate::layers::{linear, uniform};
 
-/// Most classes of a group whose ones and zeros are written out and multiplied; of larger groups
-/// the weights are looked up. A thousand groups of three classes, looked up, would take fifty times
-/// as long.
+/// Most classes of a group that is multiplied as ones and zeros; the weights of larger groups are
+/// looked up. Looking up a thousand groups of three classes would take fifty times as long.
 const DENSE: usize = 64;
 
 /// Weight of the negative log-likelihood at a row against what keeps the latents near the prior
@@ -77,7 +76,7 @@ impl InputLayer {
         }
     }
 
-    /// `[rows, width]`.
+    /// The layer's output, `[rows, width]`.
     pub(crate) fn forward(&self, batch: &EncodedRows) -> Tensor<2> {
         let classes = classes(batch);
         let x = self.dense(batch, &classes);
@@ -122,7 +121,7 @@ impl InputLayer {
     }
 }
 
-/// The groups that `belongs` says of, laid side by side from `end` on; and where the last one ends.
+/// The groups that `belongs` accepts, laid side by side from `end` on; and the end of the last one.
 fn slots(groups: &[usize], mut end: usize, belongs: impl Fn(usize) -> bool) -> (Vec<Slot>, usize) {
     let mut slots = Vec::new();
     for (group, &classes) in groups.iter().enumerate() {
@@ -154,7 +153,7 @@ impl Numbers {
     }
 }
 
-/// `Linear(width, D)`, and what a row's likelihood is under its columns.
+/// `Linear(width, D)`, and the likelihood of a row under its output.
 #[derive(Module, Debug)]
 pub(crate) struct OutputLayer {
     numbers: Option<Numbers>,
@@ -184,7 +183,7 @@ impl OutputLayer {
         }
     }
 
-    /// σ of the last number, `[1]`; none if there are no numbers.
+    /// σ of the last number, `[1]`; `None` if there are no numbers.
     pub(crate) fn last_sigma(&self) -> Option<Tensor<1>> {
         let sigma = self.numbers.as_ref()?.sigma.val();
         let [numbers] = sigma.dims();
@@ -201,8 +200,8 @@ impl OutputLayer {
     }
 
     /// The cross-entropy of the groups, summed. It is computed together with its gradient, in one
-    /// walk over the logits: groups are of too unequal sizes to be tensors, and there are too many
-    /// logits to pass over them time and again.
+    /// walk over the logits: the groups' sizes are too unequal for tensors, and the logits are too
+    /// many for several passes.
     fn cross_entropy(&self, x: Tensor<2>, batch: &EncodedRows) -> Tensor<1> {
         let logits = self.logits(x.clone());
         let device = logits.device();
@@ -255,7 +254,7 @@ impl OutputLayer {
     }
 }
 
-/// 0, with this gradient by `x`.
+/// A tensor of value 0 whose gradient with respect to `x` is the given one.
 fn pull<const D: usize>(x: Tensor<D>, gradient: Tensor<D>) -> Tensor<1> {
     let product = (x * gradient).sum();
     product.clone() - product.inner()
@@ -267,7 +266,7 @@ fn vector(tensor: Tensor<2>) -> Vec<f32> {
     values.expect("networks compute in f32")
 }
 
-/// The first class of the largest logit.
+/// The class of the largest logit; the first if there are several.
 fn largest(logits: &[f32]) -> u32 {
     let mut best = 0;
     for (class, &logit) in logits.iter().enumerate() {
@@ -284,7 +283,7 @@ pub(crate) mod tests {
     use crate::random::{Purpose, stream};
     use crate::weights::{Weights, gradients};
 
-    /// Two numbers and four categories, two of which have more classes than are multiplied.
+    /// Two numbers and four categories, two of which are large enough to be looked up.
     pub(crate) fn mixed() -> Shape {
         Shape {
             modes: vec![3, 2],
@@ -323,7 +322,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// The made-up noise of the script, `[rows, width]`.
+    /// The made-up noise of the script, The layer's output, `[rows, width]`.
     pub(crate) fn noise(rows: usize, width: usize, shift: usize) -> Vec<f32> {
         let row = |row| (0..width).map(move |i| ((2 * row + i + shift) % 3) as f32 - 1.0);
         (0..rows).flat_map(row).collect()

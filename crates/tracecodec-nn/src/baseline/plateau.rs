@@ -1,14 +1,14 @@
-//! The learning rate that falls when a loss no longer does: `ReduceLROnPlateau` of PyTorch with its
+//! A learning rate that falls when a loss stops falling: `ReduceLROnPlateau` of PyTorch with its
 //! defaults (mode `min`, relative threshold 1e-4, no cooldown, no minimum).
 
-/// A loss must be below the best so far by this share of it to be better.
+/// Share of the best loss so far by which a loss must be below it to be better.
 const THRESHOLD: f64 = 1e-4;
 
 /// A rate that would fall by no more than this stays.
 const EPSILON: f64 = 1e-8;
 
-/// The rate after these losses: `initial`, times `factor` each time that more than `patience`
-/// losses in a row were no better than the best.
+/// The learning rate after these losses: `initial`, times `factor` each time that more than
+/// `patience` losses in a row were no better than the best.
 pub(crate) fn reduced(initial: f64, factor: f64, patience: usize, losses: &[f64]) -> f64 {
     let (mut rate, mut best, mut worse) = (initial, f64::INFINITY, 0);
     for &loss in losses {

@@ -21,7 +21,7 @@ const D_HEAD: usize = D_MODEL / HEADS;
 /// Width of the feed-forward block.
 const D_HIDDEN: usize = 1028;
 
-/// Share of the numbers that dropout takes away.
+/// Share of the numbers that dropout sets to 0.
 pub(crate) const DROPPED: f32 = 0.1;
 
 /// How the rows of a batch are laid out as sequences of tokens.
@@ -33,7 +33,7 @@ pub(crate) enum Sequences {
     EachRow,
 }
 
-/// `norm(x + dropout(attention))`.
+/// The attention block, `norm(x + dropout(attention))`.
 #[derive(Module, Debug)]
 struct Attention {
     query: Linear,
@@ -60,7 +60,7 @@ impl Attention {
         }
     }
 
-    /// `[rows, d_model]`, attending to a memory of the same shape.
+    /// Takes tokens `[rows, d_model]` through the block; they attend to a memory of that shape.
     fn forward(
         &self,
         x: Tensor<2>,
@@ -89,13 +89,13 @@ impl Attention {
     }
 }
 
-/// `[rows, d_model]` to `[heads, rows, d_head]`.
+/// Splits `[rows, d_model]` into heads, `[heads, rows, d_head]`.
 fn heads(x: Tensor<2>) -> Tensor<3> {
     let [rows, _] = x.dims();
     x.reshape([rows, HEADS, D_HEAD]).swap_dims(0, 1)
 }
 
-/// `norm(x + dropout(W₂ dropout(relu(W₁ x))))`.
+/// The feed-forward block, `norm(x + dropout(W₂ dropout(relu(W₁ x))))`.
 #[derive(Module, Debug)]
 struct FeedForward {
     up: Linear,
@@ -134,7 +134,7 @@ impl EncoderLayer {
         }
     }
 
-    /// `[rows, d_model]` to the same shape.
+    /// Takes tokens `[rows, d_model]` through the layer; the shape stays.
     pub(crate) fn forward(
         &self,
         x: Tensor<2>,
@@ -163,7 +163,7 @@ impl DecoderLayer {
         }
     }
 
-    /// `[rows, d_model]` to the same shape.
+    /// Takes tokens `[rows, d_model]` through the layer; the shape stays.
     pub(crate) fn forward(
         &self,
         x: Tensor<2>,

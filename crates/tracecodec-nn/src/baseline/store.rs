@@ -1,4 +1,4 @@
-//! A baseline on disk: a directory with `weights.safetensors` and `baseline.json`.
+//! A baseline on disk: a directory with `weights.safetensors` and The content of `baseline.json`.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::model::{self, Files, Kind};
 use crate::weights::Precision;
 
-/// `baseline.json`.
+/// The content of `baseline.json`.
 #[derive(Debug, Serialize, Deserialize)]
 struct Description {
     /// The model.
@@ -47,8 +47,8 @@ impl Baseline {
     /// Reads a baseline from a directory.
     ///
     /// # Errors
-    /// If the directory holds no baseline, a file is damaged, of another version, or if the two do
-    /// not belong together.
+    /// If the directory holds no baseline, a file is damaged or of another version, or the two
+    /// files do not belong together.
     pub fn load(directory: &Path) -> Result<Self, Error> {
         let files = Files::open(Kind::Baseline, directory)?;
         let description: Description = files.description()?;

@@ -1,4 +1,4 @@
-//! Rows of a raw packet table as numbers and codes, and what a model decodes as rows again.
+//! Rows of a raw packet table as numbers and codes, and a model's numbers and codes as rows again.
 
 use serde::{Deserialize, Serialize};
 use tracecodec::action::OptionProfiles;
@@ -18,19 +18,19 @@ pub(super) enum Table {
     Bits,
 }
 
-/// A row as a model decodes it, not yet judged.
+/// A row that a model decoded, before it is judged.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Decoded {
-    /// Of the table of header fields.
+    /// A row of the table of header fields.
     Columns(Box<Candidate>),
-    /// Of the bit table; invalid where the time is no number.
+    /// A row of the bit table; invalid if the time is not a number.
     Bits(Result<Box<BitRow>, InvalidRow>),
 }
 
 impl Decoded {
     /// Judges the row, and compares it with its reference if it is a packet. Returns the row to
-    /// render; none if it is no packet. A dictionary that learns gets the option layouts of the bit
-    /// table that it lacks.
+    /// render; `None` if it is no packet. If the dictionary learns, option layouts of the bit table
+    /// that it lacks are added.
     pub fn judge(
         self,
         reference: &RawRow,
@@ -66,8 +66,8 @@ impl Table {
         }
     }
 
-    /// Appends a row's numbers and codes. A row that is no packet, which none that was read is, has
-    /// no bits.
+    /// Appends a row's numbers and codes. A row that is no packet has no bits; rows that were read
+    /// are always packets.
     pub(super) fn read(
         &self,
         row: &RawRow,
@@ -89,7 +89,7 @@ impl Table {
         }
     }
 
-    /// The row of these numbers and codes, which are as many as a row has and within their
+    /// Builds a row from numbers and codes, which are as many as a row has and within their
     /// vocabularies.
     pub(super) fn write(&self, numbers: &[f64], codes: &[u32]) -> Decoded {
         match self {

@@ -28,17 +28,17 @@ const LAYERS: usize = 2;
 /// Initial weight of the divergence.
 const BETA: f64 = 1e-2;
 
-/// Below this the weight of the divergence falls no further.
+/// Lower limit of the weight of the divergence.
 const BETA_MIN: f64 = 1e-5;
 
-/// What the weight of the divergence falls by.
+/// Factor by which the weight of the divergence falls.
 const BETA_FACTOR: f64 = 0.7;
 
-/// Validations without a new best after which it falls.
+/// Validations without a new best loss after which the weight of the divergence falls.
 const BETA_PATIENCE: usize = 10;
 
-/// The weight of the divergence after these validation losses. It falls once in a row of losses
-/// that are no better than the best, however long the row.
+/// The weight of the divergence after these validation losses. It falls once in a run of losses
+/// that are no better than the best, however long the run.
 pub(crate) fn beta(losses: &[f64]) -> f64 {
     let (mut beta, mut best, mut worse) = (BETA, f64::INFINITY, 0);
     for &loss in losses {
@@ -80,7 +80,7 @@ impl Layer {
         }
     }
 
-    /// `[rows · tokens, D_TOKEN]` to the same shape.
+    /// Takes tokens `[rows · tokens, D_TOKEN]` through the layer; the shape stays.
     fn forward(&self, x: Tensor<2>, rows: usize) -> Tensor<2> {
         let normed = match &self.norm_0 {
             Some(norm) => norm.forward(x.clone()),
@@ -116,7 +116,7 @@ impl Transformer {
         }
     }
 
-    /// `[rows, tokens, D_TOKEN]` to the same shape.
+    /// Takes tokens `[rows, tokens, D_TOKEN]` through all layers; the shape stays.
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let [rows, tokens, _] = x.dims();
         let flat = x.reshape([rows * tokens, D_TOKEN]);
@@ -129,9 +129,10 @@ impl Transformer {
 /// Columns to tokens.
 #[derive(Module, Debug)]
 struct Tokenizer {
-    /// `[1 + numeric columns, D_TOKEN]`: the token CLS, then what each number is multiplied by.
+    /// `[1 + numeric columns, D_TOKEN]`: the token CLS, then the vector that each number is
+    /// multiplied by.
     weight: Param<Tensor<2>>,
-    /// `[codes of all columns, D_TOKEN]`.
+    /// `[codes of all columns, D_TOKEN]`: the embedding of each code.
     embedding: Param<Tensor<2>>,
     /// `[columns, D_TOKEN]`: of all but CLS.
     bias: Param<Tensor<2>>,
@@ -154,7 +155,7 @@ impl Tokenizer {
         }
     }
 
-    /// `[rows, 1 + columns, D_TOKEN]`.
+    /// The tokens of rows, `[rows, 1 + columns, D_TOKEN]`.
     fn forward(&self, batch: &EncodedRows) -> Tensor<3> {
         let device = self.weight.device();
         let numbers = numbers(batch, &device);
@@ -179,7 +180,7 @@ impl Tokenizer {
     }
 }
 
-/// First code of each column where the codes of all columns are counted through.
+/// Number of each column's first code, the codes of all columns being numbered consecutively.
 fn offsets(codes: &[usize]) -> Vec<usize> {
     let ends = codes.iter().scan(0, |end, codes| {
         *end += codes;
@@ -188,7 +189,7 @@ fn offsets(codes: &[usize]) -> Vec<usize> {
     ends.zip(codes).map(|(end, codes)| end - codes).collect()
 }
 
-/// `[rows, numeric columns]`.
+/// The numbers of rows as a tensor, `[rows, numeric columns]`.
 fn numbers(batch: &EncodedRows, device: &Device) -> Tensor<2> {
     let width = batch.numbers.len() / batch.rows.max(1);
     let numbers = TensorData::new(batch.numbers.clone(), [batch.rows, width]);
@@ -225,7 +226,7 @@ impl Detokenizer {
         }
     }
 
-    /// `[rows, numeric columns]` from the tokens of all columns.
+    /// The numbers, `[rows, numeric columns]`, decoded from the tokens of all columns.
     fn numbers(&self, tokens: Tensor<3>) -> Tensor<2> {
         let weight = self.weight.val();
         let [numbers, _] = weight.dims();
@@ -235,9 +236,9 @@ impl Detokenizer {
 
     /// The cross-entropy of the codes in nats, summed over rows and categorical columns.
     ///
-    /// Columns have up to thousands of codes, and half of a step's work is here. So the gradient, p
-    /// less 1 at the code, is formed by hand: automatic differentiation of matrices of that width
-    /// takes three times as long.
+    /// Columns have up to thousands of codes, and this is half of a step's work. The gradient, p
+    /// less 1 at the code, is therefore computed by hand: automatic differentiation of matrices of
+    /// that width takes three times as long.
     fn cross_entropy(&self, tokens: Tensor<3>, batch: &EncodedRows) -> Tensor<1> {
         let heads = self.heads.val();
         let (mut nats, mut by_token, mut by_head) = (Vec::new(), Vec::new(), Vec::new());
@@ -260,7 +261,7 @@ impl Detokenizer {
         let by_token = Tensor::stack::<3>(by_token, 1).narrow(2, 0, D_TOKEN);
         let slope = (self.tokens_of_codes(tokens) * by_token.autodiff()).sum()
             + (heads * Tensor::cat(by_head, 1).autodiff()).sum();
-        // The difference is 0, and its gradient the one formed.
+        // The difference is 0, and its gradient is the one computed by hand.
         nats.autodiff() + (slope.clone() - slope.detach())
     }
 
@@ -280,8 +281,8 @@ impl Detokenizer {
         tokens.narrow(1, all - columns, columns)
     }
 
-    /// The token of each categorical column with a 1 after it, and the column's head: their product
-    /// is the logits. Without automatic differentiation.
+    /// The token of each categorical column, followed by a 1, and the column's head: the product of
+    /// both is the logits. Without automatic differentiation.
     fn columns(
         &self,
         tokens: &Tensor<3>,
@@ -300,7 +301,7 @@ impl Detokenizer {
     }
 }
 
-/// The cross-entropy summed over rows, and its gradient by the logits.
+/// The cross-entropy summed over rows, and its gradient with respect to the logits.
 fn cross_entropy(logits: Tensor<2>, codes: Tensor<2, Int>) -> (Tensor<1>, Tensor<2>) {
     let max = logits.clone().max_dim(1);
     let told = logits.clone().gather(1, codes.clone());
@@ -322,7 +323,7 @@ pub(crate) struct Nats {
     pub(crate) ce: f64,
 }
 
-/// The network.
+/// The network of TabSyn-VAE.
 #[derive(Module, Debug)]
 pub(crate) struct TabSyn {
     tokenizer: Tokenizer,
@@ -345,8 +346,8 @@ impl TabSyn {
         }
     }
 
-    /// These rows' share of the loss of a step: the losses of a step's batches add up to its own.
-    /// The latents are drawn.
+    /// The share of the rows in the loss of a step, with drawn latents. The shares of a step's
+    /// batches add up to the step's loss.
     pub(crate) fn objective(
         &self,
         batch: &EncodedRows,
@@ -375,7 +376,7 @@ impl TabSyn {
         (mse + ce + divergence * context.beta) / context.total as f64
     }
 
-    /// How far off the reconstruction from the means of the latents is.
+    /// The error of the reconstruction from the means of the latents.
     pub(crate) fn nats(&self, batch: &EncodedRows) -> Nats {
         let (mse, ce) = self.nats_of(self.mu(batch), batch);
         Nats {
@@ -384,7 +385,7 @@ impl TabSyn {
         }
     }
 
-    /// Numbers of a latent.
+    /// Numbers of a row's latent.
     pub(crate) fn d_latent(&self) -> usize {
         D_TOKEN * self.tokenizer.bias.dims()[0]
     }
@@ -394,7 +395,7 @@ impl TabSyn {
         self.mu(batch).flatten(1, 2)
     }
 
-    /// The rows that these latents stand for: numbers as they come, and the most likely codes.
+    /// Decodes latents to rows: the numbers as predicted, and the most likely codes.
     pub(crate) fn decode(&self, z: Tensor<2>) -> EncodedRows {
         let [rows, width] = z.dims();
         let tokens = self
@@ -409,7 +410,7 @@ impl TabSyn {
         }
     }
 
-    /// The rows as their latents keep them.
+    /// Encodes rows and decodes them from the means of their latents.
     pub(crate) fn reconstruct(&self, batch: &EncodedRows) -> EncodedRows {
         self.decode(self.latent(batch))
     }
@@ -477,7 +478,7 @@ mod tests {
         weights.load(network, device)
     }
 
-    /// Loss and gradient of some rows of a step of all rows.
+    /// Loss and gradient of a batch of some rows, in a step of all rows.
     fn measure(rows: std::ops::Range<usize>) -> (f64, Vec<f32>) {
         let device = Device::flex().autodiff();
         let network = network(&device);

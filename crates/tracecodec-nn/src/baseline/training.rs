@@ -1,4 +1,4 @@
-//! Training a baseline: data, and what the training loop is told of it.
+//! Training a baseline: its data, and what it gives to the training loop.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -61,7 +61,7 @@ impl RawData {
         }
     }
 
-    /// The same data, and the files that they came from: for the manifest alone.
+    /// Adds the files that the rows came from, which only the manifest uses.
     pub fn with_sources(mut self, sources: Vec<SourceEntry>) -> Self {
         self.sources = sources;
         self
@@ -82,7 +82,7 @@ impl RawData {
         self.validation.len()
     }
 
-    /// The digest that tells whether a checkpoint belongs to a training.
+    /// The digest by which a checkpoint is matched to a training.
     fn digest(&self, config: &BaselineConfig, encoding: &Encoding) -> String {
         let mut hasher = blake3::Hasher::new();
         let settings = serde_json::json!([config, encoding, self.profiles.to_hex()]);
@@ -114,18 +114,18 @@ impl Examples for Rows {
     }
 }
 
-/// What a validation of a baseline finds.
+/// The result of a validation of a baseline.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Validation {
     /// Optimiser steps so far.
     pub step: u64,
-    /// The reconstruction objective a row, without noise. Of each model its own: those of different
-    /// models cannot be compared.
+    /// The reconstruction objective a row, without noise. Each model has its own objective: values
+    /// of different models cannot be compared.
     pub loss: f64,
     /// Share of rows that decode to no packet.
     pub invalid: f64,
-    /// Share of active categorical cells of the other rows that come back; none if there are no
-    /// others.
+    /// Share of active categorical cells that come back, of the rows that decode to packets; `None`
+    /// if there are no such rows.
     pub accuracy: Option<f64>,
     /// Mean objective of the training since the last validation, noise included.
     pub training_loss: f64,
@@ -163,7 +163,7 @@ pub struct Origin {
     pub training_rows: u64,
     /// Rows to select the best weights with, as many as there are.
     pub validation_rows: u64,
-    /// Share of the training rows whose value each categorical column's vocabulary has; none where
+    /// Share of the training rows whose value each categorical column's vocabulary has; `None` if
     /// the column is active in no row. Empty for the bit table.
     pub coverage: Vec<(String, Option<f64>)>,
 }
@@ -371,7 +371,7 @@ fn shortcoming(best: &Validation, guess: Option<f64>) -> Option<String> {
 }
 
 /// Share of the active categorical cells of rows that the most frequent value of their column in
-/// the training rows gets right; none without such cells.
+/// the training rows gets right; `None` if there are no such cells.
 fn guessed(training: &[RawRow], rows: &[RawRow]) -> Option<f64> {
     let (mut right, mut all) = (0, 0);
     for column in categorical() {

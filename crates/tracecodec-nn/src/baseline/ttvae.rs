@@ -1,5 +1,5 @@
 //! TTVAE (Wang & Nguyen, Artificial Intelligence 340, 2025): a Transformer autoencoder of one-hot
-//! rows. Its decoder attends to what the encoder made of the rows, not to the latents alone.
+//! rows. Its decoder attends to the encoder's output, not to the latents alone.
 
 use burn::module::Module;
 use burn::nn::Linear;
@@ -19,7 +19,7 @@ const D_LATENT: usize = 32;
 /// Layers of the encoder, and of the decoder.
 const LAYERS: usize = 2;
 
-/// Which of the two readings of TTVAE: what its code does, or what it means to do.
+/// The two variants of TTVAE: what its published code does, or what its paper describes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Variant {
     /// As published. The rows of a batch are one sequence, which attention mixes; and the
@@ -27,12 +27,12 @@ pub(crate) enum Variant {
     /// number: it is of μ + σε, with one ε for all. Of a table without numbers it is of μ + ε log
     /// σ².
     Published,
-    /// As intended. Each row is a sequence of its own, and the divergence is that of the latents
-    /// which are decoded.
+    /// As intended. Each row is a sequence of its own, and the divergence is that of the decoded
+    /// latents.
     Intended,
 }
 
-/// The network.
+/// The network of TTVAE.
 #[derive(Module, Debug)]
 pub(crate) struct Ttvae {
     input: InputLayer,
@@ -48,10 +48,10 @@ pub(crate) struct Ttvae {
 
 /// Standard normal numbers for an objective, `[rows, d_latent]` each.
 struct Noise {
-    /// Of the latents.
+    /// Noise of the latents.
     latent: Vec<f32>,
-    /// Of what the divergence takes for them, where the variant takes something else; its first
-    /// number is the shared one.
+    /// Noise of the vectors that the published divergence uses in place of the latents; its first
+    /// number is the shared ε.
     divergence: Vec<f32>,
     /// Draws from the prior.
     prior: Vec<f32>,
@@ -131,8 +131,8 @@ impl Ttvae {
         nats + discrepancy(compared, tensor(noise.prior))
     }
 
-    /// The rows as decoded from their own μ, and from what the encoder made of them. As published,
-    /// they depend on the batch: it should be as large as in training.
+    /// Encodes rows and decodes them from μ and the encoder's output. As published, a decoded row
+    /// depends on its batch, which should be as large as in training.
     pub(crate) fn reconstruct(&self, batch: &EncodedRows) -> EncodedRows {
         let mut dropout = Dropout::off();
         let (memory, posterior) = self.encode(batch, &mut dropout);
@@ -140,7 +140,7 @@ impl Ttvae {
         self.output.decode(features)
     }
 
-    /// The reconstruction part of the objective at μ, summed over the rows.
+    /// The reconstruction part of the objective with latents at μ, summed over the rows.
     pub(crate) fn nats(&self, batch: &EncodedRows) -> f64 {
         let mut dropout = Dropout::off();
         let (memory, posterior) = self.encode(batch, &mut dropout);
@@ -149,7 +149,7 @@ impl Ttvae {
         nats.into_scalar::<f32>().into()
     }
 
-    /// What the decoder attends to, and the latents' posterior.
+    /// The encoder's output, to which the decoder attends, and the latents' posterior.
     fn encode(
         &self,
         batch: &EncodedRows,
@@ -188,7 +188,8 @@ impl Ttvae {
 }
 
 /// The maximum mean discrepancy between two samples of the same size (Gretton et al. 2012, equation
-/// 3); as published, the cross term takes in the diagonal. One row has none within.
+/// 3); as published, the cross term takes in the diagonal. A sample of one row has no term within
+/// itself.
 fn discrepancy(z: Tensor<2>, prior: Tensor<2>) -> Tensor<1> {
     let [rows, _] = z.dims();
     let pairs = (rows * rows.saturating_sub(1)).max(1) as f64;
@@ -196,7 +197,7 @@ fn discrepancy(z: Tensor<2>, prior: Tensor<2>) -> Tensor<1> {
     within(&z) + within(&prior) - kernel(&z, &prior).mean() * 2.0
 }
 
-/// `[rows of a, rows of b]`: exp(−‖a − b‖² / (2 d_latent)).
+/// The kernel matrix, `[rows of a, rows of b]`: exp(−‖a − b‖² / (2 d_latent)).
 fn kernel(a: &Tensor<2>, b: &Tensor<2>) -> Tensor<2> {
     let square = |x: &Tensor<2>| (x.clone() * x.clone()).sum_dim(1);
     let product = a.clone().matmul(b.clone().transpose());

@@ -14,7 +14,7 @@ use crate::random::normals;
 /// Width of the hidden layers and of the latent.
 const WIDTH: usize = 128;
 
-/// The network.
+/// The network of TVAE.
 #[derive(Module, Debug)]
 pub(crate) struct Tvae {
     input: InputLayer,
@@ -30,7 +30,7 @@ impl Tvae {
     /// after each step.
     pub(crate) const SIGMA: &str = "output.numbers.sigma";
 
-    /// Numbers of a latent.
+    /// Numbers of a row's latent.
     pub(crate) const D_LATENT: usize = WIDTH;
 
     /// A network with fresh weights.
@@ -45,8 +45,8 @@ impl Tvae {
         }
     }
 
-    /// This batch's share of the objective: twice the negative log-likelihood at the rows, and the
-    /// divergence, a row of the step.
+    /// A batch's share of the objective: twice the rows' negative log-likelihood, and the
+    /// divergence, divided by the rows of the step.
     pub(crate) fn objective(
         &self,
         batch: &EncodedRows,
@@ -64,7 +64,7 @@ impl Tvae {
         self.output.nats(self.features(z), batch) * FACTOR + divergence(&posterior)
     }
 
-    /// `[rows, 128]`: μ.
+    /// Encodes rows to μ, `[rows, 128]`.
     pub(crate) fn latent(&self, batch: &EncodedRows) -> Tensor<2> {
         self.mu.forward(self.hidden(batch))
     }
@@ -74,12 +74,12 @@ impl Tvae {
         self.output.decode(self.features(z))
     }
 
-    /// The rows as decoded from their own μ.
+    /// Encodes rows and decodes them from μ.
     pub(crate) fn reconstruct(&self, batch: &EncodedRows) -> EncodedRows {
         self.decode(self.latent(batch))
     }
 
-    /// The reconstruction part of the objective at μ, summed over the rows.
+    /// The reconstruction part of the objective with latents at μ, summed over the rows.
     pub(crate) fn nats(&self, batch: &EncodedRows) -> f64 {
         let features = self.features(self.latent(batch));
         let nats = self.output.nats(features, batch) * FACTOR;

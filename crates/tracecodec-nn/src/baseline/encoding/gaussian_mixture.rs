@@ -1,5 +1,5 @@
-//! Mode-specific normalisation: a number as a mode of its column, and where within the mode it
-//! lies, as TVAE and TTVAE read it (Xu et al., NeurIPS 2019, §4.2).
+//! Mode-specific normalisation: a number as a mode of its column and its place within the mode, the
+//! encoding of TVAE and TTVAE (Xu et al., NeurIPS 2019, §4.2).
 //!
 //! The modes are the components of a Gaussian mixture under a Dirichlet process, fitted by
 //! variational inference (Blei and Jordan 2006; Bishop 2006, §10.2) with the settings and the
@@ -23,7 +23,7 @@ const COMPONENTS: usize = 10;
 const CONCENTRATION: f64 = 0.001;
 /// Iterations at most.
 const ITERATIONS: usize = 100;
-/// The change of the lower bound, in nats, that is small enough to stop at.
+/// Change of the lower bound, in nats, below which fitting stops.
 const TOLERANCE: f64 = 1e-3;
 /// Variance that every value adds to its component, in squares of the column's unit.
 const FLOOR: f64 = 1e-6;
@@ -41,7 +41,7 @@ const LIMIT: f64 = 0.99;
 pub(crate) struct ModeNormalizer {
     /// Components that hold a share of the column; at least one.
     modes: Vec<Component>,
-    /// The other ones: numbers that belong to these are told in any mode.
+    /// All other components: a number that belongs to one of them is encoded in any mode.
     others: Vec<Component>,
 }
 
@@ -59,14 +59,14 @@ struct Component {
 }
 
 impl ModeNormalizer {
-    /// Whether it can encode: one from a damaged file may not.
+    /// Whether every component has a positive deviation; in a damaged file one may not.
     pub(crate) fn is_sound(&self) -> bool {
         let mut components = self.modes.iter().chain(&self.others);
         !self.modes.is_empty() && components.all(|component| component.deviation > 0.0)
     }
 
-    /// The modes of a column; numbers that are not finite are left out, and an empty column is one
-    /// 0.
+    /// Fits the modes of a column. Numbers that are not finite are left out; an empty column is
+    /// treated as one 0.
     pub(crate) fn fit(values: &[f64], rng: &mut impl Rng) -> Self {
         let column = Column::new(values);
         let count = COMPONENTS.min(column.counts.iter().sum::<f64>() as usize);
@@ -87,8 +87,8 @@ impl ModeNormalizer {
         self.modes.len()
     }
 
-    /// A mode, drawn by its responsibility for the number, and α: the way from the mode's mean in
-    /// four of its deviations, cut off at ±0.99.
+    /// Encodes a number as a mode, drawn by its responsibility for the number, and α: the distance
+    /// from the mode's mean in units of four of its deviations, cut off at ±0.99.
     pub(crate) fn encode(&self, x: f64, rng: &mut impl Rng) -> (u32, f32) {
         let (mut responsibilities, _) = responsibilities(self.modes.iter().chain(&self.others), x);
         responsibilities.truncate(self.modes.len());
@@ -101,8 +101,8 @@ impl ModeNormalizer {
         (drawn as u32, alpha.clamp(-LIMIT, LIMIT) as f32)
     }
 
-    /// The number at α of a mode, α being cut off at ±1; a mode beyond the last one reads as the
-    /// last one.
+    /// Decodes α of a mode to a number. α is cut off at ±1; a mode beyond the last one is taken for
+    /// the last one.
     pub(crate) fn decode(&self, mode: u32, alpha: f32) -> f64 {
         let mode = &self.modes[(mode as usize).min(self.modes.len() - 1)];
         mode.mean + DEVIATIONS * mode.deviation * f64::from(alpha.clamp(-1.0, 1.0))
@@ -113,11 +113,11 @@ impl ModeNormalizer {
 struct Column {
     /// Mean of the column.
     mean: f64,
-    /// Its variance as a sample; 0 where it is one value.
+    /// Sample variance of the column; 0 if it has one value.
     variance: f64,
-    /// Ascending, from the mean.
+    /// The values less the mean, ascending.
     values: Vec<f64>,
-    /// How often each occurs.
+    /// How often each value occurs.
     counts: Vec<f64>,
 }
 
@@ -142,14 +142,15 @@ impl Column {
 struct Share {
     /// Sum of its responsibilities.
     count: f64,
-    /// Sum of the values, weighted by them.
+    /// Sum of the values, weighted by the responsibilities.
     sum: f64,
-    /// Sum of the squared values, weighted by them.
+    /// Sum of the squared values, weighted by the responsibilities.
     squares: f64,
 }
 
 impl Share {
-    /// Of no value; not quite 0, as scikit-learn has it, so that every variance is positive.
+    /// The sums of a component without values: not quite 0, as in scikit-learn, so that every
+    /// variance is positive.
     const NONE: Self = Self {
         count: 10.0 * f64::EPSILON,
         sum: 0.0,
@@ -183,7 +184,7 @@ fn infer(column: &Column, count: usize, nearest: &[usize]) -> Vec<Component> {
     components
 }
 
-/// What each component is responsible for, and the entropy of the responsibilities.
+/// The sums of each component over the values, and the entropy of the responsibilities.
 fn expect(column: &Column, components: &[Component]) -> (Vec<Share>, f64) {
     let mut shares = vec![Share::NONE; components.len()];
     let mut entropy = 0.0;
@@ -537,7 +538,7 @@ mod tests {
 
     #[test]
     fn test_digamma_to_twelve_digits() {
-        // Of SciPy's `digamma`.
+        // Numbers of SciPy's `digamma`.
         for (x, expected) in [
             (0.001, -1000.575571932),
             (0.5, -1.963510026021),
@@ -594,7 +595,7 @@ mod tests {
             drawn.count() as f64 / 10_000.0
         };
         assert!((share(0.0) - 2.0 / 9.0).abs() < 0.02);
-        // Where another component has all the responsibility, every mode is as likely.
+        // If another component has all the responsibility, every mode is equally likely.
         assert!((share(100.0) - 0.5).abs() < 0.02);
         assert_eq!(modes.encode(100.0, &mut rng).1, 0.99);
         assert_eq!(modes.decode(1, 2.0), 4.0);

@@ -9,14 +9,14 @@ use crate::random::weighted;
 const CANDIDATES: usize = 4;
 /// Steps of Lloyd's algorithm at most.
 const STEPS: usize = 300;
-/// The step that is small enough to stop at: squared, in variances of the column.
+/// Squared step, in variances of the column, below which the algorithm stops.
 const TOLERANCE: f64 = 1e-4;
 
 /// The cluster of each value. Values are distinct, ascending and centred, and occur `counts` times;
 /// there is at least one.
 ///
-/// Clusters are numbered as their centres were drawn. There are fewer of them than asked for where
-/// there are fewer values.
+/// Clusters are numbered as their centres were drawn. If there are fewer values than clusters asked
+/// for, there are fewer clusters.
 pub(super) fn k_means(
     values: &[f64],
     counts: &[f64],
@@ -129,7 +129,7 @@ mod tests {
             assert_eq!(clusters, [0, 1, 2]);
             numbers.insert(firsts);
         }
-        // Not by place: the Dirichlet process favours the first components.
+        // Clusters are not sorted by place: the Dirichlet process favours the first components.
         assert!(numbers.len() > 3, "{numbers:?}");
     }
 

@@ -32,9 +32,9 @@ pub(super) struct Encoding {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Scale {
-    /// Mode and offset (TVAE, TTVAE).
+    /// Mode and offset of each number (TVAE, TTVAE).
     Modes(Vec<ModeNormalizer>),
-    /// Normal quantiles (TabSyn-VAE).
+    /// Normal scores of each number (TabSyn-VAE).
     Quantiles(Vec<QuantileTransformer>),
     /// Mean and deviation of every column, its codes taken as numbers (GOGGLE).
     Standard(Vec<Standardizer>),
@@ -100,7 +100,7 @@ impl Encoding {
         Self { table, scale }
     }
 
-    /// Whether it is a whole encoding of this model: one from a damaged file may not be.
+    /// Whether this is a complete encoding of the given model; one from a damaged file may not be.
     pub(super) fn is_sound(&self, model: Model) -> bool {
         let numbers = self.table.numbers();
         match (model, &self.scale) {
@@ -118,7 +118,7 @@ impl Encoding {
         }
     }
 
-    /// How wide its batches are.
+    /// The widths of the encoding's batches.
     pub(super) fn shape(&self) -> Shape {
         let codes = self.table.codes();
         match &self.scale {
@@ -137,7 +137,7 @@ impl Encoding {
         }
     }
 
-    /// The batch of rows. The modes of numbers are drawn.
+    /// Encodes rows as a batch. The modes of numbers are drawn.
     pub(super) fn encode<'a>(
         &self,
         rows: impl ExactSizeIterator<Item = &'a RawRow>,
@@ -186,7 +186,7 @@ impl Encoding {
         }
     }
 
-    /// The rows of a batch that a model decoded.
+    /// Turns a batch that a model decoded into rows.
     pub(super) fn decode(&self, batch: &EncodedRows) -> Vec<Decoded> {
         let width = self.table.numbers();
         let (numbers, codes): (Vec<f64>, Vec<u32>) = match &self.scale {
@@ -224,9 +224,9 @@ impl Encoding {
     }
 }
 
-/// The code nearest to a number; 0 where it is none.
+/// The code nearest to a number; 0 if it is not a number.
 fn nearest_code(number: f64, codes: usize) -> u32 {
-    // Saturates, and takes what is no number for 0.
+    // The cast saturates, and NaN becomes 0.
     (number.round() as u32).min(codes as u32 - 1)
 }
 
@@ -235,7 +235,7 @@ fn column_of(values: &[f64], width: usize, column: usize) -> Vec<f64> {
     values.iter().skip(column).step_by(width).copied().collect()
 }
 
-/// At most so many rows, each as likely as any other, in their order.
+/// Draws at most the given number of rows, all equally likely, in their order.
 fn sample<'a>(rows: &'a [RawRow], count: usize, rng: &mut impl Rng) -> Vec<&'a RawRow> {
     let (mut wanted, mut left) = (count.min(rows.len()), rows.len());
     let mut taken = Vec::with_capacity(wanted);
@@ -249,7 +249,7 @@ fn sample<'a>(rows: &'a [RawRow], count: usize, rng: &mut impl Rng) -> Vec<&'a R
     taken
 }
 
-/// The finite ones of some values, ascending; a single 0 where there is none.
+/// The finite values, ascending; a single 0 if there are none.
 fn ascending(values: &[f64]) -> Vec<f64> {
     let mut finite: Vec<f64> = values.iter().copied().filter(|x| x.is_finite()).collect();
     if finite.is_empty() {
@@ -286,7 +286,7 @@ mod tests {
         (0..count).map(|i| value(i) as f64).collect()
     }
 
-    /// What comes back of a value from JSON.
+    /// A value after a round trip through JSON.
     pub(super) fn round_trip<T: Serialize + DeserializeOwned>(value: &T) -> T {
         serde_json::from_str(&serde_json::to_string(value).unwrap()).unwrap()
     }

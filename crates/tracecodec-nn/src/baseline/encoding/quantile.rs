@@ -1,4 +1,5 @@
-//! A column on the scale of its own normal scores, as TabSyn reads it (Zhang et al., ICLR 2024).
+//! A column on the scale of its own normal scores, the encoding of TabSyn (Zhang et al., ICLR
+//! 2024).
 
 use std::f64::consts::{SQRT_2, TAU};
 
@@ -19,13 +20,13 @@ pub(crate) struct QuantileTransformer {
 }
 
 impl QuantileTransformer {
-    /// Whether it can transform: one from a damaged file may not.
+    /// Whether there are quantiles, and in ascending order; in a damaged file they may not be.
     pub(crate) fn is_sound(&self) -> bool {
         !self.quantiles.is_empty() && self.quantiles.is_sorted()
     }
 
-    /// One quantile for each 30 values, but 10 to 1000 of them, and no more than values. Numbers
-    /// that are not finite are left out, and an empty column is one 0.
+    /// Fits one quantile for each 30 values, but 10 to 1000 of them, and no more than values.
+    /// Numbers that are not finite are left out; an empty column is treated as one 0.
     pub(crate) fn fit(values: &[f64]) -> Self {
         let sorted = ascending(values);
         let count = (sorted.len() / 30).clamp(10, 1000).min(sorted.len());
@@ -35,7 +36,8 @@ impl QuantileTransformer {
         }
     }
 
-    /// The normal score of a number. Where it is several quantiles, of the middle of their shares.
+    /// The normal score of a number. If the number equals several quantiles, the score of the
+    /// middle of their shares.
     pub(crate) fn forward(&self, x: f64) -> f32 {
         normal_quantile(self.place(x).clamp(BOUND, 1.0 - BOUND)) as f32
     }
@@ -77,7 +79,7 @@ impl QuantileTransformer {
     }
 }
 
-/// The share of quantile `i` of so many.
+/// The share of quantile `i` among the given number of quantiles.
 fn share(i: usize, count: usize) -> f64 {
     if i + 1 == count && i > 0 {
         1.0
@@ -105,7 +107,7 @@ fn normal_cdf(score: f64) -> f64 {
     0.5 * erfc(-score / SQRT_2)
 }
 
-/// The score that a share of the standard normal distribution lies below, the share being neither 0
+/// The score below which a share of the standard normal distribution lies; the share is neither 0
 /// nor 1.
 fn normal_quantile(share: f64) -> f64 {
     if share > 0.5 {
@@ -275,7 +277,7 @@ mod tests {
 
     #[test]
     fn test_normal_distribution_to_seven_digits() {
-        // Of SciPy's `norm.ppf`.
+        // Numbers of SciPy's `norm.ppf`.
         for (share, score) in [
             (1e-07, -5.199337582193),
             (0.001, -3.090232306168),

@@ -1,19 +1,20 @@
-//! A column of mean 0 and deviation 1, as GOGGLE reads it (Liu et al., ICLR 2023).
+//! Standardisation of a column to mean 0 and deviation 1, the encoding of GOGGLE (Liu et al., ICLR
+//! 2023).
 
 use serde::{Deserialize, Serialize};
 
-/// Numbers in deviations from the mean, as scikit-learn's `StandardScaler` has them.
+/// Numbers in deviations from the mean, as in scikit-learn's `StandardScaler`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Standardizer {
     /// Mean of the column; 0 without values.
     mean: f64,
-    /// Deviation of the column as a population; 1 where no value differs from the mean by more than
+    /// Population deviation of the column; 1 if no value differs from the mean by more than
     /// rounding.
     deviation: f64,
 }
 
 impl Standardizer {
-    /// Whether it can standardise: one from a damaged file may not.
+    /// Whether mean and deviation can standardise; those of a damaged file may be unable to.
     pub(crate) fn is_sound(&self) -> bool {
         self.mean.is_finite() && self.deviation > 0.0
     }
@@ -33,12 +34,12 @@ impl Standardizer {
         Self { mean, deviation }
     }
 
-    /// Deviations from the mean.
+    /// A number in deviations from the mean.
     pub(crate) fn forward(&self, x: f64) -> f32 {
         ((x - self.mean) / self.deviation) as f32
     }
 
-    /// The number so many deviations from the mean.
+    /// The number that lies the given deviations from the mean.
     pub(crate) fn inverse(&self, z: f32) -> f64 {
         self.mean + self.deviation * f64::from(z)
     }
