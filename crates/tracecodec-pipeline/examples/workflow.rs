@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use tracecodec_pipeline::training::Training;
 use tracecodec_pipeline::{Error, Monitor, Progress, Warning, run};
 
-/// Counts what it hears.
+/// A monitor that counts reports.
 #[derive(Debug, Default)]
 struct Counting {
     reports: u64,

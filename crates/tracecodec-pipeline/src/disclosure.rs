@@ -5,10 +5,10 @@ use tracecodec::artifact::SourceEntry;
 use tracecodec::pcap::Timestamp;
 use tracecodec::select::TimeBound;
 
-/// When a trace begins whose date is not to be disclosed, or that never was: 2026-01-01.
+/// Start of a trace whose date is not disclosed, or that was never captured: 2026-01-01.
 pub const NEUTRAL_EPOCH: Timestamp = Timestamp(1_767_225_600_000_000_000);
 
-/// What of the captures is disclosed.
+/// What is disclosed of the captures.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Disclosure {

@@ -27,7 +27,7 @@ pub enum Error {
     Io {
         /// What was tried, such as `cannot read x.json`.
         action: String,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// A capture, an actions file, a manifest, shards or an evaluation could not be read or
@@ -85,7 +85,7 @@ impl Error {
         hint.map(Cow::Borrowed)
     }
 
-    /// Whether a capture could not be read on, as opposed to what was done with its packets.
+    /// Whether reading a capture failed, as opposed to the work on its packets.
     pub(crate) fn is_damage(&self) -> bool {
         matches!(self, Self::Trace(error) if error.is_damage())
     }

@@ -5,10 +5,10 @@ use rayon::prelude::*;
 use crate::error::Error;
 use crate::monitor::{Monitor, Parts};
 
-/// Works on every item, on so many threads (0: as many as there are cores). The results have the
-/// order of the items.
+/// Works on every item, on the given number of threads (0: as many as there are cores). The results
+/// have the order of the items.
 ///
-/// The monitor hears how many items are done; of a single item it hears everything.
+/// Reports to the monitor how many items are done; if there is a single item, all of its progress.
 ///
 /// # Errors
 /// If work on an item fails, or the monitor stops it.

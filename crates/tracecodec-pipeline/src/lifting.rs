@@ -22,7 +22,7 @@ impl Default for Lifting {
 }
 
 impl Lifting {
-    /// Refuses a number of slots that there cannot be.
+    /// Refuses a number of slots that is out of range.
     ///
     /// # Errors
     /// If it is 0 or too large.

@@ -1,4 +1,4 @@
-//! Models by name: a folder, or the one that is built in.
+//! Models by name: the folder of a trained model, or the built-in one.
 
 use std::path::{Path, PathBuf};
 
@@ -36,7 +36,7 @@ impl ModelName {
     /// Loads a codec.
     ///
     /// # Errors
-    /// If there is none, it is damaged, or the device is not to be had.
+    /// If there is no codec, it is damaged, or the device is not available.
     pub fn load_codec(&self, device: Device) -> Result<Codec, Error> {
         Ok(self.codec()?.with_device(device)?)
     }
@@ -107,8 +107,8 @@ impl GeneratorChoice {
     /// Loads the generator.
     ///
     /// # Errors
-    /// If there is none, it is damaged, the codec is another than the one that it learned, or the
-    /// device is not to be had.
+    /// If there is no generator, it is damaged, it was trained on another codec, or the device is
+    /// not available.
     pub fn load(&self) -> Result<Generator, Error> {
         let Sampling { device, .. } = self.sampling;
         let generator = match &self.model {

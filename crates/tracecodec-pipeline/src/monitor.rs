@@ -1,4 +1,4 @@
-//! Monitors: whoever calls a verb hears of its progress and its warnings, and may stop it.
+//! Monitors: the caller of a verb receives its progress and its warnings, and may stop it.
 
 use std::ops::ControlFlow;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,7 +14,7 @@ pub trait Monitor: Send {
     /// [`Error::Interrupted`].
     fn progress(&mut self, progress: &Progress<'_>) -> ControlFlow<()>;
 
-    /// Called once for everything that a person should know although the verb goes on.
+    /// Called once for everything that a person should know although the verb continues.
     fn warn(&mut self, warning: &Warning);
 }
 
@@ -32,7 +32,7 @@ pub struct Progress<'a> {
     pub detail: &'a str,
 }
 
-/// Something that a person should know although the verb goes on.
+/// Something that a person should know although the verb continues.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
     /// What was noticed, in one line.
@@ -83,8 +83,8 @@ impl dyn Monitor + '_ {
 
 /// One monitor for work on several threads that is counted in whole parts, such as captures.
 ///
-/// The caller hears how many parts are done; what happens within a part moves no bar, but gives the
-/// caller a chance to stop it.
+/// The caller receives the number of parts that are done. Progress within a part moves no bar, but
+/// gives the caller a chance to stop.
 pub(crate) struct Parts<'a> {
     state: Mutex<PartsState<'a>>,
     stage: &'a str,
@@ -94,12 +94,12 @@ pub(crate) struct Parts<'a> {
 struct PartsState<'a> {
     monitor: &'a mut dyn Monitor,
     done: u64,
-    /// Whether the monitor asked to stop: then every part stops.
+    /// Whether the monitor asked to stop; if it did, every part stops.
     stopped: bool,
 }
 
 impl<'a> Parts<'a> {
-    /// Begins a stage of so many parts.
+    /// Begins a stage of the given number of parts.
     pub(crate) fn new(monitor: &'a mut dyn Monitor, stage: &'a str, total: usize) -> Self {
         Self {
             state: Mutex::new(PartsState {
@@ -167,7 +167,7 @@ impl Monitor for Part<'_, '_> {
 mod tests {
     use super::*;
 
-    /// Counts what it hears, and stops after so many calls.
+    /// Counts calls, and stops after the given number of them.
     struct Counting {
         seen: Vec<u64>,
         stop_after: usize,

@@ -42,7 +42,7 @@ impl Realise {
 /// A salt: a number, or one that is drawn anew for each run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SaltChoice {
-    /// This number.
+    /// A given number.
     Number(u64),
     /// A random number, which the outcome names.
     Random,
@@ -109,7 +109,7 @@ impl<'de> Deserialize<'de> for SaltChoice {
     }
 }
 
-/// Legalisations by kind: those that occurred.
+/// Legalisations that occurred, by kind.
 pub fn legalisations(counts: &Legalisations) -> BTreeMap<&'static str, u64> {
     Legalisation::ALL
         .into_iter()

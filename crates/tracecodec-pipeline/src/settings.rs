@@ -9,11 +9,11 @@ use serde_json::Value;
 use crate::error::Error;
 use crate::files::document;
 
-/// Reads settings. What is not named has its default; a key that is not known is an error that
-/// names the nearest known one.
+/// Reads settings. A setting that is not named has its default; an unknown key is an error that
+/// names the nearest known key.
 ///
 /// # Errors
-/// If it is not a JSON object, or a key or a value is wrong.
+/// If the settings are not a JSON object, or a key or a value is wrong.
 pub fn read<C: DeserializeOwned + Serialize>(settings: Value) -> Result<C, Error> {
     let config: C = serde_json::from_value(settings.clone())
         .map_err(|error| Error::refused(format!("settings: {error}"), ""))?;
@@ -23,7 +23,7 @@ pub fn read<C: DeserializeOwned + Serialize>(settings: Value) -> Result<C, Error
     Ok(config)
 }
 
-/// No settings: everything has its default.
+/// An object without settings: everything has its default.
 pub fn none() -> Value {
     Value::Object(serde_json::Map::new())
 }
@@ -51,7 +51,7 @@ pub fn read_file(path: &Path) -> Result<Value, Error> {
 /// Sets one setting of a part of the settings.
 ///
 /// # Errors
-/// If the part is there and is not a JSON object.
+/// If the part exists and is not a JSON object.
 pub fn set(settings: &mut Value, part: &str, key: &str, value: Value) -> Result<(), Error> {
     let object = |value: &Value| value.is_object();
     if !object(settings) || settings.get(part).is_some_and(|part| !object(part)) {
@@ -68,11 +68,11 @@ fn not_an_object(what: &str) -> Error {
     )
 }
 
-/// Settings over others: what `settings`, an object as in `{"train": {"seed": 1}}`, does not name
+/// Settings over defaults: what `settings`, an object as in `{"train": {"seed": 1}}`, does not name
 /// has the value of `default`.
 ///
 /// # Errors
-/// If it is not a JSON object, or a key or a value is wrong.
+/// If the settings are not a JSON object, or a key or a value is wrong.
 pub fn over<C: DeserializeOwned + Serialize>(default: &C, settings: &Value) -> Result<C, Error> {
     let refused = |error: serde_json::Error| Error::refused(format!("settings: {error}"), "");
     // An absent object of settings, as Rust has it by default.
@@ -87,7 +87,7 @@ pub fn over<C: DeserializeOwned + Serialize>(default: &C, settings: &Value) -> R
     serde_json::from_value(merged).map_err(refused)
 }
 
-/// Puts the values of one object in the place of those of another, at any depth.
+/// Replaces values of one object by those of another, at any depth.
 fn merge(into: &mut Value, from: Value) {
     match (into, from) {
         (Value::Object(into), Value::Object(from)) => {
@@ -129,7 +129,7 @@ fn check_keys(place: &str, given: &Value, known: &Value) -> Result<(), Error> {
     Ok(())
 }
 
-/// A hint that names the known word nearest to another, or all of them where none is near.
+/// A hint that names the known word nearest to an unknown one, or all known words if none is near.
 pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
     let known: Vec<_> = known.collect();
     let near = known

@@ -1,4 +1,4 @@
-//! What tests of several verbs need.
+//! Helpers for the tests of several verbs.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};

@@ -18,7 +18,7 @@ use crate::monitor::{Monitor, Progress, Warning};
 /// moves on with each step.
 const WHOLE: u64 = 1_000_000;
 
-/// How a training is run. What is `None` has the value of the settings.
+/// How a training is run. A field that is `None` has the value of the settings.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Training {
     /// Folder to write.
@@ -53,7 +53,7 @@ impl Training {
         }
     }
 
-    /// The training with so many optimiser steps.
+    /// Sets the number of optimiser steps.
     pub fn with_steps(self, steps: u64) -> Self {
         Self {
             steps: Some(steps),
@@ -71,7 +71,7 @@ impl Training {
         }
     }
 
-    /// Puts the budget in the place of that of the settings.
+    /// Replaces the budget of the settings.
     pub(crate) fn apply(&self, seed: &mut u64, steps: &mut u64, minutes: &mut Option<f64>) {
         *seed = self.seed.unwrap_or(*seed);
         if let Some(wanted) = self.steps {
@@ -136,7 +136,7 @@ fn remove_if_there(path: &Path) -> Result<(), Error> {
     }
 }
 
-/// Hands the progress of a training on to a monitor; `examples` is what the model is trained on, in
+/// Forwards the progress of a training to a monitor; `examples` is what the model is trained on, in
 /// the plural.
 pub(crate) fn progress<V: Display>(
     monitor: &mut dyn Monitor,

@@ -51,7 +51,7 @@ fn leaves_nothing<O>(verb: impl Fn(&Path, &mut dyn Monitor) -> Result<O, Error>)
     }
 }
 
-/// An output of this extension.
+/// Path of an output with the given extension.
 fn named(out: &Path, extension: &str) -> PathBuf {
     out.with_extension(extension)
 }

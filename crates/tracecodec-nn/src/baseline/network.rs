@@ -171,8 +171,8 @@ impl Optimisation {
         }
     }
 
-    /// The optimiser's step number `step`, from 0, after validations with these losses, and of the
-    /// training between them with those.
+    /// Settings of optimiser step `step`, from 0, given the losses of the validations so far and of
+    /// the training between them.
     pub(super) fn update(&self, step: u64, losses: &[f64], training_losses: &[f64]) -> Update {
         let (rate, decay) = match self.model {
             Model::Tvae => (1e-3, 1e-5),

@@ -25,7 +25,7 @@ use crate::monitor::{Monitor, Progress};
 /// Name of the folder, within the folder of the training. A killed training leaves it behind.
 pub(crate) const NAME: &str = "actions.part";
 
-/// One in so many packets, the last ones of each file, is for validation; shards have a split.
+/// One in this many packets is for validation: the last ones of each file. Shards have a split.
 const VALIDATION_SHARE: u64 = 10;
 
 /// Actions between two reports of progress.
@@ -77,7 +77,7 @@ impl TrainingData {
     }
 }
 
-/// The folder of actions files. Dropped, it is removed with all that is in it.
+/// The folder of actions files. When this is dropped, the folder is removed with all files in it.
 struct ActionsFolder {
     path: PathBuf,
     /// The folder around it, dropped after it.

@@ -30,17 +30,17 @@ pub(crate) struct DataSet {
 /// A shard, a capture or an actions file.
 #[derive(Debug, Clone)]
 pub(crate) struct Part {
-    /// Where it lies.
+    /// Path of the part.
     pub(crate) path: PathBuf,
-    /// Its path from the folder of shards on, or its whole path.
+    /// Path of a shard from its folder on, or the whole path of a file.
     pub(crate) name: String,
-    /// Its split; `None` for a file, which is divided.
+    /// Split of a shard; `None` for a file, which is divided.
     pub(crate) split: Option<Split>,
     /// Label of its traffic, if it is a shard that was cut with one.
     pub(crate) label: Option<String>,
-    /// Packets by its manifest, if it is a shard.
+    /// Packets by the manifest, if the part is a shard.
     pub(crate) packets: Option<u64>,
-    /// Digest that it must have: that of its manifest, if it is a shard.
+    /// Digest that the part must have, by the manifest, if it is a shard.
     blake3: Option<String>,
 }
 
@@ -179,14 +179,14 @@ impl Part {
     }
 }
 
-/// What is known of a capture after it was lifted.
+/// A capture's facts after it was lifted.
 pub(crate) struct Lifted {
-    /// Its entry in manifests.
+    /// The capture's entry in manifests.
     pub(crate) source: SourceEntry,
     /// The lifter's counts.
     pub(crate) counts: LiftCounts,
-    /// Time of its first action.
+    /// Time of the capture's first action.
     pub(crate) epoch: Option<Timestamp>,
-    /// The dictionary of option layouts, its own included.
+    /// The dictionary of option layouts, those of the capture included.
     pub(crate) profiles: OptionProfiles,
 }

@@ -31,7 +31,7 @@ pub struct ReadPolicy {
 /// A capture being read.
 pub struct Capture {
     source: SourceFile,
-    /// Stage of its own, since the count of bytes begins anew.
+    /// Stage of progress: each capture has its own, since the count of bytes begins anew.
     stage: String,
     /// Bytes of the file; `None` for a pipe.
     size: Option<u64>,
@@ -143,7 +143,7 @@ impl Capture {
         })
     }
 
-    /// What ended the capture early, if the policy is lenient.
+    /// The damage that ended the capture early, if the policy is lenient.
     pub fn damage(&self) -> Option<&tracecodec::Error> {
         self.damage.as_ref()
     }
@@ -167,7 +167,8 @@ mod tests {
     use super::*;
     use crate::testing::{Stopping, data};
 
-    /// Reads a capture in the order of time; how many packets were handed over, and how it ended.
+    /// Reads a capture in the order of time. Returns how many packets were handed over, and how the
+    /// capture ended.
     fn read_sorted(monitor: &mut Stopping) -> (u64, Result<(), Error>) {
         let policy = ReadPolicy {
             sort: true,

@@ -1,4 +1,4 @@
-//! Claims on inputs and outputs: who may read and write where, and what must not be lost by it.
+//! Claims on inputs and outputs: which files may be read and written, so that nothing is lost.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -64,7 +64,7 @@ pub(crate) fn folder(path: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Refuses a folder that holds something: what is not overwritten would look as if it came out of
+/// Refuses a folder that is not empty: files that are not overwritten would look like outputs of
 /// this run.
 pub(crate) fn empty_folder(folder: &Path) -> Result<(), Error> {
     if holds_nothing(folder) {
@@ -76,8 +76,8 @@ pub(crate) fn empty_folder(folder: &Path) -> Result<(), Error> {
     ))
 }
 
-/// Refuses a folder that holds something, but for what `overwrite` may replace: `what`, which the
-/// file `described_by` tells from other things.
+/// Refuses a folder that holds something, but for what `overwrite` may replace: `what`, recognised
+/// by the file `described_by`.
 pub(crate) fn folder_of(
     folder: &Path,
     described_by: &str,
@@ -102,7 +102,7 @@ pub(crate) fn folder_of(
     })
 }
 
-/// Whether a folder is empty or not there.
+/// Whether a folder is empty or does not exist.
 fn holds_nothing(folder: &Path) -> bool {
     match fs::read_dir(folder) {
         Ok(mut entries) => entries.next().is_none(),

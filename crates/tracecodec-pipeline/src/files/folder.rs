@@ -10,17 +10,17 @@ use super::{claim, document, is_pipe};
 use crate::error::Error;
 use crate::monitor::{Monitor, Warning};
 
-/// Ends of the names of captures.
+/// Extensions of captures.
 const EXTENSIONS: [&str; 4] = ["pcap", "pcapng", "cap", "dmp"];
 
-/// Ends behind those, of compressed captures.
+/// Extensions of compressed captures, behind the one of the format.
 const COMPRESSIONS: [&str; 2] = ["gz", "zst"];
 
 /// A file in a folder.
 pub(crate) struct Entry {
-    /// Where it lies.
+    /// Path of the file.
     pub(crate) path: PathBuf,
-    /// Its path from the folder on.
+    /// Path of the file relative to the folder.
     pub(crate) within: PathBuf,
 }
 
@@ -35,7 +35,7 @@ impl Entry {
 /// `-` is stdin.
 ///
 /// # Errors
-/// If a path is not there, or there are no files.
+/// If a path does not exist, or there are no files.
 pub(crate) fn below(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
     let mut found = Vec::new();
     for path in paths {
@@ -69,7 +69,7 @@ pub(crate) fn below(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
 /// `-` is stdin.
 ///
 /// # Errors
-/// As [`captures`].
+/// If a folder cannot be read, or there are no captures in it.
 pub(crate) fn captures_of(
     paths: &[PathBuf],
     monitor: &mut dyn Monitor,
@@ -93,7 +93,7 @@ pub(crate) fn captures(folder: &Path, monitor: &mut dyn Monitor) -> Result<Vec<E
     let (captures, others): (Vec<_>, Vec<_>) = files(folder, Path::new(""))?
         .into_iter()
         .partition(|file| Reader::open(&file.path).is_ok());
-    // What a verb wrote beside captures of its own is no surprise.
+    // Files that a verb wrote beside its captures are expected: no warning.
     let is_manifest = |file: &&Entry| file.within == Path::new(document::MANIFEST);
     let others: Vec<_> = others.iter().filter(|file| !is_manifest(file)).collect();
     if let Some(first) = others.first() {
@@ -115,7 +115,7 @@ pub(crate) fn captures(folder: &Path, monitor: &mut dyn Monitor) -> Result<Vec<E
     Ok(captures)
 }
 
-/// What became of a capture, or of every capture of a folder.
+/// The outcome of a capture, or of every capture of a folder.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub enum Outcomes<O> {
@@ -123,7 +123,7 @@ pub enum Outcomes<O> {
     One(O),
     /// The captures of a folder, in order.
     Folder {
-        /// An outcome a capture.
+        /// One outcome for each capture.
         captures: Vec<O>,
     },
 }
@@ -138,8 +138,8 @@ impl<O> Outcomes<O> {
     }
 }
 
-/// Takes a capture to another one, or every capture of a folder to a file of the same name in a new
-/// folder.
+/// Converts a capture to another one, or every capture of a folder to a file of the same name in a
+/// new folder.
 ///
 /// # Errors
 /// If an output would take the place of an input, or the folder of outputs holds something; or as
@@ -242,7 +242,7 @@ pub fn name(path: &Path) -> String {
     without(&path, &EXTENSIONS).display().to_string()
 }
 
-/// Text from elsewhere for people: control characters become replacement characters.
+/// Foreign text made safe to show: control characters become replacement characters.
 pub fn printable(text: &str) -> String {
     text.replace(char::is_control, "\u{fffd}")
 }

@@ -1,4 +1,4 @@
-//! Files as the verbs meet them: captures read and written, folders walked, outputs claimed.
+//! Input and output files of the verbs: captures read and written, folders walked, outputs claimed.
 
 pub mod capture;
 pub(crate) mod claim;

@@ -1,4 +1,4 @@
-//! Pairs of captures: a reference and what came out of it, one of each or two folders.
+//! Pairs of a reference and a decoded capture, from two captures or two folders.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,9 +12,9 @@ use crate::monitor::Monitor;
 pub(crate) struct Pair {
     /// Name in reports.
     pub(crate) name: String,
-    /// What should have come out.
+    /// The reference capture.
     pub(crate) reference: PathBuf,
-    /// What came out.
+    /// The decoded capture.
     pub(crate) decoded: PathBuf,
 }
 

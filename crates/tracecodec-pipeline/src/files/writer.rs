@@ -21,7 +21,7 @@ impl CaptureWriter {
     /// Begins a capture. The name says format and compression; `-` is stdout.
     ///
     /// # Errors
-    /// If the name says another kind of file, or the file cannot be made.
+    /// If the name is that of another kind of file, or the file cannot be created.
     pub fn create(path: &Path, microseconds: bool) -> Result<Self, Error> {
         claim::named_as(path, FileKind::Capture)?;
         let mut format = Format::of_path(path);
@@ -36,7 +36,7 @@ impl CaptureWriter {
     }
 
     /// Writes a packet. A time that the format cannot hold (before 1970, or after 2106 in pcap)
-    /// becomes the nearest that it can, and is counted.
+    /// becomes the nearest time that it can hold, and is counted.
     ///
     /// # Errors
     /// If the packet cannot be written.

@@ -17,7 +17,7 @@ const NAMES: (f64, f64) = (100.0, 210.0);
 /// Room of the marks and the gaps beside the names.
 const MARKS: f64 = 32.0;
 
-/// Draws a number for each series; none where there is no such number. `say` makes text of it.
+/// Draws a number for each series; `None` if a series has no such number. `say` formats the number.
 pub(crate) fn bars<T>(
     title: &str,
     subtitle: &str,

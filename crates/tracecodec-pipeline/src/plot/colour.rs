@@ -25,7 +25,7 @@ pub(crate) const PAPER: Colour = colour("#ffffff", "#15191f");
 pub(crate) const BAND: Colour = colour("#c3c9d1", "#4b545f");
 /// Text on the lower half of [`ramp`].
 const ON_LOW: Colour = colour("#1b1f2a", "#e6e9ee");
-/// Text on its upper half.
+/// Text on the upper half of [`ramp`].
 const ON_HIGH: Colour = colour("#fffffd", "#0d1117");
 
 /// Colours of the methods, after Okabe and Ito, told apart with any colour vision; darker where

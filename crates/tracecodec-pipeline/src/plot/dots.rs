@@ -28,7 +28,7 @@ const ZERO: f64 = 34.0;
 const NUMBER: f64 = 9.5;
 
 impl Dots<'_> {
-    /// Draws shares by series and category; none where a series has nothing to take shares of.
+    /// Draws shares by series and category; `None` if a series has nothing to take shares of.
     pub(crate) fn draw<T>(&self, series: &[Series<'_, T>], shares: &[Vec<Option<f64>>]) -> Panel {
         let lanes = (series.len() - 1).max(1) as f64 * LANE;
         let group = lanes + 12.0;

@@ -10,7 +10,7 @@ use super::svg::{Anchor, FONTS, Svg, escape, fit, fit_bold, tenth, text_width};
 
 /// A few panels that belong together.
 pub(crate) struct Figure {
-    /// Its name in file names and links.
+    /// The figure's name in file names and links.
     pub(crate) key: &'static str,
     pub(crate) title: String,
     /// What to see, and what good looks like.
@@ -21,11 +21,11 @@ pub(crate) struct Figure {
     pub(crate) legend: Legend,
 }
 
-/// What tells the looks of the series.
+/// The legend of a figure.
 pub(crate) struct Legend {
     /// Names and looks of the series; none where a scale of colours is drawn instead.
     pub(crate) samples: Vec<(String, Style)>,
-    /// Its drawing at the width given, and its height.
+    /// The drawing of the scale at the given width, and its height.
     pub(crate) svg: Svg,
     pub(crate) height: f64,
 }

@@ -8,13 +8,13 @@ use super::series::Series;
 /// Points of a curve, by ascending x.
 pub(crate) type Points = Vec<(f64, f64)>;
 
-/// An axis: its scale, and how its values read.
+/// An axis: its scale, and how its values are written.
 pub(crate) struct Axis<'a> {
     pub(crate) name: &'a str,
     pub(crate) scale: Scale,
-    /// At a tick.
+    /// How a value is written at a tick.
     pub(crate) tick: fn(f64) -> String,
-    /// At a point.
+    /// How a value is written at a point.
     pub(crate) value: fn(f64) -> String,
 }
 

@@ -29,9 +29,9 @@ fn fnv1a(text: &str) -> u32 {
 /// The look of a series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Style {
-    /// The reference's.
+    /// The look of the reference.
     Reference,
-    /// That of the method with this number.
+    /// The look of the method with this number.
     Method(usize),
 }
 

@@ -1,4 +1,4 @@
-//! A panel: one drawing of a figure, with what is to be told of it in words.
+//! A panel: one drawing of a figure, with its description in words.
 
 use super::colour::{BAND, GRID, INK, MUTED};
 use super::series::Series;
@@ -14,7 +14,7 @@ pub(crate) struct Mark {
     pub(crate) series: usize,
     /// Where in the data it is.
     pub(crate) at: String,
-    /// What is there.
+    /// The text of the place: its values.
     pub(crate) value: String,
 }
 
@@ -27,7 +27,7 @@ pub(crate) struct Panel {
     /// Names of the series that the marks belong to.
     pub(crate) names: Vec<String>,
     pub(crate) marks: Vec<Mark>,
-    /// The numbers that matter, in a sentence: for who does not see the drawing.
+    /// The numbers that matter, in a sentence: for readers who do not see the drawing.
     pub(crate) description: String,
     /// More of the numbers.
     pub(crate) table: Option<Table>,

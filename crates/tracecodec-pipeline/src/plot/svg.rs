@@ -67,7 +67,7 @@ impl Svg {
         );
     }
 
-    /// A filled circle, with the same edge.
+    /// A filled circle, with an edge that keeps it apart from what is below.
     pub(crate) fn circle(&mut self, x: f64, y: f64, r: f64, fill: Colour) {
         let [x, y, r] = [x, y, r].map(tenth);
         let _ = write!(
@@ -162,7 +162,7 @@ pub(crate) fn fit(text: &str, width: f64) -> String {
     format!("{}…", cut.trim_end())
 }
 
-/// The same for bold text of another size.
+/// Bold text of the given size, cut with an ellipsis if it is wider than `width`.
 pub(crate) fn fit_bold(text: &str, width: f64, size: f64) -> String {
     fit(text, width * 0.9 * 11.0 / size)
 }

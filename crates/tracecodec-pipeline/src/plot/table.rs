@@ -10,9 +10,9 @@ pub(crate) struct Cell {
     text: String,
     /// Text stands left, numbers right.
     number: bool,
-    /// Best of its column among the learned methods.
+    /// Whether the cell is the best of its column among the learned methods.
     best: bool,
-    /// Number of the note that explains it.
+    /// Number of the note that explains the cell.
     note: Option<usize>,
 }
 
@@ -41,13 +41,13 @@ impl Cell {
 /// Rows of cells below a heading, with notes on cells that have no number.
 #[derive(Debug, Clone)]
 pub(crate) struct Table {
-    /// What it is, in a line.
+    /// Caption of the table, in a line.
     pub(crate) title: String,
     pub(crate) head: Vec<String>,
     rows: Vec<Vec<Cell>>,
     /// Why cells have no number.
     notes: Vec<String>,
-    /// How to read it.
+    /// How to read the table.
     pub(crate) caption: String,
 }
 

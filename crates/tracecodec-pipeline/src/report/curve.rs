@@ -1,4 +1,4 @@
-//! What histograms and timelines look like as curves.
+//! Curves of histograms and timelines.
 
 use tracecodec::metrics::{Binning, Histogram, Timeline, TimelineBin};
 
@@ -37,7 +37,7 @@ pub(super) const JOINED: u64 = 2;
 /// before it.
 pub(super) const SHORTEST: f64 = 0.794_328_234_724_281_5e-6;
 
-/// The last of the logarithmic bins: all from 1,000 s on. A file may name others; they are not
+/// The last logarithmic bin: all times from 1,000 s on. Later bins that a file may name are not
 /// drawn.
 const LAST: u64 = 181;
 
@@ -121,8 +121,7 @@ pub(super) fn window_ns(span_ns: i128, width_ns: i64, most: i128) -> i128 {
     window
 }
 
-/// What happened a second, in windows from the first bin on, as steps. Windows in which nothing
-/// happened are zero.
+/// Events a second, in windows from the first bin on, as steps. Windows without events are zero.
 pub(super) fn rates(timeline: &Timeline, window_ns: i128, of: fn(&TimelineBin) -> u64) -> Points {
     let Some(&first) = timeline.bins().keys().next() else {
         return Vec::new();
@@ -167,7 +166,7 @@ mod tests {
 
     #[test]
     fn test_times_by_hand() {
-        // One below 1 µs, one in each of the first two bins above, two in the third.
+        // One time below 1 µs, one in each of the first two bins above, two in the third.
         let log = histogram(&[(0, 1), (1, 1), (2, 1), (3, 2)]);
         let shares: Vec<f64> = density(&log).into_iter().map(|(_, share)| share).collect();
         assert_eq!(shares, [0.2, 0.4, 0.4, 0.0]);

@@ -1,19 +1,19 @@
-//! Evaluations side by side: those of one dataset, with its reference.
+//! Evaluations of one dataset side by side, with their reference.
 
 use tracecodec::metrics::{Evaluation, TraceSummary};
 
 use crate::error::Error;
 use crate::plot::mark::Style;
 
-/// What was evaluated on one reference.
+/// A dataset: all evaluations against one reference.
 pub(crate) struct Dataset {
-    /// Its name.
+    /// Name of the dataset.
     pub(crate) name: String,
-    /// Its name in file names and links, unlike all others.
+    /// Name of the dataset in file names and links, unique on the page.
     pub(crate) slug: String,
     /// One evaluation or more, each with a look of its own.
     pub(super) methods: Vec<(Style, Evaluation)>,
-    /// What makes the comparison doubtful.
+    /// Warnings: why the comparison is doubtful.
     pub(crate) warnings: Vec<String>,
 }
 
@@ -46,7 +46,7 @@ impl Dataset {
         std::iter::once(reference).chain(methods).collect()
     }
 
-    /// Who told the TCP events: all of them, if evaluations differ.
+    /// The analyser that found the TCP events; all analysers, if evaluations differ.
     pub(super) fn analyzers(&self) -> String {
         let mut names: Vec<&str> = Vec::new();
         for (_, evaluation) in &self.methods {
@@ -114,7 +114,7 @@ pub(crate) fn datasets(evaluations: Vec<Evaluation>) -> Result<Vec<Dataset>, Err
     Ok(datasets)
 }
 
-/// With names that can be shown anywhere.
+/// The evaluation with names that can be shown anywhere.
 fn presentable(evaluation: Evaluation) -> Evaluation {
     Evaluation {
         label: presentable_name(&evaluation.label),
@@ -124,8 +124,8 @@ fn presentable(evaluation: Evaluation) -> Evaluation {
     }
 }
 
-/// A name in one line, without what commands a terminal or turns the direction of text; "unnamed"
-/// if it is empty.
+/// A name in one line, without characters that control a terminal or the direction of text;
+/// "unnamed" if it is empty.
 pub(super) fn presentable_name(name: &str) -> String {
     let name: String = name
         .trim()
@@ -165,7 +165,7 @@ fn check_labels(dataset: &Dataset) -> Result<(), Error> {
 /// systems allow, as figures add theirs.
 const SLUG: usize = 60;
 
-/// A name for files and links, unlike the others': small letters, digits and hyphens.
+/// A name for files and links, different from the others': small letters, digits and hyphens.
 pub(super) fn slug(name: &str, others: &[Dataset]) -> String {
     let words = name.split(|c: char| !c.is_ascii_alphanumeric());
     let words: Vec<_> = words

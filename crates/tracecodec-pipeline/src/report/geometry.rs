@@ -1,4 +1,5 @@
-//! What each dimension of a codec's latents changes, as heat maps: the figure of `probe`.
+//! Heat maps of the quantities that each dimension of a codec's latents changes: the figure of
+//! `probe`.
 
 use tracecodec::action::schema::QUANTITIES;
 use tracecodec_nn::Probe;
@@ -122,7 +123,7 @@ fn cell(svg: &mut Svg, at: (f64, f64), share: Option<f64>) {
     }
 }
 
-/// What the first dimensions change most.
+/// The quantities that the first dimensions change most.
 fn description(dimensions: &[Dimension], step: usize) -> String {
     let told = dimensions.iter().take(10).map(|dimension| {
         let most = dimension.moves[step].most();

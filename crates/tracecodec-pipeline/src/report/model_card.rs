@@ -16,7 +16,7 @@ pub const FILE: &str = "MODEL_CARD.md";
 const FILES: usize = 20;
 
 /// The card, as Markdown; `digest` is [`Codec::digest`](tracecodec_nn::Codec::digest), which
-/// manifests of latents tell.
+/// manifests of latents name.
 pub fn model_card(manifest: &Manifest, digest: &str) -> String {
     [
         about(manifest),

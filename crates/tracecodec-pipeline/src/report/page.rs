@@ -24,7 +24,7 @@ pub(crate) fn page(sections: &[Section]) -> String {
         .collect();
     let contents = sections.iter().map(contents).collect::<String>();
     let body = sections.iter().map(section_html).collect::<String>();
-    // The body comes last: nothing in it is taken for a place to fill.
+    // The body is filled in last: nothing in it is taken for a placeholder.
     TEMPLATE
         .replace("{{style}}", &format!("{STYLE}\n{}", style_sheet()))
         .replace("{{script}}", SCRIPT)
@@ -172,7 +172,7 @@ fn panel_html(id: &str, panel: &Panel, place: &Place) -> String {
         tenth(place.y),
         escape(&panel.title),
         wrap(&attributes, &words, panel.size, &panel.svg.0),
-        // Nothing in it ends the element.
+        // No text in the data can end the element.
         data.to_string().replace('<', "\\u003c")
     )
 }

@@ -142,7 +142,7 @@ pub(super) fn tail(
     lines.draw(series, &curves)
 }
 
-/// A table of a distribution's mean and quantiles, and the same in words.
+/// A table of a distribution's mean and quantiles, and a sentence with these numbers.
 pub(super) fn value_quantiles(
     title: &str,
     series: &[Series<'_>],

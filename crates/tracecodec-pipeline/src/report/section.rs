@@ -8,21 +8,21 @@ use crate::plot::table::Table;
 /// What the page, the folder of figures and the files of tables are made from.
 pub(crate) struct Section {
     pub(crate) name: String,
-    /// Its name in file names and links, unlike all others.
+    /// The section's name in file names and links, unique on the page.
     pub(crate) slug: String,
-    /// What makes the comparison doubtful.
+    /// Warnings: why the comparison is doubtful.
     pub(crate) warnings: Vec<String>,
-    /// The main table first.
+    /// Tables that are shown, the main one first.
     pub(super) tables: Vec<Table>,
-    /// What the page has folded.
+    /// Table that the page shows folded.
     pub(super) complete: Complete,
-    /// In the order of the page.
+    /// Figures in the order of the page.
     pub(crate) figures: Vec<Figure>,
 }
 
-/// A table of everything.
+/// A table of all numbers.
 pub(super) struct Complete {
-    /// What to press for it.
+    /// Label that unfolds the table.
     pub(super) name: &'static str,
     pub(super) table: Table,
 }

@@ -53,8 +53,8 @@ pub(super) fn main(dataset: &Dataset) -> Table {
     table
 }
 
-/// What Appendix D measures on suffixes, of the evaluations that the continuation benchmark made;
-/// `None` if there are none.
+/// The metrics of Appendix D on suffixes, for evaluations of the continuation benchmark; `None` if
+/// there are no such evaluations.
 pub(super) fn latent_interface(dataset: &Dataset) -> Option<Table> {
     let continued: Vec<_> = dataset
         .evaluations()
@@ -141,7 +141,7 @@ fn methods(methods: &[&Evaluation], title: &str, columns: &[(&str, &str)]) -> Ta
     table
 }
 
-/// What the mark of the best says.
+/// The note that explains the mark of the best number.
 fn marked(methods: &[&Evaluation]) -> String {
     let others: Vec<_> = methods
         .iter()
@@ -180,7 +180,7 @@ fn best(methods: &[&Evaluation], metric: &Metric) -> Option<String> {
     best.map(hundredth)
 }
 
-/// Two decimals, as the paper has them; what is not zero does not look like it.
+/// Two decimals, as in the paper; a number that is not zero is never written as zero.
 fn hundredth(value: f64) -> String {
     if value > 0.0 && value < 0.005 {
         "<0.01".to_string()

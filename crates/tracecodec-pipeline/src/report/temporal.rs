@@ -150,12 +150,12 @@ fn rate(
     panel
 }
 
-/// Whether a curve's point stands for all below 1 µs.
+/// Whether a curve's point stands for all times below 1 µs.
 fn is_shortest(time: f64) -> bool {
     time < 0.9e-6
 }
 
-/// The axis of times: whole decades around what the curves have.
+/// The axis of times: whole decades around the curves' values.
 fn time_axis(curves: &[Points]) -> Axis<'static> {
     let times = curves.iter().flatten().map(|point| point.0);
     let scale = match Scale::decades(times.filter(|time| *time >= 1e-6 && *time <= 1e3)) {
@@ -259,7 +259,7 @@ fn cumulative(
     panel
 }
 
-/// Quantiles of times: upper edges of the bins that they lie in.
+/// Quantiles of times: upper edges of the bins in which the quantiles lie.
 fn time_quantiles(
     title: &str,
     series: &[Series<'_>],

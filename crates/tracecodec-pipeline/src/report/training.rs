@@ -18,7 +18,7 @@ use crate::plot::table::{Cell, Table};
 
 /// A codec's training.
 struct Training {
-    /// The folder as it was named.
+    /// The codec's folder as it was named.
     name: String,
     manifest: Manifest,
     validations: Vec<Validation>,
@@ -27,13 +27,13 @@ struct Training {
 /// A number of a validation.
 type Measure = fn(&Validation) -> f64;
 
-/// How a number reads at a tick, and at a point.
+/// How a number is written at a tick, and at a point.
 type Told = (fn(f64) -> String, fn(f64) -> String);
 
 const NATS: Told = (short, |value| format!("{} nats", short(value)));
 const SHARE: Told = (percent, percent);
 
-/// The section of these folders of trained codecs; none if there are none.
+/// The section of these folders of trained codecs; `None` if there are no folders.
 pub(crate) fn training(
     folders: &[PathBuf],
     datasets: &[Dataset],
@@ -73,7 +73,7 @@ impl Training {
                 "a training writes it when it ends; train with the setting `resume` continues one that was interrupted",
             ));
         }
-        // As it was named, but for a separator at its end.
+        // The folder as it was named, but for a separator at its end.
         let name: PathBuf = folder.components().collect();
         Ok(Self {
             name: presentable_name(&name.to_string_lossy()),
@@ -82,7 +82,7 @@ impl Training {
         })
     }
 
-    /// Packets that were learned from up to a validation, each time counted.
+    /// Packets trained on up to a validation; a packet counts once for each time.
     fn seen(&self, validation: &Validation) -> f64 {
         validation.step as f64 * self.manifest.origin.training.batch as f64
     }

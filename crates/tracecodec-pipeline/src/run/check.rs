@@ -136,7 +136,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
         |path, monitor| check(config, path, &tools, monitor),
     )?;
     let mut failure = take_failure(&config.inputs, &paths, &mut captures);
-    // Of a single file, the error says all.
+    // If there is a single file, the error says all.
     if let Some(error) = failure.take_if(|_| captures.len() == 1) {
         return Err(error);
     }
@@ -186,7 +186,7 @@ impl CaptureCheck {
         }
     }
 
-    /// Of a file that is no capture.
+    /// The outcome of a file that is no capture.
     fn unreadable(path: &Path, error: Error) -> Self {
         Self {
             unreadable: Some(error.to_string()),

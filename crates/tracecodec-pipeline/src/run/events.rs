@@ -24,7 +24,7 @@ use crate::tools::tshark;
 pub struct Config {
     /// Captures, or folders of captures; `-` is stdin.
     pub inputs: Vec<PathBuf>,
-    /// Who finds the events.
+    /// The analysers that find the events.
     #[serde(default)]
     pub analyzer: Analyzer,
     /// Count events instead of listing the packets that have some.
@@ -42,7 +42,7 @@ pub struct Config {
     pub read: ReadPolicy,
 }
 
-/// Who finds the events.
+/// The analysers that find the events.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Analyzer {
@@ -51,7 +51,7 @@ pub enum Analyzer {
     Native,
     /// tshark.
     Tshark,
-    /// Both, and their differences.
+    /// Both analysers, and their differences.
     Both,
 }
 
@@ -362,7 +362,7 @@ fn compare(
     });
     match read {
         Err(Error::Interrupted) => Err(Error::Interrupted),
-        // Damage is found already.
+        // Damage was found before, and is reported once.
         _ => Ok(mismatches),
     }
 }

@@ -18,10 +18,10 @@ pub use super::evaluate::Outcome;
 pub struct Config {
     /// Evaluations as `evaluate` writes them.
     pub inputs: Vec<PathBuf>,
-    /// Name of the method in reports; `None`: that of all evaluations.
+    /// Name of the method in reports; `None`: the name that all evaluations have.
     #[serde(default)]
     pub label: Option<String>,
-    /// Name of the data in reports; `None`: that of all evaluations.
+    /// Name of the data in reports; `None`: the name that all evaluations have.
     #[serde(default)]
     pub dataset: Option<String>,
     /// File to write the evaluation to as JSON, too.

@@ -40,13 +40,13 @@ pub struct Config {
 pub struct Outcome {
     /// Datasets that were evaluated.
     pub datasets: usize,
-    /// Evaluations of them.
+    /// Evaluations of all datasets.
     pub evaluations: usize,
     /// Trainings.
     pub trainings: usize,
     /// Figures on the page.
     pub figures: usize,
-    /// What makes comparisons doubtful.
+    /// Warnings: why comparisons are doubtful.
     pub warnings: Vec<String>,
 }
 
@@ -54,7 +54,8 @@ pub struct Outcome {
 /// is written; page and tables are put in their places last.
 ///
 /// # Errors
-/// If an input is none, an output cannot be written, or the monitor stops it.
+/// If an input is not an evaluation or a training, an output cannot be written, or the monitor
+/// stops it.
 pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error> {
     config.check()?;
     let mut evaluations = Vec::new();

@@ -15,7 +15,7 @@ use crate::jobs;
 use crate::monitor::Monitor;
 use crate::tools::{copy, temporary_folder, tshark};
 
-/// Findings of one kind that are kept in words for a capture; the rest is counted.
+/// Most findings of one kind that are described for a capture; the others are counted.
 const TOLD: u64 = 3;
 
 /// What to verify.
@@ -44,7 +44,7 @@ impl Config {
     }
 }
 
-/// What was found.
+/// Findings of all captures.
 #[derive(Debug, Serialize)]
 pub struct Outcome {
     /// Version of tshark, if it was asked.
@@ -54,7 +54,7 @@ pub struct Outcome {
     pub captures: Vec<CaptureProof>,
 }
 
-/// What was found in one capture.
+/// Findings in one capture.
 #[derive(Debug, Default, Serialize)]
 pub struct CaptureProof {
     /// Path of the capture.

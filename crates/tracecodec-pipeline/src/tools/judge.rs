@@ -37,8 +37,8 @@ const TCPDUMP_COMPLAINTS: [&str; 21] = [
     "version error: ",
 ];
 
-/// What it prints where the bytes of an IP header end early. Behind the addresses of an outer
-/// header it is of a tunnel's inner header.
+/// What `tcpdump` prints if the bytes of an IP header end early. Behind the addresses of an outer
+/// header, it concerns a tunnel's inner header.
 const TCPDUMP_CUT_IP: [&str; 2] = ["[|ip]", "[|ip6]"];
 
 impl Ending {
@@ -148,7 +148,7 @@ pub(super) fn tcpprep(
     run(&mut command, monitor, |_| {})?.complaints()
 }
 
-/// What lies in its `weird.log` and `reporter.log`.
+/// The lines of zeek's `weird.log` and `reporter.log`.
 pub(super) fn zeek(
     capture: &Path,
     folder: &Path,
@@ -167,7 +167,8 @@ pub(super) fn zeek(
     Ok(complaints)
 }
 
-/// Its counters of packets that it could not decode or whose checksum was wrong, without rules.
+/// Suricata's counters of packets that it could not decode or whose checksum was wrong, without
+/// rules.
 pub(super) fn suricata(
     capture: &Path,
     folder: &Path,
@@ -188,7 +189,7 @@ pub(super) fn suricata(
     Ok(suricata_counters(&stats))
 }
 
-/// The counters in the last table of a `stats.log`; those that are 0 are not in it.
+/// The counters in the last table of a `stats.log`; counters that are 0 are absent.
 fn suricata_counters(stats: &str) -> Complaints {
     let table = stats.rsplit("Date:").next().unwrap_or_default();
     let mut complaints = Complaints::default();

@@ -21,7 +21,7 @@ const NOP: u8 = 1;
 /// Complaints that are kept in words; the rest is counted.
 const TOLD: usize = 5;
 
-/// A program, and how it is asked.
+/// A program that judges captures, and how it is run.
 pub(crate) struct Tool {
     /// Name of the program.
     pub(crate) name: &'static str,
@@ -48,8 +48,8 @@ pub(crate) const TOOLS: [Tool; 6] = [
         version: "--version",
         judge: judge::tcpdump,
     },
-    // Of tcpreplay's suite the one that needs no interface: it reads every packet and tells clients
-    // from servers.
+    // The program of tcpreplay's suite that needs no interface: it reads every packet and
+    // classifies hosts as clients or servers.
     Tool {
         name: "tcpprep",
         version: "--version",
@@ -67,7 +67,7 @@ pub(crate) const TOOLS: [Tool; 6] = [
     },
 ];
 
-/// What a program complains of, and what else it should be known to have said.
+/// The complaints of a program, and a remark that is no complaint.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct Complaints {
     count: u64,
@@ -88,24 +88,24 @@ impl Complaints {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// It ran, and complained of nothing.
+    /// The program ran, and complained of nothing.
     Clean,
-    /// It complained.
+    /// The program complained.
     Complaints,
-    /// It is installed, but did not do its work.
+    /// The program is installed, but failed.
     CouldNotRun,
-    /// It is not installed.
+    /// The program is not installed.
     NotInstalled,
 }
 
-/// What a program said of a capture.
+/// The opinion of a program on a capture.
 #[derive(Debug, Clone, Serialize)]
 pub struct Opinion {
     /// Name of the program.
     pub tool: &'static str,
-    /// Its verdict.
+    /// The program's verdict.
     pub verdict: Verdict,
-    /// How often it complained.
+    /// Number of the program's complaints.
     pub complaints: u64,
     /// Its first complaints, a remark that is no complaint, or why it could not run.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -59,10 +59,10 @@ pub(super) fn run(
     let (sender, lines) = sync_channel(LINES);
     let reader = thread::spawn(move || read(stdout, &sender));
     let heard = listen(&lines, &name, monitor, each);
-    // A reader that waits for room ends when nobody listens any more.
+    // A reader that waits for room ends when the receiver is dropped.
     drop(lines);
     if heard.is_err() {
-        // It may have ended by itself.
+        // The program may have ended by itself.
         let _ = child.kill();
     }
     let status = child.wait().map_err(io)?;
@@ -81,7 +81,7 @@ fn spawn(command: &mut Command, errors: &File) -> io::Result<Child> {
         .spawn()
 }
 
-/// Sends each line on, until there are no more or nobody listens.
+/// Sends each line to the channel, until there are no more or the receiver is gone.
 fn read(stdout: ChildStdout, sender: &SyncSender<Vec<u8>>) -> io::Result<()> {
     for line in BufReader::new(stdout).split(b'\n') {
         if sender.send(line?).is_err() {

@@ -1,4 +1,4 @@
-//! `tshark`: its TCP events of a capture, and its complaints.
+//! `tshark`: the TCP events and the complaints that it reports of a capture.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -29,7 +29,7 @@ const CHECKS: [&str; 6] = [
 const COMPLAINTS: &str =
     "_ws.malformed || _ws.expert.group == \"Checksum\" || _ws.expert.severity == \"Error\"";
 
-/// What `tshark` says, by frame number; frames of which it says nothing are left out.
+/// The findings of `tshark` by frame number; frames without findings are left out.
 #[derive(Debug, Default)]
 pub(crate) struct Analysis {
     /// TCP events.
@@ -48,7 +48,7 @@ pub(crate) fn names(set: EventSet) -> Vec<&'static str> {
 /// First line of `tshark --version`, without its full stop.
 ///
 /// # Errors
-/// If it cannot be run.
+/// If `tshark` cannot be run.
 pub fn version() -> Result<String, Error> {
     process::version("tshark", "--version").map_err(|error| {
         Error::refused(
@@ -110,7 +110,7 @@ pub fn events(
 /// Refuses what `tshark` does not do: read a pipe that is read otherwise too, or sort.
 ///
 /// # Errors
-/// If it is asked to.
+/// If it is asked to read such a pipe, or to sort.
 pub fn check_input(
     paths: impl IntoIterator<Item = impl AsRef<Path>>,
     policy: &ReadPolicy,
@@ -171,7 +171,7 @@ fn dissect(
 }
 
 impl Analysis {
-    /// Adds what a line of `tshark` says of a frame.
+    /// Adds the findings in a line of `tshark` to those of a frame.
     fn add(&mut self, line: &str) {
         /// Values of the expert fields as `tshark` prints them.
         const ERROR: &str = "8388608";

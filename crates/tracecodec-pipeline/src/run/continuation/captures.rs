@@ -19,7 +19,8 @@ pub(super) const REFERENCE: &str = "reference";
 /// behind.
 const FOLDER: &str = "captures.part";
 
-/// The folders. When it is dropped, they are removed, unless they were [kept](Captures::keep).
+/// The folders of suffixes. When this is dropped, the folders are removed, unless they were
+/// [kept](Captures::keep).
 pub(super) struct Captures {
     path: PathBuf,
     /// Folders that were made, the outermost first.
@@ -31,7 +32,7 @@ impl Captures {
     /// Makes the folders: in `keep`, or else within `output`, which is made, too.
     ///
     /// # Errors
-    /// If they cannot be made, or `keep` holds something.
+    /// If the folders cannot be made, or `keep` is not empty.
     pub(super) fn create(
         output: &Path,
         keep: Option<&Path>,
@@ -44,7 +45,7 @@ impl Captures {
         };
         match keep {
             Some(keep) => claim::empty_folder(keep)?,
-            // A killed run's. If it cannot be removed, making the folders anew tells.
+            // Folder of a killed run. If it cannot be removed, making the folders anew fails.
             None => drop(fs::remove_dir_all(&captures.path)),
         }
         captures.make(output)?;
@@ -57,7 +58,7 @@ impl Captures {
         Ok(captures)
     }
 
-    /// The captures stay.
+    /// Keeps the captures: the folders are not removed when this is dropped.
     pub(super) fn keep(mut self) {
         self.made.clear();
     }

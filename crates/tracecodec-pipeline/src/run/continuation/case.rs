@@ -1,4 +1,4 @@
-//! A case: a prefix, all that came before it, and the real suffix.
+//! A case: a prefix, all packets before it, and the real suffix.
 
 use std::path::Path;
 
@@ -11,7 +11,8 @@ use crate::files::ReadPolicy;
 use crate::files::capture::Capture;
 use crate::monitor::Monitor;
 
-/// One case. Its shard is a trace of its own, which models read from the start.
+/// One case of the continuation benchmark. Its shard is a trace of its own, which models read from
+/// the start.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Case<'a> {
     /// Number of the case, by which every case has random streams of its own.
@@ -20,7 +21,7 @@ pub(super) struct Case<'a> {
     pub(super) past: &'a [PacketBuf],
     /// Packets of the prefix.
     pub(super) prefix: usize,
-    /// The packets that did follow.
+    /// The packets that followed the prefix: the real suffix.
     pub(super) suffix: &'a [PacketBuf],
     /// The suffix of another window; empty if no contestant needs it.
     pub(super) later: &'a [PacketBuf],

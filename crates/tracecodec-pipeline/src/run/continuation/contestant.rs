@@ -28,34 +28,33 @@ use crate::monitor::{Monitor, Progress};
 /// Who continues a prefix.
 #[derive(Debug)]
 pub(super) struct Contestant {
-    /// Name of its results.
+    /// Name of the contestant's results.
     pub(super) name: String,
     /// Part that it has in comparisons.
     pub(super) role: Role,
-    /// The models that it uses.
+    /// The models that the contestant uses.
     pub(super) models: Vec<ModelEntry>,
-    /// How it continues.
+    /// How the contestant continues a prefix.
     pub(super) way: Way,
 }
 
 /// How a prefix is continued.
 #[derive(Debug)]
 pub(super) enum Way {
-    /// By the prefix once more: as good as a continuation that learned nothing of how traces
-    /// continue.
+    /// Repeats the prefix: as good as a continuation that learned nothing of how traces continue.
     Repeat,
-    /// By the suffix of another case: as far apart as real continuations of one network are.
+    /// Returns the suffix of another case: as far apart as real continuations of one network are.
     Later,
-    /// By the real suffix through actions: what lift and compile alone cost.
+    /// Takes the real suffix through actions: what lift and compile alone cost.
     Oracle,
-    /// By the real suffix through raw rows: what their table and renderer alone cost.
+    /// Takes the real suffix through raw rows: what their table and renderer alone cost.
     RawOracle,
-    /// By the real suffix through a codec's latents: what the codec costs a generator that makes no
-    /// mistake.
+    /// Takes the real suffix through a codec's latents: what the codec costs a generator that makes
+    /// no mistake.
     Codec(Box<Codec>),
-    /// By a generator of packet actions.
+    /// Continues by a generator of packet actions.
     Actions(Box<Generator>),
-    /// By flow matching on a baseline's latents.
+    /// Continues by flow matching on a baseline's latents.
     Rows(Box<FlowMatching>, Box<Baseline>),
 }
 

@@ -1,4 +1,4 @@
-//! The ways from packets to what models work on, and back to the packets of a suffix.
+//! Packets to the actions or rows that models work on, and back to the packets of a suffix.
 
 use tracecodec::action::{Action, OptionProfiles};
 use tracecodec::compile::{CompileConfig, Compiler};

@@ -86,9 +86,9 @@ pub struct Outcome {
     pub suffix: u64,
     /// Packets from the start of a window to that of the next.
     pub stride: u64,
-    /// Windows that there are.
+    /// Number of windows.
     pub windows: usize,
-    /// Windows that were cases.
+    /// Number of windows that were cases.
     pub cases: usize,
     /// Seed of every random stream.
     pub seed: u64,
@@ -99,7 +99,7 @@ pub struct Outcome {
     pub evaluations: Vec<Evaluation>,
 }
 
-/// What came out for a contestant.
+/// The result of a contestant.
 #[derive(Debug, Serialize)]
 pub struct Standing {
     /// Name of the contestant.
@@ -110,7 +110,7 @@ pub struct Standing {
     pub models: Vec<ModelEntry>,
     /// How flow matching was solved, if it was.
     pub solver: Option<SolverEntry>,
-    /// All metrics; `None`: there is no such number.
+    /// All metrics; `None` if a metric has no value.
     pub metrics: BTreeMap<&'static str, Option<f64>>,
 }
 

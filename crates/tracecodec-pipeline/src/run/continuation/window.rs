@@ -14,7 +14,7 @@ pub struct Cut {
     pub suffix: u64,
     /// Packets from the start of a window to that of the next.
     pub stride: u64,
-    /// Most cases; of more windows, so many are taken, evenly spread.
+    /// Most cases; if there are more windows, this many are taken, evenly spread.
     pub cases: u64,
 }
 

@@ -80,7 +80,7 @@ pub(super) fn run(
     })
 }
 
-/// A trace on its way, and what is measured on it.
+/// A trace in the middle of its round trip, and the measurements on it.
 struct Trip<'a> {
     codec: &'a Codec,
     realise: CompileConfig,
@@ -98,7 +98,7 @@ struct Trip<'a> {
     left: u64,
 }
 
-/// What keeps the state of a trace.
+/// The parts that hold the state of a trace.
 struct Stages<'a> {
     encoder: TraceEncoder<'a>,
     decoder: TraceDecoder<'a>,

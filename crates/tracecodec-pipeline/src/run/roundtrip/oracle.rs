@@ -18,7 +18,7 @@ use crate::files::writer::CaptureWriter;
 use crate::monitor::Monitor;
 use crate::realise::legalisations;
 
-/// Actions that go from one thread to the other at once.
+/// Actions in a batch that one thread sends to the other.
 const BATCH: usize = 4096;
 
 /// Batches on their way between the threads.
@@ -67,7 +67,7 @@ pub(super) fn run(
     })
 }
 
-/// Lifts all of the capture. Stops early if the other thread has.
+/// Lifts the whole capture. Stops early if the other thread has stopped.
 fn lift_batches(
     config: &Config,
     capture: &mut Capture,
@@ -103,7 +103,7 @@ fn lift_batches(
     send(&mut actions, lifter)
 }
 
-/// Compiles all batches; also gives what had to be changed to keep packets legal.
+/// Compiles all batches. Returns the counts of changes that kept packets legal, too.
 fn compile_batches(
     receiver: Receiver<Batch>,
     config: CompileConfig,
