@@ -93,7 +93,7 @@ pub(crate) fn captures(folder: &Path, monitor: &mut dyn Monitor) -> Result<Vec<E
     let (captures, others): (Vec<_>, Vec<_>) = files(folder, Path::new(""))?
         .into_iter()
         .partition(|file| Reader::open(&file.path).is_ok());
-    // Files that a verb wrote beside its captures are expected: no warning.
+    // A manifest that a verb wrote beside its captures is expected: no warning.
     let is_manifest = |file: &&Entry| file.within == Path::new(document::MANIFEST);
     let others: Vec<_> = others.iter().filter(|file| !is_manifest(file)).collect();
     if let Some(first) = others.first() {

@@ -23,9 +23,9 @@ pub(crate) struct Figure {
 
 /// The legend of a figure.
 pub(crate) struct Legend {
-    /// Names and looks of the series; none where a scale of colours is drawn instead.
+    /// Names and looks of the series; empty if a scale of colours is drawn instead.
     pub(crate) samples: Vec<(String, Style)>,
-    /// The drawing of the scale at the given width, and its height.
+    /// The drawing of the legend, with `height`, at the width that it was made for.
     pub(crate) svg: Svg,
     pub(crate) height: f64,
 }

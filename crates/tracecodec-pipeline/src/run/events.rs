@@ -362,7 +362,7 @@ fn compare(
     });
     match read {
         Err(Error::Interrupted) => Err(Error::Interrupted),
-        // Damage was found before, and is reported once.
+        // Damage was found when the capture was first read.
         _ => Ok(mismatches),
     }
 }
