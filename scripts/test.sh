@@ -42,6 +42,7 @@ command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
 
 step 'format'
 cargo fmt --all --check
+scripts/check-comments.sh
 
 step 'lints'
 cargo clippy --release --workspace --all-targets -- -D warnings

@@ -365,8 +365,8 @@ impl Task for FlowTask<'_> {
 }
 
 /// Squared error of the best velocity that depends only on mean and deviation of a channel: the
-/// variance of x₁ - x₀ given xₜ if both are standard normal, 1 / ((1 - t)² + t²), as a mean over the
-/// random times t = σ(n).
+/// variance of x₁ - x₀ given xₜ if both are standard normal, 1 / ((1 - t)² + t²), as a mean over
+/// the random times t = σ(n).
 fn gaussian_error() -> f64 {
     let (mut sum, mut total) = (0.0, 0.0);
     for n in -600..=600 {
