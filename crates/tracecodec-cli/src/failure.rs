@@ -26,10 +26,18 @@ pub(crate) fn report(error: &Error) -> ExitCode {
 
 /// The chain of causes in one line; a cause that its effect already names is left out.
 fn message(error: &Error) -> String {
-    let mut message = error.to_string();
-    for cause in error.chain().skip(1).map(ToString::to_string) {
-        if !message.contains(&cause) {
-            message = format!("{message}: {cause}");
+    let mut message = String::new();
+    for cause in error.chain() {
+        let text = match cause.downcast_ref() {
+            Some(refused @ tracecodec_pipeline::Error::Refused { .. }) => {
+                settings_as_flags(&refused.to_string())
+            }
+            _ => cause.to_string(),
+        };
+        if message.is_empty() {
+            message = text;
+        } else if !message.contains(&text) {
+            message = format!("{message}: {text}");
         }
     }
     message
@@ -66,7 +74,7 @@ fn hint(error: &Error) -> Option<String> {
     })
 }
 
-/// A hint of a library with its settings, lower-case words in backquotes, as flags.
+/// A text of a library with its settings, lower-case words in backquotes, as flags.
 pub(crate) fn settings_as_flags(hint: &str) -> String {
     let is_setting =
         |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');

@@ -121,7 +121,7 @@ impl GeneratorChoice {
         match generator {
             Generator::Autoregressive(_) if device != Device::Cpu => Err(Error::refused(
                 "`device` is for flow matching",
-                "the autoregressive generator draws on the CPU: leave the setting out",
+                "the autoregressive generator draws on the CPU: leave it out",
             )),
             generator => Ok(generator),
         }

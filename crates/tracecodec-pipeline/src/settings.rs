@@ -120,7 +120,7 @@ fn check_keys(place: &str, given: &Value, known: &Value) -> Result<(), Error> {
             Some(known) => check_keys(&format!("{place}{key}."), value, known)?,
             None => {
                 return Err(Error::refused(
-                    format!("unknown setting `{place}{key}`"),
+                    format!("unknown setting \"{place}{key}\""),
                     nearest(key, known.keys().map(String::as_str)),
                 ));
             }
@@ -138,7 +138,7 @@ pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> S
         .filter(|(likeness, _)| *likeness > 0.75)
         .max_by(|a, b| a.0.total_cmp(&b.0));
     match near {
-        Some((_, candidate)) => format!("did you mean `{candidate}`?"),
+        Some((_, candidate)) => format!("did you mean \"{candidate}\"?"),
         None => format!("known are: {}", known.join(", ")),
     }
 }
@@ -173,11 +173,11 @@ mod tests {
     #[test]
     fn test_unknown_keys_are_refused_with_the_nearest_known_one() {
         let error = read::<Outer>(json!({"sed": 1})).unwrap_err();
-        assert_eq!(error.to_string(), "unknown setting `sed`");
-        assert_eq!(error.hint().as_deref(), Some("did you mean `seed`?"));
+        assert_eq!(error.to_string(), "unknown setting \"sed\"");
+        assert_eq!(error.hint().as_deref(), Some("did you mean \"seed\"?"));
         let error = read::<Outer>(json!({"train": {"lenint": true}})).unwrap_err();
-        assert_eq!(error.to_string(), "unknown setting `train.lenint`");
-        assert_eq!(error.hint().as_deref(), Some("did you mean `lenient`?"));
+        assert_eq!(error.to_string(), "unknown setting \"train.lenint\"");
+        assert_eq!(error.hint().as_deref(), Some("did you mean \"lenient\"?"));
         let error = read::<Outer>(json!({"zzz": 1})).unwrap_err();
         assert!(error.hint().unwrap().starts_with("known are: "));
     }
@@ -192,7 +192,7 @@ mod tests {
         assert!(changed.seed == 7 && changed.train.lenient && !changed.inner.lenient);
         assert_eq!(over(&default, &Value::Null).unwrap().seed, 7);
         let error = over(&default, &json!({"train": {"lenint": true}})).unwrap_err();
-        assert_eq!(error.hint().as_deref(), Some("did you mean `lenient`?"));
+        assert_eq!(error.hint().as_deref(), Some("did you mean \"lenient\"?"));
         assert!(over(&default, &json!({"seed": "x"})).is_err());
         assert!(over(&default, &json!([1])).is_err());
     }

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::{Value, json};
-use tracecodec_nn::{EncoderKind, TokenLayout};
+use tracecodec_nn::{CodecSettings, EncoderKind, TokenLayout};
 use tracecodec_pipeline::run::train;
 use tracecodec_pipeline::settings;
 
@@ -78,7 +78,12 @@ impl Train {
     /// The settings of the file, and over them those of the options.
     fn settings(&self) -> Result<Value> {
         let mut settings = match &self.config {
-            Some(path) => settings::read_file(path)?,
+            Some(path) => {
+                let read = settings::read_file(path)?;
+                settings::over(&CodecSettings::default(), &read)
+                    .with_context(|| format!("{}: not a training configuration", path.display()))?;
+                read
+            }
             None => settings::none(),
         };
         if let Some(encoder) = self.encoder {

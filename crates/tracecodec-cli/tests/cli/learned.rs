@@ -295,7 +295,7 @@ fn test_killed_training_goes_on_to_the_same_bytes() {
     assert!(folder.path().join("parts/actions.part").exists());
 
     let refused = told(&run(&folder, &format!("{line} parts")));
-    assert!(refused.contains("--resume goes on with it"), "{refused}");
+    assert!(refused.contains("--resume continues it"), "{refused}");
     succeed(&folder, &format!("{line} parts --resume"));
     let files = |name: &str| {
         let mut names: Vec<_> = fs::read_dir(folder.path().join(name))
@@ -503,13 +503,13 @@ fn test_settings_of_a_training_that_are_refused() {
     let folder = TempDir::new().unwrap();
     for (settings, place) in [
         ("[]", "it is no JSON object"),
-        ("{\"train\": []}", "/train is no JSON object"),
-        ("{\"codec\": [64]}", "/codec is no JSON object"),
+        ("{\"train\": []}", "train: not a JSON object"),
+        ("{\"codec\": [64]}", "codec: not a JSON object"),
         (
             "{\"train\": {\"augmentation\": [0, 0, 0]}}",
-            "/train/augmentation is no JSON object",
+            "train.augmentation: not a JSON object",
         ),
-        ("{\"steps\": 2}", "unknown field `steps`"),
+        ("{\"steps\": 2}", "unknown setting \"steps\""),
     ] {
         fs::write(folder.path().join("settings.json"), settings).unwrap();
         let line = "train example.pcap --config settings.json --steps 2 -o model";

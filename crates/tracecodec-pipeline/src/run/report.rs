@@ -116,7 +116,6 @@ impl Config {
                 "name evaluations, or codecs as `training`",
             ));
         }
-        claim::named_as(&self.output, FileKind::Page)?;
         let outputs: Vec<_> = self.outputs().collect();
         for (index, output) in outputs.iter().enumerate() {
             claim::distinct(&self.inputs, output)?;
@@ -128,7 +127,7 @@ impl Config {
                 ));
             }
         }
-        Ok(())
+        claim::named_as(&self.output, FileKind::Page)
     }
 
     /// Writes all that is asked for, and returns how many figures there are.
