@@ -217,6 +217,14 @@ def test_phone_scrolls_no_sideways(open_page):
     assert page.evaluate("document.body.scrollWidth") <= 390
 
 
+def test_phone_shows_drawings_that_can_be_read(open_page):
+    page = open_page(viewport={"width": 390, "height": 844}, is_mobile=True)
+    size = "svg => 11 * svg.getBoundingClientRect().width / svg.viewBox.baseVal.width"
+    assert min(page.evaluate(f"[...document.querySelectorAll('.panel svg')].map({size})")) >= 9.5
+    boxes = "[...document.querySelectorAll('.scroll, .panels')]"
+    assert page.evaluate(f"{boxes}.every(box => getComputedStyle(box).overflowX === 'auto')")
+
+
 @pytest.mark.parametrize("width", [390, 1280])
 def test_long_names_break(open_page, folder, width):
     (folder / "long.json").write_text(json.dumps(evaluation("m" * 200, "d" * 400)))
