@@ -14,13 +14,13 @@ use crate::terminal::Terminal;
 ///
 /// Evaluations of one dataset stand side by side: its reference once, then each method by its
 /// label, in the order named. The page has light and dark colours, shows the numbers behind each
-/// point of a figure, and saves each figure as SVG. The best number of each column is marked; a
-/// method whose label contains "oracle" is taken for a reference that learns nothing, and is never
-/// marked. Trained codecs get learning curves against the training packets seen, one line a codec.
+/// point of a figure, and saves each figure as SVG. The best number of each column is marked,
+/// but never that of a control or a reference: what `generator continuation` evaluated says its
+/// role; else repeat and later are controls, real and labels that contain "oracle" references.
+/// Trained codecs get learning curves against the training packets seen, one line a codec.
 #[derive(Debug, Args)]
 pub(crate) struct Report {
-    /// Evaluations as `evaluate --output` writes them. One whose label contains "oracle" is a
-    /// reference, never marked as best.
+    /// Evaluations as `evaluate --output`, `merge --output` and `generator continuation` write them.
     #[arg(value_name = "EVALUATION", required_unless_present = "training")]
     inputs: Vec<PathBuf>,
     /// Folders of codecs as `train` writes them, to draw learning curves of. They stand behind the
