@@ -108,5 +108,5 @@ fn measure(
         meter.observe(packet);
         Ok(())
     })?;
-    Ok((capture.finish()?, meter.finish()))
+    Ok((capture.finish(monitor)?, meter.finish()))
 }

@@ -168,7 +168,7 @@ impl Part {
         capture.for_each(monitor, |packet| {
             lifter.lift(packet).map_or(Ok(()), |action| each(&action))
         })?;
-        let source = capture.finish()?;
+        let source = capture.finish(monitor)?;
         self.check(&source)?;
         Ok(Lifted {
             source,

@@ -52,7 +52,7 @@ impl CaptureRows {
             rows,
             epoch: reader.epoch(),
             profiles: reader.into_profiles(),
-            source: capture.finish()?,
+            source: capture.finish(monitor)?,
         })
     }
 }

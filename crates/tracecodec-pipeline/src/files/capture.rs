@@ -13,6 +13,9 @@ use crate::monitor::{Monitor, Progress, Warning};
 /// Packets between two reports of progress.
 const PROGRESS_STEP: u64 = 4096;
 
+/// Bytes that are digested between two reports of progress.
+const DIGEST_STEP: u64 = 1 << 20;
+
 /// How captures are read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -148,11 +151,15 @@ impl Capture {
         self.damage.as_ref()
     }
 
-    /// The capture's entry in manifests, after all of it was read.
+    /// The capture's entry in manifests, which holds the digest of the whole file: what a selection
+    /// left unread is read now.
     ///
     /// # Errors
-    /// If the rest of the file cannot be read, whose digest the entry holds.
-    pub fn finish(self) -> Result<SourceEntry, Error> {
+    /// If the rest of the file cannot be read, or the monitor stops it.
+    pub fn finish(mut self, monitor: &mut dyn Monitor) -> Result<SourceEntry, Error> {
+        while self.source.digest_on(DIGEST_STEP)? {
+            self.report(monitor)?;
+        }
         let entry = self.source.finish(self.damage.as_ref())?;
         let selection = Some(self.policy.selection);
         Ok(SourceEntry {
@@ -194,5 +201,25 @@ mod tests {
             assert!(matches!(outcome, Err(Error::Interrupted)));
             assert_eq!(packets, expected);
         }
+    }
+
+    #[test]
+    fn test_the_digest_is_of_the_whole_file_and_can_be_stopped() {
+        let path = data("train/crowd.pcap.zst");
+        let finish = |first: Option<u64>, monitor: &mut Stopping| {
+            let mut policy = ReadPolicy::default();
+            policy.selection.first = first;
+            let mut capture = Capture::open(&path, &policy).unwrap();
+            capture
+                .for_each(&mut Stopping::never(), |_| Ok(()))
+                .unwrap();
+            capture.finish(monitor)
+        };
+        let one = finish(Some(1), &mut Stopping::never()).unwrap();
+        let all = finish(None, &mut Stopping::never()).unwrap();
+        assert_eq!((&one.blake3, one.bytes), (&all.blake3, all.bytes));
+        assert!(one.selection.is_some() && all.selection.is_none());
+        let stopped = finish(Some(1), &mut Stopping::after(1));
+        assert!(matches!(stopped, Err(Error::Interrupted)));
     }
 }

@@ -195,7 +195,7 @@ fn lift(
     manifest.epoch_ns = epoch.map(|epoch| epoch.0);
     manifest.option_profiles = lifter.profiles().to_hex();
     manifest.counts = Some(ActionCounts::from(&lifter.counts()));
-    manifest.sources = config.disclosure.sources(vec![capture.finish()?]);
+    manifest.sources = config.disclosure.sources(vec![capture.finish(monitor)?]);
     Ok(actions)
 }
 

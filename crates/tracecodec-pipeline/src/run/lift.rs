@@ -73,7 +73,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
                 .lift(packet)
                 .map_or(Ok(()), |action| Ok(writer.write(&action)?))
         })?;
-        sources.push(capture.finish()?);
+        sources.push(capture.finish(monitor)?);
     }
     let lift_counts = lifter.counts();
     let epoch = config.disclosure.epoch(lifter.epoch());

@@ -81,7 +81,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
     for input in &config.inputs {
         let mut capture = Capture::open(input, &config.read)?;
         capture.for_each(monitor, |packet| Ok(sharder.add(packet)?))?;
-        sources.push(capture.finish()?);
+        sources.push(capture.finish(monitor)?);
     }
     let manifest = sharder.finish(sources, &mut |shards, of| {
         monitor.progress(&Progress {

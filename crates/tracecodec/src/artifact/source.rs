@@ -90,6 +90,17 @@ impl SourceFile {
         self.reader.packets()
     }
 
+    /// Digests at most so many of the bytes that follow, without looking for packets in them; no
+    /// packet can be read afterwards. Returns whether there may be more.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn digest_on(&mut self, most: u64) -> Result<bool, Error> {
+        let mut part = self.input.clone().take(most);
+        let read = io::copy(&mut part, &mut io::sink()).map_err(Error::io(&self.path))?;
+        Ok(read == most)
+    }
+
     /// Reads the file to its end, and returns its manifest entry. `damage` is the error that ended
     /// its packets.
     ///

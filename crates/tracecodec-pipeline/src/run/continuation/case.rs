@@ -71,5 +71,5 @@ pub(super) fn packets(
         packets.push(PacketBuf::from(packet));
         Ok(())
     })?;
-    Ok((capture.finish()?, packets))
+    Ok((capture.finish(monitor)?, packets))
 }

@@ -66,6 +66,7 @@ pub(super) fn run(
     })?;
     let fidelity = trip.fidelity(config.model.label());
     let changes = trip.legalisations();
+    let source = capture.finish(monitor)?;
     trip.writer.finish(monitor)?;
     let lift_counts = lifter.counts();
     Ok(Outcome {
@@ -76,7 +77,7 @@ pub(super) fn run(
         legalisations: legalisations(&changes),
         codec: Some(fidelity),
         lift_counts,
-        source: capture.finish()?,
+        source,
     })
 }
 

@@ -53,6 +53,7 @@ pub(super) fn run(
         lifted?;
         Ok::<_, Error>(compiled)
     })?;
+    let source = capture.finish(monitor)?;
     writer.finish(monitor)?;
     let lift_counts = lifter.counts();
     Ok(Outcome {
@@ -63,7 +64,7 @@ pub(super) fn run(
         legalisations: legalisations(&changes),
         codec: None,
         lift_counts,
-        source: capture.finish()?,
+        source,
     })
 }
 
