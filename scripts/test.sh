@@ -11,12 +11,16 @@ step() { printf '\n== %s (%ss)\n' "$1" "$SECONDS"; }
 
 if [ "${1:-}" = --fast ]; then
     mapfile -t changed < <(git status --porcelain -- crates | grep -oE 'crates/[^/]+' | sort -u | cut -d/ -f2)
+    [ ${#changed[@]} -gt 0 ] || changed=(tracecodec)
     packages=("${changed[@]/#/--package=}")
-    [ ${#changed[@]} -gt 0 ] || packages=(--package=tracecodec)
-    step "format, lints and tests: ${packages[*]#--package=}"
+    # With these beside it, any crate has the features that the workspace has, so that the tensor
+    # library is not compiled once more.
+    [ "${changed[*]}" = tracecodec ] || packages+=(--package=tracecodec --package=tracecodec-cli)
+    step "format, lints and tests: ${changed[*]}"
     cargo fmt --all --check
     cargo clippy --release "${packages[@]}" --all-targets -- -D warnings
-    cargo nextest run --release --profile fast "${packages[@]}"
+    cargo nextest run --release --profile fast "${packages[@]}" \
+        --filterset "$(printf 'package(=%s) + ' "${changed[@]}")none()"
     step 'all good'
     exit
 fi
