@@ -107,8 +107,8 @@ def test_labels_are_text(open_page):
 def test_pointing_tells_the_number_of_a_dot(open_page):
     page = open_page()
     dots = panel(page, "TCP event profile")
-    # The first square is TraceCodec's retransmissions: 38 of 190 packets.
-    dots.locator("svg > polygon").first.hover()
+    # The second mark, whatever its shape, is TraceCodec's retransmissions: 38 of 190 packets.
+    dots.locator("svg > polygon, svg > circle").nth(1).hover()
     assert tip(page) == "TraceCodec\nretrans.: 20 %"
     page.mouse.move(1, 1)
     assert page.locator("#tip").is_hidden()
