@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::Error;
 
+use crate::stderr;
+
 /// Nothing to complain of.
 pub(crate) const GOOD: u8 = 0;
 /// The command worked, and found what it was asked to look for.
@@ -17,9 +19,9 @@ pub(crate) fn report(error: &Error) -> ExitCode {
     if is_broken_pipe(error) {
         return GOOD.into();
     }
-    eprintln!("error: {}", message(error));
+    stderr::line(&format!("error: {}", message(error)));
     if let Some(hint) = hint(error) {
-        eprintln!("hint: {hint}");
+        stderr::line(&format!("hint: {hint}"));
     }
     FAILURE.into()
 }

@@ -15,7 +15,7 @@ use crate::choice::choice;
 /// Which generator to use.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct GeneratorModelArgs {
-    /// Folder of a trained generator; without it, the small one that is built in.
+    /// Folder of a trained generator; without it, or as `built-in`, the small one that is built in.
     #[arg(long, value_name = "DIR")]
     pub(crate) model: Option<PathBuf>,
     /// Folder of the codec whose latents the generator samples; without it, the one that is built

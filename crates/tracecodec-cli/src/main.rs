@@ -10,6 +10,7 @@ mod failure;
 mod generator_args;
 mod interrupt;
 mod output;
+mod stderr;
 mod terminal;
 mod training_args;
 

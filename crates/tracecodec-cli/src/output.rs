@@ -12,6 +12,7 @@ use tracecodec_nn::latents::EntropyNats;
 use tracecodec_pipeline::files::folder::Outcomes;
 
 use crate::failure::Hint;
+use crate::stderr;
 
 /// Refuses `--json` beside output on stdout.
 pub(crate) fn check_stdout(json: bool, output: &Path) -> Result<()> {
@@ -29,7 +30,7 @@ pub(crate) fn print_summary(json: bool, summary: &impl Serialize, line: &str) ->
     if json {
         print_json(summary)
     } else {
-        eprintln!("{line}");
+        stderr::line(line);
         Ok(())
     }
 }
@@ -46,7 +47,7 @@ pub(crate) fn print_outcomes<O: Serialize>(
     }
     outcomes
         .iter()
-        .for_each(|outcome| eprintln!("{}", line(outcome)));
+        .for_each(|outcome| stderr::line(&line(outcome)));
     Ok(())
 }
 

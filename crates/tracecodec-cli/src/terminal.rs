@@ -9,6 +9,7 @@ use tracecodec_pipeline::{Monitor, Progress, Warning};
 
 use crate::failure::settings_as_flags;
 use crate::interrupt;
+use crate::stderr;
 
 /// Draws a bar for the stage that is under way, if stderr is a terminal.
 pub(crate) struct Terminal {
@@ -69,9 +70,9 @@ impl Monitor for Terminal {
 
     fn warn(&mut self, warning: &Warning) {
         self.bar.suspend(|| {
-            eprintln!("warning: {}", warning.message);
+            stderr::line(&format!("warning: {}", warning.message));
             if let Some(hint) = &warning.hint {
-                eprintln!("hint: {}", settings_as_flags(hint));
+                stderr::line(&format!("hint: {}", settings_as_flags(hint)));
             }
         });
     }

@@ -9,11 +9,12 @@ use std::path::Path;
 /// Each file or folder and what it may use. Every arrow points to a row above.
 const ARROWS: &map::Arrows = &[
     ("choice", &[]),
-    ("failure", &[]),
+    ("stderr", &[]),
+    ("failure", &["stderr"]),
     ("interrupt", &[]),
-    ("output", &["failure"]),
+    ("output", &["failure", "stderr"]),
     ("evaluation", &["output"]),
-    ("terminal", &["failure", "interrupt"]),
+    ("terminal", &["failure", "interrupt", "stderr"]),
     ("count", &[]),
     ("args", &["choice", "count"]),
     ("generator_args", &["choice"]),
@@ -28,6 +29,7 @@ const ARROWS: &map::Arrows = &[
             "failure",
             "generator_args",
             "output",
+            "stderr",
             "terminal",
             "training_args",
         ],

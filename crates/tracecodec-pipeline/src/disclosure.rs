@@ -24,11 +24,12 @@ impl Disclosure {
     /// The time of the first packet in what is written; `None` if there is no packet.
     pub fn epoch(&self, captured: Option<Timestamp>) -> Option<Timestamp> {
         let captured = captured?;
-        Some(match self.epoch {
-            Some(epoch) => epoch.of_capture(captured),
-            None if self.anonymous => NEUTRAL_EPOCH,
-            None => captured,
-        })
+        let begin = if self.anonymous {
+            NEUTRAL_EPOCH
+        } else {
+            captured
+        };
+        Some(self.epoch.map_or(begin, |epoch| epoch.of_capture(begin)))
     }
 
     /// The entries of captures in what is written, in order.
@@ -78,6 +79,22 @@ mod tests {
         assert!(text.contains("capture 1") && text.contains("capture 2"));
         assert_eq!(anonymous.epoch(Some(Timestamp(5))), Some(NEUTRAL_EPOCH));
         assert_eq!(anonymous.epoch(None), None);
+    }
+
+    #[test]
+    fn test_a_relative_epoch_does_not_disclose_the_date() {
+        let epoch = Some(TimeBound::AfterStart(5));
+        let anonymous = Disclosure {
+            anonymous: true,
+            epoch,
+        };
+        let disclosed = anonymous.epoch(Some(Timestamp(7)));
+        assert_eq!(disclosed, Some(Timestamp(NEUTRAL_EPOCH.0 + 5)));
+        let open = Disclosure {
+            anonymous: false,
+            epoch,
+        };
+        assert_eq!(open.epoch(Some(Timestamp(7))), Some(Timestamp(12)));
     }
 
     #[test]

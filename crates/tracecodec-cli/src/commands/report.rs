@@ -20,7 +20,8 @@ use crate::terminal::Terminal;
 /// Trained codecs get learning curves against the training packets seen, one line a codec.
 #[derive(Debug, Args)]
 pub(crate) struct Report {
-    /// Evaluations as `evaluate --output`, `merge --output` and `generator continuation` write them.
+    /// Evaluations as `evaluate --output`, `merge --output` and `generator continuation` write
+    /// them.
     #[arg(value_name = "EVALUATION", required_unless_present = "training")]
     inputs: Vec<PathBuf>,
     /// Folders of codecs as `train` writes them, to draw learning curves of. They stand behind the

@@ -12,6 +12,7 @@ use crate::args::{
     CaptureArgs, ConstraintArgs, DisclosureArgs, LiftArgs, ModelArgs, RealiseArgs, RefineArgs,
 };
 use crate::output::{check_stdout, entropy_part, legalisation_line, lift_line, print_outcomes};
+use crate::stderr;
 use crate::terminal::Terminal;
 
 /// Take a capture to actions (or latents) and back, in one step.
@@ -68,7 +69,7 @@ pub(crate) fn run(args: &Roundtrip, json: bool) -> Result<()> {
     let outcomes = roundtrip::run(&config, &mut Terminal::new())?;
     print_outcomes(json, &outcomes, line)?;
     if let (false, Outcomes::Folder { captures }) = (json, &outcomes) {
-        eprintln!("{}", total(captures));
+        stderr::line(&total(captures));
     }
     Ok(())
 }

@@ -112,12 +112,14 @@ impl Capture {
         let selection = self.policy.selection.clone();
         let mut selector = selection.selector();
         let mut until_report = PROGRESS_STEP;
+        let mut taken = 0_u64;
         while !selector.is_done()
             && let Some(next) = self.source.next()
         {
             match next {
                 Ok(packet) => {
                     if selector.takes(&packet) {
+                        taken += 1;
                         each(&packet)?;
                     }
                 }
@@ -133,6 +135,13 @@ impl Capture {
                 until_report = PROGRESS_STEP;
                 self.report(monitor)?;
             }
+        }
+        if taken == 0 && !selection.is_everything() {
+            monitor.warn(&Warning::new(format!(
+                "{}: no packet is selected, of {} that were read",
+                self.stage,
+                self.source.packets()
+            )));
         }
         Ok(())
     }
@@ -201,6 +210,21 @@ mod tests {
             assert!(matches!(outcome, Err(Error::Interrupted)));
             assert_eq!(packets, expected);
         }
+    }
+
+    #[test]
+    fn test_a_selection_of_nothing_warns() {
+        let mut policy = ReadPolicy::default();
+        policy.selection.skip = 1_000_000;
+        let mut monitor = Stopping::never();
+        let mut capture = Capture::open(&data("example.pcap"), &policy).unwrap();
+        capture.for_each(&mut monitor, |_| Ok(())).unwrap();
+        assert_eq!(monitor.warnings.len(), 1);
+        assert!(
+            monitor.warnings[0]
+                .message
+                .ends_with("no packet is selected, of 4000 that were read")
+        );
     }
 
     #[test]

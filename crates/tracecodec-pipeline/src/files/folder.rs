@@ -147,6 +147,7 @@ impl<O> Outcomes<O> {
 pub(crate) fn take_each<O>(
     input: &Path,
     output: &Path,
+    names: Names,
     monitor: &mut dyn Monitor,
     mut take: impl FnMut(&Path, &Path, &mut dyn Monitor) -> Result<O, Error>,
 ) -> Result<Outcomes<O>, Error> {
@@ -154,7 +155,7 @@ pub(crate) fn take_each<O>(
         claim::distinct(&[input], output)?;
         return Ok(Outcomes::One(take(input, output, monitor)?));
     }
-    let pairs = in_and_out(input, output, monitor)?;
+    let pairs = in_and_out(input, output, names, monitor)?;
     let taken = pairs
         .iter()
         .map(|(input, output)| take(input, output, monitor));
@@ -170,6 +171,7 @@ pub(crate) fn take_each<O>(
 pub(crate) fn in_and_out(
     folder: &Path,
     new: &Path,
+    names: Names,
     monitor: &mut dyn Monitor,
 ) -> Result<Vec<(PathBuf, PathBuf)>, Error> {
     if is_pipe(new) {
@@ -189,14 +191,35 @@ pub(crate) fn in_and_out(
         ));
     }
     let mut pairs = Vec::new();
-    for capture in captures(folder, monitor)? {
-        let output = new.join(&capture.within);
+    for (number, capture) in (1..).zip(captures(folder, monitor)?) {
+        let output = new.join(match names {
+            Names::Kept => capture.within,
+            Names::Numbered => numbered(number, &capture.within),
+        });
         if let Some(folder) = output.parent() {
             fs::create_dir_all(folder).map_err(|error| Error::io("cannot make", folder, error))?;
         }
         pairs.push((capture.path, output));
     }
     Ok(pairs)
+}
+
+/// What the outputs of a folder are called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Names {
+    /// As the captures that they come from.
+    Kept,
+    /// By numbers, which say nothing of the captures.
+    Numbered,
+}
+
+/// A name for the capture of this number that keeps format and compression alone.
+fn numbered(number: usize, within: &Path) -> PathBuf {
+    let file = Path::new(within.file_name().unwrap_or(within.as_os_str()));
+    let stem = name(file);
+    let whole = file.display().to_string();
+    let extensions = whole.strip_prefix(&stem).unwrap_or_default();
+    format!("capture-{number}{extensions}").into()
 }
 
 /// Whether a path, of which the last parts need not exist, lies within a folder.
@@ -218,6 +241,9 @@ fn files(folder: &Path, within: &Path) -> Result<Vec<Entry>, Error> {
             continue;
         };
         let within = within.join(name);
+        if is_loop(&path, folder) {
+            continue;
+        }
         if path.is_dir() {
             found.extend(files(&path, &within)?);
         } else {
@@ -226,6 +252,12 @@ fn files(folder: &Path, within: &Path) -> Result<Vec<Entry>, Error> {
     }
     found.sort_by(|a, b| a.within.cmp(&b.within));
     Ok(found)
+}
+
+/// Whether a path is a link to a folder that it lies in, which would be walked without an end.
+fn is_loop(path: &Path, folder: &Path) -> bool {
+    let target = || Some((fs::canonicalize(path).ok()?, fs::canonicalize(folder).ok()?));
+    path.is_symlink() && target().is_some_and(|(target, folder)| folder.starts_with(target))
 }
 
 /// A capture's path without the extensions of format and compression.
@@ -245,4 +277,33 @@ pub fn name(path: &Path) -> String {
 /// Foreign text made safe to show: control characters become replacement characters.
 pub fn printable(text: &str) -> String {
     text.replace(char::is_control, "\u{fffd}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn test_numbered_names_say_nothing_of_the_capture() {
+        for (within, name) in [
+            ("site/secret.pcap", "capture-3.pcap"),
+            ("secret.pcapng.gz", "capture-3.pcapng.gz"),
+            ("2026-11-24", "capture-3"),
+        ] {
+            assert_eq!(numbered(3, Path::new(within)), Path::new(name));
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn test_a_link_to_a_folder_around_it_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = folder.path().join("inner");
+        fs::create_dir(&inner).unwrap();
+        fs::write(inner.join("a.pcap"), "").unwrap();
+        std::os::unix::fs::symlink(folder.path(), inner.join("loop")).unwrap();
+        let found = files(folder.path(), Path::new("")).unwrap();
+        let within: Vec<_> = found.iter().map(|entry| entry.within.as_path()).collect();
+        assert_eq!(within, [Path::new("inner/a.pcap")]);
+    }
 }

@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 use tracecodec::raw::{Payload, RawOracle, Schema};
 
 use crate::error::Error;
+use crate::files::ReadPolicy;
 use crate::files::capture::Capture;
+use crate::files::folder::{self, Names};
 use crate::files::writer::CaptureWriter;
-use crate::files::{ReadPolicy, folder};
 use crate::monitor::Monitor;
 
 /// What to take to rows and back, and where to.
@@ -47,6 +48,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<folder::Outcome
     folder::take_each(
         &config.input,
         &config.output,
+        Names::Kept,
         monitor,
         |input, output, monitor| {
             let mut oracle = RawOracle::new(config.schema, Payload::Absent);

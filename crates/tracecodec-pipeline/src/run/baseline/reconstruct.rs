@@ -9,7 +9,8 @@ use tracecodec_nn::baseline::Baseline;
 
 use super::through;
 use crate::error::Error;
-use crate::files::{ReadPolicy, folder};
+use crate::files::ReadPolicy;
+use crate::files::folder::{self, Names};
 use crate::monitor::Monitor;
 
 /// What to take through a baseline, and where to.
@@ -48,6 +49,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<folder::Outcome
     folder::take_each(
         &config.input,
         &config.output,
+        Names::Kept,
         monitor,
         |input, output, monitor| {
             let diagnostics = through(&baseline, input, &config.read, Some(output), monitor)?;

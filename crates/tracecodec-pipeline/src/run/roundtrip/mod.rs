@@ -16,7 +16,7 @@ use tracecodec_nn::{Codec, Constraints, Device};
 
 use crate::disclosure::Disclosure;
 use crate::error::Error;
-use crate::files::folder::{self, Outcomes};
+use crate::files::folder::{self, Names, Outcomes};
 use crate::files::{ReadPolicy, document};
 use crate::lifting::Lifting;
 use crate::model::ModelName;
@@ -132,6 +132,11 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcomes<Outcom
     let outcomes = folder::take_each(
         &config.input,
         &config.output,
+        if config.disclosure.anonymous {
+            Names::Numbered
+        } else {
+            Names::Kept
+        },
         monitor,
         |input, output, monitor| match &codec {
             Some(codec) => learned::run(config, codec, input, output, monitor),
@@ -181,6 +186,12 @@ impl<'a> Manifest<'a> {
         if let Some(settings) = settings.as_object_mut() {
             settings.remove("input");
             settings.remove("output");
+            if config.disclosure.anonymous {
+                // A selection can name addresses and dates.
+                for key in ["filter", "from", "to"] {
+                    settings.remove(key);
+                }
+            }
         }
         let sources = captures.iter().map(|outcome| outcome.source.clone());
         let sources = config.disclosure.sources(sources.collect());
