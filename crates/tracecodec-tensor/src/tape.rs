@@ -1,0 +1,164 @@
+//! Reverse-mode differentiation on the CPU: a graph of the operations on tracked tensors, walked
+//! backwards (Baydin et al. 2018, section 3.2).
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::tensor::{Tensor, Value};
+
+/// Number of the next node. An operation is numbered after its inputs, so descending numbers are an
+/// order in which every node comes after all that depend on it.
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
+/// The gradient of one operation: given the gradient of the output, adds those of its inputs.
+type Backward = Box<dyn Fn(Vec<f32>, &mut Gradients) + Send + Sync>;
+
+/// A tracked tensor in the graph.
+pub(crate) struct Node {
+    number: u64,
+    /// Number of values of the tensor.
+    size: usize,
+    kind: Kind,
+}
+
+enum Kind {
+    /// A weight whose gradient begins at this place of the flat gradient.
+    Weight(usize),
+    /// Any other tensor that gradients are taken with respect to.
+    Leaf,
+    Operation(Backward),
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Node({})", self.number)
+    }
+}
+
+impl Node {
+    fn new(size: usize, kind: Kind) -> Arc<Self> {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        Arc::new(Self { number, size, kind })
+    }
+
+    /// A weight of so many values that begins at `place` among all weights.
+    pub(crate) fn weight(size: usize, place: usize) -> Arc<Self> {
+        Self::new(size, Kind::Weight(place))
+    }
+
+    /// A tensor of so many values that gradients are taken with respect to.
+    pub(crate) fn leaf(size: usize) -> Arc<Self> {
+        Self::new(size, Kind::Leaf)
+    }
+
+    /// The output of an operation, of so many values.
+    pub(crate) fn operation(
+        size: usize,
+        backward: impl Fn(Vec<f32>, &mut Gradients) + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        Self::new(size, Kind::Operation(Box::new(backward)))
+    }
+}
+
+/// The gradients of a loss.
+#[derive(Debug)]
+pub struct Gradients {
+    /// Of all weights, in their order.
+    weights: Vec<f32>,
+    /// Of operations that are not done yet, and of leaves.
+    others: BTreeMap<u64, (Arc<Node>, Vec<f32>)>,
+    /// Of tensors on a GPU.
+    #[cfg(feature = "gpu")]
+    pub(crate) gpu: Option<burn::tensor::Gradients>,
+}
+
+impl Gradients {
+    /// Walks back from an output of one value. `weights` is the number of values of all weights.
+    pub(crate) fn walk(output: &Arc<Node>, weights: usize) -> Self {
+        let mut gradients = Self {
+            weights: vec![0.0; weights],
+            others: BTreeMap::new(),
+            #[cfg(feature = "gpu")]
+            gpu: None,
+        };
+        gradients.give(output, vec![1.0; output.size]);
+        let mut leaves = BTreeMap::new();
+        while let Some((number, (node, gradient))) = gradients.others.pop_last() {
+            match &node.kind {
+                Kind::Operation(backward) => backward(gradient, &mut gradients),
+                _ => {
+                    leaves.insert(number, (node, gradient));
+                }
+            }
+        }
+        gradients.others = leaves;
+        gradients
+    }
+
+    /// Where the gradient of a tensor is summed, and whether there is anything yet: if not, the
+    /// sum holds zeros.
+    pub(crate) fn sum(&mut self, node: &Arc<Node>) -> &mut [f32] {
+        if let Kind::Weight(place) = node.kind {
+            return &mut self.weights[place..place + node.size];
+        }
+        let fresh = || (node.clone(), vec![0.0; node.size]);
+        &mut self.others.entry(node.number).or_insert_with(fresh).1
+    }
+
+    /// As [`sum`](Self::sum), and the factor by which the sum so far is to be kept: 0 if there is
+    /// nothing yet.
+    pub(crate) fn sum_or_fresh(&mut self, node: &Arc<Node>) -> (&mut [f32], f32) {
+        let is_weight = matches!(node.kind, Kind::Weight(_));
+        let keep = is_weight || self.others.contains_key(&node.number);
+        (self.sum(node), if keep { 1.0 } else { 0.0 })
+    }
+
+    /// Adds to the gradient of a tensor.
+    pub(crate) fn give(&mut self, node: &Arc<Node>, gradient: Vec<f32>) {
+        if !matches!(node.kind, Kind::Weight(_))
+            && let Entry::Vacant(vacant) = self.others.entry(node.number)
+        {
+            vacant.insert((node.clone(), gradient));
+            return;
+        }
+        let sum = self.sum(node);
+        sum.iter_mut().zip(gradient).for_each(|(a, b)| *a += b);
+    }
+
+    /// The gradients of all weights, in their order.
+    pub(crate) fn into_weights(self) -> Vec<f32> {
+        self.weights
+    }
+
+    /// Gradients on a GPU.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn of_gpu(gradients: burn::tensor::Gradients) -> Self {
+        Self {
+            weights: Vec::new(),
+            others: BTreeMap::new(),
+            gpu: Some(gradients),
+        }
+    }
+
+    /// The gradient of a leaf, a tensor that [`tracked`](Tensor::tracked) returned; zeros if the
+    /// loss does not depend on it.
+    pub fn of<const D: usize>(&self, leaf: &Tensor<D>) -> Vec<f32> {
+        match &leaf.value {
+            Value::Cpu { node, .. } => {
+                let node = node.as_ref().expect("a leaf is tracked");
+                let found = self.others.get(&node.number);
+                found.map_or_else(|| vec![0.0; node.size], |(_, gradient)| gradient.clone())
+            }
+            #[cfg(feature = "gpu")]
+            Value::Gpu(tensor) => {
+                let gradients = self.gpu.as_ref().expect("the loss was on the GPU, too");
+                let size = tensor.shape().num_elements();
+                let found = tensor.grad(gradients);
+                found.map_or_else(|| vec![0.0; size], crate::tensor::read)
+            }
+        }
+    }
+}
