@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use burn::tensor::Device as Tensors;
 use serde::{Deserialize, Serialize};
 use tracecodec::choice::Choice;
+use tracecodec_tensor::{Device as Tensors, NoDevice};
 
 use crate::error::Error;
 
@@ -51,13 +51,20 @@ impl Device {
         self.open().map(|_| ())
     }
 
-    /// The tensor library's device.
+    /// The place of the tensors.
     pub(crate) fn open(self) -> Result<Tensors, Error> {
-        match self {
-            Self::Cpu => Ok(Tensors::flex()),
-            Self::Wgpu => wgpu(),
-            Self::Cuda => cuda(),
-        }
+        let opened = match self {
+            Self::Cpu => return Ok(Tensors::cpu()),
+            Self::Wgpu => Tensors::wgpu(),
+            Self::Cuda => Tensors::cuda(),
+        };
+        opened.map_err(|why| match why {
+            NoDevice::NotBuilt => Error::NotBuilt(self.name()),
+            NoDevice::NotFound(reason) => Error::NoDevice {
+                device: self.name(),
+                reason,
+            },
+        })
     }
 
     /// Number of packets to compute at once, if the CPU takes pieces of `packets`.
@@ -75,48 +82,6 @@ impl Device {
             Self::Wgpu | Self::Cuda => 1,
         }
     }
-}
-
-/// The GPU that the graphics drivers prefer. It is opened once, and stays open until the program
-/// ends.
-#[cfg(feature = "wgpu")]
-fn wgpu() -> Result<Tensors, Error> {
-    use std::sync::OnceLock;
-
-    static OPENED: OnceLock<Result<Tensors, String>> = OnceLock::new();
-    let open = || {
-        let opened = Tensors::wgpu_options().init();
-        opened.map_err(|e| format!("no adapter that can be used: {e}"))
-    };
-    OPENED
-        .get_or_init(open)
-        .clone()
-        .map_err(|reason| Error::NoDevice {
-            device: Device::Wgpu.name(),
-            reason,
-        })
-}
-
-#[cfg(not(feature = "wgpu"))]
-fn wgpu() -> Result<Tensors, Error> {
-    Err(Error::NotBuilt(Device::Wgpu.name()))
-}
-
-/// The first GPU that the CUDA driver lists.
-#[cfg(feature = "cuda")]
-fn cuda() -> Result<Tensors, Error> {
-    use burn::tensor::DeviceType;
-
-    let first = Tensors::enumerate(DeviceType::Cuda).into_iter().next();
-    first.ok_or_else(|| Error::NoDevice {
-        device: Device::Cuda.name(),
-        reason: "the CUDA driver is not installed or lists no GPU".to_string(),
-    })
-}
-
-#[cfg(not(feature = "cuda"))]
-fn cuda() -> Result<Tensors, Error> {
-    Err(Error::NotBuilt(Device::Cuda.name()))
 }
 
 #[cfg(test)]

@@ -4,11 +4,11 @@
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use half::f16;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use tracecodec_tensor::{Device, Module, Tensor, Visitor};
 
 use crate::error::Error;
 
@@ -23,28 +23,40 @@ struct Entry {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Weights {
     entries: Vec<Entry>,
-    /// Values of the tensors, concatenated, each row-major.
-    pub(crate) values: Vec<f32>,
+    /// Values of the tensors, concatenated, each row-major. Networks that they are loaded into share
+    /// them.
+    pub(crate) values: Arc<Vec<f32>>,
 }
 
 impl Weights {
     /// The weights of a module.
     pub(crate) fn of(module: &impl Module) -> Self {
         let mut reader = Reader::default();
-        module.visit(&mut reader);
+        module.clone().visit(&mut reader);
         Self {
             entries: reader.entries,
-            values: reader.values,
+            values: Arc::new(reader.values),
         }
     }
 
-    /// The module with these weights, which are leaves of a new graph if the device tracks
-    /// gradients.
+    /// The module with these weights, as constants.
     pub(crate) fn load<M: Module>(&self, module: M, device: &Device) -> M {
-        module.map(&mut Writer {
+        self.write(module, device, false)
+    }
+
+    /// The module with these weights, whose gradients can be computed.
+    pub(crate) fn load_tracked<M: Module>(&self, module: M, device: &Device) -> M {
+        self.write(module, &device.differentiating(), true)
+    }
+
+    fn write<M: Module>(&self, mut module: M, device: &Device, is_tracked: bool) -> M {
+        module.visit(&mut Writer {
             values: &self.values,
+            end: 0,
             device,
-        })
+            is_tracked,
+        });
+        module
     }
 
     /// Range of the values of one part of the module: of the tensor with this name, or of all
@@ -102,7 +114,7 @@ impl Weights {
                 })?;
             values.extend(numbers);
         }
-        self.values = values;
+        self.values = Arc::new(values);
         Ok(())
     }
 }
@@ -171,24 +183,6 @@ pub(crate) fn floats(bytes: &[u8]) -> impl Iterator<Item = f32> + '_ {
         .map(|&float| f32::from_le_bytes(float))
 }
 
-/// The gradients of a module's weights, concatenated in the order of [`Weights`]. A weight that the
-/// loss does not depend on has gradient 0.
-pub(crate) fn gradients(module: &impl Module, gradients: Gradients) -> Vec<f32> {
-    let mut reader = GradientReader {
-        gradients,
-        tensors: Vec::new(),
-    };
-    module.visit(&mut reader);
-    values(Tensor::cat(reader.tensors, 0))
-}
-
-fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor
-        .into_data()
-        .try_into_vec()
-        .expect("the codec computes in f32")
-}
-
 #[derive(Default)]
 struct Reader {
     path: Vec<String>,
@@ -196,54 +190,43 @@ struct Reader {
     values: Vec<f32>,
 }
 
-impl ModuleVisitor for Reader {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
+impl Visitor for Reader {
+    fn enter(&mut self, name: &str) {
         self.path.push(name.to_string());
     }
 
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+    fn leave(&mut self) {
         self.path.pop();
     }
 
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let tensor = param.val();
+    fn tensor<const D: usize>(&mut self, name: &str, weight: &mut Tensor<D>) {
+        self.path.push(name.to_string());
         self.entries.push(Entry {
             name: self.path.join("."),
-            shape: tensor.dims().to_vec(),
+            shape: weight.dims().to_vec(),
         });
-        self.values.extend(values(tensor));
+        self.path.pop();
+        self.values.extend(weight.clone().into_values());
     }
 }
 
 struct Writer<'a> {
-    values: &'a [f32],
+    values: &'a Arc<Vec<f32>>,
+    /// End of the weights that are written.
+    end: usize,
     device: &'a Device,
+    is_tracked: bool,
 }
 
-impl ModuleMapper for Writer<'_> {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let shape = param.lazy_shape();
-        let (own, rest) = self.values.split_at(shape.num_elements());
-        self.values = rest;
-        let data = TensorData::new(own.to_vec(), shape);
-        let tensor = Tensor::from_data(data, self.device);
-        Param::initialized(param.id, tensor.set_require_grad(self.device.is_autodiff()))
-    }
-}
+impl Visitor for Writer<'_> {
+    fn enter(&mut self, _name: &str) {}
 
-/// Collects the gradients on their device, to be read at once: each read of a GPU waits for it.
-struct GradientReader {
-    gradients: Gradients,
-    tensors: Vec<Tensor<1>>,
-}
+    fn leave(&mut self) {}
 
-impl ModuleVisitor for GradientReader {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let weight = param.val();
-        let gradient = weight.grad_remove(&mut self.gradients);
-        let gradient = gradient
-            .unwrap_or_else(|| Tensor::zeros(weight.shape(), &weight.device().without_autodiff()));
-        self.tensors.push(gradient.flatten(0, D - 1));
+    fn tensor<const D: usize>(&mut self, _name: &str, weight: &mut Tensor<D>) {
+        let shape = weight.dims();
+        *weight = Tensor::weight(self.values, self.end, shape, self.device, self.is_tracked);
+        self.end += shape.iter().product::<usize>();
     }
 }
 
@@ -261,7 +244,7 @@ mod tests {
                     shape: vec![2],
                 })
                 .collect(),
-            values: vec![1.0; 2 * names.len()],
+            values: vec![1.0; 2 * names.len()].into(),
         };
         let file = of(&["first", "second"]).to_bytes(Precision::Full);
         let path = Path::new("weights.safetensors");
@@ -283,7 +266,7 @@ mod tests {
                 entry("graphs.second.bias", &[5]),
                 entry("last", &[1]),
             ],
-            values: vec![0.0; 13],
+            values: vec![0.0; 13].into(),
         };
         assert_eq!(weights.range("graph"), Some(0..4));
         assert_eq!(weights.range("graphs"), Some(4..12));

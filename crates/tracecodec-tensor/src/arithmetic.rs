@@ -2,8 +2,10 @@
 //! length 1 stands for any length, as in NumPy.
 
 use std::array::from_fn;
+use std::mem::take;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
+use crate::pool;
 use crate::tape::Gradients;
 use crate::tensor::Tensor;
 
@@ -23,16 +25,25 @@ impl<const D: usize> Add for Tensor<D> {
         let nodes = [x_node, y_node];
         let is_tracked = nodes.iter().any(Option::is_some);
         // The sum is written over the operand that nothing else needs, if there is one.
-        let (mut sum, rest) = if y.is_unique() { (y.into_vec(), x) } else { (x.into_vec(), y) };
+        let (mut sum, rest) = if y.is_unique() {
+            (y.into_vec(), x)
+        } else {
+            (x.into_vec(), y)
+        };
         sum.iter_mut().zip(rest.iter()).for_each(|(x, y)| *x += y);
-        Self::output(sum, shape, is_tracked, move |gradient, gradients| match &nodes {
-            [Some(x), Some(y)] => {
-                gradients.give(x, gradient.clone());
-                gradients.give(y, gradient);
-            }
-            [Some(node), None] | [None, Some(node)] => gradients.give(node, gradient),
-            [None, None] => {}
-        })
+        Self::output(
+            sum,
+            shape,
+            is_tracked,
+            move |gradient, gradients| match &nodes {
+                [Some(x), Some(y)] => {
+                    gradients.give(x, gradient.clone());
+                    gradients.give(y, take(gradient));
+                }
+                [Some(node), None] | [None, Some(node)] => gradients.give(node, take(gradient)),
+                [None, None] => {}
+            },
+        )
     }
 }
 
@@ -68,7 +79,13 @@ impl<const D: usize> Div for Tensor<D> {
         if let (Some(x), Some(y)) = (self.as_gpu(), other.as_gpu()) {
             return Self::gpu(x / y);
         }
-        binary(self, other, |x, y| x / y, |g, _, y| g / y, |g, x, y| -g * x / (y * y))
+        binary(
+            self,
+            other,
+            |x, y| x / y,
+            |g, _, y| g / y,
+            |g, x, y| -g * x / (y * y),
+        )
     }
 }
 
@@ -127,10 +144,10 @@ impl<const D: usize> Tensor<D> {
         let (data, node) = self.into_cpu();
         let mut values = data.into_vec();
         values.iter_mut().for_each(|x| *x = factor * *x + term);
-        Self::output(values, shape, node.is_some(), move |mut gradient, gradients| {
+        Self::output(values, shape, node.is_some(), move |gradient, gradients| {
             gradient.iter_mut().for_each(|g| *g *= factor);
             if let Some(node) = &node {
-                gradients.give(node, gradient);
+                gradients.give(node, take(gradient));
             }
         })
     }
@@ -148,7 +165,10 @@ impl<const D: usize> Steps<D> {
     fn new(x: [usize; D], y: [usize; D]) -> Self {
         let shape = from_fn(|axis| {
             let (x, y) = (x[axis], y[axis]);
-            assert!(x == y || x == 1 || y == 1, "axis {axis}: {x} and {y} numbers");
+            assert!(
+                x == y || x == 1 || y == 1,
+                "axis {axis}: {x} and {y} numbers"
+            );
             if x == 1 { y } else { x }
         });
         let steps = |own: [usize; D]| {
@@ -200,7 +220,7 @@ fn binary<const D: usize>(
 ) -> Tensor<D> {
     let steps = Steps::new(x.shape, y.shape);
     let ((x, x_node), (y, y_node)) = (x.into_cpu(), y.into_cpu());
-    let mut values = vec![0.0; steps.shape.iter().product()];
+    let mut values = pool::any(steps.shape.iter().product());
     if x.len() == values.len() && y.len() == values.len() {
         for ((value, &x), &y) in values.iter_mut().zip(x.iter()).zip(y.iter()) {
             *value = function(x, y);
@@ -209,7 +229,7 @@ fn binary<const D: usize>(
         steps.each(|at, i, j| values[at] = function(x[i], y[j]));
     }
     let is_tracked = x_node.is_some() || y_node.is_some();
-    let backward = move |gradient: Vec<f32>, gradients: &mut Gradients| {
+    let backward = move |gradient: &mut Vec<f32>, gradients: &mut Gradients| {
         if let Some(node) = &x_node {
             let sum = gradients.sum(node);
             steps.each(|at, i, j| sum[i] += by_x(gradient[at], x[i], y[j]));
@@ -237,7 +257,10 @@ mod tests {
         let columns = tensor(&[10.0, 20.0], [2, 1]).tracked();
         let sum = rows.clone() + columns.clone();
         assert_eq!(sum.dims(), [2, 3]);
-        assert_eq!(sum.clone().into_values(), [11.0, 12.0, 13.0, 21.0, 22.0, 23.0]);
+        assert_eq!(
+            sum.clone().into_values(),
+            [11.0, 12.0, 13.0, 21.0, 22.0, 23.0]
+        );
         let weights = tensor(&[1.0, 2.0, 4.0, 8.0, 16.0, 32.0], [2, 3]);
         let gradients = (sum * weights).sum().backward();
         assert_eq!(gradients.of(&rows), [9.0, 18.0, 36.0]);
@@ -248,7 +271,9 @@ mod tests {
     fn test_gradients_of_products_and_quotients() {
         let x = tensor(&[3.0, 5.0], [1, 2]).tracked();
         let y = tensor(&[2.0, 4.0], [1, 2]).tracked();
-        let gradients = (x.clone() * y.clone() - x.clone() / y.clone()).sum().backward();
+        let gradients = (x.clone() * y.clone() - x.clone() / y.clone())
+            .sum()
+            .backward();
         assert_eq!(gradients.of(&x), [1.5, 3.75]);
         assert_eq!(gradients.of(&y), [3.75, 5.3125]);
         let gradients = ((x.clone() - 1.0) * 3.0 / 2.0).sum().backward();

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::functions::exp;
 use crate::linear::{Matrix, product};
+use crate::pool;
 use crate::tape::{Gradients, Node};
 use crate::tensor::{Data, Tensor};
 
@@ -34,11 +35,12 @@ pub fn attention_packed(packed: &Tensor<2>, how: Attention) -> Tensor<2> {
     };
     let operands = Operands::new([part(0), part(1), part(2)], packed.shape[0], width, how);
     let (values, shares) = operands.forward(node.is_some(), None);
+    let shares = Data::from(shares);
     let (shape, node) = ([operands.rows, width], node.cloned());
     let is_tracked = node.is_some();
     Tensor::output(values, shape, is_tracked, move |gradient, gradients| {
         let Some(node) = &node else { return };
-        let parts = operands.backward(&gradient, &shares, None);
+        let parts = operands.backward(gradient, &shares, None);
         let sums = gradients.sum(node);
         for (row, sum) in sums.chunks_exact_mut(wide).enumerate() {
             for (part, sum) in parts.iter().zip(sum.chunks_exact_mut(width)) {
@@ -46,6 +48,7 @@ pub fn attention_packed(packed: &Tensor<2>, how: Attention) -> Tensor<2> {
                 sum.iter_mut().zip(part).for_each(|(sum, g)| *sum += g);
             }
         }
+        parts.into_iter().for_each(pool::recycle);
     })
 }
 
@@ -73,11 +76,13 @@ pub fn attention(
     let is_tracked = nodes.iter().any(Option::is_some);
     let operands = Operands::new(columns, rows, width, how);
     let (values, shares) = operands.forward(is_tracked, dropout.as_deref());
-    let backward = move |gradient: Vec<f32>, gradients: &mut Gradients| {
-        let parts = operands.backward(&gradient, &shares, dropout.as_deref());
+    let shares = Data::from(shares);
+    let backward = move |gradient: &mut Vec<f32>, gradients: &mut Gradients| {
+        let parts = operands.backward(gradient, &shares, dropout.as_deref());
         for (node, part) in nodes.iter().zip(parts) {
-            if let Some(node) = node {
-                gradients.give(node, part);
+            match node {
+                Some(node) => gradients.give(node, part),
+                None => pool::recycle(part),
             }
         }
     };
@@ -148,9 +153,13 @@ impl Operands {
     fn forward(&self, keeps: bool, dropout: Option<&[f32]>) -> (Vec<f32>, Vec<f32>) {
         let tokens = self.tokens();
         let size = tokens * tokens;
-        let mut values = vec![0.0; self.rows * self.width];
-        let mut shares = vec![0.0; if keeps { self.how.sequences * self.how.heads * size } else { size }];
-        let mut dropped = vec![0.0; if dropout.is_some() { size } else { 0 }];
+        let mut values = pool::any(self.rows * self.width);
+        let mut shares = pool::any(if keeps {
+            self.how.sequences * self.how.heads * size
+        } else {
+            size
+        });
+        let mut dropped = pool::any(if dropout.is_some() { size } else { 0 });
         for (i, sequence, head) in self.heads() {
             let at = if keeps { i * size } else { 0 };
             let own = &mut shares[at..at + size];
@@ -161,7 +170,10 @@ impl Operands {
                 Some(dropout) => {
                     let masks = &dropout[i * size..][..size];
                     let pairs = own.iter().zip(masks);
-                    dropped.iter_mut().zip(pairs).for_each(|(d, (p, m))| *d = p * m);
+                    dropped
+                        .iter_mut()
+                        .zip(pairs)
+                        .for_each(|(d, (p, m))| *d = p * m);
                     &dropped[..]
                 }
                 None => &own[..],
@@ -170,20 +182,16 @@ impl Operands {
             let factors = Matrix::new(factors, tokens, tokens);
             product(1.0, factors, value, 0.0, &mut values[place..], self.width);
         }
+        pool::recycle(dropped);
         (values, shares)
     }
 
     /// The gradients of query, key and value, each of the output's shape.
-    fn backward(
-        &self,
-        gradient: &[f32],
-        shares: &[f32],
-        dropout: Option<&[f32]>,
-    ) -> [Vec<f32>; 3] {
+    fn backward(&self, gradient: &[f32], shares: &[f32], dropout: Option<&[f32]>) -> [Vec<f32>; 3] {
         let (tokens, width, d_head) = (self.tokens(), self.width, self.d_head());
         let size = tokens * tokens;
-        let mut sums = [(); 3].map(|()| vec![0.0; self.rows * width]);
-        let (mut factors, mut slopes) = (vec![0.0; size], vec![0.0; size]);
+        let mut sums = [(); 3].map(|()| pool::any(self.rows * width));
+        let (mut factors, mut slopes) = (pool::any(size), pool::any(size));
         for (i, sequence, head) in self.heads() {
             let place = self.place(sequence, head);
             let of_output = Matrix::with_step(&gradient[place..], tokens, d_head, width);
@@ -200,22 +208,38 @@ impl Operands {
             if let Some(masks) = masks {
                 slopes.iter_mut().zip(masks).for_each(|(g, m)| *g *= m);
             }
-            let rows = slopes.chunks_exact_mut(tokens).zip(shares.chunks_exact(tokens));
+            let rows = slopes
+                .chunks_exact_mut(tokens)
+                .zip(shares.chunks_exact(tokens));
             for (slopes, shares) in rows {
                 let mean: f32 = slopes.iter().zip(shares).map(|(g, p)| g * p).sum();
-                slopes.iter_mut().zip(shares).for_each(|(g, p)| *g = (*g - mean) * p);
+                slopes
+                    .iter_mut()
+                    .zip(shares)
+                    .for_each(|(g, p)| *g = (*g - mean) * p);
             }
             let slopes = Matrix::new(&slopes, tokens, tokens);
             product(self.scale(), slopes, key, 0.0, &mut sums[0][place..], width);
-            product(self.scale(), slopes.t(), query, 0.0, &mut sums[1][place..], width);
+            product(
+                self.scale(),
+                slopes.t(),
+                query,
+                0.0,
+                &mut sums[1][place..],
+                width,
+            );
         }
+        pool::recycle(factors);
+        pool::recycle(slopes);
         sums
     }
 }
 
 /// Scores to shares that add up to 1.
 fn softmax(scores: &mut [f32]) {
-    let largest = scores.iter().fold(f32::NEG_INFINITY, |a, &b| if b > a { b } else { a });
+    let largest = scores
+        .iter()
+        .fold(f32::NEG_INFINITY, |a, &b| if b > a { b } else { a });
     scores.iter_mut().for_each(|x| *x = exp(*x - largest));
     let scale = 1.0 / scores.iter().sum::<f32>();
     scores.iter_mut().for_each(|x| *x *= scale);

@@ -2,6 +2,7 @@
 
 use std::iter::repeat_n;
 
+use crate::pool;
 use crate::tape::Gradients;
 use crate::tensor::Tensor;
 
@@ -22,14 +23,17 @@ pub fn rows_of(table: &Tensor<2>, places: Vec<u32>) -> Tensor<2> {
 pub fn embedding_sum(table: &Tensor<2>, places: Vec<u32>, groups: &[usize]) -> Tensor<2> {
     let [_, width] = table.shape;
     let round: usize = groups.iter().sum();
-    assert!(places.len().is_multiple_of(round.max(1)), "whole rounds of groups");
+    assert!(
+        places.len().is_multiple_of(round.max(1)),
+        "whole rounds of groups"
+    );
     let sums = places.len() / round.max(1) * groups.len();
     #[cfg(feature = "gpu")]
     if let Some(table) = table.as_gpu() {
         return Tensor::gpu(on_gpu(table, &places, groups));
     }
     let (data, node) = table.cpu();
-    let mut values = vec![0.0; sums * width];
+    let mut values = pool::zeros(sums * width);
     walk(&places, groups, |sum, place| {
         let row = &data[place * width..][..width];
         let sum = &mut values[sum * width..][..width];
@@ -37,7 +41,7 @@ pub fn embedding_sum(table: &Tensor<2>, places: Vec<u32>, groups: &[usize]) -> T
     });
     let (node, groups) = (node.cloned(), groups.to_vec());
     let is_tracked = node.is_some();
-    let backward = move |gradient: Vec<f32>, gradients: &mut Gradients| {
+    let backward = move |gradient: &mut Vec<f32>, gradients: &mut Gradients| {
         let Some(node) = &node else { return };
         let table = gradients.sum(node);
         walk(&places, &groups, |sum, place| {
@@ -72,7 +76,13 @@ fn on_gpu(
     let device = table.device();
     // A row of zeros is the place that stands for none.
     let table = Gpu::cat(vec![table, Gpu::zeros([1, width], &device)], 0);
-    let at = |&place: &u32| if place == NONE { rows as i32 } else { place as i32 };
+    let at = |&place: &u32| {
+        if place == NONE {
+            rows as i32
+        } else {
+            place as i32
+        }
+    };
     let data: Vec<i32> = places.iter().map(at).collect();
     let data = TensorData::new(data, [places.len()]);
     let found = table.select(0, Gpu::<1, Int>::from_data(data, &device));
@@ -104,8 +114,8 @@ pub fn rectified_prefix_sums(x: &Tensor<2>, table: &Tensor<2>, places: Vec<u32>)
         return Tensor::gpu(burn::tensor::activation::relu(sums).swap_dims(0, 1));
     }
     let ((x, x_node), (table, table_node)) = (x.cpu(), table.cpu());
-    let mut values = vec![0.0; each * rows * width];
-    let mut sum = vec![0.0; width];
+    let mut values = pool::any(each * rows * width);
+    let mut sum = pool::zeros(width);
     for row in 0..rows {
         sum.copy_from_slice(&x[row * width..][..width]);
         for (symbol, &place) in places[row * each..][..each].iter().enumerate() {
@@ -121,9 +131,9 @@ pub fn rectified_prefix_sums(x: &Tensor<2>, table: &Tensor<2>, places: Vec<u32>)
     let is_tracked = nodes.0.is_some() || nodes.1.is_some();
     let output: crate::tensor::Data = values.into();
     let rectified = output.clone();
-    let backward = move |gradient: Vec<f32>, gradients: &mut Gradients| {
+    let backward = move |gradient: &mut Vec<f32>, gradients: &mut Gradients| {
         // From the last place to the first, the gradients of the sums behind a place add up.
-        let mut of_x = vec![0.0; rows * width];
+        let mut of_x = pool::zeros(rows * width);
         let mut no_table = Vec::new();
         let of_table = match &nodes.1 {
             Some(node) => gradients.sum(node),
@@ -136,7 +146,9 @@ pub fn rectified_prefix_sums(x: &Tensor<2>, table: &Tensor<2>, places: Vec<u32>)
                     told.iter_mut().zip(&*behind).for_each(|(sum, g)| *sum += g);
                 }
                 let at = (symbol * rows + row) * width;
-                let pairs = rectified[at..at + width].iter().zip(&gradient[at..at + width]);
+                let pairs = rectified[at..at + width]
+                    .iter()
+                    .zip(&gradient[at..at + width]);
                 for (behind, (&y, g)) in behind.iter_mut().zip(pairs) {
                     *behind += if y > 0.0 { *g } else { 0.0 };
                 }

@@ -1,6 +1,8 @@
 //! Functions of single numbers, and of each number of a tensor. Those of numbers are written so that
 //! a loop over them is vectorised, which calls of the standard library's are not.
 
+use std::mem::take;
+
 use crate::tensor::Tensor;
 
 /// e^x to 2 in the last place; e^-87 if x is less, e^88 if x is greater. As in Cephes' `expf`, 2ⁿ
@@ -142,11 +144,11 @@ impl<const D: usize> Tensor<D> {
         let (x, node) = (x.clone(), node.clone());
         let output: crate::tensor::Data = y.into();
         let y = output.clone();
-        let backward = move |mut gradient: Vec<f32>, gradients: &mut crate::Gradients| {
+        let backward = move |gradient: &mut Vec<f32>, gradients: &mut crate::Gradients| {
             for ((g, &x), &y) in gradient.iter_mut().zip(x.iter()).zip(y.iter()) {
                 *g *= slope(x, y);
             }
-            gradients.give(&node, gradient);
+            gradients.give(&node, take(gradient));
         };
         Self::shared(output, self.shape, true, backward)
     }
@@ -190,7 +192,10 @@ mod tests {
                 let slope = function(leaf.clone()).backward().of(&leaf)[0];
                 let step = 1e-2;
                 let expected = (at(x + step) - at(x - step)) / (2.0 * step);
-                assert!((slope - expected).abs() < 2e-3, "{i} {x} {slope} {expected}");
+                assert!(
+                    (slope - expected).abs() < 2e-3,
+                    "{i} {x} {slope} {expected}"
+                );
             }
         }
     }

@@ -1,7 +1,9 @@
 //! The likelihood of classes under many softmaxes side by side.
 
 use crate::functions::exp;
-use crate::tensor::Tensor;
+use crate::pool;
+use crate::tape::Gradients;
+use crate::tensor::{Data, Tensor};
 
 /// Softmaxes side by side in a row of logits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +42,11 @@ impl Segments {
     ) -> Tensor<1> {
         let [rows, columns] = logits.shape;
         assert_eq!(columns, self.width(), "columns of all softmaxes");
-        assert_eq!(classes.len(), rows * self.segments.len(), "a class for each softmax");
+        assert_eq!(
+            classes.len(),
+            rows * self.segments.len(),
+            "a class for each softmax"
+        );
         #[cfg(feature = "gpu")]
         if let Some(logits) = logits.as_gpu() {
             return Tensor::gpu(self.on_gpu(logits, &classes, weights.as_deref()));
@@ -48,11 +54,15 @@ impl Segments {
         let (data, node) = logits.into_cpu();
         let mut logits = data.into_vec();
         let nats = self.walk(&mut logits, &classes, weights.as_deref(), node.is_some());
-        Tensor::output(vec![nats as f32], [1], node.is_some(), move |gradient, gradients| {
+        let (slopes, is_tracked) = (Data::from(logits), node.is_some());
+        let backward = move |gradient: &mut Vec<f32>, gradients: &mut Gradients| {
             let Some(node) = &node else { return };
-            let factor = gradient[0];
-            gradients.give(node, logits.iter().map(|g| factor * g).collect());
-        })
+            let mut scaled = pool::any(slopes.len());
+            let pairs = scaled.iter_mut().zip(slopes.iter());
+            pairs.for_each(|(scaled, slope)| *scaled = gradient[0] * slope);
+            gradients.give(node, scaled);
+        };
+        Tensor::output(vec![nats as f32], [1], is_tracked, backward)
     }
 
     /// The nats, and the gradient in place of the logits if it is asked for.
@@ -120,7 +130,8 @@ impl Segments {
             let (heads, size) = (run.len(), run[0].1);
             let part = logits.clone().narrow(1, column, heads * size);
             let part = part.reshape([rows, heads, size]);
-            let places = (0..rows).flat_map(|row| (first..first + heads).map(move |i| row * each + i));
+            let places =
+                (0..rows).flat_map(|row| (first..first + heads).map(move |i| row * each + i));
             let targets: Vec<i32> = places.clone().map(|place| classes[place] as i32).collect();
             let mask: Vec<f32> = places
                 .map(|place| weights.map_or(1.0, |weights| weights[place]))
@@ -180,6 +191,9 @@ mod tests {
         let weights = [0.5, 1.0, 0.0, 0.0];
         let sum = segments.walk(&mut logits, &[1, 0, 0, 0], Some(&weights), true);
         assert!((sum - 0.5 * 2f64.ln()).abs() < 1e-6, "{sum}");
-        assert_eq!(logits, [0.25, -0.25, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+        assert_eq!(
+            logits,
+            [0.25, -0.25, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
+        );
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use gemmkit::{Activation, Bias, MatMut, MatRef, Parallelism, gemm, gemm_fused};
 
+use crate::pool;
 use crate::tape::{Gradients, Node};
 use crate::tensor::{Data, Tensor};
 
@@ -113,7 +114,8 @@ impl Operands {
         }
         if let Some(node) = weight {
             let x = Matrix::new(&self.x, rows, inputs).t();
-            product(1.0, x, gradient_matrix, 1.0, gradients.sum(node), outputs);
+            let (sum, keep) = gradients.sum_or_fresh(node);
+            product(1.0, x, gradient_matrix, keep, sum, outputs);
         }
         if let Some(node) = bias {
             add_column_sums(gradient, gradients.sum(node));
@@ -124,7 +126,7 @@ impl Operands {
 fn layer(x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>, is_rectified: bool) -> Tensor<2> {
     let ([rows, inputs], [_, outputs]) = (x.shape, weight.shape);
     let (x, weight, bias) = (x.cpu(), weight.cpu(), bias.cpu());
-    let mut values = vec![0.0; rows * outputs];
+    let mut values = pool::any(rows * outputs);
     gemm_fused(
         1.0,
         Matrix::new(x.0, rows, inputs).view(),
@@ -149,13 +151,13 @@ fn layer(x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>, is_rectified: bool
     };
     let output: Data = values.into();
     let rectified = is_rectified.then(|| output.clone());
-    Tensor::shared(output, [rows, outputs], true, move |mut gradient, gradients| {
+    Tensor::shared(output, [rows, outputs], true, move |gradient, gradients| {
         if let Some(rectified) = &rectified {
             for (g, &y) in gradient.iter_mut().zip(rectified.iter()) {
                 *g = if y > 0.0 { *g } else { 0.0 };
             }
         }
-        operands.pull(&gradient, gradients);
+        operands.pull(gradient, gradients);
     })
 }
 
@@ -163,7 +165,9 @@ impl Tensor<2> {
     /// The product of two matrices, `[rows, inner]` and `[inner, columns]`.
     pub fn matmul(self, other: Self) -> Self {
         let ([rows, inner], [_, columns]) = (self.shape, other.shape);
-        let product = self.reshape([1, rows, inner]).matmul(other.reshape([1, inner, columns]));
+        let product = self
+            .reshape([1, rows, inner])
+            .matmul(other.reshape([1, inner, columns]));
         product.reshape([rows, columns])
     }
 }
@@ -177,9 +181,13 @@ impl Tensor<3> {
             return Self::gpu(x.matmul(y));
         }
         let ([pairs, rows, inner], [_, _, columns]) = (self.shape, other.shape);
-        assert_eq!([pairs, inner], [other.shape[0], other.shape[1]], "pairs, inner");
+        assert_eq!(
+            [pairs, inner],
+            [other.shape[0], other.shape[1]],
+            "pairs, inner"
+        );
         let ((x, x_node), (y, y_node)) = (self.into_cpu(), other.into_cpu());
-        let mut values = vec![0.0; pairs * rows * columns];
+        let mut values = pool::any(pairs * rows * columns);
         let (of_x, of_y, of_out) = (rows * inner, inner * columns, rows * columns);
         for (pair, out) in values.chunks_exact_mut(of_out.max(1)).enumerate() {
             let x = Matrix::new(&x[pair * of_x..][..of_x], rows, inner);
@@ -187,20 +195,20 @@ impl Tensor<3> {
             product(1.0, x, y, 0.0, out, columns);
         }
         let is_tracked = x_node.is_some() || y_node.is_some();
-        let backward = move |gradient: Vec<f32>, gradients: &mut Gradients| {
+        let backward = move |gradient: &mut Vec<f32>, gradients: &mut Gradients| {
             let gradient = |pair| Matrix::new(&gradient[pair * of_out..][..of_out], rows, columns);
             if let Some(node) = &x_node {
-                let sums = gradients.sum(node).chunks_exact_mut(of_x);
-                for (pair, sum) in sums.enumerate() {
+                let (sums, keep) = gradients.sum_or_fresh(node);
+                for (pair, sum) in sums.chunks_exact_mut(of_x).enumerate() {
                     let y = Matrix::new(&y[pair * of_y..][..of_y], inner, columns);
-                    product(1.0, gradient(pair), y.t(), 1.0, sum, inner);
+                    product(1.0, gradient(pair), y.t(), keep, sum, inner);
                 }
             }
             if let Some(node) = &y_node {
-                let sums = gradients.sum(node).chunks_exact_mut(of_y);
-                for (pair, sum) in sums.enumerate() {
+                let (sums, keep) = gradients.sum_or_fresh(node);
+                for (pair, sum) in sums.chunks_exact_mut(of_y).enumerate() {
                     let x = Matrix::new(&x[pair * of_x..][..of_x], rows, inner);
-                    product(1.0, x.t(), gradient(pair), 1.0, sum, columns);
+                    product(1.0, x.t(), gradient(pair), keep, sum, columns);
                 }
             }
         };

@@ -68,10 +68,7 @@ pub(crate) fn count(module: &impl Module) -> usize {
 /// The gradients of a module's weights, concatenated. They are collected on their device, to be
 /// read at once: each read of a GPU waits for it.
 #[cfg(feature = "gpu")]
-pub(crate) fn read_gradients(
-    module: &impl Module,
-    gradients: burn::tensor::Gradients,
-) -> Vec<f32> {
+pub(crate) fn read_gradients(module: &impl Module, gradients: burn::tensor::Gradients) -> Vec<f32> {
     struct Collect {
         gradients: burn::tensor::Gradients,
         found: Vec<burn::tensor::Tensor<1>>,

@@ -1,5 +1,8 @@
 //! Normalisation of rows.
 
+use std::mem::take;
+
+use crate::pool;
 use crate::tape::Gradients;
 use crate::tensor::Tensor;
 
@@ -39,26 +42,35 @@ fn norm(x: &Tensor<2>, gamma: &Tensor<1>, beta: Option<&Tensor<1>>) -> Tensor<2>
         let (data, node) = beta.cpu();
         (Some(data), node.cloned())
     });
-    let mut values = vec![0.0; rows * width];
+    let mut values = pool::any(rows * width);
     // Mean and scale of each row.
     let mut moments = Vec::with_capacity(rows);
     for (x, y) in x.0.chunks_exact(width).zip(values.chunks_exact_mut(width)) {
-        let mean = if is_centred { sum(x, |x| x) / width as f32 } else { 0.0 };
+        let mean = if is_centred {
+            sum(x, |x| x) / width as f32
+        } else {
+            0.0
+        };
         let variance = sum(x, |x| (x - mean) * (x - mean)) / width as f32;
         let scale = 1.0 / (variance + EPSILON).sqrt();
         for ((y, x), gamma) in y.iter_mut().zip(x).zip(gamma.0.iter()) {
             *y = (x - mean) * scale * gamma;
         }
         if let Some(beta) = beta_data {
-            y.iter_mut().zip(beta.iter()).for_each(|(y, beta)| *y += beta);
+            y.iter_mut()
+                .zip(beta.iter())
+                .for_each(|(y, beta)| *y += beta);
         }
         moments.push((mean, scale));
     }
     let is_tracked = x.1.is_some() || gamma.1.is_some() || beta_node.is_some();
-    let ((x, x_node), (gamma, gamma_node)) = ((x.0.clone(), x.1.cloned()), (gamma.0.clone(), gamma.1.cloned()));
-    let backward = move |mut gradient: Vec<f32>, gradients: &mut Gradients| {
+    let ((x, x_node), (gamma, gamma_node)) = (
+        (x.0.clone(), x.1.cloned()),
+        (gamma.0.clone(), gamma.1.cloned()),
+    );
+    let backward = move |gradient: &mut Vec<f32>, gradients: &mut Gradients| {
         if let Some(node) = &beta_node {
-            crate::linear::add_column_sums(&gradient, gradients.sum(node));
+            crate::linear::add_column_sums(gradient, gradients.sum(node));
         }
         if let Some(node) = &gamma_node {
             let sums = gradients.sum(node);
@@ -76,12 +88,16 @@ fn norm(x: &Tensor<2>, gamma: &Tensor<1>, beta: Option<&Tensor<1>>) -> Tensor<2>
                 *g *= gamma;
             }
             let along = dot(gradient, x, mean) * scale * scale / width as f32;
-            let shift = if is_centred { sum(gradient, |g| g) / width as f32 } else { 0.0 };
+            let shift = if is_centred {
+                sum(gradient, |g| g) / width as f32
+            } else {
+                0.0
+            };
             for (g, x) in gradient.iter_mut().zip(x) {
                 *g = (*g - shift - (x - mean) * along) * scale;
             }
         }
-        gradients.give(node, gradient);
+        gradients.give(node, take(gradient));
     };
     Tensor::output(values, [rows, width], is_tracked, backward)
 }
@@ -91,7 +107,10 @@ fn sum(numbers: &[f32], of: impl Fn(f32) -> f32) -> f32 {
     let (eights, rest) = numbers.as_chunks::<8>();
     let mut lanes = [0.0; 8];
     for eight in eights {
-        lanes.iter_mut().zip(eight).for_each(|(lane, &x)| *lane += of(x));
+        lanes
+            .iter_mut()
+            .zip(eight)
+            .for_each(|(lane, &x)| *lane += of(x));
     }
     lanes.iter().sum::<f32>() + rest.iter().map(|&x| of(x)).sum::<f32>()
 }

@@ -1,5 +1,8 @@
 //! The linear recurrence of gated recurrent layers.
 
+use std::mem::take;
+
+use crate::pool;
 use crate::tape::Gradients;
 use crate::tensor::Tensor;
 
@@ -24,7 +27,7 @@ pub fn recurrence(a: Tensor<3>, b: Tensor<3>) -> Tensor<3> {
     let is_tracked = a_node.is_some() || b_node.is_some();
     let output: crate::tensor::Data = h.into();
     let h = output.clone();
-    let backward = move |mut gradient: Vec<f32>, gradients: &mut Gradients| {
+    let backward = move |gradient: &mut Vec<f32>, gradients: &mut Gradients| {
         // The gradient of h_t reaches h_(t−1) by a_t; the whole of it is that of b_t.
         for sequence in 0..sequences {
             for step in (1..steps).rev() {
@@ -36,19 +39,21 @@ pub fn recurrence(a: Tensor<3>, b: Tensor<3>) -> Tensor<3> {
             }
         }
         if let Some(node) = &a_node {
-            let mut of_a = vec![0.0; gradient.len()];
+            let mut of_a = pool::zeros(gradient.len());
             for (row, of_a) in of_a.chunks_exact_mut(width).enumerate() {
                 if row % steps == 0 {
                     continue;
                 }
                 let at = row * width;
                 let pairs = gradient[at..at + width].iter().zip(&h[at - width..at]);
-                of_a.iter_mut().zip(pairs).for_each(|(a, (g, h))| *a = g * h);
+                of_a.iter_mut()
+                    .zip(pairs)
+                    .for_each(|(a, (g, h))| *a = g * h);
             }
             gradients.give(node, of_a);
         }
         if let Some(node) = &b_node {
-            gradients.give(node, gradient);
+            gradients.give(node, take(gradient));
         }
     };
     Tensor::shared(output, [sequences, steps, width], is_tracked, backward)

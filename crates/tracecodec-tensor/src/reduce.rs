@@ -14,11 +14,16 @@ impl<const D: usize> Tensor<D> {
         // Partial sums keep the error small, and let the processor add in parallel.
         let sum: f32 = data.chunks(256).map(|part| part.iter().sum::<f32>()).sum();
         let size = data.len();
-        Tensor::output(vec![sum], [1], node.is_some(), move |gradient, gradients| {
-            if let Some(node) = &node {
-                gradients.give(node, vec![gradient[0]; size]);
-            }
-        })
+        Tensor::output(
+            vec![sum],
+            [1],
+            node.is_some(),
+            move |gradient, gradients| {
+                if let Some(node) = &node {
+                    gradients.give(node, vec![gradient[0]; size]);
+                }
+            },
+        )
     }
 
     /// The mean of all numbers.
@@ -45,7 +50,7 @@ impl<const D: usize> Tensor<D> {
             }
         }
         let is_tracked = node.is_some();
-        let backward = move |gradient: Vec<f32>, gradients: &mut Gradients| {
+        let backward = move |gradient: &mut Vec<f32>, gradients: &mut Gradients| {
             let Some(node) = &node else { return };
             let rows = gradient.chunks_exact(inner);
             let spread = rows.flat_map(|row| std::iter::repeat_n(row, length).flatten().copied());

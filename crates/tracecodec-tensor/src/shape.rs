@@ -78,7 +78,7 @@ impl<const D: usize> Tensor<D> {
         let nodes: Vec<_> = parts.into_iter().map(|(_, node)| node).collect();
         let is_tracked = nodes.iter().any(Option::is_some);
         let whole: usize = widths.iter().sum();
-        let backward = move |gradient: Vec<f32>, gradients: &mut Gradients| {
+        let backward = move |gradient: &mut Vec<f32>, gradients: &mut Gradients| {
             let mut start = 0;
             for (width, node) in widths.iter().zip(&nodes) {
                 if let Some(node) = node {
@@ -105,7 +105,7 @@ impl<const D: usize> Tensor<D> {
         let values = swapped(&data, from, first, second);
         Self::output(values, shape, node.is_some(), move |gradient, gradients| {
             if let Some(node) = &node {
-                gradients.give(node, swapped(&gradient, shape, first, second));
+                gradients.give(node, swapped(gradient, shape, first, second));
             }
         })
     }
@@ -167,9 +167,15 @@ mod tests {
         let x = counting([2, 3, 2]);
         let part = x.clone().narrow(1, 1, 2);
         assert_eq!(part.dims(), [2, 2, 2]);
-        assert_eq!(part.clone().into_values(), [2.0, 3.0, 4.0, 5.0, 8.0, 9.0, 10.0, 11.0]);
+        assert_eq!(
+            part.clone().into_values(),
+            [2.0, 3.0, 4.0, 5.0, 8.0, 9.0, 10.0, 11.0]
+        );
         let gradient = pulled(&x, part);
-        assert_eq!(gradient, [0.0, 0.0, 0.0, 1.0, 2.0, 3.0, 0.0, 0.0, 4.0, 5.0, 6.0, 7.0]);
+        assert_eq!(
+            gradient,
+            [0.0, 0.0, 0.0, 1.0, 2.0, 3.0, 0.0, 0.0, 4.0, 5.0, 6.0, 7.0]
+        );
         let first = x.clone().narrow(0, 1, 1);
         assert_eq!(first.into_values(), [6.0, 7.0, 8.0, 9.0, 10.0, 11.0]);
     }

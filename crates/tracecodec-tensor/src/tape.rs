@@ -7,14 +7,16 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::pool;
 use crate::tensor::{Tensor, Value};
 
 /// Number of the next node. An operation is numbered after its inputs, so descending numbers are an
 /// order in which every node comes after all that depend on it.
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
-/// The gradient of one operation: given the gradient of the output, adds those of its inputs.
-type Backward = Box<dyn Fn(Vec<f32>, &mut Gradients) + Send + Sync>;
+/// The gradient of one operation: given the gradient of the output, which it may take, adds those of
+/// its inputs.
+type Backward = Box<dyn Fn(&mut Vec<f32>, &mut Gradients) + Send + Sync>;
 
 /// A tracked tensor in the graph.
 pub(crate) struct Node {
@@ -57,7 +59,7 @@ impl Node {
     /// The output of an operation, of so many values.
     pub(crate) fn operation(
         size: usize,
-        backward: impl Fn(Vec<f32>, &mut Gradients) + Send + Sync + 'static,
+        backward: impl Fn(&mut Vec<f32>, &mut Gradients) + Send + Sync + 'static,
     ) -> Arc<Self> {
         Self::new(size, Kind::Operation(Box::new(backward)))
     }
@@ -66,8 +68,10 @@ impl Node {
 /// The gradients of a loss.
 #[derive(Debug)]
 pub struct Gradients {
-    /// Of all weights, in their order.
+    /// Of all weights, in their order; of any value where nothing was added yet.
     weights: Vec<f32>,
+    /// Start and end of each weight that something was added to.
+    reached: BTreeMap<usize, usize>,
     /// Of operations that are not done yet, and of leaves.
     others: BTreeMap<u64, (Arc<Node>, Vec<f32>)>,
     /// Of tensors on a GPU.
@@ -79,16 +83,20 @@ impl Gradients {
     /// Walks back from an output of one value. `weights` is the number of values of all weights.
     pub(crate) fn walk(output: &Arc<Node>, weights: usize) -> Self {
         let mut gradients = Self {
-            weights: vec![0.0; weights],
+            weights: pool::any(weights),
+            reached: BTreeMap::new(),
             others: BTreeMap::new(),
             #[cfg(feature = "gpu")]
             gpu: None,
         };
         gradients.give(output, vec![1.0; output.size]);
         let mut leaves = BTreeMap::new();
-        while let Some((number, (node, gradient))) = gradients.others.pop_last() {
+        while let Some((number, (node, mut gradient))) = gradients.others.pop_last() {
             match &node.kind {
-                Kind::Operation(backward) => backward(gradient, &mut gradients),
+                Kind::Operation(backward) => {
+                    backward(&mut gradient, &mut gradients);
+                    pool::recycle(gradient);
+                }
                 _ => {
                     leaves.insert(number, (node, gradient));
                 }
@@ -98,22 +106,31 @@ impl Gradients {
         gradients
     }
 
-    /// Where the gradient of a tensor is summed, and whether there is anything yet: if not, the
-    /// sum holds zeros.
+    /// Where the gradient of a tensor is summed.
     pub(crate) fn sum(&mut self, node: &Arc<Node>) -> &mut [f32] {
-        if let Kind::Weight(place) = node.kind {
-            return &mut self.weights[place..place + node.size];
+        let (sum, keep) = self.sum_or_fresh(node);
+        if keep == 0.0 {
+            sum.fill(0.0);
         }
-        let fresh = || (node.clone(), vec![0.0; node.size]);
-        &mut self.others.entry(node.number).or_insert_with(fresh).1
+        sum
     }
 
-    /// As [`sum`](Self::sum), and the factor by which the sum so far is to be kept: 0 if there is
-    /// nothing yet.
+    /// Where the gradient of a tensor is summed, and the factor by which the sum so far is to be
+    /// kept: 0 if nothing was added yet, when it has any value.
     pub(crate) fn sum_or_fresh(&mut self, node: &Arc<Node>) -> (&mut [f32], f32) {
-        let is_weight = matches!(node.kind, Kind::Weight(_));
-        let keep = is_weight || self.others.contains_key(&node.number);
-        (self.sum(node), if keep { 1.0 } else { 0.0 })
+        if let Kind::Weight(start) = node.kind {
+            let end = start + node.size;
+            let is_fresh = self.reached.insert(start, end).is_none();
+            let keep = if is_fresh { 0.0 } else { 1.0 };
+            return (&mut self.weights[start..end], keep);
+        }
+        match self.others.entry(node.number) {
+            Entry::Vacant(vacant) => {
+                let fresh = vacant.insert((node.clone(), pool::any(node.size)));
+                (&mut fresh.1, 0.0)
+            }
+            Entry::Occupied(occupied) => (&mut occupied.into_mut().1, 1.0),
+        }
     }
 
     /// Adds to the gradient of a tensor.
@@ -125,11 +142,18 @@ impl Gradients {
             return;
         }
         let sum = self.sum(node);
-        sum.iter_mut().zip(gradient).for_each(|(a, b)| *a += b);
+        sum.iter_mut().zip(&gradient).for_each(|(a, b)| *a += b);
+        pool::recycle(gradient);
     }
 
-    /// The gradients of all weights, in their order.
-    pub(crate) fn into_weights(self) -> Vec<f32> {
+    /// The gradients of all weights, in their order; 0 where the loss does not depend on a weight.
+    pub(crate) fn into_weights(mut self) -> Vec<f32> {
+        let mut end = 0;
+        self.reached.insert(self.weights.len(), self.weights.len());
+        for (&start, &next) in &self.reached {
+            self.weights[end..start].fill(0.0);
+            end = next;
+        }
         self.weights
     }
 
@@ -138,6 +162,7 @@ impl Gradients {
     pub(crate) fn of_gpu(gradients: burn::tensor::Gradients) -> Self {
         Self {
             weights: Vec::new(),
+            reached: BTreeMap::new(),
             others: BTreeMap::new(),
             gpu: Some(gradients),
         }

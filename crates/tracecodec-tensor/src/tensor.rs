@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::device::{Device, Place};
 use crate::module::{Module, count};
+use crate::pool;
 use crate::tape::{Gradients, Node};
 
 /// Dense `f32` numbers with `D` axes, in row-major order. Cheap to clone.
@@ -32,6 +33,14 @@ pub(crate) struct Data {
     range: Range<usize>,
 }
 
+impl Drop for Data {
+    fn drop(&mut self) {
+        if let Some(numbers) = Arc::get_mut(&mut self.all) {
+            pool::recycle(std::mem::take(numbers));
+        }
+    }
+}
+
 impl Data {
     /// This part of this part.
     pub(crate) fn part(&self, range: Range<usize>) -> Self {
@@ -48,11 +57,16 @@ impl Data {
     }
 
     /// The numbers, without a copy if nothing else shares them.
-    pub(crate) fn into_vec(self) -> Vec<f32> {
-        if self.range != (0..self.all.len()) {
-            return self.to_vec();
+    pub(crate) fn into_vec(mut self) -> Vec<f32> {
+        if self.range == (0..self.all.len())
+            && let Some(numbers) = Arc::get_mut(&mut self.all)
+        {
+            self.range = 0..0;
+            return std::mem::take(numbers);
         }
-        Arc::try_unwrap(self.all).unwrap_or_else(|shared| shared.to_vec())
+        let mut copy = pool::any(self.len());
+        copy.copy_from_slice(&self);
+        copy
     }
 }
 
@@ -194,7 +208,7 @@ impl<const D: usize> Tensor<D> {
         data: Data,
         shape: [usize; D],
         is_tracked: bool,
-        backward: impl Fn(Vec<f32>, &mut Gradients) + Send + Sync + 'static,
+        backward: impl Fn(&mut Vec<f32>, &mut Gradients) + Send + Sync + 'static,
     ) -> Self {
         let node = is_tracked.then(|| Node::operation(data.len(), backward));
         let value = Value::Cpu { data, node };
@@ -207,7 +221,7 @@ impl<const D: usize> Tensor<D> {
         values: Vec<f32>,
         shape: [usize; D],
         is_tracked: bool,
-        backward: impl Fn(Vec<f32>, &mut Gradients) + Send + Sync + 'static,
+        backward: impl Fn(&mut Vec<f32>, &mut Gradients) + Send + Sync + 'static,
     ) -> Self {
         debug_assert_eq!(values.len(), shape.iter().product());
         Self::shared(values.into(), shape, is_tracked, backward)

@@ -12,11 +12,10 @@
 
 use std::ops::Range;
 
-use burn::module::{Module, Param};
-use burn::nn::Linear;
-use burn::tensor::activation::{relu, sigmoid};
-use burn::tensor::{Device, Tensor, TensorData};
 use rand::Rng;
+use tracecodec_tensor::{
+    self as tensor, Device, Linear, Module, Tensor, Visitor, rows_of, tanh_features,
+};
 
 use super::batch::{EncodedRows, Shape, StepContext};
 use crate::layers::{linear, uniform};
@@ -52,14 +51,22 @@ pub(crate) enum Variant {
 /// A function for each node, of its latent and of the one-hot code of the node: a linear layer from
 /// 1 + d inputs, then tanh. Of the d rows of weights that the code may pick, each function only
 /// ever meets that of its own node, and no others are kept.
-#[derive(Module, Debug)]
+#[derive(Debug, Clone)]
 struct Embedding {
     /// `[d, WIDTH]`: weights of the latent.
-    latent: Param<Tensor<2>>,
+    latent: Tensor<2>,
     /// `[d, WIDTH]`: weights of the node's one-hot code.
-    node: Param<Tensor<2>>,
+    node: Tensor<2>,
     /// `[d, WIDTH]`.
-    bias: Param<Tensor<2>>,
+    bias: Tensor<2>,
+}
+
+impl Module for Embedding {
+    fn visit(&mut self, visitor: &mut impl Visitor) {
+        visitor.tensor("latent", &mut self.latent);
+        visitor.tensor("node", &mut self.node);
+        visitor.tensor("bias", &mut self.bias);
+    }
 }
 
 impl Embedding {
@@ -74,23 +81,29 @@ impl Embedding {
     }
 
     /// The features of the nodes, `[d, rows, WIDTH]`, from latents `[rows, d]`.
-    fn forward(&self, z: Tensor<2>, variant: Variant) -> Tensor<3> {
+    fn forward(&self, z: &Tensor<2>, variant: Variant) -> Tensor<3> {
         let weights = [&self.latent, &self.node, &self.bias].map(|weights| match variant {
-            Variant::Published => weights.val().detach(),
-            Variant::Intended => weights.val(),
+            Variant::Published => weights.clone().detach(),
+            Variant::Intended => weights.clone(),
         });
         let [latent, node, bias] = weights;
-        let z = z.transpose().unsqueeze_dim::<3>(2);
-        (z * latent.unsqueeze_dim(1) + (node + bias).unsqueeze_dim(1)).tanh()
+        tanh_features(z, &latent, &(node + bias))
     }
 }
 
 /// A graph convolution with weighted edges, normalised by the numbers of edges at both ends
 /// (`norm='both'`).
-#[derive(Module, Debug)]
+#[derive(Debug, Clone)]
 struct GraphConvolution {
-    weight: Param<Tensor<2>>,
-    bias: Param<Tensor<1>>,
+    weight: Tensor<2>,
+    bias: Tensor<1>,
+}
+
+impl Module for GraphConvolution {
+    fn visit(&mut self, visitor: &mut impl Visitor) {
+        visitor.tensor("weight", &mut self.weight);
+        visitor.tensor("bias", &mut self.bias);
+    }
 }
 
 impl GraphConvolution {
@@ -99,37 +112,50 @@ impl GraphConvolution {
         let bound = (6.0 / (inputs + outputs) as f32).sqrt();
         Self {
             weight: uniform([inputs, outputs], bound, rng, device),
-            bias: Param::from_tensor(Tensor::zeros([outputs], device)),
+            bias: Tensor::zeros([outputs], device),
         }
     }
 
-    /// Convolves features `[d, rows, inputs]` to `[d, rows, outputs]`; `paths` is `[d, d]`, from
-    /// row to column.
-    fn forward(&self, x: Tensor<3>, paths: Tensor<2>) -> Tensor<3> {
+    /// Convolves features `[d, rows, inputs]` to `[d, rows, outputs]`; `paths` is `[d, d]`, to row
+    /// from column.
+    fn forward(&self, x: Tensor<3>, paths: &Tensor<2>) -> Tensor<3> {
         let [nodes, rows, inputs] = x.dims();
         let [outputs] = self.bias.dims();
-        let messages = x.reshape([nodes * rows, inputs]).matmul(self.weight.val());
-        let sums = paths
-            .transpose()
-            .matmul(messages.reshape([nodes, rows * outputs]));
-        sums.reshape([nodes, rows, outputs]) + self.bias.val().unsqueeze()
+        let messages = x
+            .reshape([nodes * rows, inputs])
+            .matmul(self.weight.clone());
+        let messages = messages.reshape([nodes, rows * outputs]);
+        let bias = rows_of(&self.bias.clone().reshape([1, outputs]), vec![0; rows]);
+        let sums = tensor::linear(paths, &messages, &bias.reshape([rows * outputs]));
+        sums.reshape([nodes, rows, outputs])
     }
 }
 
 /// The network of GOGGLE.
-#[derive(Module, Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Goggle {
     encoder: Linear,
     mu: Linear,
     log_var: Linear,
     /// `[d, d]`: the logit of the edge from row to column.
-    graph: Param<Tensor<2>>,
+    graph: Tensor<2>,
     /// Next to the graph, so that both can rest as one range.
     embedding: Embedding,
     first: GraphConvolution,
     second: GraphConvolution,
-    #[module(skip)]
     variant: Variant,
+}
+
+impl Module for Goggle {
+    fn visit(&mut self, visitor: &mut impl Visitor) {
+        visitor.part("encoder", &mut self.encoder);
+        visitor.part("mu", &mut self.mu);
+        visitor.part("log_var", &mut self.log_var);
+        visitor.tensor("graph", &mut self.graph);
+        visitor.part("embedding", &mut self.embedding);
+        visitor.part("first", &mut self.first);
+        visitor.part("second", &mut self.second);
+    }
 }
 
 impl Goggle {
@@ -145,7 +171,7 @@ impl Goggle {
             encoder: linear(columns, WIDTH, rng, device),
             mu: linear(WIDTH, columns, rng, device),
             log_var: linear(WIDTH, columns, rng, device),
-            graph: Param::from_tensor(Tensor::zeros([columns, columns], device)),
+            graph: Tensor::zeros([columns, columns], device),
             embedding: Embedding::new(columns, rng, device),
             first: GraphConvolution::new(WIDTH, WIDTH / 2, rng, device),
             second: GraphConvolution::new(WIDTH / 2, 1, rng, device),
@@ -162,25 +188,22 @@ impl Goggle {
         rng: &mut impl Rng,
     ) -> Tensor<1> {
         let [columns, _] = self.graph.dims();
-        let noise = TensorData::new(normals(rng, batch.rows * columns), [batch.rows, columns]);
-        let noise = Tensor::from_data(noise, &self.graph.device());
+        let noise = normals(rng, batch.rows * columns);
+        let noise = Tensor::new(noise, [batch.rows, columns], &self.graph.device());
         self.loss(batch, context, noise)
     }
 
     /// The objective with given noise of the latents, `[rows, d]`.
     fn loss(&self, batch: &EncodedRows, context: &StepContext, noise: Tensor<2>) -> Tensor<1> {
         let numbers = self.numbers(batch);
-        let hidden = self.hidden(numbers.clone());
-        let (mu, log_var) = (
-            self.mu.forward(hidden.clone()),
-            self.log_var.forward(hidden),
-        );
+        let hidden = self.encoder.rectified(&numbers);
+        let (mu, log_var) = (self.mu.forward(&hidden), self.log_var.forward(&hidden));
         let z = mu.clone() + (log_var.clone() * 0.5).exp() * noise;
         let graph = self.graph(context.step > DENSE_STEPS);
-        let error = self.columns(z, &graph) - numbers;
-        let divergence = (mu.powi_scalar(2) + log_var.clone().exp() - log_var - 1.0).sum() * 0.5;
+        let error = self.columns(&z, &graph) - numbers;
+        let divergence = (mu.square() + log_var.clone().exp() - log_var - 1.0).sum() * 0.5;
         let share = batch.rows as f64 / context.total as f64;
-        error.powi_scalar(2).sum() + divergence * ALPHA + graph.weights.mean() * (BETA * share)
+        error.square().sum() + divergence * ALPHA + graph.mean() * (BETA * share)
     }
 
     /// The places of the network's weights that the optimiser of a step moves.
@@ -199,16 +222,16 @@ impl Goggle {
 
     /// The means of the latents, `[rows, d]`.
     pub(crate) fn latent(&self, batch: &EncodedRows) -> Tensor<2> {
-        self.mu.forward(self.hidden(self.numbers(batch)))
+        self.mu
+            .forward(&self.encoder.rectified(&self.numbers(batch)))
     }
 
     /// Decodes latents to rows, with the graph's threshold, as the published code samples.
     pub(crate) fn decode(&self, z: Tensor<2>) -> EncodedRows {
         let [rows, _] = z.dims();
-        let numbers = self.columns(z, &self.graph(true)).into_data();
         EncodedRows {
             rows,
-            numbers: numbers.try_into_vec().expect("the network computes in f32"),
+            numbers: self.columns(&z, &self.graph(true)).into_values(),
             ..EncodedRows::default()
         }
     }
@@ -216,10 +239,9 @@ impl Goggle {
     /// Squared error at the means of the latents, averaged over columns and summed over rows. The
     /// published code selects the best model by the mean of this error over rows.
     pub(crate) fn nats(&self, batch: &EncodedRows) -> f64 {
-        let error = self.columns(self.latent(batch), &self.graph(true)) - self.numbers(batch);
+        let error = self.columns(&self.latent(batch), &self.graph(true)) - self.numbers(batch);
         let [_, columns] = error.dims();
-        let squares: f32 = error.powi_scalar(2).sum().into_scalar();
-        f64::from(squares) / columns as f64
+        f64::from(error.square().sum().scalar()) / columns as f64
     }
 
     /// Encodes rows and decodes them from the means of their latents.
@@ -230,60 +252,87 @@ impl Goggle {
     /// `[rows, d]`.
     fn numbers(&self, batch: &EncodedRows) -> Tensor<2> {
         let [columns, _] = self.graph.dims();
-        let numbers = TensorData::new(batch.numbers.clone(), [batch.rows, columns]);
-        Tensor::from_data(numbers, &self.graph.device())
-    }
-
-    fn hidden(&self, numbers: Tensor<2>) -> Tensor<2> {
-        relu(self.encoder.forward(numbers))
+        let shape = [batch.rows, columns];
+        Tensor::new(batch.numbers.clone(), shape, &self.graph.device())
     }
 
     /// The learned graph; every node has an edge of weight 1 to itself.
     fn graph(&self, has_threshold: bool) -> Graph {
-        let logits = self.graph.val();
-        let [nodes, _] = logits.dims();
-        let own = Tensor::<2>::eye(nodes, &logits.device());
-        let weights: Tensor<2> = sigmoid(logits) * (1.0 - own.clone()) + own;
+        let ([nodes, _], device) = (self.graph.dims(), self.graph.device());
+        let own = (0..nodes * nodes).map(|i| if i % (nodes + 1) == 0 { 1.0 } else { 0.0 });
+        let own = Tensor::new(own.collect(), [nodes, nodes], &device);
+        let weights = self.graph.clone().sigmoid() * (-own.clone() + 1.0) + own;
         let threshold = if has_threshold { THRESHOLD } else { 0.0 };
-        let edges = weights.clone().detach().greater_scalar(threshold).float();
-        Graph {
-            weights: weights * edges.clone(),
-            edges,
-        }
+        let is_edge = |x: f32| f64::from(x) > threshold;
+        let edges = weights
+            .clone()
+            .into_values()
+            .into_iter()
+            .map(is_edge)
+            .collect();
+        Graph { weights, edges }
     }
 
     /// Decodes latents `[rows, d]` to numbers of that shape.
-    fn columns(&self, z: Tensor<2>, graph: &Graph) -> Tensor<2> {
+    fn columns(&self, z: &Tensor<2>, graph: &Graph) -> Tensor<2> {
+        let [rows, nodes] = z.dims();
         let paths = graph.paths();
         let features = self.embedding.forward(z, self.variant);
-        let features = self.first.forward(features, paths.clone()).tanh();
-        let columns: Tensor<2> = self.second.forward(features, paths).squeeze_dim(2);
-        columns.transpose()
+        let features = self.first.forward(features, &paths).tanh();
+        let columns = self.second.forward(features, &paths);
+        columns.reshape([nodes, rows]).transpose()
     }
 }
 
 /// Edges from row to column, `[d, d]` each.
 struct Graph {
+    /// Weights, those of missing edges included.
     weights: Tensor<2>,
-    /// 1 if there is an edge, else 0.
-    edges: Tensor<2>,
+    /// Whether there is an edge.
+    edges: Vec<bool>,
 }
 
 impl Graph {
+    /// The mean of all weights, where those of missing edges are 0.
+    fn mean(&self) -> Tensor<1> {
+        self.scaled(|_, _| 1.0).mean()
+    }
+
     /// The edges' weights, divided by the roots of the numbers of edges out of their start and into
-    /// their end.
+    /// their end: `[d, d]`, to row from column.
     fn paths(&self) -> Tensor<2> {
-        let out = self.edges.clone().sum_dim(1);
-        let into = self.edges.clone().sum_dim(0);
-        self.weights.clone() / (out * into).sqrt()
+        let [nodes, _] = self.weights.dims();
+        let (mut out, mut into) = (vec![0.0_f32; nodes], vec![0.0; nodes]);
+        for (i, _) in self.edges.iter().enumerate().filter(|(_, edge)| **edge) {
+            out[i / nodes] += 1.0;
+            into[i % nodes] += 1.0;
+        }
+        let scale = |from: usize, to: usize| 1.0 / (out[from] * into[to]).sqrt();
+        self.scaled(scale).transpose()
+    }
+
+    /// The edges' weights times a function of the edge's start and end.
+    fn scaled(&self, scale: impl Fn(usize, usize) -> f32) -> Tensor<2> {
+        let [nodes, _] = self.weights.dims();
+        let edges = self.edges.iter().enumerate();
+        let factor = |(i, &edge): (usize, &bool)| {
+            if edge {
+                scale(i / nodes, i % nodes)
+            } else {
+                0.0
+            }
+        };
+        let factors = edges.map(factor).collect();
+        self.weights.clone() * Tensor::new(factors, [nodes, nodes], &self.weights.device())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::random::{Purpose, stream};
-    use crate::weights::gradients;
 
     const COLUMNS: usize = 4;
     const ROWS: usize = 3;
@@ -313,30 +362,28 @@ mod tests {
     fn network(variant: Variant, device: &Device) -> Goggle {
         let network = fresh(variant, device);
         let mut weights = Weights::of(&network);
-        for (k, weight) in weights.values.iter_mut().enumerate() {
+        let graph = weights.range("graph").unwrap();
+        let values = Arc::make_mut(&mut weights.values);
+        for (k, weight) in values.iter_mut().enumerate() {
             *weight = (0.3 * (1.3 * k as f64 + 0.5).sin()) as f32;
         }
-        let graph = weights.range("graph").unwrap();
-        weights.values[graph]
-            .iter_mut()
-            .for_each(|weight| *weight *= 10.0);
-        weights.load(network, device)
+        values[graph].iter_mut().for_each(|weight| *weight *= 10.0);
+        weights.load_tracked(network, device)
     }
 
     /// Loss and gradient of a batch of some rows, in a step of all rows.
     fn measure(variant: Variant, step: u64, rows: std::ops::Range<usize>) -> (f64, Vec<f32>) {
-        let device = Device::flex().autodiff();
+        let device = Device::cpu();
         let network = network(variant, &device);
         let noise = (COLUMNS * rows.start..COLUMNS * rows.end).map(|k| (k % 3) as f32 - 1.0);
-        let noise = TensorData::new(noise.collect::<Vec<f32>>(), [rows.len(), COLUMNS]);
+        let noise = Tensor::new(noise.collect(), [rows.len(), COLUMNS], &device);
         let context = StepContext {
             total: ROWS,
             step,
             beta: 0.0,
         };
-        let loss = network.loss(&batch(rows), &context, Tensor::from_data(noise, &device));
-        let value = loss.clone().into_scalar::<f32>().into();
-        (value, gradients(&network, loss.backward()))
+        let loss = network.loss(&batch(rows), &context, noise);
+        (loss.scalar().into(), loss.gradient(&network))
     }
 
     /// The numbers are those of an implementation in PyTorch,
@@ -385,7 +432,7 @@ mod tests {
 
     #[test]
     fn test_objective_depends_on_the_seed_alone() {
-        let network = fresh(Variant::Published, &Device::flex());
+        let network = fresh(Variant::Published, &Device::cpu());
         let context = StepContext {
             total: ROWS,
             step: 0,
@@ -394,7 +441,7 @@ mod tests {
         let objective = |seed| {
             let mut rng = stream(seed, Purpose::Batch, 0);
             let loss = network.objective(&batch(0..ROWS), &context, &mut rng);
-            loss.into_scalar::<f32>()
+            loss.scalar()
         };
         assert_eq!(objective(1), objective(1));
         assert_ne!(objective(1), objective(2));
@@ -402,7 +449,7 @@ mod tests {
 
     #[test]
     fn test_optimisers_take_turns() {
-        let device = Device::flex().autodiff();
+        let device = Device::cpu();
         for (variant, still) in [
             (Variant::Published, COLUMNS * COLUMNS + 3 * COLUMNS * WIDTH),
             (Variant::Intended, COLUMNS * COLUMNS),
@@ -425,7 +472,7 @@ mod tests {
 
     #[test]
     fn test_loaded_model_decodes_the_same() {
-        let device = Device::flex();
+        let device = Device::cpu();
         let model = fresh(Variant::Published, &device);
         let other = Weights::of(&model).load(network(Variant::Published, &device), &device);
         let batch = batch(0..ROWS);
@@ -438,7 +485,7 @@ mod tests {
     /// swapped back.
     #[test]
     fn test_decode_row_by_row() {
-        let network = network(Variant::Intended, &Device::flex());
+        let network = network(Variant::Intended, &Device::cpu());
         let all = network.reconstruct(&batch(0..ROWS)).numbers;
         for row in 0..ROWS {
             let alone = network.reconstruct(&batch(row..row + 1)).numbers;

@@ -13,7 +13,6 @@ pub(crate) mod batch;
 mod config;
 mod encoding;
 mod goggle;
-mod nats;
 mod network;
 mod one_hot;
 mod plateau;
@@ -29,10 +28,10 @@ pub use config::{BaselineConfig, Model, ModelConfig, TrainConfig, VocabularyRows
 pub use table::Decoded;
 pub use training::{Manifest, Origin, RawData, Validation, train};
 
-use burn::tensor::{Tensor, TensorData};
 use tracecodec::action::OptionProfiles;
 use tracecodec::choice::Choice;
 use tracecodec::raw::RawRow;
+use tracecodec_tensor::Tensor;
 
 use crate::error::Error;
 use crate::model::Placed;
@@ -146,10 +145,8 @@ impl Baseline {
     pub fn latents(&self, rows: &[RawRow]) -> Result<Vec<f32>, Error> {
         self.d_latent()?;
         let latents = self.in_pieces(rows, 0, |batch| {
-            let latents = self.placed.network.latent(batch).map(Tensor::into_data);
-            latents.map_or(Vec::new(), |data| {
-                data.try_into_vec().expect("the network computes in f32")
-            })
+            let latents = self.placed.network.latent(batch);
+            latents.map_or(Vec::new(), Tensor::into_values)
         });
         Ok(latents.concat())
     }
@@ -163,11 +160,9 @@ impl Baseline {
         let whole = latents.len() - latents.len() % width;
         let pieces: Vec<&[f32]> = latents[..whole].chunks(PIECE * width).collect();
         let decode = |piece: &[f32]| {
-            let z = TensorData::new(piece.to_vec(), [piece.len() / width, width]);
-            let rows = self
-                .placed
-                .network
-                .decode(Tensor::from_data(z, &self.placed.tensors));
+            let shape = [piece.len() / width, width];
+            let z = Tensor::new(piece.to_vec(), shape, &self.placed.tensors);
+            let rows = self.placed.network.decode(z);
             rows.map_or(Vec::new(), |rows| self.encoding.decode(&rows))
         };
         let decoded = ordered(

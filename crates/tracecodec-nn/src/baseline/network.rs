@@ -2,9 +2,8 @@
 
 use std::ops::Range;
 
-use burn::module::Module;
-use burn::tensor::{Device, Tensor};
 use rand::Rng;
+use tracecodec_tensor::{Device, Module, Tensor, Visitor};
 
 use super::batch::{EncodedRows, Shape, StepContext};
 use super::config::Model;
@@ -26,7 +25,7 @@ const EPSILON: f32 = 1e-8;
 const SIGMA: (f32, f32) = (0.01, 1.0);
 
 /// A published network.
-#[derive(Module, Debug)]
+#[derive(Debug, Clone)]
 #[expect(clippy::large_enum_variant, reason = "a model has one network")]
 pub(super) enum Network {
     /// TVAE.
@@ -37,6 +36,17 @@ pub(super) enum Network {
     Goggle(Goggle),
     /// TTVAE.
     Ttvae(Ttvae),
+}
+
+impl Module for Network {
+    fn visit(&mut self, visitor: &mut impl Visitor) {
+        match self {
+            Self::Tvae(network) => visitor.part("Tvae", network),
+            Self::TabSyn(network) => visitor.part("TabSyn", network),
+            Self::Goggle(network) => visitor.part("Goggle", network),
+            Self::Ttvae(network) => visitor.part("Ttvae", network),
+        }
+    }
 }
 
 impl Network {

@@ -2,17 +2,14 @@
 //! 4.2): a number is encoded as α and its mode, a category as its code. Every number has modes. The
 //! encoded row, thousands of columns wide, is never built.
 
-use burn::module::{Module, Param};
-use burn::nn::Linear;
-use burn::tensor::{Device, Int, Tensor, TensorData, module};
 use rand::Rng;
+use tracecodec_tensor::{Device, Linear, Module, Segments, Tensor, Visitor, embedding_sum};
 
 use super::batch::{EncodedRows, Shape};
-use super::nats::nats;
 use crate::layers::{linear, uniform};
 
-/// Most classes of a group that is multiplied as ones and zeros; the weights of larger groups are
-/// looked up. Looking up a thousand groups of three classes would take fifty times as long.
+/// Most classes of a group whose weights are in one matrix with those of the numbers; the weights of
+/// larger groups are in a table of their own.
 const DENSE: usize = 64;
 
 /// Weight of the negative log-likelihood at a row against what keeps the latents near the prior
@@ -29,13 +26,13 @@ fn groups(shape: &Shape) -> Vec<usize> {
 }
 
 /// `[rows, groups]`: the class of each group.
-fn classes(batch: &EncodedRows) -> Vec<usize> {
+fn classes(batch: &EncodedRows) -> Vec<u32> {
     let rows = batch.rows.max(1);
     let (modes, codes) = (batch.modes.len() / rows, batch.codes.len() / rows);
     let row = |row: usize| {
         let modes = &batch.modes[row * modes..][..modes];
         let codes = &batch.codes[row * codes..][..codes];
-        modes.iter().chain(codes).map(|&class| class as usize)
+        modes.iter().chain(codes).copied()
     };
     (0..batch.rows).flat_map(row).collect()
 }
@@ -48,16 +45,23 @@ struct Slot {
 }
 
 /// `Linear(D, width)` over encoded rows.
-#[derive(Module, Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct InputLayer {
     /// The bias, then the weights of the numbers, then those of the small groups.
-    dense: Param<Tensor<2>>,
+    dense: Tensor<2>,
     /// The weights of the large groups.
-    table: Option<Param<Tensor<2>>>,
-    #[module(skip)]
+    table: Option<Tensor<2>>,
     small: Vec<Slot>,
-    #[module(skip)]
     large: Vec<Slot>,
+}
+
+impl Module for InputLayer {
+    fn visit(&mut self, visitor: &mut impl Visitor) {
+        visitor.tensor("dense", &mut self.dense);
+        if let Some(table) = &mut self.table {
+            visitor.tensor("table", table);
+        }
+    }
 }
 
 impl InputLayer {
@@ -79,46 +83,35 @@ impl InputLayer {
     /// The layer's output, `[rows, width]`.
     pub(crate) fn forward(&self, batch: &EncodedRows) -> Tensor<2> {
         let classes = classes(batch);
-        let x = self.dense(batch, &classes);
-        match &self.table {
-            Some(table) => x + self.looked_up(table.val(), batch.rows, &classes),
-            None => x,
-        }
-    }
-
-    fn dense(&self, batch: &EncodedRows, classes: &[usize]) -> Tensor<2> {
-        let weight = self.dense.val();
-        let [columns, _] = weight.dims();
-        let rows = batch.rows.max(1);
-        let (numbers, groups) = (batch.numbers.len() / rows, classes.len() / rows);
-        let mut x = vec![0.0; batch.rows * columns];
-        for (row, x) in x.chunks_exact_mut(columns).enumerate() {
-            x[0] = 1.0;
-            x[1..=numbers].copy_from_slice(&batch.numbers[row * numbers..][..numbers]);
-            for slot in &self.small {
-                x[slot.first + classes[row * groups + slot.group]] = 1.0;
+        let groups = classes.len() / batch.rows.max(1);
+        // The place of the bias is 0.
+        let small = places(&self.small, &classes, groups, Some(0));
+        let x = embedding_sum(&self.dense, small, &[1 + self.small.len()]);
+        let x = match &self.table {
+            Some(table) => {
+                let large = places(&self.large, &classes, groups, None);
+                x + embedding_sum(table, large, &[self.large.len()])
             }
+            None => x,
+        };
+        let numbers = batch.numbers.len() / batch.rows.max(1);
+        if numbers == 0 {
+            return x;
         }
-        let x = TensorData::new(x, [batch.rows, columns]);
-        Tensor::from_data(x, &weight.device()).matmul(weight)
+        let weight = self.dense.clone().narrow(0, 1, numbers);
+        let shape = [batch.rows, numbers];
+        x + Tensor::new(batch.numbers.clone(), shape, &self.dense.device()).matmul(weight)
     }
+}
 
-    fn looked_up(&self, table: Tensor<2>, rows: usize, classes: &[usize]) -> Tensor<2> {
-        let [_, width] = table.dims();
-        let groups = classes.len() / rows.max(1);
-        let places: Vec<i32> = classes
-            .chunks_exact(groups)
-            .flat_map(|row| {
-                let place = |slot: &Slot| (slot.first + row[slot.group]) as i32;
-                self.large.iter().map(place)
-            })
-            .collect();
-        let places = TensorData::new(places, [rows, self.large.len()]);
-        let places = Tensor::<2, Int>::from_data(places, &table.device());
-        module::embedding(table, places)
-            .sum_dim(1)
-            .reshape([rows, width])
-    }
+/// The places of the weights of each row's classes in these slots, after `first` if there is one.
+fn places(slots: &[Slot], classes: &[u32], groups: usize, first: Option<u32>) -> Vec<u32> {
+    let rows = classes.chunks_exact(groups.max(1));
+    rows.flat_map(|row| {
+        let place = |slot: &Slot| slot.first as u32 + row[slot.group];
+        first.into_iter().chain(slots.iter().map(place))
+    })
+    .collect()
 }
 
 /// The groups that `belongs` accepts, laid side by side from `end` on; and the end of the last one.
@@ -134,35 +127,49 @@ fn slots(groups: &[usize], mut end: usize, belongs: impl Fn(usize) -> bool) -> (
 }
 
 /// The heads of the numbers: α ~ N(tanh(x), σ²).
-#[derive(Module, Debug)]
+#[derive(Debug, Clone)]
 struct Numbers {
     alpha: Linear,
     /// The published network has a σ for every column, but reads none of the one-hot columns'.
-    sigma: Param<Tensor<1>>,
+    sigma: Tensor<1>,
+}
+
+impl Module for Numbers {
+    fn visit(&mut self, visitor: &mut impl Visitor) {
+        visitor.part("alpha", &mut self.alpha);
+        visitor.tensor("sigma", &mut self.sigma);
+    }
 }
 
 impl Numbers {
     /// `-log p(α)` up to a constant, summed over numbers and rows.
-    fn nats(&self, x: Tensor<2>, batch: &EncodedRows) -> Tensor<1> {
+    fn nats(&self, x: &Tensor<2>, batch: &EncodedRows) -> Tensor<1> {
         let alpha = self.alpha.forward(x).tanh();
-        let target = TensorData::new(batch.numbers.clone(), alpha.dims());
-        let target = Tensor::from_data(target, &alpha.device());
-        let sigma = self.sigma.val();
-        let error = (target - alpha) / sigma.clone().unsqueeze();
-        (error.clone() * error).sum() * 0.5 + sigma.log().sum() * batch.rows as f64
+        let [_, numbers] = alpha.dims();
+        let target = Tensor::new(batch.numbers.clone(), alpha.dims(), &alpha.device());
+        let error = (target - alpha) / self.sigma.clone().reshape([1, numbers]);
+        error.square().sum() * 0.5 + self.sigma.clone().log().sum() * batch.rows as f64
     }
 }
 
 /// `Linear(width, D)`, and the likelihood of a row under its output.
-#[derive(Module, Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct OutputLayer {
     numbers: Option<Numbers>,
-    /// The weights of the groups, side by side.
-    weight: Param<Tensor<2>>,
-    bias: Param<Tensor<1>>,
+    /// The heads of the groups, side by side.
+    heads: Linear,
     /// Classes of each group.
-    #[module(skip)]
     groups: Vec<usize>,
+}
+
+impl Module for OutputLayer {
+    fn visit(&mut self, visitor: &mut impl Visitor) {
+        if let Some(numbers) = &mut self.numbers {
+            visitor.part("numbers", numbers);
+        }
+        // The heads' weights have no name of their own in the path.
+        self.heads.visit(visitor);
+    }
 }
 
 impl OutputLayer {
@@ -170,66 +177,38 @@ impl OutputLayer {
     pub(crate) fn new(shape: &Shape, width: usize, rng: &mut impl Rng, device: &Device) -> Self {
         let numbers = shape.modes.len();
         let groups = groups(shape);
-        let classes = groups.iter().sum();
-        let bound = 1.0 / (width as f32).sqrt();
         Self {
             numbers: (numbers > 0).then(|| Numbers {
                 alpha: linear(width, numbers, rng, device),
-                sigma: Param::from_data(TensorData::new(vec![SIGMA; numbers], [numbers]), device),
+                sigma: Tensor::full(SIGMA, [numbers], device),
             }),
-            weight: uniform([width, classes], bound, rng, device),
-            bias: uniform([classes], bound, rng, device),
+            heads: linear(width, groups.iter().sum(), rng, device),
             groups,
         }
     }
 
     /// σ of the last number, `[1]`; `None` if there are no numbers.
     pub(crate) fn last_sigma(&self) -> Option<Tensor<1>> {
-        let sigma = self.numbers.as_ref()?.sigma.val();
+        let sigma = self.numbers.as_ref()?.sigma.clone();
         let [numbers] = sigma.dims();
         Some(sigma.narrow(0, numbers - 1, 1))
     }
 
     /// `-log p(row | x)` in nats, up to a constant, summed over the rows.
-    pub(crate) fn nats(&self, x: Tensor<2>, batch: &EncodedRows) -> Tensor<1> {
-        let groups = self.cross_entropy(x.clone(), batch);
+    pub(crate) fn nats(&self, x: &Tensor<2>, batch: &EncodedRows) -> Tensor<1> {
+        let segments = Segments::new(&self.groups);
+        let logits = self.heads.forward(x);
+        let groups = segments.negative_log_likelihood(logits, classes(batch), None);
         match &self.numbers {
             Some(numbers) => groups + numbers.nats(x, batch),
             None => groups,
         }
     }
 
-    /// The cross-entropy of the groups, summed. It is computed together with its gradient, in one
-    /// walk over the logits: the groups' sizes are too unequal for tensors, and the logits are too
-    /// many for several passes.
-    fn cross_entropy(&self, x: Tensor<2>, batch: &EncodedRows) -> Tensor<1> {
-        let logits = self.logits(x.clone());
-        let device = logits.device();
-        let mut logits = logits.into_data();
-        let row = logits.as_mut_slice().expect("networks compute in f32");
-        let value = nats(row, &self.groups, &classes(batch));
-        let value = Tensor::from_data([value as f32], &x.device());
-        if !x.is_autodiff() {
-            return value;
-        }
-        let (weight, bias) = (self.weight.val(), self.bias.val());
-        let gradient = Tensor::<2>::from_data(logits, &device);
-        let of_x = gradient.clone().matmul(weight.clone().inner().transpose());
-        let of_weight = x.clone().inner().transpose().matmul(gradient.clone());
-        let of_bias = gradient.sum_dim(0).reshape(bias.dims());
-        value + pull(x, of_x) + pull(weight, of_weight) + pull(bias, of_bias)
-    }
-
-    /// `[rows, classes]`, as constants.
-    fn logits(&self, x: Tensor<2>) -> Tensor<2> {
-        let (weight, bias) = (self.weight.val().inner(), self.bias.val().inner());
-        module::linear(x.inner(), weight, Some(bias))
-    }
-
     /// The most likely row of each `x`.
-    pub(crate) fn decode(&self, x: Tensor<2>) -> EncodedRows {
+    pub(crate) fn decode(&self, x: &Tensor<2>) -> EncodedRows {
         let [rows, _] = x.dims();
-        let alpha = |numbers: &Numbers| vector(numbers.alpha.forward(x.clone()).tanh());
+        let alpha = |numbers: &Numbers| numbers.alpha.forward(x).tanh().into_values();
         let numbers = self.numbers.as_ref().map_or(Vec::new(), alpha);
         let modes = numbers.len() / rows.max(1);
         let mut batch = EncodedRows {
@@ -238,7 +217,7 @@ impl OutputLayer {
             ..EncodedRows::default()
         };
         let classes = self.groups.iter().sum::<usize>().max(1);
-        for mut logits in vector(self.logits(x)).chunks_exact(classes) {
+        for mut logits in self.heads.forward(x).into_values().chunks_exact(classes) {
             for (group, &classes) in self.groups.iter().enumerate() {
                 let (own, rest) = logits.split_at(classes);
                 let column = if group < modes {
@@ -254,20 +233,8 @@ impl OutputLayer {
     }
 }
 
-/// A tensor of value 0 whose gradient with respect to `x` is the given one.
-fn pull<const D: usize>(x: Tensor<D>, gradient: Tensor<D>) -> Tensor<1> {
-    let product = (x * gradient).sum();
-    product.clone() - product.inner()
-}
-
-/// The values of a tensor, row-major.
-fn vector(tensor: Tensor<2>) -> Vec<f32> {
-    let values = tensor.into_data().try_into_vec();
-    values.expect("networks compute in f32")
-}
-
 /// The class of the largest logit; the first if there are several.
-fn largest(logits: &[f32]) -> u32 {
+pub(super) fn largest(logits: &[f32]) -> u32 {
     let mut best = 0;
     for (class, &logit) in logits.iter().enumerate() {
         if logit > logits[best] {
@@ -279,9 +246,11 @@ fn largest(logits: &[f32]) -> u32 {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::random::{Purpose, stream};
-    use crate::weights::{Weights, gradients};
+    use crate::weights::Weights;
 
     /// Two numbers and four categories, two of which are large enough to be looked up.
     pub(crate) fn mixed() -> Shape {
@@ -322,28 +291,41 @@ pub(crate) mod tests {
         }
     }
 
-    /// The made-up noise of the script, The layer's output, `[rows, width]`.
+    /// The made-up noise of the script, `[rows, width]`.
     pub(crate) fn noise(rows: usize, width: usize, shift: usize) -> Vec<f32> {
         let row = |row| (0..width).map(move |i| ((2 * row + i + shift) % 3) as f32 - 1.0);
         (0..rows).flat_map(row).collect()
     }
 
-    /// The network with the script's weights, 0.1 sin(1.3 k + 0.5).
+    /// The network with the script's weights, 0.1 sin(1.3 k + 0.5), tracked.
     pub(crate) fn with_weights<M: Module>(network: M, sigma: &str, device: &Device) -> M {
         let mut weights = Weights::of(&network);
-        for (k, weight) in weights.values.iter_mut().enumerate() {
+        let range = weights.range(sigma);
+        let values = Arc::make_mut(&mut weights.values);
+        for (k, weight) in values.iter_mut().enumerate() {
             *weight = (0.1 * (1.3 * k as f64 + 0.5).sin()) as f32;
         }
-        if let Some(range) = weights.range(sigma) {
-            weights.values[range].copy_from_slice(&[0.2, 0.35]);
+        if let Some(range) = range {
+            values[range].copy_from_slice(&[0.2, 0.35]);
         }
-        weights.load(network, device)
+        weights.load_tracked(network, device)
+    }
+
+    /// The network with its weights tracked.
+    pub(crate) fn tracked<M: Module>(network: M) -> M {
+        Weights::of(&network).load_tracked(network, &Device::cpu())
+    }
+
+    /// The largest difference between two tensors.
+    pub(crate) fn largest_difference(a: Tensor<2>, b: Tensor<2>) -> f32 {
+        let differences = (a - b).into_values().into_iter();
+        differences.fold(0.0, |largest, x| f32::max(largest, x.abs()))
     }
 
     /// The loss, the gradient's norm, and its product with cos(0), cos(1), …
     pub(crate) fn measures(network: &impl Module, loss: Tensor<1>) -> [f64; 3] {
-        let value = f64::from(loss.clone().into_scalar::<f32>());
-        let gradient = gradients(network, loss.backward());
+        let value = f64::from(loss.scalar());
+        let gradient = loss.gradient(network);
         let square: f64 = gradient.iter().map(|&g| f64::from(g).powi(2)).sum();
         let product = |(k, &g): (usize, &f32)| f64::from(g) * (k as f64).cos();
         let product: f64 = gradient.iter().enumerate().map(product).sum();
@@ -371,36 +353,36 @@ pub(crate) mod tests {
             x[0] = 1.0;
             x[1..=numbers].copy_from_slice(&batch.numbers[row * numbers..][..numbers]);
             let classes = &classes[row * groups..][..groups];
+            let place = |slot: &Slot| slot.first + classes[slot.group] as usize;
+            input.small.iter().for_each(|slot| x[place(slot)] = 1.0);
             input
-                .small
+                .large
                 .iter()
-                .for_each(|slot| x[slot.first + classes[slot.group]] = 1.0);
-            let large = input.large.iter();
-            large.for_each(|slot| x[columns + slot.first + classes[slot.group]] = 1.0);
+                .for_each(|slot| x[columns + place(slot)] = 1.0);
         }
         x
     }
 
     #[test]
     fn test_input_is_linear_in_the_encoded_row() {
-        let device = Device::flex();
+        let device = Device::cpu();
         let mut rng = stream(0, Purpose::Weights, 0);
         for shape in [mixed(), categories()] {
             let input = InputLayer::new(&shape, 5, &mut rng, &device);
             let batch = rows(&shape, 3);
             let x = encoded(&input, &batch);
-            let x = Tensor::<2>::from_data(TensorData::new(x.clone(), [3, x.len() / 3]), &device);
-            let table = input.table.as_ref().unwrap().val();
-            let expected = x.matmul(Tensor::cat(vec![input.dense.val(), table], 0));
-            let difference = (input.forward(&batch) - expected).abs().max();
-            assert!(difference.into_scalar::<f32>() < 1e-6);
+            let columns = x.len() / 3;
+            let x = Tensor::new(x, [3, columns], &device);
+            let table = input.table.clone().unwrap();
+            let expected = x.matmul(Tensor::cat(vec![input.dense.clone(), table], 0));
+            assert!(largest_difference(input.forward(&batch), expected) < 1e-6);
         }
     }
 
     #[test]
     fn test_input_starts_as_in_pytorch() {
         let mut rng = stream(0, Purpose::Weights, 0);
-        let weights = Weights::of(&InputLayer::new(&mixed(), 128, &mut rng, &Device::flex()));
+        let weights = Weights::of(&InputLayer::new(&mixed(), 128, &mut rng, &Device::cpu()));
         let columns = 2 + 3 + 2 + 70 + 4 + 90 + 3;
         assert_eq!(weights.values.len(), 128 * (columns + 1));
         let bound = 1.0 / (columns as f32).sqrt();
@@ -413,18 +395,18 @@ pub(crate) mod tests {
 
     #[test]
     fn test_decode_takes_the_largest_of_each_group() {
-        let device = Device::flex();
+        let device = Device::cpu();
         let shape = mixed();
         let mut output = OutputLayer::new(&shape, 1, &mut stream(0, Purpose::Weights, 0), &device);
         let expected = rows(&shape, 1);
         let mut bias = vec![0.0; 172];
         let firsts = [0, 3, 5, 75, 79, 169];
         for (first, class) in firsts.into_iter().zip(classes(&expected)) {
-            bias[first + class] = 2.0;
+            bias[first + class as usize] = 2.0;
         }
-        output.weight = Param::from_data(TensorData::new(vec![0.0f32; 172], [1, 172]), &device);
-        output.bias = Param::from_data(bias.as_slice(), &device);
-        let decoded = output.decode(Tensor::zeros([2, 1], &device));
+        output.heads.weight = Tensor::zeros([1, 172], &device);
+        output.heads.bias = Tensor::new(bias, [172], &device);
+        let decoded = output.decode(&Tensor::zeros([2, 1], &device));
         assert_eq!(decoded.rows, 2);
         assert_eq!(decoded.modes, expected.modes.repeat(2));
         assert_eq!(decoded.codes, expected.codes.repeat(2));

@@ -1,11 +1,8 @@
 //! Transformer layers as in PyTorch (Vaswani et al. 2017): residual, then norm; ReLU; dropout;
 //! PyTorch's initial weights.
 
-use burn::module::{Module, Param};
-use burn::nn::{LayerNorm, LayerNormConfig, Linear};
-use burn::tensor::activation::{relu, softmax};
-use burn::tensor::{Device, Tensor};
 use rand::Rng;
+use tracecodec_tensor::{Attention, Device, LayerNorm, Linear, Module, Tensor, Visitor, attention};
 
 use crate::layers::{Dropout, linear, uniform};
 
@@ -14,9 +11,6 @@ pub(crate) const D_MODEL: usize = 128;
 
 /// Attention heads.
 const HEADS: usize = 8;
-
-/// Width of a head.
-const D_HEAD: usize = D_MODEL / HEADS;
 
 /// Width of the feed-forward block.
 const D_HIDDEN: usize = 1028;
@@ -34,8 +28,8 @@ pub(crate) enum Sequences {
 }
 
 /// The attention block, `norm(x + dropout(attention))`.
-#[derive(Module, Debug)]
-struct Attention {
+#[derive(Debug, Clone)]
+struct AttentionBlock {
     query: Linear,
     key: Linear,
     value: Linear,
@@ -43,11 +37,21 @@ struct Attention {
     norm: LayerNorm,
 }
 
-impl Attention {
+impl Module for AttentionBlock {
+    fn visit(&mut self, visitor: &mut impl Visitor) {
+        visitor.part("query", &mut self.query);
+        visitor.part("key", &mut self.key);
+        visitor.part("value", &mut self.value);
+        visitor.part("output", &mut self.output);
+        visitor.part("norm", &mut self.norm);
+    }
+}
+
+impl AttentionBlock {
     fn new(rng: &mut impl Rng, device: &Device) -> Self {
         let mut projection = |bound| Linear {
             weight: uniform([D_MODEL, D_MODEL], bound, rng, device),
-            bias: Some(Param::from_data(vec![0.0f32; D_MODEL].as_slice(), device)),
+            bias: Tensor::zeros([D_MODEL], device),
         };
         // Xavier's bound, of query, key and value as one matrix.
         let packed = (6.0 / (4 * D_MODEL) as f32).sqrt();
@@ -56,7 +60,7 @@ impl Attention {
             key: projection(packed),
             value: projection(packed),
             output: projection(1.0 / (D_MODEL as f32).sqrt()),
-            norm: LayerNormConfig::new(D_MODEL).init(device),
+            norm: LayerNorm::new(D_MODEL, device),
         }
     }
 
@@ -64,43 +68,58 @@ impl Attention {
     fn forward(
         &self,
         x: Tensor<2>,
-        memory: Tensor<2>,
+        memory: &Tensor<2>,
         sequences: Sequences,
         dropout: &mut Dropout<impl Rng>,
     ) -> Tensor<2> {
-        let value = heads(self.value.forward(memory.clone()));
+        let value = self.value.forward(memory);
+        let [rows, _] = x.dims();
         let attended = match sequences {
             Sequences::One => {
-                let query = heads(self.query.forward(x.clone()));
-                let key = heads(self.key.forward(memory));
-                let scores = query.matmul(key.transpose()) / (D_HEAD as f32).sqrt();
-                dropout.forward(softmax(scores, 2)).matmul(value)
+                let (query, key) = (self.query.forward(&x), self.key.forward(memory));
+                let how = Attention {
+                    sequences: 1,
+                    heads: HEADS,
+                };
+                attention(&query, &key, &value, how, dropout.mask(HEADS * rows * rows))
             }
             // The softmax of a single score is 1.
-            Sequences::EachRow => {
-                let [heads, rows, _] = value.dims();
-                value.clone() * dropout.forward(Tensor::ones([heads, rows, 1], &value.device()))
-            }
+            Sequences::EachRow => match dropout.mask(HEADS * rows) {
+                Some(mask) => {
+                    let mask = Tensor::new(spread(&mask, rows), value.dims(), &value.device());
+                    value * mask
+                }
+                None => value,
+            },
         };
-        let attended = self
-            .output
-            .forward(attended.swap_dims(0, 1).reshape(x.dims()));
-        self.norm.forward(x + dropout.forward(attended))
+        let attended = self.output.forward(&attended);
+        self.norm.forward(&(x + dropout.forward(attended)))
     }
 }
 
-/// Splits `[rows, d_model]` into heads, `[heads, rows, d_head]`.
-fn heads(x: Tensor<2>) -> Tensor<3> {
-    let [rows, _] = x.dims();
-    x.reshape([rows, HEADS, D_HEAD]).swap_dims(0, 1)
+/// Spreads a factor for each head and row, `[heads, rows]`, over the numbers of the heads:
+/// `[rows, d_model]`.
+fn spread(factors: &[f32], rows: usize) -> Vec<f32> {
+    let places = (0..rows).flat_map(|row| (0..D_MODEL).map(move |i| (i / (D_MODEL / HEADS), row)));
+    places
+        .map(|(head, row)| factors[head * rows + row])
+        .collect()
 }
 
 /// The feed-forward block, `norm(x + dropout(W₂ dropout(relu(W₁ x))))`.
-#[derive(Module, Debug)]
+#[derive(Debug, Clone)]
 struct FeedForward {
     up: Linear,
     down: Linear,
     norm: LayerNorm,
+}
+
+impl Module for FeedForward {
+    fn visit(&mut self, visitor: &mut impl Visitor) {
+        visitor.part("up", &mut self.up);
+        visitor.part("down", &mut self.down);
+        visitor.part("norm", &mut self.norm);
+    }
 }
 
 impl FeedForward {
@@ -108,28 +127,35 @@ impl FeedForward {
         Self {
             up: linear(D_MODEL, D_HIDDEN, rng, device),
             down: linear(D_HIDDEN, D_MODEL, rng, device),
-            norm: LayerNormConfig::new(D_MODEL).init(device),
+            norm: LayerNorm::new(D_MODEL, device),
         }
     }
 
     fn forward(&self, x: Tensor<2>, dropout: &mut Dropout<impl Rng>) -> Tensor<2> {
-        let hidden = dropout.forward(relu(self.up.forward(x.clone())));
-        let change = dropout.forward(self.down.forward(hidden));
-        self.norm.forward(x + change)
+        let hidden = dropout.forward(self.up.rectified(&x));
+        let change = dropout.forward(self.down.forward(&hidden));
+        self.norm.forward(&(x + change))
     }
 }
 
 /// Self-attention, then the feed-forward block.
-#[derive(Module, Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct EncoderLayer {
-    attention: Attention,
+    attention: AttentionBlock,
     feed_forward: FeedForward,
+}
+
+impl Module for EncoderLayer {
+    fn visit(&mut self, visitor: &mut impl Visitor) {
+        visitor.part("attention", &mut self.attention);
+        visitor.part("feed_forward", &mut self.feed_forward);
+    }
 }
 
 impl EncoderLayer {
     pub(crate) fn new(rng: &mut impl Rng, device: &Device) -> Self {
         Self {
-            attention: Attention::new(rng, device),
+            attention: AttentionBlock::new(rng, device),
             feed_forward: FeedForward::new(rng, device),
         }
     }
@@ -141,24 +167,32 @@ impl EncoderLayer {
         sequences: Sequences,
         dropout: &mut Dropout<impl Rng>,
     ) -> Tensor<2> {
-        let x = self.attention.forward(x.clone(), x, sequences, dropout);
+        let x = self.attention.forward(x.clone(), &x, sequences, dropout);
         self.feed_forward.forward(x, dropout)
     }
 }
 
 /// Self-attention, attention to a memory, then the feed-forward block.
-#[derive(Module, Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct DecoderLayer {
-    attention: Attention,
-    memory: Attention,
+    attention: AttentionBlock,
+    memory: AttentionBlock,
     feed_forward: FeedForward,
+}
+
+impl Module for DecoderLayer {
+    fn visit(&mut self, visitor: &mut impl Visitor) {
+        visitor.part("attention", &mut self.attention);
+        visitor.part("memory", &mut self.memory);
+        visitor.part("feed_forward", &mut self.feed_forward);
+    }
 }
 
 impl DecoderLayer {
     pub(crate) fn new(rng: &mut impl Rng, device: &Device) -> Self {
         Self {
-            attention: Attention::new(rng, device),
-            memory: Attention::new(rng, device),
+            attention: AttentionBlock::new(rng, device),
+            memory: AttentionBlock::new(rng, device),
             feed_forward: FeedForward::new(rng, device),
         }
     }
@@ -167,11 +201,11 @@ impl DecoderLayer {
     pub(crate) fn forward(
         &self,
         x: Tensor<2>,
-        memory: Tensor<2>,
+        memory: &Tensor<2>,
         sequences: Sequences,
         dropout: &mut Dropout<impl Rng>,
     ) -> Tensor<2> {
-        let x = self.attention.forward(x.clone(), x, sequences, dropout);
+        let x = self.attention.forward(x.clone(), &x, sequences, dropout);
         let x = self.memory.forward(x, memory, sequences, dropout);
         self.feed_forward.forward(x, dropout)
     }

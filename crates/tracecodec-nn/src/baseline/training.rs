@@ -6,13 +6,13 @@ use std::ops::{ControlFlow, Range};
 use std::path::Path;
 use std::sync::Arc;
 
-use burn::tensor::{Device as Tensors, Tensor};
 use serde::{Deserialize, Serialize};
 use tracecodec::action::OptionProfiles;
 use tracecodec::artifact::SourceEntry;
 use tracecodec::raw::{
     COLUMNS, Diagnostics, RawRow, Schema, Value, ValueCounts, Vocabularies, categorical,
 };
+use tracecodec_tensor::{Device as Tensors, Tensor};
 
 use super::batch;
 use super::encoding::Encoding;

@@ -1,11 +1,9 @@
 //! TTVAE (Wang & Nguyen, Artificial Intelligence 340, 2025): a Transformer autoencoder of one-hot
 //! rows. Its decoder attends to the encoder's output, not to the latents alone.
 
-use burn::module::Module;
-use burn::nn::Linear;
-use burn::tensor::{Device, Tensor, TensorData};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use tracecodec_tensor::{Device, Linear, Module, Tensor, Visitor};
 
 use super::batch::{EncodedRows, Shape, StepContext};
 use super::one_hot::{FACTOR, InputLayer, OutputLayer};
@@ -33,7 +31,7 @@ pub(crate) enum Variant {
 }
 
 /// The network of TTVAE.
-#[derive(Module, Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Ttvae {
     input: InputLayer,
     encoder: Vec<EncoderLayer>,
@@ -42,8 +40,19 @@ pub(crate) struct Ttvae {
     latent: Linear,
     decoder: Vec<DecoderLayer>,
     output: OutputLayer,
-    #[module(skip)]
     variant: Variant,
+}
+
+impl Module for Ttvae {
+    fn visit(&mut self, visitor: &mut impl Visitor) {
+        visitor.part("input", &mut self.input);
+        visitor.part("encoder", &mut self.encoder);
+        visitor.part("mu", &mut self.mu);
+        visitor.part("log_var", &mut self.log_var);
+        visitor.part("latent", &mut self.latent);
+        visitor.part("decoder", &mut self.decoder);
+        visitor.part("output", &mut self.output);
+    }
 }
 
 /// Standard normal numbers for an objective, `[rows, d_latent]` each.
@@ -113,16 +122,15 @@ impl Ttvae {
     ) -> Tensor<1> {
         let (memory, posterior) = self.encode(batch, &mut dropout);
         let device = memory.device();
-        let tensor =
-            |noise| Tensor::from_data(TensorData::new(noise, posterior.mu.dims()), &device);
+        let tensor = |noise| Tensor::new(noise, posterior.mu.dims(), &device);
         let z = sample(&posterior, tensor(noise.latent));
-        let features = self.features(z.clone(), memory, &mut dropout);
-        let nats = self.output.nats(features, batch) * (FACTOR / total as f64);
+        let features = self.features(&z, &memory, &mut dropout);
+        let nats = self.output.nats(&features, batch) * (FACTOR / total as f64);
         let compared = match (self.variant, self.output.last_sigma()) {
             (Variant::Intended, _) => z,
             (Variant::Published, Some(sigma)) => {
                 let shared = noise.divergence.first().copied().unwrap_or_default();
-                posterior.mu.clone() + (sigma * shared).unsqueeze()
+                posterior.mu.clone() + (sigma * f64::from(shared)).reshape([1, 1])
             }
             (Variant::Published, None) => {
                 posterior.mu.clone() + posterior.log_var.clone() * tensor(noise.divergence)
@@ -136,17 +144,17 @@ impl Ttvae {
     pub(crate) fn reconstruct(&self, batch: &EncodedRows) -> EncodedRows {
         let mut dropout = Dropout::off();
         let (memory, posterior) = self.encode(batch, &mut dropout);
-        let features = self.features(posterior.mu, memory, &mut dropout);
-        self.output.decode(features)
+        let features = self.features(&posterior.mu, &memory, &mut dropout);
+        self.output.decode(&features)
     }
 
     /// The reconstruction part of the objective with latents at μ, summed over the rows.
     pub(crate) fn nats(&self, batch: &EncodedRows) -> f64 {
         let mut dropout = Dropout::off();
         let (memory, posterior) = self.encode(batch, &mut dropout);
-        let features = self.features(posterior.mu, memory, &mut dropout);
-        let nats = self.output.nats(features, batch) * FACTOR;
-        nats.into_scalar::<f32>().into()
+        let features = self.features(&posterior.mu, &memory, &mut dropout);
+        let nats = self.output.nats(&features, batch) * FACTOR;
+        nats.scalar().into()
     }
 
     /// The encoder's output, to which the decoder attends, and the latents' posterior.
@@ -160,21 +168,21 @@ impl Ttvae {
             x = layer.forward(x, self.sequences(), dropout);
         }
         let posterior = Posterior {
-            mu: self.mu.forward(x.clone()),
-            log_var: self.log_var.forward(x.clone()),
+            mu: self.mu.forward(&x),
+            log_var: self.log_var.forward(&x),
         };
         (x, posterior)
     }
 
     fn features(
         &self,
-        z: Tensor<2>,
-        memory: Tensor<2>,
+        z: &Tensor<2>,
+        memory: &Tensor<2>,
         dropout: &mut Dropout<impl Rng>,
     ) -> Tensor<2> {
         let mut x = self.latent.forward(z);
         for layer in &self.decoder {
-            x = layer.forward(x, memory.clone(), self.sequences(), dropout);
+            x = layer.forward(x, memory, self.sequences(), dropout);
         }
         x
     }
@@ -199,7 +207,7 @@ fn discrepancy(z: Tensor<2>, prior: Tensor<2>) -> Tensor<1> {
 
 /// The kernel matrix, `[rows of a, rows of b]`: exp(−‖a − b‖² / (2 d_latent)).
 fn kernel(a: &Tensor<2>, b: &Tensor<2>) -> Tensor<2> {
-    let square = |x: &Tensor<2>| (x.clone() * x.clone()).sum_dim(1);
+    let square = |x: &Tensor<2>| x.clone().square().sum_axis(1);
     let product = a.clone().matmul(b.clone().transpose());
     let distance = square(a) + square(b).transpose() - product * 2.0;
     (distance / (-2.0 * D_LATENT as f64)).exp()
@@ -209,7 +217,8 @@ fn kernel(a: &Tensor<2>, b: &Tensor<2>) -> Tensor<2> {
 mod tests {
     use super::*;
     use crate::baseline::one_hot::tests::{
-        assert_close, categories, measures, mixed, noise, rows, with_weights,
+        assert_close, categories, largest_difference, measures, mixed, noise, rows, tracked,
+        with_weights,
     };
     use crate::random::{Purpose, stream};
     use crate::weights::Weights;
@@ -221,7 +230,7 @@ mod tests {
     /// The numbers are those of an implementation in PyTorch, `tests/baselines_tvae_reference.py`.
     #[test]
     fn test_loss_and_gradients_against_pytorch() {
-        let device = Device::flex().autodiff();
+        let device = Device::cpu();
         for (variant, shape, expected) in [
             (Variant::Published, mixed(), [44.7952, 227.4124, -112.1303]),
             (Variant::Intended, mixed(), [44.5681, 226.9928, -111.8798]),
@@ -242,7 +251,7 @@ mod tests {
 
     #[test]
     fn test_rows_mix_as_published_only() {
-        let device = Device::flex();
+        let device = Device::cpu();
         let distance = |variant| {
             let network = network(&mixed(), variant, &device);
             let alone = network.encode(&rows(&mixed(), 1), &mut Dropout::off()).1.mu;
@@ -251,7 +260,7 @@ mod tests {
                 .1
                 .mu
                 .narrow(0, 0, 1);
-            (alone - among).abs().max().into_scalar::<f32>()
+            largest_difference(alone, among)
         };
         assert!(distance(Variant::Published) > 1e-2);
         assert!(distance(Variant::Intended) < 1e-6);
@@ -259,7 +268,7 @@ mod tests {
 
     #[test]
     fn test_objective_is_repeatable() {
-        let device = Device::flex().autodiff();
+        let device = Device::cpu();
         let batch = rows(&mixed(), 4);
         let context = StepContext {
             total: 4,
@@ -267,7 +276,7 @@ mod tests {
             beta: 0.0,
         };
         for variant in [Variant::Published, Variant::Intended] {
-            let network = network(&mixed(), variant, &device);
+            let network = tracked(network(&mixed(), variant, &device));
             let objective = |seed| {
                 let mut rng = stream(seed, Purpose::Batch, 0);
                 measures(&network, network.objective(&batch, &context, &mut rng))
@@ -279,7 +288,7 @@ mod tests {
 
     #[test]
     fn test_reconstruct_is_repeatable_and_whole() {
-        let device = Device::flex();
+        let device = Device::cpu();
         for variant in [Variant::Published, Variant::Intended] {
             let network = network(&mixed(), variant, &device);
             let batch = rows(&mixed(), 3);
@@ -296,7 +305,7 @@ mod tests {
 
     #[test]
     fn test_layers_start_alike() {
-        let device = Device::flex();
+        let device = Device::cpu();
         let weights = Weights::of(&network(&mixed(), Variant::Published, &device));
         for (stack, tensor) in [
             ("encoder", "attention.query.weight"),
@@ -316,16 +325,15 @@ mod tests {
 
     #[test]
     fn test_discrepancy_of_like_and_unlike_samples() {
-        let sample = |seed, shift: f32| {
+        let sample = |seed, shift: f64| {
             let values = normals(&mut stream(seed, Purpose::Sample, 0), 400 * D_LATENT);
-            Tensor::<2>::from_data(TensorData::new(values, [400, D_LATENT]), &Device::flex())
-                + shift
+            Tensor::new(values, [400, D_LATENT], &Device::cpu()) + shift
         };
-        let of = |shift| discrepancy(sample(1, shift), sample(2, 0.0)).into_scalar::<f32>();
+        let of = |shift| discrepancy(sample(1, shift), sample(2, 0.0)).scalar();
         assert!(of(0.0).abs() < 1e-2, "{}", of(0.0));
         assert!(of(1.0) > 0.1, "{}", of(1.0));
         let one = sample(3, 0.0).narrow(0, 0, 1);
-        let of_one = discrepancy(one.clone(), one).into_scalar::<f32>();
+        let of_one = discrepancy(one.clone(), one).scalar();
         assert_eq!(of_one, -2.0);
     }
 }

@@ -1,10 +1,7 @@
 //! TVAE (Xu et al., NeurIPS 2019): a variational autoencoder of one-hot rows.
 
-use burn::module::Module;
-use burn::nn::Linear;
-use burn::tensor::activation::relu;
-use burn::tensor::{Device, Tensor, TensorData};
 use rand::Rng;
+use tracecodec_tensor::{Device, Linear, Module, Tensor, Visitor};
 
 use super::batch::{EncodedRows, Shape, StepContext};
 use super::one_hot::{FACTOR, InputLayer, OutputLayer};
@@ -15,7 +12,7 @@ use crate::random::normals;
 const WIDTH: usize = 128;
 
 /// The network of TVAE.
-#[derive(Module, Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Tvae {
     input: InputLayer,
     encoder: Linear,
@@ -23,6 +20,17 @@ pub(crate) struct Tvae {
     log_var: Linear,
     decoder: [Linear; 2],
     output: OutputLayer,
+}
+
+impl Module for Tvae {
+    fn visit(&mut self, visitor: &mut impl Visitor) {
+        visitor.part("input", &mut self.input);
+        visitor.part("encoder", &mut self.encoder);
+        visitor.part("mu", &mut self.mu);
+        visitor.part("log_var", &mut self.log_var);
+        visitor.part("decoder", &mut self.decoder);
+        visitor.part("output", &mut self.output);
+    }
 }
 
 impl Tvae {
@@ -59,19 +67,19 @@ impl Tvae {
     /// The objective summed over the batch's rows.
     fn loss(&self, batch: &EncodedRows, noise: Vec<f32>) -> Tensor<1> {
         let posterior = self.posterior(batch);
-        let noise = TensorData::new(noise, posterior.mu.dims());
-        let z = sample(&posterior, Tensor::from_data(noise, &posterior.mu.device()));
-        self.output.nats(self.features(z), batch) * FACTOR + divergence(&posterior)
+        let noise = Tensor::new(noise, posterior.mu.dims(), &posterior.mu.device());
+        let z = sample(&posterior, noise);
+        self.output.nats(&self.features(z), batch) * FACTOR + divergence(&posterior)
     }
 
     /// Encodes rows to μ, `[rows, 128]`.
     pub(crate) fn latent(&self, batch: &EncodedRows) -> Tensor<2> {
-        self.mu.forward(self.hidden(batch))
+        self.mu.forward(&self.hidden(batch))
     }
 
     /// The most likely row of each latent.
     pub(crate) fn decode(&self, z: Tensor<2>) -> EncodedRows {
-        self.output.decode(self.features(z))
+        self.output.decode(&self.features(z))
     }
 
     /// Encodes rows and decodes them from μ.
@@ -82,25 +90,25 @@ impl Tvae {
     /// The reconstruction part of the objective with latents at μ, summed over the rows.
     pub(crate) fn nats(&self, batch: &EncodedRows) -> f64 {
         let features = self.features(self.latent(batch));
-        let nats = self.output.nats(features, batch) * FACTOR;
-        nats.into_scalar::<f32>().into()
+        let nats = self.output.nats(&features, batch) * FACTOR;
+        nats.scalar().into()
     }
 
     fn posterior(&self, batch: &EncodedRows) -> Posterior {
         let hidden = self.hidden(batch);
         Posterior {
-            mu: self.mu.forward(hidden.clone()),
-            log_var: self.log_var.forward(hidden),
+            mu: self.mu.forward(&hidden),
+            log_var: self.log_var.forward(&hidden),
         }
     }
 
     fn hidden(&self, batch: &EncodedRows) -> Tensor<2> {
-        relu(self.encoder.forward(relu(self.input.forward(batch))))
+        self.encoder.rectified(&self.input.forward(batch).relu())
     }
 
     fn features(&self, z: Tensor<2>) -> Tensor<2> {
         let layers = self.decoder.iter();
-        layers.fold(z, |x, layer| relu(layer.forward(x)))
+        layers.fold(z, |x, layer| layer.rectified(&x))
     }
 }
 
@@ -108,7 +116,7 @@ impl Tvae {
 mod tests {
     use super::*;
     use crate::baseline::one_hot::tests::{
-        assert_close, categories, measures, mixed, noise, rows, with_weights,
+        assert_close, categories, measures, mixed, noise, rows, tracked, with_weights,
     };
     use crate::random::{Purpose, stream};
     use crate::weights::Weights;
@@ -120,7 +128,7 @@ mod tests {
     /// The numbers are those of an implementation in PyTorch, `tests/baselines_tvae_reference.py`.
     #[test]
     fn test_loss_and_gradients_against_pytorch() {
-        let device = Device::flex().autodiff();
+        let device = Device::cpu();
         for (shape, expected) in [
             (mixed(), [31.761, 167.127, -57.2237]),
             (categories(), [11.7396, 7.6511, -0.7807]),
@@ -133,7 +141,7 @@ mod tests {
 
     #[test]
     fn test_micro_batches_sum_to_the_batch() {
-        let device = Device::flex().autodiff();
+        let device = Device::cpu();
         let network = with_weights(network(&mixed(), &device), Tvae::SIGMA, &device);
         let (whole, draws) = (rows(&mixed(), 4), noise(4, WIDTH, 0));
         let part = |from: usize, to: usize| EncodedRows {
@@ -151,8 +159,7 @@ mod tests {
 
     #[test]
     fn test_objective_is_a_mean_and_repeatable() {
-        let device = Device::flex().autodiff();
-        let network = network(&mixed(), &device);
+        let network = tracked(network(&mixed(), &Device::cpu()));
         let batch = rows(&mixed(), 4);
         let objective = |total, seed| {
             let context = StepContext {
@@ -170,17 +177,19 @@ mod tests {
 
     #[test]
     fn test_without_gradients_the_loss_is_the_same() {
-        let loss = |device: Device| {
-            let network = with_weights(network(&mixed(), &device), Tvae::SIGMA, &device);
+        let device = Device::cpu();
+        let tracked = with_weights(network(&mixed(), &device), Tvae::SIGMA, &device);
+        let constant = Weights::of(&tracked).load(tracked.clone(), &device);
+        let [with, without] = [tracked, constant].map(|network| {
             let loss = network.loss(&rows(&mixed(), 4), noise(4, WIDTH, 0));
-            loss.into_scalar::<f32>()
-        };
-        assert_eq!(loss(Device::flex()), loss(Device::flex().autodiff()));
+            loss.scalar()
+        });
+        assert_eq!(with, without);
     }
 
     #[test]
     fn test_reconstruct_decodes_the_mean() {
-        let device = Device::flex();
+        let device = Device::cpu();
         let network = network(&mixed(), &device);
         let batch = rows(&mixed(), 3);
         let decoded = network.reconstruct(&batch);
@@ -192,7 +201,7 @@ mod tests {
 
     #[test]
     fn test_sigma_is_found_and_starts_at_a_tenth() {
-        let device = Device::flex();
+        let device = Device::cpu();
         let weights = Weights::of(&network(&mixed(), &device));
         let range = weights.range(Tvae::SIGMA).unwrap();
         assert_eq!(weights.values[range], [0.1, 0.1]);

@@ -34,7 +34,7 @@ impl AckBounds {
     /// `base`.
     pub(super) fn new(symbols: &Symbols, heads: &Heads, base: AckBase) -> Self {
         let digits = symbols.of("tcp_ack_adv");
-        let columns = digits.flat_map(|digit| heads.columns_of(symbols, digit));
+        let columns = digits.flat_map(|digit| heads.columns_of(digit));
         Self {
             base,
             acknowledgments: Acknowledgments::default(),

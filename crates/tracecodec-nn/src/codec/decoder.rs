@@ -2,25 +2,32 @@
 //! from the latent, the context and the coarse fields; the time from the latent by its own head.
 //! Context that is derived from the flow's past is inserted between the first two stages.
 
-use burn::module::{Module, Param};
-use burn::nn::{Linear, RmsNorm, RmsNormConfig};
-use burn::tensor::{Device, Tensor};
 use rand::Rng;
+use tracecodec_tensor::{Device, Linear, Module, RmsNorm, Tensor, Visitor, embedding_sum};
 
 use super::CodecConfig;
 use super::batch::Batch;
-use super::encoder::{multi_hot, offsets};
+use super::encoder::{offsets, places};
 use super::heads::{Heads, gather};
 use super::symbols::{Stage, Symbols};
 use crate::layers::{ResidualBlock, linear, table};
 
 /// A trunk of residual blocks with the heads of one stage on top.
-#[derive(Module, Debug)]
+#[derive(Debug, Clone)]
 struct Trunk {
     input: Linear,
     blocks: Vec<ResidualBlock>,
     norm: RmsNorm,
     heads: Heads,
+}
+
+impl Module for Trunk {
+    fn visit(&mut self, visitor: &mut impl Visitor) {
+        visitor.part("input", &mut self.input);
+        visitor.part("blocks", &mut self.blocks);
+        visitor.part("norm", &mut self.norm);
+        visitor.part("heads", &mut self.heads);
+    }
 }
 
 impl Trunk {
@@ -40,20 +47,20 @@ impl Trunk {
             blocks: (0..config.decoder_blocks)
                 .map(|_| ResidualBlock::new(width, 2 * width, rng, device))
                 .collect(),
-            norm: RmsNormConfig::new(width).init(device),
+            norm: RmsNorm::new(width, device),
             heads: Heads::new(symbols, stage, width, rng, device),
         }
     }
 
     /// Logits of the stage from the latent and, if there is one, a condition as wide as the trunk.
-    fn forward(&self, z: Tensor<2>, condition: Option<Tensor<2>>) -> Tensor<2> {
+    fn forward(&self, z: &Tensor<2>, condition: Option<Tensor<2>>) -> Tensor<2> {
         let input = self.input.forward(z);
         let input = match condition {
             Some(condition) => input + condition,
             None => input,
         };
         let features = self.blocks.iter().fold(input, |x, block| block.forward(x));
-        self.heads.forward(self.norm.forward(features))
+        self.heads.forward(&self.norm.forward(&features))
     }
 }
 
@@ -75,18 +82,27 @@ pub(crate) struct FirstStages {
 }
 
 /// The staged decoder.
-#[derive(Module, Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Decoder {
     coarse: Trunk,
-    condition: Param<Tensor<2>>,
+    condition: Tensor<2>,
     detail: Trunk,
     time: Trunk,
-    #[module(skip)]
+    /// Symbols that the details are conditioned on.
     conditions: Vec<usize>,
-    #[module(skip)]
+    /// First row of each of these symbols in the table of conditions.
     offsets: Vec<usize>,
-    #[module(skip)]
+    /// Number of all symbols.
     symbols: usize,
+}
+
+impl Module for Decoder {
+    fn visit(&mut self, visitor: &mut impl Visitor) {
+        visitor.part("coarse", &mut self.coarse);
+        visitor.tensor("condition", &mut self.condition);
+        visitor.part("detail", &mut self.detail);
+        visitor.part("time", &mut self.time);
+    }
 }
 
 impl Decoder {
@@ -115,10 +131,10 @@ impl Decoder {
 
     /// Negative log-likelihood of the batch given its latents; details are conditioned on the true
     /// coarse fields and context.
-    pub(crate) fn nats(&self, z: Tensor<2>, batch: &Batch, mask: &[f32]) -> Nats {
-        let coarse = self.coarse.forward(z.clone(), None);
+    pub(crate) fn nats(&self, z: &Tensor<2>, batch: &Batch, mask: &[f32]) -> Nats {
+        let coarse = self.coarse.forward(z, None);
         let condition = self.condition(&batch.values, batch.rows);
-        let detail = self.detail.forward(z.clone(), Some(condition));
+        let detail = self.detail.forward(z, Some(condition));
         let time = self.time.forward(z, None);
         let values = &batch.values;
         Nats {
@@ -129,10 +145,10 @@ impl Decoder {
     }
 
     /// The most likely coarse fields and times, from the latents alone.
-    pub(crate) fn decode_first(&self, z: Tensor<2>) -> FirstStages {
+    pub(crate) fn decode_first(&self, z: &Tensor<2>) -> FirstStages {
         let [rows, _] = z.dims();
         let mut values = vec![0; rows * self.symbols];
-        let coarse = self.coarse.forward(z.clone(), None);
+        let coarse = self.coarse.forward(z, None);
         let logits = self.coarse.heads.argmax(coarse, self.symbols, &mut values);
         let time = self.time.forward(z, None);
         self.time.heads.argmax(time, self.symbols, &mut values);
@@ -154,7 +170,7 @@ impl Decoder {
 
     /// Writes the most likely details into the rows, given the coarse fields and the context in
     /// them, and returns the logits.
-    pub(crate) fn decode_details(&self, z: Tensor<2>, values: &mut [u8]) -> Vec<f32> {
+    pub(crate) fn decode_details(&self, z: &Tensor<2>, values: &mut [u8]) -> Vec<f32> {
         let [rows, _] = z.dims();
         let condition = self.condition(values, rows);
         let detail = self.detail.forward(z, Some(condition));
@@ -165,8 +181,7 @@ impl Decoder {
     /// the context.
     fn condition(&self, values: &[u8], rows: usize) -> Tensor<2> {
         let values = gather(values, rows, &self.conditions, |x| x);
-        let table = self.condition.val();
-        let [rows, _] = table.dims();
-        multi_hot(&values, &self.offsets, rows, &table.device()).matmul(table)
+        let places = places(&values, &self.offsets);
+        embedding_sum(&self.condition, places, &[self.conditions.len()])
     }
 }

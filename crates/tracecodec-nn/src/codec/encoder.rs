@@ -1,11 +1,7 @@
 //! The encoder: symbols to tokens to the parameters of a Gaussian latent.
 
-use std::ops::Range;
-
-use burn::module::{Module, Param};
-use burn::nn::{Linear, RmsNorm, RmsNormConfig};
-use burn::tensor::{Device, Tensor, TensorData};
 use rand::Rng;
+use tracecodec_tensor::{Device, Linear, Module, RmsNorm, Tensor, Visitor, embedding_sum};
 
 use super::batch::Batch;
 use super::symbols::Symbols;
@@ -16,7 +12,7 @@ use crate::layers::{Posterior, ResidualBlock, TransformerBlock, linear, table};
 const LOG_VARIANCE: f32 = -6.0;
 
 /// The network that reads the tokens of a packet.
-#[derive(Module, Debug)]
+#[derive(Debug, Clone)]
 enum Body {
     /// Attention between tokens, which are then concatenated.
     Transformer(Vec<TransformerBlock>),
@@ -24,18 +20,37 @@ enum Body {
     ResidualMlp(Vec<ResidualBlock>),
 }
 
+impl Module for Body {
+    fn visit(&mut self, visitor: &mut impl Visitor) {
+        match self {
+            Self::Transformer(blocks) => visitor.part("Transformer", blocks),
+            Self::ResidualMlp(blocks) => visitor.part("ResidualMlp", blocks),
+        }
+    }
+}
+
 /// The encoder.
-#[derive(Module, Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Encoder {
-    embedding: Param<Tensor<2>>,
-    position: Param<Tensor<2>>,
+    embedding: Tensor<2>,
+    position: Tensor<2>,
     body: Body,
     norm: RmsNorm,
     posterior: Linear,
-    #[module(skip)]
+    /// First row of each symbol in the embedding.
     offsets: Vec<usize>,
-    #[module(skip)]
-    runs: Vec<Range<usize>>,
+    /// Number of symbols of each token.
+    runs: Vec<usize>,
+}
+
+impl Module for Encoder {
+    fn visit(&mut self, visitor: &mut impl Visitor) {
+        visitor.tensor("embedding", &mut self.embedding);
+        visitor.tensor("position", &mut self.position);
+        visitor.part("body", &mut self.body);
+        visitor.part("norm", &mut self.norm);
+        visitor.part("posterior", &mut self.posterior);
+    }
 }
 
 impl Encoder {
@@ -57,28 +72,28 @@ impl Encoder {
             embedding: table(rows, d_model, scale, rng, device),
             position: table(lengths.len(), d_model, 0.1, rng, device),
             body: body(config, rng, device),
-            norm: RmsNormConfig::new(features).init(device),
+            norm: RmsNorm::new(features, device),
             posterior: posterior(features, config.d_latent, rng, device),
-            runs: runs(&lengths, &offsets, rows),
+            runs: lengths,
             offsets,
         }
     }
 
     /// The posterior of each packet of a batch.
     pub(crate) fn forward(&self, batch: &Batch) -> Posterior {
+        let tokens = self.tokens(batch);
+        let [rows, count, d_model] = tokens.dims();
         let features = match &self.body {
             Body::Transformer(blocks) => {
-                let tokens = blocks
-                    .iter()
-                    .fold(self.tokens(batch), |x, block| block.forward(x));
-                tokens.flatten(1, 2)
+                let tokens = blocks.iter().fold(tokens, |x, block| block.forward(x));
+                tokens.reshape([rows, count * d_model])
             }
             Body::ResidualMlp(blocks) => {
-                let sum = self.tokens(batch).flatten(1, 2);
+                let sum = tokens.reshape([rows, d_model]);
                 blocks.iter().fold(sum, |x, block| block.forward(x))
             }
         };
-        let packed = self.posterior.forward(self.norm.forward(features));
+        let packed = self.posterior.forward(&self.norm.forward(&features));
         let [_, width] = packed.dims();
         Posterior {
             mu: packed.clone().narrow(1, 0, width / 2),
@@ -89,27 +104,12 @@ impl Encoder {
     /// Tokens of a batch, `[rows, tokens, d_model]`: the summed embeddings of each run of symbols
     /// plus the token's own vector.
     fn tokens(&self, batch: &Batch) -> Tensor<3> {
-        let table = self.embedding.val();
-        let [rows, d_model] = table.dims();
-        let hot = multi_hot(&batch.values, &self.offsets, rows, &table.device());
-        let tokens = self.runs.iter().map(|run| {
-            let hot = hot.clone().narrow(1, run.start, run.len());
-            let table = table.clone().narrow(0, run.start, run.len());
-            hot.matmul(table).reshape([batch.rows, 1, d_model])
-        });
-        Tensor::cat(tokens.collect(), 1) + self.position.val().unsqueeze()
+        let places = places(&batch.values, &self.offsets);
+        let sums = embedding_sum(&self.embedding, places, &self.runs);
+        let [count, d_model] = self.position.dims();
+        let position = self.position.clone().reshape([1, count, d_model]);
+        sums.reshape([batch.rows, count, d_model]) + position
     }
-}
-
-/// The rows of the packed table that each token sums over.
-fn runs(lengths: &[usize], offsets: &[usize], rows: usize) -> Vec<Range<usize>> {
-    let mut symbol = 0;
-    let starts = lengths.iter().map(|length| {
-        symbol += length;
-        let end = offsets.get(symbol).copied().unwrap_or(rows);
-        offsets[symbol - length]..end
-    });
-    starts.collect()
 }
 
 fn body(config: &CodecConfig, rng: &mut impl Rng, device: &Device) -> Body {
@@ -134,10 +134,7 @@ fn posterior(features: usize, d_latent: usize, rng: &mut impl Rng, device: &Devi
     let mut layer = linear(features, 2 * d_latent, rng, device);
     let mut bias = vec![0.0; d_latent];
     bias.resize(2 * d_latent, LOG_VARIANCE);
-    layer.bias = Some(Param::from_data(
-        TensorData::new(bias, [2 * d_latent]),
-        device,
-    ));
+    layer.bias = Tensor::new(bias, [2 * d_latent], device);
     layer
 }
 
@@ -153,23 +150,11 @@ pub(crate) fn offsets(sizes: impl Iterator<Item = usize>) -> (Vec<usize>, usize)
     (offsets, rows)
 }
 
-/// Matrix of `[packets, rows]` with 1 at the rows of a packed table that a packet's values select.
-/// Multiplied with the table it sums the embeddings, faster than gathering them one by one.
-pub(crate) fn multi_hot(
-    values: &[u8],
-    offsets: &[usize],
-    rows: usize,
-    device: &Device,
-) -> Tensor<2> {
-    let packets = values.len() / offsets.len();
-    let mut hot = vec![0.0f32; packets * rows];
-    for (values, hot) in values
-        .chunks_exact(offsets.len())
-        .zip(hot.chunks_exact_mut(rows))
-    {
-        for (&value, offset) in values.iter().zip(offsets) {
-            hot[offset + usize::from(value)] = 1.0;
-        }
-    }
-    Tensor::from_data(TensorData::new(hot, [packets, rows]), device)
+/// Rows of a packed table that values select: those of as many vocabularies, again and again.
+pub(crate) fn places(values: &[u8], offsets: &[usize]) -> Vec<u32> {
+    let rows = values.chunks_exact(offsets.len());
+    let places = rows.flat_map(|row| row.iter().zip(offsets));
+    places
+        .map(|(&value, offset)| (offset + usize::from(value)) as u32)
+        .collect()
 }

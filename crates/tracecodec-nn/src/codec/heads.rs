@@ -2,16 +2,11 @@
 
 use std::ops::Range;
 
-use burn::module::Module;
-use burn::nn::Linear;
-use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::Rng;
+use tracecodec_tensor::{Device, Linear, Module, Segments, Tensor, Visitor};
 
 use super::symbols::{Stage, Symbols};
 use crate::layers::linear;
-
-/// Logit of a padding class.
-const NEVER: f32 = -1e9;
 
 /// Heads of one padded size, side by side.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,59 +24,83 @@ struct Run {
 #[derive(Debug, Clone, PartialEq)]
 struct Columns {
     runs: Vec<Run>,
-    /// 0 for a class, [`NEVER`] for padding.
-    padding: Vec<f32>,
+    /// Number of classes of each symbol, by symbol.
+    classes: Vec<usize>,
+    /// Number of columns.
+    width: usize,
 }
 
 impl Columns {
     fn new(symbols: &Symbols, stage: Stage) -> Self {
         let mut columns = Self {
             runs: Vec::new(),
-            padding: Vec::new(),
+            classes: symbols.all().iter().map(|symbol| symbol.size).collect(),
+            width: 0,
         };
         for (smaller, size) in [(0, 16), (16, 32)] {
             let members = (0..symbols.len()).filter(|&i| {
                 let symbol = &symbols.all()[i];
                 symbol.stage == stage && smaller < symbol.size && symbol.size <= size
             });
-            columns.push(symbols, size, members.collect());
+            columns.push(size, members.collect());
         }
         columns
     }
 
-    /// Columns of a symbol's head, without padding.
-    fn of(&self, symbols: &Symbols, symbol: usize) -> Option<Range<usize>> {
-        self.runs.iter().find_map(|run| {
-            let head = run.symbols.iter().position(|&i| i == symbol)?;
-            let first = run.column + head * run.size;
-            Some(first..first + symbols.all()[symbol].size)
-        })
-    }
-
-    fn push(&mut self, symbols: &Symbols, size: usize, members: Vec<usize>) {
+    fn push(&mut self, size: usize, members: Vec<usize>) {
         if members.is_empty() {
             return;
         }
-        let column = self.padding.len();
-        for &i in &members {
-            let classes = symbols.all()[i].size;
-            self.padding
-                .extend((0..size).map(|class| if class < classes { 0.0 } else { NEVER }));
-        }
+        let column = self.width;
+        self.width += size * members.len();
         self.runs.push(Run {
             size,
             column,
             symbols: members,
         });
     }
+
+    /// The symbols, with the first column of each head and the number of its classes.
+    fn heads(&self) -> impl Iterator<Item = (usize, usize, usize)> {
+        self.runs.iter().flat_map(|run| {
+            let heads = run.symbols.iter().enumerate();
+            heads.map(|(head, &symbol)| {
+                let first = run.column + head * run.size;
+                (symbol, first, self.classes[symbol])
+            })
+        })
+    }
+
+    /// Columns of a symbol's head, without padding.
+    fn of(&self, symbol: usize) -> Option<Range<usize>> {
+        let head = self.heads().find(|head| head.0 == symbol);
+        head.map(|(_, first, classes)| first..first + classes)
+    }
+
+    /// The symbols in the order of their heads.
+    fn symbols(&self) -> Vec<usize> {
+        self.heads().map(|(symbol, _, _)| symbol).collect()
+    }
+
+    /// The softmaxes of all heads.
+    fn segments(&self) -> Segments {
+        let runs = self.runs.iter();
+        let heads = runs.flat_map(|run| run.symbols.iter().map(|&i| (self.classes[i], run.size)));
+        Segments::padded(heads.collect())
+    }
 }
 
 /// The heads of one stage.
-#[derive(Module, Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Heads {
     heads: Linear,
-    #[module(skip)]
     columns: Columns,
+}
+
+impl Module for Heads {
+    fn visit(&mut self, visitor: &mut impl Visitor) {
+        visitor.part("heads", &mut self.heads);
+    }
 }
 
 impl Heads {
@@ -95,19 +114,14 @@ impl Heads {
     ) -> Self {
         let columns = Columns::new(symbols, stage);
         Self {
-            heads: linear(width, columns.padding.len(), rng, device),
+            heads: linear(width, columns.width, rng, device),
             columns,
         }
     }
 
     /// Logits, `[rows, columns]`, of features, `[rows, width]`.
-    pub(crate) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        let padding = TensorData::new(
-            self.columns.padding.clone(),
-            [1, self.columns.padding.len()],
-        );
-        let padding = Tensor::from_data(padding, &x.device());
-        self.heads.forward(x) + padding
+    pub(crate) fn forward(&self, x: &Tensor<2>) -> Tensor<2> {
+        self.heads.forward(x)
     }
 
     /// Cross-entropy in nats, summed over active symbols and packets. `values` and `mask` are rows
@@ -119,61 +133,41 @@ impl Heads {
         mask: &[f32],
     ) -> Tensor<1> {
         let [rows, _] = logits.dims();
-        let sums = self.columns.runs.iter().map(|run| {
-            let heads = run.symbols.len();
-            let logits = logits
-                .clone()
-                .narrow(1, run.column, heads * run.size)
-                .reshape([rows, heads, run.size]);
-            let device = logits.device();
-            let targets: Vec<i32> = gather(values, rows, &run.symbols, i32::from);
-            let mask: Vec<f32> = gather(mask, rows, &run.symbols, |x| x);
-            let targets =
-                Tensor::<3, Int>::from_data(TensorData::new(targets, [rows, heads, 1]), &device);
-            let mask = Tensor::<3>::from_data(TensorData::new(mask, [rows, heads, 1]), &device);
-            (nats(logits, targets) * mask).sum()
-        });
-        sums.reduce(|a, b| a + b).expect("a stage has symbols")
+        let symbols = self.columns.symbols();
+        let classes = gather(values, rows, &symbols, u32::from);
+        let weights = gather(mask, rows, &symbols, |x| x);
+        let segments = self.columns.segments();
+        segments.negative_log_likelihood(logits, classes, Some(weights))
     }
 
     /// Writes the most likely value of every symbol of the stage into rows of all symbols, and
     /// returns the logits.
     pub(crate) fn argmax(&self, logits: Tensor<2>, symbols: usize, values: &mut [u8]) -> Vec<f32> {
-        let [rows, columns] = logits.dims();
-        let logits: Vec<f32> = logits.into_data().try_into_vec().expect("logits are f32");
-        for row in 0..rows {
-            let logits = &logits[row * columns..(row + 1) * columns];
-            self.most_likely(logits, &mut values[row * symbols..(row + 1) * symbols]);
-        }
+        let [_, columns] = logits.dims();
+        let logits = logits.into_values();
+        let rows = logits
+            .chunks_exact(columns)
+            .zip(values.chunks_exact_mut(symbols));
+        rows.for_each(|(logits, values)| self.most_likely(logits, values));
         logits
     }
 
     /// Writes the most likely value of every symbol of the stage into one row.
     pub(crate) fn most_likely(&self, logits: &[f32], values: &mut [u8]) {
-        for run in &self.columns.runs {
-            for (head, &symbol) in run.symbols.iter().enumerate() {
-                let first = run.column + head * run.size;
-                values[symbol] = largest(&logits[first..first + run.size]);
-            }
+        for (symbol, first, classes) in self.columns.heads() {
+            values[symbol] = largest(&logits[first..first + classes]);
         }
     }
 
     /// Columns of a symbol's logits, one for each of its values.
-    pub(crate) fn columns_of(&self, symbols: &Symbols, symbol: usize) -> Option<Range<usize>> {
-        self.columns.of(symbols, symbol)
+    pub(crate) fn columns_of(&self, symbol: usize) -> Option<Range<usize>> {
+        self.columns.of(symbol)
     }
 
     /// Number of columns.
     pub(crate) fn width(&self) -> usize {
-        self.columns.padding.len()
+        self.columns.width
     }
-}
-
-/// Negative log-likelihood of the targets, `-log p(target)`, along the last axis.
-fn nats(logits: Tensor<3>, targets: Tensor<3, Int>) -> Tensor<3> {
-    let max = logits.clone().detach().max_dim(2);
-    let shifted = logits - max;
-    shifted.clone().exp().sum_dim(2).log() - shifted.gather(2, targets)
 }
 
 /// Some columns, `symbols`, of a matrix of `rows` rows.
@@ -192,11 +186,17 @@ pub(super) fn gather<T: Copy, U>(
 
 /// Index of the first largest logit.
 pub(super) fn largest(logits: &[f32]) -> u8 {
-    let mut best = 0;
-    for (class, &logit) in logits.iter().enumerate() {
-        if logit > logits[best] {
-            best = class;
-        }
-    }
-    best as u8
+    // Eight at a time, which the processor compares at once.
+    let (eights, rest) = logits.as_chunks::<8>();
+    let larger = |a: f32, b: f32| if b > a { b } else { a };
+    let lanes = eights.iter().fold([f32::NEG_INFINITY; 8], |lanes, eight| {
+        std::array::from_fn(|i| larger(lanes[i], eight[i]))
+    });
+    let most = lanes
+        .iter()
+        .chain(rest)
+        .copied()
+        .fold(f32::NEG_INFINITY, larger);
+    let place = logits.iter().position(|&logit| logit == most);
+    place.unwrap_or(0) as u8
 }

@@ -39,10 +39,10 @@ pub use trace::{Past, TraceDecoder, TraceEncoder};
 
 use std::ops::Range;
 
-use burn::tensor::{Device as Tensors, Tensor, TensorData};
 use serde::Serialize;
 use tracecodec::action::float::Tick;
 use tracecodec::action::{Action, OptionProfiles};
+use tracecodec_tensor::{Device as Tensors, Tensor};
 
 use crate::device::Device;
 use crate::error::Error;
@@ -247,7 +247,7 @@ impl Codec {
         let batch = Batch::new(&self.symbols, rows.into_iter());
         let posterior = self.placed.network.encoder.forward(&batch);
         let floats = |tensor: Tensor<2>| -> Vec<f32> {
-            let mut values: Vec<f32> = tensor.into_data().try_into_vec().expect("latents are f32");
+            let mut values = tensor.into_values();
             values.truncate(actions.len() * self.config.d_latent);
             values
         };
@@ -280,7 +280,7 @@ impl Codec {
     /// Output of the first stages, coarse fields and time, for every latent.
     fn first_stages(&self, z: &[f32]) -> FirstStages {
         let mut stages = FirstStages::default();
-        let pieces = self.in_pieces(z, |z, _| self.placed.network.decoder.decode_first(z));
+        let pieces = self.in_pieces(z, |z, _| self.placed.network.decoder.decode_first(&z));
         for (packets, piece) in pieces {
             let rows = &piece.rows[..packets * self.symbols.len()];
             let logits = &piece.logits[..packets * self.logits()];
@@ -307,7 +307,7 @@ impl Codec {
                 &rows[packets.start * width..packets.end * width],
                 size * width,
             );
-            let logits = self.placed.network.decoder.decode_details(z, &mut rows);
+            let logits = self.placed.network.decoder.decode_details(&z, &mut rows);
             let logits = logits.chunks_exact(self.placed.network.decoder.detail_heads().width());
             let logits = logits.flat_map(|row| columns.iter().map(|&column| row[column]));
             (rows, logits.collect::<Vec<f32>>())
@@ -337,7 +337,7 @@ impl Codec {
                 &z[piece.start * d_latent..piece.end * d_latent],
                 size * d_latent,
             );
-            let z = Tensor::from_data(TensorData::new(z, [size, d_latent]), &self.placed.tensors);
+            let z = Tensor::new(z, [size, d_latent], &self.placed.tensors);
             (piece.len(), stage(z, piece))
         };
         let pieces = packets.div_ceil(size);

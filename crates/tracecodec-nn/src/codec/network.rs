@@ -1,8 +1,7 @@
 //! Encoder and decoder as one module.
 
-use burn::module::Module;
-use burn::tensor::{Device, Tensor, TensorData};
 use rand::Rng;
+use tracecodec_tensor::{Device, Module, Tensor, Visitor};
 
 use super::CodecConfig;
 use super::batch::Batch;
@@ -12,10 +11,17 @@ use super::symbols::Symbols;
 use crate::layers::{divergence, sample};
 
 /// The trainable part of the codec.
-#[derive(Module, Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Network {
     pub(crate) encoder: Encoder,
     pub(crate) decoder: Decoder,
+}
+
+impl Module for Network {
+    fn visit(&mut self, visitor: &mut impl Visitor) {
+        visitor.part("encoder", &mut self.encoder);
+        visitor.part("decoder", &mut self.decoder);
+    }
 }
 
 /// The parts of the objective of one batch, summed over its packets.
@@ -52,13 +58,12 @@ impl Network {
         let posterior = self.encoder.forward(batch);
         let z = match noise {
             Some(noise) => {
-                let noise = TensorData::new(noise, posterior.mu.dims());
-                let noise = Tensor::from_data(noise, &posterior.mu.device());
-                sample(&posterior, noise)
+                let mu = &posterior.mu;
+                sample(&posterior, Tensor::new(noise, mu.dims(), &mu.device()))
             }
             None => posterior.mu.clone(),
         };
-        let nats = self.decoder.nats(z, batch, mask);
+        let nats = self.decoder.nats(&z, batch, mask);
         Objective {
             fields: nats.fields,
             time: nats.time,
@@ -73,7 +78,9 @@ mod tests {
     use crate::codec::{ContextSource, EncoderKind, TokenLayout};
     use crate::device;
     use crate::random::{Purpose, stream};
-    use crate::weights::{Weights, gradients};
+    use std::sync::Arc;
+
+    use crate::weights::Weights;
 
     const ROWS: usize = 3;
 
@@ -98,14 +105,14 @@ mod tests {
     /// weights 0.3 sin(1.3 k + 0.5).
     fn measure(shape: &CodecConfig, device: device::Device) -> [f64; 5] {
         let symbols = Symbols::new(shape);
-        let device = device.open().unwrap().autodiff();
+        let device = device.open().unwrap();
         let mut rng = stream(0, Purpose::Weights, 0);
         let network = Network::new(shape, &symbols, &mut rng, &device);
         let mut weights = Weights::of(&network);
-        for (k, weight) in weights.values.iter_mut().enumerate() {
+        for (k, weight) in Arc::make_mut(&mut weights.values).iter_mut().enumerate() {
             *weight = (0.3 * (1.3 * k as f64 + 0.5).sin()) as f32;
         }
-        let network = weights.load(network, &device);
+        let network = weights.load_tracked(network, &device);
         let rows = 0..ROWS;
         let all = |row: usize| {
             symbols
@@ -130,9 +137,8 @@ mod tests {
         let mask: Vec<f32> = mask.collect();
         let objective = network.objective(&batch, &mask, Some(noise.collect()));
         let parts = [&objective.fields, &objective.time, &objective.kl]
-            .map(|part| f64::from(part.clone().into_scalar::<f32>()));
-        let backward = (objective.fields + objective.time + objective.kl).backward();
-        let gradient = gradients(&network, backward);
+            .map(|part| f64::from(part.scalar()));
+        let gradient = (objective.fields + objective.time + objective.kl).gradient(&network);
         let square: f64 = gradient.iter().map(|&g| f64::from(g).powi(2)).sum();
         let product = gradient
             .iter()

@@ -94,7 +94,7 @@ impl Fields {
         let fields = |name| -> Option<Vec<Field>> {
             let field = |symbol| {
                 heads
-                    .columns_of(symbols, symbol)
+                    .columns_of(symbol)
                     .map(|columns| Field { symbol, columns })
             };
             symbols.of(name).map(field).collect()

@@ -7,10 +7,9 @@
 //! sacrifices a symbol to the others, the weight of that symbol grows with each step. Packets that
 //! decode at once, which are most, are left as they are.
 
-use burn::module::Module;
-use burn::tensor::{Device, Tensor, TensorData};
 use tracecodec::action::Action;
 use tracecodec::action::float::Tick;
+use tracecodec_tensor::{Device, Tensor};
 
 use super::batch::Batch;
 use super::{Codec, Network, TraceEncoder};
@@ -201,12 +200,10 @@ impl Codec {
         }
     }
 
-    /// The network with gradient tracking on, except for its weights.
+    /// The network where latents can be differentiated; its weights are constants.
     fn frozen(&self) -> Network {
-        let device = self.placed.tensors.clone().autodiff();
-        self.weights()
-            .load(self.placed.network.clone(), &device)
-            .no_grad()
+        let device = self.placed.tensors.differentiating();
+        self.weights().load(self.placed.network.clone(), &device)
     }
 
     /// Refines packets side by side: as soon as one is done, the next takes its place.
@@ -245,26 +242,23 @@ impl Codec {
             values: self.padded(rows, |row| &row.values, 0),
         };
         let weights = self.padded(rows, |row| &row.weights, 0.0);
-        let device = self.placed.tensors.clone().autodiff();
-        let z = self.latents(rows, &device).require_grad();
-        let nats = network.decoder.nats(z.clone(), &batch, &weights);
-        let gradients = (nats.fields + nats.time).backward();
-        let gradient = z.grad(&gradients).expect("the nats depends on z");
-        let gradient = gradient.into_data().try_into_vec();
-        gradient.expect("gradients are f32")
+        let device = self.placed.tensors.differentiating();
+        let z = self.latents(rows, &device).tracked();
+        let nats = network.decoder.nats(&z, &batch, &weights);
+        (nats.fields + nats.time).backward().of(&z)
     }
 
     /// Decodes the latents, keeps the closest one of each packet, and raises the weights of wrong
     /// symbols.
     fn judge(&self, rows: &mut [Row]) {
         let z = self.latents(rows, &self.placed.tensors);
-        let mut back = self.placed.network.decoder.decode_first(z.clone()).rows;
+        let mut back = self.placed.network.decoder.decode_first(&z).rows;
         let given = back.chunks_mut(self.symbols.len());
         for (back, row) in given.zip(rows.iter()) {
             self.symbols.clear_inactive(back);
             self.symbols.copy_given(&row.values, back);
         }
-        self.placed.network.decoder.decode_details(z, &mut back);
+        self.placed.network.decoder.decode_details(&z, &mut back);
         for (row, back) in rows.iter_mut().zip(back.chunks(self.symbols.len())) {
             let wrong = wrong(&row.values, &row.mask, back);
             if row.steps >= EVEN_STEPS {
@@ -286,7 +280,7 @@ impl Codec {
     fn latents(&self, rows: &[Row], device: &Device) -> Tensor<2> {
         let z = self.padded(rows, |row| &row.z, 0.0);
         let shape = [self.piece(PIECE), self.config.d_latent];
-        Tensor::from_data(TensorData::new(z, shape), device)
+        Tensor::new(z, shape, device)
     }
 
     /// One part of each row, concatenated and padded to a whole piece.

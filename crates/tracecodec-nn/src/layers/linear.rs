@@ -1,9 +1,7 @@
 //! Linear layers and embedding tables, with initial weights from our own random numbers.
 
-use burn::module::Param;
-use burn::nn::Linear;
-use burn::tensor::{Device, Tensor, TensorData};
 use rand::{Rng, RngExt};
+use tracecodec_tensor::{Device, Linear, Tensor};
 
 use crate::random::normals;
 
@@ -17,7 +15,7 @@ pub(crate) fn linear(
     let bound = 1.0 / (d_input as f32).sqrt();
     Linear {
         weight: uniform([d_input, d_output], bound, rng, device),
-        bias: Some(uniform([d_output], bound, rng, device)),
+        bias: uniform([d_output], bound, rng, device),
     }
 }
 
@@ -27,12 +25,10 @@ pub(crate) fn uniform<const D: usize>(
     bound: f32,
     rng: &mut impl Rng,
     device: &Device,
-) -> Param<Tensor<D>> {
+) -> Tensor<D> {
     let count = shape.iter().product();
-    let values: Vec<f32> = (0..count)
-        .map(|_| rng.random_range(-bound..=bound))
-        .collect();
-    Param::from_data(TensorData::new(values, shape), device)
+    let values = (0..count).map(|_| rng.random_range(-bound..=bound));
+    Tensor::new(values.collect(), shape, device)
 }
 
 /// An embedding table with normal entries of standard deviation `scale`.
@@ -42,10 +38,7 @@ pub(crate) fn table(
     scale: f32,
     rng: &mut impl Rng,
     device: &Device,
-) -> Param<Tensor<2>> {
-    let values: Vec<f32> = normals(rng, rows * d_model)
-        .into_iter()
-        .map(|x| scale * x)
-        .collect();
-    Param::from_data(TensorData::new(values, [rows, d_model]), device)
+) -> Tensor<2> {
+    let values = normals(rng, rows * d_model).into_iter().map(|x| scale * x);
+    Tensor::new(values.collect(), [rows, d_model], device)
 }

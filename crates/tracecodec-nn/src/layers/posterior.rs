@@ -1,6 +1,6 @@
 //! The Gaussian posterior of a latent.
 
-use burn::tensor::Tensor;
+use tracecodec_tensor::Tensor;
 
 /// Mean and log-variance of the latents, `[rows, d_latent]` each.
 pub(crate) struct Posterior {
@@ -12,10 +12,9 @@ pub(crate) struct Posterior {
 
 /// KL divergence KL(q ‖ N(0, 1)), summed over dimensions and packets.
 pub(crate) fn divergence(posterior: &Posterior) -> Tensor<1> {
-    let mu = posterior.mu.clone();
     let log_var = posterior.log_var.clone();
     let variance = log_var.clone().exp();
-    ((mu.clone() * mu + variance - log_var) - 1.0).sum() * 0.5
+    (posterior.mu.clone().square() + variance - log_var - 1.0).sum() * 0.5
 }
 
 /// A draw from the posterior with the given standard normal noise.

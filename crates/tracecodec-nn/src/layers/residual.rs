@@ -1,15 +1,12 @@
 //! The residual block of the MLP trunks, and the feed-forward half of a Transformer block.
 
-use burn::module::Module;
-use burn::nn::{Linear, RmsNorm, RmsNormConfig};
-use burn::tensor::activation::relu;
-use burn::tensor::{Device, Tensor};
 use rand::Rng;
+use tracecodec_tensor::{Device, Linear, Module, RmsNorm, Tensor, Visitor};
 
 use super::linear;
 
 /// The residual block `x + W₂ relu(W₁ norm(x))`.
-#[derive(Module, Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct ResidualBlock {
     norm: RmsNorm,
     up: Linear,
@@ -25,7 +22,7 @@ impl ResidualBlock {
         device: &Device,
     ) -> Self {
         Self {
-            norm: RmsNormConfig::new(d_model).init(device),
+            norm: RmsNorm::new(d_model, device),
             up: linear(d_model, d_hidden, rng, device),
             down: linear(d_hidden, d_model, rng, device),
         }
@@ -33,13 +30,20 @@ impl ResidualBlock {
 
     /// Output of the block; `x` and the output are `[rows, d_model]`.
     pub(crate) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        let branch = self.branch(x.clone());
+        let branch = self.branch(&x);
         x + branch
     }
 
     /// The term that the block adds to `x`.
-    pub(crate) fn branch(&self, x: Tensor<2>) -> Tensor<2> {
-        self.down
-            .forward(relu(self.up.forward(self.norm.forward(x))))
+    pub(crate) fn branch(&self, x: &Tensor<2>) -> Tensor<2> {
+        self.down.forward(&self.up.rectified(&self.norm.forward(x)))
+    }
+}
+
+impl Module for ResidualBlock {
+    fn visit(&mut self, visitor: &mut impl Visitor) {
+        visitor.part("norm", &mut self.norm);
+        visitor.part("up", &mut self.up);
+        visitor.part("down", &mut self.down);
     }
 }

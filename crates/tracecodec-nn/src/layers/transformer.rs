@@ -1,22 +1,20 @@
 //! A pre-norm Transformer encoder block (Vaswani et al. 2017) over tokens that all attend to each
 //! other.
 
-use burn::module::Module;
-use burn::nn::{Linear, RmsNorm, RmsNormConfig};
-use burn::tensor::activation::softmax;
-use burn::tensor::{Device, Tensor};
 use rand::Rng;
+use tracecodec_tensor::{
+    Attention, Device, Linear, Module, RmsNorm, Tensor, Visitor, attention_packed,
+};
 
 use super::{Dropout, ResidualBlock, linear};
 
 /// Self-attention, then the feed-forward block, each within a residual connection.
-#[derive(Module, Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct TransformerBlock {
     norm: RmsNorm,
     query_key_value: Linear,
     output: Linear,
     feed_forward: ResidualBlock,
-    #[module(skip)]
     heads: usize,
 }
 
@@ -31,7 +29,7 @@ impl TransformerBlock {
         device: &Device,
     ) -> Self {
         Self {
-            norm: RmsNormConfig::new(d_model).init(device),
+            norm: RmsNorm::new(d_model, device),
             query_key_value: linear(d_model, 3 * d_model, rng, device),
             output: linear(d_model, d_model, rng, device),
             feed_forward: ResidualBlock::new(d_model, d_hidden, rng, device),
@@ -46,29 +44,22 @@ impl TransformerBlock {
 
     /// Output of the block, with dropout on the terms that its two halves add.
     pub(crate) fn forward_with(&self, x: Tensor<3>, dropout: &mut Dropout<impl Rng>) -> Tensor<3> {
-        let [rows, tokens, d_model] = x.dims();
-        let flat = x.reshape([rows * tokens, d_model]);
-        let attended = self.attention(self.norm.forward(flat.clone()), rows);
-        let flat = flat + dropout.forward(self.output.forward(attended));
-        let branch = self.feed_forward.branch(flat.clone());
-        (flat + dropout.forward(branch)).reshape([rows, tokens, d_model])
+        let [sequences, tokens, d_model] = x.dims();
+        let flat = x.reshape([sequences * tokens, d_model]);
+        let packed = self.query_key_value.forward(&self.norm.forward(&flat));
+        let heads = self.heads;
+        let attended = attention_packed(&packed, Attention { sequences, heads });
+        let flat = flat + dropout.forward(self.output.forward(&attended));
+        let branch = self.feed_forward.branch(&flat);
+        (flat + dropout.forward(branch)).reshape([sequences, tokens, d_model])
     }
+}
 
-    fn attention(&self, x: Tensor<2>, rows: usize) -> Tensor<2> {
-        let [flat, d_model] = x.dims();
-        let (tokens, d_head) = (flat / rows, d_model / self.heads);
-        let packed = self.query_key_value.forward(x);
-        let part = |i: usize| -> Tensor<4> {
-            packed
-                .clone()
-                .narrow(1, i * d_model, d_model)
-                .reshape([rows, tokens, self.heads, d_head])
-                .swap_dims(1, 2)
-        };
-        let scores = part(0).matmul(part(1).transpose()) / (d_head as f32).sqrt();
-        softmax(scores, 3)
-            .matmul(part(2))
-            .swap_dims(1, 2)
-            .reshape([flat, d_model])
+impl Module for TransformerBlock {
+    fn visit(&mut self, visitor: &mut impl Visitor) {
+        visitor.part("norm", &mut self.norm);
+        visitor.part("query_key_value", &mut self.query_key_value);
+        visitor.part("output", &mut self.output);
+        visitor.part("feed_forward", &mut self.feed_forward);
     }
 }

@@ -1,7 +1,6 @@
 //! A network and the device that it computes on.
 
-use burn::module::Module;
-use burn::tensor::Device as Tensors;
+use tracecodec_tensor::{Device as Tensors, Module};
 
 use crate::device::Device;
 use crate::error::Error;
@@ -13,7 +12,7 @@ use crate::weights::{Precision, Weights};
 #[derive(Debug)]
 pub(crate) struct Placed<N> {
     pub(crate) network: N,
-    /// The tensor library's device.
+    /// The place of the network's tensors.
     pub(crate) tensors: Tensors,
     pub(crate) device: Device,
     threads: usize,

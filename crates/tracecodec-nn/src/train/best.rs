@@ -98,7 +98,7 @@ impl<V: Validated> Validations<V> {
         self.best = Some(Best {
             validation,
             digest,
-            weights: weights.values.clone(),
+            weights: weights.values.to_vec(),
         });
     }
 

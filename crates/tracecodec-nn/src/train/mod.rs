@@ -40,12 +40,12 @@ use serde::de::DeserializeOwned;
 
 use crate::error::Error;
 use crate::parallel::{default_threads, ordered};
-use crate::weights::{Weights, gradients};
+use crate::weights::Weights;
 use average::Average;
 use best::Validations;
 use checkpoint::{Losses, Standing, State};
 use deadline::Deadline;
-use optimiser::Moments;
+use optimiser::{Gradient, Moments};
 use order::Order;
 
 /// Longest time between two checkpoints.
@@ -296,11 +296,11 @@ where
         validations: &mut Validations<T::Validation>,
     ) -> Result<(), Error> {
         if !state.best.is_empty() {
-            self.weights.values = state.best;
+            self.weights.values = Arc::new(state.best);
             self.task.set_weights(&self.weights);
         }
         validations.restore(&state.standing.validations, &*self.task, &self.weights)?;
-        self.weights.values = state.weights;
+        self.weights.values = Arc::new(state.weights);
         self.moments = state.moments;
         if let (Some(average), Some(values)) = (&mut self.average, state.average) {
             average.values = values;
@@ -322,7 +322,7 @@ where
                 losses: self.losses,
                 validations: validations.all().to_vec(),
             },
-            weights: self.weights.values.clone(),
+            weights: self.weights.values.to_vec(),
             moments: self.moments.clone(),
             best: validations.best_weights().to_vec(),
             average: self.average.as_ref().map(|average| average.values.clone()),
@@ -391,14 +391,16 @@ where
     ) -> Result<f64, Error> {
         let began = (self.clock)();
         let at = self.position(validations);
-        let (loss, mut gradient) = self.gradient(examples, &at);
+        let (loss, gradient) = self.gradient(examples, &at);
         if !loss.is_finite() {
             let step = self.steps;
             return Err(Error::Diverged { step, loss });
         }
         let update = self.task.update(&at);
-        update.apply(&mut self.moments, &mut self.weights.values, &mut gradient);
-        self.task.constrain(&mut self.weights.values);
+        // Networks of the step are gone, so that the weights are changed in place.
+        let weights = Arc::make_mut(&mut self.weights.values);
+        update.apply(self.threads, &mut self.moments, weights, gradient);
+        self.task.constrain(weights);
         self.steps += 1;
         if let Some(average) = &mut self.average {
             average.add(&self.weights.values, self.steps);
@@ -418,8 +420,7 @@ where
         &self,
         examples: &[T::Example],
         at: &Position<'_, T::Validation>,
-    ) -> (f64, Vec<f32>) {
-        let device = self.task.tensors().clone().autodiff();
+    ) -> (f64, Gradient) {
         let micro_batch = self.budget.micro_batch;
         let size = self.task.piece(micro_batch);
         let pieces: Vec<&[T::Example]> = examples.chunks(size).collect();
@@ -427,23 +428,21 @@ where
         let results = ordered(
             self.threads,
             pieces.len(),
-            || self.weights.load(self.task.network().clone(), &device),
+            || {
+                let network = self.task.network().clone();
+                self.weights.load_tracked(network, self.task.tensors())
+            },
             |network, piece| {
                 let place = (before + piece * size) / micro_batch;
                 let loss = self
                     .task
                     .objective(network, pieces[piece], place as u64, at);
-                let value = f64::from(loss.clone().into_scalar::<f32>());
-                (value, gradients(network, loss.backward()))
+                (f64::from(loss.scalar()), loss.gradient(network))
             },
         );
-        results
-            .into_iter()
-            .reduce(|(loss, mut sum), (more, gradient)| {
-                sum.iter_mut().zip(gradient).for_each(|(a, b)| *a += b);
-                (loss + more, sum)
-            })
-            .expect("a batch has micro-batches")
+        let (losses, gradients): (Vec<f64>, Vec<Vec<f32>>) = results.into_iter().unzip();
+        let loss = losses.into_iter().sum();
+        (loss, Gradient::sum(self.threads, gradients))
     }
 
     /// Validates the weights and, if one is kept, their moving average; returns the better
@@ -455,7 +454,7 @@ where
             None => None,
             Some(average) => {
                 let mut weights = self.weights.clone();
-                weights.values.clone_from(&average.values);
+                weights.values = Arc::new(average.values.clone());
                 self.task.set_weights(&weights);
                 at.averaged = true;
                 Some((self.task.validate(training_loss, &at)?, weights))

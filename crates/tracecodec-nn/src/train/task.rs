@@ -3,10 +3,9 @@
 use std::ops::Range;
 use std::path::Path;
 
-use burn::module::Module;
-use burn::tensor::{Device as Tensors, Tensor};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tracecodec_tensor::{Device as Tensors, Module, Tensor};
 
 use super::optimiser::Update;
 use super::verdict::Verdict;
@@ -32,7 +31,7 @@ pub(crate) trait Task: Sync {
     /// The device that the network computes on.
     fn device(&self) -> Device;
 
-    /// The tensor library's device.
+    /// The place of the network's tensors.
     fn tensors(&self) -> &Tensors;
 
     /// Number of examples that the device computes at once: a micro-batch or several.

@@ -4,18 +4,23 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use burn::module::{Module, Param};
-use burn::tensor::{Device as Tensors, Tensor};
 use serde::Deserialize;
+use tracecodec_tensor::{Device as Tensors, Module, Tensor, Visitor};
 
 use super::*;
 use crate::device::Device;
 use crate::model::Kind;
 
 /// A network of one weight.
-#[derive(Module, Debug)]
+#[derive(Clone, Debug)]
 struct Weight {
-    value: Param<Tensor<1>>,
+    value: Tensor<1>,
+}
+
+impl Module for Weight {
+    fn visit(&mut self, visitor: &mut impl Visitor) {
+        visitor.tensor("value", &mut self.value);
+    }
 }
 
 /// A task whose work takes a set time, in milliseconds.
@@ -87,8 +92,7 @@ impl Task for Slow {
         _: &Position<'_, Validation>,
     ) -> Tensor<1> {
         self.pass(self.step);
-        let off = network.value.val() - 1.0;
-        off.clone() * off
+        (network.value.clone() - 1.0).square()
     }
 
     fn update(&self, at: &Position<'_, Validation>) -> Update {
@@ -149,7 +153,7 @@ fn train(
     let now = Arc::new(AtomicU64::new(prepared));
     let mut task = Slow {
         network: Weight {
-            value: Param::from_tensor(Tensor::from_data([0.0_f32], &tensors)),
+            value: Tensor::zeros([1], &tensors),
         },
         tensors,
         now: Arc::clone(&now),

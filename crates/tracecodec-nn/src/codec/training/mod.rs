@@ -13,8 +13,8 @@ pub use validation::Validation;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use burn::tensor::{Device as Tensors, Tensor};
 use tracecodec::action::Action;
+use tracecodec_tensor::{Device as Tensors, Tensor};
 
 use super::batch::Batch;
 use super::loss::Parts;
@@ -138,9 +138,9 @@ impl<'a> CodecTask<'a> {
                 let objective = network.objective(&batch, &batch.mask(symbols), None);
                 Parts {
                     packets: pieces[i].len() as f64,
-                    fields: number(&objective.fields),
-                    time: number(&objective.time),
-                    kl: number(&objective.kl),
+                    fields: f64::from(objective.fields.scalar()),
+                    time: f64::from(objective.time.scalar()),
+                    kl: f64::from(objective.kl.scalar()),
                 }
             },
         );
@@ -255,11 +255,6 @@ impl CodecSettings {
         });
         guess.or(nothing)
     }
-}
-
-/// The value of a scalar tensor.
-fn number(scalar: &Tensor<1>) -> f64 {
-    f64::from(scalar.clone().into_scalar::<f32>())
 }
 
 #[cfg(test)]

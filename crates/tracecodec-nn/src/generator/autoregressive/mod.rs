@@ -21,7 +21,6 @@ mod legal;
 mod network;
 mod past;
 mod process;
-mod scan;
 mod store;
 mod superposition;
 mod training;
@@ -31,8 +30,8 @@ pub use event_sequences::EventSequences;
 pub use superposition::TraceGenerator;
 pub use training::{Data, Manifest, Origin, Validation, train};
 
-use burn::tensor::Device as Tensors;
 use tracecodec::action::OptionProfiles;
+use tracecodec_tensor::Device as Tensors;
 
 use crate::random::{Purpose, stream};
 use crate::weights::Weights;
@@ -120,7 +119,7 @@ impl Autoregressive {
         let of = |process: usize| {
             let symbols = symbols(&self.events, self.labels.len(), process);
             let (name, shape) = (NAMES[process], self.shapes.of(process));
-            Sampler::new(name, &self.weights, shape, &symbols.read, symbols.told)
+            Sampler::new(name, &self.weights, shape, &symbols.read, symbols.predicted)
         };
         [of(OPENINGS), of(PACKETS), of(CLOCK)]
     }
@@ -139,18 +138,18 @@ const NAMES: [&str; PROCESSES] = ["openings", "packets", "clock"];
 /// of the next one.
 struct Symbols {
     read: Vec<usize>,
-    told: Vec<usize>,
+    predicted: Vec<usize>,
 }
 
 fn symbols(events: &Events, labels: usize, process: usize) -> Symbols {
     match process {
         CLOCK => Symbols {
             read: clock_sizes(events, labels),
-            told: events.time_sizes(),
+            predicted: events.time_sizes(),
         },
         _ => Symbols {
             read: row_sizes(events, labels),
-            told: events.sizes(),
+            predicted: events.sizes(),
         },
     }
 }
@@ -160,8 +159,8 @@ fn networks(shapes: &Shapes, labels: usize, seed: u64, device: &Tensors) -> Netw
     let events = Events::default();
     let mut rng = stream(seed, Purpose::Weights, 0);
     let mut network = |process| {
-        let Symbols { read, told } = symbols(&events, labels, process);
-        Process::new(shapes.of(process), &read, &told, &mut rng, device)
+        let Symbols { read, predicted } = symbols(&events, labels, process);
+        Process::new(shapes.of(process), &read, &predicted, &mut rng, device)
     };
     Networks {
         openings: network(OPENINGS),

@@ -6,29 +6,37 @@
 //! needs so little memory that thousands can be open at once. The symbols of the next event are
 //! predicted one after the other, each given those before it (NADE, Larochelle and Murray 2011).
 
-use burn::module::{Module, Param};
-use burn::nn::{Linear, RmsNorm, RmsNormConfig};
-use burn::tensor::activation::{relu, sigmoid, silu};
-use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::Rng;
+use tracecodec_tensor::{
+    Device, Linear, Module, RmsNorm, Segments, Tensor, Visitor, embedding_sum,
+    rectified_prefix_sums, recurrence, rows_of,
+};
 
 use super::config::Shape;
 use super::events::CLASSES;
-use super::scan::scan;
-use crate::codec::encoder::{multi_hot, offsets};
+use crate::codec::encoder::offsets;
 use crate::layers::{ResidualBlock, linear, table, uniform};
 
-/// Logit of a class beyond the values of a symbol.
-const NEVER: f32 = -1e9;
+/// Values that a symbol may repeat: one of its classes, or none.
+const REPEATED: usize = CLASSES + 1;
 
 /// A layer of gated recurrence, followed by a feed-forward layer.
-#[derive(Module, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct RecurrentBlock {
     norm: RmsNorm,
     /// Input gate, candidate, and output gate.
     gates: Linear,
     output: Linear,
     feed_forward: ResidualBlock,
+}
+
+impl Module for RecurrentBlock {
+    fn visit(&mut self, visitor: &mut impl Visitor) {
+        visitor.part("norm", &mut self.norm);
+        visitor.part("gates", &mut self.gates);
+        visitor.part("output", &mut self.output);
+        visitor.part("feed_forward", &mut self.feed_forward);
+    }
 }
 
 impl RecurrentBlock {
@@ -40,30 +48,26 @@ impl RecurrentBlock {
             let events = 100_f32.powf(channel as f32 / width as f32);
             *bias = -events.ln();
         }
-        gates.bias = Some(Param::from_data(TensorData::new(bias, [3 * width]), device));
+        gates.bias = Tensor::new(bias, [3 * width], device);
         Self {
-            norm: RmsNormConfig::new(width).init(device),
+            norm: RmsNorm::new(width, device),
             gates,
             output: linear(width, width, rng, device),
             feed_forward: ResidualBlock::new(width, 2 * width, rng, device),
         }
     }
 
-    /// Maps `[sequences, steps, width]` to the same shape; `keep`, `[sequences, steps, 1]`, is 0 at
-    /// the start of a sequence.
-    fn forward(&self, x: Tensor<3>, keep: &Tensor<3>) -> Tensor<3> {
-        let [sequences, steps, width] = x.dims();
-        let flat = x.reshape([sequences * steps, width]);
-        let gates = self.gates.forward(self.norm.forward(flat.clone()));
+    /// Maps rows of `[sequences · steps, width]` to the same shape; `keep`, `[sequences, steps, 1]`,
+    /// is 0 at the start of a sequence.
+    fn forward(&self, x: Tensor<2>, keep: &Tensor<3>) -> Tensor<2> {
+        let ([rows, width], [sequences, steps, _]) = (x.dims(), keep.dims());
+        let gates = self.gates.forward(&self.norm.forward(&x));
         let part = |i: usize| gates.clone().narrow(1, i * width, width);
-        let gate = sigmoid(part(0)).reshape([sequences, steps, width]);
+        let gate = part(0).sigmoid().reshape([sequences, steps, width]);
         let candidate = part(1).reshape([sequences, steps, width]);
-        let memory = scan((1.0 - gate.clone()) * keep.clone(), gate * candidate);
-        let memory = memory.reshape([sequences * steps, width]) * silu(part(2));
-        let flat = flat + self.output.forward(memory);
-        self.feed_forward
-            .forward(flat)
-            .reshape([sequences, steps, width])
+        let memory = recurrence((-gate.clone() + 1.0) * keep.clone(), gate * candidate);
+        let memory = memory.reshape([rows, width]) * part(2).silu();
+        self.feed_forward.forward(x + self.output.forward(&memory))
     }
 }
 
@@ -86,28 +90,40 @@ pub(super) struct SpanBatch {
 }
 
 /// The network of a process.
-#[derive(Module, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Process {
-    embedding: Param<Tensor<2>>,
+    embedding: Tensor<2>,
     blocks: Vec<RecurrentBlock>,
     norm: RmsNorm,
     /// From the memory to the hidden layer from which each symbol is predicted.
     known: Linear,
     /// Added to the hidden layer for each value of each earlier symbol.
-    told: Param<Tensor<2>>,
+    earlier: Tensor<2>,
     /// Weights of the heads, `[symbols, hidden, classes]`.
-    heads: Param<Tensor<3>>,
+    heads: Tensor<3>,
     /// Biases of the heads, `[symbols, 1, classes]`.
-    bias: Param<Tensor<3>>,
+    bias: Tensor<3>,
     /// Added to the logits for the value that may be repeated, `[symbols, classes, classes]`.
-    copying: Param<Tensor<3>>,
-    #[module(skip)]
+    copying: Tensor<3>,
+    /// First row of each symbol in the embedding.
     offsets: Vec<usize>,
-    #[module(skip)]
-    told_offsets: Vec<usize>,
-    /// 0 for a class of the symbol, [`NEVER`] for padding; `[symbols, 1, classes]`.
-    #[module(skip)]
-    padding: Vec<f32>,
+    /// First row of each symbol in `earlier`.
+    earlier_offsets: Vec<usize>,
+    /// Number of values of each symbol that is predicted.
+    sizes: Vec<usize>,
+}
+
+impl Module for Process {
+    fn visit(&mut self, visitor: &mut impl Visitor) {
+        visitor.tensor("embedding", &mut self.embedding);
+        visitor.part("blocks", &mut self.blocks);
+        visitor.part("norm", &mut self.norm);
+        visitor.part("known", &mut self.known);
+        visitor.tensor("told", &mut self.earlier);
+        visitor.tensor("heads", &mut self.heads);
+        visitor.tensor("bias", &mut self.bias);
+        visitor.tensor("copying", &mut self.copying);
+    }
 }
 
 impl Process {
@@ -122,120 +138,87 @@ impl Process {
     ) -> Self {
         let (width, hidden, symbols) = (shape.width, shape.hidden, sizes.len());
         let (offsets_in, rows) = offsets(inputs.iter().copied());
-        let (told_offsets, told_rows) = offsets(sizes.iter().copied());
+        let (earlier_offsets, earlier_rows) = offsets(sizes.iter().copied());
         let scale = 1.0 / (inputs.len() as f32).sqrt();
         let bound = 1.0 / (hidden as f32).sqrt();
-        let zeros = |shape: [usize; 3]| {
-            let values = vec![0.0_f32; shape.iter().product()];
-            Param::from_data(TensorData::new(values, shape), device)
-        };
-        let padding = sizes.iter().flat_map(|&size| {
-            (0..CLASSES).map(move |class| if class < size { 0.0 } else { NEVER })
-        });
         Self {
             embedding: table(rows, width, scale, rng, device),
             blocks: (0..shape.layers)
                 .map(|_| RecurrentBlock::new(width, rng, device))
                 .collect(),
-            norm: RmsNormConfig::new(width).init(device),
+            norm: RmsNorm::new(width, device),
             known: linear(width, hidden, rng, device),
-            told: table(
-                told_rows,
+            earlier: table(
+                earlier_rows,
                 hidden,
                 1.0 / (symbols as f32).sqrt(),
                 rng,
                 device,
             ),
             heads: uniform([symbols, hidden, CLASSES], bound, rng, device),
-            bias: zeros([symbols, 1, CLASSES]),
-            copying: zeros([symbols, CLASSES, CLASSES]),
+            bias: Tensor::zeros([symbols, 1, CLASSES], device),
+            copying: Tensor::zeros([symbols, CLASSES, CLASSES], device),
             offsets: offsets_in,
-            told_offsets,
-            padding: padding.collect(),
+            earlier_offsets,
+            sizes: sizes.to_vec(),
         }
     }
 
     /// Negative log-likelihood of the targets that count, in nats, summed.
     pub(super) fn nats(&self, batch: &SpanBatch) -> Tensor<1> {
         let logits = self.logits(batch);
-        let device = logits.device();
         let [symbols, rows, _] = logits.dims();
-        let mask = transposed(&batch.mask, symbols);
-        let hot = one_hot(&transposed(&batch.targets, symbols), Some(&mask));
-        let hot: Tensor<3> =
-            Tensor::from_data(TensorData::new(hot, [symbols, rows, CLASSES]), &device);
-        let mask: Tensor<3> = Tensor::from_data(TensorData::new(mask, [symbols, rows, 1]), &device);
-        let max = logits.clone().detach().max_dim(2);
-        let shifted = logits - max;
-        let normaliser = shifted.clone().exp().sum_dim(2).log() * mask;
-        normaliser.sum() - (shifted * hot).sum()
+        // Each symbol of each row is a softmax; columns beyond the symbol's values are unused.
+        let sizes = self.sizes.iter();
+        let softmaxes = sizes.flat_map(|&size| std::iter::repeat_n((size, CLASSES), rows));
+        let targets = transposed(&batch.targets, symbols).map(u32::from);
+        Segments::padded(softmaxes.collect()).negative_log_likelihood(
+            logits.reshape([1, symbols * rows * CLASSES]),
+            targets.collect(),
+            Some(transposed(&batch.mask, symbols).collect()),
+        )
     }
 
     /// Logits of every symbol, given the true symbols before it: `[symbols, rows, classes]`.
     pub(super) fn logits(&self, batch: &SpanBatch) -> Tensor<3> {
-        let known = self.known.forward(self.norm.forward(self.memory(batch)));
-        let [rows, hidden] = known.dims();
-        let symbols = self.told_offsets.len();
-        let device = known.device();
-        let values = batch.targets.chunks_exact(symbols);
-        let told: Vec<i32> = values
-            .flat_map(|row| row.iter().zip(&self.told_offsets))
-            .map(|(&value, offset)| (offset + usize::from(value)) as i32)
-            .collect();
-        let told = Tensor::<1, Int>::from_data(TensorData::new(told, [rows * symbols]), &device);
-        let told = self
-            .told
-            .val()
-            .select(0, told)
-            .reshape([rows, symbols, hidden]);
-        // Each symbol depends on those before it.
-        let before = told.clone().cumsum(1) - told;
-        let hidden_layer = relu(before + known.reshape([rows, 1, hidden])).swap_dims(0, 1);
-        let copies = one_hot(&transposed(&batch.copies, symbols), None);
-        let copies = TensorData::new(copies, [symbols, rows, CLASSES]);
-        let copies: Tensor<3> = Tensor::from_data(copies, &device);
-        let padding = TensorData::new(self.padding.clone(), [symbols, 1, CLASSES]);
-        let padding: Tensor<3> = Tensor::from_data(padding, &device);
-        hidden_layer.matmul(self.heads.val())
-            + copies.matmul(self.copying.val())
-            + (self.bias.val() + padding)
+        let known = self.known.forward(&self.norm.forward(&self.memory(batch)));
+        let symbols = self.sizes.len();
+        let values = places(&batch.targets, &self.earlier_offsets);
+        let hidden = rectified_prefix_sums(&known, &self.earlier, values);
+        let [_, rows, _] = hidden.dims();
+        // The biases, with what is added for each value that may be repeated, and for none.
+        let copying = self.copying.clone() + self.bias.clone();
+        let terms = Tensor::cat(vec![copying, self.bias.clone()], 1);
+        let terms = terms.reshape([symbols * REPEATED, CLASSES]);
+        let repeated = transposed(&batch.copies, symbols).enumerate();
+        let repeated = repeated.map(|(at, value)| (at / rows * REPEATED) as u32 + u32::from(value));
+        let terms = rows_of(&terms, repeated.collect()).reshape([symbols, rows, CLASSES]);
+        hidden.matmul(self.heads.clone()) + terms
     }
 
     /// The memory after each event, `[rows, width]`.
     fn memory(&self, batch: &SpanBatch) -> Tensor<2> {
-        let embedding = self.embedding.val();
-        let [table_rows, width] = embedding.dims();
-        let device = embedding.device();
-        let hot = multi_hot(&batch.inputs, &self.offsets, table_rows, &device);
-        let x = hot.matmul(embedding);
-        let [rows, _] = x.dims();
-        let steps = rows / batch.spans;
-        let keep = TensorData::new(batch.keep.clone(), [batch.spans, steps, 1]);
-        let keep = Tensor::from_data(keep, &device);
-        let x = x.reshape([batch.spans, steps, width]);
+        let symbols = self.offsets.len();
+        let values = places(&batch.inputs, &self.offsets);
+        let x = embedding_sum(&self.embedding, values, &[symbols]);
+        let steps = batch.keep.len() / batch.spans;
+        let keep = Tensor::new(batch.keep.clone(), [batch.spans, steps, 1], &x.device());
         let blocks = self.blocks.iter();
-        blocks
-            .fold(x, |x, block| block.forward(x, &keep))
-            .reshape([rows, width])
+        blocks.fold(x, |x, block| block.forward(x, &keep))
     }
 }
 
-/// Transposes rows of all symbols to rows of one symbol each.
-fn transposed<T: Copy>(values: &[T], symbols: usize) -> Vec<T> {
-    let rows = values.len() / symbols;
-    (0..symbols)
-        .flat_map(|symbol| (0..rows).map(move |row| values[row * symbols + symbol]))
+/// Places of the values in a table that holds each symbol's values from its offset on.
+fn places(values: &[u8], offsets: &[usize]) -> Vec<u32> {
+    let offsets = offsets.iter().cycle();
+    let pairs = values.iter().zip(offsets);
+    pairs
+        .map(|(&value, &offset)| offset as u32 + u32::from(value))
         .collect()
 }
 
-/// One-hot vectors of [`CLASSES`] numbers: 1, or the weight of the value, at the value, and 0
-/// elsewhere. All 0 for [`CLASSES`].
-fn one_hot(values: &[u8], weights: Option<&[f32]>) -> Vec<f32> {
-    let mut hot = vec![0.0; values.len() * CLASSES];
-    for (at, &value) in values.iter().enumerate() {
-        if usize::from(value) < CLASSES {
-            hot[at * CLASSES + usize::from(value)] = weights.map_or(1.0, |weights| weights[at]);
-        }
-    }
-    hot
+/// Transposes rows of all symbols to rows of one symbol each.
+fn transposed<T: Copy>(values: &[T], symbols: usize) -> impl Iterator<Item = T> {
+    let of = move |symbol: usize| values[symbol..].iter().step_by(symbols).copied();
+    (0..symbols).flat_map(of)
 }

@@ -333,7 +333,9 @@ fn nats_of(logits: &[f32], value: u8, can_be: u16) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::Device;
+    use std::sync::Arc;
+
+    use tracecodec_tensor::{Device, Module, Visitor};
 
     use super::*;
     use crate::codec::batch::tests::action;
@@ -351,9 +353,15 @@ mod tests {
         row
     }
 
-    #[derive(burn::module::Module, Debug)]
+    #[derive(Clone, Debug)]
     struct One {
         packets: Process,
+    }
+
+    impl Module for One {
+        fn visit(&mut self, visitor: &mut impl Visitor) {
+            visitor.part("packets", &mut self.packets);
+        }
     }
 
     #[test]
@@ -367,12 +375,12 @@ mod tests {
             },
         );
         let (inputs, sizes) = (row_sizes(&events, 1), events.sizes());
-        let device = Device::flex();
+        let device = Device::cpu();
         let mut rng = stream(0, Purpose::Weights, 0);
         let network = Process::new(&shape, &inputs, &sizes, &mut rng, &device);
         let mut weights = Weights::of(&One { packets: network });
-        weights.values = normals(&mut rng, weights.values.len());
-        weights.values.iter_mut().for_each(|weight| *weight *= 0.3);
+        let values = normals(&mut rng, weights.values.len());
+        weights.values = Arc::new(values.iter().map(|weight| 0.3 * weight).collect());
         let network = Process::new(&shape, &inputs, &sizes, &mut rng, &device);
         let network = weights.load(One { packets: network }, &device).packets;
 
@@ -413,7 +421,7 @@ mod tests {
             batch.keep.push(f32::from(u8::from(!batch.keep.is_empty())));
             batch.targets.extend(&next[..symbols]);
         }
-        let logits: Vec<f32> = network.logits(&batch).into_data().try_into_vec().unwrap();
+        let logits: Vec<f32> = network.logits(&batch).into_values();
         let events_told = rows.len() - 1;
         let mut nats = 0.0;
         for (at, sampled) in sampled.iter().enumerate() {

@@ -5,12 +5,11 @@ use std::ops::{ControlFlow, Range};
 use std::path::Path;
 use std::sync::Arc;
 
-use burn::module::Module;
-use burn::tensor::{Device as Tensors, Tensor};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use tracecodec::action::OptionProfiles;
 use tracecodec::artifact::SourceEntry;
+use tracecodec_tensor::{Device as Tensors, Module, Tensor, Visitor};
 
 use super::config::{AutoregressiveConfig, TrainConfig};
 use super::event_sequences::{Ending, EventSequences, ProcessSequences, SPAN};
@@ -39,7 +38,7 @@ const GUESS_SPANS: usize = 256;
 const EPSILON: f32 = 1e-8;
 
 /// The networks of all processes.
-#[derive(Module, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Networks {
     /// Network of the openings.
     pub(super) openings: Process,
@@ -47,6 +46,14 @@ pub(super) struct Networks {
     pub(super) packets: Process,
     /// Network of the clock.
     pub(super) clock: Process,
+}
+
+impl Module for Networks {
+    fn visit(&mut self, visitor: &mut impl Visitor) {
+        visitor.part("openings", &mut self.openings);
+        visitor.part("packets", &mut self.packets);
+        visitor.part("clock", &mut self.clock);
+    }
 }
 
 impl Networks {
@@ -429,7 +436,7 @@ impl<'a> AutoregressiveTask<'a> {
                     return (0.0, 0.0);
                 }
                 let network = self.networks.of(process);
-                let nats: f32 = network.nats(&batch).into_scalar();
+                let nats = network.nats(&batch).scalar();
                 let of = |span: &&Span| span.process == process;
                 let spans = pieces[i].iter().filter(of);
                 let sequence = sequences.processes()[process];

@@ -218,8 +218,7 @@ impl FlowMatching {
             batch.x.extend(x);
             batch.times[0] = t;
             let velocity = self.placed.network.forward(&batch, &mut Dropout::off());
-            let velocity = velocity.into_data().try_into_vec();
-            velocity.expect("the network computes in f32")
+            velocity.into_values()
         })
     }
 

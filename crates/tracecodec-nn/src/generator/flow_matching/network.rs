@@ -1,10 +1,7 @@
 //! The velocity network: a Transformer over all rows of a window.
 
-use burn::module::{Module, Param};
-use burn::nn::{Linear, RmsNorm, RmsNormConfig};
-use burn::tensor::activation::silu;
-use burn::tensor::{Device, Tensor, TensorData};
 use rand::Rng;
+use tracecodec_tensor::{Device, Linear, Module, RmsNorm, Tensor, Visitor, rows_of};
 
 use super::batch::WindowBatch;
 use super::config::NetworkConfig;
@@ -21,25 +18,39 @@ const EMBEDDING: f32 = 0.1;
 
 /// Role of a row: part of the prefix, part of the suffix, or padding before a short prefix.
 const ROLES: usize = 3;
-const PREFIX: usize = 0;
-const SUFFIX: usize = 1;
-const PADDING: usize = 2;
+const PREFIX: u32 = 0;
+const SUFFIX: u32 = 1;
+const PADDING: u32 = 2;
 
 /// The network. A token is the sum of the projection of the row's values, embeddings of the row's
 /// place and role, and the window's condition, which is the flow time and the label. All rows of a
 /// window attend to each other, except to the values of padding.
-#[derive(Module, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct VelocityNetwork {
     input: Linear,
-    position: Param<Tensor<2>>,
-    role: Param<Tensor<2>>,
+    position: Tensor<2>,
+    role: Tensor<2>,
     time: [Linear; 2],
-    label: Option<Param<Tensor<2>>>,
+    label: Option<Tensor<2>>,
     blocks: Vec<TransformerBlock>,
     norm: RmsNorm,
     output: Linear,
-    #[module(skip)]
     prefix: usize,
+}
+
+impl Module for VelocityNetwork {
+    fn visit(&mut self, visitor: &mut impl Visitor) {
+        visitor.part("input", &mut self.input);
+        visitor.tensor("position", &mut self.position);
+        visitor.tensor("role", &mut self.role);
+        visitor.part("time", &mut self.time);
+        if let Some(label) = &mut self.label {
+            visitor.tensor("label", label);
+        }
+        visitor.part("blocks", &mut self.blocks);
+        visitor.part("norm", &mut self.norm);
+        visitor.part("output", &mut self.output);
+    }
 }
 
 impl VelocityNetwork {
@@ -67,10 +78,10 @@ impl VelocityNetwork {
             ],
             label,
             blocks,
-            norm: RmsNormConfig::new(width).init(device),
+            norm: RmsNorm::new(width, device),
             output: Linear {
-                weight: Param::from_tensor(Tensor::zeros([width, channels], device)),
-                bias: Some(Param::from_tensor(Tensor::zeros([channels], device))),
+                weight: Tensor::zeros([width, channels], device),
+                bias: Tensor::zeros([channels], device),
             },
             prefix: config.prefix,
         }
@@ -92,37 +103,33 @@ impl VelocityNetwork {
         let suffixes = tokens
             .narrow(1, self.prefix, suffix)
             .reshape([windows * suffix, width]);
-        let velocities = self.output.forward(self.norm.forward(suffixes));
+        let velocities = self.output.forward(&self.norm.forward(&suffixes));
         let [_, channels] = velocities.dims();
         velocities.reshape([windows, suffix, channels])
     }
 
     /// Tokens of the windows, `[windows, prefix + suffix, width]`.
     fn tokens(&self, batch: &WindowBatch) -> Tensor<3> {
-        let position = self.position.val();
-        let [tokens, width] = position.dims();
-        let (windows, device) = (batch.windows(), position.device());
+        let [tokens, width] = self.position.dims();
+        let (windows, device) = (batch.windows(), self.position.device());
         let rows = windows * tokens;
         let channels = batch.x.len() / rows;
         let mut x = batch.x.clone();
-        let mut roles = vec![0.0; rows * ROLES];
-        let of_window = x
-            .chunks_exact_mut(tokens * channels)
-            .zip(roles.chunks_exact_mut(tokens * ROLES));
-        for ((x, roles), &padding) in of_window.zip(&batch.padding) {
+        for (x, &padding) in x.chunks_exact_mut(tokens * channels).zip(&batch.padding) {
             x[..padding * channels].fill(0.0);
-            for (row, role) in roles.chunks_exact_mut(ROLES).enumerate() {
-                role[self.role_of(row, padding)] = 1.0;
-            }
         }
-        let x = Tensor::<2>::from_data(TensorData::new(x, [rows, channels]), &device);
-        let roles = Tensor::<2>::from_data(TensorData::new(roles, [rows, ROLES]), &device);
-        let rows = self.input.forward(x) + roles.matmul(self.role.val());
+        let roles = batch.padding.iter();
+        let roles =
+            roles.flat_map(|&padding| (0..tokens).map(move |row| self.role_of(row, padding)));
+        let x = Tensor::new(x, [rows, channels], &device);
+        let x = self.input.forward(&x) + rows_of(&self.role, roles.collect());
         let condition = self.condition(batch, &device).reshape([windows, 1, width]);
-        rows.reshape([windows, tokens, width]) + position.unsqueeze() + condition
+        let position = self.position.clone().reshape([1, tokens, width]);
+        x.reshape([windows, tokens, width]) + position + condition
     }
 
-    fn role_of(&self, row: usize, padding: usize) -> usize {
+    /// Role of a row in a window with so many rows of padding.
+    fn role_of(&self, row: usize, padding: usize) -> u32 {
         match row {
             row if row >= self.prefix => SUFFIX,
             row if row < padding => PADDING,
@@ -133,19 +140,14 @@ impl VelocityNetwork {
     /// Embedding of flow time and label, `[windows, width]`.
     fn condition(&self, batch: &WindowBatch, device: &Device) -> Tensor<2> {
         let features: Vec<f32> = batch.times.iter().flat_map(|&t| time_features(t)).collect();
-        let features = TensorData::new(features, [batch.windows(), TIME_FEATURES]);
+        let features = Tensor::new(features, [batch.windows(), TIME_FEATURES], device);
         let [up, out] = &self.time;
-        let time = out.forward(silu(up.forward(Tensor::from_data(features, device))));
+        let time = out.forward(&up.forward(&features).silu());
         let Some(label) = &self.label else {
             return time;
         };
-        let [labels, _] = label.dims();
-        let mut hot = vec![0.0; batch.windows() * labels];
-        for (hot, &label) in hot.chunks_exact_mut(labels).zip(&batch.labels) {
-            hot[label] = 1.0;
-        }
-        let hot = TensorData::new(hot, [batch.windows(), labels]);
-        time + Tensor::<2>::from_data(hot, device).matmul(label.val())
+        let labels = batch.labels.iter().map(|&label| label as u32);
+        time + rows_of(label, labels.collect())
     }
 }
 
@@ -164,6 +166,8 @@ fn time_features(t: f32) -> [f32; TIME_FEATURES] {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::random::{Purpose, normals, stream};
     use crate::weights::Weights;
@@ -179,13 +183,12 @@ mod tests {
 
     /// A network without a weight that is 0.
     fn network(labels: usize) -> VelocityNetwork {
-        let device = Device::flex();
+        let device = Device::cpu();
         let mut rng = stream(0, Purpose::Weights, 0);
         let network = VelocityNetwork::new(&SHAPE, 2, labels, &mut rng, &device);
         let mut weights = Weights::of(&network);
         let noise = normals(&mut rng, weights.values.len());
-        weights
-            .values
+        Arc::make_mut(&mut weights.values)
             .iter_mut()
             .zip(noise)
             .for_each(|(w, noise)| *w += 0.3 * noise);
@@ -204,7 +207,7 @@ mod tests {
     fn velocities(network: &VelocityNetwork, batch: &WindowBatch) -> Vec<f32> {
         let velocities = network.forward(batch, &mut Dropout::off());
         assert_eq!(velocities.dims(), [batch.windows(), 2, 2]);
-        velocities.into_data().try_into_vec().unwrap()
+        velocities.into_values()
     }
 
     #[test]
@@ -243,7 +246,7 @@ mod tests {
 
     #[test]
     fn test_velocity_is_zero_at_first() {
-        let device = Device::flex();
+        let device = Device::cpu();
         let mut rng = stream(0, Purpose::Weights, 0);
         let network = VelocityNetwork::new(&SHAPE, 2, 0, &mut rng, &device);
         assert_eq!(velocities(&network, &batch(3)), [0.0; 12]);

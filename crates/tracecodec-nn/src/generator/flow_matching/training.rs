@@ -5,10 +5,10 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
-use burn::tensor::{Device as Tensors, Tensor, TensorData};
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 use tracecodec::shard::Split;
+use tracecodec_tensor::{Device as Tensors, Tensor};
 
 use super::batch::Paths;
 use super::network::VelocityNetwork;
@@ -215,11 +215,10 @@ impl<'a> FlowTask<'a> {
         let velocity = network.forward(&paths.batch, dropout);
         let [windows, suffix, channels] = velocity.dims();
         let device = velocity.device();
-        let target = TensorData::new(paths.velocities.clone(), [windows, suffix, channels]);
-        let weights = TensorData::new(self.channel_weights.clone(), [1, 1, channels]);
-        let off = velocity - Tensor::from_data(target, &device);
-        let weighted = off.clone() * off * Tensor::<3>::from_data(weights, &device);
-        weighted.sum() / suffix as f64
+        let shape = [windows, suffix, channels];
+        let off = velocity - Tensor::new(paths.velocities.clone(), shape, &device);
+        let weights = Tensor::new(self.channel_weights.clone(), [1, 1, channels], &device);
+        (off.square() * weights).sum() / suffix as f64
     }
 }
 
@@ -339,7 +338,7 @@ impl Task for FlowTask<'_> {
                     self.push(&mut paths, window, window.label.as_deref(), &mut rng);
                 }
                 let error = self.error(&self.generator.placed.network, &paths, &mut Dropout::off());
-                f64::from(error.into_scalar::<f32>())
+                f64::from(error.scalar())
             },
         );
         Ok(Validation {
