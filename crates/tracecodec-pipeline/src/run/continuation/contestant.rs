@@ -25,6 +25,9 @@ use crate::files::folder;
 use crate::model::{GeneratorChoice, ModelName, Sampling};
 use crate::monitor::{Monitor, Progress};
 
+/// Packets that a model reads between two reports of progress: whole batches of a codec.
+const BATCH: usize = 8192;
+
 /// Who continues a prefix.
 #[derive(Debug)]
 pub(super) struct Contestant {
@@ -233,8 +236,15 @@ impl Contestant {
                 let [past, suffix] = [case.past, case.suffix].map(|frames| actions.lift(frames));
                 let tick = Tick::of(past.iter().map(|action| action.delta_t));
                 let (mut encoder, mut decoder) = (codec.encoder(tick), codec.decoder(tick));
-                let latents = [past, suffix].map(|actions| encoder.encode(&actions).mu);
-                let [past, suffix] = latents.map(|z| decoder.decode(&z));
+                let mut through = |actions: &[Action]| -> Result<Vec<Action>, Error> {
+                    let mut decoded = Vec::new();
+                    for batch in actions.chunks(BATCH) {
+                        monitor.step(&Progress::default())?;
+                        decoded.extend(decoder.decode(&encoder.encode(batch).mu));
+                    }
+                    Ok(decoded)
+                };
+                let (past, suffix) = (through(&past)?, through(&suffix)?);
                 actions.lower(&past, &suffix)
             }
             Way::Actions(generator) => act(generator, rules, case, monitor)?,
@@ -299,7 +309,10 @@ fn act(
         constrained: !rules.unconstrained,
         ..Drawing::default()
     })?;
-    past[shown..].iter().for_each(|action| trace.follow(action));
+    for batch in past[shown..].chunks(BATCH) {
+        monitor.step(&Progress::default())?;
+        batch.iter().for_each(|action| trace.follow(action));
+    }
     let mut suffix: Vec<Action> = Vec::new();
     while suffix.len() < case.suffix.len() {
         monitor.step(&Progress::default())?;
@@ -328,7 +341,7 @@ fn sample_rows(
     let shown = if rules.prefix_only { past.len() } else { 0 };
     past.extend(rows.read(prefix));
     let shown = shown.max(past.len().saturating_sub(matching.prefix()));
-    let mut latents = baseline.latents(&past[shown..])?;
+    let mut latents: Vec<f32> = baseline.latents(&past[shown..])?.flatten().collect();
     let before = latents.len();
     let wanted = case.suffix.len() * matching.channels();
     let mut place = 0;

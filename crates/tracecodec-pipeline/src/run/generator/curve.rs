@@ -140,7 +140,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
             stage: "sampling",
             done: done as u64,
             total: Some(all as u64),
-            detail: "solvers",
+            detail: "evaluations of the network",
         })
     })?;
     Ok(Outcome {

@@ -156,7 +156,11 @@ impl Model {
                 let capture = CaptureRows::read(&shard.path, read, dictionary, monitor)?;
                 shard.check(&capture.source)?;
                 writer.set_source(&capture.source.blake3);
-                Ok(writer.push(&baseline.latents(&capture.rows)?)?)
+                for latents in baseline.latents(&capture.rows)? {
+                    monitor.step(&Progress::default())?;
+                    writer.push(&latents)?;
+                }
+                Ok(())
             }
         }
     }
