@@ -38,7 +38,24 @@ impl ModelName {
     /// # Errors
     /// If there is no codec, it is damaged, or the device is not available.
     pub fn load_codec(&self, device: Device) -> Result<Codec, Error> {
+        self.check()?;
         Ok(self.codec()?.with_device(device)?)
+    }
+
+    /// Refuses what is no folder, but a slip of the pen for the model that is built in.
+    fn check(&self) -> Result<(), Error> {
+        let Self::Folder(folder) = self else {
+            return Ok(());
+        };
+        let mut letters = folder.to_string_lossy().to_lowercase();
+        letters.retain(char::is_alphabetic);
+        if letters != "builtin" || folder.exists() {
+            return Ok(());
+        }
+        Err(Error::refused(
+            format!("{}: no such model", folder.display()),
+            format!("did you mean {}?", Self::BUILT_IN),
+        ))
     }
 
     fn codec(&self) -> Result<Codec, tracecodec_nn::Error> {
@@ -110,6 +127,8 @@ impl GeneratorChoice {
     /// If there is no generator, it is damaged, it was trained on another codec, or the device is
     /// not available.
     pub fn load(&self) -> Result<Generator, Error> {
+        self.model.check()?;
+        self.codec.check()?;
         let Sampling { device, .. } = self.sampling;
         let generator = match &self.model {
             ModelName::BuiltIn => Generator::embedded(),
@@ -158,5 +177,28 @@ impl From<ModelName> for PathBuf {
             ModelName::BuiltIn => ModelName::BUILT_IN.into(),
             ModelName::Folder(folder) => folder,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn test_a_slip_of_the_pen_is_no_folder() {
+        for slip in ["builtin", "built in", "built_in", "Built-in"] {
+            let name = ModelName::from(PathBuf::from(slip));
+            let error = name.load_codec(Device::Cpu).unwrap_err();
+            assert_eq!(error.to_string(), format!("{slip}: no such model"));
+            assert_eq!(error.hint().as_deref(), Some("did you mean built-in?"));
+            let choice = GeneratorChoice {
+                model: name,
+                ..GeneratorChoice::default()
+            };
+            assert!(choice.load().unwrap_err().hint().is_some());
+        }
+        let other = ModelName::from(PathBuf::from("building"));
+        let error = other.load_codec(Device::Cpu).unwrap_err();
+        assert_eq!(error.to_string(), "building: no codec there");
     }
 }

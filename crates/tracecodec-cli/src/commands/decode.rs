@@ -8,6 +8,7 @@ use tracecodec_nn::Corrected;
 use tracecodec_pipeline::run::decode;
 
 use crate::args::{ConstraintArgs, DisclosureArgs, ModelArgs, OutputArg, RealiseArgs};
+use crate::count::counted;
 use crate::output::{check_stdout, legalisation_line, print_summary};
 use crate::terminal::Terminal;
 
@@ -68,9 +69,9 @@ pub(crate) fn run(args: &Decode, json: bool) -> Result<()> {
     };
     let outcome = decode::run(&config, &mut Terminal::new())?;
     let line = format!(
-        "{}: {} packets{}{}",
+        "{}: {}{}{}",
         outcome.output,
-        outcome.packets,
+        counted(outcome.packets, "packet"),
         settled_line(outcome.settled),
         legalisation_line(&outcome.legalisations)
     );
@@ -86,7 +87,8 @@ fn settled_line(settled: Corrected) -> String {
     match settled.acknowledgments {
         0 => flows,
         acknowledgments => {
-            format!("{flows}; {acknowledgments} acknowledgments made to agree with what was sent")
+            let corrected = counted(acknowledgments, "acknowledgment");
+            format!("{flows}; {corrected} made to agree with what was sent")
         }
     }
 }

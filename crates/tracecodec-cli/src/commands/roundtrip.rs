@@ -11,6 +11,7 @@ use tracecodec_pipeline::run::roundtrip::{self, Outcome};
 use crate::args::{
     CaptureArgs, ConstraintArgs, DisclosureArgs, LiftArgs, ModelArgs, RealiseArgs, RefineArgs,
 };
+use crate::count::counted;
 use crate::output::{check_stdout, entropy_part, legalisation_line, lift_line, print_outcomes};
 use crate::stderr;
 use crate::terminal::Terminal;
@@ -75,14 +76,14 @@ pub(crate) fn run(args: &Roundtrip, json: bool) -> Result<()> {
 }
 
 fn line(outcome: &Outcome) -> String {
+    // Of no packet there is no accuracy.
+    let is_empty = outcome.lift_counts.actions() == 0;
+    let fidelity = outcome.codec.as_ref().filter(|_| !is_empty);
     format!(
         "{}: {}{}{}",
         outcome.output,
         lift_line(&outcome.lift_counts),
-        outcome
-            .codec
-            .as_ref()
-            .map_or_else(String::new, fidelity_line),
+        fidelity.map_or_else(String::new, fidelity_line),
         legalisation_line(&outcome.legalisations)
     )
 }
@@ -120,10 +121,10 @@ fn total(captures: &[Outcome]) -> String {
         _ => String::new(),
     };
     format!(
-        "{} captures: {} of {} packets in {} flows{wrong}",
-        captures.len(),
+        "{}: {} of {} in {}{wrong}",
+        counted(captures.len() as u64, "capture"),
         sum(|outcome| outcome.lift_counts.actions()),
-        sum(|outcome| outcome.lift_counts.packets),
-        sum(|outcome| outcome.lift_counts.flows)
+        counted(sum(|outcome| outcome.lift_counts.packets), "packet"),
+        counted(sum(|outcome| outcome.lift_counts.flows), "flow")
     )
 }

@@ -136,7 +136,7 @@ pub fn curve(
     };
     let sample = |solver: Solver| {
         let start = Instant::now();
-        let samples = generator.sample_all_normal(&requests, solver, config.seed, &step)?;
+        let samples = generator.sample_all_normal(&requests, solver, config.seed, step)?;
         Ok::<_, Error>((samples.concat(), start.elapsed().as_secs_f64()))
     };
     let (reference, seconds) = sample(config.reference)?;

@@ -38,16 +38,6 @@ pub struct Config {
     pub selection: Selection,
 }
 
-impl Config {
-    /// How captures are read: up to their damage.
-    fn policy(&self) -> ReadPolicy {
-        ReadPolicy {
-            selection: self.selection.clone(),
-            ..ReadPolicy::default()
-        }
-    }
-}
-
 /// What was found.
 #[derive(Debug, Serialize)]
 pub struct Outcome {
@@ -227,7 +217,7 @@ fn check(
     tools: &BTreeMap<&'static str, Option<String>>,
     monitor: &mut dyn Monitor,
 ) -> Result<CaptureCheck, Error> {
-    let mut capture = match Capture::open(path, &config.policy()) {
+    let mut capture = match Capture::open(path, &ReadPolicy::of(&config.selection)) {
         Ok(capture) => capture,
         Err(error) => return Ok(CaptureCheck::unreadable(path, error)),
     };

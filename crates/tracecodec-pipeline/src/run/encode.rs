@@ -18,6 +18,7 @@ use crate::files::{ReadPolicy, claim};
 use crate::lifting::Lifting;
 use crate::model::ModelName;
 use crate::monitor::{Monitor, Progress};
+use crate::settings;
 
 /// Packets that are encoded at once.
 const BATCH: usize = 8192;
@@ -44,7 +45,7 @@ pub struct Config {
     #[serde(default)]
     pub entropy: bool,
     /// If an encoder's mean does not decode to its packet, move it until it does.
-    #[serde(default = "yes")]
+    #[serde(default = "settings::yes")]
     pub refine: bool,
     /// How captures are read.
     #[serde(flatten)]
@@ -55,10 +56,6 @@ pub struct Config {
     /// What of the captures is disclosed.
     #[serde(flatten)]
     pub disclosure: Disclosure,
-}
-
-fn yes() -> bool {
-    true
 }
 
 impl Config {

@@ -9,6 +9,7 @@ use tracecodec::output::{FileKind, Output};
 
 use crate::error::Error;
 use crate::files::{claim, document, evaluation};
+use crate::model::ModelName;
 use crate::monitor::{Monitor, Progress, Warning};
 use crate::plot::table::Table;
 use crate::report::{Section, datasets, page, training};
@@ -114,6 +115,13 @@ impl Config {
             return Err(Error::refused(
                 "nothing to report",
                 "name evaluations, or codecs as `training`",
+            ));
+        }
+        let built_in = Path::new(ModelName::BUILT_IN);
+        if self.training.iter().any(|folder| folder == built_in) && !built_in.exists() {
+            return Err(Error::refused(
+                format!("{}: its training is not built in", built_in.display()),
+                "name the folder of a trained codec, which holds the history of its training",
             ));
         }
         let outputs: Vec<_> = self.outputs().collect();

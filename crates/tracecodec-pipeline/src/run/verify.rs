@@ -34,16 +34,6 @@ pub struct Config {
     pub selection: Selection,
 }
 
-impl Config {
-    /// How captures are read: up to their damage.
-    fn policy(&self) -> ReadPolicy {
-        ReadPolicy {
-            selection: self.selection.clone(),
-            ..ReadPolicy::default()
-        }
-    }
-}
-
 /// Findings of all captures.
 #[derive(Debug, Serialize)]
 pub struct Outcome {
@@ -168,7 +158,7 @@ fn prove(
     found: &mut CaptureProof,
     monitor: &mut dyn Monitor,
 ) -> Result<(), Error> {
-    let mut capture = Capture::open(path, &config.policy())?;
+    let mut capture = Capture::open(path, &ReadPolicy::of(&config.selection))?;
     let mut writer = output
         .map(|path| Writer::create(path, Format::of_path(path)))
         .transpose()?;

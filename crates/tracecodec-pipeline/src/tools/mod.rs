@@ -186,11 +186,7 @@ pub(crate) fn copy(
     copy: &Path,
     monitor: &mut dyn Monitor,
 ) -> Result<(), Error> {
-    let policy = ReadPolicy {
-        selection: selection.clone(),
-        ..ReadPolicy::default()
-    };
-    let mut capture = Capture::open(capture, &policy)?;
+    let mut capture = Capture::open(capture, &ReadPolicy::of(selection))?;
     let mut writer = Writer::create(copy, Format::of_path(copy))?;
     let copied = capture.for_each(monitor, |packet| {
         let missing = tshark::tcp_header(packet)

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use burn::tensor::{Device as Tensors, Tensor, TensorData};
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
+use tracecodec::choice::Choice;
 use tracecodec::shard::Split;
 
 use super::batch::Paths;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use tracecodec::choice::Choice;
 use tracecodec::shard::Split;
 use tracecodec_nn::Device;
 use tracecodec_nn::generator::{Curve, CurveConfig, FlowMatching, Method, Solver, curve};
