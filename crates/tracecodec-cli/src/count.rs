@@ -1,4 +1,5 @@
-//! Counts as people write them, `100000`, `100_000`, `100k` or `2M`, and as they read them, `1 packet`.
+//! Counts as people write them, `100000`, `100_000`, `100k` or `2M`, and as they read them:
+//! `1 packet`.
 
 /// Reads a count.
 pub(crate) fn count(text: &str) -> Result<u64, String> {
