@@ -102,11 +102,6 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
     let encoded = encode(config, &codec, &actions, &mut manifest, monitor)?;
     manifest.packets = Some(actions.len() as u64);
     manifest.kl_nats = Some(encoded.kl());
-    manifest.entropy = config.entropy.then(|| {
-        let mut entropy = CodecEntropy::new(&codec);
-        entropy.add(&actions);
-        entropy.nats()
-    });
     let sample = config.sample.map(|seed| encoded.sample(seed));
     latents::write(path, &encoded, sample.as_deref())?;
     manifest.write(path)?;
@@ -153,6 +148,7 @@ fn encode(
     let mut counts = Refinement::default();
     manifest.tick = Tick::of(actions.iter().map(|action| action.delta_t));
     let mut encoder = codec.encoder(manifest.tick);
+    let mut entropy = config.entropy.then(|| CodecEntropy::new(codec));
     for batch in actions.chunks(BATCH) {
         monitor.step(&Progress {
             stage: "encoding",
@@ -160,6 +156,9 @@ fn encode(
             total: Some(actions.len() as u64),
             detail: "packets",
         })?;
+        if let Some(entropy) = &mut entropy {
+            entropy.add(batch);
+        }
         let latents = if config.refine {
             let refined = encoder.encode_refined(batch, RefineConfig::default());
             counts.moved += refined.moved;
@@ -172,6 +171,11 @@ fn encode(
         all.log_var.extend(latents.log_var);
     }
     manifest.refined = config.refine.then_some(counts);
+    manifest.entropy = entropy.as_ref().map(CodecEntropy::nats);
+    monitor.step(&Progress {
+        stage: "writing",
+        ..Progress::default()
+    })?;
     Ok(all)
 }
 

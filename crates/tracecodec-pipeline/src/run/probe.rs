@@ -82,15 +82,15 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
         packets: config.packets,
         seed: config.seed,
     };
-    let dimensions = codec.config().d_latent as u64;
+    let parts = probe::PARTS + codec.config().d_latent;
     let mut done = 0;
     let probe = probe(&codec, &actions, settings, || {
         done += 1;
         monitor.progress(&Progress {
             stage: "probing",
             done,
-            total: Some(dimensions),
-            detail: "dimensions",
+            total: Some(parts as u64),
+            detail: "measurements",
         })
     })?;
     let outcome = Outcome {
