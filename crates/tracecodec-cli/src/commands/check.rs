@@ -131,8 +131,8 @@ fn render_opinion(text: &mut String, opinion: &Opinion) -> Result<()> {
         Verdict::NotInstalled => "not installed".to_string(),
     };
     writeln!(text, "  {:<10} {verdict}", opinion.tool)?;
-    for told in &opinion.told {
-        writeln!(text, "    {told}")?;
+    for remark in &opinion.remarks {
+        writeln!(text, "    {remark}")?;
     }
     Ok(())
 }

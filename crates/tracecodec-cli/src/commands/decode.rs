@@ -72,19 +72,19 @@ pub(crate) fn run(args: &Decode, json: bool) -> Result<()> {
         "{}: {}{}{}",
         outcome.output,
         counted(outcome.packets, "packet"),
-        settled_line(outcome.settled),
+        corrected_line(outcome.corrected),
         legalisation_line(&outcome.legalisations)
     );
     print_summary(json, &outcome, &line)
 }
 
 /// How many packets were made to agree with those before, in words.
-fn settled_line(settled: Corrected) -> String {
-    let flows = match settled.flows {
+fn corrected_line(corrected: Corrected) -> String {
+    let flows = match corrected.flows {
         0 => String::new(),
         flows => format!("; {flows} made to agree with the open flows"),
     };
-    match settled.acknowledgments {
+    match corrected.acknowledgments {
         0 => flows,
         acknowledgments => {
             let corrected = counted(acknowledgments, "acknowledgment");

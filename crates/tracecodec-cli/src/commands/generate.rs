@@ -108,7 +108,7 @@ fn line(outcome: &Outcome, is_labelled: bool) -> String {
         counted(outcome.packets, "packet"),
         outcome.seconds,
         counted(outcome.flows, "flow"),
-        outcome.settled,
+        outcome.corrected,
         legalisation_line(&outcome.legalisations),
         outcome.packets_per_second
     )

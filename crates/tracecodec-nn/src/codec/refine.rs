@@ -249,7 +249,9 @@ impl Codec {
         let z = self.latents(rows, &device).require_grad();
         let nats = network.decoder.nats(z.clone(), &batch, &weights);
         let gradients = (nats.fields + nats.time).backward();
-        let gradient = z.grad(&gradients).expect("the nats depends on z");
+        let gradient = z
+            .grad(&gradients)
+            .expect("the negative log-likelihood depends on z");
         let gradient = gradient.into_data().try_into_vec();
         gradient.expect("gradients are f32")
     }

@@ -93,9 +93,10 @@ pub struct Outcome {
     pub flows: u64,
     /// Most flows with a packet yet to come; `None` if the generator does not plan ahead.
     pub most_open_flows: Option<usize>,
-    /// Packets that contradicted the state of their flow and were made to agree, those that are
-    /// drawn but not yet due included.
-    pub settled: u64,
+    /// Packets that contradicted the state of their flow and were corrected, those included that
+    /// are drawn but not yet due.
+    #[serde(rename = "settled")]
+    pub corrected: u64,
     /// Changes that kept packets legal, by kind.
     pub legalisations: BTreeMap<&'static str, u64>,
     /// Packets generated in a second of computation.
@@ -147,7 +148,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
         seconds: nanoseconds as f64 / 1e9,
         flows: making.flows,
         most_open_flows: making.most_open_flows,
-        settled: making.trace.corrected(),
+        corrected: making.trace.corrected(),
         legalisations: legalisations(&making.legalisations()),
         packets_per_second: packets as f64 / taken.max(1e-9),
     };

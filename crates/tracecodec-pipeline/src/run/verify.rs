@@ -15,8 +15,8 @@ use crate::jobs;
 use crate::monitor::Monitor;
 use crate::tools::{copy, temporary_folder, tshark};
 
-/// Most findings of one kind that are described for a capture; the others are counted.
-const TOLD: u64 = 3;
+/// Number of findings of one kind that are described for a capture; further ones are only counted.
+const DESCRIBED: u64 = 3;
 
 /// What to verify.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -117,7 +117,7 @@ impl CaptureProof {
 
     /// Keeps the first findings of a kind, of which this one is number `count`.
     fn keep(&mut self, count: u64, finding: impl FnOnce() -> String) {
-        if count <= TOLD {
+        if count <= DESCRIBED {
             self.findings.push(finding());
         }
     }
@@ -281,7 +281,7 @@ mod tests {
         for number in 1..=5 {
             proof.keep(number, || format!("packet {number}: time lost"));
         }
-        assert_eq!(proof.findings.len() as u64, TOLD);
+        assert_eq!(proof.findings.len() as u64, DESCRIBED);
     }
 
     #[test]
