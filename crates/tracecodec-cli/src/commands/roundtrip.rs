@@ -19,7 +19,8 @@ use crate::terminal::Terminal;
 /// Take a capture to actions (or latents) and back, in one step.
 ///
 /// From a folder, every capture in it is taken, by itself, to a file of the same name in a new
-/// folder; `tracecodec evaluate` compares the two.
+/// folder; `tracecodec evaluate` compares the two. If the run is stopped or fails, the folder is
+/// left as it was before.
 #[derive(Debug, Args)]
 pub(crate) struct Roundtrip {
     /// Capture to read, or a folder of captures; - is stdin.

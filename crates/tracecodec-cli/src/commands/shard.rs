@@ -38,7 +38,7 @@ pub(crate) struct Shard {
     )]
     packets: u64,
     /// Open the next shard after S seconds instead.
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", value_parser = positive_count)]
     seconds: Option<u64>,
     /// Weights of the training, validation and test ranges.
     #[arg(long, value_name = "T,V,T", default_value_t = shard::Config::default().split)]

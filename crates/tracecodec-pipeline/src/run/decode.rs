@@ -94,7 +94,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
     }
     claim::named_file(&config.input, "latents")?;
     claim::distinct(&[&config.input], &config.output)?;
-    let codec = config.model.load_codec(config.device)?;
+    let codec = config.model.load_codec(config.device, monitor)?;
     let codec = codec.with_constraints(match (config.strict, config.unconstrained) {
         (true, _) => Constraints::Strict,
         (_, true) => Constraints::None,

@@ -91,7 +91,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
     claim::named_file(path, "latents")?;
     claim::named_as(path, FileKind::Latents)?;
     claim::distinct(&[&config.input], path)?;
-    let codec = config.model.load_codec(config.device)?;
+    let codec = config.model.load_codec(config.device, monitor)?;
     let mut manifest = config.manifest(&codec);
     let is_actions = FileKind::of_name(&config.input) == Some(FileKind::Actions);
     let actions = if is_actions {

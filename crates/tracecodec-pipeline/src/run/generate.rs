@@ -113,7 +113,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
     if let Some(prefix) = &config.prefix {
         claim::distinct(&[prefix], &config.output)?;
     }
-    let model = config.generator.load()?;
+    let model = config.generator.load(monitor)?;
     let mut drawing = Drawing {
         seed: config.seed,
         label: config.label.clone(),
@@ -184,6 +184,12 @@ impl Config {
         if self.with_prefix && self.prefix.is_none() {
             return Err(Error::refused(
                 "`with_prefix` without a prefix",
+                "name the capture to continue as `prefix`",
+            ));
+        }
+        if self.read != ReadPolicy::default() && self.prefix.is_none() {
+            return Err(Error::refused(
+                "a selection of packets, `sort` or `lenient` without a prefix",
                 "name the capture to continue as `prefix`",
             ));
         }
@@ -306,4 +312,23 @@ fn compiler<'a>(
 ) -> &'a mut Compiler {
     let epoch = config.disclosure.epoch(Some(first)).unwrap_or(first);
     compiler.get_or_insert_with(|| Compiler::new(realise, epoch))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn test_a_selection_needs_a_prefix() {
+        let mut config = Config {
+            packets: Some(1),
+            ..Config::default()
+        };
+        assert!(config.check().is_ok());
+        config.read.selection.first = Some(5);
+        let error = config.check().unwrap_err();
+        assert!(error.to_string().ends_with("without a prefix"), "{error}");
+        config.prefix = Some("prefix.pcap".into());
+        assert!(config.check().is_ok());
+    }
 }

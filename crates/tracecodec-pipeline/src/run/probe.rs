@@ -76,7 +76,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
         claim::distinct(&[&config.input], svg)?;
         claim::named_as(svg, FileKind::Figure)?;
     }
-    let codec = config.model.load_codec(config.device)?;
+    let codec = config.model.load_codec(config.device, monitor)?;
     let actions = lift(config, &codec, monitor)?;
     let settings = ProbeConfig {
         packets: config.packets,

@@ -2,7 +2,7 @@
 
 mod judge;
 mod process;
-pub mod tshark;
+pub(crate) mod tshark;
 
 use std::path::Path;
 

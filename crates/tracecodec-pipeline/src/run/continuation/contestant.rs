@@ -23,7 +23,7 @@ use super::{Case, Cut, Rules};
 use crate::error::Error;
 use crate::files::folder;
 use crate::model::{GeneratorChoice, ModelName, Sampling};
-use crate::monitor::{Monitor, Progress};
+use crate::monitor::{Monitor, Progress, Silent};
 
 /// Packets that a model reads between two reports of progress: whole batches of a codec.
 const BATCH: usize = 8192;
@@ -63,11 +63,16 @@ pub(super) enum Way {
 
 impl Contestant {
     /// The contestant of a name: a word, or a model. A generator may be followed by `@` and the
-    /// codec or baseline whose latents it samples, if that is not the codec that is built in.
+    /// codec or baseline whose latents it samples, if that is not the codec that is built in. Warns
+    /// of models whose training has not ended.
     ///
     /// # Errors
     /// If there is no such contestant, or a model is damaged.
-    pub(super) fn open(name: &str, rules: &Rules) -> Result<Self, Error> {
+    pub(super) fn open(
+        name: &str,
+        rules: &Rules,
+        monitor: &mut dyn Monitor,
+    ) -> Result<Self, Error> {
         let known = |role, way| Self {
             name: name.to_string(),
             role,
@@ -90,6 +95,9 @@ impl Contestant {
             None => (name, None),
         };
         let model = ModelName::from(Path::new(model).to_path_buf());
+        for model in decoder.iter().chain([&model]) {
+            model.warn_if_unfinished(monitor);
+        }
         let Some(folder) = model.folder() else {
             return Self::generator(ModelName::BUILT_IN, model, decoder, rules.sampling);
         };
@@ -108,7 +116,7 @@ impl Contestant {
     }
 
     fn codec(name: &str, model: &ModelName) -> Result<Self, Error> {
-        let codec = model.load_codec(Device::Cpu)?;
+        let codec = model.load_codec(Device::Cpu, &mut Silent)?;
         Ok(Self {
             name: name.to_string(),
             role: Role::Reference,
@@ -142,7 +150,7 @@ impl Contestant {
                         codec: codec.clone(),
                         sampling,
                     };
-                    let loaded = choice.load()?;
+                    let loaded = choice.load(&mut Silent)?;
                     let digest = matching.representation().digest().to_string();
                     let models = vec![generator, entry(Kind::Codec, codec.label(), digest)];
                     (models, Way::Actions(Box::new(loaded)))
@@ -159,7 +167,7 @@ impl Contestant {
                         ..sampling
                     },
                 };
-                let generator = choice.load()?;
+                let generator = choice.load(&mut Silent)?;
                 let digest = match &generator {
                     Generator::Autoregressive(generator) => generator.digest(),
                     Generator::Latent(_) => String::new(),
@@ -383,11 +391,10 @@ fn from(start: Timestamp, frames: &[PacketBuf]) -> Vec<PacketBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::monitor::Silent;
     use crate::run::continuation::example;
 
     fn open(name: &str) -> Result<Contestant, Error> {
-        Contestant::open(name, &Rules::default())
+        Contestant::open(name, &Rules::default(), &mut Silent)
     }
 
     #[test]

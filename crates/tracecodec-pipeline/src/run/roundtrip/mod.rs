@@ -119,7 +119,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcomes<Outcom
     let codec = if config.oracle {
         None
     } else {
-        let codec = config.model.load_codec(config.device)?;
+        let codec = config.model.load_codec(config.device, monitor)?;
         Some(codec.with_constraints(if config.unconstrained {
             Constraints::None
         } else {
