@@ -1,6 +1,7 @@
 //! Arguments that several commands share, and what they mean to the pipeline.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::Args;
 use tracecodec::choice::Choice;
@@ -64,14 +65,14 @@ impl CaptureArgs {
 pub(crate) struct SelectionArgs {
     /// Read only packets that match, in the language of tcpdump: `tcp port 443 and not net
     /// 10.0.0.0/8`.
-    #[arg(long, value_name = "EXPR")]
+    #[arg(long, value_name = "EXPR", value_parser = selecting::<Filter>)]
     filter: Option<Filter>,
     /// Read only packets at this time or later: RFC 3339, seconds since 1970, or +SECONDS from the
     /// first packet.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = selecting::<TimeBound>, allow_negative_numbers = true)]
     from: Option<TimeBound>,
     /// Read only packets before this time.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = selecting::<TimeBound>, allow_negative_numbers = true)]
     to: Option<TimeBound>,
     /// Read at most N packets of each capture, of those that --filter, --from and --to leave.
     #[arg(long, value_name = "N", value_parser = count)]
@@ -92,6 +93,19 @@ impl SelectionArgs {
             skip: self.skip,
         }
     }
+}
+
+/// Reads a filter or a time. The error shows where a filter's fault is, and what to try.
+fn selecting<T: FromStr<Err = tracecodec::Error>>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|error: tracecodec::Error| {
+        let caret = error.caret().map(|caret| format!("\n{caret}"));
+        let hint = error.hint().map(|hint| format!("\nhint: {hint}"));
+        format!(
+            "{error}{}{}",
+            caret.unwrap_or_default(),
+            hint.unwrap_or_default()
+        )
+    })
 }
 
 /// How many captures are worked on at once.
@@ -162,7 +176,7 @@ pub(crate) struct DisclosureArgs {
     anonymous: bool,
     /// Time of the first packet, instead of the capture's: RFC 3339, seconds since 1970, or
     /// +SECONDS behind the capture's.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = selecting::<TimeBound>, allow_negative_numbers = true)]
     epoch: Option<TimeBound>,
 }
 

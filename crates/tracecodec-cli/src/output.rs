@@ -11,6 +11,7 @@ use tracecodec::lift::LiftCounts;
 use tracecodec_nn::latents::EntropyNats;
 use tracecodec_pipeline::files::folder::Outcomes;
 
+use crate::count::counted;
 use crate::failure::Hint;
 use crate::stderr;
 
@@ -72,10 +73,10 @@ pub(crate) fn print(text: &str) -> Result<()> {
 /// The summary line of a lift: what was taken, what was left out and why.
 pub(crate) fn lift_line(counts: &LiftCounts) -> String {
     let mut line = format!(
-        "{} of {} packets in {} flows",
+        "{} of {} in {}",
         counts.actions(),
-        counts.packets,
-        counts.flows
+        counted(counts.packets, "packet"),
+        counted(counts.flows, "flow")
     );
     if !counts.skipped.is_empty() {
         let reasons: Vec<_> = counts
@@ -86,19 +87,29 @@ pub(crate) fn lift_line(counts: &LiftCounts) -> String {
         let _ = write!(line, "; left out: {}", reasons.join(", "));
     }
     if counts.steps_back > 0 {
-        let _ = write!(line, "; {} steps back in time", counts.steps_back);
+        let _ = write!(
+            line,
+            "; {} back in time",
+            counted(counts.steps_back, "step")
+        );
     }
     if counts.unknown_layouts > 0 {
         let _ = write!(
             line,
-            "; {} TCP option layouts kept by length only",
-            counts.unknown_layouts
+            "; {} kept by length only",
+            counted(counts.unknown_layouts, "TCP option layout")
         );
     }
     if counts.evictions > 0 {
-        let _ = write!(line, "; {} flows lost their slot", counts.evictions);
+        let _ = write!(line, "; {}", evicted(counts.evictions));
     }
     line
+}
+
+/// How many flows were too many.
+pub(crate) fn evicted(flows: u64) -> String {
+    let owner = if flows == 1 { "its" } else { "their" };
+    format!("{} lost {owner} slot", counted(flows, "flow"))
 }
 
 /// The summary line's part on what the packets cost without a model of the traffic.

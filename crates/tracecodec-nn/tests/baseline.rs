@@ -84,12 +84,12 @@ fn check_latents(baseline: &Baseline) {
     let rows = [rows(500), rows(20)].concat();
     let Ok(width) = baseline.d_latent() else {
         assert!(!matches!(baseline.model(), Model::Tvae | Model::TabsynVae));
-        let refused = baseline.latents(&rows).unwrap_err().to_string();
+        let refused = baseline.latents(&rows).err().unwrap().to_string();
         assert!(refused.starts_with(baseline.model().name()), "{refused}");
         assert!(baseline.decode(&[0.0]).is_err());
         return;
     };
-    let latents = baseline.latents(&rows).unwrap();
+    let latents: Vec<f32> = baseline.latents(&rows).unwrap().flatten().collect();
     assert_eq!(latents.len(), rows.len() * width);
     let decoded: Vec<_> = baseline.reconstruct(&rows).collect();
     assert_eq!(baseline.decode(&latents).unwrap(), decoded);

@@ -9,6 +9,7 @@ use std::process::Command;
 
 use tracecodec::action::context::Contexts;
 use tracecodec::action::{Action, FlowEvent, OptionProfiles, Proto};
+use tracecodec::choice::Choice;
 use tracecodec::shard::Split;
 use tracecodec_nn::codec::training::{Data, Validation};
 use tracecodec_nn::generator::flow_matching::{self, FlowMatching, FlowMatchingConfig, Solver};

@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use tracecodec_nn::baseline::Baseline;
 use tracecodec_nn::generator::{Generator, Method, Sequences, Solver};
-use tracecodec_nn::{Codec, Device};
+use tracecodec_nn::{Codec, Device, model};
 
 use crate::error::Error;
+use crate::monitor::{Monitor, Warning};
 
 /// Which model to use: the folder of a trained one, or the one that is built in.
 ///
@@ -33,18 +35,43 @@ impl ModelName {
         }
     }
 
-    /// Loads a codec.
+    /// Loads a codec. Warns if its training has not ended.
     ///
     /// # Errors
     /// If there is no codec, it is damaged, or the device is not available.
-    pub fn load_codec(&self, device: Device) -> Result<Codec, Error> {
+    pub fn load_codec(&self, device: Device, monitor: &mut dyn Monitor) -> Result<Codec, Error> {
+        self.check()?;
+        self.warn_if_unfinished(monitor);
         Ok(self.codec()?.with_device(device)?)
+    }
+
+    /// Refuses what is no folder, but a slip of the pen for the model that is built in.
+    fn check(&self) -> Result<(), Error> {
+        let Self::Folder(folder) = self else {
+            return Ok(());
+        };
+        let mut letters = folder.to_string_lossy().to_lowercase();
+        letters.retain(char::is_alphabetic);
+        if letters != "builtin" || folder.exists() {
+            return Ok(());
+        }
+        Err(Error::refused(
+            format!("{}: no such model", folder.display()),
+            format!("did you mean {}?", Self::BUILT_IN),
+        ))
     }
 
     fn codec(&self) -> Result<Codec, tracecodec_nn::Error> {
         match self {
             Self::BuiltIn => Ok(Codec::embedded()),
             Self::Folder(folder) => Codec::load(folder),
+        }
+    }
+
+    /// Warns if the model is the best one so far of a training that has not ended.
+    pub(crate) fn warn_if_unfinished(&self, monitor: &mut dyn Monitor) {
+        if let Some(folder) = self.folder() {
+            warn_if_unfinished(folder, monitor);
         }
     }
 
@@ -104,12 +131,16 @@ impl Sampling {
 }
 
 impl GeneratorChoice {
-    /// Loads the generator.
+    /// Loads the generator. Warns if its training, or that of its codec, has not ended.
     ///
     /// # Errors
     /// If there is no generator, it is damaged, it was trained on another codec, or the device is
     /// not available.
-    pub fn load(&self) -> Result<Generator, Error> {
+    pub fn load(&self, monitor: &mut dyn Monitor) -> Result<Generator, Error> {
+        self.model.warn_if_unfinished(monitor);
+        self.codec.warn_if_unfinished(monitor);
+        self.model.check()?;
+        self.codec.check()?;
         let Sampling { device, .. } = self.sampling;
         let generator = match &self.model {
             ModelName::BuiltIn => Generator::embedded(),
@@ -125,6 +156,27 @@ impl GeneratorChoice {
             )),
             generator => Ok(generator),
         }
+    }
+}
+
+/// Loads a baseline. Warns if its training has not ended.
+///
+/// # Errors
+/// If there is no baseline, or it is damaged.
+pub(crate) fn load_baseline(folder: &Path, monitor: &mut dyn Monitor) -> Result<Baseline, Error> {
+    warn_if_unfinished(folder, monitor);
+    Ok(Baseline::load(folder)?)
+}
+
+/// Warns if a folder's model is the best one so far of a training that has not ended.
+fn warn_if_unfinished(folder: &Path, monitor: &mut dyn Monitor) {
+    if folder.join(model::CHECKPOINT).is_file() {
+        let message = format!(
+            "{}: the training of this model has not ended",
+            folder.display()
+        );
+        let hint = "the best model so far is used; train with `resume` continues its training";
+        monitor.warn(&Warning::new(message).with_hint(hint));
     }
 }
 
@@ -158,5 +210,55 @@ impl From<ModelName> for PathBuf {
             ModelName::BuiltIn => ModelName::BUILT_IN.into(),
             ModelName::Folder(folder) => folder,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::monitor::Silent;
+    use crate::testing::{Stopping, data};
+
+    #[test]
+    fn test_a_model_of_an_unfinished_training_is_warned_of() {
+        let folder = tempfile::tempdir().unwrap();
+        for file in ["model.json", model::WEIGHTS] {
+            let shipped = data("default-model").join(file);
+            std::fs::copy(shipped, folder.path().join(file)).unwrap();
+        }
+        let name = ModelName::from(folder.path().to_path_buf());
+        let mut monitor = Stopping::never();
+        name.load_codec(Device::Cpu, &mut monitor).unwrap();
+        assert!(monitor.warnings.is_empty());
+        std::fs::write(folder.path().join(model::CHECKPOINT), "").unwrap();
+        name.load_codec(Device::Cpu, &mut monitor).unwrap();
+        // Neither is a model of its kind, but the warning comes first.
+        let choice = GeneratorChoice {
+            model: name.clone(),
+            ..GeneratorChoice::default()
+        };
+        assert!(choice.load(&mut monitor).is_err());
+        assert!(load_baseline(folder.path(), &mut monitor).is_err());
+        assert_eq!(monitor.warnings.len(), 3);
+        let warning = &monitor.warnings[0];
+        assert!(warning.message.ends_with("has not ended"), "{warning:?}");
+    }
+
+    #[test]
+    fn test_a_slip_of_the_pen_is_no_folder() {
+        for slip in ["builtin", "built in", "built_in", "Built-in"] {
+            let name = ModelName::from(PathBuf::from(slip));
+            let error = name.load_codec(Device::Cpu, &mut Silent).unwrap_err();
+            assert_eq!(error.to_string(), format!("{slip}: no such model"));
+            assert_eq!(error.hint().as_deref(), Some("did you mean built-in?"));
+            let choice = GeneratorChoice {
+                model: name,
+                ..GeneratorChoice::default()
+            };
+            assert!(choice.load(&mut Silent).unwrap_err().hint().is_some());
+        }
+        let other = ModelName::from(PathBuf::from("building"));
+        let error = other.load_codec(Device::Cpu, &mut Silent).unwrap_err();
+        assert_eq!(error.to_string(), "building: no codec there");
     }
 }

@@ -28,6 +28,11 @@ pub fn none() -> Value {
     Value::Object(serde_json::Map::new())
 }
 
+/// The default of a setting that is on unless it is turned off.
+pub(crate) fn yes() -> bool {
+    true
+}
+
 /// Reads settings from a JSON file: an object.
 ///
 /// # Errors
@@ -81,10 +86,29 @@ pub fn over<C: DeserializeOwned + Serialize>(default: &C, settings: &Value) -> R
     } else {
         settings.clone()
     };
-    let mut merged = serde_json::to_value(default).map_err(refused)?;
-    check_keys("", &settings, &merged)?;
-    merge(&mut merged, settings);
-    serde_json::from_value(merged).map_err(refused)
+    let default = serde_json::to_value(default).map_err(refused)?;
+    check_keys("", &settings, &default)?;
+    let read = |settings: Value| {
+        let mut merged = default.clone();
+        merge(&mut merged, settings);
+        serde_json::from_value(merged)
+    };
+    read(settings.clone()).map_err(|error| {
+        let fails = |settings| read(settings).is_err();
+        let key = wrong_key(&settings, &fails).unwrap_or_else(|| "settings".to_string());
+        Error::refused(format!("{key}: {error}"), "")
+    })
+}
+
+/// The first setting that, with no other beside it, fails to be read.
+fn wrong_key(settings: &Value, fails: &dyn Fn(Value) -> bool) -> Option<String> {
+    settings.as_object()?.iter().find_map(|(key, value)| {
+        let alone = |value: Value| Value::Object([(key.clone(), value)].into_iter().collect());
+        fails(alone(value.clone())).then(|| {
+            let within = wrong_key(value, &|value| fails(alone(value)));
+            within.map_or_else(|| key.clone(), |within| format!("{key}.{within}"))
+        })
+    })
 }
 
 /// Replaces values of one object by those of another, at any depth.
@@ -193,7 +217,11 @@ mod tests {
         assert_eq!(over(&default, &Value::Null).unwrap().seed, 7);
         let error = over(&default, &json!({"train": {"lenint": true}})).unwrap_err();
         assert_eq!(error.hint().as_deref(), Some("did you mean \"lenient\"?"));
-        assert!(over(&default, &json!({"seed": "x"})).is_err());
+        let refused = |settings| over(&default, &settings).unwrap_err().to_string();
+        let text = refused(json!({"seed": "x"}));
+        assert!(text.starts_with("seed: invalid type: string"), "{text}");
+        let text = refused(json!({"seed": 1, "train": {"lenient": 2}}));
+        assert!(text.starts_with("train.lenient: invalid type"), "{text}");
         assert!(over(&default, &json!([1])).is_err());
     }
 

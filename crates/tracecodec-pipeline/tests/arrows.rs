@@ -16,7 +16,7 @@ const ARROWS: &map::Arrows = &[
     ("plot", &[]),
     ("lifting", &["error"]),
     ("realise", &["error"]),
-    ("model", &["error"]),
+    ("model", &["error", "monitor", "testing"]),
     ("files", &["error", "monitor", "testing"]),
     ("settings", &["error", "files"]),
     ("jobs", &["error", "monitor"]),

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use serde_json::json;
 use tempfile::TempDir;
 use tracecodec_nn::baseline::Model;
 use tracecodec_pipeline::training::Training;
@@ -30,6 +31,11 @@ impl Monitor for Stop {
 /// Captures of a megabyte or two, which no verb reads at once.
 fn capture() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/train/crowd.pcap.zst")
+}
+
+/// A capture of two thousand packets.
+fn example() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/example.pcap")
 }
 
 /// Runs a verb with monitors that stop at its first, second and fifth report, each in an empty
@@ -160,12 +166,133 @@ fn test_trainings_that_stop_while_they_read_leave_nothing() {
     });
 }
 
-/// Shards of the capture.
-fn shards(folder: &TempDir) -> PathBuf {
+/// Evaluations of five captures.
+fn evaluations(folder: &TempDir) -> Vec<PathBuf> {
+    let evaluated = (0..5).map(|number| {
+        let capture = folder.path().join(format!("{number}.pcap"));
+        std::fs::copy(example(), &capture).expect("the example can be copied");
+        let output = capture.with_extension("json");
+        let config = run::evaluate::Config {
+            reference: capture.clone(),
+            decoded: capture,
+            label: Some("copy".to_string()),
+            dataset: Some("example".to_string()),
+            output: Some(output.clone()),
+            ..run::evaluate::Config::default()
+        };
+        run::evaluate::run(&config, &mut Silent).expect("a copy can be evaluated");
+        output
+    });
+    evaluated.collect()
+}
+
+#[test]
+fn test_report_and_merge_leave_nothing() {
+    let folder = TempDir::new().unwrap();
+    let inputs = evaluations(&folder);
+    leaves_nothing(|out, monitor| {
+        let config = run::report::Config {
+            inputs: inputs.clone(),
+            output: named(out, "html"),
+            svg: Some(out.to_path_buf()),
+            markdown: Some(named(out, "md")),
+            ..run::report::Config::default()
+        };
+        run::report::run(&config, monitor)
+    });
+    leaves_nothing(|out, monitor| {
+        let config = run::merge::Config {
+            inputs: inputs.clone(),
+            output: Some(named(out, "json")),
+            ..run::merge::Config::default()
+        };
+        run::merge::run(&config, monitor)
+    });
+}
+
+#[test]
+fn test_baseline_verbs_leave_nothing() {
+    let folder = TempDir::new().unwrap();
+    let model = folder.path().join("model");
+    let train = run::baseline::train::Config {
+        shards: vec![shards(&folder, example(), 500)],
+        training: Training::new(&model).with_steps(1),
+        validations: Some(1),
+        ..run::baseline::train::Config::new(Model::Tvae)
+    };
+    run::baseline::train::run(&train, &mut Silent).unwrap();
+    leaves_nothing(|out, monitor| {
+        let config = run::baseline::reconstruct::Config {
+            input: capture(),
+            output: named(out, "pcap"),
+            model: model.clone(),
+            ..run::baseline::reconstruct::Config::default()
+        };
+        run::baseline::reconstruct::run(&config, monitor)
+    });
+    leaves_nothing(|_, monitor| {
+        let config = run::baseline::diagnose::Config {
+            inputs: vec![capture()],
+            model: model.clone(),
+            ..run::baseline::diagnose::Config::default()
+        };
+        run::baseline::diagnose::run(&config, monitor)
+    });
+    leaves_nothing(|out, monitor| {
+        let config = run::baseline::oracle::Config {
+            input: capture(),
+            output: named(out, "pcap"),
+            ..run::baseline::oracle::Config::default()
+        };
+        run::baseline::oracle::run(&config, monitor)
+    });
+}
+
+/// A stop is obeyed within the samples of one window, not behind those of a whole solver.
+#[test]
+fn test_generator_curve_stops_between_evaluations() {
+    let folder = TempDir::new().unwrap();
+    let [sequences, model] = ["sequences", "model"].map(|name| folder.path().join(name));
+    let encode = run::generator::sequences::Config {
+        shards: vec![shards(&folder, example(), 500)],
+        output: sequences.clone(),
+        ..run::generator::sequences::Config::default()
+    };
+    run::generator::sequences::run(&encode, &mut Silent).unwrap();
+    let network = json!({"layers": 1, "width": 16, "heads": 2, "prefix": 8, "suffix": 8});
+    let train = run::generator::train::Config {
+        data: vec![sequences.clone()],
+        training: Training::new(&model).with_steps(1),
+        settings: json!({"network": network, "train": {"validations": 1}}),
+        ..run::generator::train::Config::default()
+    };
+    run::generator::train::run(&train, &mut Silent).unwrap();
+    let config = run::generator::curve::Config {
+        windows: 2,
+        ..run::generator::curve::Config::new(model, sequences)
+    };
+    leaves_nothing(|_, monitor| run::generator::curve::run(&config, monitor));
+    let mut heard = Stop {
+        at: u64::MAX,
+        reports: 0,
+    };
+    let outcome = run::generator::curve::run(&config, &mut heard).unwrap();
+    let solvers = outcome
+        .curve
+        .points
+        .iter()
+        .chain([&outcome.curve.reference]);
+    let evaluations: usize = solvers.map(|point| 2 * point.evaluations).sum();
+    assert_eq!(heard.reports, evaluations as u64);
+}
+
+/// Shards of a capture, of so many packets each.
+fn shards(folder: &TempDir, capture: PathBuf, packets: u64) -> PathBuf {
     let shards = folder.path().join("shards");
     let config = run::shard::Config {
-        inputs: vec![capture()],
+        inputs: vec![capture],
         output: shards.clone(),
+        packets,
         ..run::shard::Config::default()
     };
     run::shard::run(&config, &mut Silent).expect("the capture is cut");
@@ -183,7 +310,7 @@ fn test_verbs_on_shards_leave_nothing() {
         run::shard::run(&config, monitor)
     });
     let folder = TempDir::new().unwrap();
-    let shards = shards(&folder);
+    let shards = shards(&folder, capture(), 20_000);
     leaves_nothing(|out, monitor| {
         let config = run::generator::sequences::Config {
             shards: vec![shards.clone()],
@@ -205,9 +332,8 @@ fn test_verbs_on_shards_leave_nothing() {
 #[test]
 fn test_a_training_that_stops_leaves_a_checkpoint_that_resumes() {
     let folder = TempDir::new().unwrap();
-    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/example.pcap");
     let mut config = run::train::Config {
-        data: vec![example],
+        data: vec![example()],
         training: Training {
             steps: Some(4),
             ..Training::new(folder.path().join("model"))

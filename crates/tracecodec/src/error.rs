@@ -100,11 +100,21 @@ pub enum Error {
     #[error("{0}")]
     OtherEvaluation(OtherVersion),
     /// A filter expression cannot be understood.
-    #[error(transparent)]
-    Filter(#[from] FilterError),
+    #[error("column {column} of the filter: {problem}")]
+    Filter {
+        /// The whole expression.
+        expression: String,
+        /// Where the fault begins, in characters from 1. If something is missing at the end, one
+        /// beyond the last character.
+        column: usize,
+        /// What is wrong at that place.
+        problem: String,
+        /// What to try; empty if nothing helps.
+        hint: &'static str,
+    },
     /// A text is not a point in time.
-    #[error(transparent)]
-    Time(#[from] TimeBoundError),
+    #[error("not a time: `{0}`")]
+    Time(String),
     /// A configuration of the sharder makes no sense.
     #[error("{0}")]
     ShardConfig(&'static str),
@@ -329,8 +339,11 @@ impl Error {
         match self {
             Self::Capture { fault, .. } => fault.hint(),
             Self::Actions { fault, .. } => Some(fault.hint()),
-            Self::Filter(error) => error.hint(),
-            Self::Time(error) => error.hint(),
+            Self::Filter { hint, .. } => Some(*hint).filter(|hint| !hint.is_empty()),
+            Self::Time(_) => Some(
+                "write RFC 3339 (2026-01-02T03:04:05Z, with fractions and +01:00 if need be), seconds \
+                 since the epoch (1767323045.5), or +SECONDS from the start (+60)",
+            ),
             Self::TimeOutOfRange(_) => Some("pcapng output holds times up to 2262"),
             Self::MixedLinkTypes { .. } => Some("write to a .pcapng file, which can hold several"),
             Self::OtherEvaluation(_) => Some("evaluate the captures again with this version"),
@@ -342,6 +355,20 @@ impl Error {
             Self::UnfinishedFolder(_) => Some("`overwrite` takes the folder"),
             _ => None,
         }
+    }
+
+    /// The filter expression that cannot be understood, with a caret at the fault on the next line.
+    pub fn caret(&self) -> Option<String> {
+        let Self::Filter {
+            expression, column, ..
+        } = self
+        else {
+            return None;
+        };
+        // Characters that a terminal breaks or widens would move the caret.
+        let printable = |c: char| if c.is_control() { ' ' } else { c };
+        let line: String = expression.chars().map(printable).collect();
+        Some(format!("{line}\n{:>column$}", '^'))
     }
 
     /// Whether the reader of a pipe has closed it, which is not a failure of the writer.
@@ -462,51 +489,6 @@ fn allowed(value: i64, max: u32) -> String {
 
 fn this_is(name: Option<&str>) -> String {
     name.map_or_else(String::new, |name| format!(": this is {name}"))
-}
-
-/// A filter expression that cannot be understood, with the place of the fault.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("column {column} of the filter: {problem}")]
-pub struct FilterError {
-    /// The whole expression.
-    pub expression: String,
-    /// Where the fault begins, in characters from 1. If something is missing at the end, one beyond
-    /// the last character.
-    pub column: usize,
-    /// What is wrong at that place.
-    pub problem: String,
-    /// What to try; empty if nothing helps.
-    pub hint: &'static str,
-}
-
-impl FilterError {
-    /// What to try; `None` if nothing helps.
-    pub fn hint(&self) -> Option<&'static str> {
-        Some(self.hint).filter(|hint| !hint.is_empty())
-    }
-
-    /// The expression, with a caret at the fault on the next line.
-    pub fn caret(&self) -> String {
-        // Characters that a terminal breaks or widens would move the caret.
-        let printable = |c: char| if c.is_control() { ' ' } else { c };
-        let line: String = self.expression.chars().map(printable).collect();
-        format!("{line}\n{:>column$}", '^', column = self.column)
-    }
-}
-
-/// A text that is not a point in time.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("not a time: `{0}`")]
-pub struct TimeBoundError(pub String);
-
-impl TimeBoundError {
-    /// What to try instead.
-    pub fn hint(&self) -> Option<&'static str> {
-        Some(
-            "write it as 2026-01-02T03:04:05Z (with fractions and +01:00 if need be), as seconds since \
-             1970 (1767323045.5), or as seconds since the first packet (+60)",
-        )
-    }
 }
 
 #[cfg(test)]

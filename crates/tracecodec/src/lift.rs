@@ -178,7 +178,7 @@ impl Lifter {
         }
         flow.history.record(time.0, headers.payload_len, role);
         let lifetime = flow.lifetime();
-        self.flows.settle(slot, lifetime);
+        self.flows.touch(slot, lifetime);
         self.counts.lifted.add(action.proto);
         self.counts.flows += u64::from(action.flow_evt != FlowEvent::Continue);
         action

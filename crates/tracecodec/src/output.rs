@@ -37,6 +37,12 @@ pub enum FileKind {
     Page,
     /// An SVG figure.
     Figure,
+    /// Markdown tables.
+    Markdown,
+    /// LaTeX tables.
+    Latex,
+    /// A common kind of file that is never written, or a compression that is not.
+    Foreign,
 }
 
 /// An output whose name is that of another kind of file than is written.
@@ -60,18 +66,33 @@ impl Misnamed {
             name.set_extension("");
         }
         name.set_extension(extension);
-        format!("name it {}", name.display())
+        let hint = format!("name it {}", name.display());
+        if self.named != FileKind::Foreign {
+            return hint;
+        }
+        let (written, endings) = (self.written.name(), self.written.extensions().join(", ."));
+        match self.written {
+            FileKind::Capture => {
+                format!(
+                    "{hint}; {written} end in .{endings}, compressed ones in .gz or .zst after it"
+                )
+            }
+            _ => format!("{hint}; {written} end in .{endings}"),
+        }
     }
 }
 
 impl FileKind {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 9] = [
         Self::Capture,
         Self::Actions,
         Self::Latents,
         Self::Document,
         Self::Page,
         Self::Figure,
+        Self::Markdown,
+        Self::Latex,
+        Self::Foreign,
     ];
 
     /// Extensions of such files in lower case, the usual extension first.
@@ -83,6 +104,11 @@ impl FileKind {
             Self::Document => &["json"],
             Self::Page => &["html", "htm"],
             Self::Figure => &["svg"],
+            Self::Markdown => &["md", "markdown"],
+            Self::Latex => &["tex"],
+            Self::Foreign => &[
+                "csv", "tsv", "txt", "npy", "npz", "pdf", "png", "bz2", "xz", "lz4", "zip",
+            ],
         }
     }
 
@@ -94,6 +120,9 @@ impl FileKind {
             Self::Document => "JSON documents",
             Self::Page => "HTML pages",
             Self::Figure => "SVG figures",
+            Self::Markdown => "Markdown tables",
+            Self::Latex => "LaTeX tables",
+            Self::Foreign => "another kind of file",
         }
     }
 
@@ -362,6 +391,12 @@ mod tests {
         );
         assert_eq!(error.hint(), "name it folder/z.safetensors");
         assert!(check(FileKind::Capture, "a.parquet").is_err());
+        assert!(check(FileKind::Markdown, "a.tex").is_err());
+        for name in ["a.csv", "a.npy", "a.pdf", "a.txt", "a.pcap.bz2"] {
+            let error = check(FileKind::Capture, name).unwrap_err();
+            let hint = "name it a.pcap; captures end in .pcap, .pcapng, .cap, compressed ones in .gz or .zst after it";
+            assert_eq!(error.hint(), hint, "{name}");
+        }
         for name in ["-", "z", "z.bin", "z.safetensors", "/dev/null", "a.b/z"] {
             assert!(check(FileKind::Latents, name).is_ok(), "{name}");
         }

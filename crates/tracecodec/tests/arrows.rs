@@ -42,7 +42,9 @@ const ARROWS: &map::Arrows = &[
     ),
     (
         "shard",
-        &["action", "artifact", "error", "flow", "pcap", "wire"],
+        &[
+            "action", "artifact", "choice", "error", "flow", "pcap", "wire",
+        ],
     ),
 ];
 

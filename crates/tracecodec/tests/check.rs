@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use tracecodec::check::{Checker, Cleanliness, Fault, Severity, TOLD};
+use tracecodec::check::{Checker, Cleanliness, Fault, LISTED, Severity};
 use tracecodec::compile::CompileConfig;
 use tracecodec::oracle::Proof;
 use tracecodec::pcap::{Container, Format, LinkType, Packet, Reader, Timestamp, Writer};
@@ -477,7 +477,7 @@ fn test_findings_are_counted_with_the_first_places() {
     };
     assert_eq!((finding.fault, finding.count), (Fault::TcpChecksum, 8));
     assert_eq!(finding.first(), [2, 4, 6, 8, 10]);
-    assert_eq!(finding.first().len(), TOLD);
+    assert_eq!(finding.first().len(), LISTED);
     assert_eq!(cleanliness.with_errors, 8);
     assert_eq!(cleanliness.count(Severity::Error), 8);
     assert_eq!(cleanliness.count(Severity::Note), 0);

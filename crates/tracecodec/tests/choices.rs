@@ -7,9 +7,11 @@ mod names;
 use names::check;
 use tracecodec::compile::Link;
 use tracecodec::raw::Schema;
+use tracecodec::shard::Split;
 
 #[test]
 fn test_names_of_choices_are_those_of_settings() {
     check::<Link>();
     check::<Schema>();
+    check::<Split>();
 }

@@ -14,6 +14,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 use tracecodec::Error;
 use tracecodec::artifact::{SourceFile, document};
+use tracecodec::choice::Choice;
 use tracecodec::flow::session::Sessions;
 use tracecodec::pcap::{Format, LinkType, Packet, Timestamp, Writer};
 use tracecodec::shard::{ShardConfig, ShardManifest, ShardSize, Sharder, Split, SplitWeights};

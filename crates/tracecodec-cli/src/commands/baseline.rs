@@ -11,6 +11,7 @@ use tracecodec_pipeline::run::baseline::{diagnose, oracle, reconstruct, train};
 
 use crate::args::{CaptureArgs, DisclosureArgs};
 use crate::choice::choice;
+use crate::count::counted;
 use crate::output::{check_stdout, print, print_json, print_outcomes, print_summary};
 use crate::terminal::Terminal;
 use crate::training_args::{TrainingArgs, stopped_early};
@@ -151,12 +152,12 @@ fn train(args: &Train, json: bool) -> Result<()> {
     };
     let outcome = train::run(&config, &mut Terminal::new())?;
     let line = format!(
-        "{}: {}, {} steps{} over {} rows at {:.0} rows/s; {}",
+        "{}: {}, {}{} over {} at {:.0} rows/s; {}",
         outcome.output,
         outcome.model,
-        outcome.steps,
+        counted(outcome.steps, "step"),
         stopped_early(outcome.stopped_early),
-        outcome.training_rows,
+        counted(outcome.training_rows, "row"),
         outcome.rows_per_second,
         outcome.best
     );
@@ -175,10 +176,10 @@ fn reconstruct(args: &Reconstruct, json: bool) -> Result<()> {
     print_outcomes(json, &outcomes, |outcome| {
         let rows = outcome.diagnostics.rows();
         format!(
-            "{}: {} of {} rows are packets",
+            "{}: {} of {} are packets",
             outcome.output,
             rows.rows - rows.invalid,
-            rows.rows
+            counted(rows.rows, "row")
         )
     })
 }
@@ -241,8 +242,10 @@ fn oracle(args: &Oracle, json: bool) -> Result<()> {
     let outcomes = oracle::run(&config, &mut Terminal::new())?;
     print_outcomes(json, &outcomes, |outcome| {
         format!(
-            "{}: {} of {} packets",
-            outcome.output, outcome.rows, outcome.packets
+            "{}: {} of {}",
+            outcome.output,
+            outcome.rows,
+            counted(outcome.packets, "packet")
         )
     })
 }

@@ -9,6 +9,7 @@ use tracecodec_pipeline::run::check::{self, CaptureCheck, Outcome};
 use tracecodec_pipeline::tools::{Opinion, Verdict};
 
 use crate::args::{JobsArg, SelectionArgs};
+use crate::count::counted;
 use crate::failure::{FINDING, GOOD};
 use crate::output::{print, print_json};
 use crate::terminal::Terminal;
@@ -82,7 +83,8 @@ fn render_capture(text: &mut String, check: &CaptureCheck) -> Result<()> {
         writeln!(text, "{}: no capture\n  unreadable: {why}", check.capture)?;
         return Ok(());
     }
-    write!(text, "{}: {} packets, ", check.capture, check.packets)?;
+    let packets = counted(check.packets, "packet");
+    write!(text, "{}: {packets}, ", check.capture)?;
     if check.errors + check.notes == 0 && check.damage.is_none() {
         write!(text, "clean")?;
     } else {
@@ -124,14 +126,13 @@ fn render_capture(text: &mut String, check: &CaptureCheck) -> Result<()> {
 fn render_opinion(text: &mut String, opinion: &Opinion) -> Result<()> {
     let verdict = match opinion.verdict {
         Verdict::Clean => "clean".to_string(),
-        Verdict::Complaints if opinion.complaints == 1 => "1 complaint".to_string(),
-        Verdict::Complaints => format!("{} complaints", opinion.complaints),
+        Verdict::Complaints => counted(opinion.complaints, "complaint"),
         Verdict::CouldNotRun => "could not run".to_string(),
         Verdict::NotInstalled => "not installed".to_string(),
     };
     writeln!(text, "  {:<10} {verdict}", opinion.tool)?;
-    for told in &opinion.told {
-        writeln!(text, "    {told}")?;
+    for remark in &opinion.remarks {
+        writeln!(text, "    {remark}")?;
     }
     Ok(())
 }

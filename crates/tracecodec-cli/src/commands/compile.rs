@@ -7,6 +7,7 @@ use clap::Args;
 use tracecodec_pipeline::run::compile;
 
 use crate::args::{OutputArg, RealiseArgs};
+use crate::count::counted;
 use crate::output::{check_stdout, legalisation_line, print_summary};
 use crate::terminal::Terminal;
 
@@ -36,9 +37,9 @@ pub(crate) fn run(args: &Compile, json: bool) -> Result<()> {
     };
     let outcome = compile::run(&config, &mut Terminal::new())?;
     let line = format!(
-        "{}: {} packets{}",
+        "{}: {}{}",
         outcome.output,
-        outcome.packets,
+        counted(outcome.packets, "packet"),
         legalisation_line(&outcome.legalisations)
     );
     print_summary(json, &outcome, &line)

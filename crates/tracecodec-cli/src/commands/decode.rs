@@ -8,6 +8,7 @@ use tracecodec_nn::Corrected;
 use tracecodec_pipeline::run::decode;
 
 use crate::args::{ConstraintArgs, DisclosureArgs, ModelArgs, OutputArg, RealiseArgs};
+use crate::count::counted;
 use crate::output::{check_stdout, legalisation_line, print_summary};
 use crate::terminal::Terminal;
 
@@ -68,25 +69,26 @@ pub(crate) fn run(args: &Decode, json: bool) -> Result<()> {
     };
     let outcome = decode::run(&config, &mut Terminal::new())?;
     let line = format!(
-        "{}: {} packets{}{}",
+        "{}: {}{}{}",
         outcome.output,
-        outcome.packets,
-        settled_line(outcome.settled),
+        counted(outcome.packets, "packet"),
+        corrected_line(outcome.corrected),
         legalisation_line(&outcome.legalisations)
     );
     print_summary(json, &outcome, &line)
 }
 
 /// How many packets were made to agree with those before, in words.
-fn settled_line(settled: Corrected) -> String {
-    let flows = match settled.flows {
+fn corrected_line(corrected: Corrected) -> String {
+    let flows = match corrected.flows {
         0 => String::new(),
         flows => format!("; {flows} made to agree with the open flows"),
     };
-    match settled.acknowledgments {
+    match corrected.acknowledgments {
         0 => flows,
         acknowledgments => {
-            format!("{flows}; {acknowledgments} acknowledgments made to agree with what was sent")
+            let corrected = counted(acknowledgments, "acknowledgment");
+            format!("{flows}; {corrected} made to agree with what was sent")
         }
     }
 }

@@ -7,6 +7,7 @@ use clap::Args;
 use tracecodec_pipeline::run::encode;
 
 use crate::args::{CaptureArgs, DisclosureArgs, LiftArgs, ModelArgs, RefineArgs};
+use crate::count::counted;
 use crate::output::{entropy_part, print_summary};
 use crate::terminal::Terminal;
 
@@ -57,10 +58,10 @@ pub(crate) fn run(args: &Encode, json: bool) -> Result<()> {
     };
     let manifest = encode::run(&config, &mut Terminal::new())?;
     let line = format!(
-        "{}: {} packets, {} dimensions, {:.1} nats a packet{}{}",
+        "{}: {}, {}, {:.1} nats a packet{}{}",
         args.output.display(),
-        manifest.packets.unwrap_or_default(),
-        manifest.dim.unwrap_or_default(),
+        counted(manifest.packets.unwrap_or_default(), "packet"),
+        counted(manifest.dim.unwrap_or_default() as u64, "dimension"),
         manifest.kl_nats.unwrap_or_default(),
         manifest.entropy.map_or_else(String::new, entropy_part),
         manifest.refined.map_or_else(String::new, |refined| format!(

@@ -13,6 +13,7 @@ use tracecodec_pipeline::run::events::{self, Analyzer, CaptureEvents, EventTotal
 
 use crate::args::{CaptureArgs, JobsArg};
 use crate::choice::choice;
+use crate::count::counted;
 use crate::failure::{FINDING, GOOD};
 use crate::output::{print, print_json};
 use crate::terminal::Terminal;
@@ -144,16 +145,13 @@ fn render_comparison(outcome: &Outcome, text: &mut String) -> Result<()> {
     for mismatch in outcome.mismatches() {
         *by_reading.entry(mismatch.read_as).or_default() += 1;
     }
-    let captures = match outcome.captures.len() {
-        1 => "1 capture".to_string(),
-        many => format!("{many} captures"),
-    };
     let totals = outcome.totals();
     writeln!(
         text,
-        "{captures}, {} packets, {} TCP packets, {} with events, {} mismatches with {}",
-        totals.packets,
-        totals.tcp_packets,
+        "{}, {}, {}, {} with events, {} mismatches with {}",
+        counted(outcome.captures.len() as u64, "capture"),
+        counted(totals.packets, "packet"),
+        counted(totals.tcp_packets, "TCP packet"),
         totals.with_events,
         by_reading.values().sum::<u64>(),
         outcome.tshark.as_deref().unwrap_or_default()

@@ -8,7 +8,7 @@ use clap::builder::RangedU64ValueParser;
 use tracecodec_pipeline::run::generate::{self, Outcome};
 
 use crate::args::{CaptureArgs, DisclosureArgs, OutputArg, RealiseArgs};
-use crate::count::positive_count;
+use crate::count::{counted, positive_count};
 use crate::generator_args::GeneratorModelArgs;
 use crate::output::{check_stdout, legalisation_line, print_summary};
 use crate::terminal::Terminal;
@@ -94,19 +94,21 @@ pub(crate) fn run(args: &Generate, json: bool) -> Result<()> {
 
 fn line(outcome: &Outcome, is_labelled: bool) -> String {
     let open = outcome.most_open_flows;
-    let open = open.map_or(String::new(), |open| format!(", at most {open} flows open"));
+    let open = open.map_or(String::new(), |open| {
+        format!(", at most {} open", counted(open as u64, "flow"))
+    });
     // A label that was asked for needs no mention.
     let found = outcome.label.as_ref().filter(|_| !is_labelled);
     let found = found.map_or(String::new(), |label| {
         format!(", of label {label} by its prefix")
     });
     format!(
-        "{}: {} packets in {:.3} s of traffic{found}, {} flows opened{open}; {} made to agree with their flow{}; {:.0} packets/s",
+        "{}: {} in {:.3} s of traffic{found}, {} opened{open}; {} made to agree with their flow{}; {:.0} packets/s",
         outcome.output,
-        outcome.packets,
+        counted(outcome.packets, "packet"),
         outcome.seconds,
-        outcome.flows,
-        outcome.settled,
+        counted(outcome.flows, "flow"),
+        outcome.corrected,
         legalisation_line(&outcome.legalisations),
         outcome.packets_per_second
     )

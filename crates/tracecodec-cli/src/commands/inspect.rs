@@ -10,7 +10,8 @@ use tracecodec::pcap::Timestamp;
 use tracecodec_pipeline::run::inspect::{self, Outcome};
 
 use crate::args::{CaptureArgs, LiftArgs};
-use crate::output::{print, print_json};
+use crate::count::counted;
+use crate::output::{evicted, print, print_json};
 use crate::terminal::Terminal;
 
 /// Report what a capture holds, and what of it is in scope.
@@ -58,8 +59,9 @@ fn render(inspection: &Outcome) -> Result<String> {
     writeln!(text, "format      {}", inspection.format)?;
     writeln!(
         text,
-        "packets     {} ({} bytes on the wire)",
-        counts.packets, inspection.wire_bytes
+        "packets     {} ({} on the wire)",
+        counts.packets,
+        counted(inspection.wire_bytes, "byte")
     )?;
     writeln!(
         text,
@@ -95,19 +97,17 @@ fn render(inspection: &Outcome) -> Result<String> {
     }
     writeln!(
         text,
-        "flows       {} (at most {} slots at once)",
-        counts.flows, counts.peak_slots
+        "flows       {} (at most {} at once)",
+        counts.flows,
+        counted(counts.peak_slots, "slot")
     )?;
     writeln!(text, "sessions    {}", inspection.sessions)?;
     if counts.steps_back > 0 {
-        writeln!(text, "disorder    {} steps back in time", counts.steps_back)?;
+        let steps = counted(counts.steps_back, "step");
+        writeln!(text, "disorder    {steps} back in time")?;
     }
     if counts.evictions > 0 {
-        writeln!(
-            text,
-            "evictions   {} flows lost their slot",
-            counts.evictions
-        )?;
+        writeln!(text, "evictions   {}", evicted(counts.evictions))?;
     }
     Ok(text)
 }

@@ -10,6 +10,7 @@ use tracecodec_nn::{Probe as Probed, ProbeConfig};
 use tracecodec_pipeline::run::probe;
 
 use crate::args::{CaptureArgs, LiftArgs, ModelArgs};
+use crate::count::counted;
 use crate::output::{check_stdout, print, print_json};
 use crate::terminal::Terminal;
 
@@ -65,10 +66,10 @@ fn render(probe: &Probed) -> Result<String> {
     let mut text = String::new();
     writeln!(
         text,
-        "{} packets, {:.1} nats each, {} dimensions",
-        probe.packets,
+        "{}, {:.1} nats each, {}",
+        counted(probe.packets as u64, "packet"),
         probe.kl_nats,
-        probe.dimensions.len()
+        counted(probe.dimensions.len() as u64, "dimension")
     )?;
     render_noise(&mut text, &probe.noise)?;
     render_way(
@@ -123,7 +124,11 @@ fn render_noise(text: &mut String, levels: &[Noise]) -> Result<()> {
 
 /// What lies between pairs of packets.
 fn render_way(text: &mut String, of: &str, way: &Interpolation) -> Result<()> {
-    writeln!(text, "\nfrom a packet to {of}: {} pairs", way.pairs)?;
+    writeln!(
+        text,
+        "\nfrom a packet to {of}: {}",
+        counted(way.pairs as u64, "pair")
+    )?;
     let [distance, changes] = [way.distance, way.changes].map(|value| number(value, 2));
     writeln!(
         text,

@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use tracecodec_pipeline::run::report::{self, Outcome};
 
+use crate::count::counted;
 use crate::output::{check_stdout, print_summary};
 use crate::terminal::Terminal;
 
@@ -64,20 +65,17 @@ pub(crate) fn run(args: &Report, json: bool) -> Result<()> {
 fn line(outcome: &Outcome) -> String {
     let evaluations = format!(
         "{} of {}",
-        number(outcome.evaluations, "evaluation"),
-        number(outcome.datasets, "dataset")
+        counted(outcome.evaluations as u64, "evaluation"),
+        counted(outcome.datasets as u64, "dataset")
     );
     let parts = [
         (outcome.evaluations, evaluations),
-        (outcome.trainings, number(outcome.trainings, "training")),
-        (outcome.figures, number(outcome.figures, "figure")),
+        (
+            outcome.trainings,
+            counted(outcome.trainings as u64, "training"),
+        ),
+        (outcome.figures, counted(outcome.figures as u64, "figure")),
     ];
     let parts = parts.into_iter().filter(|(count, _)| *count > 0);
     parts.map(|(_, text)| text).collect::<Vec<_>>().join(", ")
-}
-
-/// A number of things.
-fn number(count: usize, name: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {name}{plural}")
 }

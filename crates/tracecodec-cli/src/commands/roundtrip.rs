@@ -11,6 +11,7 @@ use tracecodec_pipeline::run::roundtrip::{self, Outcome};
 use crate::args::{
     CaptureArgs, ConstraintArgs, DisclosureArgs, LiftArgs, ModelArgs, RealiseArgs, RefineArgs,
 };
+use crate::count::counted;
 use crate::output::{check_stdout, entropy_part, legalisation_line, lift_line, print_outcomes};
 use crate::stderr;
 use crate::terminal::Terminal;
@@ -18,7 +19,8 @@ use crate::terminal::Terminal;
 /// Take a capture to actions (or latents) and back, in one step.
 ///
 /// From a folder, every capture in it is taken, by itself, to a file of the same name in a new
-/// folder; `tracecodec evaluate` compares the two.
+/// folder; `tracecodec evaluate` compares the two. If the run is stopped or fails, the folder is
+/// left as it was before.
 #[derive(Debug, Args)]
 pub(crate) struct Roundtrip {
     /// Capture to read, or a folder of captures; - is stdin.
@@ -75,14 +77,14 @@ pub(crate) fn run(args: &Roundtrip, json: bool) -> Result<()> {
 }
 
 fn line(outcome: &Outcome) -> String {
+    // Of no packet there is no accuracy.
+    let is_empty = outcome.lift_counts.actions() == 0;
+    let fidelity = outcome.codec.as_ref().filter(|_| !is_empty);
     format!(
         "{}: {}{}{}",
         outcome.output,
         lift_line(&outcome.lift_counts),
-        outcome
-            .codec
-            .as_ref()
-            .map_or_else(String::new, fidelity_line),
+        fidelity.map_or_else(String::new, fidelity_line),
         legalisation_line(&outcome.legalisations)
     )
 }
@@ -120,10 +122,10 @@ fn total(captures: &[Outcome]) -> String {
         _ => String::new(),
     };
     format!(
-        "{} captures: {} of {} packets in {} flows{wrong}",
-        captures.len(),
+        "{}: {} of {} in {}{wrong}",
+        counted(captures.len() as u64, "capture"),
         sum(|outcome| outcome.lift_counts.actions()),
-        sum(|outcome| outcome.lift_counts.packets),
-        sum(|outcome| outcome.lift_counts.flows)
+        counted(sum(|outcome| outcome.lift_counts.packets), "packet"),
+        counted(sum(|outcome| outcome.lift_counts.flows), "flow")
     )
 }

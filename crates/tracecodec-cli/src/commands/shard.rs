@@ -5,12 +5,13 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
+use tracecodec::choice::Choice;
 use tracecodec::shard::{ShardManifest, SplitWeights};
 use tracecodec_pipeline::files::ReadPolicy;
 use tracecodec_pipeline::run::shard;
 
 use crate::args::SelectionArgs;
-use crate::count::positive_count;
+use crate::count::{counted, positive_count};
 use crate::output::{print, print_json};
 use crate::terminal::Terminal;
 
@@ -37,7 +38,7 @@ pub(crate) struct Shard {
     )]
     packets: u64,
     /// Open the next shard after S seconds instead.
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", value_parser = positive_count)]
     seconds: Option<u64>,
     /// Weights of the training, validation and test ranges.
     #[arg(long, value_name = "T,V,T", default_value_t = shard::Config::default().split)]
@@ -96,7 +97,7 @@ fn render(manifest: &ShardManifest) -> Result<String> {
             row.shards, row.packets
         )?;
     }
-    writeln!(text, "{} sessions", manifest.totals.sessions)?;
+    writeln!(text, "{}", counted(manifest.totals.sessions, "session"))?;
     for (reason, count) in &manifest.totals.skipped {
         writeln!(text, "left out: {count} {reason}")?;
     }

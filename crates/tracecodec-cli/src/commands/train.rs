@@ -11,6 +11,7 @@ use tracecodec_pipeline::settings;
 
 use crate::args::{CaptureArgs, DeviceArg, DisclosureArgs};
 use crate::choice::choice;
+use crate::count::counted;
 use crate::output::print_summary;
 use crate::terminal::Terminal;
 use crate::training_args::{TrainingArgs, stopped_early};
@@ -63,11 +64,11 @@ pub(crate) fn run(args: &Train, json: bool) -> Result<()> {
     };
     let outcome = train::run(&config, &mut Terminal::new())?;
     let line = format!(
-        "{}: {} steps{} over {} packets at {:.0} packets/s; {}",
+        "{}: {}{} over {} at {:.0} packets/s; {}",
         outcome.output,
-        outcome.steps,
+        counted(outcome.steps, "step"),
         stopped_early(outcome.stopped_early),
-        outcome.training_packets,
+        counted(outcome.training_packets, "packet"),
         outcome.packets_per_second,
         outcome.best
     );

@@ -539,6 +539,76 @@ fn test_usage_errors_exit_with_2() {
     }
 }
 
+/// A filter's fault is pointed at, and the forms of a time are named.
+#[test]
+fn test_bad_selections_say_what_to_write() {
+    let folder = TempDir::new().unwrap();
+    let output = tracecodec()
+        .args(["inspect", "x.pcap", "--filter", "tcp prot 80"])
+        .output()
+        .unwrap();
+    let text = told(&output);
+    let pointed =
+        "column 5 of the filter: expected `and` or `or`, found `prot`\ntcp prot 80\n    ^\n";
+    assert!(text.contains(pointed), "{text}");
+    for flag in ["--from", "--to", "--epoch"] {
+        let line = format!("roundtrip example.pcap out.pcap --oracle {flag} yesterday");
+        let text = told(&run(&folder, &line));
+        assert!(text.starts_with("exit 2"), "{text}");
+        for form in ["RFC 3339", "seconds since the epoch", "+SECONDS"] {
+            assert!(text.contains(form), "{flag}: {text}");
+        }
+    }
+}
+
+#[test]
+fn test_negative_times_need_no_equals_sign() {
+    let folder = TempDir::new().unwrap();
+    let line = "roundtrip example.pcap out.pcapng --oracle --from -5 --to -1.5 --epoch -60";
+    let text = told(&succeed(&folder, line));
+    assert!(text.contains("0 of 0 packets in 0 flows"), "{text}");
+}
+
+#[test]
+fn test_one_packet_is_singular_and_no_packet_has_no_accuracy() {
+    let folder = TempDir::new().unwrap();
+    let line = |first: u64| {
+        let line = format!("roundtrip example.pcap out-{first}.pcap --first {first}");
+        told(&succeed(&folder, &line))
+    };
+    let one = line(1);
+    assert!(one.contains("1 of 1 packet in 1 flow; accuracy"), "{one}");
+    let none = line(0);
+    assert!(none.contains("0 of 0 packets in 0 flows"), "{none}");
+    assert!(!none.contains("accuracy"), "{none}");
+}
+
+#[test]
+fn test_models_and_settings_that_are_nearly_right_are_named() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("c.json"), r#"{"train": {"seed": "x"}}"#).unwrap();
+    let lines = [
+        (
+            "encode example.pcap -o z.safetensors --model builtin",
+            "did you mean built-in?",
+        ),
+        (
+            "report --training built-in -o r.html",
+            "its training is not built in",
+        ),
+        (
+            "train example.pcap -o model --config c.json",
+            "train.seed: invalid type",
+        ),
+    ];
+    for (line, text) in lines {
+        let output = run(&folder, line);
+        assert_eq!(output.status.code(), Some(2), "{line}");
+        assert!(told(&output).contains(text), "{}", told(&output));
+    }
+    assert_eq!(files(&folder), ["c.json"]);
+}
+
 #[test]
 fn test_help_names_every_command() {
     let folder = TempDir::new().unwrap();

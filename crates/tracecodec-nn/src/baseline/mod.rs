@@ -136,19 +136,23 @@ impl Baseline {
         d_latent.ok_or(Error::NotStandalone(self.model.name()))
     }
 
-    /// The means of the latents of rows, `[rows, d_latent]`, row-major. Latents of TVAE depend on
-    /// where the rows begin: a number between two modes is encoded in either, drawn for 500 rows at
-    /// a time.
+    /// The means of the latents of rows, `[rows, d_latent]`, row-major, some thousand rows at a
+    /// time. Latents of TVAE depend on where the rows begin: a number between two modes is encoded
+    /// in either, drawn for 500 rows at a time.
     ///
     /// # Errors
     /// If rows do not decode from latents alone, as with GOGGLE and TTVAE.
-    pub fn latents(&self, rows: &[RawRow]) -> Result<Vec<f32>, Error> {
+    pub fn latents<'a>(
+        &'a self,
+        rows: &'a [RawRow],
+    ) -> Result<impl Iterator<Item = Vec<f32>> + 'a, Error> {
         self.d_latent()?;
-        let latents = self.in_pieces(rows, 0, |batch| {
+        let latent = |batch: &EncodedRows| {
             let latents = self.placed.network.latent(batch);
             latents.map_or(Vec::new(), Tensor::into_values)
-        });
-        Ok(latents.concat())
+        };
+        let spans = rows.chunks(SPAN * PIECE).enumerate();
+        Ok(spans.map(move |(span, rows)| self.in_pieces(rows, span * SPAN, latent).concat()))
     }
 
     /// Decodes row-major latents to rows; an incomplete last latent is ignored.

@@ -14,7 +14,8 @@ const ISN: SeqNumber = SeqNumber(1 << 30);
 /// one farther before would lie after it.
 const FARTHEST: u32 = i32::MAX as u32;
 
-/// The acknowledgments of a trace, in order: what the flow in each slot acknowledged before.
+/// The sequence numbers and last acknowledgments of the flow in each slot, updated with every
+/// action of a trace.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Acknowledgments {
     slots: Vec<Flow>,
@@ -30,11 +31,11 @@ struct Flow {
     sent: [Option<u32>; 2],
 }
 
-/// A run of values of `tcp_ack_adv`, modulo 2^32.
+/// A range of values of `tcp_ack_adv`, modulo 2^32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Advances {
     pub(super) first: u32,
-    /// How many values follow the first.
+    /// Number of values that follow the first.
     pub(super) more: u32,
 }
 
@@ -45,51 +46,52 @@ impl Advances {
 }
 
 impl Acknowledgments {
-    /// The next action, its acknowledgment as the advance over the last one of its direction.
+    /// Rewrites the next action's acknowledgment from the schema's reference to an advance over the
+    /// last acknowledgment of its direction.
     pub(super) fn after_last(&mut self, action: &Action) -> Action {
         let Some((flow, dir)) = self.flow(action) else {
             return *action;
         };
         let numbers = flow.decode(dir, action);
-        let mut told = *action;
+        let mut relative = *action;
         if action.tcp_ack_unseen == AckReference::PeerNext
             && let Some(last) = flow.last[dir as usize]
         {
-            told.tcp_ack_adv = (numbers.ack - last) as u32;
+            relative.tcp_ack_adv = (numbers.ack - last) as u32;
         }
         flow.take(dir, action, numbers);
-        told
+        relative
     }
 
-    /// The next action, its acknowledgment as in the schema: the inverse of
-    /// [`Acknowledgments::after_last`].
-    pub(super) fn before_peer_next(&mut self, told: &Action) -> Action {
-        let Some((flow, dir)) = self.flow(told) else {
-            return *told;
+    /// Rewrites the next action's acknowledgment from an advance over the last one to the reference
+    /// of the schema: the inverse of [`Acknowledgments::after_last`].
+    pub(super) fn before_peer_next(&mut self, relative: &Action) -> Action {
+        let Some((flow, dir)) = self.flow(relative) else {
+            return *relative;
         };
-        let mut action = *told;
-        if told.tcp_ack_unseen == AckReference::PeerNext
+        let mut action = *relative;
+        if relative.tcp_ack_unseen == AckReference::PeerNext
             && let Some(last) = flow.last[dir as usize]
         {
             // The action with an acknowledgment of exactly the peer's next number.
             let at_next = Action {
                 tcp_ack_adv: 0,
-                ..*told
+                ..*relative
             };
             let next = flow.decode(dir, &at_next).ack;
-            action.tcp_ack_adv = (next - (last + told.tcp_ack_adv)) as u32;
+            action.tcp_ack_adv = (next - (last + relative.tcp_ack_adv)) as u32;
         }
         let numbers = flow.decode(dir, &action);
         flow.take(dir, &action, numbers);
         action
     }
 
-    /// Values of `tcp_ack_adv`, relative to `base`, with which the next action acknowledges what
-    /// the peer has sent. `None` if the action acknowledges nothing, or no packet of the peer was
-    /// seen, which may then have sent anything.
-    pub(super) fn of_sent(&mut self, told: &Action, base: AckBase) -> Option<Advances> {
-        let (flow, dir) = self.flow(told)?;
-        if flags::of(told) & flags::ACK == 0 {
+    /// Values of `tcp_ack_adv`, relative to `base`, with which the next action acknowledges data
+    /// that the peer has sent. `None` if the action acknowledges nothing, or if no packet of the
+    /// peer was seen, so that it may have sent anything.
+    pub(super) fn of_sent(&mut self, relative: &Action, base: AckBase) -> Option<Advances> {
+        let (flow, dir) = self.flow(relative)?;
+        if flags::of(relative) & flags::ACK == 0 {
             return None;
         }
         let next = flow.connection.next(dir.reverse())?;
@@ -175,8 +177,10 @@ mod tests {
 
     fn there_and_back(actions: &[Action]) -> Vec<Action> {
         let (mut there, mut back) = (Acknowledgments::default(), Acknowledgments::default());
-        let told = actions.iter().map(|action| there.after_last(action));
-        told.map(|told| back.before_peer_next(&told)).collect()
+        let relative = actions.iter().map(|action| there.after_last(action));
+        relative
+            .map(|relative| back.before_peer_next(&relative))
+            .collect()
     }
 
     /// The bounds of `ack`, the peer's acknowledgment, after `segment`.
@@ -242,7 +246,7 @@ mod tests {
         );
     }
 
-    /// Relative to the last acknowledgment, the bounds hold the same numbers.
+    /// The bounds are the same numbers, whichever reference they are relative to.
     #[test]
     fn test_bounds_in_either_terms() {
         let (mut there, mut back) = (Acknowledgments::default(), Acknowledgments::default());
@@ -253,16 +257,16 @@ mod tests {
                 ..action(seed)
             };
             let bounds = there.of_sent(&action, AckBase::PeerNext);
-            let told = there.after_last(&action);
-            let told_bounds = back.of_sent(&told, AckBase::LastAck);
-            back.before_peer_next(&told);
-            assert_eq!(bounds.is_some(), told_bounds.is_some());
-            let (Some(bounds), Some(told_bounds)) = (bounds, told_bounds) else {
+            let relative = there.after_last(&action);
+            let relative_bounds = back.of_sent(&relative, AckBase::LastAck);
+            back.before_peer_next(&relative);
+            assert_eq!(bounds.is_some(), relative_bounds.is_some());
+            let (Some(bounds), Some(relative_bounds)) = (bounds, relative_bounds) else {
                 continue;
             };
             if action.tcp_ack_unseen == AckReference::PeerNext {
                 let is_legal = bounds.contain(action.tcp_ack_adv);
-                assert_eq!(told_bounds.contain(told.tcp_ack_adv), is_legal);
+                assert_eq!(relative_bounds.contain(relative.tcp_ack_adv), is_legal);
                 legal[usize::from(is_legal)] += 1;
             }
         }
@@ -292,14 +296,14 @@ mod tests {
             ..Action::default()
         };
         let mut acknowledgments = Acknowledgments::default();
-        let told: Vec<u32> = [data, Action::default(), data, ack, ack]
+        let relative: Vec<u32> = [data, Action::default(), data, ack, ack]
             .iter()
             .map(|action| acknowledgments.after_last(action).tcp_ack_adv)
             .collect();
-        assert_eq!(told, [0, 0, 0, 0, 0]);
-        let told = acknowledgments.after_last(&Action::default());
+        assert_eq!(relative, [0, 0, 0, 0, 0]);
+        let relative = acknowledgments.after_last(&Action::default());
         assert_eq!(
-            told.tcp_ack_adv, 1_000,
+            relative.tcp_ack_adv, 1_000,
             "the first acknowledgment of the second segment"
         );
     }

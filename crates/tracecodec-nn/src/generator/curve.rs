@@ -5,6 +5,7 @@
 //! rows.
 
 use std::ops::ControlFlow;
+use std::sync::Mutex;
 use std::time::Instant;
 
 use serde::Serialize;
@@ -82,8 +83,8 @@ pub struct Point {
     pub to_held_out: f64,
 }
 
-/// Samples suffixes of windows by every solver. After each solver `progress` is called with the
-/// number of solvers done and of all solvers; if it returns `Break`, sampling stops.
+/// Samples suffixes of windows by every solver. After each evaluation of the network `progress` is
+/// called with the number of evaluations so far and of all; if it returns `Break`, sampling stops.
 ///
 /// # Errors
 /// If no window has a whole prefix, the file cannot be read, or `progress` breaks.
@@ -91,7 +92,7 @@ pub fn curve(
     generator: &FlowMatching,
     windows: &Windows,
     config: &CurveConfig,
-    mut progress: impl FnMut(usize, usize) -> ControlFlow<()>,
+    progress: impl FnMut(usize, usize) -> ControlFlow<()> + Send,
 ) -> Result<Curve, Error> {
     let windows = whole(generator, windows, config.windows)?;
     let channels = generator.channels();
@@ -108,11 +109,6 @@ pub fn curve(
             place,
         })
         .collect();
-    let sample = |solver: Solver| {
-        let start = Instant::now();
-        let samples = generator.sample_all_normal(&requests, solver, config.seed);
-        (samples.concat(), start.elapsed().as_secs_f64())
-    };
     let methods = config.methods.iter();
     let solvers: Vec<Solver> = methods
         .flat_map(|&method| {
@@ -122,8 +118,28 @@ pub fn curve(
                 .map(move |&steps| Solver { method, steps })
         })
         .collect();
-    let all = solvers.len() + 1;
-    let (reference, seconds) = sample(config.reference);
+    let each = solvers.iter().chain([&config.reference]);
+    let all = requests.len() * each.map(|solver| solver.evaluations()).sum::<usize>();
+    let state = Mutex::new((0, ControlFlow::Continue(()), progress));
+    let step = || {
+        let mut state = state.lock().expect("no other thread panicked");
+        let (done, flow, progress) = &mut *state;
+        // One `Break` ends the work of all threads.
+        if flow.is_continue() {
+            *done += 1;
+            *flow = progress(*done, all);
+        }
+        if flow.is_break() {
+            return Err(Error::Stopped);
+        }
+        Ok(())
+    };
+    let sample = |solver: Solver| {
+        let start = Instant::now();
+        let samples = generator.sample_all_normal(&requests, solver, config.seed, step)?;
+        Ok::<_, Error>((samples.concat(), start.elapsed().as_secs_f64()))
+    };
+    let (reference, seconds) = sample(config.reference)?;
     let point = |solver: Solver, samples: &[f32], seconds: f64| Point {
         solver,
         evaluations: solver.evaluations(),
@@ -132,14 +148,8 @@ pub fn curve(
         to_reference: difference(samples, &reference),
         to_held_out: distance(&sorted_channels(samples, channels), &held_out),
     };
-    let mut go_on = |done| match progress(done, all) {
-        ControlFlow::Continue(()) => Ok(()),
-        ControlFlow::Break(()) => Err(Error::Stopped),
-    };
-    go_on(1)?;
-    let points = solvers.into_iter().zip(2..).map(|(solver, done)| {
-        let (samples, seconds) = sample(solver);
-        go_on(done)?;
+    let points = solvers.into_iter().map(|solver| {
+        let (samples, seconds) = sample(solver)?;
         Ok(point(solver, &samples, seconds))
     });
     let points = points.collect::<Result<_, Error>>()?;

@@ -1,7 +1,6 @@
 //! Effect of each dimension of the latent.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 
 use serde::Serialize;
 use tracecodec::action::Action;
@@ -53,16 +52,14 @@ impl Move {
 
 pub(super) fn measure(
     probed: &Probed<'_>,
-    mut each: impl FnMut() -> ControlFlow<()>,
+    mut step: impl FnMut() -> Result<(), Error>,
 ) -> Result<Vec<Dimension>, Error> {
     let latents = &probed.latents;
     let still = probed.decode(&latents.mu);
     let all_nats = latents.kl();
     let mut dimensions = (0..latents.dim)
         .map(|dimension| {
-            if each().is_break() {
-                return Err(Error::Stopped);
-            }
+            step()?;
             let kl_nats = kl(probed, dimension);
             Ok(Dimension {
                 dimension,
@@ -78,7 +75,7 @@ pub(super) fn measure(
                     .to_vec(),
             })
         })
-        .collect::<Result<Vec<_>, _>>()?;
+        .collect::<Result<Vec<_>, Error>>()?;
     dimensions.sort_by(|a, b| b.kl_nats.total_cmp(&a.kl_nats));
     Ok(dimensions)
 }

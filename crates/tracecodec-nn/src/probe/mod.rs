@@ -75,27 +75,40 @@ pub struct Probe {
     pub dimensions: Vec<Dimension>,
 }
 
+/// Parts of a probe before those of the dimensions.
+pub const PARTS: usize = 3;
+
 /// Probes the latents of a whole trace. The result depends on codec, trace and configuration alone.
-/// `each_dimension` is called before each dimension of the latent is moved, which takes most of the
-/// time.
+/// `progress` is called [`PARTS`] times, and then before each dimension of the latent is moved,
+/// which takes most of the time.
 ///
 /// # Errors
-/// If `each_dimension` breaks.
+/// If `progress` breaks.
 pub fn probe(
     codec: &Codec,
     actions: &[Action],
     config: ProbeConfig,
-    each_dimension: impl FnMut() -> ControlFlow<()>,
+    mut progress: impl FnMut() -> ControlFlow<()>,
 ) -> Result<Probe, Error> {
+    let mut step = || match progress() {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => Err(Error::Stopped),
+    };
     let probed = Probed::new(codec, actions, config.packets);
     let moved = Probed::new(codec, actions, config.packets.min(MOVED));
+    step()?;
+    let noise = noise::measure(&probed, config.seed);
+    step()?;
+    let neighbours = interpolation::measure(&probed, &probed.neighbours());
+    step()?;
+    let random_pairs = interpolation::measure(&probed, &probed.random_pairs(config.seed));
     Ok(Probe {
         packets: probed.actions.len(),
         kl_nats: probed.latents.kl(),
-        noise: noise::measure(&probed, config.seed),
-        neighbours: interpolation::measure(&probed, &probed.neighbours()),
-        random_pairs: interpolation::measure(&probed, &probed.random_pairs(config.seed)),
-        dimensions: dimensions::measure(&moved, each_dimension)?,
+        noise,
+        neighbours,
+        random_pairs,
+        dimensions: dimensions::measure(&moved, step)?,
     })
 }
 

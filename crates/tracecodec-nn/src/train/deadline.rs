@@ -63,7 +63,7 @@ impl Deadline {
 
     /// Whether a validation that took `took` is long enough to estimate the duration of a whole
     /// one.
-    pub(super) fn is_telling(&self, took: Duration, now: Duration) -> bool {
+    pub(super) fn suffices(&self, took: Duration, now: Duration) -> bool {
         took.as_secs_f64() >= TRIAL * self.left(now)
     }
 

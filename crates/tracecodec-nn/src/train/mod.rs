@@ -278,7 +278,7 @@ where
                 let began = (self.clock)();
                 self.judge(&[])?;
                 let now = (self.clock)();
-                if tried == most || deadline.is_telling(now - began, now) {
+                if tried == most || deadline.suffices(now - began, now) {
                     break (now - began, now);
                 }
                 tried = most.min(4 * tried);

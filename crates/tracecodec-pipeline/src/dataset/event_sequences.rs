@@ -41,7 +41,7 @@ pub(crate) fn prepare(
         return Err(Error::refused(
             format!("{} labels", labels.len()),
             format!(
-                "a generator tells at most {} apart",
+                "a generator distinguishes at most {}",
                 Autoregressive::MAX_LABELS
             ),
         ));

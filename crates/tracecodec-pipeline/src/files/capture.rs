@@ -31,6 +31,16 @@ pub struct ReadPolicy {
     pub selection: Selection,
 }
 
+impl ReadPolicy {
+    /// Reads the packets of a selection, in the order of the file, and fails at damage.
+    pub fn of(selection: &Selection) -> Self {
+        Self {
+            selection: selection.clone(),
+            ..Self::default()
+        }
+    }
+}
+
 /// A capture being read.
 pub struct Capture {
     source: SourceFile,

@@ -143,7 +143,8 @@ impl<O> Outcomes<O> {
 ///
 /// # Errors
 /// If an output would take the place of an input, or the folder of outputs holds something; or as
-/// `take` fails.
+/// `take` fails. The folder of outputs is then as it was before, so that the same settings can be
+/// run again.
 pub(crate) fn take_each<O>(
     input: &Path,
     output: &Path,
@@ -155,13 +156,33 @@ pub(crate) fn take_each<O>(
         claim::distinct(&[input], output)?;
         return Ok(Outcomes::One(take(input, output, monitor)?));
     }
+    let was_there = output.exists();
     let pairs = in_and_out(input, output, names, monitor)?;
     let taken = pairs
         .iter()
         .map(|(input, output)| take(input, output, monitor));
-    Ok(Outcomes::Folder {
-        captures: taken.collect::<Result<_, _>>()?,
-    })
+    match taken.collect::<Result<_, _>>() {
+        Ok(captures) => Ok(Outcomes::Folder { captures }),
+        Err(error) => {
+            remove(output, was_there, &pairs);
+            Err(error)
+        }
+    }
+}
+
+/// Removes the outputs of a run that failed, and the folders that were made for them.
+fn remove(folder: &Path, was_there: bool, pairs: &[(PathBuf, PathBuf)]) {
+    for (_, output) in pairs {
+        let _ = fs::remove_file(output);
+        let made = output.ancestors().skip(1);
+        for made in made.take_while(|made| made.starts_with(folder)) {
+            if made == folder && was_there {
+                break;
+            }
+            // A folder that holds something stays.
+            let _ = fs::remove_dir(made);
+        }
+    }
 }
 
 /// The captures below a folder, and where each goes in a new folder, which is made.
@@ -282,6 +303,8 @@ pub fn printable(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::monitor::Silent;
+    use crate::testing::data;
 
     #[test]
     fn test_numbered_names_say_nothing_of_the_capture() {
@@ -292,6 +315,37 @@ mod tests {
         ] {
             assert_eq!(numbered(3, Path::new(within)), Path::new(name));
         }
+    }
+
+    #[test]
+    fn test_a_stop_leaves_the_folder_of_outputs_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let (input, output) = (folder.path().join("in"), folder.path().join("out"));
+        fs::create_dir_all(input.join("inner")).unwrap();
+        for name in ["a.pcap", "inner/b.pcap"] {
+            fs::copy(data("example.pcap"), input.join(name)).unwrap();
+        }
+        for is_there in [false, true] {
+            if is_there {
+                fs::create_dir(&output).unwrap();
+            }
+            for _ in 0..2 {
+                let mut taken = 0;
+                let stopped =
+                    take_each(&input, &output, Names::Kept, &mut Silent, |from, to, _| {
+                        fs::copy(from, to).unwrap();
+                        taken += 1;
+                        if taken == 2 {
+                            Err(Error::Interrupted)
+                        } else {
+                            Ok(())
+                        }
+                    });
+                assert!(matches!(stopped, Err(Error::Interrupted)));
+                assert_eq!(output.exists(), is_there);
+            }
+        }
+        assert_eq!(fs::read_dir(&output).unwrap().count(), 0);
     }
 
     #[cfg(unix)]

@@ -88,7 +88,7 @@ fn named(folder: &Path, monitor: &mut dyn Monitor) -> Result<BTreeMap<String, Pa
                     other.display(),
                     capture.path.display()
                 ),
-                "captures are paired by their names without what tells format and compression",
+                "captures are paired by their names without the extensions of format and compression",
             ));
         }
     }
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn test_captures_without_a_partner_are_refused() {
-        let ends = |told: Result<_, String>, end: &str| told.unwrap_err().ends_with(end);
+        let ends = |name: Result<_, String>, end: &str| name.unwrap_err().ends_with(end);
         assert!(ends(
             names(&["1.pcap", "2.pcap"], &["1.pcap"]),
             "no capture for 2"

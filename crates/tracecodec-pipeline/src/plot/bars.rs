@@ -1,4 +1,4 @@
-//! Panels of one number a series: bars that bear their names and numbers.
+//! Bar panels: one number for each series, as a bar with its name and value.
 
 use super::colour::{Colour, INK};
 use super::mark::Style;
@@ -7,17 +7,17 @@ use super::scale::Scale;
 use super::series::Series;
 use super::svg::{Anchor, fit, text_width};
 
-/// Height of a bar with its distance to the next one.
+/// Vertical distance between the tops of two bars, in pixels.
 const ROW: f64 = 24.0;
 
-/// Room left of the bars for the names, with the marks before them: as much as they need, within
-/// limits.
+/// Least and largest width of the column of series names left of the bars, in pixels.
 const NAMES: (f64, f64) = (100.0, 210.0);
 
-/// Room of the marks and the gaps beside the names.
+/// Width of a mark and of the gaps around it, in the column of names.
 const MARKS: f64 = 32.0;
 
-/// Draws a number for each series; `None` if a series has no such number. `say` formats the number.
+/// Draws one bar for each series. `None` stands for a series without a value; `say` formats a
+/// value.
 pub(crate) fn bars<T>(
     title: &str,
     subtitle: &str,
@@ -48,7 +48,7 @@ pub(crate) fn bars<T>(
     if let Some(band) = band {
         panel.reference_line(band, (area.top - 2.0, area.bottom));
     }
-    let mut told = Vec::new();
+    let mut described = Vec::new();
     for (index, (series, value)) in series.iter().zip(values).enumerate() {
         let middle = area.top + ROW * (index as f64 + 0.5);
         let name = fit(series.name, area.left - MARKS);
@@ -67,14 +67,14 @@ pub(crate) fn bars<T>(
             .svg
             .halo_text((beside(end, &text, band), middle + 4.0), &text, INK, 11.0);
         panel.mark((end, middle), index, title, &text);
-        told.push(format!("{} {text}", series.name));
+        described.push(format!("{} {text}", series.name));
     }
-    panel.description = format!("{}.", told.join(", "));
+    panel.description = format!("{}.", described.join(", "));
     panel
 }
 
-/// Where a bar's number begins: behind the bar, and behind the reference's line where that would
-/// run through it.
+/// Left end of the text beside a bar that ends at `end`. If the reference's line at `band` would
+/// cross the text, it starts right of the line.
 fn beside(end: f64, text: &str, band: Option<f64>) -> f64 {
     let begin = end + 8.0;
     match band {

@@ -1,8 +1,8 @@
-//! Colours: of text, lines and series, in light and in dark, and the scale of shares.
+//! Colours of text, lines and series for a light and a dark page, and the colour scale of shares.
 
 use std::fmt::Write as _;
 
-/// A colour, and what takes its place in the dark.
+/// A colour on a light page, and its counterpart on a dark page.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Colour {
     pub(crate) light: &'static str,
@@ -13,23 +13,23 @@ const fn colour(light: &'static str, dark: &'static str) -> Colour {
     Colour { light, dark }
 }
 
-/// Text.
+/// Colour of text.
 pub(crate) const INK: Colour = colour("#1b1f24", "#e6e9ed");
-/// Text that matters less, and axes.
+/// Colour of secondary text and of axes.
 pub(crate) const MUTED: Colour = colour("#59636e", "#9aa4af");
-/// Grid lines.
+/// Colour of grid lines.
 pub(crate) const GRID: Colour = colour("#e4e7eb", "#2a3038");
-/// What everything lies on.
+/// Colour of the background.
 pub(crate) const PAPER: Colour = colour("#ffffff", "#15191f");
-/// The reference: a broad band under the other series.
+/// Colour of the reference, which is drawn as a broad band under the other series.
 pub(crate) const BAND: Colour = colour("#c3c9d1", "#4b545f");
-/// Text on the lower half of [`ramp`].
+/// Colour of text on the lower half of [`ramp`].
 const ON_LOW: Colour = colour("#1b1f2a", "#e6e9ee");
-/// Text on the upper half of [`ramp`].
+/// Colour of text on the upper half of [`ramp`].
 const ON_HIGH: Colour = colour("#fffffd", "#0d1117");
 
-/// Colours of the methods, after Okabe and Ito, told apart with any colour vision; darker where
-/// theirs are faint on white.
+/// Colours of the methods: the palette of Okabe and Ito, which differs in any colour vision. Those
+/// that are faint on white are darker here.
 pub(crate) const METHODS: [Colour; 6] = [
     colour("#0072b2", "#5cb2f2"),
     colour("#d55e00", "#ff8f4d"),
@@ -39,10 +39,10 @@ pub(crate) const METHODS: [Colour; 6] = [
     colour("#6b5b4b", "#c3ae97"),
 ];
 
-/// Steps of [`ramp`].
+/// Number of colours of [`ramp`].
 pub(crate) const STEPS: usize = 21;
 
-/// Anchors of the ramp in light and in dark: its first, middle and last step.
+/// First, middle and last colour of [`ramp`] on a light and on a dark page, as RGB.
 const ANCHORS: [[[f64; 3]; 3]; 2] = [
     [
         [246.0, 249.0, 252.0],
@@ -56,12 +56,12 @@ const ANCHORS: [[[f64; 3]; 3]; 2] = [
     ],
 ];
 
-/// The step of a share from 0 to 1.
+/// Step of [`ramp`] for a share from 0 to 1.
 pub(crate) fn step(share: f64) -> usize {
     (share.clamp(0.0, 1.0) * (STEPS - 1) as f64).round() as usize
 }
 
-/// A colour of the scale of shares, in light and in dark.
+/// Colour of a step of the scale of shares, on a light and on a dark page.
 pub(crate) fn ramp(step: usize) -> [String; 2] {
     let at = 2.0 * step as f64 / (STEPS - 1) as f64;
     ANCHORS.map(|anchors| {
@@ -76,12 +76,12 @@ pub(crate) fn ramp(step: usize) -> [String; 2] {
     })
 }
 
-/// Text on a step of the ramp.
+/// Colour of text that is readable on a step of [`ramp`].
 pub(crate) fn on_ramp(step: usize) -> Colour {
     if step > 11 { ON_HIGH } else { ON_LOW }
 }
 
-/// The style sheet's part that gives the colours of drawings their places in the dark.
+/// CSS rules that replace the colours of drawings by their counterparts on a dark page.
 pub(crate) fn style_sheet() -> String {
     let fixed = [INK, MUTED, GRID, PAPER, BAND, ON_LOW, ON_HIGH];
     let fixed = fixed.into_iter().chain(METHODS);

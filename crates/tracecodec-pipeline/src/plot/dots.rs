@@ -1,5 +1,5 @@
-//! Panels of shares by category: a lane for each method below the category's name, the reference as
-//! a line through all of them.
+//! Dot panels: shares by category. Each category has a lane for every method, and the reference is
+//! a vertical line through the lanes.
 
 use super::colour::{GRID, MUTED};
 use super::number::{percent, short};
@@ -9,26 +9,27 @@ use super::series::Series;
 use super::svg::{Anchor, text_width};
 use super::table::{Cell, Table};
 
-/// A panel of shares, of any number of categories.
+/// Titles and categories of a dot panel.
 pub(crate) struct Dots<'a> {
     pub(crate) title: &'a str,
     pub(crate) subtitle: &'a str,
-    /// What the horizontal axis is.
+    /// Name of the horizontal axis.
     pub(crate) axis: &'a str,
     pub(crate) categories: &'a [String],
 }
 
-/// Height of a lane.
+/// Height of a lane, in pixels.
 const LANE: f64 = 12.5;
 
-/// Width of the place for zero, left of a logarithmic scale.
+/// Width of the area for zeros, left of a logarithmic scale, in pixels.
 const ZERO: f64 = 34.0;
 
-/// Size of the numbers beside the marks.
+/// Font size of the numbers beside the marks, in pixels.
 const NUMBER: f64 = 9.5;
 
 impl Dots<'_> {
-    /// Draws shares by series and category; `None` if a series has nothing to take shares of.
+    /// Draws the share of each category in each series. `None` stands for a series whose total is
+    /// zero.
     pub(crate) fn draw<T>(&self, series: &[Series<'_, T>], shares: &[Vec<Option<f64>>]) -> Panel {
         let lanes = (series.len() - 1).max(1) as f64 * LANE;
         let group = lanes + 12.0;
@@ -117,8 +118,8 @@ impl Dots<'_> {
     }
 }
 
-/// Where a mark's number begins: right of it, or left where the reference's line would run through
-/// it and there is room.
+/// Left end of the number beside a mark at `x`: right of the mark, or left of it if the reference's
+/// line at `band` would cross the number and there is room.
 fn beside(x: f64, text: &str, band: Option<f64>, left: f64) -> f64 {
     let width = text_width(text) * NUMBER / 11.0;
     let (right_of, left_of) = (x + 9.0, x - 9.0 - width);

@@ -1,4 +1,5 @@
-//! A figure: panels side by side, with a legend, as one SVG and as a part of the page.
+//! A figure: panels with a title and a legend, drawn as one SVG file or embedded in the report's
+//! page.
 
 use std::fmt::Write as _;
 
@@ -8,39 +9,39 @@ use super::panel::Panel;
 use super::series::Series;
 use super::svg::{Anchor, FONTS, Svg, escape, fit, fit_bold, tenth, text_width};
 
-/// A few panels that belong together.
+/// Panels that answer one question, with their title, caption and legend.
 pub(crate) struct Figure {
-    /// The figure's name in file names and links.
+    /// Name of the figure in file names and links.
     pub(crate) key: &'static str,
     pub(crate) title: String,
-    /// What to see, and what good looks like.
+    /// Caption: what the figure shows, and how a good method looks in it.
     pub(crate) caption: String,
     pub(crate) panels: Vec<Panel>,
-    /// Panels in a row of the standalone drawing.
+    /// Number of columns of panels in the standalone drawing.
     pub(crate) columns: usize,
     pub(crate) legend: Legend,
 }
 
-/// The legend of a figure.
+/// Legend of a figure.
 pub(crate) struct Legend {
-    /// Names and looks of the series; empty if a scale of colours is drawn instead.
+    /// Name and style of each series; empty if the legend is a colour scale.
     pub(crate) samples: Vec<(String, Style)>,
-    /// The drawing of the legend, with `height`, at the width that it was made for.
+    /// Drawing of the legend for the standalone SVG, `height` pixels high.
     pub(crate) svg: Svg,
     pub(crate) height: f64,
 }
 
-/// Space around panels.
+/// Gap between panels, in pixels.
 const GAP: f64 = 14.0;
 
-/// Space for the title above.
+/// Height of the area for the title, in pixels.
 const TITLE: f64 = 34.0;
 
-/// Size of the title's text.
+/// Font size of the title, in pixels.
 const TITLE_SIZE: f64 = 15.0;
 
 impl Legend {
-    /// Samples of the series' looks, in as many lines as they need.
+    /// A legend that names each series beside a sample of its style, wrapped at `width` pixels.
     pub(crate) fn of_series<T>(series: &[Series<'_, T>], width: f64) -> Self {
         let mut svg = Svg::default();
         let (mut x, mut y) = (8.0, 12.0);
@@ -64,7 +65,7 @@ impl Legend {
         }
     }
 
-    /// The colours of shares, from 0 to 100 % of something.
+    /// A legend that shows the colour scale of shares, from 0 to 100 % of `of`.
     pub(crate) fn of_shares(of: &str) -> Self {
         let mut svg = Svg::default();
         svg.muted_text((8.0, 16.0), Anchor::Start, "0 %");
@@ -82,7 +83,7 @@ impl Legend {
     }
 }
 
-/// Where a panel is in the standalone drawing.
+/// Position of a panel in the standalone drawing.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Place {
     pub(crate) x: f64,
@@ -90,8 +91,8 @@ pub(crate) struct Place {
 }
 
 impl Figure {
-    /// The panels' numbers by column: each panel goes where most room is, so that columns end at
-    /// about the same height.
+    /// Indexes of the panels in each column. Each panel is put into the shortest column, so that
+    /// columns end at about the same height.
     pub(crate) fn by_column(&self) -> Vec<Vec<usize>> {
         let mut columns = vec![Vec::new(); self.columns];
         let mut heights = vec![0.0_f64; self.columns];
@@ -104,12 +105,13 @@ impl Figure {
         columns
     }
 
-    /// Whether the panels are alike: then rows keep their order on any width, and columns need not.
+    /// Whether the panels form a grid of three or more columns. Then the page lays them out by
+    /// rows, which keeps their order on a page of any width.
     pub(crate) fn is_grid(&self) -> bool {
         self.columns > 2
     }
 
-    /// The panels' numbers in the order in which the page has them.
+    /// Indexes of the panels in the order of the page.
     fn order(&self) -> Vec<usize> {
         if self.is_grid() {
             (0..self.panels.len()).collect()
@@ -118,7 +120,7 @@ impl Figure {
         }
     }
 
-    /// Where the panels are, and how large the whole is.
+    /// Positions of the panels, and width and height of the standalone drawing.
     pub(crate) fn layout(&self) -> (Vec<Place>, (f64, f64)) {
         let mut places = vec![Place { x: 0.0, y: 0.0 }; self.panels.len()];
         let top = TITLE + self.legend.height + GAP;
@@ -136,12 +138,12 @@ impl Figure {
         (places, (x, height))
     }
 
-    /// Width that [`layout`](Self::layout) makes of panels of one width.
+    /// Width of a standalone drawing with this many columns of panels that are `panel` pixels wide.
     pub(crate) fn width(columns: usize, panel: f64) -> f64 {
         columns as f64 * (panel + GAP) - GAP
     }
 
-    /// What the standalone drawing has above its panels.
+    /// SVG of the title and the legend above the panels of the standalone drawing.
     pub(crate) fn head(&self) -> String {
         let mut svg = Svg::default();
         let at = (GAP + 8.0, 24.0);
@@ -157,7 +159,7 @@ impl Figure {
         )
     }
 
-    /// The figure as one SVG file.
+    /// The figure as the text of one SVG file.
     pub(crate) fn standalone(&self) -> String {
         let (places, (width, height)) = self.layout();
         let mut background = Svg::default();

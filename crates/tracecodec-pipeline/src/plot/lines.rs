@@ -1,4 +1,4 @@
-//! Panels of curves: the reference as a broad band, the methods as thin lines on it.
+//! Line panels: the reference's curve as a broad band, the methods' curves as thin lines over it.
 
 use super::mark::Style;
 use super::panel::{Area, HEAD, Panel, WIDTH};
@@ -8,44 +8,45 @@ use super::series::Series;
 /// Points of a curve, by ascending x.
 pub(crate) type Points = Vec<(f64, f64)>;
 
-/// An axis: its scale, and how its values are written.
+/// An axis: its name, its scale and the formats of its values.
 pub(crate) struct Axis<'a> {
     pub(crate) name: &'a str,
     pub(crate) scale: Scale,
-    /// How a value is written at a tick.
+    /// Format of a value at a tick.
     pub(crate) tick: fn(f64) -> String,
-    /// How a value is written at a point.
+    /// Format of a value at a point.
     pub(crate) value: fn(f64) -> String,
 }
 
-/// A panel of curves, one a series.
+/// Titles, axes and interpolation of a line panel, which has one curve for each series.
 pub(crate) struct Lines<'a> {
     pub(crate) title: &'a str,
-    /// What the vertical axis is.
+    /// Name of the vertical axis.
     pub(crate) subtitle: &'a str,
     pub(crate) x: Axis<'a>,
     pub(crate) y: Axis<'a>,
     pub(crate) between: Between,
 }
 
-/// What a curve has between its points.
+/// Interpolation between two points of a curve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Between {
-    /// A straight line.
+    /// Linear: a straight line.
     Line,
-    /// The value of the point before.
+    /// Constant: the value of the preceding point.
     Before,
-    /// The value of the point after. That of the first point holds from the lower end of the axis
-    /// on.
+    /// Constant: the value of the following point. The first point's value also holds from the
+    /// lower end of the axis to that point.
     After,
 }
 
 const HEIGHT: f64 = 272.0;
 
-/// Width of the columns that curves are thinned by: about what an eye tells apart.
+/// Width of the columns that curves are thinned by, in pixels: about the least distance that the
+/// eye resolves.
 const COLUMN: f64 = 2.0;
 
-/// Marks on a curve.
+/// Largest number of marks on a curve.
 const MARKS: usize = 5;
 
 impl Lines<'_> {
@@ -70,7 +71,7 @@ impl Lines<'_> {
         panel.y_axis(area, &ticks(&self.y, 5, &y));
         panel.x_axis(area, &ticks(&self.x, 6, &x), self.x.name);
         for (index, (series, curve)) in series.iter().zip(curves).enumerate() {
-            // A logarithmic scale has no zero: what is not above it ends at the frame.
+            // A logarithmic scale has no zero: values up to zero are drawn at the frame.
             let place = |&(px, py): &(f64, f64)| {
                 let finite = |value: f64, low: f64, high: f64| value.max(low).min(high);
                 (
@@ -107,7 +108,7 @@ impl Lines<'_> {
         panel
             .svg
             .polyline(&path, style.colour(), style.stroke_width(), style.dash());
-        // Marks of different series lie apart.
+        // The marks of different series are staggered.
         for mark in 0..MARKS.min(points.len()) {
             let at = (mark * 7 + index * 2 + 1) * points.len() / (MARKS * 7 + 2);
             if let Some(&(x, y)) = points.get(at) {
@@ -117,7 +118,7 @@ impl Lines<'_> {
     }
 }
 
-/// Each height held up to the next point.
+/// Step curve that holds each point's height up to the next point.
 fn stairs(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let mut path = Vec::with_capacity(2 * points.len());
     for pair in points.windows(2) {
@@ -128,7 +129,8 @@ fn stairs(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     path
 }
 
-/// Each height held from the point before on; the first from `left` on.
+/// Step curve that has each point's height from the preceding point on, and the first point's from
+/// `left` on.
 fn stairs_back(points: &[(f64, f64)], left: f64) -> Vec<(f64, f64)> {
     let mut path = Vec::with_capacity(2 * points.len());
     let mut before = left;
@@ -140,9 +142,8 @@ fn stairs_back(points: &[(f64, f64)], left: f64) -> Vec<(f64, f64)> {
     path
 }
 
-/// Thins a curve for drawing: of the points in one column of `column` pixels only the first, the
-/// lowest, the highest and the last stay, so that no peak is lost and the drawing covers the same
-/// columns. Takes positions in pixels, gives indexes.
+/// Thins a curve for drawing: indexes of the first, the lowest, the highest and the last point in
+/// each column of `column` pixels, so that no peak is lost. `positions` are in pixels.
 fn thin(positions: &[(f64, f64)], column: f64) -> Vec<usize> {
     let mut kept = Vec::new();
     let mut start = 0;

@@ -1,11 +1,12 @@
-//! Dashes and marks: what tells series apart without colour too.
+//! Styles of series: colour, dashes and mark, so that series differ without colour, too.
 
 use std::collections::BTreeMap;
 
 use super::colour::{BAND, Colour, METHODS};
 use super::svg::Svg;
 
-/// Dashes of the methods. Another number than of colours, so that forty-two methods differ.
+/// Dash patterns of the methods. Their number has no common divisor with that of the colours, so
+/// that forty-two methods differ.
 const DASHES: [&str; 7] = [
     "",
     "7 3",
@@ -16,29 +17,29 @@ const DASHES: [&str; 7] = [
     "4 5",
 ];
 
-/// Looks that differ in colour or dashes.
+/// Number of styles that differ in colour or dashes.
 const LOOKS: usize = METHODS.len() * DASHES.len();
 
-/// The hash FNV-1a of a text: the same on every machine.
+/// FNV-1a hash of a text, which is the same on every machine.
 fn fnv1a(text: &str) -> u32 {
     text.bytes().fold(0x811c_9dc5, |hash, byte| {
         (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
     })
 }
 
-/// The look of a series.
+/// Style of a series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Style {
-    /// The look of the reference.
+    /// Style of the reference.
     Reference,
-    /// The look of the method with this number.
+    /// Style of the method with this number.
     Method(usize),
 }
 
 impl Style {
-    /// The looks of methods by their labels. A label chooses its look, whatever the order; if
-    /// labels choose the same, those that sort later take the next one that is free. No colour is
-    /// taken twice before every colour is taken once.
+    /// Styles of methods by label. The hash of a label chooses its style, so that the order of the
+    /// labels does not matter; if two labels choose the same style, the one that sorts later gets
+    /// the next free one. Every colour is used once before one is used twice.
     pub(crate) fn of_labels<'a>(labels: impl Iterator<Item = &'a str>) -> BTreeMap<&'a str, Self> {
         let mut styles: BTreeMap<_, _> = labels.map(|label| (label, Self::Method(0))).collect();
         let mut taken = [0_usize; LOOKS];
@@ -64,7 +65,7 @@ impl Style {
         }
     }
 
-    /// `stroke-dasharray`; empty for a solid line.
+    /// Value of the SVG attribute `stroke-dasharray`; empty for a solid line.
     pub(crate) fn dash(self) -> &'static str {
         match self {
             Self::Reference => "",
@@ -79,7 +80,7 @@ impl Style {
         }
     }
 
-    /// Draws the method's mark; the reference has none.
+    /// Draws the mark of a method at a point; the reference has no mark.
     pub(crate) fn mark(self, svg: &mut Svg, x: f64, y: f64) {
         let Self::Method(index) = self else { return };
         let r = 3.6;
@@ -96,7 +97,7 @@ impl Style {
         svg.polygon(&points, self.colour());
     }
 
-    /// Draws a sample for legends, 30 wide.
+    /// Draws a sample of the style for a legend, 30 pixels wide.
     pub(crate) fn sample(self, svg: &mut Svg, x: f64, y: f64) {
         let ends = [(x, y), (x + 30.0, y)];
         svg.polyline(&ends, self.colour(), self.stroke_width(), self.dash());

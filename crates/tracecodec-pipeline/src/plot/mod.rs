@@ -1,13 +1,12 @@
-//! How figures and tables are drawn: SVG, colours, marks, scales, and panels of lines, bars and
-//! dots.
+//! Drawing of figures and tables: SVG, colours, marks, scales, and panels of lines, bars and dots.
 //!
-//! A figure is a few panels. A panel is drawn once, in light colours, as SVG without anything but
-//! presentation attributes: that is what a paper gets. The page colours the same SVG anew in the
-//! dark, and lays its own marks over it.
+//! A figure has one or several panels. A panel is drawn once, in light colours, as SVG with
+//! presentation attributes only, which is what a paper includes. The report's page recolours the
+//! same SVG if the reader prefers a dark page, and overlays interactive marks.
 //!
-//! The SVG is written by hand. A plotting library was tried: its SVG has whole pixels only, a
-//! polyline for each dash and no names for anything, so that neither dark colours nor text
-//! alternatives could be had without parsing its output.
+//! No plotting library is used: the one that was tried rounds to whole pixels, writes a polyline
+//! for each dash and names no element, so that dark colours and text alternatives would need its
+//! output parsed.
 
 pub(crate) mod bars;
 pub(crate) mod colour;

@@ -1,6 +1,7 @@
-//! Numbers as people read them.
+//! Formats of numbers for readers.
 
-/// Three significant digits, thousands apart; powers of ten where there would be many zeros.
+/// Formats a number with three significant digits, or a whole one with separated thousands if it
+/// is large; a number close to 0 with a power of ten.
 pub fn short(value: f64) -> String {
     let size = value.abs();
     if value == 0.0 {
@@ -20,7 +21,7 @@ pub fn short(value: f64) -> String {
     }
 }
 
-/// A whole number, thousands apart.
+/// Formats an integer with separated thousands.
 pub(crate) fn thousands(value: i64) -> String {
     let digits = value.unsigned_abs().to_string();
     let mut text = String::new();
@@ -37,17 +38,17 @@ pub(crate) fn thousands(value: i64) -> String {
     }
 }
 
-/// A count, thousands apart.
+/// Formats a count with separated thousands.
 pub(crate) fn count(value: u64) -> String {
     thousands(i64::try_from(value).unwrap_or(i64::MAX))
 }
 
-/// A share from 0 to 1 in percent.
+/// Formats a share from 0 to 1 in percent.
 pub(crate) fn percent(share: f64) -> String {
     format!("{} %", short(100.0 * share))
 }
 
-/// A time in seconds, in the unit that makes it short.
+/// Formats a time, given in seconds, with the unit that makes it short.
 pub(crate) fn seconds(value: f64) -> String {
     let units = [(1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")];
     let unit = units
@@ -57,7 +58,7 @@ pub(crate) fn seconds(value: f64) -> String {
     format!("{} {name}", short(value / unit))
 }
 
-/// Thousands as k, M, G: for axes.
+/// Formats a number with an SI prefix (k, M, G), for axes.
 pub(crate) fn si(value: f64) -> String {
     let units = [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")];
     match units.into_iter().find(|(unit, _)| value.abs() >= *unit) {
@@ -75,7 +76,7 @@ fn superscript(exponent: i32) -> String {
     raised.collect()
 }
 
-/// Without zeros at the end of a fraction.
+/// Removes the zeros at the end of a fraction.
 fn trim(text: String) -> String {
     if text.contains('.') {
         text.trim_end_matches('0').trim_end_matches('.').to_string()

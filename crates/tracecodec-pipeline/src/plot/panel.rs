@@ -1,24 +1,24 @@
-//! A panel: one drawing of a figure, with its description in words.
+//! A panel: one drawing of a figure, with a description in words.
 
 use super::colour::{BAND, GRID, INK, MUTED};
 use super::series::Series;
 use super::svg::{Anchor, Svg};
 use super::table::Table;
 
-/// A place in a drawing that has numbers to tell.
+/// A point of a drawing with its values in words, which the page can show.
 #[derive(Debug, Clone)]
 pub(crate) struct Mark {
     pub(crate) x: f64,
     pub(crate) y: f64,
-    /// Number of the series within the panel.
+    /// Index of the series within the panel.
     pub(crate) series: usize,
-    /// Where in the data it is.
+    /// Position in the data, formatted.
     pub(crate) at: String,
-    /// The text of the place: its values.
+    /// Values at the point, formatted.
     pub(crate) value: String,
 }
 
-/// One drawing.
+/// One drawing of a figure.
 #[derive(Debug, Clone)]
 pub(crate) struct Panel {
     pub(crate) title: String,
@@ -27,13 +27,13 @@ pub(crate) struct Panel {
     /// Names of the series that the marks belong to.
     pub(crate) names: Vec<String>,
     pub(crate) marks: Vec<Mark>,
-    /// The numbers that matter, in a sentence: for readers who do not see the drawing.
+    /// The important values in a sentence, for readers who do not see the drawing.
     pub(crate) description: String,
-    /// More of the numbers.
+    /// Further values, as a table.
     pub(crate) table: Option<Table>,
 }
 
-/// Where a panel's data is drawn.
+/// Rectangle of a panel in which its data is drawn, in pixels.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Area {
     pub(crate) left: f64,
@@ -42,14 +42,14 @@ pub(crate) struct Area {
     pub(crate) bottom: f64,
 }
 
-/// Width of most panels.
+/// Width of most panels, in pixels.
 pub(crate) const WIDTH: f64 = 420.0;
 
-/// From a panel's upper edge to its data.
+/// Distance from a panel's upper edge to its data, in pixels.
 pub(crate) const HEAD: f64 = 50.0;
 
 impl Panel {
-    /// A panel with title and subtitle, and nothing drawn yet.
+    /// Creates a panel with its title and subtitle, without data.
     pub(crate) fn new<T>(
         title: &str,
         subtitle: &str,
@@ -83,7 +83,7 @@ impl Panel {
         });
     }
 
-    /// Says that there is nothing to draw.
+    /// Draws a note that there is no data.
     pub(crate) fn nothing(&mut self, area: Area) {
         let middle = (
             (area.left + area.right) / 2.0,
@@ -94,7 +94,7 @@ impl Panel {
         self.description = "Nothing to show.".to_string();
     }
 
-    /// Draws vertical grid lines with labels below, and the axis' name.
+    /// Draws the horizontal axis: vertical grid lines with labels below, and the axis' name.
     pub(crate) fn x_axis(&mut self, area: Area, ticks: &[(f64, String)], name: &str) {
         for (x, label) in ticks {
             self.svg.line((*x, area.top), (*x, area.bottom), GRID, 1.0);
@@ -112,7 +112,7 @@ impl Panel {
             .text((middle, area.bottom + 33.0), Anchor::Middle, name);
     }
 
-    /// Draws horizontal grid lines with labels on the left.
+    /// Draws the vertical axis: horizontal grid lines with labels on the left.
     pub(crate) fn y_axis(&mut self, area: Area, ticks: &[(f64, String)]) {
         for (y, label) in ticks {
             self.svg.line((area.left, *y), (area.right, *y), GRID, 1.0);
@@ -121,7 +121,7 @@ impl Panel {
         }
     }
 
-    /// Draws the reference as a line from top to bottom that other marks are seen against.
+    /// Draws the reference's value as a vertical line behind the marks of the methods.
     pub(crate) fn reference_line(&mut self, x: f64, (top, bottom): (f64, f64)) {
         self.svg.polyline(&[(x, top), (x, bottom)], BAND, 5.0, "");
     }

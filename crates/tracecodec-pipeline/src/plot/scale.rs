@@ -1,16 +1,17 @@
-//! Scales: from values to pixels, and where ticks go.
+//! Scales: positions of values on an axis, and its ticks.
 
-/// A scale's kind, with its ends.
+/// A linear or logarithmic scale between two values.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Scale {
-    /// Equal distances are equal differences.
+    /// Linear: equal distances are equal differences.
     Linear { low: f64, high: f64 },
-    /// Equal distances are equal ratios. Both ends are above zero.
+    /// Logarithmic: equal distances are equal ratios. Both ends are above zero.
     Log { low: f64, high: f64 },
 }
 
 impl Scale {
-    /// From zero to at least `high`, up to a tick; to 1 if there is nothing above zero.
+    /// Linear scale from zero to the first tick at or above `high`; to 1 if `high` is not above
+    /// zero.
     pub(crate) fn from_zero(high: f64) -> Self {
         let high = if high > 1e-300 && high < 1e300 {
             high
@@ -22,7 +23,8 @@ impl Scale {
         Self::Linear { low: 0.0, high }
     }
 
-    /// Whole decades around the values above zero; one decade if there are none.
+    /// Logarithmic scale over the whole decades that contain the positive values; one decade if
+    /// there are none.
     pub(crate) fn decades(values: impl Iterator<Item = f64>) -> Self {
         let (mut low, mut high) = (f64::INFINITY, 0.0_f64);
         for value in values.filter(|value| *value > 0.0 && value.is_finite()) {
@@ -42,8 +44,8 @@ impl Scale {
         }
     }
 
-    /// From 1, 2 or 5 times a power of ten to another, around the values above zero: closer than
-    /// [`decades`](Self::decades), which it is if there are none.
+    /// Logarithmic scale whose ends are 1, 2 or 5 times a power of ten and contain the positive
+    /// values; [`decades`](Self::decades) if there are none.
     pub(crate) fn ratios(values: impl Iterator<Item = f64>) -> Self {
         let values: Vec<f64> = values
             .filter(|value| *value > 0.0 && value.is_finite())
@@ -60,7 +62,7 @@ impl Scale {
         Self::Log { low, high }
     }
 
-    /// Where a value lies: 0 at the low end, 1 at the high end.
+    /// Position of a value on the scale: 0 at the low end, 1 at the high end.
     pub(crate) fn at(self, value: f64) -> f64 {
         match self {
             Self::Linear { low, high } => (value - low) / (high - low),
@@ -68,8 +70,9 @@ impl Scale {
         }
     }
 
-    /// Values for ticks, ascending. On a logarithmic scale, of `most` decades each; beyond that,
-    /// every second, third and so on. Within less than two decades, 1, 2 and 5 times each.
+    /// Values of the ticks, ascending. On a logarithmic scale of up to `most` decades, there is a
+    /// tick at each power of ten; on a longer one, at every second, third and so on; on one below
+    /// two decades, at 1, 2 and 5 times each power.
     pub(crate) fn ticks(self, most: usize) -> Vec<f64> {
         match self {
             Self::Linear { low, high } => {
@@ -96,7 +99,7 @@ impl Scale {
     }
 }
 
-/// 1, 2 and 5 times each power of ten from `low` to `high`.
+/// All of 1, 2 and 5 times a power of ten from `low` to `high`.
 fn steps(low: f64, high: f64) -> Vec<f64> {
     let decades = log_decade(low, f64::floor)..=log_decade(high, f64::ceil);
     let steps =
@@ -106,7 +109,7 @@ fn steps(low: f64, high: f64) -> Vec<f64> {
         .collect()
 }
 
-/// The decade at an end of a scale, up or down to the next whole one.
+/// Decimal logarithm of an end of a scale, rounded to a whole decade with `round`.
 fn log_decade(value: f64, round: fn(f64) -> f64) -> i32 {
     let decade = value.log10();
     if (decade - decade.round()).abs() < 1e-6 {
@@ -116,7 +119,8 @@ fn log_decade(value: f64, round: fn(f64) -> f64) -> i32 {
     }
 }
 
-/// 1, 2 or 5 times a power of ten, so that a span has at most about `most` of it.
+/// Distance between ticks: 1, 2 or 5 times a power of ten, of which `span` holds about `most` at
+/// most.
 pub(crate) fn tick_step(span: f64, most: usize) -> f64 {
     let rough = span / most.max(1) as f64;
     let power = 10_f64.powf((rough.log10() - 1e-9).floor());
@@ -159,9 +163,9 @@ mod tests {
         assert!((scale.at(0.1) - 0.4).abs() < 1e-12);
         let every_second = scale.ticks(3);
         assert_eq!(every_second.len(), 3);
-        // A power of ten is an end, not beyond one.
+        // A power of ten is an end itself: no decade is added beyond it.
         assert_eq!(Scale::decades([1.0, 100.0].into_iter()).ticks(9).len(), 3);
-        // A single decade has more.
+        // A single decade has ticks at 1, 2, 5 and 10.
         assert_eq!(Scale::decades([5.0].into_iter()).ticks(9).len(), 4);
         assert_eq!(Scale::decades(std::iter::empty()).ticks(9).len(), 4);
     }

@@ -1,13 +1,13 @@
-//! Writes SVG elements: presentation attributes only, a tenth of a pixel.
+//! SVG elements, with presentation attributes only and coordinates to a tenth of a pixel.
 
 use std::fmt::Write as _;
 
 use super::colour::{Colour, INK, MUTED, PAPER};
 
-/// Fonts that most machines have.
+/// Font families of all text, which most machines have.
 pub(crate) const FONTS: &str = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif";
 
-/// Where a text's position is within it.
+/// Alignment of a text at its position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Anchor {
     Start,
@@ -15,7 +15,7 @@ pub(crate) enum Anchor {
     End,
 }
 
-/// Elements written so far.
+/// A sequence of SVG elements, as text.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Svg(pub(crate) String);
 
@@ -56,7 +56,7 @@ impl Svg {
         self.0.push_str("/>");
     }
 
-    /// A filled shape, with an edge that keeps it apart from what is below.
+    /// Writes a filled polygon with an outline in the background's colour.
     pub(crate) fn polygon(&mut self, points: &[(f64, f64)], fill: Colour) {
         let _ = write!(
             self.0,
@@ -67,7 +67,7 @@ impl Svg {
         );
     }
 
-    /// A filled circle, with an edge that keeps it apart from what is below.
+    /// Writes a filled circle with an outline in the background's colour.
     pub(crate) fn circle(&mut self, x: f64, y: f64, r: f64, fill: Colour) {
         let [x, y, r] = [x, y, r].map(tenth);
         let _ = write!(
@@ -85,7 +85,7 @@ impl Svg {
         self.styled_text((x, y), anchor, text, MUTED, 11.0, false);
     }
 
-    /// Text on a halo that keeps what is below from crossing it.
+    /// Writes text with a halo in the background's colour, so that lines below do not cross it.
     pub(crate) fn halo_text(&mut self, at: (f64, f64), text: &str, fill: Colour, size: f64) {
         let halo = format!(
             r#" stroke="{}" stroke-width="4" stroke-linejoin="round" paint-order="stroke""#,
@@ -129,7 +129,7 @@ impl Svg {
     }
 }
 
-/// Points as `x,y x,y`.
+/// Points as the SVG attribute `points`: `x,y x,y`.
 fn list(points: &[(f64, f64)]) -> String {
     let points = points
         .iter()
@@ -137,7 +137,7 @@ fn list(points: &[(f64, f64)]) -> String {
     points.collect::<Vec<_>>().join(" ")
 }
 
-/// A coordinate to a tenth of a pixel, without what need not be written.
+/// Formats a coordinate to a tenth of a pixel, in the shortest form.
 pub(crate) fn tenth(value: f64) -> String {
     let text = format!("{value:.1}");
     match text.strip_suffix(".0") {
@@ -147,12 +147,12 @@ pub(crate) fn tenth(value: f64) -> String {
     }
 }
 
-/// About how wide a text of size 11 is: as wide as in the widest of the fonts.
+/// Estimated width of a text of font size 11 in the widest of the [`FONTS`], in pixels.
 pub(crate) fn text_width(text: &str) -> f64 {
     text.chars().count() as f64 * 6.9
 }
 
-/// The text, cut with an ellipsis where it would be wider.
+/// Text of font size 11, shortened with an ellipsis if it is wider than `width`.
 pub(crate) fn fit(text: &str, width: f64) -> String {
     if text_width(text) <= width {
         return text.to_string();
@@ -162,12 +162,13 @@ pub(crate) fn fit(text: &str, width: f64) -> String {
     format!("{}…", cut.trim_end())
 }
 
-/// Bold text of the given size, cut with an ellipsis if it is wider than `width`.
+/// Bold text of the given font size, shortened with an ellipsis if it is wider than `width`.
 pub(crate) fn fit_bold(text: &str, width: f64, size: f64) -> String {
     fit(text, width * 0.9 * 11.0 / size)
 }
 
-/// Text as XML and HTML have it, in content and in attributes. What XML cannot hold becomes U+FFFD.
+/// Escapes text for the content and the attributes of XML and HTML. Characters that XML does not
+/// allow become U+FFFD.
 pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {

@@ -1,18 +1,18 @@
-//! A table, and how it reads in HTML, Markdown and LaTeX.
+//! A table, written as HTML, Markdown or LaTeX.
 
 use std::fmt::Write as _;
 
 use super::svg::escape;
 
-/// A cell.
+/// A cell of a [`Table`].
 #[derive(Debug, Clone)]
 pub(crate) struct Cell {
     text: String,
-    /// Text stands left, numbers right.
+    /// Whether the cell is a number: numbers are aligned right, text left.
     number: bool,
-    /// Whether the cell is the best of its column among the learned methods.
+    /// Whether the cell has the best value of its column among the learned methods.
     best: bool,
-    /// Number of the note that explains the cell.
+    /// Index of the note that explains the cell.
     note: Option<usize>,
 }
 
@@ -38,20 +38,20 @@ impl Cell {
     }
 }
 
-/// Rows of cells below a heading, with notes on cells that have no number.
+/// Rows of cells below a heading, with notes that explain cells without a number.
 #[derive(Debug, Clone)]
 pub(crate) struct Table {
-    /// Caption of the table, in a line.
+    /// Title of the table, in one line.
     pub(crate) title: String,
     pub(crate) head: Vec<String>,
     rows: Vec<Vec<Cell>>,
-    /// Why cells have no number.
+    /// Reasons why cells have no number, without duplicates.
     notes: Vec<String>,
-    /// How to read the table.
+    /// Explanation of the columns, for readers of the table.
     pub(crate) caption: String,
 }
 
-/// Characters of a word above which it may break within a column's name.
+/// Longest word, in characters, that is never broken in a column's name.
 const LONG: usize = 14;
 
 impl Table {
@@ -69,7 +69,7 @@ impl Table {
         self.rows.push(cells.into_iter().collect());
     }
 
-    /// A cell without a number, and why.
+    /// A cell without a number; the reason becomes a note.
     pub(crate) fn none(&mut self, reason: &str) -> Cell {
         let known = self.notes.iter().position(|note| note == reason);
         let note = known.unwrap_or_else(|| {
@@ -82,7 +82,7 @@ impl Table {
         }
     }
 
-    /// Letter of a note.
+    /// Letter that refers to the note with this index.
     fn letter(note: usize) -> char {
         char::from(b'a' + (note % 26) as u8)
     }
@@ -118,12 +118,13 @@ impl Table {
         html
     }
 
-    /// Whether a column has numbers.
+    /// Whether a column contains numbers, judged by its first row.
     fn is_number(&self, column: usize) -> bool {
         self.rows.first().is_some_and(|row| row[column].number)
     }
 
-    /// A column's name stands as its cells do; one with a word that is long may break anywhere.
+    /// Heading of a column in HTML: aligned as the column's cells; a long word may be broken
+    /// anywhere.
     fn html_head(&self, column: usize, name: &str) -> String {
         let long = name.split(' ').any(|word| word.chars().count() > LONG);
         let class = match (self.is_number(column), long) {
@@ -155,7 +156,7 @@ impl Table {
         }
     }
 
-    /// As Markdown: best numbers in bold.
+    /// The table as Markdown, with the best numbers in bold.
     pub(crate) fn markdown(&self) -> String {
         let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
         let mut text = format!("### {}\n\n", markdown(&self.title));
@@ -187,7 +188,7 @@ impl Table {
         text
     }
 
-    /// As LaTeX for the package `booktabs`: best numbers in bold.
+    /// The table as LaTeX for the package `booktabs`, with the best numbers in bold.
     pub(crate) fn latex(&self) -> String {
         let columns: String = (0..self.head.len())
             .map(|column| if self.is_number(column) { 'r' } else { 'l' })
@@ -227,7 +228,7 @@ impl Table {
     }
 }
 
-/// Text in Markdown, so that nothing in it is markup.
+/// Escapes text for Markdown, so that no character is markup.
 fn markdown(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
@@ -247,7 +248,7 @@ fn markdown(text: &str) -> String {
     escaped
 }
 
-/// Text in LaTeX, so that nothing in it is a command.
+/// Escapes text for LaTeX, so that no character is a command.
 fn latex(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {

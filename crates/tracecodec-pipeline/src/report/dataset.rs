@@ -203,12 +203,12 @@ mod tests {
         let pairs = [("B 1", "x"), ("a", "x"), ("b-1", "y"), ("B 1", "y")];
         let evaluations = pairs.map(|(dataset, label)| evaluation(dataset, label));
         let datasets = datasets(evaluations.to_vec()).unwrap();
-        let told = datasets.iter().map(|dataset| {
+        let described = datasets.iter().map(|dataset| {
             let names: Vec<_> = dataset.series().iter().map(|s| s.name).collect();
             (dataset.slug.as_str(), names.join(" "))
         });
         assert_eq!(
-            told.collect::<Vec<_>>(),
+            described.collect::<Vec<_>>(),
             [
                 ("b-1", "Reference x y".to_string()),
                 ("a", "Reference x".to_string()),

@@ -125,12 +125,12 @@ fn cell(svg: &mut Svg, at: (f64, f64), share: Option<f64>) {
 
 /// The quantities that the first dimensions change most.
 fn description(dimensions: &[Dimension], step: usize) -> String {
-    let told = dimensions.iter().take(10).map(|dimension| {
+    let described = dimensions.iter().take(10).map(|dimension| {
         let most = dimension.moves[step].most();
         let most = most.first().map_or("nothing".to_string(), |(name, share)| {
             format!("{name} ({})", percent(*share))
         });
         format!("dimension {} changes {most}", dimension.dimension)
     });
-    format!("{}.", told.collect::<Vec<_>>().join(", "))
+    format!("{}.", described.collect::<Vec<_>>().join(", "))
 }

@@ -65,7 +65,7 @@ fn sessions(series: &[Series<'_>]) -> Panel {
         |value| count(value as u64),
     );
     let mut table = Table::new("Active flows", ["", "mean", "most"].map(String::from));
-    let mut told = Vec::new();
+    let mut described = Vec::new();
     for series in series {
         let timeline = &series.data.timeline;
         let mean = timeline
@@ -74,12 +74,12 @@ fn sessions(series: &[Series<'_>]) -> Panel {
         let most = timeline
             .max_active_sessions()
             .map_or("–".to_string(), count);
-        told.push(format!("{}: mean {mean}, most {most}", series.name));
+        described.push(format!("{}: mean {mean}, most {most}", series.name));
         let cells = [mean, most].map(Cell::number);
         table.row(std::iter::once(Cell::text(series.name)).chain(cells));
     }
     panel.table = Some(table);
-    panel.description = format!("{}.", told.join("; "));
+    panel.description = format!("{}.", described.join("; "));
     panel
 }
 

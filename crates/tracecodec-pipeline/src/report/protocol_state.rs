@@ -150,7 +150,7 @@ pub(super) fn value_quantiles(
 ) -> (Option<Table>, String) {
     let head = ["", "mean", "p50", "p90", "p99", "most"].map(String::from);
     let mut table = Table::new(title, head);
-    let mut told = Vec::new();
+    let mut described = Vec::new();
     for series in series {
         let histogram = of(series.data);
         let quantile = |q| histogram.quantile(q).map_or("–".to_string(), count);
@@ -162,14 +162,14 @@ pub(super) fn value_quantiles(
             quantile(0.99),
             quantile(1.0),
         ];
-        told.push(format!(
+        described.push(format!(
             "{}: mean {}, p99 {}",
             series.name, cells[0], cells[3]
         ));
         let cells = cells.into_iter().map(Cell::number);
         table.row(std::iter::once(Cell::text(series.name)).chain(cells));
     }
-    (Some(table), format!("{}.", told.join("; ")))
+    (Some(table), format!("{}.", described.join("; ")))
 }
 
 fn packets(series: &[Series<'_>]) -> Panel {

@@ -273,7 +273,7 @@ fn time_quantiles(
         "p99, at most",
     ];
     let mut table = Table::new(title, head.map(String::from));
-    let mut told = Vec::new();
+    let mut described = Vec::new();
     for series in series {
         let log: &Histogram = &of(series.data).log;
         let quantile = |q| match curve::time_quantile(log, q) {
@@ -282,14 +282,14 @@ fn time_quantiles(
             Some(time) => seconds(time),
         };
         let cells = [0.1, 0.5, 0.9, 0.99].map(quantile);
-        told.push(format!(
+        described.push(format!(
             "{}: median {}, p99 {}",
             series.name, cells[1], cells[3]
         ));
         let cells = cells.into_iter().map(Cell::number);
         table.row(std::iter::once(Cell::text(series.name)).chain(cells));
     }
-    (table, format!("{}.", told.join("; ")))
+    (table, format!("{}.", described.join("; ")))
 }
 
 fn sizes(series: &[Series<'_>]) -> Panel {

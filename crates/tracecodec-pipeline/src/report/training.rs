@@ -27,11 +27,11 @@ struct Training {
 /// A number of a validation.
 type Measure = fn(&Validation) -> f64;
 
-/// How a number is written at a tick, and at a point.
-type Told = (fn(f64) -> String, fn(f64) -> String);
+/// Formats of a number at a tick and at a point.
+type Formats = (fn(f64) -> String, fn(f64) -> String);
 
-const NATS: Told = (short, |value| format!("{} nats", short(value)));
-const SHARE: Told = (percent, percent);
+const NATS: Formats = (short, |value| format!("{} nats", short(value)));
+const SHARE: Formats = (percent, percent);
 
 /// The section of these folders of trained codecs; `None` if there are no folders.
 pub(crate) fn training(
@@ -57,18 +57,18 @@ pub(crate) fn training(
 
 impl Training {
     fn read(folder: &Path) -> Result<Self, Error> {
-        let told = |what: String, hint: &str| {
+        let refused = |what: String, hint: &str| {
             Error::refused(format!("{}: {what}", folder.display()), hint)
         };
         let kind = "`training` takes folders that train wrote; evaluations stand before it";
         if !folder.is_dir() {
-            return Err(told("not a folder".to_string(), kind));
+            return Err(refused("not a folder".to_string(), kind));
         }
         if !folder.join("history.jsonl").is_file() {
-            return Err(told("no history.jsonl there".to_string(), kind));
+            return Err(refused("no history.jsonl there".to_string(), kind));
         }
         if !folder.join("manifest.json").is_file() {
-            return Err(told(
+            return Err(refused(
                 "no manifest.json there".to_string(),
                 "a training writes it when it ends; train with the setting `resume` continues one that was interrupted",
             ));
@@ -122,7 +122,7 @@ fn figure(trainings: &[Training]) -> Figure {
             data: training,
         })
         .collect();
-    let curves = |title, subtitle, of, told| curves(title, subtitle, &series, of, told);
+    let curves = |title, subtitle, of, formats| curves(title, subtitle, &series, of, formats);
     Figure {
         key: "learning-curves",
         title: "Learning curves".to_string(),
@@ -166,7 +166,7 @@ fn curves(
     subtitle: &str,
     series: &[Series<'_, Training>],
     of: Measure,
-    (tick, value): Told,
+    (tick, value): Formats,
 ) -> Panel {
     let curves: Vec<_> = series.iter().map(|series| series.data.curve(of)).collect();
     let points = || curves.iter().flatten();
@@ -192,12 +192,12 @@ fn curves(
         between: Between::Line,
     };
     let mut panel = lines.draw(series, &curves);
-    let told = series.iter().zip(&curves).map(|(series, curve)| {
+    let described = series.iter().zip(&curves).map(|(series, curve)| {
         let [first, last] =
             [curve.first(), curve.last()].map(|point| value(point.map_or(0.0, |point| point.1)));
         format!("{}: from {first} to {last}", series.name)
     });
-    panel.description = format!("{}.", told.collect::<Vec<_>>().join("; "));
+    panel.description = format!("{}.", described.collect::<Vec<_>>().join("; "));
     panel
 }
 

@@ -78,7 +78,7 @@ fn heatmap(all: &[Series<'_>], index: usize, subtitle: &str) -> Panel {
             .svg
             .text((LEFT - 8.0, y + CELL.1 / 2.0 + 4.0), Anchor::End, name);
     }
-    let mut told = Vec::new();
+    let mut described = Vec::new();
     for (row, from) in TcpLabel::ALL.iter().enumerate() {
         let total = counts[row]
             .iter()
@@ -95,11 +95,11 @@ fn heatmap(all: &[Series<'_>], index: usize, subtitle: &str) -> Panel {
             };
             panel.mark(middle, 0, &at, &value);
             if share >= 0.2 {
-                told.push(format!("{at} {}", percent(share)));
+                described.push(format!("{at} {}", percent(share)));
             }
         }
     }
-    panel.description = format!("{subtitle}. {}.", told.join(", "));
+    panel.description = format!("{subtitle}. {}.", described.join(", "));
     panel
 }
 

@@ -1,4 +1,4 @@
-//! `check`: what analysers would reject in captures, or wonder at.
+//! `check`: errors in captures that analysers would reject, and oddities that they would report.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -17,20 +17,20 @@ use crate::jobs;
 use crate::monitor::{Monitor, Progress};
 use crate::tools::{Opinion, TOOLS, Verdict, copy, temporary_folder};
 
-/// What to check.
+/// Captures to check, and how they are read.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Config {
     /// Captures, or folders of captures; `-` is stdin.
     pub inputs: Vec<PathBuf>,
-    /// Ask other programs, too, as far as they are installed: tshark, capinfos, tcpdump, tcpprep,
-    /// zeek and suricata.
+    /// Run other programs on the captures, too, as far as they are installed: tshark, capinfos,
+    /// tcpdump, tcpprep, zeek and suricata.
     #[serde(default)]
     pub tools: bool,
-    /// Report damage in a capture, but do not count it as an error. A file that is no capture stays
-    /// one.
+    /// Report damage in a capture, but do not count it as an error. A file that is no capture is
+    /// always an error.
     #[serde(default)]
     pub lenient: bool,
-    /// Captures at once; 0: as many as there are cores.
+    /// Number of captures that are checked at once; 0: as many as there are cores.
     #[serde(default)]
     pub jobs: usize,
     /// Which packets are read.
@@ -38,60 +38,50 @@ pub struct Config {
     pub selection: Selection,
 }
 
-impl Config {
-    /// How captures are read: up to their damage.
-    fn policy(&self) -> ReadPolicy {
-        ReadPolicy {
-            selection: self.selection.clone(),
-            ..ReadPolicy::default()
-        }
-    }
-}
-
-/// What was found.
+/// Faults of all captures, as JSON the output of `check`.
 #[derive(Debug, Serialize)]
 pub struct Outcome {
     /// Whether there is no error, no complaint, no damage that counts, and no file that is no
     /// capture.
     clean: bool,
-    /// Files that could not be opened as captures.
+    /// Number of files that could not be opened as captures.
     pub unreadable: u64,
-    /// Programs that were asked, with the line that names their version; `None` if one is not
+    /// Other programs by name, with the first line of their version; `None` for one that is not
     /// installed.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub tools: BTreeMap<&'static str, Option<String>>,
-    /// The captures in the order of the inputs, sorted within folders.
+    /// Results of the captures in the order of the inputs, sorted within folders.
     pub captures: Vec<CaptureCheck>,
-    /// Why the verb fails although it judged the other captures: an input, or every file, is no
-    /// capture.
+    /// Error of an input that is no capture, or of the first file if no file is one; the results of
+    /// the other captures are kept.
     #[serde(skip)]
     pub failure: Option<Error>,
 }
 
-/// What was found in one capture.
+/// Faults of one capture.
 #[derive(Debug, Serialize)]
 pub struct CaptureCheck {
     /// Path of the capture.
     pub capture: String,
-    /// Packets read.
+    /// Number of packets read.
     pub packets: u64,
-    /// Packets with an error.
+    /// Number of packets with an error.
     pub with_errors: u64,
-    /// Errors: a packet counts once for each kind.
+    /// Number of errors: a packet counts once for each kind.
     pub errors: u64,
-    /// Notes: a packet counts once for each kind.
+    /// Number of notes: a packet counts once for each kind.
     pub notes: u64,
-    /// Packets that were not judged, or by their IP header only, by reason.
+    /// Number of packets that were not judged, or by their IP header only, by reason.
     pub skipped: BTreeMap<&'static str, u64>,
-    /// The kinds of fault that were found.
+    /// Kinds of fault that the capture has, with their counts.
     pub faults: Vec<FaultCount>,
-    /// Why the capture could not be read to its end.
+    /// Damage that ended the reading of the capture; `None` if it was read to its end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub damage: Option<String>,
-    /// Why the file could not be opened as a capture.
+    /// Error with which the file could not be opened as a capture.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unreadable: Option<String>,
-    /// What other programs say of the capture.
+    /// Opinions of other programs on the capture.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tools: Vec<Opinion>,
     /// The error behind `unreadable`.
@@ -102,15 +92,15 @@ pub struct CaptureCheck {
 /// All faults of one kind.
 #[derive(Debug, Serialize)]
 pub struct FaultCount {
-    /// The kind.
+    /// Name of the kind of fault.
     pub fault: &'static str,
-    /// `error` or `note`.
+    /// Severity: `error` or `note`.
     pub severity: &'static str,
-    /// The kind in words.
+    /// Description of the kind of fault in words.
     pub meaning: String,
-    /// Packets that have the fault.
+    /// Number of packets that have the fault.
     pub count: u64,
-    /// Numbers of the first of these packets, counted from 1.
+    /// Numbers of the first packets that have the fault, counted from 1.
     pub first: Vec<u64>,
 }
 
@@ -136,7 +126,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
         |path, monitor| check(config, path, &tools, monitor),
     )?;
     let mut failure = take_failure(&config.inputs, &paths, &mut captures);
-    // If there is a single file, the error says all.
+    // If there is a single file, its error is the whole result.
     if let Some(error) = failure.take_if(|_| captures.len() == 1) {
         return Err(error);
     }
@@ -186,7 +176,7 @@ impl CaptureCheck {
         }
     }
 
-    /// The outcome of a file that is no capture.
+    /// Result for a file that is no capture.
     fn unreadable(path: &Path, error: Error) -> Self {
         Self {
             unreadable: Some(error.to_string()),
@@ -205,8 +195,8 @@ impl CaptureCheck {
     }
 }
 
-/// Why the verb fails for files that are no captures: the first that was named itself, or the first
-/// if there are only such files.
+/// Takes the error of the first input that is no capture; if no file is a capture, that of the
+/// first file.
 fn take_failure(
     named: &[PathBuf],
     paths: &[PathBuf],
@@ -220,14 +210,14 @@ fn take_failure(
         .find_map(|(_, check)| check.error.take())
 }
 
-/// Judges one capture. Damage is part of what is found.
+/// Checks one capture. Damage is reported in the result and is no `Err`.
 fn check(
     config: &Config,
     path: &Path,
     tools: &BTreeMap<&'static str, Option<String>>,
     monitor: &mut dyn Monitor,
 ) -> Result<CaptureCheck, Error> {
-    let mut capture = match Capture::open(path, &config.policy()) {
+    let mut capture = match Capture::open(path, &ReadPolicy::of(&config.selection)) {
         Ok(capture) => capture,
         Err(error) => return Ok(CaptureCheck::unreadable(path, error)),
     };
@@ -258,8 +248,8 @@ fn check(
     Ok(check)
 }
 
-/// The file that other programs read: the capture as it is, or a copy of what is selected of it and
-/// without compression.
+/// Path of the file that other programs read: the capture itself, or an uncompressed copy of its
+/// selected packets.
 fn plain(
     config: &Config,
     path: &Path,
@@ -278,7 +268,7 @@ fn plain(
     Ok(plain)
 }
 
-/// Copies a capture without its compression. Damage, which is found already, ends the copy.
+/// Writes an uncompressed copy of a capture. Damage, which was reported before, ends the copy.
 fn decompress(path: &Path, plain: &Path, monitor: &mut dyn Monitor) -> Result<(), Error> {
     let stored = File::open(path).map_err(|error| Error::io("cannot read", path, error))?;
     let mut output = Plain {
@@ -290,7 +280,7 @@ fn decompress(path: &Path, plain: &Path, monitor: &mut dyn Monitor) -> Result<()
     output.stop
 }
 
-/// A file that takes what is decompressed until the monitor stops it.
+/// Writer of the uncompressed copy, which fails once the monitor stops the run.
 struct Plain<'a> {
     file: File,
     stop: Result<(), Error>,
@@ -342,7 +332,7 @@ mod tests {
             folder.path().join("cut.pcap"),
         );
         fs::write(&cut, &bytes[..10_000]).unwrap();
-        // The time to live of the first packet, behind the headers of file and record.
+        // The first packet's time to live, behind the file header and the record header.
         bytes[24 + 16 + 8] ^= 1;
         fs::write(&bad, &bytes).unwrap();
         let outcome = check(&[example.clone(), bad, cut.clone()], false);
@@ -360,7 +350,7 @@ mod tests {
         assert!(run(&lenient, &mut Silent).unwrap().is_clean());
     }
 
-    /// IPv4 without options, protocol 41 (a tunnel of IPv6), of which the frame holds no more.
+    /// An IPv4 header of protocol 41 (IPv6 in IPv4) without options and without payload.
     const TUNNEL: [u8; 20] = [
         0x45, 0, 0, 124, 0, 0, 0x40, 0, 255, 41, 0x54, 0x5f, 10, 15, 122, 235, 10, 169, 151, 86,
     ];
@@ -450,7 +440,7 @@ mod tests {
         }
         let mut opinions = outcome.captures[0].tools.iter();
         let is_tcpdump = |opinion: &&Opinion| opinion.tool == "tcpdump";
-        let told = &opinions.find(is_tcpdump).unwrap().told;
-        assert!(told[0].contains("1 packets of tunnels"), "{told:?}");
+        let remarks = &opinions.find(is_tcpdump).unwrap().remarks;
+        assert!(remarks[0].contains("1 packets of tunnels"), "{remarks:?}");
     }
 }

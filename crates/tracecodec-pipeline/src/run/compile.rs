@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::iter;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use tracecodec::artifact::ActionsReader;
 use tracecodec::compile::Compiler;
+use tracecodec::pcap::Reader;
 
 use crate::error::Error;
 use crate::files::claim;
@@ -56,7 +57,8 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
     claim::named_file(&config.input, "actions")?;
     let inputs: Vec<&PathBuf> = iter::once(&config.input).chain(&config.like).collect();
     claim::distinct(&inputs, &config.output)?;
-    let reader = ActionsReader::open_like(&config.input, config.like.as_deref())?;
+    let reader = ActionsReader::open_like(&config.input, config.like.as_deref());
+    let reader = reader.map_err(|error| explain(error, &config.input))?;
     if !reader.ignored_columns().is_empty() {
         let columns = reader.ignored_columns().join(", ");
         let input = config.input.display();
@@ -91,10 +93,22 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
     })
 }
 
+/// Explains why a file cannot be read as actions, if it is a capture.
+fn explain(error: tracecodec::Error, input: &Path) -> Error {
+    if Reader::open(input).is_err() {
+        return error.into();
+    }
+    Error::refused(
+        format!("{}: this is a capture, not actions", input.display()),
+        "lift makes actions of a capture",
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Stopping;
+    use crate::monitor::Silent;
+    use crate::testing::{Stopping, data};
 
     /// An actions file that another tool rewrote, from the tests of the symbolic crate.
     fn rewritten(name: &str) -> PathBuf {
@@ -120,6 +134,23 @@ mod tests {
         let warning = format!("{}: columns ignored: number", config.input.display());
         let warnings = monitor.warnings.iter().map(|warning| &warning.message);
         assert!(warnings.eq([&warning]));
+    }
+
+    #[test]
+    fn test_a_capture_is_no_actions_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config {
+            input: data("example.pcap"),
+            output: folder.path().join("out.pcap"),
+            ..Config::default()
+        };
+        let error = run(&config, &mut Silent).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .ends_with("this is a capture, not actions")
+        );
+        assert!(!config.output.exists());
     }
 
     #[test]

@@ -72,8 +72,9 @@ pub struct Outcome {
     pub salt: u64,
     /// Packets decoded.
     pub packets: u64,
-    /// Packets that were made to agree with those before.
-    pub settled: Corrected,
+    /// Packets that contradicted the state of their flow and were corrected.
+    #[serde(rename = "settled")]
+    pub corrected: Corrected,
     /// Changes that kept packets legal, by kind.
     pub legalisations: BTreeMap<&'static str, u64>,
 }
@@ -93,7 +94,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
     }
     claim::named_file(&config.input, "latents")?;
     claim::distinct(&[&config.input], &config.output)?;
-    let codec = config.model.load_codec(config.device)?;
+    let codec = config.model.load_codec(config.device, monitor)?;
     let codec = codec.with_constraints(match (config.strict, config.unconstrained) {
         (true, _) => Constraints::Strict,
         (_, true) => Constraints::None,
@@ -115,19 +116,19 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
     };
     let realise = config.realise.config()?;
     let is_actions = FileKind::of_name(&config.output) == Some(FileKind::Actions);
-    let (changes, settled) = if is_actions {
+    let (changes, corrected) = if is_actions {
         (Legalisations::default(), trace.write_actions(monitor)?)
     } else {
         trace.write_capture(realise, monitor)?
     };
-    trace.warn(settled, monitor);
+    trace.warn(corrected, monitor);
     Ok(Outcome {
         input: config.input.display().to_string(),
         output: config.output.display().to_string(),
         model: config.model.label(),
         salt: realise.salt.0,
         packets: trace.latents.packets(),
-        settled,
+        corrected,
         legalisations: legalisations(&changes),
     })
 }
@@ -175,32 +176,32 @@ impl Trace<'_> {
         let mut writer = CaptureWriter::create(&self.config.output, microseconds)?;
         let mut compiler = Compiler::new(realise, self.epoch());
         let profiles = self.latents.option_profiles();
-        let settled = self.decode(monitor, |action| {
+        let corrected = self.decode(monitor, |action| {
             writer.write(&compiler.compile(action, profiles))
         })?;
         writer.finish(monitor)?;
-        Ok((*compiler.legalisations(), settled))
+        Ok((*compiler.legalisations(), corrected))
     }
 
     fn write_actions(&self, monitor: &mut dyn Monitor) -> Result<Corrected, Error> {
         let mut writer = ActionsWriter::create(&self.config.output)?;
         let mut counts = LiftCounts::default();
-        let settled = self.decode(monitor, |action| {
+        let corrected = self.decode(monitor, |action| {
             counts.lifted.add(action.proto);
             Ok(writer.write(action)?)
         })?;
         counts.packets = counts.actions();
         let profiles = self.latents.option_profiles();
         writer.finish(Some(self.epoch()), profiles, &counts)?;
-        Ok(settled)
+        Ok(corrected)
     }
 
     /// Warns of latents that do not go together with the codec.
-    fn warn(&self, settled: Corrected, monitor: &mut dyn Monitor) {
-        if let Some((meaning, hint)) = self.latents.verdict(settled).explain() {
+    fn warn(&self, corrected: Corrected, monitor: &mut dyn Monitor) {
+        if let Some((meaning, hint)) = self.latents.verdict(corrected).explain() {
             let message = format!(
                 "{} of {} packets contradict the flows that are open: {meaning}",
-                settled.flows,
+                corrected.flows,
                 self.latents.packets()
             );
             monitor.warn(&Warning::new(message).with_hint(hint));

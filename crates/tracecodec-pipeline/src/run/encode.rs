@@ -18,6 +18,7 @@ use crate::files::{ReadPolicy, claim};
 use crate::lifting::Lifting;
 use crate::model::ModelName;
 use crate::monitor::{Monitor, Progress};
+use crate::settings;
 
 /// Packets that are encoded at once.
 const BATCH: usize = 8192;
@@ -44,7 +45,7 @@ pub struct Config {
     #[serde(default)]
     pub entropy: bool,
     /// If an encoder's mean does not decode to its packet, move it until it does.
-    #[serde(default = "yes")]
+    #[serde(default = "settings::yes")]
     pub refine: bool,
     /// How captures are read.
     #[serde(flatten)]
@@ -55,10 +56,6 @@ pub struct Config {
     /// What of the captures is disclosed.
     #[serde(flatten)]
     pub disclosure: Disclosure,
-}
-
-fn yes() -> bool {
-    true
 }
 
 impl Config {
@@ -94,7 +91,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
     claim::named_file(path, "latents")?;
     claim::named_as(path, FileKind::Latents)?;
     claim::distinct(&[&config.input], path)?;
-    let codec = config.model.load_codec(config.device)?;
+    let codec = config.model.load_codec(config.device, monitor)?;
     let mut manifest = config.manifest(&codec);
     let is_actions = FileKind::of_name(&config.input) == Some(FileKind::Actions);
     let actions = if is_actions {
@@ -105,11 +102,6 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
     let encoded = encode(config, &codec, &actions, &mut manifest, monitor)?;
     manifest.packets = Some(actions.len() as u64);
     manifest.kl_nats = Some(encoded.kl());
-    manifest.entropy = config.entropy.then(|| {
-        let mut entropy = CodecEntropy::new(&codec);
-        entropy.add(&actions);
-        entropy.nats()
-    });
     let sample = config.sample.map(|seed| encoded.sample(seed));
     latents::write(path, &encoded, sample.as_deref())?;
     manifest.write(path)?;
@@ -156,6 +148,7 @@ fn encode(
     let mut counts = Refinement::default();
     manifest.tick = Tick::of(actions.iter().map(|action| action.delta_t));
     let mut encoder = codec.encoder(manifest.tick);
+    let mut entropy = config.entropy.then(|| CodecEntropy::new(codec));
     for batch in actions.chunks(BATCH) {
         monitor.step(&Progress {
             stage: "encoding",
@@ -163,6 +156,9 @@ fn encode(
             total: Some(actions.len() as u64),
             detail: "packets",
         })?;
+        if let Some(entropy) = &mut entropy {
+            entropy.add(batch);
+        }
         let latents = if config.refine {
             let refined = encoder.encode_refined(batch, RefineConfig::default());
             counts.moved += refined.moved;
@@ -175,6 +171,11 @@ fn encode(
         all.log_var.extend(latents.log_var);
     }
     manifest.refined = config.refine.then_some(counts);
+    manifest.entropy = entropy.as_ref().map(CodecEntropy::nats);
+    monitor.step(&Progress {
+        stage: "writing",
+        ..Progress::default()
+    })?;
     Ok(all)
 }
 

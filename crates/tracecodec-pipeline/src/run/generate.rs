@@ -93,9 +93,10 @@ pub struct Outcome {
     pub flows: u64,
     /// Most flows with a packet yet to come; `None` if the generator does not plan ahead.
     pub most_open_flows: Option<usize>,
-    /// Packets that contradicted the state of their flow and were made to agree, those that are
-    /// drawn but not yet due included.
-    pub settled: u64,
+    /// Packets that contradicted the state of their flow and were corrected, those included that
+    /// are drawn but not yet due.
+    #[serde(rename = "settled")]
+    pub corrected: u64,
     /// Changes that kept packets legal, by kind.
     pub legalisations: BTreeMap<&'static str, u64>,
     /// Packets generated in a second of computation.
@@ -112,7 +113,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
     if let Some(prefix) = &config.prefix {
         claim::distinct(&[prefix], &config.output)?;
     }
-    let model = config.generator.load()?;
+    let model = config.generator.load(monitor)?;
     let mut drawing = Drawing {
         seed: config.seed,
         label: config.label.clone(),
@@ -147,7 +148,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
         seconds: nanoseconds as f64 / 1e9,
         flows: making.flows,
         most_open_flows: making.most_open_flows,
-        settled: making.trace.corrected(),
+        corrected: making.trace.corrected(),
         legalisations: legalisations(&making.legalisations()),
         packets_per_second: packets as f64 / taken.max(1e-9),
     };
@@ -183,6 +184,12 @@ impl Config {
         if self.with_prefix && self.prefix.is_none() {
             return Err(Error::refused(
                 "`with_prefix` without a prefix",
+                "name the capture to continue as `prefix`",
+            ));
+        }
+        if self.read != ReadPolicy::default() && self.prefix.is_none() {
+            return Err(Error::refused(
+                "a selection of packets, `sort` or `lenient` without a prefix",
                 "name the capture to continue as `prefix`",
             ));
         }
@@ -305,4 +312,23 @@ fn compiler<'a>(
 ) -> &'a mut Compiler {
     let epoch = config.disclosure.epoch(Some(first)).unwrap_or(first);
     compiler.get_or_insert_with(|| Compiler::new(realise, epoch))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn test_a_selection_needs_a_prefix() {
+        let mut config = Config {
+            packets: Some(1),
+            ..Config::default()
+        };
+        assert!(config.check().is_ok());
+        config.read.selection.first = Some(5);
+        let error = config.check().unwrap_err();
+        assert!(error.to_string().ends_with("without a prefix"), "{error}");
+        config.prefix = Some("prefix.pcap".into());
+        assert!(config.check().is_ok());
+    }
 }

@@ -62,7 +62,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
     claim::named_file(path, "actions")?;
     claim::named_as(path, FileKind::Actions)?;
     claim::distinct(&config.inputs, path)?;
-    let mut lifter = Lifter::new(config.lift.slots, config.profiles()?.thaw());
+    let mut lifter = Lifter::new(config.lift.slots, config.profiles(monitor)?.thaw());
     let mut writer = ActionsWriter::create(path)?;
     let mut sources = Vec::new();
     for input in &config.inputs {
@@ -95,13 +95,16 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
 
 impl Config {
     /// The dictionary of TCP option layouts that is continued.
-    fn profiles(&self) -> Result<OptionProfiles, Error> {
+    fn profiles(&self, monitor: &mut dyn Monitor) -> Result<OptionProfiles, Error> {
         let Some(path) = &self.profiles_of else {
             return Ok(OptionProfiles::new());
         };
         let model = ModelName::from(path.clone());
         if model == ModelName::BuiltIn || path.is_dir() {
-            return Ok(model.load_codec(Device::Cpu)?.option_profiles().clone());
+            return Ok(model
+                .load_codec(Device::Cpu, monitor)?
+                .option_profiles()
+                .clone());
         }
         Ok(ActionsReader::open(path)?.profiles().clone())
     }

@@ -76,21 +76,21 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
         claim::distinct(&[&config.input], svg)?;
         claim::named_as(svg, FileKind::Figure)?;
     }
-    let codec = config.model.load_codec(config.device)?;
+    let codec = config.model.load_codec(config.device, monitor)?;
     let actions = lift(config, &codec, monitor)?;
     let settings = ProbeConfig {
         packets: config.packets,
         seed: config.seed,
     };
-    let dimensions = codec.config().d_latent as u64;
+    let parts = probe::PARTS + codec.config().d_latent;
     let mut done = 0;
     let probe = probe(&codec, &actions, settings, || {
         done += 1;
         monitor.progress(&Progress {
             stage: "probing",
             done,
-            total: Some(dimensions),
-            detail: "dimensions",
+            total: Some(parts as u64),
+            detail: "measurements",
         })
     })?;
     let outcome = Outcome {
@@ -116,7 +116,7 @@ fn lift(config: &Config, codec: &Codec, monitor: &mut dyn Monitor) -> Result<Vec
     if actions.len().min(config.packets) < 2 {
         return Err(Error::refused(
             format!("{}: too few packets to probe", config.input.display()),
-            "probe two packets in scope or more; `inspect` tells how many there are",
+            "probe two packets in scope or more; `inspect` counts them",
         ));
     }
     Ok(actions)

@@ -9,6 +9,7 @@ use tracecodec::output::{FileKind, Output};
 
 use crate::error::Error;
 use crate::files::{claim, document, evaluation};
+use crate::model::ModelName;
 use crate::monitor::{Monitor, Progress, Warning};
 use crate::plot::table::Table;
 use crate::report::{Section, datasets, page, training};
@@ -116,6 +117,13 @@ impl Config {
                 "name evaluations, or codecs as `training`",
             ));
         }
+        let built_in = Path::new(ModelName::BUILT_IN);
+        if self.training.iter().any(|folder| folder == built_in) && !built_in.exists() {
+            return Err(Error::refused(
+                format!("{}: its training is not built in", built_in.display()),
+                "name the folder of a trained codec, which holds the history of its training",
+            ));
+        }
         let outputs: Vec<_> = self.outputs().collect();
         for (index, output) in outputs.iter().enumerate() {
             claim::distinct(&self.inputs, output)?;
@@ -127,7 +135,15 @@ impl Config {
                 ));
             }
         }
-        claim::named_as(&self.output, FileKind::Page)
+        let kinds = [
+            (Some(&self.output), FileKind::Page),
+            (self.markdown.as_ref(), FileKind::Markdown),
+            (self.latex.as_ref(), FileKind::Latex),
+        ];
+        for (path, kind) in kinds {
+            path.map_or(Ok(()), |path| claim::named_as(path, kind))?;
+        }
+        Ok(())
     }
 
     /// Writes all that is asked for, and returns how many figures there are.
@@ -194,4 +210,31 @@ fn write_figures(folder: &Path, figures: &[(String, String)]) -> Result<(), Erro
 fn tables(sections: &[Section], as_text: fn(&Table) -> String) -> String {
     let tables = sections.iter().flat_map(Section::all_tables);
     tables.map(as_text).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn test_tables_named_as_another_kind_are_refused() {
+        let config = Config {
+            inputs: vec!["a.json".into()],
+            output: "page.html".into(),
+            ..Config::default()
+        };
+        assert!(config.check().is_ok());
+        for name in ["t.csv", "t.tex", "t.html"] {
+            let markdown = Some(PathBuf::from(name));
+            let error = Config {
+                markdown,
+                ..config.clone()
+            }
+            .check()
+            .unwrap_err();
+            assert!(error.hint().unwrap().contains("t.md"), "{error}");
+        }
+        let latex = Some("t.md".into());
+        assert!(Config { latex, ..config }.check().is_err());
+    }
 }

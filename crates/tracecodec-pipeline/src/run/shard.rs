@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use tracecodec::choice::Choice;
 use tracecodec::shard::{ShardConfig, ShardManifest, ShardSize, Sharder, Split, SplitWeights};
 
 use crate::error::Error;

@@ -75,8 +75,9 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
     let session = config.training.session(config.device);
     let mut settings = settings::over(&CodecSettings::default(), &config.settings)?;
     let train = &mut settings.train;
-    let budget = (&mut train.seed, &mut train.steps, &mut train.minutes);
-    config.training.apply(budget.0, budget.1, budget.2);
+    config
+        .training
+        .apply(&mut train.seed, &mut train.steps, &mut train.minutes);
     settings.check()?;
     let output = &config.training.output;
     config

@@ -15,8 +15,8 @@ use crate::jobs;
 use crate::monitor::Monitor;
 use crate::tools::{copy, temporary_folder, tshark};
 
-/// Most findings of one kind that are described for a capture; the others are counted.
-const TOLD: u64 = 3;
+/// Number of findings of one kind that are described for a capture; further ones are only counted.
+const DESCRIBED: u64 = 3;
 
 /// What to verify.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -32,16 +32,6 @@ pub struct Config {
     /// Which packets are read.
     #[serde(flatten)]
     pub selection: Selection,
-}
-
-impl Config {
-    /// How captures are read: up to their damage.
-    fn policy(&self) -> ReadPolicy {
-        ReadPolicy {
-            selection: self.selection.clone(),
-            ..ReadPolicy::default()
-        }
-    }
 }
 
 /// Findings of all captures.
@@ -127,7 +117,7 @@ impl CaptureProof {
 
     /// Keeps the first findings of a kind, of which this one is number `count`.
     fn keep(&mut self, count: u64, finding: impl FnOnce() -> String) {
-        if count <= TOLD {
+        if count <= DESCRIBED {
             self.findings.push(finding());
         }
     }
@@ -168,7 +158,7 @@ fn prove(
     found: &mut CaptureProof,
     monitor: &mut dyn Monitor,
 ) -> Result<(), Error> {
-    let mut capture = Capture::open(path, &config.policy())?;
+    let mut capture = Capture::open(path, &ReadPolicy::of(&config.selection))?;
     let mut writer = output
         .map(|path| Writer::create(path, Format::of_path(path)))
         .transpose()?;
@@ -291,7 +281,7 @@ mod tests {
         for number in 1..=5 {
             proof.keep(number, || format!("packet {number}: time lost"));
         }
-        assert_eq!(proof.findings.len() as u64, TOLD);
+        assert_eq!(proof.findings.len() as u64, DESCRIBED);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 mod judge;
 mod process;
-pub mod tshark;
+pub(crate) mod tshark;
 
 use std::path::Path;
 
@@ -18,8 +18,8 @@ use crate::monitor::Monitor;
 /// The TCP option that does nothing.
 const NOP: u8 = 1;
 
-/// Complaints that are kept in words; the rest is counted.
-const TOLD: usize = 5;
+/// Number of complaints that are kept in words; further ones are only counted.
+const LISTED: usize = 5;
 
 /// A program that judges captures, and how it is run.
 pub(crate) struct Tool {
@@ -78,7 +78,7 @@ struct Complaints {
 impl Complaints {
     fn add(&mut self, complaint: impl Into<String>) {
         self.count += 1;
-        if self.first.len() < TOLD {
+        if self.first.len() < LISTED {
             self.first.push(complaint.into());
         }
     }
@@ -109,7 +109,8 @@ pub struct Opinion {
     pub complaints: u64,
     /// Its first complaints, a remark that is no complaint, or why it could not run.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub told: Vec<String>,
+    #[serde(rename = "told")]
+    pub remarks: Vec<String>,
 }
 
 impl Tool {
@@ -128,25 +129,25 @@ impl Tool {
         monitor: &mut dyn Monitor,
     ) -> Result<Opinion, Error> {
         let folder = temporary_folder()?;
-        let opinion = |verdict, complaints, told| Opinion {
+        let opinion = |verdict, complaints, remarks| Opinion {
             tool: self.name,
             verdict,
             complaints,
-            told,
+            remarks,
         };
         match (self.judge)(capture, folder.path(), monitor) {
             Ok(Complaints {
                 count,
-                first: mut told,
+                first: mut remarks,
                 remark,
             }) => {
-                told.extend(remark);
+                remarks.extend(remark);
                 let verdict = if count == 0 {
                     Verdict::Clean
                 } else {
                     Verdict::Complaints
                 };
-                Ok(opinion(verdict, count, told))
+                Ok(opinion(verdict, count, remarks))
             }
             Err(Error::Interrupted) => Err(Error::Interrupted),
             Err(error) => Ok(opinion(Verdict::CouldNotRun, 0, vec![error.to_string()])),
@@ -159,7 +160,7 @@ impl Tool {
             tool: self.name,
             verdict: Verdict::NotInstalled,
             complaints: 0,
-            told: Vec::new(),
+            remarks: Vec::new(),
         }
     }
 }
@@ -186,11 +187,7 @@ pub(crate) fn copy(
     copy: &Path,
     monitor: &mut dyn Monitor,
 ) -> Result<(), Error> {
-    let policy = ReadPolicy {
-        selection: selection.clone(),
-        ..ReadPolicy::default()
-    };
-    let mut capture = Capture::open(capture, &policy)?;
+    let mut capture = Capture::open(capture, &ReadPolicy::of(selection))?;
     let mut writer = Writer::create(copy, Format::of_path(copy))?;
     let copied = capture.for_each(monitor, |packet| {
         let missing = tshark::tcp_header(packet)

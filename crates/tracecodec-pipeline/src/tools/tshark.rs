@@ -49,7 +49,7 @@ pub(crate) fn names(set: EventSet) -> Vec<&'static str> {
 ///
 /// # Errors
 /// If `tshark` cannot be run.
-pub fn version() -> Result<String, Error> {
+pub(crate) fn version() -> Result<String, Error> {
     process::version("tshark", "--version").map_err(|error| {
         Error::refused(
             format!("cannot run tshark: {error}"),
@@ -82,7 +82,7 @@ pub(crate) fn analyse(capture: &Path, monitor: &mut dyn Monitor) -> Result<Analy
 ///
 /// # Errors
 /// If the capture cannot be read, `tshark` cannot be run or fails, or the monitor stops it.
-pub fn events(
+pub(crate) fn events(
     capture: &Path,
     selection: &Selection,
     judge_cut: bool,
@@ -111,7 +111,7 @@ pub fn events(
 ///
 /// # Errors
 /// If it is asked to read such a pipe, or to sort.
-pub fn check_input(
+pub(crate) fn check_input(
     paths: impl IntoIterator<Item = impl AsRef<Path>>,
     policy: &ReadPolicy,
 ) -> Result<(), Error> {

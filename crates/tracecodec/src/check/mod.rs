@@ -18,7 +18,7 @@ pub use fault::{Fault, Faults, Severity};
 use span::Span;
 
 /// Number of packets that a finding lists; further ones are only counted.
-pub const TOLD: usize = 5;
+pub const LISTED: usize = 5;
 
 /// All faults of one kind in a capture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,13 +27,13 @@ pub struct Finding {
     pub fault: Fault,
     /// Packets that have the fault.
     pub count: u64,
-    first: [u64; TOLD],
+    first: [u64; LISTED],
 }
 
 impl Finding {
     /// Numbers of the first packets that have the fault, counted from 1.
     pub fn first(&self) -> &[u64] {
-        &self.first[..self.count.min(TOLD as u64) as usize]
+        &self.first[..self.count.min(LISTED as u64) as usize]
     }
 
     fn add(&mut self, number: u64) {
@@ -89,7 +89,7 @@ impl Checker {
         let none = |fault| Finding {
             fault,
             count: 0,
-            first: [0; TOLD],
+            first: [0; LISTED],
         };
         Self {
             packets: 0,

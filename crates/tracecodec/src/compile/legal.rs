@@ -116,8 +116,8 @@ pub(super) fn legalise(
     action
 }
 
-/// Replaces a value, and counts the change if there is one.
-fn settle<T: PartialEq>(value: &mut T, legal: T, kind: Legalisation, counts: &mut Legalisations) {
+/// Replaces a value by a legal one, and counts the legalisation if the value changes.
+fn correct<T: PartialEq>(value: &mut T, legal: T, kind: Legalisation, counts: &mut Legalisations) {
     counts.add(kind, *value != legal);
     *value = legal;
 }
@@ -127,13 +127,13 @@ fn legalise_ip(action: &mut Action, counts: &mut Legalisations) {
         Family::V4 => action.ip_ext.min(10),
         Family::V6 => action.ip_ext & !1,
     };
-    settle(&mut action.ip_ext, ext, Legalisation::IpExtension, counts);
+    correct(&mut action.ip_ext, ext, Legalisation::IpExtension, counts);
     let number = action.ip_proto;
     let misnamed = matches!(number, ip_proto::TCP | ip_proto::UDP)
         || number == ip_proto::icmp(action.ip_family)
         || action.ip_family == Family::V6 && ip_proto::is_extension(number);
     if action.proto == Proto::Other && misnamed {
-        settle(
+        correct(
             &mut action.ip_proto,
             ip_proto::EXPERIMENT,
             Legalisation::IpProto,
@@ -145,14 +145,14 @@ fn legalise_ip(action: &mut Action, counts: &mut Legalisations) {
 fn legalise_event(action: &mut Action, held: Option<&Flow>, counts: &mut Legalisations) {
     let starts = action.flow_evt == FlowEvent::Open;
     match held {
-        None => settle(
+        None => correct(
             &mut action.flow_evt,
             FlowEvent::Open,
             Legalisation::UnopenedSlot,
             counts,
         ),
         Some(held) if !starts && held.kind != Kind::of(action) => {
-            settle(
+            correct(
                 &mut action.flow_evt,
                 FlowEvent::Open,
                 Legalisation::AnotherKind,
@@ -163,7 +163,7 @@ fn legalise_event(action: &mut Action, held: Option<&Flow>, counts: &mut Legalis
     }
     let syn = action.proto == Proto::Tcp && flags::opens(flags::of(action));
     if action.flow_evt == FlowEvent::Reopen && !syn {
-        settle(
+        correct(
             &mut action.flow_evt,
             FlowEvent::Continue,
             Legalisation::ReopenedWithoutSyn,
@@ -171,7 +171,7 @@ fn legalise_event(action: &mut Action, held: Option<&Flow>, counts: &mut Legalis
         );
     }
     if action.flow_evt == FlowEvent::Open {
-        settle(
+        correct(
             &mut action.dir,
             Direction::Orig,
             Legalisation::OpenedByResponder,
@@ -187,7 +187,7 @@ fn legalise_tcp(
     counts: &mut Legalisations,
 ) {
     let bits = flags::canonical_bits(action.tcp_ctrl, action.tcp_flag_bits);
-    settle(
+    correct(
         &mut action.tcp_flag_bits,
         bits,
         Legalisation::FlagBits,
@@ -196,7 +196,7 @@ fn legalise_tcp(
     let profile = profiles
         .layout(action.tcp_opt_profile)
         .map_or(0, |_| action.tcp_opt_profile);
-    settle(
+    correct(
         &mut action.tcp_opt_profile,
         profile,
         Legalisation::OptionProfile,
@@ -230,7 +230,7 @@ fn legalise_numbers(action: &mut Action, held: Option<&Flow>, counts: &mut Legal
 
 fn legalise_icmp(action: &mut Action, counts: &mut Legalisations) {
     if !icmp::has_code(action.ip_family, action.icmp_type, action.icmp_code) {
-        settle(&mut action.icmp_code, 0, Legalisation::IcmpCode, counts);
+        correct(&mut action.icmp_code, 0, Legalisation::IcmpCode, counts);
     }
 }
 
@@ -241,7 +241,7 @@ fn legalise_length(action: &mut Action, profiles: &OptionProfiles, counts: &mut 
         Proto::Other => len.max(ip_proto::smallest_header(action.ip_proto)),
         Proto::Tcp | Proto::Udp => len,
     };
-    settle(
+    correct(
         &mut action.l4_payload_len,
         at_least,
         Legalisation::PayloadTooShort,
@@ -256,7 +256,7 @@ fn legalise_length(action: &mut Action, profiles: &OptionProfiles, counts: &mut 
     };
     let room = usize::from(u16::MAX) - fixed - 4 * usize::from(action.ip_ext) - transport;
     let at_most = action.l4_payload_len.min(room as u16);
-    settle(
+    correct(
         &mut action.l4_payload_len,
         at_most,
         Legalisation::PayloadTooLong,

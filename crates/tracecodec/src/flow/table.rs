@@ -123,7 +123,7 @@ impl<S: Default> FlowTable<S> {
 
     /// Finds or opens the flow of a packet. `reopens` decides, given the live flow's state and the
     /// packet's direction in it, whether the packet starts another flow under the same key; if so,
-    /// the state starts anew. [`FlowTable::settle`] must be called after the state is updated.
+    /// the state starts anew. [`FlowTable::touch`] must be called after the state is updated.
     pub fn place(
         &mut self,
         key: FlowKey,
@@ -161,7 +161,7 @@ impl<S: Default> FlowTable<S> {
     }
 
     /// Records a packet of the flow: moves the flow to the newest end of the list of its lifetime.
-    pub fn settle(&mut self, slot: u16, lifetime: Lifetime) {
+    pub fn touch(&mut self, slot: u16, lifetime: Lifetime) {
         if self.lists[lifetime as usize].newest != u32::from(slot) {
             self.unlink(slot);
             self.link(slot, lifetime);
@@ -289,7 +289,7 @@ mod tests {
         let (key, from) = flow(id, false);
         let placement = table.place(key, from, Timestamp(seconds * SECOND), |(), _| false);
         let result = (placement.slot, placement.event == FlowEvent::Open);
-        table.settle(result.0, Lifetime::Passing);
+        table.touch(result.0, Lifetime::Passing);
         result
     }
 
@@ -341,7 +341,7 @@ mod tests {
         let mut table = FlowTable::new(10);
         let (key, from) = flow(1, false);
         table.place(key, from, Timestamp(0), |(), _| false);
-        table.settle(0, Lifetime::Lasting);
+        table.touch(0, Lifetime::Lasting);
         packet(&mut table, 2, 0);
         wait(&mut table, 0, 3600);
         assert_eq!(packet(&mut table, 3, 3600), (1, true));

@@ -29,7 +29,6 @@
 mod filter;
 mod time;
 
-pub use crate::error::{FilterError, TimeBoundError};
 pub use filter::Filter;
 pub use time::TimeBound;
 

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::TimeBoundError;
+use crate::error::Error;
 use crate::pcap::Timestamp;
 
 /// A point in time, absolute or as a distance from the first packet of the capture.
@@ -33,9 +33,9 @@ impl TimeBound {
 }
 
 impl FromStr for TimeBound {
-    type Err = TimeBoundError;
+    type Err = Error;
 
-    fn from_str(text: &str) -> Result<Self, TimeBoundError> {
+    fn from_str(text: &str) -> Result<Self, Error> {
         let bound = if let Some(seconds) = text.strip_prefix('+') {
             decimal(seconds).map(|time| Self::AfterStart(time.0))
         } else if let Some(seconds) = text.strip_prefix('-') {
@@ -43,7 +43,7 @@ impl FromStr for TimeBound {
         } else {
             decimal(text).or_else(|| rfc3339(text)).map(Self::At)
         };
-        bound.ok_or_else(|| TimeBoundError(text.chars().filter(|c| !c.is_control()).collect()))
+        bound.ok_or_else(|| Error::Time(text.chars().filter(|c| !c.is_control()).collect()))
     }
 }
 
@@ -66,9 +66,9 @@ enum Written {
 }
 
 impl TryFrom<Written> for TimeBound {
-    type Error = TimeBoundError;
+    type Error = Error;
 
-    fn try_from(written: Written) -> Result<Self, TimeBoundError> {
+    fn try_from(written: Written) -> Result<Self, Error> {
         match written {
             Written::Text(text) => text.parse(),
             Written::Seconds(seconds) => Ok(Self::At(Timestamp::new(seconds, 0))),
@@ -199,7 +199,10 @@ mod tests {
         assert_eq!(at("-1.5"), Some(-1_500_000_000));
         assert_eq!(at("0.12345678999"), Some(123_456_789));
         assert_eq!(at("99999999999999999999"), Some(i64::MAX));
-        assert_eq!("+0.5".parse(), Ok(TimeBound::AfterStart(500_000_000)));
+        assert_eq!(
+            "+0.5".parse().ok(),
+            Some(TimeBound::AfterStart(500_000_000))
+        );
     }
 
     #[test]

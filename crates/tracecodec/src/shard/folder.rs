@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{ShardManifest, Split};
+use crate::choice::Choice;
 use crate::error::Error;
 
 /// Folder in which shards grow until all are complete.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::action::ProtocolMix;
 use crate::artifact::{SourceEntry, TOOL, document};
+use crate::choice::Choice;
 use crate::error::Error;
 
 /// One of the three parts of a dataset.
@@ -26,15 +27,20 @@ pub enum Split {
 impl Split {
     /// All splits, by time.
     pub const ALL: [Self; 3] = [Self::Train, Self::Validation, Self::Test];
+}
 
-    /// Name of the split's folder, and in JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Train => "train",
-            Self::Validation => "validation",
-            Self::Test => "test",
-        }
-    }
+impl Choice for Split {
+    const WHAT: &'static str = "split";
+
+    const TABLE: &'static [(Self, &'static str, &'static str)] = &[
+        (Self::Train, "train", "The split that models are trained on"),
+        (
+            Self::Validation,
+            "validation",
+            "The split by which models are chosen",
+        ),
+        (Self::Test, "test", "The split that no training sees"),
+    ];
 }
 
 /// When a shard is full. A full shard takes no new sessions, but continues those that it has.

@@ -14,6 +14,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use crate::artifact::{SourceEntry, skipped_by_name};
+use crate::choice::Choice;
 use crate::error::Error;
 use crate::flow::session::Sessions;
 use crate::pcap::{Packet, Timestamp};

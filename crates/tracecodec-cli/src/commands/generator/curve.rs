@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use anyhow::Result;
+use clap::Args;
 use clap::builder::RangedU64ValueParser;
-use clap::{Args, ValueEnum};
 use tracecodec::choice::Choice;
 use tracecodec::shard::Split;
 use tracecodec_nn::generator::curve::Point;
@@ -13,7 +13,8 @@ use tracecodec_nn::generator::{Curve, CurveConfig, Method};
 use tracecodec_pipeline::run::generator::curve::{self, Outcome};
 
 use crate::args::DeviceArg;
-use crate::choice::choice;
+use crate::choice::{choice, choice_of};
+use crate::count::counted;
 use crate::output::{print, print_json};
 use crate::terminal::Terminal;
 
@@ -35,8 +36,8 @@ pub(crate) struct CurveArgs {
     #[arg(long, value_name = "N", default_value_t = CurveConfig::default().windows, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     windows: usize,
     /// The split.
-    #[arg(long, value_enum, default_value_t = SplitArg::Test)]
-    split: SplitArg,
+    #[arg(long, value_parser = choice_of(|split: Split| split != Split::Train), default_value = Split::Test.name())]
+    split: Split,
     /// Solvers, with commas between them.
     #[arg(long, value_name = "NAME", value_parser = choice::<Method>(), value_delimiter = ',', default_values = Method::all().map(Choice::name))]
     methods: Vec<Method>,
@@ -56,30 +57,12 @@ pub(crate) struct CurveArgs {
     device: DeviceArg,
 }
 
-/// Splits to hold out.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum SplitArg {
-    /// The split by which the generator was chosen.
-    Validation,
-    /// The split that it never saw.
-    Test,
-}
-
-impl SplitArg {
-    fn split(self) -> Split {
-        match self {
-            Self::Validation => Split::Validation,
-            Self::Test => Split::Test,
-        }
-    }
-}
-
 pub(crate) fn run(args: &CurveArgs, json: bool) -> Result<()> {
     let config = curve::Config {
         model: args.model.clone(),
         sequences: args.sequences.clone(),
         windows: args.windows,
-        split: args.split.split(),
+        split: args.split,
         methods: args.methods.clone(),
         steps: args.steps.clone(),
         reference: args.reference,
@@ -106,7 +89,9 @@ fn table(summary: &Outcome) -> Result<String> {
         ..
     } = &summary.curve;
     let mut text = format!(
-        "{windows} suffixes of {suffix} packets, {} split\n\n",
+        "{windows} suffix{} of {}, {} split\n\n",
+        if *windows == 1 { "" } else { "es" },
+        counted(*suffix as u64, "packet"),
         summary.split
     );
     writeln!(

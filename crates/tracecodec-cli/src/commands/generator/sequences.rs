@@ -7,6 +7,7 @@ use clap::Args;
 use tracecodec_pipeline::run::generator::sequences;
 
 use crate::args::{CaptureArgs, ModelArgs};
+use crate::count::counted;
 use crate::output::print_summary;
 use crate::terminal::Terminal;
 
@@ -48,12 +49,12 @@ pub(crate) fn run(args: &SequencesArgs, json: bool) -> Result<()> {
     };
     let outcome = sequences::run(&config, &mut Terminal::new())?;
     let line = format!(
-        "{}: {} sequences of {} numbers a packet, by {}: {} packets to train on, {} to validate, {} to test",
+        "{}: {} of {} a packet, by {}: {} to train on, {} to validate, {} to test",
         outcome.output,
-        outcome.sequences,
-        outcome.channels,
+        counted(outcome.sequences as u64, "sequence"),
+        counted(outcome.channels as u64, "number"),
         outcome.model,
-        outcome.training_rows,
+        counted(outcome.training_rows, "packet"),
         outcome.validation_rows,
         outcome.test_rows
     );

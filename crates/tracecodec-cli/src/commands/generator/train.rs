@@ -10,6 +10,7 @@ use tracecodec_pipeline::settings;
 
 use crate::args::{CaptureArgs, DeviceArg, DisclosureArgs};
 use crate::choice::choice;
+use crate::count::counted;
 use crate::output::print_summary;
 use crate::terminal::Terminal;
 use crate::training_args::{TrainingArgs, stopped_early};
@@ -67,9 +68,9 @@ pub(crate) fn run(args: &Train, json: bool) -> Result<()> {
     };
     let outcome = train::run(&config, &mut Terminal::new())?;
     let line = format!(
-        "{}: {} steps{} at {:.1} {}/s; {}",
+        "{}: {}{} at {:.1} {}/s; {}",
         outcome.output,
-        outcome.steps,
+        counted(outcome.steps, "step"),
         stopped_early(outcome.stopped_early),
         outcome.examples_per_second,
         outcome.examples,

@@ -17,44 +17,45 @@ use super::ascending;
 use super::k_means::k_means;
 use crate::random::weighted;
 
-/// Components of the mixture at most.
+/// Largest number of components of the mixture.
 const COMPONENTS: usize = 10;
-/// Concentration of the Dirichlet process: the smaller, the fewer components share the values.
+/// Concentration of the Dirichlet process: the smaller it is, the fewer components get weight.
 const CONCENTRATION: f64 = 0.001;
-/// Iterations at most.
+/// Largest number of iterations of a fit.
 const ITERATIONS: usize = 100;
 /// Change of the lower bound, in nats, below which fitting stops.
 const TOLERANCE: f64 = 1e-3;
-/// Variance that every value adds to its component, in squares of the column's unit.
+/// Variance that is added to each component for numerical stability, in squares of the column's
+/// unit.
 const FLOOR: f64 = 1e-6;
-/// Share of the column that a component has to exceed to be a mode.
+/// Weight that a component must exceed to be a mode.
 const LEAST_WEIGHT: f64 = 0.005;
-/// What each mode is drawn with beside its responsibility.
+/// Weight that is added to each mode's responsibility when a mode is drawn.
 const LEAST_RESPONSIBILITY: f64 = 1e-6;
-/// Deviations of a mode that α = 1 stands for.
+/// Distance from a mode's mean at which α = 1, in standard deviations of the mode.
 const DEVIATIONS: f64 = 4.0;
 /// Largest |α| of an encoded number.
 const LIMIT: f64 = 0.99;
 
-/// Numbers as a mode and a place α in it.
+/// Encoder of a column's numbers as a mode and a position α within the mode.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ModeNormalizer {
-    /// Components that hold a share of the column; at least one.
+    /// Components whose weight exceeds [`LEAST_WEIGHT`]; at least one.
     modes: Vec<Component>,
-    /// All other components: a number that belongs to one of them is encoded in any mode.
+    /// All other components; a number that one of them is responsible for is encoded in any mode.
     others: Vec<Component>,
 }
 
 /// A component of the mixture.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Component {
-    /// Expected share of the column.
+    /// Expected weight of the component.
     weight: f64,
-    /// Expected mean.
+    /// Expected mean of the component.
     mean: f64,
-    /// Root of the expected variance.
+    /// Square root of the component's expected variance.
     deviation: f64,
-    /// Expected logarithm of weight times density, at the mean.
+    /// Expected logarithm of the weight times the density at the mean.
     log_peak: f64,
 }
 
@@ -75,7 +76,7 @@ impl ModeNormalizer {
         for component in &mut components {
             component.mean += column.mean;
         }
-        // In this direction, a weight that is not a number leaves a mode.
+        // A component whose weight is NaN becomes a mode: the comparison is false.
         let (others, modes) = components
             .into_iter()
             .partition(|component| component.weight <= LEAST_WEIGHT);
@@ -101,8 +102,8 @@ impl ModeNormalizer {
         (drawn as u32, alpha.clamp(-LIMIT, LIMIT) as f32)
     }
 
-    /// Decodes α of a mode to a number. α is cut off at ±1; a mode beyond the last one is taken for
-    /// the last one.
+    /// Decodes α of a mode to a number. α is clamped to ±1; an index beyond the last mode is the
+    /// last mode.
     pub(crate) fn decode(&self, mode: u32, alpha: f32) -> f64 {
         let mode = &self.modes[(mode as usize).min(self.modes.len() - 1)];
         mode.mean + DEVIATIONS * mode.deviation * f64::from(alpha.clamp(-1.0, 1.0))
@@ -137,10 +138,10 @@ impl Column {
     }
 }
 
-/// What a component is responsible for.
+/// Sums over the values, weighted by the responsibilities of one component.
 #[derive(Debug, Clone, Copy)]
 struct Share {
-    /// Sum of its responsibilities.
+    /// Sum of the component's responsibilities.
     count: f64,
     /// Sum of the values, weighted by the responsibilities.
     sum: f64,
@@ -149,8 +150,8 @@ struct Share {
 }
 
 impl Share {
-    /// The sums of a component without values: not quite 0, as in scikit-learn, so that every
-    /// variance is positive.
+    /// Sums of a component without values. Its count is slightly above 0, as in scikit-learn, so
+    /// that every variance is positive.
     const NONE: Self = Self {
         count: 10.0 * f64::EPSILON,
         sum: 0.0,
@@ -164,7 +165,8 @@ impl Share {
     }
 }
 
-/// The components about a column's mean, from a first assignment of its values.
+/// Fits the components, with means relative to the column's mean, from an initial assignment of
+/// its values.
 fn infer(column: &Column, count: usize, nearest: &[usize]) -> Vec<Component> {
     let mut shares = vec![Share::NONE; count];
     for ((&x, &count), &component) in column.values.iter().zip(&column.counts).zip(nearest) {
@@ -184,7 +186,7 @@ fn infer(column: &Column, count: usize, nearest: &[usize]) -> Vec<Component> {
     components
 }
 
-/// The sums of each component over the values, and the entropy of the responsibilities.
+/// Expectation step: the sums of each component, and the entropy of the responsibilities.
 fn expect(column: &Column, components: &[Component]) -> (Vec<Share>, f64) {
     let mut shares = vec![Share::NONE; components.len()];
     let mut entropy = 0.0;
@@ -198,11 +200,11 @@ fn expect(column: &Column, components: &[Component]) -> (Vec<Share>, f64) {
     (shares, entropy)
 }
 
-/// The posterior of each component given what it is responsible for, the prior having mean 0 and
-/// this variance; and what the posteriors add to the lower bound, up to a constant.
+/// Maximisation step: the posterior of each component given its sums, with a prior of mean 0 and
+/// this variance; and the posteriors' part of the lower bound, up to a constant.
 fn maximize(variance: f64, shares: &[Share]) -> (Vec<Component>, f64) {
     let mut bound = 0.0;
-    // What the components before leave of the weights, and the expected logarithm of that.
+    // Weight that the preceding components leave, and its expected logarithm (stick breaking).
     let (mut rest, mut log_rest) = (1.0, 0.0);
     let mut components = Vec::with_capacity(shares.len());
     for (k, share) in shares.iter().enumerate() {
@@ -226,7 +228,7 @@ fn maximize(variance: f64, shares: &[Share]) -> (Vec<Component>, f64) {
         let beta = lgamma(a) + lgamma(b) - lgamma(a + b);
         bound += wishart + beta - 0.5 * a.ln();
     }
-    // Components stop at a number, which leaves a little of the weights.
+    // The stick is cut off at a finite number of components: the weights are normalised.
     for component in &mut components {
         component.weight /= 1.0 - rest;
     }
@@ -257,8 +259,8 @@ fn responsibilities<'a>(
     (values, expected / sum - sum.ln())
 }
 
-/// Derivative of the log gamma function at a positive number: by recurrence to 10, and an
-/// asymptotic series from there (Abramowitz and Stegun 1964, 6.3.5 and 6.3.18).
+/// Digamma function, the derivative of the log gamma function, at a positive number: by recurrence
+/// up to 10, and by an asymptotic series above (Abramowitz and Stegun 1964, 6.3.5 and 6.3.18).
 fn digamma(x: f64) -> f64 {
     if x < 10.0 {
         return digamma(x + 1.0) - 1.0 / x;
@@ -275,7 +277,7 @@ mod tests {
     use super::*;
     use crate::random::{Purpose, stream};
 
-    /// What scikit-learn finds in a column, and the responsibilities for two numbers.
+    /// Fit of a column by scikit-learn, and the responsibilities for two numbers.
     struct Reference {
         weights: [f64; 10],
         means: [f64; 10],
@@ -288,7 +290,7 @@ mod tests {
         ModeNormalizer::fit(values, &mut stream(seed, Purpose::Probe, 0))
     }
 
-    /// Components as by even parts of the distinct values, about 0.
+    /// Components fitted from an assignment of equal parts of the distinct values, with mean 0.
     fn from_even_parts(values: &[f64]) -> Vec<Component> {
         let column = Column::new(values);
         let distinct = column.values.len();

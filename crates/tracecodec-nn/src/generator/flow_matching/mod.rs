@@ -20,6 +20,8 @@ pub use config::{FlowMatchingConfig, NetworkConfig, Preset, TrainConfig};
 pub use solver::{Method, Solver};
 pub use training::{Manifest, Origin, Source, Validation, train};
 
+use std::convert::Infallible;
+
 use super::representation::{Representation, Statistics};
 use crate::device::Device;
 use crate::error::Error;
@@ -161,8 +163,7 @@ impl FlowMatching {
             label,
             place,
         };
-        self.statistics
-            .restore(&self.sample_normal(&request, *solver, seed))
+        self.sample_one(&request, *solver, seed)
     }
 
     /// Samples suffixes for several requests, on several threads.
@@ -172,22 +173,28 @@ impl FlowMatching {
         solver: &Solver,
         seed: u64,
     ) -> Vec<Vec<f32>> {
-        self.each(requests, |request| {
-            let normal = self.sample_normal(request, *solver, seed);
-            self.statistics.restore(&normal)
-        })
+        self.each(requests, |request| self.sample_one(request, *solver, seed))
     }
 
-    /// Samples suffixes for several requests, on the scale of the network.
-    pub(super) fn sample_all_normal(
+    /// Samples suffixes for several requests, on the scale of the network. `step` is called after
+    /// each evaluation of the network; its error ends the sampling.
+    pub(super) fn sample_all_normal<E: Send>(
         &self,
         requests: &[Request<'_>],
         solver: Solver,
         seed: u64,
-    ) -> Vec<Vec<f32>> {
-        self.each(requests, |request| {
-            self.sample_normal(request, solver, seed)
-        })
+        step: impl Fn() -> Result<(), E> + Sync,
+    ) -> Result<Vec<Vec<f32>>, E> {
+        let samples = self.each(requests, |request| {
+            self.sample_normal(request, solver, seed, &step)
+        });
+        samples.into_iter().collect()
+    }
+
+    /// Samples a suffix on the scale of the sequences.
+    fn sample_one(&self, request: &Request<'_>, solver: Solver, seed: u64) -> Vec<f32> {
+        let Ok(normal) = self.sample_normal(request, solver, seed, || Ok::<_, Infallible>(()));
+        self.statistics.restore(&normal)
     }
 
     /// Maps a function over requests, one request at a time on each thread: a result does not
@@ -201,8 +208,14 @@ impl FlowMatching {
         ordered(threads, requests.len(), || (), |(), i| work(&requests[i]))
     }
 
-    /// Samples a suffix on the scale of the network.
-    fn sample_normal(&self, request: &Request<'_>, solver: Solver, seed: u64) -> Vec<f32> {
+    /// Samples a suffix on the scale of the network, if `step` allows it after each evaluation.
+    fn sample_normal<E>(
+        &self,
+        request: &Request<'_>,
+        solver: Solver,
+        seed: u64,
+        step: impl Fn() -> Result<(), E>,
+    ) -> Result<Vec<f32>, E> {
         let (prefix, padding) = self.frame(request.prefix);
         let mut batch = WindowBatch {
             x: prefix,
@@ -218,7 +231,8 @@ impl FlowMatching {
             batch.x.extend(x);
             batch.times[0] = t;
             let velocity = self.placed.network.forward(&batch, &mut Dropout::off());
-            velocity.into_values()
+            step()?;
+            Ok(velocity.into_values())
         })
     }
 

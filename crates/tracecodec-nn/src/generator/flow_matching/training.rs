@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
+use tracecodec::choice::Choice;
 use tracecodec::shard::Split;
 use tracecodec_tensor::{Device as Tensors, Tensor};
 

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use tracecodec::choice::Choice;
 use tracecodec::shard::Split;
 
 use super::representation::{Representation, Statistics};

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use tracecodec::raw::Diagnostics;
-use tracecodec_nn::baseline::Baseline;
 
 use super::through;
 use crate::error::Error;
 use crate::files::{ReadPolicy, folder};
+use crate::model::load_baseline;
 use crate::monitor::Monitor;
 
 /// What to diagnose.
@@ -31,7 +31,7 @@ pub type Outcome = Diagnostics;
 /// # Errors
 /// If the model or a capture cannot be read, or the monitor stops it.
 pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error> {
-    let baseline = Baseline::load(&config.model)?;
+    let baseline = load_baseline(&config.model, monitor)?;
     let mut diagnostics = Diagnostics::default();
     for input in folder::captures_of(&config.inputs, monitor)? {
         diagnostics.merge(&through(&baseline, &input, &config.read, None, monitor)?);

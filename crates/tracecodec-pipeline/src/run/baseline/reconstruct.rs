@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use tracecodec::choice::Choice;
 use tracecodec::raw::Diagnostics;
-use tracecodec_nn::baseline::Baseline;
 
 use super::through;
 use crate::error::Error;
 use crate::files::ReadPolicy;
 use crate::files::folder::{self, Names};
+use crate::model::load_baseline;
 use crate::monitor::Monitor;
 
 /// What to take through a baseline, and where to.
@@ -45,7 +45,7 @@ pub struct Outcome {
 /// # Errors
 /// If the model or a capture cannot be read, an output cannot be written, or the monitor stops it.
 pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<folder::Outcomes<Outcome>, Error> {
-    let baseline = Baseline::load(&config.model)?;
+    let baseline = load_baseline(&config.model, monitor)?;
     folder::take_each(
         &config.input,
         &config.output,

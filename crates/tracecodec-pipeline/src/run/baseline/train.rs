@@ -90,8 +90,9 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
     let session = config.training.session(Device::Cpu);
     let mut settings = BaselineConfig::new(config.model, config.schema);
     let train = &mut settings.train;
-    let budget = (&mut train.seed, &mut train.steps, &mut train.minutes);
-    config.training.apply(budget.0, budget.1, budget.2);
+    config
+        .training
+        .apply(&mut train.seed, &mut train.steps, &mut train.minutes);
     train.validations = config.validations.unwrap_or(train.validations);
     settings.model.vocabulary_rows = config.vocabulary;
     settings.check()?;

@@ -144,7 +144,7 @@ mod tests {
     fn test_captures_are_removed_unless_kept() {
         let folder = tempfile::tempdir().unwrap();
         let (output, kept) = (folder.path().join("out"), folder.path().join("kept"));
-        let later = [Contestant::open("later", &Rules::default()).unwrap()];
+        let later = [Contestant::open("later", &Rules::default(), &mut Silent).unwrap()];
         for keep in [None, Some(kept.as_path())] {
             for is_kept in [false, true] {
                 let captures = Captures::create(&output, keep, &later).unwrap();

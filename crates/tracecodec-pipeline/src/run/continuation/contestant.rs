@@ -23,7 +23,10 @@ use super::{Case, Cut, Rules};
 use crate::error::Error;
 use crate::files::folder;
 use crate::model::{GeneratorChoice, ModelName, Sampling};
-use crate::monitor::{Monitor, Progress};
+use crate::monitor::{Monitor, Progress, Silent};
+
+/// Packets that a model reads between two reports of progress: whole batches of a codec.
+const BATCH: usize = 8192;
 
 /// Who continues a prefix.
 #[derive(Debug)]
@@ -60,11 +63,16 @@ pub(super) enum Way {
 
 impl Contestant {
     /// The contestant of a name: a word, or a model. A generator may be followed by `@` and the
-    /// codec or baseline whose latents it samples, if that is not the codec that is built in.
+    /// codec or baseline whose latents it samples, if that is not the codec that is built in. Warns
+    /// of models whose training has not ended.
     ///
     /// # Errors
     /// If there is no such contestant, or a model is damaged.
-    pub(super) fn open(name: &str, rules: &Rules) -> Result<Self, Error> {
+    pub(super) fn open(
+        name: &str,
+        rules: &Rules,
+        monitor: &mut dyn Monitor,
+    ) -> Result<Self, Error> {
         let known = |role, way| Self {
             name: name.to_string(),
             role,
@@ -87,6 +95,9 @@ impl Contestant {
             None => (name, None),
         };
         let model = ModelName::from(Path::new(model).to_path_buf());
+        for model in decoder.iter().chain([&model]) {
+            model.warn_if_unfinished(monitor);
+        }
         let Some(folder) = model.folder() else {
             return Self::generator(ModelName::BUILT_IN, model, decoder, rules.sampling);
         };
@@ -105,7 +116,7 @@ impl Contestant {
     }
 
     fn codec(name: &str, model: &ModelName) -> Result<Self, Error> {
-        let codec = model.load_codec(Device::Cpu)?;
+        let codec = model.load_codec(Device::Cpu, &mut Silent)?;
         Ok(Self {
             name: name.to_string(),
             role: Role::Reference,
@@ -139,7 +150,7 @@ impl Contestant {
                         codec: codec.clone(),
                         sampling,
                     };
-                    let loaded = choice.load()?;
+                    let loaded = choice.load(&mut Silent)?;
                     let digest = matching.representation().digest().to_string();
                     let models = vec![generator, entry(Kind::Codec, codec.label(), digest)];
                     (models, Way::Actions(Box::new(loaded)))
@@ -156,7 +167,7 @@ impl Contestant {
                         ..sampling
                     },
                 };
-                let generator = choice.load()?;
+                let generator = choice.load(&mut Silent)?;
                 let digest = match &generator {
                     Generator::Autoregressive(generator) => generator.digest(),
                     Generator::Latent(_) => String::new(),
@@ -233,8 +244,15 @@ impl Contestant {
                 let [past, suffix] = [case.past, case.suffix].map(|frames| actions.lift(frames));
                 let tick = Tick::of(past.iter().map(|action| action.delta_t));
                 let (mut encoder, mut decoder) = (codec.encoder(tick), codec.decoder(tick));
-                let latents = [past, suffix].map(|actions| encoder.encode(&actions).mu);
-                let [past, suffix] = latents.map(|z| decoder.decode(&z));
+                let mut through = |actions: &[Action]| -> Result<Vec<Action>, Error> {
+                    let mut decoded = Vec::new();
+                    for batch in actions.chunks(BATCH) {
+                        monitor.step(&Progress::default())?;
+                        decoded.extend(decoder.decode(&encoder.encode(batch).mu));
+                    }
+                    Ok(decoded)
+                };
+                let (past, suffix) = (through(&past)?, through(&suffix)?);
                 actions.lower(&past, &suffix)
             }
             Way::Actions(generator) => act(generator, rules, case, monitor)?,
@@ -299,7 +317,10 @@ fn act(
         constrained: !rules.unconstrained,
         ..Drawing::default()
     })?;
-    past[shown..].iter().for_each(|action| trace.follow(action));
+    for batch in past[shown..].chunks(BATCH) {
+        monitor.step(&Progress::default())?;
+        batch.iter().for_each(|action| trace.follow(action));
+    }
     let mut suffix: Vec<Action> = Vec::new();
     while suffix.len() < case.suffix.len() {
         monitor.step(&Progress::default())?;
@@ -328,7 +349,7 @@ fn sample_rows(
     let shown = if rules.prefix_only { past.len() } else { 0 };
     past.extend(rows.read(prefix));
     let shown = shown.max(past.len().saturating_sub(matching.prefix()));
-    let mut latents = baseline.latents(&past[shown..])?;
+    let mut latents: Vec<f32> = baseline.latents(&past[shown..])?.flatten().collect();
     let before = latents.len();
     let wanted = case.suffix.len() * matching.channels();
     let mut place = 0;
@@ -370,11 +391,10 @@ fn from(start: Timestamp, frames: &[PacketBuf]) -> Vec<PacketBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::monitor::Silent;
     use crate::run::continuation::example;
 
     fn open(name: &str) -> Result<Contestant, Error> {
-        Contestant::open(name, &Rules::default())
+        Contestant::open(name, &Rules::default(), &mut Silent)
     }
 
     #[test]

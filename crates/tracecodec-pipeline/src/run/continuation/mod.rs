@@ -122,7 +122,7 @@ pub struct Standing {
 /// monitor stops it.
 pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error> {
     config.cut.check()?;
-    let contestants = config.contestants()?;
+    let contestants = config.contestants(monitor)?;
     let trial = Trial::new(&config.shards, config.cut, &contestants)?;
     let mut captures = Captures::create(&config.output, config.keep.as_deref(), &contestants)?;
     trial.continue_all(&contestants, &config.rules, &mut captures, monitor)?;
@@ -185,10 +185,10 @@ impl Config {
     }
 
     /// The contestants, each of which names a file and a folder.
-    fn contestants(&self) -> Result<Vec<Contestant>, Error> {
+    fn contestants(&self, monitor: &mut dyn Monitor) -> Result<Vec<Contestant>, Error> {
         let opened = self.contestants.iter();
         let contestants: Vec<_> = opened
-            .map(|name| Contestant::open(name, &self.rules))
+            .map(|name| Contestant::open(name, &self.rules, monitor))
             .collect::<Result<_, _>>()?;
         let mut names: Vec<&str> = contestants
             .iter()

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use tracecodec::choice::Choice;
 use tracecodec::shard::Split;
 use tracecodec_nn::Device;
 use tracecodec_nn::generator::{Curve, CurveConfig, FlowMatching, Method, Solver, curve};
@@ -140,7 +141,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
             stage: "sampling",
             done: done as u64,
             total: Some(all as u64),
-            detail: "solvers",
+            detail: "evaluations of the network",
         })
     })?;
     Ok(Outcome {

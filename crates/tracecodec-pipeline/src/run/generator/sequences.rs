@@ -17,7 +17,7 @@ use crate::dataset::rows::CaptureRows;
 use crate::dataset::{DataSet, Part};
 use crate::error::Error;
 use crate::files::{ReadPolicy, claim};
-use crate::model::ModelName;
+use crate::model::{ModelName, load_baseline};
 use crate::monitor::{Monitor, Parts, Progress};
 
 /// Packets that are encoded between two reports of progress.
@@ -73,7 +73,7 @@ pub struct Outcome {
 pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error> {
     let output = &config.output;
     claim::folder_of(output, Sequences::FILE, "sequences", config.overwrite)?;
-    let mut model = Model::load(config)?;
+    let mut model = Model::load(config, monitor)?;
     let set = DataSet::of_shards(&config.shards)?;
     let parts = Parts::new(monitor, "encoding shards", set.len());
     let mut writer = SequencesWriter::create(output, model.channels()?)?;
@@ -101,11 +101,11 @@ struct CodecModel {
 }
 
 impl Model {
-    fn load(config: &Config) -> Result<Self, Error> {
+    fn load(config: &Config, monitor: &mut dyn Monitor) -> Result<Self, Error> {
         if let Some(folder) = &config.baseline {
-            return Ok(Self::Baseline(Box::new(Baseline::load(folder)?)));
+            return Ok(Self::Baseline(Box::new(load_baseline(folder, monitor)?)));
         }
-        let codec = config.model.load_codec(config.device)?;
+        let codec = config.model.load_codec(config.device, monitor)?;
         Ok(Self::Codec(Box::new(CodecModel {
             name: config.model.label(),
             profiles: codec.option_profiles().clone().thaw(),
@@ -156,7 +156,11 @@ impl Model {
                 let capture = CaptureRows::read(&shard.path, read, dictionary, monitor)?;
                 shard.check(&capture.source)?;
                 writer.set_source(&capture.source.blake3);
-                Ok(writer.push(&baseline.latents(&capture.rows)?)?)
+                for latents in baseline.latents(&capture.rows)? {
+                    monitor.step(&Progress::default())?;
+                    writer.push(&latents)?;
+                }
+                Ok(())
             }
         }
     }

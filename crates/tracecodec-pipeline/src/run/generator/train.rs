@@ -129,8 +129,9 @@ fn autoregressive(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome,
     let session = config.training.session(Device::Cpu);
     let mut settings = settings::over(&AutoregressiveConfig::default(), &config.settings)?;
     let train = &mut settings.train;
-    let budget = (&mut train.seed, &mut train.steps, &mut train.minutes);
-    config.training.apply(budget.0, budget.1, budget.2);
+    config
+        .training
+        .apply(&mut train.seed, &mut train.steps, &mut train.minutes);
     if config.half {
         train.precision = Precision::Half;
     }
@@ -162,8 +163,9 @@ fn flow_matching(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, 
     let preset = FlowMatchingConfig::preset(config.preset.unwrap_or_default());
     let mut settings = settings::over(&preset, &config.settings)?;
     let train = &mut settings.train;
-    let budget = (&mut train.seed, &mut train.steps, &mut train.minutes);
-    config.training.apply(budget.0, budget.1, budget.2);
+    config
+        .training
+        .apply(&mut train.seed, &mut train.steps, &mut train.minutes);
     settings.check()?;
     config.training.claim(Kind::Generator, None)?;
     session.device.check()?;

@@ -22,6 +22,7 @@ use crate::lifting::Lifting;
 use crate::model::ModelName;
 use crate::monitor::Monitor;
 use crate::realise::Realise;
+use crate::settings;
 
 /// What to take through a codec and back, and where to.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -44,7 +45,7 @@ pub struct Config {
     #[serde(default)]
     pub device: Device,
     /// If an encoder's mean does not decode to its packet, move it until it does.
-    #[serde(default = "yes")]
+    #[serde(default = "settings::yes")]
     pub refine: bool,
     /// Take packets as they decode, whether their flows are open or not.
     #[serde(default)]
@@ -61,10 +62,6 @@ pub struct Config {
     /// What of the captures is disclosed.
     #[serde(flatten)]
     pub disclosure: Disclosure,
-}
-
-fn yes() -> bool {
-    true
 }
 
 impl Config {
@@ -122,7 +119,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcomes<Outcom
     let codec = if config.oracle {
         None
     } else {
-        let codec = config.model.load_codec(config.device)?;
+        let codec = config.model.load_codec(config.device, monitor)?;
         Some(codec.with_constraints(if config.unconstrained {
             Constraints::None
         } else {

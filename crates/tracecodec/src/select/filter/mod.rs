@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::FilterError;
+use crate::error::Error;
 use crate::pcap::Packet;
 use link::{Cut, Frame, ethertype};
 
@@ -38,9 +38,9 @@ impl Filter {
 }
 
 impl FromStr for Filter {
-    type Err = FilterError;
+    type Err = Error;
 
-    fn from_str(text: &str) -> Result<Self, FilterError> {
+    fn from_str(text: &str) -> Result<Self, Error> {
         Ok(Self {
             text: text.to_string(),
             expression: parse::parse(text)?,
@@ -49,9 +49,9 @@ impl FromStr for Filter {
 }
 
 impl TryFrom<String> for Filter {
-    type Error = FilterError;
+    type Error = Error;
 
-    fn try_from(text: String) -> Result<Self, FilterError> {
+    fn try_from(text: String) -> Result<Self, Error> {
         text.parse()
     }
 }

@@ -2,9 +2,8 @@
 
 use std::net::Ipv6Addr;
 
-use super::{
-    ADDRESS_PLACES, Direction, Expression, FilterError, Joint, Net, Net6, Test, Versions, ethertype,
-};
+use super::{ADDRESS_PLACES, Direction, Expression, Joint, Net, Net6, Test, Versions, ethertype};
+use crate::error::Error;
 
 /// Nesting of parentheses and negations beyond which an expression is refused.
 const MAX_DEPTH: usize = 100;
@@ -39,7 +38,7 @@ const GRAMMAR: &str = "a filter is made of ip, ip6, arp, tcp, udp, icmp, icmp6, 
 const NAMES: &str = "names are not looked up: write the address, or the number of the port";
 
 /// Reads an expression, if there is one.
-pub(super) fn parse(text: &str) -> Result<Option<Expression>, FilterError> {
+pub(super) fn parse(text: &str) -> Result<Option<Expression>, Error> {
     let tokens = tokens(text);
     if tokens.is_empty() {
         return Ok(None);
@@ -135,8 +134,8 @@ impl<'a> Parser<'a> {
     /// Terms joined by `and` and `or`, which bind alike, from left to right.
     fn chain(
         &mut self,
-        mut term: impl FnMut(&mut Self) -> Result<Expression, FilterError>,
-    ) -> Result<Expression, FilterError> {
+        mut term: impl FnMut(&mut Self) -> Result<Expression, Error>,
+    ) -> Result<Expression, Error> {
         let mut terms = vec![(Joint::And, term(self)?)];
         loop {
             let joint = match self.peek() {
@@ -150,7 +149,7 @@ impl<'a> Parser<'a> {
     }
 
     /// One term. It leaves the qualifier behind that a value after it takes on.
-    fn term(&mut self, qualifier: &mut Option<Qualifier<'a>>) -> Result<Expression, FilterError> {
+    fn term(&mut self, qualifier: &mut Option<Qualifier<'a>>) -> Result<Expression, Error> {
         match self.peek() {
             Some("not") => return self.negated(|parser| parser.term(qualifier)),
             Some("(") => {
@@ -174,7 +173,7 @@ impl<'a> Parser<'a> {
     }
 
     /// The value behind a qualifier, or several of them in parentheses.
-    fn values(&mut self, qualifier: Qualifier<'a>) -> Result<Expression, FilterError> {
+    fn values(&mut self, qualifier: Qualifier<'a>) -> Result<Expression, Error> {
         match self.peek() {
             Some("not") => self.negated(|parser| parser.values(qualifier)),
             Some("(") => self.group(|parser| parser.values(qualifier)),
@@ -184,8 +183,8 @@ impl<'a> Parser<'a> {
 
     fn negated(
         &mut self,
-        term: impl FnOnce(&mut Self) -> Result<Expression, FilterError>,
-    ) -> Result<Expression, FilterError> {
+        term: impl FnOnce(&mut Self) -> Result<Expression, Error>,
+    ) -> Result<Expression, Error> {
         self.enter()?;
         let term = term(self)?;
         self.depth -= 1;
@@ -194,8 +193,8 @@ impl<'a> Parser<'a> {
 
     fn group(
         &mut self,
-        term: impl FnMut(&mut Self) -> Result<Expression, FilterError>,
-    ) -> Result<Expression, FilterError> {
+        term: impl FnMut(&mut Self) -> Result<Expression, Error>,
+    ) -> Result<Expression, Error> {
         let opening = self.column();
         self.enter()?;
         let inner = self.chain(term)?;
@@ -211,7 +210,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Reads the sign that leads a level deeper.
-    fn enter(&mut self) -> Result<(), FilterError> {
+    fn enter(&mut self) -> Result<(), Error> {
         if self.depth == MAX_DEPTH {
             return Err(self.error("parentheses and negations are nested too deeply", ""));
         }
@@ -255,7 +254,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Reads a condition that needs no qualifier, if one stands here.
-    fn simple(&mut self) -> Result<Option<Expression>, FilterError> {
+    fn simple(&mut self) -> Result<Option<Expression>, Error> {
         let Some(word) = self.peek() else {
             return Ok(None);
         };
@@ -279,7 +278,7 @@ impl<'a> Parser<'a> {
         Ok(Some(Expression::Behind(tags, test)))
     }
 
-    fn vlan_identifier(&mut self) -> Result<Option<u16>, FilterError> {
+    fn vlan_identifier(&mut self) -> Result<Option<u16>, Error> {
         let Some(number) = self.peek().and_then(number) else {
             return Ok(None);
         };
@@ -291,7 +290,7 @@ impl<'a> Parser<'a> {
     }
 
     /// The number of bytes behind `less` or `greater`.
-    fn length(&mut self) -> Result<u32, FilterError> {
+    fn length(&mut self) -> Result<u32, Error> {
         self.advance();
         let Some(bytes) = self.peek().and_then(number) else {
             return Err(self.expected("a number of bytes"));
@@ -301,7 +300,7 @@ impl<'a> Parser<'a> {
     }
 
     /// One value behind a qualifier.
-    fn value(&mut self, qualifier: Qualifier<'a>) -> Result<Expression, FilterError> {
+    fn value(&mut self, qualifier: Qualifier<'a>) -> Result<Expression, Error> {
         let test = match qualifier.kind {
             Kind::Host | Kind::Net => self.address(qualifier)?,
             Kind::Port | Kind::PortRange => self.ports(qualifier)?,
@@ -309,7 +308,7 @@ impl<'a> Parser<'a> {
         Ok(Expression::Behind(self.tags, test))
     }
 
-    fn address(&mut self, qualifier: Qualifier<'a>) -> Result<Test, FilterError> {
+    fn address(&mut self, qualifier: Qualifier<'a>) -> Result<Test, Error> {
         let Some(word) = self.peek().filter(|word| word.starts_with(is_word)) else {
             return Err(self.expected("an address"));
         };
@@ -325,7 +324,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn ipv4(&mut self, net: Net, qualifier: Qualifier<'a>) -> Result<Test, FilterError> {
+    fn ipv4(&mut self, net: Net, qualifier: Qualifier<'a>) -> Result<Test, Error> {
         let places = match qualifier.protocol.map(|token| token.text) {
             None => ADDRESS_PLACES,
             Some("ip") => &ADDRESS_PLACES[..1],
@@ -372,7 +371,7 @@ impl<'a> Parser<'a> {
         Ok(Test::Net(qualifier.direction, places, net))
     }
 
-    fn ipv6(&mut self, address: Ipv6Addr, qualifier: Qualifier<'a>) -> Result<Test, FilterError> {
+    fn ipv6(&mut self, address: Ipv6Addr, qualifier: Qualifier<'a>) -> Result<Test, Error> {
         if !matches!(
             qualifier.protocol.map(|token| token.text),
             None | Some("ip6")
@@ -398,7 +397,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Reads an address and a slash, and looks at the prefix length behind them.
-    fn prefix_len(&mut self, qualifier: Qualifier<'a>, most: u32) -> Result<u32, FilterError> {
+    fn prefix_len(&mut self, qualifier: Qualifier<'a>, most: u32) -> Result<u32, Error> {
         self.advance();
         self.require_net(qualifier)?;
         self.advance();
@@ -409,7 +408,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn require_net(&self, qualifier: Qualifier<'a>) -> Result<(), FilterError> {
+    fn require_net(&self, qualifier: Qualifier<'a>) -> Result<(), Error> {
         match qualifier.kind {
             Kind::Net => Ok(()),
             _ => Err(self.error(
@@ -419,7 +418,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn require_clean(&self, is_clean: bool) -> Result<(), FilterError> {
+    fn require_clean(&self, is_clean: bool) -> Result<(), Error> {
         if is_clean {
             return Ok(());
         }
@@ -427,7 +426,7 @@ impl<'a> Parser<'a> {
         Err(self.error("the address has bits outside of this mask", hint))
     }
 
-    fn ports(&mut self, qualifier: Qualifier<'a>) -> Result<Test, FilterError> {
+    fn ports(&mut self, qualifier: Qualifier<'a>) -> Result<Test, Error> {
         let protocols: &[u8] = match qualifier.protocol.map(|token| token.text) {
             None => &[TCP, UDP, SCTP],
             Some("tcp") => &[TCP],
@@ -460,7 +459,7 @@ impl<'a> Parser<'a> {
     }
 
     /// The error where no condition stands.
-    fn no_condition(&self) -> FilterError {
+    fn no_condition(&self) -> Error {
         match self.peek() {
             Some(word) if word.starts_with(|c: char| c.is_ascii_digit()) => {
                 let problem = format!("`{word}` stands alone");
@@ -471,7 +470,7 @@ impl<'a> Parser<'a> {
     }
 
     /// The error of a qualifier whose protocol has no such values.
-    fn no_such_value(&self, qualifier: Qualifier<'a>, values: &str) -> FilterError {
+    fn no_such_value(&self, qualifier: Qualifier<'a>, values: &str) -> Error {
         let (column, name) = qualifier
             .protocol
             .map_or((self.column(), ""), |token| (token.column, token.text));
@@ -479,7 +478,7 @@ impl<'a> Parser<'a> {
     }
 
     /// The error of something else that stands here.
-    fn expected(&self, what: &str) -> FilterError {
+    fn expected(&self, what: &str) -> Error {
         match self.peek() {
             Some(word) => {
                 let found = word.escape_debug();
@@ -489,17 +488,12 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn error(&self, problem: impl Into<String>, hint: &'static str) -> FilterError {
+    fn error(&self, problem: impl Into<String>, hint: &'static str) -> Error {
         self.error_at(self.column(), problem, hint)
     }
 
-    fn error_at(
-        &self,
-        column: usize,
-        problem: impl Into<String>,
-        hint: &'static str,
-    ) -> FilterError {
-        FilterError {
+    fn error_at(&self, column: usize, problem: impl Into<String>, hint: &'static str) -> Error {
+        Error::Filter {
             expression: self.text.to_string(),
             column,
             problem: problem.into(),
@@ -555,10 +549,10 @@ mod tests {
     /// Column and problem of an expression that is refused.
     #[track_caller]
     fn refused(text: &str, column: usize, problem: &str) {
-        let error = parse(text).map(|_| ()).unwrap_err();
+        let error = parse(text).map(|_| ()).unwrap_err().to_string();
         assert_eq!(
-            (error.column, error.problem.as_str()),
-            (column, problem),
+            error,
+            format!("column {column} of the filter: {problem}"),
             "{text}"
         );
     }
@@ -651,7 +645,8 @@ mod tests {
     #[test]
     fn test_caret_stands_below_the_fault() {
         let error = parse("tcp or port http").unwrap_err();
-        assert_eq!(error.caret(), "tcp or port http\n            ^");
+        let caret = "tcp or port http\n            ^";
+        assert_eq!(error.caret().as_deref(), Some(caret));
         assert_eq!(
             error.to_string(),
             "column 13 of the filter: `http` is not a port"
