@@ -33,12 +33,14 @@ pub fn embedding_sum(table: &Tensor<2>, places: Vec<u32>, groups: &[usize]) -> T
         return Tensor::gpu(on_gpu(table, &places, groups));
     }
     let (data, node) = table.cpu();
-    let mut values = pool::zeros(sums * width);
-    walk(&places, groups, |sum, place| {
-        let row = &data[place * width..][..width];
-        let sum = &mut values[sum * width..][..width];
-        sum.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
-    });
+    let mut values = pool::any(sums * width);
+    let mut rest = places.as_slice();
+    let each = groups.iter().cycle();
+    for (sum, &count) in values.chunks_exact_mut(width.max(1)).zip(each) {
+        let (own, after) = rest.split_at(count);
+        rest = after;
+        sum_rows(data, own, sum);
+    }
     let (node, groups) = (node.cloned(), groups.to_vec());
     let is_tracked = node.is_some();
     let backward = move |gradient: &mut Vec<f32>, gradients: &mut Gradients| {
@@ -51,6 +53,35 @@ pub fn embedding_sum(table: &Tensor<2>, places: Vec<u32>, groups: &[usize]) -> T
         });
     };
     Tensor::output(values, [sums, width], is_tracked, backward)
+}
+
+/// Writes the sum of these rows of a table as wide as the sum.
+fn sum_rows(table: &[f32], places: &[u32], sum: &mut [f32]) {
+    /// Columns that are summed at once, in registers.
+    const COLUMNS: usize = 32;
+
+    let width = sum.len();
+    let rows = || {
+        places
+            .iter()
+            .filter(|place| **place != NONE)
+            .map(|&place| place as usize * width)
+    };
+    let (parts, rest) = sum.as_chunks_mut::<COLUMNS>();
+    let start = parts.len() * COLUMNS;
+    for (i, part) in parts.iter_mut().enumerate() {
+        let mut total = [0.0; COLUMNS];
+        for row in rows() {
+            let row = &table[row + i * COLUMNS..][..COLUMNS];
+            total.iter_mut().zip(row).for_each(|(total, x)| *total += x);
+        }
+        *part = total;
+    }
+    rest.fill(0.0);
+    for row in rows() {
+        let row = &table[row + start..][..rest.len()];
+        rest.iter_mut().zip(row).for_each(|(total, x)| *total += x);
+    }
 }
 
 /// Calls `visit` with each sum and each place that it takes.
