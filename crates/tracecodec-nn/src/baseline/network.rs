@@ -26,7 +26,6 @@ const SIGMA: (f32, f32) = (0.01, 1.0);
 
 /// A published network.
 #[derive(Debug, Clone)]
-#[expect(clippy::large_enum_variant, reason = "a model has one network")]
 pub(super) enum Network {
     /// TVAE.
     Tvae(Tvae),

@@ -8,8 +8,8 @@ use tracecodec_tensor::{Device, Linear, Module, Segments, Tensor, Visitor, embed
 use super::batch::{EncodedRows, Shape};
 use crate::layers::{linear, uniform};
 
-/// Most classes of a group whose weights are in one matrix with those of the numbers; the weights of
-/// larger groups are in a table of their own.
+/// Most classes of a group that is multiplied as ones and zeros; the weights of larger groups are
+/// looked up, which takes longer if a thousand groups have three classes each.
 const DENSE: usize = 64;
 
 /// Weight of the negative log-likelihood at a row against what keeps the latents near the prior
@@ -84,34 +84,30 @@ impl InputLayer {
     pub(crate) fn forward(&self, batch: &EncodedRows) -> Tensor<2> {
         let classes = classes(batch);
         let groups = classes.len() / batch.rows.max(1);
-        // The place of the bias is 0.
-        let small = places(&self.small, &classes, groups, Some(0));
-        let x = embedding_sum(&self.dense, small, &[1 + self.small.len()]);
-        let x = match &self.table {
-            Some(table) => {
-                let large = places(&self.large, &classes, groups, None);
-                x + embedding_sum(table, large, &[self.large.len()])
-            }
-            None => x,
-        };
-        let numbers = batch.numbers.len() / batch.rows.max(1);
-        if numbers == 0 {
-            return x;
-        }
-        let weight = self.dense.clone().narrow(0, 1, numbers);
-        let shape = [batch.rows, numbers];
-        x + Tensor::new(batch.numbers.clone(), shape, &self.dense.device()).matmul(weight)
+        let x = self.dense(batch, &classes);
+        let Some(table) = &self.table else { return x };
+        let places = classes.chunks_exact(groups.max(1)).flat_map(|row| {
+            let place = |slot: &Slot| slot.first as u32 + row[slot.group];
+            self.large.iter().map(place)
+        });
+        x + embedding_sum(table, places.collect(), &[self.large.len()])
     }
-}
 
-/// The places of the weights of each row's classes in these slots, after `first` if there is one.
-fn places(slots: &[Slot], classes: &[u32], groups: usize, first: Option<u32>) -> Vec<u32> {
-    let rows = classes.chunks_exact(groups.max(1));
-    rows.flat_map(|row| {
-        let place = |slot: &Slot| slot.first as u32 + row[slot.group];
-        first.into_iter().chain(slots.iter().map(place))
-    })
-    .collect()
+    fn dense(&self, batch: &EncodedRows, classes: &[u32]) -> Tensor<2> {
+        let [columns, _] = self.dense.dims();
+        let rows = batch.rows.max(1);
+        let (numbers, groups) = (batch.numbers.len() / rows, classes.len() / rows);
+        let mut x = vec![0.0; batch.rows * columns];
+        for (row, x) in x.chunks_exact_mut(columns).enumerate() {
+            x[0] = 1.0;
+            x[1..=numbers].copy_from_slice(&batch.numbers[row * numbers..][..numbers]);
+            for slot in &self.small {
+                x[slot.first + classes[row * groups + slot.group] as usize] = 1.0;
+            }
+        }
+        let x = Tensor::new(x, [batch.rows, columns], &self.dense.device());
+        x.matmul(self.dense.clone())
+    }
 }
 
 /// The groups that `belongs` accepts, laid side by side from `end` on; and the end of the last one.

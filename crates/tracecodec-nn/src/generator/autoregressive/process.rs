@@ -4,26 +4,85 @@
 //! few thousand short loops, and a library call for each would cost more than its arithmetic. A
 //! test compares the two.
 
+use std::array::from_fn;
 use std::ops::Range;
 
 use rand::{Rng, RngExt};
+use tracecodec_tensor::exp;
 
 use super::config::Shape;
 use super::events::CLASSES;
 use crate::codec::encoder::offsets;
 use crate::weights::Weights;
 
-/// Term that the tensor library's RMS norm adds to the mean square.
+/// Term that the RMS norm adds to the mean square.
 const EPSILON: f32 = 1e-5;
 
-/// A matrix of weights and a bias.
-#[derive(Debug, Clone)]
+/// Numbers that a loop sums side by side: few enough for the registers of any processor, and so
+/// many that its adders are always busy.
+const LANES: usize = 32;
+
+/// A linear layer. Its outputs are taken in blocks of [`LANES`], the last of which may be padded
+/// with zeros.
+#[derive(Debug)]
 struct Linear {
-    weight: Range<usize>,
-    bias: Range<usize>,
+    inputs: usize,
+    /// For each block its weights of each input.
+    weights: Vec<[f32; LANES]>,
+    /// For each block its biases.
+    bias: Vec<[f32; LANES]>,
 }
 
-#[derive(Debug, Clone)]
+impl Linear {
+    /// A layer of these weights, `[inputs, outputs]`, and biases.
+    fn new(weights: &[f32], bias: &[f32]) -> Self {
+        let block = |values: &[f32], number: usize| {
+            let mut block = [0.0; LANES];
+            let values = &values[number * LANES..];
+            let length = values.len().min(LANES);
+            block[..length].copy_from_slice(&values[..length]);
+            block
+        };
+        let rows = || weights.chunks_exact(bias.len());
+        let blocks = 0..bias.len().div_ceil(LANES);
+        let of_rows = |number: usize| rows().map(move |row| block(row, number));
+        Self {
+            inputs: rows().len(),
+            weights: blocks.clone().flat_map(of_rows).collect(),
+            bias: blocks.map(|number| block(bias, number)).collect(),
+        }
+    }
+
+    /// Passes each place of `out` and the layer's output there to `write`.
+    fn apply(&self, x: &[f32], out: &mut [f32], write: impl Fn(&mut f32, f32)) {
+        let blocks = self.weights.chunks_exact(self.inputs).zip(&self.bias);
+        for ((weights, bias), out) in blocks.zip(out.chunks_mut(LANES)) {
+            let sums = weighted_sums(bias, x.iter().copied(), weights);
+            for (out, sum) in out.iter_mut().zip(sums) {
+                write(out, sum);
+            }
+        }
+    }
+}
+
+/// The biases plus each input times its weights. Not inlined, because the compiler then keeps the
+/// sums in vector registers, whatever becomes of them.
+#[inline(never)]
+fn weighted_sums<const N: usize>(
+    bias: &[f32; N],
+    inputs: impl Iterator<Item = f32>,
+    weights: &[[f32; N]],
+) -> [f32; N] {
+    let mut sums = *bias;
+    for (x, weights) in inputs.zip(weights) {
+        for (sum, weight) in sums.iter_mut().zip(weights) {
+            *sum += x * weight;
+        }
+    }
+    sums
+}
+
+#[derive(Debug)]
 struct Layer {
     norm: Range<usize>,
     gates: Linear,
@@ -33,19 +92,19 @@ struct Layer {
     down: Linear,
 }
 
-/// Places of a process's weights, and the methods that draw with them.
+/// A process's weights, and the methods that draw with them.
 #[derive(Debug)]
 pub(super) struct Sampler<'a> {
     weights: &'a [f32],
     shape: &'a Shape,
     input_offsets: Vec<usize>,
-    told_offsets: Vec<usize>,
+    earlier_offsets: Vec<usize>,
     sizes: Vec<usize>,
     embedding: Range<usize>,
     layers: Vec<Layer>,
     norm: Range<usize>,
     known: Linear,
-    told: Range<usize>,
+    earlier: Range<usize>,
     heads: Range<usize>,
     bias: Range<usize>,
     copying: Range<usize>,
@@ -100,9 +159,12 @@ impl<'a> Sampler<'a> {
             let range = weights.range(&format!("{name}.{part}"));
             range.unwrap_or_else(|| panic!("the network has `{part}`"))
         };
-        let linear = |part: &str| Linear {
-            weight: range(&format!("{part}.weight")),
-            bias: range(&format!("{part}.bias")),
+        let values = |part: &str| &weights.values[range(part)];
+        let linear = |part: &str| {
+            Linear::new(
+                values(&format!("{part}.weight")),
+                values(&format!("{part}.bias")),
+            )
         };
         let layer = |number: usize| {
             let at = |part: &str| format!("blocks.{number}.{part}");
@@ -117,13 +179,13 @@ impl<'a> Sampler<'a> {
         };
         Self {
             input_offsets: offsets(inputs.iter().copied()).0,
-            told_offsets: offsets(sizes.iter().copied()).0,
+            earlier_offsets: offsets(sizes.iter().copied()).0,
             sizes,
             embedding: range("embedding"),
             layers: (0..shape.layers).map(layer).collect(),
             norm: range("norm"),
             known: linear("known"),
-            told: range("told"),
+            earlier: range("told"),
             heads: range("heads"),
             bias: range("bias"),
             copying: range("copying"),
@@ -134,42 +196,32 @@ impl<'a> Sampler<'a> {
 
     /// Updates the memory by the row of the next event.
     pub(super) fn take(&self, memory: &mut Memory, row: &[u8]) {
-        let width = self.shape.width;
+        let (width, hidden) = (self.shape.width, self.shape.hidden);
         memory.layers.resize(self.layers.len() * width, 0.0);
-        let mut x = vec![0.0; width];
+        memory.known.resize(hidden, 0.0);
+        let mut all = vec![0.0; 5 * width];
+        let (x, rest) = all.split_at_mut(width);
+        let (normed, inner) = rest.split_at_mut(width);
         for (&value, offset) in row.iter().zip(&self.input_offsets) {
             let at = self.embedding.start + (offset + usize::from(value)) * width;
-            add(&mut x, &self.weights[at..at + width]);
+            add(x, &self.weights[at..at + width]);
         }
-        for (layer, memory) in self
-            .layers
-            .iter()
-            .zip(memory.layers.chunks_exact_mut(width))
-        {
-            self.pass(layer, &mut x, memory);
+        let memories = memory.layers.chunks_exact_mut(width);
+        for (layer, memory) in self.layers.iter().zip(memories) {
+            self.norm(&layer.norm, x, normed);
+            layer.gates.apply(normed, inner, |out, sum| *out = sum);
+            recur(inner, memory, normed);
+            layer.output.apply(normed, x, |out, sum| *out += sum);
+            self.norm(&layer.inner_norm, x, normed);
+            let inner = &mut inner[..2 * width];
+            layer
+                .up
+                .apply(normed, inner, |out, sum| *out = sum.max(0.0));
+            layer.down.apply(inner, x, |out, sum| *out += sum);
         }
-        memory.known = self.linear(&self.known, &self.normed(&self.norm, &x));
-    }
-
-    /// Applies a layer: it changes `x` and the layer's memory.
-    fn pass(&self, layer: &Layer, x: &mut [f32], memory: &mut [f32]) {
-        let width = x.len();
-        let gates = self.linear(&layer.gates, &self.normed(&layer.norm, x));
-        let (gate, rest) = gates.split_at(width);
-        let (candidate, output_gate) = rest.split_at(width);
-        for (h, (gate, candidate)) in memory.iter_mut().zip(gate.iter().zip(candidate)) {
-            let gate = sigmoid(*gate);
-            *h = (1.0 - gate) * *h + gate * candidate;
-        }
-        let out: Vec<f32> = memory
-            .iter()
-            .zip(output_gate)
-            .map(|(h, gate)| h * gate * sigmoid(*gate))
-            .collect();
-        add(x, &self.linear(&layer.output, &out));
-        let mut inner = self.linear(&layer.up, &self.normed(&layer.inner_norm, x));
-        inner.iter_mut().for_each(|value| *value = value.max(0.0));
-        add(x, &self.linear(&layer.down, &inner));
+        self.norm(&self.norm, x, normed);
+        let known = &mut memory.known;
+        self.known.apply(normed, known, |out, sum| *out = sum);
     }
 
     /// Draws the next event. `choice` returns the values that a symbol can have, given the row so
@@ -184,11 +236,11 @@ impl<'a> Sampler<'a> {
         let row = self.spell(memory, |symbol, row, logits| {
             let choice = choice(symbol, row)?;
             let logits = logits(choice.repeated);
-            let logits = &logits[..self.sizes[symbol]];
-            let mut value = choose(logits, u16::MAX, rng);
+            let any = any_of(self.sizes[symbol]);
+            let mut value = choose(&logits, any, rng);
             if choice.can_be() >> value & 1 == 0 {
                 corrected |= choice.allowed >> value & 1 == 0;
-                value = choose(logits, choice.can_be(), rng);
+                value = choose(&logits, choice.can_be() & any, rng);
             }
             Some(value)
         });
@@ -229,59 +281,64 @@ impl<'a> Sampler<'a> {
             if let Some(value) = value(symbol, &row, &logits) {
                 row[symbol] = value;
             }
-            self.tell(symbol, row[symbol], &mut hidden);
+            self.emit(symbol, row[symbol], &mut hidden);
         }
         row
     }
 
     /// Adds a symbol's value to the hidden layer of the symbols after it.
-    fn tell(&self, symbol: usize, value: u8, hidden: &mut [f32]) {
-        let at = self.told.start + (self.told_offsets[symbol] + usize::from(value)) * hidden.len();
+    fn emit(&self, symbol: usize, value: u8, hidden: &mut [f32]) {
+        let at =
+            self.earlier.start + (self.earlier_offsets[symbol] + usize::from(value)) * hidden.len();
         add(hidden, &self.weights[at..at + hidden.len()]);
     }
 
-    fn logits(&self, symbol: usize, hidden: &[f32], copied: u8) -> [f32; CLASSES] {
-        let mut logits = [0.0; CLASSES];
-        let at = self.bias.start + symbol * CLASSES;
-        logits.copy_from_slice(&self.weights[at..at + CLASSES]);
-        let heads = &self.weights[self.heads.clone()];
-        let heads = heads[symbol * hidden.len() * CLASSES..]
-            .as_chunks::<CLASSES>()
-            .0;
-        for (&x, head) in hidden.iter().zip(heads) {
-            if x > 0.0 {
-                for (logit, weight) in logits.iter_mut().zip(head) {
-                    *logit += x * weight;
-                }
-            }
-        }
-        if usize::from(copied) < CLASSES {
-            let at = self.copying.start + (symbol * CLASSES + usize::from(copied)) * CLASSES;
+    fn logits(&self, symbol: usize, hidden: &[f32], repeated: u8) -> [f32; CLASSES] {
+        let of = |range: &Range<usize>| self.weights[range.clone()].as_chunks::<CLASSES>().0;
+        let heads = &of(&self.heads)[symbol * hidden.len()..];
+        let rectified = hidden.iter().map(|&x| if x > 0.0 { x } else { 0.0 });
+        let mut logits = weighted_sums(&of(&self.bias)[symbol], rectified, heads);
+        if usize::from(repeated) < CLASSES {
+            let at = self.copying.start + (symbol * CLASSES + usize::from(repeated)) * CLASSES;
             add(&mut logits, &self.weights[at..at + CLASSES]);
         }
         logits
     }
 
-    fn linear(&self, layer: &Linear, x: &[f32]) -> Vec<f32> {
-        let mut y = self.weights[layer.bias.clone()].to_vec();
-        let rows = self.weights[layer.weight.clone()].chunks_exact(y.len());
-        for (&x, row) in x.iter().zip(rows) {
-            for (y, weight) in y.iter_mut().zip(row) {
-                *y += x * weight;
-            }
-        }
-        y
-    }
-
-    fn normed(&self, gamma: &Range<usize>, x: &[f32]) -> Vec<f32> {
-        let square = x.iter().map(|x| x * x).sum::<f32>() / x.len() as f32;
+    /// Normalises by the root mean square.
+    fn norm(&self, gamma: &Range<usize>, x: &[f32], out: &mut [f32]) {
+        let square = square(x) / x.len() as f32;
         let scale = 1.0 / (square + EPSILON).sqrt();
         let gamma = &self.weights[gamma.clone()];
-        x.iter()
-            .zip(gamma)
-            .map(|(x, gamma)| x * scale * gamma)
-            .collect()
+        for ((out, x), gamma) in out.iter_mut().zip(x).zip(gamma) {
+            *out = x * scale * gamma;
+        }
     }
+}
+
+/// Updates the memory of a layer by its gates, `[input gate, candidate, output gate]`, and writes
+/// what the output gate lets through.
+fn recur(gates: &[f32], memory: &mut [f32], out: &mut [f32]) {
+    let (gate, rest) = gates.split_at(memory.len());
+    let (candidate, output_gate) = rest.split_at(memory.len());
+    let inputs = gate.iter().zip(candidate).zip(output_gate);
+    for ((h, out), ((gate, candidate), output_gate)) in memory.iter_mut().zip(out).zip(inputs) {
+        let gate = sigmoid(*gate);
+        *h = (1.0 - gate) * *h + gate * candidate;
+        *out = *h * output_gate * sigmoid(*output_gate);
+    }
+}
+
+/// The sum of squares, in lanes.
+fn square(x: &[f32]) -> f32 {
+    let (eights, rest) = x.as_chunks::<8>();
+    let mut sums = [0.0; 8];
+    for eight in eights {
+        sums.iter_mut()
+            .zip(eight)
+            .for_each(|(sum, x)| *sum += x * x);
+    }
+    sums.iter().sum::<f32>() + rest.iter().map(|x| x * x).sum::<f32>()
 }
 
 fn add(x: &mut [f32], y: &[f32]) {
@@ -289,26 +346,32 @@ fn add(x: &mut [f32], y: &[f32]) {
 }
 
 fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + (-x).exp())
+    1.0 / (1.0 + exp(-x))
+}
+
+/// Mask of the values of a symbol with so many.
+fn any_of(size: usize) -> u16 {
+    u16::MAX >> (CLASSES - size)
 }
 
 /// Draws a value in proportion to the exponential of its logit, among the values of a mask.
-fn choose(logits: &[f32], can_be: u16, rng: &mut impl Rng) -> u8 {
-    let can_be = |value: usize| can_be >> value & 1 == 1;
-    let values = (0..logits.len()).filter(|&value| can_be(value));
-    let most = values
-        .clone()
-        .map(|value| logits[value])
-        .fold(f32::NEG_INFINITY, f32::max);
-    let weight = |value: usize| (logits[value] - most).exp();
-    let total: f32 = values.clone().map(weight).sum();
-    let mut left = rng.random::<f32>() * total;
-    let drawn = values.clone().find(|&value| {
-        left -= weight(value);
+fn choose(logits: &[f32; CLASSES], can_be: u16, rng: &mut impl Rng) -> u8 {
+    let among: [bool; CLASSES] = from_fn(|value| can_be >> value & 1 == 1);
+    let mut most = f32::NEG_INFINITY;
+    for (&logit, among) in logits.iter().zip(among) {
+        most = if among && logit > most { logit } else { most };
+    }
+    let mut weights = logits.map(|logit| exp(logit - most));
+    for (weight, among) in weights.iter_mut().zip(among) {
+        *weight = if among { *weight } else { 0.0 };
+    }
+    let mut left = rng.random::<f32>() * weights.iter().sum::<f32>();
+    let drawn = weights.iter().position(|weight| {
+        left -= weight;
         left < 0.0
     });
     // If rounding leaves a rest, the likeliest value is taken.
-    let likeliest = || values.clone().find(|&value| logits[value] == most);
+    let likeliest = || (0..CLASSES).find(|&value| among[value] && logits[value] == most);
     drawn.or_else(likeliest).unwrap_or(0) as u8
 }
 
@@ -415,18 +478,18 @@ mod tests {
                 let copied = copied(symbol);
                 batch.copies.push(copied);
                 sampled.push(sampler.logits(symbol, &hidden, copied));
-                sampler.tell(symbol, value, &mut hidden);
+                sampler.emit(symbol, value, &mut hidden);
             }
             batch.inputs.extend(row);
             batch.keep.push(f32::from(u8::from(!batch.keep.is_empty())));
             batch.targets.extend(&next[..symbols]);
         }
         let logits: Vec<f32> = network.logits(&batch).into_values();
-        let events_told = rows.len() - 1;
+        let predicted = rows.len() - 1;
         let mut nats = 0.0;
         for (at, sampled) in sampled.iter().enumerate() {
             let (event, symbol) = (at / symbols, at % symbols);
-            let at = (symbol * events_told + event) * CLASSES;
+            let at = (symbol * predicted + event) * CLASSES;
             let logits = &logits[at..at + sizes[symbol]];
             nats += nats_of(logits, rows[event + 1][symbol], u16::MAX);
             for (class, logit) in logits.iter().enumerate() {
@@ -454,7 +517,8 @@ mod tests {
     #[test]
     fn test_values_are_drawn_by_their_likelihood_among_those_that_can_be() {
         let mut rng = stream(0, Purpose::Trace, 0);
-        let logits = [0.0, 3.0_f32.ln(), 100.0];
+        let mut logits = [0.0; CLASSES];
+        logits[1..3].copy_from_slice(&[3.0_f32.ln(), 100.0]);
         let mut drawn = [0; 3];
         for _ in 0..8_000 {
             drawn[usize::from(choose(&logits, 0b011, &mut rng))] += 1;

@@ -2,10 +2,13 @@
 //! to the time of the clock.
 //!
 //! Every flow has its own random stream and is independent of the others. All flows of a window of
-//! time are drawn in parallel, and the trace does not depend on the number of threads.
+//! time are drawn in parallel, while the clock sets the times of the window before, and the trace
+//! does not depend on the number of threads.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
+use std::panic::resume_unwind;
+use std::thread;
 
 use rand_chacha::ChaCha8Rng;
 use tracecodec::action::{Action, FlowEvent};
@@ -60,28 +63,49 @@ const CLOCK_PLACE: u64 = (1 << 56) - 1;
 /// Generates a trace without an end. Memory grows with the number of open flows, not with packets.
 #[derive(Debug)]
 pub struct TraceGenerator<'a> {
+    plan: Plan<'a>,
+    clock: Clock<'a>,
+    /// Followed packets that wait for the decision on the label; None once the label is known.
+    waiting_for_label: Option<Vec<Action>>,
+    followed_packets: u64,
+    /// Flows of the followed trace by slot, until generation starts.
+    followed: BTreeMap<u16, Flow>,
+    is_drawing: bool,
+    /// The next window, if it was drawn beside the times of the window before.
+    ahead: Option<Window>,
+    /// Open flows and corrected packets at the end of the latest batch.
+    open_flows: usize,
+    corrected: u64,
+}
+
+/// Draws openings and flows, merged by time: the packets of a trace, and when they are planned.
+#[derive(Debug)]
+struct Plan<'a> {
     generator: &'a Autoregressive,
     openings: Sampler<'a>,
     packets: Sampler<'a>,
     /// Number of the label; 0 for no label.
     label: u8,
-    /// Followed packets that wait for the decision on the label; None once the label is known.
-    waiting_for_label: Option<Vec<Action>>,
     drawing: Drawing,
     legal: Legal,
     /// Time of the latest followed packet, in nanoseconds from the start.
     followed_until: i64,
-    followed_packets: u64,
     arrivals: Arrivals,
-    clock: Clock<'a>,
     /// Flows whose next packet is drawn, by the time of that packet and the number of the flow.
     waiting: BTreeMap<(i64, u64), Flow>,
-    /// Flows of the followed trace by slot, until generation starts.
-    followed: BTreeMap<u16, Flow>,
-    is_drawing: bool,
-    window: i64,
+    /// Length of the next window in nanoseconds.
+    length: i64,
     flows: u64,
     slots: Slots,
+    corrected: u64,
+}
+
+/// The packets of a window of time, of which there is at least one.
+#[derive(Debug)]
+struct Window {
+    packets: Vec<Packet>,
+    /// Open flows and corrected packets at the end of the window.
+    open_flows: usize,
     corrected: u64,
 }
 
@@ -123,11 +147,12 @@ struct Flow {
     last: i64,
     /// First packet of the flow: all of the flow's packets share some of its values.
     first: Action,
-    /// Row of the flow's next packet.
-    next: Vec<u8>,
+    /// The flow's next packet; its `delta_t` is the time since the flow's packet before.
+    next: Action,
 }
 
 /// A generated packet and its planned time.
+#[derive(Debug)]
 struct Packet {
     time: i64,
     flow: u64,
@@ -184,24 +209,30 @@ impl<'a> TraceGenerator<'a> {
                 .rate(generator.label(label))
                 .map_or(0.0, |rate| 1e9 / rate),
         };
-        Self {
+        let plan = Plan {
             generator,
             openings,
             packets,
             label,
-            waiting_for_label: None,
             legal: Legal::new(events, drawing.constrained),
             drawing,
             followed_until: 0,
-            followed_packets: 0,
             arrivals,
-            clock,
             waiting: BTreeMap::new(),
-            followed: BTreeMap::new(),
-            is_drawing: false,
-            window: FIRST_WINDOW,
+            length: FIRST_WINDOW,
             flows: 0,
             slots: Slots::default(),
+            corrected: 0,
+        };
+        Self {
+            plan,
+            clock,
+            waiting_for_label: None,
+            followed_packets: 0,
+            followed: BTreeMap::new(),
+            is_drawing: false,
+            ahead: None,
+            open_flows: 0,
             corrected: 0,
         }
     }
@@ -226,22 +257,27 @@ impl<'a> TraceGenerator<'a> {
     /// Decides on the label if it is unknown, and follows the packets that have waited for it.
     fn decide(&mut self) {
         if let Some(packets) = self.waiting_for_label.take() {
-            let label = self.generator.likeliest_label(&packets);
-            *self = Self::new(self.generator, self.drawing.clone(), label);
+            let Plan {
+                generator, drawing, ..
+            } = &self.plan;
+            let label = generator.likeliest_label(&packets);
+            *self = Self::new(generator, drawing.clone(), label);
             packets.iter().for_each(|action| self.take(action));
         }
     }
 
     /// Updates the state by the next packet of the followed trace.
     fn take(&mut self, action: &Action) {
-        self.followed_until = self.followed_until.saturating_add(action.delta_t.max(0));
+        let plan = &mut self.plan;
+        let events = &plan.generator.events;
+        plan.followed_until = plan.followed_until.saturating_add(action.delta_t.max(0));
         self.followed_packets += 1;
-        let clock = self.followed_until;
+        let clock = plan.followed_until;
         let slot = action.flow_token;
         let is_new = action.flow_evt == FlowEvent::Open || !self.followed.contains_key(&slot);
         if is_new {
-            self.slots.take(slot);
-            let flow = self.flow(slot, action);
+            plan.slots.take(slot);
+            let flow = plan.flow(slot, action);
             if let Some(over) = self.followed.insert(slot, flow) {
                 self.clock.jitter.forget(over.number);
             }
@@ -251,7 +287,7 @@ impl<'a> TraceGenerator<'a> {
             delta_t: clock - flow.last,
             ..*action
         };
-        flow.take(&within, &self.generator.events, &self.packets, self.label);
+        flow.take(&within, events, &plan.packets, plan.label);
         flow.last = clock;
         let planned = Planned {
             time: clock,
@@ -261,15 +297,15 @@ impl<'a> TraceGenerator<'a> {
         if self.followed_packets >= RATED {
             self.clock.mean_step = clock as f64 / self.followed_packets as f64;
         }
-        self.clock.follow(&self.generator.events, &planned);
+        self.clock.follow(events, &planned);
         if is_new && opens(action) {
             let opening = Action {
-                delta_t: clock - self.arrivals.last,
+                delta_t: clock - plan.arrivals.last,
                 ..*action
             };
-            self.arrivals
-                .take(&opening, &self.generator.events, &self.openings, self.label);
-            self.arrivals.last = clock;
+            let arrivals = &mut plan.arrivals;
+            arrivals.take(&opening, events, &plan.openings, plan.label);
+            arrivals.last = clock;
         }
     }
 
@@ -278,20 +314,24 @@ impl<'a> TraceGenerator<'a> {
     /// opened.
     pub fn batch(&mut self) -> Vec<Action> {
         if !self.is_drawing {
-            self.begin();
+            self.decide();
+            self.is_drawing = true;
+            self.plan.begin(std::mem::take(&mut self.followed));
         }
-        loop {
-            let Some(packets) = self.window() else {
-                return Vec::new();
-            };
-            let (count, most) = (packets.len().max(1) as i64, BATCH as i64);
-            let fitting = self.window.saturating_mul(most) / count;
-            let around = (self.window / 4).max(1)..=(4 * self.window).min(LONGEST_WINDOW);
-            self.window = fitting.clamp(*around.start(), *around.end());
-            if !packets.is_empty() {
-                return self.actions(packets);
-            }
+        let Some(window) = self.ahead.take().or_else(|| self.plan.window()) else {
+            return Vec::new();
+        };
+        (self.open_flows, self.corrected) = (window.open_flows, window.corrected);
+        let (clock, plan) = (&mut self.clock, &mut self.plan);
+        let events = &plan.generator.events;
+        if plan.drawing.threads <= 1 {
+            return clock.times(events, window.packets);
         }
+        thread::scope(|scope| {
+            let timed = scope.spawn(|| clock.times(events, window.packets));
+            self.ahead = plan.window();
+            timed.join().unwrap_or_else(|panic| resume_unwind(panic))
+        })
     }
 
     /// Number of packets so far of which a value contradicted the flow's state and was drawn again.
@@ -304,14 +344,16 @@ impl<'a> TraceGenerator<'a> {
     /// likeliest. None if no label was asked for and no opening was followed, or if the likeliest
     /// training traces had no label.
     pub fn label(&self) -> Option<&str> {
-        self.generator.label(self.label)
+        self.plan.generator.label(self.plan.label)
     }
 
     /// Number of open flows, which are those with another packet to come.
     pub fn open_flows(&self) -> usize {
-        self.waiting.len()
+        self.open_flows
     }
+}
 
+impl Plan<'_> {
     /// A flow that begins with this action, before the action is added to its state.
     fn flow(&mut self, slot: u16, first: &Action) -> Flow {
         self.flows += 1;
@@ -324,18 +366,16 @@ impl<'a> TraceGenerator<'a> {
             rng: stream(self.drawing.seed, Purpose::Trace, self.flows),
             last: self.followed_until,
             first: *first,
-            next: Vec::new(),
+            next: *first,
         }
     }
 
     /// Draws the next opening and the next packet of every followed flow, given that they come
     /// after the followed packets.
-    fn begin(&mut self) {
-        self.decide();
-        self.is_drawing = true;
+    fn begin(&mut self, followed: BTreeMap<u16, Flow>) {
         let now = self.followed_until;
         self.draw_opening(now);
-        for (slot, mut flow) in std::mem::take(&mut self.followed) {
+        for (slot, mut flow) in followed {
             let mut corrected = 0;
             let time = (0..DRAWS).find_map(|_| {
                 match flow.draw(
@@ -380,8 +420,26 @@ impl<'a> TraceGenerator<'a> {
         arrivals.next = Some(next);
     }
 
+    /// The next window that has packets; None if the time overflows.
+    fn window(&mut self) -> Option<Window> {
+        loop {
+            let packets = self.merged()?;
+            let (count, most) = (packets.len().max(1) as i64, BATCH as i64);
+            let fitting = self.length.saturating_mul(most) / count;
+            let around = (self.length / 4).max(1)..=(4 * self.length).min(LONGEST_WINDOW);
+            self.length = fitting.clamp(*around.start(), *around.end());
+            if !packets.is_empty() {
+                return Some(Window {
+                    packets,
+                    open_flows: self.waiting.len(),
+                    corrected: self.corrected,
+                });
+            }
+        }
+    }
+
     /// The packets of the next window by time; None if the time overflows.
-    fn window(&mut self) -> Option<Vec<Packet>> {
+    fn merged(&mut self) -> Option<Vec<Packet>> {
         let first = self.waiting.first_key_value().map(|((time, _), _)| *time);
         let opening = self.arrivals.next.as_ref().map(|(time, _)| *time);
         let from = first
@@ -389,7 +447,7 @@ impl<'a> TraceGenerator<'a> {
             .chain(opening)
             .min()
             .unwrap_or(self.followed_until);
-        let until = from.checked_add(self.window)?;
+        let until = from.checked_add(self.length)?;
         let until = self.open(until);
         let later = self.waiting.split_off(&(until, 0));
         let due: Vec<((i64, u64), Flow)> = std::mem::replace(&mut self.waiting, later)
@@ -445,7 +503,6 @@ impl<'a> TraceGenerator<'a> {
             };
             let mut flow = self.flow(slot, &first);
             flow.last = time;
-            self.generator.events.encode_into(&first, &mut flow.next);
             self.waiting.insert((time, flow.number), flow);
             // The number of flows that open at one time is limited.
             let full = opened == MOST_AT_ONCE;
@@ -466,7 +523,7 @@ impl<'a> TraceGenerator<'a> {
             slot: flow.slot,
         };
         while time < until {
-            let action = self.generator.events.action(&flow.next);
+            let action = flow.next;
             flow.take(&action, &self.generator.events, &self.packets, self.label);
             flow.last = time;
             advanced.packets.push(Packet {
@@ -493,22 +550,6 @@ impl<'a> TraceGenerator<'a> {
         advanced.flow = Some((time, flow));
         advanced
     }
-
-    /// The packets' actions, with times between them by the clock.
-    fn actions(&mut self, packets: Vec<Packet>) -> Vec<Action> {
-        let action = |packet: Packet| {
-            let planned = Planned {
-                time: packet.time,
-                flow: packet.flow,
-                payload: packet.action.l4_payload_len,
-            };
-            Action {
-                delta_t: self.clock.step(&self.generator.events, &planned),
-                ..packet.action
-            }
-        };
-        packets.into_iter().map(action).collect()
-    }
 }
 
 impl Clock<'_> {
@@ -521,6 +562,22 @@ impl Clock<'_> {
         };
         self.plan(events, &planned);
         self.ticks.take(packet.time);
+    }
+
+    /// The actions of planned packets, with the times between them.
+    fn times(&mut self, events: &Events, packets: Vec<Packet>) -> Vec<Action> {
+        let action = |packet: Packet| {
+            let planned = Planned {
+                time: packet.time,
+                flow: packet.flow,
+                payload: packet.action.l4_payload_len,
+            };
+            Action {
+                delta_t: self.step(events, &planned),
+                ..packet.action
+            }
+        };
+        packets.into_iter().map(action).collect()
     }
 
     /// Draws the time until the next packet.
@@ -584,9 +641,8 @@ impl Flow {
         if drawn.row[ENDS] == 1 {
             return None;
         }
-        let gap = events.action(&drawn.row).delta_t;
-        self.next = drawn.row;
-        Some(later(self.last, gap))
+        self.next = events.action(&drawn.row);
+        Some(later(self.last, self.next.delta_t))
     }
 }
 
