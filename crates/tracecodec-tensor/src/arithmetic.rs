@@ -4,9 +4,12 @@
 use std::array::from_fn;
 use std::mem::take;
 use std::ops::{Add, Div, Mul, Neg, Sub};
+use std::sync::Arc;
 
+use crate::functions::vectorised;
+use crate::lanes;
 use crate::pool;
-use crate::tape::Gradients;
+use crate::tape::{Gradients, Node};
 use crate::tensor::Tensor;
 
 impl<const D: usize> Add for Tensor<D> {
@@ -184,10 +187,9 @@ impl<const D: usize> Steps<D> {
         }
     }
 
-    /// Calls `visit` with the places of output, x and y for each pair of numbers.
-    fn each(&self, mut visit: impl FnMut(usize, usize, usize)) {
+    /// Calls `visit` with the places of output, x and y at the start of each row of the last axis.
+    fn rows(&self, mut visit: impl FnMut(usize, usize, usize)) {
         let last = D - 1;
-        let length = self.shape[last];
         let rows: usize = self.shape[..last].iter().product();
         for row in 0..rows {
             let (mut rest, mut x, mut y) = (row, 0, 0);
@@ -197,15 +199,43 @@ impl<const D: usize> Steps<D> {
                 x += at * self.x[axis];
                 y += at * self.y[axis];
             }
-            let start = row * length;
-            // The steps as constants, so that each loop is vectorised.
-            match (self.x[last], self.y[last]) {
-                (1, 1) => (0..length).for_each(|i| visit(start + i, x + i, y + i)),
-                (1, 0) => (0..length).for_each(|i| visit(start + i, x + i, y)),
-                (0, 1) => (0..length).for_each(|i| visit(start + i, x, y + i)),
-                _ => (0..length).for_each(|i| visit(start + i, x, y)),
-            }
+            visit(row * self.shape[last], x, y);
         }
+    }
+
+    /// Calls `visit` with each number of `out`, and those of x and y that it belongs to.
+    fn each<'a>(
+        &self,
+        out: &'a mut [f32],
+        x: &'a [f32],
+        y: &'a [f32],
+        visit: impl Fn(&'a mut f32, f32, f32),
+    ) {
+        let (length, step_x, step_y) = (self.shape[D - 1], self.x[D - 1], self.y[D - 1]);
+        let mut rest = out;
+        vectorised(|| {
+            self.rows(|_, i, j| {
+                let (row, after) = take(&mut rest).split_at_mut(length);
+                rest = after;
+                match (step_x, step_y) {
+                    (1, 1) => {
+                        let pairs = x[i..i + length].iter().zip(&y[j..j + length]);
+                        row.iter_mut()
+                            .zip(pairs)
+                            .for_each(|(out, (&x, &y))| visit(out, x, y));
+                    }
+                    (1, _) => {
+                        let pairs = row.iter_mut().zip(&x[i..i + length]);
+                        pairs.for_each(|(out, &x)| visit(out, x, y[j]));
+                    }
+                    (_, 1) => {
+                        let pairs = row.iter_mut().zip(&y[j..j + length]);
+                        pairs.for_each(|(out, &y)| visit(out, x[i], y));
+                    }
+                    _ => row.iter_mut().for_each(|out| visit(out, x[i], y[j])),
+                }
+            });
+        });
     }
 }
 
@@ -221,22 +251,52 @@ fn binary<const D: usize>(
     let steps = Steps::new(x.shape, y.shape);
     let ((x, x_node), (y, y_node)) = (x.into_cpu(), y.into_cpu());
     let mut values = pool::any(steps.shape.iter().product());
-    if x.len() == values.len() && y.len() == values.len() {
-        for ((value, &x), &y) in values.iter_mut().zip(x.iter()).zip(y.iter()) {
-            *value = function(x, y);
-        }
-    } else {
-        steps.each(|at, i, j| values[at] = function(x[i], y[j]));
-    }
+    steps.each(&mut values, &x, &y, |out, x, y| *out = function(x, y));
     let is_tracked = x_node.is_some() || y_node.is_some();
     let backward = move |gradient: &mut Vec<f32>, gradients: &mut Gradients| {
-        if let Some(node) = &x_node {
+        let mut give = |node: &Arc<Node>, steps_of: [usize; D], slopes: Vec<f32>| {
             let sum = gradients.sum(node);
-            steps.each(|at, i, j| sum[i] += by_x(gradient[at], x[i], y[j]));
+            if sum.len() == slopes.len() {
+                vectorised(|| {
+                    sum.iter_mut()
+                        .zip(&slopes)
+                        .for_each(|(sum, slope)| *sum += slope)
+                });
+            } else {
+                // Each number of the operand takes the gradients of all pairs that it is in.
+                let (length, step) = (steps.shape[D - 1], steps_of[D - 1]);
+                let of_operand = Steps {
+                    x: steps_of,
+                    ..steps
+                };
+                of_operand.rows(|at, i, _| {
+                    let row = &slopes[at..at + length];
+                    if step == 1 {
+                        let sum = &mut sum[i..i + length];
+                        sum.iter_mut()
+                            .zip(row)
+                            .for_each(|(sum, slope)| *sum += slope);
+                    } else {
+                        sum[i] += lanes::sum(row, |slope| slope);
+                    }
+                });
+            }
+            pool::recycle(slopes);
+        };
+        let copy = |gradient: &Vec<f32>| {
+            let mut copy = pool::any(gradient.len());
+            copy.copy_from_slice(gradient);
+            copy
+        };
+        if let Some(node) = &x_node {
+            let mut slopes = copy(gradient);
+            steps.each(&mut slopes, &x, &y, |g, x, y| *g = by_x(*g, x, y));
+            give(node, steps.x, slopes);
         }
         if let Some(node) = &y_node {
-            let sum = gradients.sum(node);
-            steps.each(|at, i, j| sum[j] += by_y(gradient[at], x[i], y[j]));
+            let mut slopes = take(gradient);
+            steps.each(&mut slopes, &x, &y, |g, x, y| *g = by_y(*g, x, y));
+            give(node, steps.y, slopes);
         }
     };
     Tensor::output(values, steps.shape, is_tracked, backward)

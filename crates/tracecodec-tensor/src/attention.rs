@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::functions::exp;
+use crate::functions::vectorised;
+use crate::lanes;
 use crate::linear::{Matrix, product};
 use crate::pool;
 use crate::tape::{Gradients, Node};
@@ -165,7 +166,7 @@ impl Operands {
             let own = &mut shares[at..at + size];
             let [query, key, value] = [0, 1, 2].map(|which| self.part(which, sequence, head));
             product(self.scale(), query, key.t(), 0.0, own, tokens);
-            own.chunks_exact_mut(tokens).for_each(softmax);
+            vectorised(|| own.chunks_exact_mut(tokens).for_each(softmax));
             let factors = match dropout {
                 Some(dropout) => {
                     let masks = &dropout[i * size..][..size];
@@ -211,13 +212,13 @@ impl Operands {
             let rows = slopes
                 .chunks_exact_mut(tokens)
                 .zip(shares.chunks_exact(tokens));
-            for (slopes, shares) in rows {
-                let mean: f32 = slopes.iter().zip(shares).map(|(g, p)| g * p).sum();
-                slopes
-                    .iter_mut()
-                    .zip(shares)
-                    .for_each(|(g, p)| *g = (*g - mean) * p);
-            }
+            vectorised(|| {
+                for (slopes, shares) in rows {
+                    let mean = lanes::dot(slopes, shares, |g, p| g * p);
+                    let places = slopes.iter_mut().zip(shares);
+                    places.for_each(|(g, p)| *g = (*g - mean) * p);
+                }
+            });
             let slopes = Matrix::new(&slopes, tokens, tokens);
             product(self.scale(), slopes, key, 0.0, &mut sums[0][place..], width);
             product(
@@ -236,12 +237,10 @@ impl Operands {
 }
 
 /// Scores to shares that add up to 1.
+#[inline(always)]
 fn softmax(scores: &mut [f32]) {
-    let largest = scores
-        .iter()
-        .fold(f32::NEG_INFINITY, |a, &b| if b > a { b } else { a });
-    scores.iter_mut().for_each(|x| *x = exp(*x - largest));
-    let scale = 1.0 / scores.iter().sum::<f32>();
+    let (_, total) = lanes::exponentials(scores);
+    let scale = 1.0 / total;
     scores.iter_mut().for_each(|x| *x *= scale);
 }
 

@@ -2,6 +2,7 @@
 
 use std::iter::repeat_n;
 
+use crate::functions::vectorised;
 use crate::pool;
 use crate::tape::Gradients;
 use crate::tensor::Tensor;
@@ -39,7 +40,7 @@ pub fn embedding_sum(table: &Tensor<2>, places: Vec<u32>, groups: &[usize]) -> T
     for (sum, &count) in values.chunks_exact_mut(width.max(1)).zip(each) {
         let (own, after) = rest.split_at(count);
         rest = after;
-        sum_rows(data, own, sum);
+        vectorised(|| sum_rows(data, own, sum));
     }
     let (node, groups) = (node.cloned(), groups.to_vec());
     let is_tracked = node.is_some();
@@ -56,6 +57,7 @@ pub fn embedding_sum(table: &Tensor<2>, places: Vec<u32>, groups: &[usize]) -> T
 }
 
 /// Writes the sum of these rows of a table as wide as the sum.
+#[inline(always)]
 fn sum_rows(table: &[f32], places: &[u32], sum: &mut [f32]) {
     /// Columns that are summed at once, in registers.
     const COLUMNS: usize = 32;

@@ -1,9 +1,12 @@
 //! The likelihood of classes under many softmaxes side by side.
 
-use crate::functions::exp;
-use crate::pool;
+use std::mem::take;
+use std::sync::{Mutex, PoisonError};
+
+use crate::functions::vectorised;
+use crate::lanes;
 use crate::tape::Gradients;
-use crate::tensor::{Data, Tensor};
+use crate::tensor::Tensor;
 
 /// Softmaxes side by side in a row of logits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,19 +56,23 @@ impl Segments {
         }
         let (data, node) = logits.into_cpu();
         let mut logits = data.into_vec();
-        let nats = self.walk(&mut logits, &classes, weights.as_deref(), node.is_some());
-        let (slopes, is_tracked) = (Data::from(logits), node.is_some());
+        let is_tracked = node.is_some();
+        let weights = weights.as_deref();
+        let nats = vectorised(|| self.walk(&mut logits, &classes, weights, is_tracked));
+        // They are scaled in place: there may be thousands to a row, and a loss is walked once.
+        let slopes = Mutex::new(logits);
         let backward = move |gradient: &mut Vec<f32>, gradients: &mut Gradients| {
             let Some(node) = &node else { return };
-            let mut scaled = pool::any(slopes.len());
-            let pairs = scaled.iter_mut().zip(slopes.iter());
-            pairs.for_each(|(scaled, slope)| *scaled = gradient[0] * slope);
-            gradients.give(node, scaled);
+            let mut slopes = take(&mut *slopes.lock().unwrap_or_else(PoisonError::into_inner));
+            let factor = gradient[0];
+            vectorised(|| slopes.iter_mut().for_each(|slope| *slope *= factor));
+            gradients.give(node, slopes);
         };
         Tensor::output(vec![nats as f32], [1], is_tracked, backward)
     }
 
     /// The nats, and the gradient in place of the logits if it is asked for.
+    #[inline(always)]
     fn walk(
         &self,
         logits: &mut [f32],
@@ -87,10 +94,9 @@ impl Segments {
             let (group, unused) = group.split_at_mut(count);
             unused.fill(0.0);
             let class = class as usize;
-            let largest = fold(group, f32::NEG_INFINITY, |a, b| if b > a { b } else { a });
-            let target = group[class] - largest;
-            group.iter_mut().for_each(|x| *x = exp(*x - largest));
-            let total = fold(group, 0.0, |a, b| a + b);
+            let logit = group[class];
+            let (largest, total) = lanes::exponentials(group);
+            let target = logit - largest;
             if has_gradient {
                 let scale = weight / total;
                 group.iter_mut().for_each(|x| *x *= scale);
@@ -147,19 +153,6 @@ impl Segments {
         });
         runs.reduce(|a, b| a + b).expect("there are softmaxes")
     }
-}
-
-/// Folds numbers in eight lanes, which the processor computes in parallel.
-fn fold(numbers: &[f32], start: f32, with: impl Fn(f32, f32) -> f32) -> f32 {
-    let (eights, rest) = numbers.as_chunks::<8>();
-    let mut result = start;
-    if !eights.is_empty() {
-        let lanes = eights.iter().fold([start; 8], |lanes, eight| {
-            std::array::from_fn(|i| with(lanes[i], eight[i]))
-        });
-        result = lanes.into_iter().fold(result, &with);
-    }
-    rest.iter().copied().fold(result, with)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use gemmkit::{Activation, Bias, MatMut, MatRef, Parallelism, gemm, gemm_fused};
 
+use crate::functions::vectorised;
 use crate::pool;
 use crate::tape::{Gradients, Node};
 use crate::tensor::{Data, Tensor};
@@ -68,9 +69,8 @@ pub(crate) fn product(
 
 /// The sum of each column is added to `sums`.
 pub(crate) fn add_column_sums(values: &[f32], sums: &mut [f32]) {
-    for row in values.chunks_exact(sums.len()) {
-        sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
-    }
+    let rows = values.chunks_exact(sums.len());
+    vectorised(|| rows.for_each(|row| sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += x)));
 }
 
 /// The linear layer `x w + b`: `[rows, inputs]` to `[rows, outputs]`.
@@ -153,9 +153,8 @@ fn layer(x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>, is_rectified: bool
     let rectified = is_rectified.then(|| output.clone());
     Tensor::shared(output, [rows, outputs], true, move |gradient, gradients| {
         if let Some(rectified) = &rectified {
-            for (g, &y) in gradient.iter_mut().zip(rectified.iter()) {
-                *g = if y > 0.0 { *g } else { 0.0 };
-            }
+            let places = gradient.iter_mut().zip(rectified.iter());
+            vectorised(|| places.for_each(|(g, &y)| *g = if y > 0.0 { *g } else { 0.0 }));
         }
         operands.pull(gradient, gradients);
     })

@@ -2,6 +2,8 @@
 
 use std::mem::take;
 
+use crate::functions::vectorised;
+use crate::lanes;
 use crate::pool;
 use crate::tape::Gradients;
 use crate::tensor::Tensor;
@@ -45,13 +47,14 @@ fn norm(x: &Tensor<2>, gamma: &Tensor<1>, beta: Option<&Tensor<1>>) -> Tensor<2>
     let mut values = pool::any(rows * width);
     // Mean and scale of each row.
     let mut moments = Vec::with_capacity(rows);
-    for (x, y) in x.0.chunks_exact(width).zip(values.chunks_exact_mut(width)) {
+    let pairs = x.0.chunks_exact(width).zip(values.chunks_exact_mut(width));
+    let mut norm = |x: &[f32], y: &mut [f32]| {
         let mean = if is_centred {
-            sum(x, |x| x) / width as f32
+            lanes::sum(x, |x| x) / width as f32
         } else {
             0.0
         };
-        let variance = sum(x, |x| (x - mean) * (x - mean)) / width as f32;
+        let variance = lanes::sum(x, |x| (x - mean) * (x - mean)) / width as f32;
         let scale = 1.0 / (variance + EPSILON).sqrt();
         for ((y, x), gamma) in y.iter_mut().zip(x).zip(gamma.0.iter()) {
             *y = (x - mean) * scale * gamma;
@@ -62,7 +65,8 @@ fn norm(x: &Tensor<2>, gamma: &Tensor<1>, beta: Option<&Tensor<1>>) -> Tensor<2>
                 .for_each(|(y, beta)| *y += beta);
         }
         moments.push((mean, scale));
-    }
+    };
+    vectorised(|| pairs.for_each(|(x, y)| norm(x, y)));
     let is_tracked = x.1.is_some() || gamma.1.is_some() || beta_node.is_some();
     let ((x, x_node), (gamma, gamma_node)) = (
         (x.0.clone(), x.1.cloned()),
@@ -75,55 +79,34 @@ fn norm(x: &Tensor<2>, gamma: &Tensor<1>, beta: Option<&Tensor<1>>) -> Tensor<2>
         if let Some(node) = &gamma_node {
             let sums = gradients.sum(node);
             let rows = gradient.chunks_exact(width).zip(x.chunks_exact(width));
-            for ((gradient, x), &(mean, scale)) in rows.zip(&moments) {
-                for ((sum, g), x) in sums.iter_mut().zip(gradient).zip(x) {
-                    *sum += g * (x - mean) * scale;
+            vectorised(|| {
+                for ((gradient, x), &(mean, scale)) in rows.zip(&moments) {
+                    for ((sum, g), x) in sums.iter_mut().zip(gradient).zip(x) {
+                        *sum += g * (x - mean) * scale;
+                    }
                 }
-            }
+            });
         }
         let Some(node) = &x_node else { return };
         let rows = gradient.chunks_exact_mut(width).zip(x.chunks_exact(width));
-        for ((gradient, x), &(mean, scale)) in rows.zip(&moments) {
-            for (g, gamma) in gradient.iter_mut().zip(gamma.iter()) {
-                *g *= gamma;
+        vectorised(|| {
+            for ((gradient, x), &(mean, scale)) in rows.zip(&moments) {
+                for (g, gamma) in gradient.iter_mut().zip(gamma.iter()) {
+                    *g *= gamma;
+                }
+                let along =
+                    lanes::dot(gradient, x, |g, x| g * (x - mean)) * scale * scale / width as f32;
+                let shift = if is_centred {
+                    lanes::sum(gradient, |g| g) / width as f32
+                } else {
+                    0.0
+                };
+                for (g, x) in gradient.iter_mut().zip(x) {
+                    *g = (*g - shift - (x - mean) * along) * scale;
+                }
             }
-            let along = dot(gradient, x, mean) * scale * scale / width as f32;
-            let shift = if is_centred {
-                sum(gradient, |g| g) / width as f32
-            } else {
-                0.0
-            };
-            for (g, x) in gradient.iter_mut().zip(x) {
-                *g = (*g - shift - (x - mean) * along) * scale;
-            }
-        }
+        });
         gradients.give(node, take(gradient));
     };
     Tensor::output(values, [rows, width], is_tracked, backward)
-}
-
-/// The sum of a function of numbers, in eight lanes that the processor adds in parallel.
-fn sum(numbers: &[f32], of: impl Fn(f32) -> f32) -> f32 {
-    let (eights, rest) = numbers.as_chunks::<8>();
-    let mut lanes = [0.0; 8];
-    for eight in eights {
-        lanes
-            .iter_mut()
-            .zip(eight)
-            .for_each(|(lane, &x)| *lane += of(x));
-    }
-    lanes.iter().sum::<f32>() + rest.iter().map(|&x| of(x)).sum::<f32>()
-}
-
-/// The sum of g (x − mean), in eight lanes.
-fn dot(gradient: &[f32], x: &[f32], mean: f32) -> f32 {
-    let ((g8, g_rest), (x8, x_rest)) = (gradient.as_chunks::<8>(), x.as_chunks::<8>());
-    let mut lanes = [0.0; 8];
-    for (g, x) in g8.iter().zip(x8) {
-        for ((lane, g), x) in lanes.iter_mut().zip(g).zip(x) {
-            *lane += g * (x - mean);
-        }
-    }
-    let rest = g_rest.iter().zip(x_rest).map(|(g, x)| g * (x - mean));
-    lanes.iter().sum::<f32>() + rest.sum::<f32>()
 }

@@ -11,7 +11,8 @@ impl<const D: usize> Tensor<D> {
     /// # Panics
     /// If the shape has another number of values.
     pub fn reshape<const E: usize>(self, shape: [usize; E]) -> Tensor<E> {
-        assert_eq!(self.shape.iter().product::<usize>(), shape.iter().product());
+        let count: usize = shape.iter().product();
+        assert_eq!(self.shape.iter().product::<usize>(), count, "{shape:?}");
         match self.value {
             Value::Cpu { data, node } => Tensor {
                 shape,

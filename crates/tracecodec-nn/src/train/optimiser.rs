@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use tracecodec_tensor::recycle;
+use tracecodec_tensor::{recycle, vectorised};
 
 /// One step of the optimiser.
 #[derive(Debug, Clone, PartialEq)]
@@ -95,7 +95,7 @@ impl Update {
                 .zip(moments.second[range.clone()].chunks_mut(stripe))
                 .zip(gradient.sum[range.clone()].chunks(stripe));
             each(stripes, |(((weights, first), second), gradient)| {
-                step.take(weights, first, second, gradient);
+                vectorised(|| step.take(weights, first, second, gradient));
             });
         }
         recycle(gradient.sum);
@@ -119,6 +119,7 @@ struct Step {
 }
 
 impl Step {
+    #[inline(always)]
     fn take(&self, weights: &mut [f32], first: &mut [f32], second: &mut [f32], gradient: &[f32]) {
         let (beta_1, beta_2) = self.betas;
         let moments = first.iter_mut().zip(second);
