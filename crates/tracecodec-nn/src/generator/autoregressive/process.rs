@@ -8,7 +8,7 @@ use std::array::from_fn;
 use std::ops::Range;
 
 use rand::{Rng, RngExt};
-use tracecodec_tensor::exp;
+use tracecodec_tensor::{exp, vectorised};
 
 use super::config::Shape;
 use super::events::CLASSES;
@@ -73,13 +73,15 @@ fn weighted_sums<const N: usize>(
     inputs: impl Iterator<Item = f32>,
     weights: &[[f32; N]],
 ) -> [f32; N] {
-    let mut sums = *bias;
-    for (x, weights) in inputs.zip(weights) {
-        for (sum, weight) in sums.iter_mut().zip(weights) {
-            *sum += x * weight;
+    vectorised(|| {
+        let mut sums = *bias;
+        for (x, weights) in inputs.zip(weights) {
+            for (sum, weight) in sums.iter_mut().zip(weights) {
+                *sum += x * weight;
+            }
         }
-    }
-    sums
+        sums
+    })
 }
 
 #[derive(Debug)]
@@ -210,7 +212,7 @@ impl<'a> Sampler<'a> {
         for (layer, memory) in self.layers.iter().zip(memories) {
             self.norm(&layer.norm, x, normed);
             layer.gates.apply(normed, inner, |out, sum| *out = sum);
-            recur(inner, memory, normed);
+            vectorised(|| recur(inner, memory, normed));
             layer.output.apply(normed, x, |out, sum| *out += sum);
             self.norm(&layer.inner_norm, x, normed);
             let inner = &mut inner[..2 * width];
@@ -318,6 +320,7 @@ impl<'a> Sampler<'a> {
 
 /// Updates the memory of a layer by its gates, `[input gate, candidate, output gate]`, and writes
 /// what the output gate lets through.
+#[inline(always)]
 fn recur(gates: &[f32], memory: &mut [f32], out: &mut [f32]) {
     let (gate, rest) = gates.split_at(memory.len());
     let (candidate, output_gate) = rest.split_at(memory.len());
@@ -345,6 +348,7 @@ fn add(x: &mut [f32], y: &[f32]) {
     x.iter_mut().zip(y).for_each(|(x, y)| *x += y);
 }
 
+#[inline(always)]
 fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }
