@@ -66,7 +66,6 @@ impl Node {
 }
 
 /// The gradients of a loss.
-#[derive(Debug)]
 pub struct Gradients {
     /// Of all weights, in their order; of any value where nothing was added yet.
     weights: Vec<f32>,

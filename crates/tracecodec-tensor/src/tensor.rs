@@ -93,7 +93,7 @@ impl<const D: usize> Tensor<D> {
     /// # Panics
     /// If the shape has another number of values.
     pub fn new(values: Vec<f32>, shape: [usize; D], device: &Device) -> Self {
-        assert_eq!(values.len(), shape.iter().product(), "values of {shape:?}");
+        assert_eq!(values.len(), size(&shape), "values of {shape:?}");
         match &device.0 {
             Place::Cpu => Self::of(values, shape, None),
             #[cfg(feature = "gpu")]
@@ -111,7 +111,7 @@ impl<const D: usize> Tensor<D> {
 
     /// A tensor of one value everywhere.
     pub fn full(value: f32, shape: [usize; D], device: &Device) -> Self {
-        Self::new(vec![value; shape.iter().product()], shape, device)
+        Self::new(vec![value; size(&shape)], shape, device)
     }
 
     /// A weight that is a part of all weights of a module, which are on the CPU: its gradient is
@@ -123,15 +123,15 @@ impl<const D: usize> Tensor<D> {
         device: &Device,
         is_tracked: bool,
     ) -> Self {
-        let size = shape.iter().product();
-        let range = start..start + size;
+        let count = size(&shape);
+        let range = start..start + count;
         match &device.0 {
             Place::Cpu => {
                 let data = Data {
                     all: Arc::clone(all),
                     range,
                 };
-                let node = is_tracked.then(|| Node::weight(size, start));
+                let node = is_tracked.then(|| Node::weight(count, start));
                 let value = Value::Cpu { data, node };
                 Self { shape, value }
             }
@@ -197,7 +197,7 @@ impl<const D: usize> Tensor<D> {
 
     /// A tensor on the CPU.
     pub(crate) fn of(values: Vec<f32>, shape: [usize; D], node: Option<Arc<Node>>) -> Self {
-        debug_assert_eq!(values.len(), shape.iter().product());
+        debug_assert_eq!(values.len(), size(&shape));
         let data = values.into();
         let value = Value::Cpu { data, node };
         Self { shape, value }
@@ -223,7 +223,7 @@ impl<const D: usize> Tensor<D> {
         is_tracked: bool,
         backward: impl Fn(&mut Vec<f32>, &mut Gradients) + Send + Sync + 'static,
     ) -> Self {
-        debug_assert_eq!(values.len(), shape.iter().product());
+        debug_assert_eq!(values.len(), size(&shape));
         Self::shared(values.into(), shape, is_tracked, backward)
     }
 
@@ -300,6 +300,11 @@ impl Tensor<1> {
             Value::Gpu(loss) => Gradients::of_gpu(loss.backward()),
         }
     }
+}
+
+/// Number of values of a tensor of this shape.
+pub(crate) fn size(shape: &[usize]) -> usize {
+    shape.iter().product()
 }
 
 /// The values of a tensor on a GPU.
