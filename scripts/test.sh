@@ -13,8 +13,8 @@ if [ "${1:-}" = --fast ]; then
     mapfile -t changed < <(git status --porcelain -- crates | grep -oE 'crates/[^/]+' | sort -u | cut -d/ -f2)
     [ ${#changed[@]} -gt 0 ] || changed=(tracecodec)
     packages=("${changed[@]/#/--package=}")
-    # With these beside it, any crate has the features that the workspace has, so that the tensor
-    # library is not compiled once more.
+    # With these beside it, any crate has the features that the workspace has, so that dependencies
+    # are not compiled once more.
     [ "${changed[*]}" = tracecodec ] || packages+=(--package=tracecodec --package=tracecodec-cli)
     step "format, lints and tests: ${changed[*]}"
     cargo fmt --all --check
@@ -60,7 +60,9 @@ reaches_none_of() {
     fi
 }
 step 'the symbolic crate reaches no tensors, terminal or Python'
-reaches_none_of tracecodec 'burn|clap|indicatif|pyo3'
+reaches_none_of tracecodec 'tracecodec-tensor|clap|indicatif|pyo3'
+step 'only GPUs need Burn'
+reaches_none_of tracecodec-cli 'burn|cubecl|wgpu'
 step 'the pipeline crate reaches no terminal'
 reaches_none_of tracecodec-pipeline 'clap|indicatif|anyhow|ctrlc'
 
@@ -75,7 +77,8 @@ for example in crates/tracecodec-pipeline/examples/*.rs; do
 done
 
 step 'the device wgpu, on software Vulkan'
-cargo nextest run --release -p tracecodec-nn --features wgpu device
+cargo nextest run --release -p tracecodec-tensor -p tracecodec-nn --features tracecodec-nn/wgpu \
+    -E 'binary(gradients) + (package(tracecodec-nn) & test(device))'
 
 step 'the page of report in a browser'
 crates/tracecodec-cli/tests/browser/run.sh

@@ -1,4 +1,5 @@
-//! TraceCodec's learned path, and the only crate that names a tensor library.
+//! TraceCodec's learned path: codec, training, baselines, generators. It computes with the tensors
+//! of `tracecodec-tensor`.
 //!
 //! ```text
 //! layers      residual block, Transformer encoder block, initial weights

@@ -23,8 +23,8 @@ struct Entry {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Weights {
     entries: Vec<Entry>,
-    /// Values of the tensors, concatenated, each row-major. Networks that they are loaded into share
-    /// them.
+    /// Values of the tensors, concatenated, each row-major. Networks that they are loaded into
+    /// share them.
     pub(crate) values: Arc<Vec<f32>>,
 }
 

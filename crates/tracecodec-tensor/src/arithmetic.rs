@@ -1,5 +1,5 @@
-//! Sums, differences, products and quotients of two tensors, or of a tensor and a number. An axis of
-//! length 1 stands for any length, as in NumPy.
+//! Sums, differences, products and quotients of two tensors, or of a tensor and a number. An axis
+//! of length 1 stands for any length, as in NumPy.
 
 use std::array::from_fn;
 use std::mem::take;
@@ -305,7 +305,7 @@ fn binary<const D: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Device;
+    use crate::device::Device;
 
     fn tensor(values: &[f32], shape: [usize; 2]) -> Tensor<2> {
         Tensor::new(values.to_vec(), shape, &Device::cpu())

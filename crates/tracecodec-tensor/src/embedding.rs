@@ -10,8 +10,8 @@ use crate::tensor::Tensor;
 /// A place that stands for no row: it adds nothing.
 const NONE: u32 = u32::MAX;
 
-/// The rows of a table, `[rows, width]`, at these places: `[places, width]`. `u32::MAX` stands for a
-/// row of zeros.
+/// The rows of a table, `[rows, width]`, at these places: `[places, width]`. `u32::MAX` stands for
+/// a row of zeros.
 pub fn rows_of(table: &Tensor<2>, places: Vec<u32>) -> Tensor<2> {
     embedding_sum(table, places, &[1])
 }
@@ -131,8 +131,8 @@ fn on_gpu(
     Gpu::cat(sums.collect(), 1).reshape([rounds * groups.len(), width])
 }
 
-/// For each row of `x`, `[rows, width]`, and each of its places in a table: `x` plus the rows of the
-/// table at all places before, rectified. `[places of a row, rows, width]`.
+/// For each row of `x`, `[rows, width]`, and each of its places in a table: `x` plus the rows of
+/// the table at all places before, rectified. `[places of a row, rows, width]`.
 ///
 /// It is the hidden layer of an autoregressive model of a vector, whose symbols are predicted each
 /// given those before it (NADE, Larochelle and Murray 2011).

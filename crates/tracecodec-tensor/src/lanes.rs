@@ -1,5 +1,5 @@
-//! Reductions in eight lanes, which a processor computes side by side: the order of the additions is
-//! the same on every processor.
+//! Reductions in eight lanes, which a processor computes side by side: the order of the additions
+//! is the same on every processor.
 
 use crate::functions::exp;
 

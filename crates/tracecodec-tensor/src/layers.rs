@@ -1,8 +1,10 @@
 //! Layers with weights of their own.
 
+use crate::device::Device;
+use crate::linear::{linear, linear_relu};
 use crate::module::{Module, Visitor};
+use crate::norm::{layer_norm, rms_norm};
 use crate::tensor::Tensor;
-use crate::{Device, layer_norm, linear, linear_relu, rms_norm};
 
 /// A linear layer, `x w + b`.
 #[derive(Debug, Clone)]

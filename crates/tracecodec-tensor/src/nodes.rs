@@ -94,7 +94,7 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Device;
+    use crate::device::Device;
 
     const ROWS: usize = 3;
     const COLUMNS: usize = 2;

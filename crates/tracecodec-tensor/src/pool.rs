@@ -1,5 +1,5 @@
-//! Memory that is used again. A network asks for the same few sizes over and over; fresh memory from
-//! the system would be cleared, page by page, each time.
+//! Memory that is used again. A network asks for the same few sizes over and over; fresh memory
+//! from the system would be cleared, page by page, each time.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};

@@ -63,7 +63,7 @@ impl<const D: usize> Tensor<D> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Device;
+    use crate::device::Device;
 
     #[test]
     fn test_sums_along_each_axis() {

@@ -149,7 +149,7 @@ fn swapped<const D: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Device;
+    use crate::device::Device;
 
     fn counting<const D: usize>(shape: [usize; D]) -> Tensor<D> {
         let count: usize = shape.iter().product();

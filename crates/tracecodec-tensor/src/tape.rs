@@ -8,14 +8,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::pool;
-use crate::tensor::{Tensor, Value};
 
 /// Number of the next node. An operation is numbered after its inputs, so descending numbers are an
 /// order in which every node comes after all that depend on it.
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
-/// The gradient of one operation: given the gradient of the output, which it may take, adds those of
-/// its inputs.
+/// The gradient of one operation: given the gradient of the output, which it may take, adds those
+/// of its inputs.
 type Backward = Box<dyn Fn(&mut Vec<f32>, &mut Gradients) + Send + Sync>;
 
 /// A tracked tensor in the graph.
@@ -167,22 +166,9 @@ impl Gradients {
         }
     }
 
-    /// The gradient of a leaf, a tensor that [`tracked`](Tensor::tracked) returned; zeros if the
-    /// loss does not depend on it.
-    pub fn of<const D: usize>(&self, leaf: &Tensor<D>) -> Vec<f32> {
-        match &leaf.value {
-            Value::Cpu { node, .. } => {
-                let node = node.as_ref().expect("a leaf is tracked");
-                let found = self.others.get(&node.number);
-                found.map_or_else(|| vec![0.0; node.size], |(_, gradient)| gradient.clone())
-            }
-            #[cfg(feature = "gpu")]
-            Value::Gpu(tensor) => {
-                let gradients = self.gpu.as_ref().expect("the loss was on the GPU, too");
-                let size = tensor.shape().num_elements();
-                let found = tensor.grad(gradients);
-                found.map_or_else(|| vec![0.0; size], crate::tensor::read)
-            }
-        }
+    /// The gradient of a leaf; zeros if the loss does not depend on it.
+    pub(crate) fn of_leaf(&self, leaf: &Node) -> Vec<f32> {
+        let found = self.others.get(&leaf.number);
+        found.map_or_else(|| vec![0.0; leaf.size], |(_, gradient)| gradient.clone())
     }
 }

@@ -4,7 +4,6 @@ use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 use crate::device::{Device, Place};
-use crate::module::{Module, count};
 use crate::pool;
 use crate::tape::{Gradients, Node};
 
@@ -273,32 +272,6 @@ impl Tensor<1> {
         let values = self.clone().into_values();
         assert_eq!(values.len(), 1, "a tensor of one value");
         values[0]
-    }
-
-    /// The gradients of a loss with respect to [tracked](Tensor::tracked) tensors.
-    pub fn backward(&self) -> Gradients {
-        self.walk(0)
-    }
-
-    /// The gradients of a loss with respect to all weights of a module, concatenated in the
-    /// module's order. A weight that the loss does not depend on has gradient 0.
-    pub fn gradient(&self, module: &impl Module) -> Vec<f32> {
-        #[cfg(feature = "gpu")]
-        if let Some(loss) = self.as_gpu() {
-            return crate::module::read_gradients(module, loss.backward());
-        }
-        self.walk(count(module)).into_weights()
-    }
-
-    fn walk(&self, weights: usize) -> Gradients {
-        match &self.value {
-            Value::Cpu { node, .. } => {
-                let node = node.as_ref().expect("the loss depends on a tracked tensor");
-                Gradients::walk(node, weights)
-            }
-            #[cfg(feature = "gpu")]
-            Value::Gpu(loss) => Gradients::of_gpu(loss.backward()),
-        }
     }
 }
 

@@ -178,7 +178,7 @@ impl Codec {
         self.placed.device
     }
 
-    /// The tensor library's device.
+    /// The place of the network's tensors.
     pub(crate) fn tensors(&self) -> &Tensors {
         &self.placed.tensors
     }

@@ -57,8 +57,8 @@ impl RecurrentBlock {
         }
     }
 
-    /// Maps rows of `[sequences · steps, width]` to the same shape; `keep`, `[sequences, steps, 1]`,
-    /// is 0 at the start of a sequence.
+    /// Maps rows of `[sequences · steps, width]` to the same shape; `keep`, `[sequences, steps,
+    /// 1]`, is 0 at the start of a sequence.
     fn forward(&self, x: Tensor<2>, keep: &Tensor<3>) -> Tensor<2> {
         let ([rows, width], [sequences, steps, _]) = (x.dims(), keep.dims());
         let gates = self.gates.forward(&self.norm.forward(&x));

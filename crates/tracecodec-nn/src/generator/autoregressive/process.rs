@@ -1,6 +1,6 @@
 //! Sampler of a process: it draws one event of a sequence at a time.
 //!
-//! It computes the same as [`network`](super::network) without a tensor library: an event needs a
+//! It computes the same as [`network`](super::network) without tensors: an event needs a
 //! few thousand short loops, and a library call for each would cost more than its arithmetic. A
 //! test compares the two.
 

@@ -1,0 +1,107 @@
+"""Speed of the flow-matching generator's network in PyTorch, to compare ours with: training, and
+sampling.
+
+    python flow_matching.py [--threads N] [--seconds S] [--channels C] [--compile] [--json]
+
+The shape is that of `tracecodec generator train --backbone flow-matching` without a configuration.
+Windows are random. Only speed is measured, never quality.
+"""
+
+import argparse
+import json
+import time
+
+import torch
+from codec import Attention
+from torch import nn
+
+PREFIX, SUFFIX, WIDTH, LAYERS, HEADS, RATIO = 128, 128, 128, 4, 4, 4
+BATCH = 16
+TIME_FEATURES = 64
+EVALUATIONS = 16
+
+
+class Block(Attention):
+    """A pre-norm Transformer block whose feed-forward part is `RATIO` times as wide inside."""
+
+    def __init__(self):
+        super().__init__(WIDTH, HEADS)
+        self.feed_forward.up = nn.Linear(WIDTH, RATIO * WIDTH)
+        self.feed_forward.down = nn.Linear(RATIO * WIDTH, WIDTH)
+
+
+class Velocity(nn.Module):
+    """Velocities of the suffix from all rows, their roles and places, and the flow time."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.input = nn.Linear(channels, WIDTH)
+        self.position = nn.Parameter(0.1 * torch.randn(PREFIX + SUFFIX, WIDTH))
+        self.role = nn.Embedding(3, WIDTH)
+        self.time = nn.Sequential(nn.Linear(TIME_FEATURES, WIDTH), nn.SiLU(), nn.Linear(WIDTH, WIDTH))
+        self.blocks = nn.Sequential(*(Block() for _ in range(LAYERS)))
+        self.norm = nn.RMSNorm(WIDTH, eps=1e-5)
+        self.output = nn.Linear(WIDTH, channels)
+        self.register_buffer("roles", torch.tensor([0] * PREFIX + [1] * SUFFIX))
+        self.register_buffer("frequencies", 10_000.0 ** (-torch.arange(TIME_FEATURES // 2) / (TIME_FEATURES // 2)))
+
+    def forward(self, x, t):
+        phases = 1000.0 * t[:, None] * self.frequencies
+        condition = self.time(torch.cat([phases.sin(), phases.cos()], 1))
+        tokens = self.input(x) + self.role(self.roles) + self.position + condition[:, None]
+        return self.output(self.norm(self.blocks(tokens)[:, PREFIX:]))
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--channels", type=int, default=66)
+    parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    torch.manual_seed(0)
+    network = Velocity(arguments.channels)
+    forward = torch.compile(network) if arguments.compile else network
+    optimiser = torch.optim.AdamW(network.parameters(), lr=1e-3, fused=True)
+    x = torch.randn(BATCH, PREFIX + SUFFIX, arguments.channels)
+
+    def step():
+        t = torch.sigmoid(torch.randn(BATCH))
+        noise = torch.randn(BATCH, SUFFIX, arguments.channels)
+        path = torch.cat([x[:, :PREFIX], (1 - t)[:, None, None] * noise + t[:, None, None] * x[:, PREFIX:]], 1)
+        loss = ((forward(path, t) - (x[:, PREFIX:] - noise)) ** 2).mean()
+        optimiser.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimiser.step()
+
+    @torch.no_grad()
+    def sample():
+        window = x[:1]
+        for evaluation in range(EVALUATIONS):
+            velocity = forward(window, torch.full((1,), evaluation / EVALUATIONS))
+            window = torch.cat([window[:, :PREFIX], window[:, PREFIX:] + velocity / EVALUATIONS], 1)
+
+    def rate(work, count):
+        for _ in range(3):
+            work()
+        start, done = time.perf_counter(), 0
+        while time.perf_counter() - start < arguments.seconds:
+            work()
+            done += count
+        return done / (time.perf_counter() - start)
+
+    result = {
+        "compiled": arguments.compile,
+        "weights": sum(p.numel() for p in network.parameters()),
+        "train": rate(step, BATCH),
+        "sample": rate(sample, SUFFIX),
+    }
+    print(json.dumps(result) if arguments.json else result)
+
+
+if __name__ == "__main__":
+    main()
