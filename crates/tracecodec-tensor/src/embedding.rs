@@ -105,6 +105,9 @@ fn on_gpu(
 ) -> burn::tensor::Tensor<2> {
     use burn::tensor::{Int, Tensor as Gpu, TensorData};
 
+    /// Most numbers of rows that are looked up at once: adapters limit the size of a buffer.
+    const LOOKED_UP: usize = 1 << 24;
+
     let [rows, width] = table.dims();
     let device = table.device();
     // A row of zeros is the place that stands for none.
@@ -116,19 +119,24 @@ fn on_gpu(
             place as i32
         }
     };
-    let data: Vec<i32> = places.iter().map(at).collect();
-    let data = TensorData::new(data, [places.len()]);
-    let found = table.select(0, Gpu::<1, Int>::from_data(data, &device));
     let round: usize = groups.iter().sum();
-    let rounds = places.len() / round.max(1);
-    let found = found.reshape([rounds, round, width]);
-    let mut start = 0;
-    let sums = groups.iter().map(|&count| {
-        let part = found.clone().narrow(1, start, count).sum_dim(1);
-        start += count;
-        part
-    });
-    Gpu::cat(sums.collect(), 1).reshape([rounds * groups.len(), width])
+    let sums = |places: &[u32]| {
+        let rounds = places.len() / round;
+        let data = TensorData::new(places.iter().map(at).collect::<Vec<i32>>(), [places.len()]);
+        let found = table
+            .clone()
+            .select(0, Gpu::<1, Int>::from_data(data, &device));
+        let found = found.reshape([rounds, round, width]);
+        let mut start = 0;
+        let sums = groups.iter().map(|&count| {
+            let part = found.clone().narrow(1, start, count).sum_dim(1);
+            start += count;
+            part
+        });
+        Gpu::cat(sums.collect(), 1).reshape([rounds * groups.len(), width])
+    };
+    let rounds = (LOOKED_UP / (round * width).max(1)).max(1);
+    Gpu::cat(places.chunks(rounds * round).map(sums).collect(), 0)
 }
 
 /// For each row of `x`, `[rows, width]`, and each of its places in a table: `x` plus the rows of
