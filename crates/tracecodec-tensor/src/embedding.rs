@@ -5,7 +5,7 @@ use std::iter::repeat_n;
 use crate::functions::vectorised;
 use crate::pool;
 use crate::tape::Gradients;
-use crate::tensor::Tensor;
+use crate::tensor::{Data, Tensor};
 
 /// A place that stands for no row: it adds nothing.
 const NONE: u32 = u32::MAX;
@@ -164,13 +164,13 @@ pub fn rectified_prefix_sums(x: &Tensor<2>, table: &Tensor<2>, places: Vec<u32>)
             for (out, &sum) in out.iter_mut().zip(&sum) {
                 *out = if sum < 0.0 { 0.0 } else { sum };
             }
-            let told = &table[place as usize * width..][..width];
-            sum.iter_mut().zip(told).for_each(|(sum, x)| *sum += x);
+            let row = &table[place as usize * width..][..width];
+            sum.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
         }
     }
     let nodes = (x_node.cloned(), table_node.cloned());
     let is_tracked = nodes.0.is_some() || nodes.1.is_some();
-    let output: crate::tensor::Data = values.into();
+    let output: Data = values.into();
     let rectified = output.clone();
     let backward = move |gradient: &mut Vec<f32>, gradients: &mut Gradients| {
         // From the last place to the first, the gradients of the sums behind a place add up.
@@ -183,8 +183,8 @@ pub fn rectified_prefix_sums(x: &Tensor<2>, table: &Tensor<2>, places: Vec<u32>)
         for (row, behind) in of_x.chunks_exact_mut(width).enumerate() {
             for (symbol, &place) in places[row * each..][..each].iter().enumerate().rev() {
                 if !of_table.is_empty() {
-                    let told = &mut of_table[place as usize * width..][..width];
-                    told.iter_mut().zip(&*behind).for_each(|(sum, g)| *sum += g);
+                    let sum = &mut of_table[place as usize * width..][..width];
+                    sum.iter_mut().zip(&*behind).for_each(|(sum, g)| *sum += g);
                 }
                 let at = (symbol * rows + row) * width;
                 let pairs = rectified[at..at + width]

@@ -60,10 +60,11 @@ impl Segments {
         let weights = weights.as_deref();
         let nats = vectorised(|| self.walk(&mut logits, &classes, weights, is_tracked));
         // They are scaled in place: there may be thousands to a row, and a loss is walked once.
-        let slopes = Mutex::new(logits);
+        let (size, slopes) = (logits.len(), Mutex::new(logits));
         let backward = move |gradient: &mut Vec<f32>, gradients: &mut Gradients| {
             let Some(node) = &node else { return };
             let mut slopes = take(&mut *slopes.lock().unwrap_or_else(PoisonError::into_inner));
+            assert_eq!(slopes.len(), size, "a loss is walked once");
             let factor = gradient[0];
             vectorised(|| slopes.iter_mut().for_each(|slope| *slope *= factor));
             gradients.give(node, slopes);

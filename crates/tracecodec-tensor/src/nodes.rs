@@ -1,6 +1,7 @@
 //! Features of nodes that have one number each.
 
 use crate::functions::sigmoid;
+use crate::lanes;
 use crate::pool;
 use crate::tape::Gradients;
 use crate::tensor::{Data, Tensor};
@@ -51,7 +52,7 @@ pub fn tanh_features(x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<2>) -> Ten
             for column in 0..columns {
                 let weight = &weight[column * width..][..width];
                 for (row, gradient) in of_column(column) {
-                    sums[row * columns + column] += dot(gradient, weight);
+                    sums[row * columns + column] += lanes::dot(gradient, weight, |g, w| g * w);
                 }
             }
         }
@@ -76,19 +77,6 @@ pub fn tanh_features(x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<2>) -> Ten
         }
     };
     Tensor::shared(output, [columns, rows, width], is_tracked, backward)
-}
-
-/// The sum of products, in eight lanes that the processor adds in parallel.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let ((a8, a_rest), (b8, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
-    let mut lanes = [0.0; 8];
-    for (a, b) in a8.iter().zip(b8) {
-        for ((lane, a), b) in lanes.iter_mut().zip(a).zip(b) {
-            *lane += a * b;
-        }
-    }
-    let rest = a_rest.iter().zip(b_rest).map(|(a, b)| a * b);
-    lanes.iter().sum::<f32>() + rest.sum::<f32>()
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::mem::take;
 
 use crate::pool;
 use crate::tape::Gradients;
-use crate::tensor::Tensor;
+use crate::tensor::{Data, Tensor};
 
 /// Every h_t = a_t h_(t−1) + b_t along the second axis of `[sequences, steps, width]`, from h = 0.
 pub fn recurrence(a: Tensor<3>, b: Tensor<3>) -> Tensor<3> {
@@ -25,7 +25,7 @@ pub fn recurrence(a: Tensor<3>, b: Tensor<3>) -> Tensor<3> {
         }
     }
     let is_tracked = a_node.is_some() || b_node.is_some();
-    let output: crate::tensor::Data = h.into();
+    let output: Data = h.into();
     let h = output.clone();
     let backward = move |gradient: &mut Vec<f32>, gradients: &mut Gradients| {
         // The gradient of h_t reaches h_(t−1) by a_t; the whole of it is that of b_t.

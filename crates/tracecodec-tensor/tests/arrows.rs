@@ -35,7 +35,10 @@ const ARROWS: &map::Arrows = &[
     ("embedding", &["functions", "pool", "tape", "tensor"]),
     ("likelihood", &["functions", "lanes", "tape", "tensor"]),
     ("recurrence", &["pool", "tape", "tensor"]),
-    ("nodes", &["device", "functions", "pool", "tape", "tensor"]),
+    (
+        "nodes",
+        &["device", "functions", "lanes", "pool", "tape", "tensor"],
+    ),
     ("layers", &["device", "linear", "module", "norm", "tensor"]),
 ];
 
