@@ -46,7 +46,7 @@
 //! error (what cannot be read, understood or written), choice (enums chosen by name): use nothing
 //!  │
 //! action (the schema as data)                          output (files that appear whole)
-//!  │                                                    │
+//!  │  service (what well-known ports mean, as data)     │
 //!  ├─ tcp (SeqNumber, automaton, references, events)   pcap (Reader, Writer, Packet, Timestamp ns)
 //!  │   │                                                ├─ select (filters, times, counts)
 //!  │   └──────── wire (Headers: where IP starts, what the headers say) ────────┐
@@ -82,6 +82,7 @@ pub mod output;
 pub mod pcap;
 pub mod raw;
 pub mod select;
+pub mod service;
 pub mod shard;
 pub mod tcp;
 pub mod wire;

@@ -17,6 +17,7 @@ const ARROWS: &map::Arrows = &[
     ("choice", &[]),
     ("output", &[]),
     ("action", &["error"]),
+    ("service", &["action"]),
     ("pcap", &["error", "output"]),
     ("select", &["error", "pcap"]),
     ("tcp", &["action"]),
