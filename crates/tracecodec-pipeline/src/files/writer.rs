@@ -9,11 +9,16 @@ use super::claim;
 use crate::error::Error;
 use crate::monitor::{Monitor, Warning};
 
+/// Nanoseconds in a day.
+const DAY: i64 = 86_400_000_000_000;
+
 /// A capture being written. If it is dropped before [`CaptureWriter::finish`], nothing of it is
 /// left.
 pub struct CaptureWriter {
     writer: Writer,
     packets: u64,
+    /// Whole days that are added to every time, since pcap cannot hold the first.
+    days: i64,
     times_out_of_range: u64,
 }
 
@@ -31,28 +36,39 @@ impl CaptureWriter {
         Ok(Self {
             writer: Writer::create(path, format)?,
             packets: 0,
+            days: 0,
             times_out_of_range: 0,
         })
     }
 
-    /// Writes a packet. A time that the format cannot hold (before 1970, or after 2106 in pcap)
-    /// becomes the nearest time that it can hold, and is counted.
+    /// Writes a packet. If pcap cannot hold the first packet's time (before 1970, or after 2106), the
+    /// capture begins on 1970-01-01 instead, at the same time of the day. Any other time that pcap
+    /// cannot hold becomes the nearest that it can hold, and is counted.
     ///
     /// # Errors
     /// If the packet cannot be written.
     pub fn write(&mut self, packet: &Packet<'_>) -> Result<(), Error> {
+        let is_first = self.packets == 0;
         self.packets += 1;
-        let written = match self.writer.write(packet) {
-            Err(tracecodec::Error::TimeOutOfRange(_)) => {
-                self.times_out_of_range += 1;
-                let time = packet
-                    .time
-                    .clamp(Timestamp(0), Timestamp::new(u32::MAX.into(), 0));
-                self.writer.write(&Packet { time, ..*packet })
-            }
-            written => written,
-        };
-        Ok(written?)
+        match self.writer.write(&self.shifted(packet)) {
+            Err(tracecodec::Error::TimeOutOfRange(_)) => {}
+            written => return Ok(written?),
+        }
+        if is_first {
+            self.days = -packet.time.0.div_euclid(DAY);
+            return Ok(self.writer.write(&self.shifted(packet))?);
+        }
+        self.times_out_of_range += 1;
+        let packet = self.shifted(packet);
+        let latest = Timestamp::new(u32::MAX.into(), 0);
+        let time = packet.time.clamp(Timestamp(0), latest);
+        Ok(self.writer.write(&Packet { time, ..packet })?)
+    }
+
+    /// The packet at the time at which it is written.
+    fn shifted<'a>(&self, packet: &Packet<'a>) -> Packet<'a> {
+        let time = packet.time.add_nanos(self.days * DAY);
+        Packet { time, ..*packet }
     }
 
     /// Packets written.
@@ -65,12 +81,80 @@ impl CaptureWriter {
     /// # Errors
     /// If the file cannot be written to its end.
     pub fn finish(self, monitor: &mut dyn Monitor) -> Result<(), Error> {
+        const HINT: &str = "pcapng holds every time from 1677 to 2262";
+        if self.days != 0 {
+            let days = self.days.abs();
+            let whence = if self.days > 0 {
+                "before 1970, and is written as"
+            } else {
+                "after 2106, and is written as"
+            };
+            let later = if self.days > 0 { "later" } else { "earlier" };
+            let warning = format!(
+                "the capture begins {whence} if it were {days} days {later}: pcap holds 1970 to 2106"
+            );
+            monitor.warn(&Warning::new(warning).with_hint(HINT));
+        }
         if self.times_out_of_range > 0 {
-            monitor.warn(&Warning::new(format!(
-                "{} packets have a time that the format cannot hold, and got the nearest; pcapng holds more",
+            let warning = format!(
+                "{} packets have a time that pcap cannot hold, and got the nearest",
                 self.times_out_of_range
-            )));
+            );
+            monitor.warn(&Warning::new(warning).with_hint(HINT));
         }
         Ok(self.writer.finish()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Stopping;
+    use tracecodec::pcap::{LinkType, Reader};
+
+    /// Writes packets at some times. Returns the times as they are read back, and the warnings.
+    fn written(name: &str, times: &[i64]) -> (Vec<i64>, Vec<String>) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        let mut writer = CaptureWriter::create(&path, false).unwrap();
+        for &nanos in times {
+            let packet = Packet {
+                time: Timestamp(nanos),
+                link: LinkType::RAW,
+                wire_len: 1,
+                data: b"E",
+            };
+            writer.write(&packet).unwrap();
+        }
+        let mut monitor = Stopping::never();
+        writer.finish(&mut monitor).unwrap();
+        let mut reader = Reader::open(&path).unwrap();
+        let mut read = Vec::new();
+        while let Some(packet) = reader.next() {
+            read.push(packet.unwrap().time.0);
+        }
+        let warnings = monitor.warnings.into_iter();
+        (read, warnings.map(|warning| warning.message).collect())
+    }
+
+    #[test]
+    fn test_a_capture_out_of_pcaps_range_keeps_relative_times() {
+        let (times, warnings) = written("a.pcap", &[-DAY - 2, -DAY - 1, 5]);
+        assert_eq!(times, [DAY - 2, DAY - 1, 2 * DAY + 5]);
+        let warning = "the capture begins before 1970, and is written as if it were 2 days later: \
+                       pcap holds 1970 to 2106";
+        assert_eq!(warnings, [warning]);
+        let late = (1 << 32) * 1_000_000_000;
+        let (times, warnings) = written("a.pcap", &[late, late + 7]);
+        assert_eq!((times[0] / DAY, times[1] - times[0]), (0, 7));
+        assert!(warnings[0].contains("days earlier"), "{warnings:?}");
+    }
+
+    #[test]
+    fn test_a_step_out_of_pcaps_range_becomes_the_nearest_time() {
+        let (times, warnings) = written("a.pcap", &[5, -1, 6]);
+        assert_eq!((times, warnings.len()), (vec![5, 0, 6], 1));
+        let times = [-1, i64::MIN, i64::MAX];
+        assert_eq!(written("a.pcapng", &times), (times.to_vec(), Vec::new()));
     }
 }

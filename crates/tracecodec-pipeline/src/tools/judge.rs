@@ -129,7 +129,8 @@ fn is_cut_tunnel(line: &str) -> bool {
         && TCPDUMP_CUT_IP.iter().any(|cut| line.ends_with(cut))
 }
 
-/// Whether tcpreplay's suite takes every packet.
+/// Whether tcpreplay's suite takes every packet. It refuses a capture without packets, which is a
+/// remark: no packet is at fault.
 pub(super) fn tcpprep(
     capture: &Path,
     folder: &Path,
@@ -145,7 +146,14 @@ pub(super) fn tcpprep(
         .arg("--auto=bridge")
         .arg(option("--pcap=", capture))
         .arg(option("--cachefile=", &folder.join("cache")));
-    run(&mut command, monitor, |_| {})?.complaints()
+    let ending = run(&mut command, monitor, |_| {})?;
+    if ending.stderr.contains("No packets were processed") {
+        return Ok(Complaints {
+            remark: Some("no complaint: there is no packet to process".to_string()),
+            ..Complaints::default()
+        });
+    }
+    ending.complaints()
 }
 
 /// The lines of zeek's `weird.log` and `reporter.log`.

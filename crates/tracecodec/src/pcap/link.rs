@@ -49,6 +49,8 @@ impl LinkType {
     pub const APPLE_IP_OVER_IEEE1394: Self = Self(138);
     /// IEEE 802.11 frames after an AVS header.
     pub const IEEE802_11_AVS: Self = Self(163);
+    /// PKTAP, as Apple's systems numbered it before it had a number of its own (`USER2`).
+    pub const PKTAP_USER2: Self = Self(149);
     /// PPP, whose first byte is the direction.
     pub const PPP_PPPD: Self = Self(166);
     /// A Per-Packet Information header.
@@ -57,10 +59,14 @@ impl LinkType {
     pub const IPV4: Self = Self(228);
     /// Raw IPv6.
     pub const IPV6: Self = Self(229);
+    /// Linux netfilter log: attributes, one of which is the packet.
+    pub const NFLOG: Self = Self(239);
     /// Ethernet behind four bytes of a netANALYZER.
     pub const NETANALYZER: Self = Self(240);
     /// Ethernet behind four bytes of a netANALYZER, preamble and start of frame.
     pub const NETANALYZER_TRANSPARENT: Self = Self(241);
+    /// Apple's header of interface and process, in front of a packet of the link type that it states.
+    pub const PKTAP: Self = Self(258);
     /// Linux "cooked" capture, version 2.
     pub const LINUX_SLL2: Self = Self(276);
 

@@ -34,11 +34,11 @@ const SMALLEST: u32 = 12;
 const LARGEST: u32 = MAX_DATA + (1 << 20);
 
 /// opt_endofopt: no more options.
-const OPTION_END: u16 = 0;
+pub(super) const OPTION_END: u16 = 0;
 /// if_tsresol: how many units of a timestamp make a second.
 pub(super) const OPTION_TSRESOL: u16 = 9;
 /// if_tsoffset: seconds to add to each timestamp.
-const OPTION_TSOFFSET: u16 = 14;
+pub(super) const OPTION_TSOFFSET: u16 = 14;
 
 /// The section that is being read.
 #[derive(Debug, Clone)]

@@ -9,7 +9,8 @@ use crate::error::Error;
 use crate::output::Output;
 
 use super::{
-    Compression, Container, Format, LinkType, MAX_DATA, MAX_SNAPLEN, Packet, Precision, classic, ng,
+    Compression, Container, Format, LinkType, MAX_DATA, MAX_SNAPLEN, Packet, Precision, Timestamp,
+    classic, ng,
 };
 
 /// Size of the buffer in front of the compressor or the file.
@@ -23,13 +24,24 @@ pub struct Writer {
     layout: Layout,
 }
 
-/// The container, and the link types that its output has described.
+/// The container, and the interfaces that its output has described.
 enum Layout {
     /// The file header is written with the first packet, whose link type it states.
     Pcap(Precision, Option<LinkType>),
-    /// One interface for each link type, described just before its first packet.
-    PcapNg(Vec<LinkType>),
+    /// Each interface is described just before its first packet.
+    PcapNg(Vec<Interface>),
 }
+
+/// What packets of one interface of a pcapng capture share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Interface {
+    link: LinkType,
+    /// Whether times count from [`EARLIEST`], not from 1970: timestamps have no sign.
+    is_before_1970: bool,
+}
+
+/// if_tsoffset of interfaces whose packets are before 1970: the second of [`Timestamp`]'s minimum.
+const EARLIEST: i64 = i64::MIN.div_euclid(1_000_000_000);
 
 enum Sink {
     Plain(Output),
@@ -72,7 +84,7 @@ impl Writer {
         }
         match &mut self.layout {
             Layout::Pcap(precision, link) => write_pcap(&mut self.sink, *precision, link, packet),
-            Layout::PcapNg(links) => write_pcapng(&mut self.sink, links, packet),
+            Layout::PcapNg(interfaces) => write_pcapng(&mut self.sink, interfaces, packet),
         }
     }
 
@@ -81,9 +93,20 @@ impl Writer {
     /// # Errors
     /// If the output fails; the file then does not appear.
     pub fn finish(mut self) -> Result<(), Error> {
-        if let Layout::Pcap(precision, None) = self.layout {
-            let header = file_header(precision, LinkType::ETHERNET);
-            self.sink.write_all(&header)?;
+        match &self.layout {
+            Layout::Pcap(precision, None) => {
+                let header = file_header(*precision, LinkType::ETHERNET);
+                self.sink.write_all(&header)?;
+            }
+            // libpcap refuses a capture without any interface.
+            Layout::PcapNg(interfaces) if interfaces.is_empty() => {
+                let interface = Interface {
+                    link: LinkType::ETHERNET,
+                    is_before_1970: false,
+                };
+                self.sink.write_all(&interface.block())?;
+            }
+            _ => {}
         }
         let sink = self.sink.into_inner().map_err(|error| error.into_error())?;
         sink.finish()?.finish()?;
@@ -96,7 +119,7 @@ impl Writer {
 #[derive(Debug, Default)]
 pub struct PcapNgEncoder {
     begun: bool,
-    links: Vec<LinkType>,
+    interfaces: Vec<Interface>,
 }
 
 impl PcapNgEncoder {
@@ -112,7 +135,7 @@ impl PcapNgEncoder {
             to.extend_from_slice(&section_block());
             self.begun = true;
         }
-        write_pcapng(to, &mut self.links, packet)
+        write_pcapng(to, &mut self.interfaces, packet)
     }
 }
 
@@ -144,17 +167,20 @@ fn write_pcap(
 #[inline]
 fn write_pcapng(
     sink: &mut impl Write,
-    links: &mut Vec<LinkType>,
+    interfaces: &mut Vec<Interface>,
     packet: &Packet<'_>,
 ) -> Result<(), Error> {
-    let time =
-        u64::try_from(packet.time.0).map_err(|_| Error::TimeOutOfRange(packet.time.to_string()))?;
-    let interface = match links.iter().position(|link| *link == packet.link) {
-        Some(interface) => interface,
+    let interface = Interface {
+        link: packet.link,
+        is_before_1970: packet.time < Timestamp(0),
+    };
+    let time = interface.units(packet.time);
+    let interface = match interfaces.iter().position(|known| *known == interface) {
+        Some(number) => number,
         None => {
-            sink.write_all(&interface_block(packet.link))?;
-            links.push(packet.link);
-            links.len() - 1
+            sink.write_all(&interface.block())?;
+            interfaces.push(interface);
+            interfaces.len() - 1
         }
     };
     let padding = packet.data.len().wrapping_neg() % 4;
@@ -195,11 +221,37 @@ fn section_block() -> [u8; 28] {
     words([ng::SECTION, len, magic, version, u32::MAX, u32::MAX, len])
 }
 
-/// An Interface Description Block whose only option is if_tsresol = 10⁻⁹ s.
-fn interface_block(link: LinkType) -> [u8; 32] {
-    let option = u32::from(ng::OPTION_TSRESOL) | 1 << 16;
-    let (len, link) = (32, u32::from(link.0));
-    words([ng::INTERFACE, len, link, MAX_SNAPLEN, option, 9, 0, len])
+impl Interface {
+    /// Timestamp of a packet: nanoseconds since 1970, or since [`EARLIEST`].
+    #[inline]
+    fn units(self, time: Timestamp) -> u64 {
+        if self.is_before_1970 {
+            (i128::from(time.0) - i128::from(EARLIEST) * 1_000_000_000) as u64
+        } else {
+            time.0 as u64
+        }
+    }
+
+    /// An Interface Description Block with the options if_tsresol = 10⁻⁹ s and, if times are before
+    /// 1970, if_tsoffset.
+    fn block(self) -> Vec<u8> {
+        let mut options = option(ng::OPTION_TSRESOL, &[9]);
+        if self.is_before_1970 {
+            options.extend(option(ng::OPTION_TSOFFSET, &EARLIEST.to_le_bytes()));
+        }
+        options.extend(option(ng::OPTION_END, &[]));
+        let len = 20 + options.len() as u32;
+        let head: [u8; 16] = words([ng::INTERFACE, len, self.link.0.into(), MAX_SNAPLEN]);
+        [&head, &options[..], &len.to_le_bytes()].concat()
+    }
+}
+
+/// An option of a pcapng block, padded to four bytes.
+fn option(code: u16, value: &[u8]) -> Vec<u8> {
+    let len = (value.len() as u16).to_le_bytes();
+    let mut option = [&code.to_le_bytes(), &len, value].concat();
+    option.resize(option.len().next_multiple_of(4), 0);
+    option
 }
 
 /// An Enhanced Packet Block up to the packet's data.
@@ -277,9 +329,10 @@ impl Write for Sink {
 #[cfg(test)]
 mod tests {
     use super::super::testing::drain;
-    use super::super::{PacketBuf, Reader, Timestamp};
+    use super::super::{PacketBuf, Reader};
     use super::*;
     use proptest::prelude::*;
+    use std::ops::Range;
     use std::path::PathBuf;
 
     const PACKET: Packet<'static> = Packet {
@@ -341,6 +394,22 @@ mod tests {
             let (packets, error) = drain(Reader::open(&path));
             assert!(packets.is_empty() && error.is_none(), "{name}: {error:?}");
         }
+        let (_folder, path) = place("a.pcapng");
+        write(&path, &[]).unwrap();
+        let file = std::fs::read(&path).unwrap();
+        assert_eq!(file[28..32], ng::INTERFACE.to_le_bytes());
+    }
+
+    #[test]
+    fn test_times_before_1970_in_pcapng() {
+        let (_folder, path) = place("a.pcapng");
+        let times = [-1, 0, i64::MIN, 1, i64::MAX, -315_619_200_000_000_000];
+        let packets = times.map(|nanos| PacketBuf {
+            time: Timestamp(nanos),
+            ..PacketBuf::from(&PACKET)
+        });
+        write(&path, &packets).unwrap();
+        assert_eq!(drain(Reader::open(&path)).0, packets);
     }
 
     #[test]
@@ -392,8 +461,8 @@ mod tests {
     }
 
     prop_compose! {
-        fn packet(links: &'static [u16], seconds: i64)(
-            nanos in 0..seconds * 1_000_000_000,
+        fn packet(links: &'static [u16], times: Range<i64>)(
+            nanos in times,
             link in prop::sample::select(links),
             wire_len in any::<u32>(),
             data in prop::collection::vec(any::<u8>(), 0..100),
@@ -407,7 +476,7 @@ mod tests {
 
         #[test]
         fn test_round_trip_pcap(
-            packets in prop::collection::vec(packet(&[101], 1 << 32), 0..20),
+            packets in prop::collection::vec(packet(&[101], 0..(1 << 32) * 1_000_000_000), 0..20),
             name in prop::sample::select(&["a.pcap", "a.pcap.gz", "a.pcap.zst"][..]),
         ) {
             let (_folder, path) = place(name);
@@ -419,7 +488,7 @@ mod tests {
 
         #[test]
         fn test_round_trip_pcapng(
-            packets in prop::collection::vec(packet(&[0, 1, 276, 65_535], 9_223_372_036), 0..20),
+            packets in prop::collection::vec(packet(&[0, 1, 276, 65_535], i64::MIN..i64::MAX), 0..20),
             name in prop::sample::select(&["a.pcapng", "a.pcapng.gz", "a.pcapng.zst"][..]),
         ) {
             let (_folder, path) = place(name);

@@ -126,6 +126,8 @@ fn locate(link: LinkType, data: &[u8]) -> Result<(IpPlace, Says), SkipReason> {
         LinkType::IEEE802_11_RADIOTAP => ieee802_11(data, little(data, 2)?.into())?,
         LinkType::PPI => ppi(data)?,
         LinkType::PRISM => ieee802_11(data, 144)?,
+        LinkType::NFLOG => return nflog(data),
+        LinkType::PKTAP | LinkType::PKTAP_USER2 => return pktap(data),
         _ => return Err(SkipReason::UnsupportedLink),
     };
     follow(data, next, at)
@@ -309,6 +311,69 @@ fn ppi(data: &[u8]) -> Result<(Next, usize), SkipReason> {
     }
 }
 
+/// Linux netfilter log: a header of four bytes, then attributes (length, type, value, padding to
+/// four bytes) in the byte order of the capturing host. One of them is the packet.
+fn nflog(data: &[u8]) -> Result<(IpPlace, Says), SkipReason> {
+    const PACKET_HEADER: u16 = 1;
+    const PAYLOAD: u16 = 9;
+    let mut next = match byte(data, 0)? {
+        2 => Some(Next::Ip(Says::Either)),
+        10 => Some(Next::Ip(Says::V6)),
+        _ => None,
+    };
+    // Types are below 256: in the other byte order, they are not.
+    let read = if word(data, 6)? & 0x7f00 == 0 {
+        word
+    } else {
+        little
+    };
+    let mut at = 4;
+    loop {
+        let (len, value) = (usize::from(read(data, at)?), at + 4);
+        if len < 4 {
+            return Err(SkipReason::NonIp);
+        }
+        match read(data, at + 2)? & 0x7fff {
+            PACKET_HEADER => next = Some(Next::Ether(word(data, value)?)),
+            PAYLOAD => {
+                let (place, says) = follow(data, next.ok_or(SkipReason::NonIp)?, value)?;
+                let end = Some(at + len);
+                return Ok((IpPlace { end, ..place }, says));
+            }
+            _ => {}
+        }
+        at += len.next_multiple_of(4);
+    }
+}
+
+/// PKTAP: the header's own length, record type and link type of the packet behind the header, all in
+/// little endian, then names of interface and process.
+fn pktap(data: &[u8]) -> Result<(IpPlace, Says), SkipReason> {
+    const SMALLEST_HEADER: usize = 108;
+    const PACKET: u32 = 1;
+    let field = |at: usize| {
+        let bytes = data.get(at..at + 4).and_then(|bytes| bytes.first_chunk());
+        let bytes = bytes.ok_or(SkipReason::CutHeader)?;
+        Ok(u32::from_le_bytes(*bytes))
+    };
+    let (header, kind, link) = (field(0)? as usize, field(4)?, field(8)?);
+    if kind != PACKET || header < SMALLEST_HEADER {
+        return Err(SkipReason::NonIp);
+    }
+    let link = LinkType(u16::try_from(link).map_err(|_| SkipReason::UnsupportedLink)?);
+    if matches!(link, LinkType::PKTAP | LinkType::PKTAP_USER2) {
+        return Err(SkipReason::UnsupportedLink);
+    }
+    let inner = data.get(header..).ok_or(SkipReason::CutHeader)?;
+    let (place, says) = locate(link, inner)?;
+    let place = IpPlace {
+        offset: header + place.offset,
+        end: place.end.map(|end| header + end),
+        ..place
+    };
+    Ok((place, says))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -391,6 +456,61 @@ mod tests {
         .concat();
         let place = find_ip(LinkType::ETHERNET, &frame).unwrap();
         assert_eq!(place.end, Some(place.offset + 40));
+    }
+
+    /// An NFLOG header up to the packet, of `len` bytes.
+    fn netfilter_log(family: u8, hardware_protocol: Option<[u8; 2]>, len: u16) -> Vec<u8> {
+        let mut header = vec![family, 0, 0, 100];
+        if let Some([high, low]) = hardware_protocol {
+            header.extend([8, 0, 1, 0, high, low, 3, 0]);
+        }
+        // A prefix of two bytes, padded to four.
+        header.extend([6, 0, 10, 0, b'p', 0, 0, 0]);
+        header.extend((4 + len).to_le_bytes());
+        header.extend([9, 0]);
+        header
+    }
+
+    #[test]
+    fn test_netfilter_log() {
+        check(LinkType::NFLOG, &netfilter_log(2, None, 20));
+        check(LinkType::NFLOG, &netfilter_log(10, None, 40));
+        check(LinkType::NFLOG, &netfilter_log(7, Some([0x08, 0x00]), 20));
+        let big_endian = [2, 0, 0, 100, 0, 6, 0, 10, b'p', 0, 0, 0, 0, 24, 0, 9];
+        check(LinkType::NFLOG, &big_endian);
+        let frame = [&netfilter_log(2, None, 30)[..], &[0x45; 32]].concat();
+        let place = find_ip(LinkType::NFLOG, &frame).unwrap();
+        assert_eq!(place.end, Some(place.offset + 30));
+        for (family, protocol) in [(7, None), (2, Some([0x08, 0x06]))] {
+            let frame = [&netfilter_log(family, protocol, 20)[..], &[0x45; 20]].concat();
+            assert_eq!(find_ip(LinkType::NFLOG, &frame), Err(SkipReason::NonIp));
+        }
+    }
+
+    /// A PKTAP header of 112 bytes.
+    fn process_tap(kind: u8, link: u16) -> Vec<u8> {
+        let mut header = vec![0; 112];
+        (header[0], header[4]) = (112, kind);
+        header[8..10].copy_from_slice(&link.to_le_bytes());
+        header
+    }
+
+    #[test]
+    fn test_process_tap() {
+        let ethernet = [process_tap(1, 1), ether(&[0x08, 0x00])].concat();
+        check(LinkType::PKTAP, &ethernet);
+        check(LinkType::PKTAP_USER2, &ethernet);
+        check(LinkType::PKTAP, &process_tap(1, 12));
+        check(
+            LinkType::PKTAP,
+            &[process_tap(1, 0), vec![2, 0, 0, 0]].concat(),
+        );
+        let skipped = |kind, link| {
+            let frame = [&process_tap(kind, link)[..], &[0x45; 20]].concat();
+            find_ip(LinkType::PKTAP, &frame)
+        };
+        assert_eq!(skipped(0, 12), Err(SkipReason::NonIp));
+        assert_eq!(skipped(1, 258), Err(SkipReason::UnsupportedLink));
     }
 
     #[test]
