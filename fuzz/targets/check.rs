@@ -22,6 +22,7 @@ fuzz_target!(|bytes: &[u8]| {
         wire_len: data.len() as u32 + 16 * u32::from(extra >> 1)
             - u32::from(extra & 1).min(data.len() as u32),
         data,
+        ..Packet::default()
     };
     let mut checker = Checker::new();
     checker.observe(&packet);

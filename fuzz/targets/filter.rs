@@ -21,6 +21,7 @@ fuzz_target!(|bytes: &[u8]| {
                     link: LinkType(*number),
                     wire_len: data.len() as u32,
                     data,
+                    ..Packet::default()
                 };
                 filter.matches(&packet);
             }

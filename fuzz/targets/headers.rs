@@ -15,6 +15,7 @@ fuzz_target!(|bytes: &[u8]| {
         link: LinkType(link),
         wire_len: data.len() as u32 + 16 * u32::from(extra),
         data,
+        ..Packet::default()
     };
     if let Ok(headers) = wire::parse(&packet) {
         assert!(headers.ip_len <= packet.wire_len);

@@ -58,6 +58,7 @@ fuzz_target!(|bytes: &[u8]| {
             link: LinkType::RAW,
             wire_len: data.len() as u32 + u32::from(exponent >> 6),
             data: &data,
+            ..Packet::default()
         };
         let loss = proof.step(&packet).and_then(|(_, loss)| loss);
         assert_eq!(loss, None, "packet {number}");

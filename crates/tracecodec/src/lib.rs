@@ -22,6 +22,7 @@
 //!     link: LinkType::RAW,
 //!     wire_len: 40,
 //!     data: &bytes,
+//!     ..Packet::default()
 //! }];
 //!
 //! let mut lifter = Lifter::new(65_536, OptionProfiles::new());

@@ -142,6 +142,7 @@ fn raw(data: &[u8]) -> Packet<'_> {
         link: LinkType::RAW,
         wire_len: data.len() as u32,
         data,
+        ..Packet::default()
     }
 }
 

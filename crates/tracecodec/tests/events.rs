@@ -190,6 +190,7 @@ fn write(connections: &[Connection], path: &Path) -> Vec<(usize, usize)> {
                     link,
                     wire_len,
                     data: &data,
+                    ..Packet::default()
                 })
                 .unwrap();
             places.push((number, at));

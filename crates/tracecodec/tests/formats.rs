@@ -312,6 +312,7 @@ fn example() -> String {
             link: LinkType::RAW,
             wire_len: data.len() as u32,
             data: &data,
+            ..Packet::default()
         };
         let (action, compiled) = oracle.step(&packet).expect("the example is in scope");
         if i == 0 {

@@ -226,6 +226,7 @@ fn golden(packets: &[Vec<u8>]) -> String {
             link: LinkType::RAW,
             wire_len: data.len() as u32,
             data,
+            ..Packet::default()
         };
         let (action, output) = oracle.step(&packet).unwrap();
         writeln!(compiled, "{}", show(&output)).unwrap();

@@ -185,6 +185,7 @@ fn test_messages_that_the_compiler_would_change_are_out_of_scope() {
             link: LinkType::RAW,
             wire_len: data.len() as u32,
             data,
+            ..PacketBuf::default()
         };
         wire::parse(&frame.as_packet()).map(|headers| headers.payload_len)
     };
@@ -205,6 +206,7 @@ fn test_what_is_longer_than_an_ip_header_can_tell_is_out_of_scope() {
             link: LinkType::RAW,
             wire_len,
             data,
+            ..PacketBuf::default()
         };
         wire::parse(&frame.as_packet()).map(|headers| headers.payload_len)
     };

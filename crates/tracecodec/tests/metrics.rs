@@ -79,6 +79,7 @@ fn frame(us: i64, from: u8, proto: u8, message: Vec<u8>) -> PacketBuf {
         link: LinkType::RAW,
         wire_len: len.into(),
         data: [&fixed[..], &addresses, &message].concat(),
+        ..PacketBuf::default()
     }
 }
 

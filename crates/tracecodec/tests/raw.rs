@@ -176,7 +176,7 @@ proptest! {
         prop_assert_eq!(row.check(&learned), Ok(()));
         let headers = bytes(&bits);
         let wire_len = (headers.len() + usize::from(row.payload_len)) as u32;
-        let packet = Packet { time: Timestamp(0), link: LinkType::RAW, wire_len, data: &headers };
+        let packet = Packet { time: Timestamp(0), link: LinkType::RAW, wire_len, data: &headers, ..Packet::default() };
         let mut reader = RowReader::new(profiles);
         let again = reader.read(&packet);
         let expected = skipped(&row).map_or(Ok(RawRow { delta_t: 0, ..row }), Err);

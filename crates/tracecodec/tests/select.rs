@@ -257,7 +257,7 @@ proptest! {
         match text.parse::<Filter>() {
             Ok(filter) => {
                 let link = LinkType(LINK_TYPES[link].0);
-                let packet = Packet { time: Timestamp(0), link, wire_len, data: &data };
+                let packet = Packet { time: Timestamp(0), link, wire_len, data: &data, ..Packet::default() };
                 prop_assert_eq!(filter.matches(&packet), filter.clone().matches(&packet));
                 prop_assert_eq!(filter.to_string(), text);
             }

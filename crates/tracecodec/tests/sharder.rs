@@ -55,6 +55,7 @@ fn write(path: &Path, frames: &[Frame]) {
             link: LinkType(*link),
             wire_len: data.len() as u32,
             data,
+            ..Packet::default()
         };
         writer.write(&packet).unwrap();
     }
@@ -77,6 +78,7 @@ fn parse(frame: &Frame) -> Option<wire::Headers<'_>> {
         link: LinkType(frame.1),
         wire_len: frame.2.len() as u32,
         data: &frame.2,
+        ..Packet::default()
     };
     wire::parse(&packet).ok()
 }
@@ -461,4 +463,25 @@ fn test_useless_configurations() {
         let error = cut(&input, Path::new("/no/such"), &config).unwrap_err();
         assert!(matches!(error, Error::ShardConfig(_)));
     }
+}
+
+#[test]
+fn test_comments_and_interface_names_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("shards");
+    let mut sharder = Sharder::create(&output, ShardConfig::default()).unwrap();
+    let (time, link, data) = udp(0, 1, 0);
+    let packet = Packet {
+        time: Timestamp(time),
+        link: LinkType(link),
+        wire_len: data.len() as u32,
+        data: &data,
+        comment: "42,web",
+        interface: "en0",
+    };
+    sharder.add(&packet).unwrap();
+    let progress = &mut |_, _| ControlFlow::Continue(());
+    let manifest = sharder.finish(Vec::new(), progress).unwrap();
+    let mut source = SourceFile::open(output.join(&manifest.shards[0].file)).unwrap();
+    assert_eq!(source.next().unwrap().unwrap(), packet);
 }

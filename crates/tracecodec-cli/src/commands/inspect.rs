@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use tracecodec::action::ProtocolMix;
-use tracecodec::pcap::Timestamp;
+use tracecodec::pcap::{InterfaceNote, Timestamp};
 use tracecodec_pipeline::run::inspect::{self, Outcome};
 
 use crate::args::{CaptureArgs, LiftArgs};
@@ -81,6 +81,7 @@ fn render(inspection: &Outcome) -> Result<String> {
             Timestamp(last)
         )?;
     }
+    text += &render_notes(inspection)?;
     writeln!(
         text,
         "in scope    {} (IPv4 {}, IPv6 {})",
@@ -108,6 +109,39 @@ fn render(inspection: &Outcome) -> Result<String> {
     }
     if counts.evictions > 0 {
         writeln!(text, "evictions   {}", evicted(counts.evictions))?;
+    }
+    Ok(text)
+}
+
+/// What a pcapng capture says beside its packets.
+fn render_notes(inspection: &Outcome) -> Result<String> {
+    let notes = &inspection.notes;
+    let interface = |note: &InterfaceNote| match (&note.name[..], &note.description[..]) {
+        (name, "") => name.to_string(),
+        ("", description) => format!("({description})"),
+        (name, description) => format!("{name} ({description})"),
+    };
+    let mut text = String::new();
+    if !notes.applications.is_empty() {
+        writeln!(text, "written by  {}", notes.applications.join(", "))?;
+    }
+    if !notes.interfaces.is_empty() {
+        let interfaces: Vec<_> = notes.interfaces.iter().map(interface).collect();
+        writeln!(text, "interfaces  {}", interfaces.join(", "))?;
+    }
+    for comment in &notes.comments {
+        writeln!(text, "comment     {comment}")?;
+    }
+    if inspection.packet_comments > 0 {
+        let packets = counted(inspection.packet_comments, "packet");
+        writeln!(text, "comments    {packets}")?;
+    }
+    let blocks = [
+        (notes.name_resolution_blocks, "name resolution block"),
+        (notes.secrets_blocks, "secrets block"),
+    ];
+    for (count, block) in blocks.into_iter().filter(|(count, _)| *count > 0) {
+        writeln!(text, "also holds  {}", counted(count, block))?;
     }
     Ok(text)
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use tracecodec::artifact::{SourceEntry, SourceFile};
-use tracecodec::pcap::{Format, Packet, PacketBuf};
+use tracecodec::pcap::{Format, Notes, Packet, PacketBuf};
 use tracecodec::select::Selection;
 
 use crate::error::Error;
@@ -80,6 +80,11 @@ impl Capture {
     /// Format of the capture.
     pub fn format(&self) -> Format {
         self.source.format()
+    }
+
+    /// What the capture says beside its packets, as far as it has been read.
+    pub fn notes(&self) -> Notes {
+        self.source.notes()
     }
 
     /// Hands every packet to `each`. Damage ends the capture: with a warning if the policy is

@@ -123,6 +123,7 @@ mod tests {
                 link: LinkType::RAW,
                 wire_len: 1,
                 data: b"E",
+                ..Packet::default()
             };
             writer.write(&packet).unwrap();
         }

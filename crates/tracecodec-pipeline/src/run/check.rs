@@ -363,6 +363,7 @@ mod tests {
                 link: LinkType::RAW,
                 wire_len: 124,
                 data,
+                ..Packet::default()
             };
             writer.write(&packet).unwrap();
         }

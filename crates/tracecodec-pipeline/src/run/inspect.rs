@@ -8,7 +8,7 @@ use tracecodec::action::OptionProfiles;
 use tracecodec::artifact::ActionCounts;
 use tracecodec::flow::session::Sessions;
 use tracecodec::lift::{LiftCounts, Lifter};
-use tracecodec::pcap::{Packet, Timestamp};
+use tracecodec::pcap::{Notes, Packet, Timestamp};
 use tracecodec::wire;
 
 use crate::error::Error;
@@ -43,6 +43,10 @@ pub struct Outcome {
     pub wire_bytes: u64,
     /// Bytes captured.
     pub captured_bytes: u64,
+    /// Packets that have a comment.
+    pub packet_comments: u64,
+    /// What a pcapng capture says beside its packets.
+    pub notes: Notes,
     /// Earliest time in nanoseconds since the epoch; `None` without packets.
     pub first_ns: Option<i64>,
     /// Latest time in nanoseconds since the epoch; `None` without packets.
@@ -89,6 +93,8 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
         link_types: tally.link_types,
         wire_bytes: tally.wire_bytes,
         captured_bytes: tally.captured_bytes,
+        packet_comments: tally.packet_comments,
+        notes: capture.notes(),
         first_ns: tally.times.map(|(first, _)| first.0),
         last_ns: tally.times.map(|(_, last)| last.0),
         counts: ActionCounts::from(&lift_counts),
@@ -109,6 +115,7 @@ struct Tally {
     families: [u64; 2],
     wire_bytes: u64,
     captured_bytes: u64,
+    packet_comments: u64,
     times: Option<(Timestamp, Timestamp)>,
 }
 
@@ -121,6 +128,7 @@ impl Tally {
             families: [0; 2],
             wire_bytes: 0,
             captured_bytes: 0,
+            packet_comments: 0,
             times: None,
         }
     }
@@ -129,6 +137,7 @@ impl Tally {
         *self.link_types.entry(packet.link.to_string()).or_default() += 1;
         self.wire_bytes += u64::from(packet.wire_len);
         self.captured_bytes += packet.data.len() as u64;
+        self.packet_comments += u64::from(!packet.comment.is_empty());
         let (first, last) = self.times.unwrap_or((packet.time, packet.time));
         self.times = Some((first.min(packet.time), last.max(packet.time)));
         if let Ok(headers) = wire::parse(packet) {

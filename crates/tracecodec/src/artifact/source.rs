@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::output::is_pipe;
-use crate::pcap::{Format, Packet, Reader};
+use crate::pcap::{Format, Notes, Packet, Reader};
 use crate::select::Selection;
 
 /// Manifest entry of a capture that an artifact was made from.
@@ -78,6 +78,11 @@ impl SourceFile {
     /// Format of the capture.
     pub fn format(&self) -> Format {
         self.reader.format()
+    }
+
+    /// What the capture says beside its packets, as far as it has been read.
+    pub fn notes(&self) -> Notes {
+        self.reader.notes()
     }
 
     /// Bytes of the file that have been read; for a compressed file, compressed bytes.

@@ -134,6 +134,7 @@ impl Compiler {
             link: self.config.link.link_type(),
             wire_len: wire_len as u32,
             data: &self.frame,
+            ..Packet::default()
         }
     }
 

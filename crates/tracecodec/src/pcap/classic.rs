@@ -127,6 +127,8 @@ impl Classic {
             wire_len: wire,
             data: self.record_header..need,
             len: need,
+            comment: 0..0,
+            interface: 0,
         }))
     }
 
@@ -196,6 +198,7 @@ mod tests {
             link: LinkType(link),
             wire_len,
             data: data.to_vec(),
+            ..PacketBuf::default()
         }
     }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// A LINKTYPE_ value (<https://www.tcpdump.org/linktypes.html>), as it stands in the file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct LinkType(pub u16);
 
 impl LinkType {

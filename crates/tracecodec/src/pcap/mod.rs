@@ -23,6 +23,7 @@ mod foreign;
 mod format;
 mod link;
 mod ng;
+mod notes;
 mod packet;
 mod reader;
 mod source;
@@ -34,6 +35,7 @@ mod writer;
 pub use foreign::{SAFETENSORS, file_kind};
 pub use format::{Compression, Container, Format, Precision};
 pub use link::{LINK_TYPES, LinkType};
+pub use notes::{InterfaceNote, Notes};
 pub use packet::{Packet, PacketBuf};
 pub use reader::Reader;
 pub use source::decompress;
@@ -57,4 +59,8 @@ struct Record {
     data: std::ops::Range<usize>,
     /// Bytes of the whole record.
     len: usize,
+    /// The packet's first comment, counted like the data.
+    comment: std::ops::Range<usize>,
+    /// Number of the interface in its section.
+    interface: usize,
 }

@@ -1,10 +1,13 @@
 //! pcapng: sections of blocks (<https://datatracker.ietf.org/doc/draft-ietf-opsawg-pcapng/>).
 //!
-//! Parsed directly: five block types and two options matter here, their fields have fixed places,
+//! Parsed directly: a few block types and options matter here, their fields have fixed places,
 //! and everything else is skipped by its length. A general parser would build values only to drop
 //! them.
 
+use std::ops::Range;
+
 use super::endian::Endian;
+use super::notes::{InterfaceNote, Notes, keep};
 use super::source::Source;
 use super::{LinkType, MAX_DATA, Precision, Record, Timestamp};
 use crate::error::{BlockFault, CaptureFault};
@@ -18,8 +21,13 @@ pub(super) const INTERFACE: u32 = 1;
 const OBSOLETE: u32 = 2;
 /// Simple Packet Block.
 const SIMPLE: u32 = 3;
+/// Name Resolution Block.
+const NAME_RESOLUTION: u32 = 4;
 /// Enhanced Packet Block.
 pub(super) const ENHANCED: u32 = 6;
+
+/// Decryption Secrets Block.
+const SECRETS: u32 = 10;
 
 /// Byte-Order Magic of a section, as read in the section's own byte order.
 pub(super) const BYTE_ORDER_MAGIC: u32 = 0x1a2b_3c4d;
@@ -35,6 +43,14 @@ const LARGEST: u32 = MAX_DATA + (1 << 20);
 
 /// opt_endofopt: no more options.
 pub(super) const OPTION_END: u16 = 0;
+/// opt_comment, of any block.
+pub(super) const OPTION_COMMENT: u16 = 1;
+/// shb_userappl: the program that wrote a section.
+pub(super) const OPTION_USERAPPL: u16 = 4;
+/// if_name: name of an interface.
+pub(super) const OPTION_NAME: u16 = 2;
+/// if_description: description of an interface.
+const OPTION_DESCRIPTION: u16 = 3;
 /// if_tsresol: how many units of a timestamp make a second.
 pub(super) const OPTION_TSRESOL: u16 = 9;
 /// if_tsoffset: seconds to add to each timestamp.
@@ -47,6 +63,8 @@ pub(super) struct Section {
     interfaces: Vec<Interface>,
     /// The finest time step of the interfaces so far.
     precision: Precision,
+    /// What all sections so far say.
+    notes: Notes,
 }
 
 /// An interface, as its section describes it.
@@ -58,6 +76,7 @@ struct Interface {
     unit: Unit,
     /// Seconds to add to each timestamp.
     offset: i64,
+    note: InterfaceNote,
 }
 
 /// Length of a timestamp's unit: `mul / div` nanoseconds.
@@ -85,6 +104,7 @@ impl Section {
             endian: Endian::Little,
             interfaces: Vec::new(),
             precision: Precision::Micros,
+            notes: Notes::default(),
         };
         let block = match section.next_block(source) {
             Err(CaptureFault::TruncatedRecord { have, need }) => {
@@ -102,6 +122,18 @@ impl Section {
         self.precision
     }
 
+    /// What all sections so far say beside packets.
+    pub(super) fn notes(&self) -> &Notes {
+        &self.notes
+    }
+
+    /// Name of an interface of this section; empty if it has none.
+    #[inline]
+    pub(super) fn interface_name(&self, number: usize) -> &str {
+        let interface = self.interfaces.get(number);
+        interface.map_or("", |interface| &interface.note.name)
+    }
+
     /// The next packet, its block whole in the buffer but not yet consumed; `None` at the end of
     /// the file.
     pub(super) fn next_record(
@@ -115,6 +147,8 @@ impl Section {
                 INTERFACE => self.describe(bytes)?,
                 ENHANCED | OBSOLETE => return self.packet(kind, bytes).map(Some),
                 SIMPLE => return self.simple_packet(bytes).map(Some),
+                NAME_RESOLUTION => self.notes.name_resolution_blocks += 1,
+                SECRETS => self.notes.secrets_blocks += 1,
                 _ => {}
             }
             source.consume(len);
@@ -160,6 +194,15 @@ impl Section {
             return Err(CaptureFault::UnsupportedVersion { major, minor });
         }
         self.interfaces.clear();
+        let mut options = &block[24..block.len() - 4];
+        // A broken option costs the notes behind it, not the packets.
+        while let Ok(Some((code, value))) = next_option(self.endian, &mut options) {
+            match code {
+                OPTION_COMMENT => keep(&mut self.notes.comments, text(value)),
+                OPTION_USERAPPL => keep(&mut self.notes.applications, text(value)),
+                _ => {}
+            }
+        }
         Ok(())
     }
 
@@ -171,15 +214,17 @@ impl Section {
         if interface.unit.is_finer_than_micros() {
             self.precision = Precision::Nanos;
         }
+        keep(&mut self.notes.interfaces, interface.note.clone());
         self.interfaces.push(interface);
         Ok(())
     }
 
     fn packet(&self, kind: u32, block: &[u8]) -> Result<Record, CaptureFault> {
-        let interface = self.interface(match kind {
+        let number = match kind {
             OBSOLETE => u32::from(self.endian.u16(block, 8)),
             _ => self.endian.u32(block, 8),
-        })?;
+        };
+        let interface = self.interface(number)?;
         let high = u64::from(self.endian.u32(block, 12));
         let low = u64::from(self.endian.u32(block, 16));
         let captured = self.endian.u32(block, 20);
@@ -193,6 +238,8 @@ impl Section {
             wire_len: self.endian.u32(block, 24),
             data: PACKET_DATA..PACKET_DATA + captured as usize,
             len: block.len(),
+            comment: self.comment(block, PACKET_DATA + (captured as usize).next_multiple_of(4)),
+            interface: number as usize,
         })
     }
 
@@ -218,7 +265,25 @@ impl Section {
             wire_len: wire,
             data: DATA..DATA + captured as usize,
             len: block.len(),
+            comment: 0..0,
+            interface: 0,
         })
+    }
+
+    /// Place of the first comment in the options from `at` on; empty if there is none.
+    #[inline]
+    fn comment(&self, block: &[u8], mut at: usize) -> Range<usize> {
+        let end = block.len() - 4;
+        while at + 4 < end {
+            let (code, len) = (self.endian.u16(block, at), self.endian.u16(block, at + 2));
+            let value = at + 4..at + 4 + usize::from(len);
+            match code {
+                OPTION_COMMENT if value.end <= end => return value,
+                OPTION_END => break,
+                _ => at = value.end.next_multiple_of(4),
+            }
+        }
+        0..0
     }
 
     fn interface(&self, interface: u32) -> Result<&Interface, CaptureFault> {
@@ -258,12 +323,15 @@ impl Interface {
             snaplen: endian.u32(block, 12),
             unit: Unit::from_tsresol(6),
             offset: 0,
+            note: InterfaceNote::default(),
         };
         let mut options = &block[16..block.len() - 4];
         while let Some((code, value)) = next_option(endian, &mut options)? {
             match (code, value.len()) {
                 (OPTION_TSRESOL, 1) => interface.unit = Unit::from_tsresol(value[0]),
                 (OPTION_TSOFFSET, 8) => interface.offset = endian.i64(value, 0),
+                (OPTION_NAME, _) => interface.note.name = text(value),
+                (OPTION_DESCRIPTION, _) => interface.note.description = text(value),
                 (OPTION_TSRESOL | OPTION_TSOFFSET, _) => return Err(BlockFault::Option),
                 _ => {}
             }
@@ -277,6 +345,12 @@ impl Interface {
         let in_range = nanos.clamp(i128::from(i64::MIN), i128::from(i64::MAX));
         Timestamp(in_range as i64)
     }
+}
+
+/// Text of an option, without the zero byte that some writers end it with.
+fn text(value: &[u8]) -> String {
+    let text = String::from_utf8_lossy(value);
+    text.trim_end_matches('\0').to_string()
 }
 
 /// Takes the first option off, as code and value; `None` at opt_endofopt or the end of the block.
@@ -367,6 +441,7 @@ mod tests {
             link: LinkType(link),
             wire_len,
             data: data.to_vec(),
+            ..PacketBuf::default()
         }
     }
 
@@ -487,6 +562,57 @@ mod tests {
         ];
         let (packets, error) = read(bytes.concat());
         assert!(packets.is_empty() && error.is_none());
+    }
+
+    #[test]
+    fn test_notes() {
+        let option = |code: u16, value: &[u8]| {
+            let len = value.len() as u16;
+            let head = Bytes::new().u16(Big, code).u16(Big, len);
+            head.raw(value).padded().0
+        };
+        let body = Bytes::new().u32(Big, BYTE_ORDER_MAGIC);
+        let body = body.u16(Big, 1).u16(Big, 0).raw(&[0xff; 8]);
+        let told = [option(1, b"of a section"), option(4, b"dumpcap\0")];
+        let section = block(Big, SECTION, &body.raw(&told.concat()));
+        let told = [option(2, b"en0"), option(3, b"Wi-Fi"), option(0, b"")];
+        let idb = interface(Big, 101, 0, &told.concat());
+        let mut epb = enhanced(Big, 0, 1, b"abc");
+        epb.truncate(epb.len() - 4);
+        // An option of another kind, a comment, and a second comment, which is not returned.
+        epb.extend([option(2, &[0; 4]), option(1, b"mine"), option(1, b"second")].concat());
+        let len = epb.len() as u32 + 4;
+        epb[4..8].copy_from_slice(&len.to_be_bytes());
+        epb.extend(len.to_be_bytes());
+        // A comment that is longer than its block.
+        let mut broken = enhanced(Big, 0, 1, b"abc");
+        broken.truncate(broken.len() - 4);
+        broken.extend(option(1, b"mine"));
+        let at = broken.len() - 6;
+        broken[at] = 200;
+        let len = broken.len() as u32 + 4;
+        broken[4..8].copy_from_slice(&len.to_be_bytes());
+        broken.extend(len.to_be_bytes());
+        let others = [NAME_RESOLUTION, SECRETS, SECRETS];
+        let others = others.map(|kind| block(Big, kind, &Bytes::new().raw(&[0; 8])));
+        let bytes = [section, idb.clone(), idb, epb, broken, others.concat()].concat();
+        let mut reader = Reader::new(std::io::Cursor::new(bytes)).unwrap();
+        let first = reader.next().unwrap().unwrap();
+        assert_eq!((first.comment, first.interface), ("mine", "en0"));
+        assert_eq!(reader.next().unwrap().unwrap().comment, "");
+        assert!(reader.next().is_none());
+        let wifi = InterfaceNote {
+            name: "en0".to_string(),
+            description: "Wi-Fi".to_string(),
+        };
+        let expected = Notes {
+            applications: vec!["dumpcap".to_string()],
+            comments: vec!["of a section".to_string()],
+            interfaces: vec![wifi],
+            name_resolution_blocks: 1,
+            secrets_blocks: 2,
+        };
+        assert_eq!(reader.notes(), expected);
     }
 
     #[test]

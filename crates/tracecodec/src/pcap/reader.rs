@@ -8,7 +8,7 @@ use super::classic::{Classic, FILE_HEADER};
 use super::foreign::not_a_capture;
 use super::ng::Section;
 use super::source::Source;
-use super::{Container, Format, Packet, Record};
+use super::{Container, Format, Notes, Packet, Record};
 use crate::error::{CaptureFault, Error};
 use crate::output::is_pipe;
 
@@ -103,11 +103,17 @@ impl Reader {
     fn give(&mut self, record: Record) -> Packet<'_> {
         self.packets += 1;
         let bytes = self.source.consume(record.len);
+        let interface = match &self.decoder {
+            Decoder::Classic(_) => "",
+            Decoder::Ng(section) => section.interface_name(record.interface),
+        };
         Packet {
             time: record.time,
             link: record.link,
             wire_len: record.wire_len,
             data: &bytes[record.data],
+            comment: str::from_utf8(&bytes[record.comment]).unwrap_or_default(),
+            interface,
         }
     }
 
@@ -133,6 +139,15 @@ impl Reader {
             container,
             precision,
             compression: self.source.compression(),
+        }
+    }
+
+    /// What the capture says beside its packets, as far as it has been read; classic pcap says
+    /// nothing.
+    pub fn notes(&self) -> Notes {
+        match &self.decoder {
+            Decoder::Classic(_) => Notes::default(),
+            Decoder::Ng(section) => section.notes().clone(),
         }
     }
 
@@ -178,6 +193,7 @@ mod tests {
             link: LinkType::RAW,
             wire_len: len as u32,
             data: vec![n as u8; len],
+            ..PacketBuf::default()
         };
         lens.enumerate().map(packet).collect()
     }
@@ -267,6 +283,7 @@ mod tests {
             link: LinkType::RAW,
             wire_len: 60,
             data: n.to_le_bytes().repeat(5),
+            ..PacketBuf::default()
         };
         let packets: Vec<PacketBuf> = (0..5_000).map(packet).collect();
         for compression in [Compression::Gzip, Compression::Zstd] {

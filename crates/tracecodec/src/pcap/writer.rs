@@ -33,9 +33,10 @@ enum Layout {
 }
 
 /// What packets of one interface of a pcapng capture share.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Interface {
     link: LinkType,
+    name: String,
     /// Whether times count from [`EARLIEST`], not from 1970: timestamps have no sign.
     is_before_1970: bool,
 }
@@ -102,6 +103,7 @@ impl Writer {
             Layout::PcapNg(interfaces) if interfaces.is_empty() => {
                 let interface = Interface {
                     link: LinkType::ETHERNET,
+                    name: String::new(),
                     is_before_1970: false,
                 };
                 self.sink.write_all(&interface.block())?;
@@ -170,24 +172,27 @@ fn write_pcapng(
     interfaces: &mut Vec<Interface>,
     packet: &Packet<'_>,
 ) -> Result<(), Error> {
-    let interface = Interface {
-        link: packet.link,
-        is_before_1970: packet.time < Timestamp(0),
-    };
-    let time = interface.units(packet.time);
-    let interface = match interfaces.iter().position(|known| *known == interface) {
+    let number = match interfaces.iter().position(|known| known.captured(packet)) {
         Some(number) => number,
         None => {
+            let interface = Interface::of(packet);
             sink.write_all(&interface.block())?;
             interfaces.push(interface);
             interfaces.len() - 1
         }
     };
+    let time = interfaces[number].units(packet.time);
+    let options = if packet.comment.is_empty() {
+        Vec::new()
+    } else {
+        options(&[(ng::OPTION_COMMENT, packet.comment.as_bytes())])
+    };
     let padding = packet.data.len().wrapping_neg() % 4;
-    let total = (ng::PACKET_DATA + packet.data.len() + padding + 4) as u32;
-    sink.write_all(&packet_block_head(interface as u32, time, total, packet))?;
+    let total = (ng::PACKET_DATA + packet.data.len() + padding + options.len() + 4) as u32;
+    sink.write_all(&packet_block_head(number as u32, time, total, packet))?;
     sink.write_all(packet.data)?;
     sink.write_all(&[0; 4][..padding])?;
+    sink.write_all(&options)?;
     Ok(sink.write_all(&total.to_le_bytes())?)
 }
 
@@ -222,9 +227,26 @@ fn section_block() -> [u8; 28] {
 }
 
 impl Interface {
+    /// The interface of a packet.
+    fn of(packet: &Packet<'_>) -> Self {
+        Self {
+            link: packet.link,
+            name: packet.interface.to_string(),
+            is_before_1970: packet.time < Timestamp(0),
+        }
+    }
+
+    /// Whether it is the interface of a packet.
+    #[inline]
+    fn captured(&self, packet: &Packet<'_>) -> bool {
+        self.link == packet.link
+            && self.is_before_1970 == (packet.time < Timestamp(0))
+            && self.name == packet.interface
+    }
+
     /// Timestamp of a packet: nanoseconds since 1970, or since [`EARLIEST`].
     #[inline]
-    fn units(self, time: Timestamp) -> u64 {
+    fn units(&self, time: Timestamp) -> u64 {
         if self.is_before_1970 {
             (i128::from(time.0) - i128::from(EARLIEST) * 1_000_000_000) as u64
         } else {
@@ -232,26 +254,36 @@ impl Interface {
         }
     }
 
-    /// An Interface Description Block with the options if_tsresol = 10⁻⁹ s and, if times are before
-    /// 1970, if_tsoffset.
-    fn block(self) -> Vec<u8> {
-        let mut options = option(ng::OPTION_TSRESOL, &[9]);
-        if self.is_before_1970 {
-            options.extend(option(ng::OPTION_TSOFFSET, &EARLIEST.to_le_bytes()));
+    /// An Interface Description Block with the options if_name, if there is one, if_tsresol = 10⁻⁹ s
+    /// and, if times are before 1970, if_tsoffset.
+    fn block(&self) -> Vec<u8> {
+        let offset = EARLIEST.to_le_bytes();
+        let mut told: Vec<(u16, &[u8])> = vec![(ng::OPTION_TSRESOL, &[9])];
+        if !self.name.is_empty() {
+            told.insert(0, (ng::OPTION_NAME, self.name.as_bytes()));
         }
-        options.extend(option(ng::OPTION_END, &[]));
+        if self.is_before_1970 {
+            told.push((ng::OPTION_TSOFFSET, &offset));
+        }
+        let options = options(&told);
         let len = 20 + options.len() as u32;
         let head: [u8; 16] = words([ng::INTERFACE, len, self.link.0.into(), MAX_SNAPLEN]);
         [&head, &options[..], &len.to_le_bytes()].concat()
     }
 }
 
-/// An option of a pcapng block, padded to four bytes.
-fn option(code: u16, value: &[u8]) -> Vec<u8> {
-    let len = (value.len() as u16).to_le_bytes();
-    let mut option = [&code.to_le_bytes(), &len, value].concat();
-    option.resize(option.len().next_multiple_of(4), 0);
-    option
+/// Options of a pcapng block: each padded to four bytes, then opt_endofopt. Values longer than
+/// 65,535 bytes are cut.
+fn options(told: &[(u16, &[u8])]) -> Vec<u8> {
+    let mut options = Vec::new();
+    for (code, value) in told.iter().chain([&(ng::OPTION_END, &[][..])]) {
+        let value = &value[..value.len().min(u16::MAX.into())];
+        options.extend(code.to_le_bytes());
+        options.extend((value.len() as u16).to_le_bytes());
+        options.extend(value);
+        options.resize(options.len().next_multiple_of(4), 0);
+    }
+    options
 }
 
 /// An Enhanced Packet Block up to the packet's data.
@@ -340,6 +372,8 @@ mod tests {
         link: LinkType::RAW,
         wire_len: 60,
         data: b"abc",
+        comment: "",
+        interface: "",
     };
 
     /// A path in a folder that lives as long as the guard.
@@ -398,6 +432,28 @@ mod tests {
         write(&path, &[]).unwrap();
         let file = std::fs::read(&path).unwrap();
         assert_eq!(file[28..32], ng::INTERFACE.to_le_bytes());
+    }
+
+    #[test]
+    fn test_comments_and_interface_names_in_pcapng() {
+        let (_folder, path) = place("a.pcapng");
+        let packet = |comment: &str, interface: &str| PacketBuf {
+            comment: comment.to_string(),
+            interface: interface.to_string(),
+            ..PacketBuf::from(&PACKET)
+        };
+        let packets = [
+            packet("", "en0"),
+            packet("42,web", ""),
+            packet("größer", "lo"),
+            packet("1", "en0"),
+        ];
+        write(&path, &packets).unwrap();
+        assert_eq!(drain(Reader::open(&path)).0, packets);
+        let mut reader = Reader::open(&path).unwrap();
+        while reader.next().is_some() {}
+        let names = reader.notes().interfaces.into_iter();
+        assert!(names.map(|interface| interface.name).eq(["en0", "lo"]));
     }
 
     #[test]
@@ -467,7 +523,7 @@ mod tests {
             wire_len in any::<u32>(),
             data in prop::collection::vec(any::<u8>(), 0..100),
         ) -> PacketBuf {
-            PacketBuf { time: Timestamp(nanos), link: LinkType(link), wire_len, data }
+            PacketBuf { time: Timestamp(nanos), link: LinkType(link), wire_len, data, ..PacketBuf::default() }
         }
     }
 

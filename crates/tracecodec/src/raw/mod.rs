@@ -14,7 +14,8 @@
 //!     0xc7, 0x38, 0x01, 0xbb, 1, 2, 3, 4, 0, 0, 0, 0, 0x50, 0x02, 0xfa, 0xf0, 0, 0, 0, 0,
 //! ];
 //! let time = Timestamp::new(1_700_000_000, 0);
-//! let packet = Packet { time, link: LinkType::RAW, wire_len: 40, data: &bytes };
+//! let (link, data) = (LinkType::RAW, &bytes);
+//! let packet = Packet { time, link, wire_len: 40, data, ..Packet::default() };
 //!
 //! let mut reader = RowReader::default();
 //! let row = reader.read(&packet).expect("TCP over IPv4 is in scope");

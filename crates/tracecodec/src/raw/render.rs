@@ -70,6 +70,7 @@ impl Renderer {
             link: LinkType::ETHERNET,
             wire_len: wire_len as u32,
             data: frame,
+            ..Packet::default()
         })
     }
 }

@@ -161,6 +161,7 @@ mod tests {
             link: LinkType::RAW,
             wire_len: data.len() as u32,
             data,
+            ..Packet::default()
         }
     }
 

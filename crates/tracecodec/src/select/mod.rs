@@ -131,6 +131,7 @@ mod tests {
                 link: LinkType::RAW,
                 wire_len: index as u32,
                 data: &[],
+                ..Packet::default()
             };
             if selector.takes(&packet) {
                 times.push(packet.time.seconds());
@@ -189,6 +190,7 @@ mod tests {
             link: LinkType::RAW,
             wire_len: 0,
             data: &[],
+            ..Packet::default()
         };
         assert!(!selector.is_done());
         assert!(selector.takes(&packet));

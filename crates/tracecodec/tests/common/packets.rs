@@ -24,6 +24,7 @@ pub(crate) fn capture() -> impl Strategy<Value = Vec<PacketBuf>> {
                 link: LinkType::RAW,
                 wire_len,
                 data,
+                ..PacketBuf::default()
             }
         };
         packets.into_iter().map(frame).collect()
