@@ -26,21 +26,9 @@ pub(crate) fn positive_count(text: &str) -> Result<u64, String> {
     }
 }
 
-/// A number of things, whose name is in the singular.
-pub(crate) fn counted(count: u64, name: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {name}{plural}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn test_one_is_singular() {
-        let counts = [0, 1, 2].map(|count| counted(count, "packet"));
-        assert_eq!(counts, ["0 packets", "1 packet", "2 packets"]);
-    }
 
     #[test]
     fn test_counts_are_read_as_people_write_them() {

@@ -10,8 +10,8 @@ use serde::Serialize;
 use tracecodec::lift::LiftCounts;
 use tracecodec_nn::latents::EntropyNats;
 use tracecodec_pipeline::files::folder::Outcomes;
+use tracecodec_pipeline::monitor::counted;
 
-use crate::count::counted;
 use crate::failure::Hint;
 use crate::stderr;
 

@@ -222,7 +222,7 @@ impl Error {
                 "name the codec that its sequences were made with, as `codec`"
             }
             Self::BaselineLatents(_) => {
-                "the continuation test tells how well it continues: it takes GENERATOR@BASELINE"
+                "the continuation test measures how well it continues: it takes GENERATOR@BASELINE"
             }
             Self::Label { known, .. } => return Some(known_labels(known).into()),
             Self::Diverged { .. } => "lower the learning rate, or try another seed",

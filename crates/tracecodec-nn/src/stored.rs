@@ -326,7 +326,7 @@ impl Description {
                 }
                 Err(Error::latents(
                     latents,
-                    format!("{rows} packets, but its manifest tells {stated}"),
+                    format!("{rows} packets, but its manifest says {stated}"),
                     "a part of the latents is a trace of its own: leave the manifest away, and decode with `unconstrained` if it starts in the middle",
                 ))
             }

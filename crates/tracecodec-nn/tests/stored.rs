@@ -114,7 +114,7 @@ fn test_another_name_decodes_like_the_file_that_was_encoded() {
     latents::write(&first, &part, None).unwrap();
     let error = read(&first, None).unwrap_err().to_string();
     assert!(
-        error.contains("7 packets, but its manifest tells 20"),
+        error.contains("7 packets, but its manifest says 20"),
         "{error}"
     );
     let error = read(&first, Some("mine.safetensors")).unwrap_err();

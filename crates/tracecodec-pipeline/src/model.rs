@@ -134,8 +134,8 @@ impl GeneratorChoice {
     /// Loads the generator. Warns if its training, or that of its codec, has not ended.
     ///
     /// # Errors
-    /// If there is no generator, it is damaged, it was trained on another codec, or the device is
-    /// not available.
+    /// If there is no generator, it is damaged, it was trained on another codec, the device is not
+    /// available, or the generator is autoregressive and the sampling not the default.
     pub fn load(&self, monitor: &mut dyn Monitor) -> Result<Generator, Error> {
         self.model.warn_if_unfinished(monitor);
         self.codec.warn_if_unfinished(monitor);
@@ -150,10 +150,12 @@ impl GeneratorChoice {
             }
         };
         match generator {
-            Generator::Autoregressive(_) if device != Device::Cpu => Err(Error::refused(
-                "`device` is for flow matching",
-                "the autoregressive generator draws on the CPU: leave it out",
-            )),
+            Generator::Autoregressive(_) if self.sampling != Sampling::default() => {
+                Err(Error::refused(
+                    "`method`, `solver_steps` and `device` are for flow matching",
+                    "the autoregressive generator solves no flow, and draws on the CPU: leave them out",
+                ))
+            }
             generator => Ok(generator),
         }
     }
@@ -242,6 +244,28 @@ mod tests {
         assert_eq!(monitor.warnings.len(), 3);
         let warning = &monitor.warnings[0];
         assert!(warning.message.ends_with("has not ended"), "{warning:?}");
+    }
+
+    #[test]
+    fn test_settings_of_flow_matching_are_refused_by_the_autoregressive_generator() {
+        let of = |sampling| GeneratorChoice {
+            sampling,
+            ..GeneratorChoice::default()
+        };
+        let standard = Sampling::default();
+        assert!(of(standard).load(&mut Silent).is_ok());
+        let method = Method::Euler;
+        for sampling in [
+            Sampling { method, ..standard },
+            Sampling {
+                solver_steps: 2,
+                ..standard
+            },
+        ] {
+            let error = of(sampling).load(&mut Silent).unwrap_err();
+            assert!(error.to_string().contains("`solver_steps`"), "{error}");
+            assert!(error.hint().is_some());
+        }
     }
 
     #[test]

@@ -59,6 +59,12 @@ impl Warning {
     }
 }
 
+/// A number of things in words; their `name` is a singular whose plural ends in `s`.
+pub fn counted(count: u64, name: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {name}{plural}")
+}
+
 /// A monitor that ignores everything.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;
@@ -166,6 +172,12 @@ impl Monitor for Part<'_, '_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn test_one_is_singular() {
+        let counts = [0, 1, 2].map(|count| counted(count, "packet"));
+        assert_eq!(counts, ["0 packets", "1 packet", "2 packets"]);
+    }
 
     /// Counts calls, and stops after the given number of them.
     struct Counting {

@@ -146,13 +146,19 @@ pub(crate) fn progress<V: Display>(
         let validation = training.validation.map_or_else(String::new, |validation| {
             format!(", validation: {validation}")
         });
+        let Some(loss) = training.loss else {
+            return monitor.progress(&Progress {
+                stage: "preparing",
+                ..Progress::default()
+            });
+        };
         monitor.progress(&Progress {
             stage: "training",
             done: (WHOLE as f64 * training.share) as u64,
             total: Some(WHOLE),
             detail: &format!(
-                "step {}, loss {:.2}, {:.0} {examples}/s{validation}",
-                training.step, training.loss, training.examples_per_second
+                "step {}, loss {loss:.2}, {:.0} {examples}/s{validation}",
+                training.step, training.examples_per_second
             ),
         })
     }

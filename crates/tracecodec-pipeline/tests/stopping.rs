@@ -1,4 +1,5 @@
-//! A monitor that asks to stop is obeyed by every verb, and leaves nothing half-written.
+//! A monitor that asks to stop is obeyed by every verb, and leaves nothing half-written. Captures
+//! of a folder that were whole before are kept.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -106,6 +107,33 @@ fn test_roundtrip_leaves_nothing() {
             run::roundtrip::run(&config, monitor)
         });
     }
+}
+
+/// Captures that were whole before the stop stay, and the same run again writes all of them.
+#[test]
+fn test_roundtrip_of_a_folder_keeps_whole_captures() {
+    let folder = TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::create_dir(path("in")).unwrap();
+    std::fs::copy(example(), path("in/a.pcap")).unwrap();
+    std::fs::copy(capture(), path("in/b.pcap.zst")).unwrap();
+    let config = run::roundtrip::Config {
+        oracle: true,
+        ..run::roundtrip::Config::new(path("in"), path("out"))
+    };
+    let names = || {
+        let entries = std::fs::read_dir(path("out")).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<_> = names.collect();
+        names.sort();
+        names
+    };
+    let mut stop = Stop { at: 5, reports: 0 };
+    let stopped = run::roundtrip::run(&config, &mut stop);
+    assert!(matches!(stopped, Err(Error::Interrupted)));
+    assert_eq!(names(), ["a.pcap", "incomplete.txt"]);
+    run::roundtrip::run(&config, &mut Silent).unwrap();
+    assert_eq!(names(), ["a.pcap", "b.pcap.zst", "manifest.json"]);
 }
 
 #[test]

@@ -215,7 +215,7 @@ pub enum BlockFault {
     #[error("its two lengths, {0} and {1}, differ")]
     Trailer(u32, u32),
     /// Byte-Order Magic is neither 1a2b3c4d nor 4d3c2b1a.
-    #[error("its byte order cannot be told")]
+    #[error("its byte order is unknown")]
     ByteOrder,
     /// An option reaches beyond the block, or is too short for its value.
     #[error("one of its options is malformed")]

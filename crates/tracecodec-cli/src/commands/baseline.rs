@@ -7,11 +7,11 @@ use clap::{Args, Subcommand};
 use tracecodec::choice::Choice;
 use tracecodec::raw::{Diagnostics, Schema};
 use tracecodec_nn::baseline::{Model, VocabularyRows};
+use tracecodec_pipeline::monitor::counted;
 use tracecodec_pipeline::run::baseline::{diagnose, oracle, reconstruct, train};
 
 use crate::args::{CaptureArgs, DisclosureArgs};
 use crate::choice::choice;
-use crate::count::counted;
 use crate::output::{check_stdout, print, print_json, print_outcomes, print_summary};
 use crate::terminal::Terminal;
 use crate::training_args::{TrainingArgs, stopped_early};

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
+use tracecodec_pipeline::monitor::counted;
 use tracecodec_pipeline::run::check::{self, CaptureCheck, Outcome};
 use tracecodec_pipeline::tools::{Opinion, Verdict};
 
 use crate::args::{JobsArg, SelectionArgs};
-use crate::count::counted;
 use crate::failure::{FINDING, GOOD};
 use crate::output::{print, print_json};
 use crate::terminal::Terminal;

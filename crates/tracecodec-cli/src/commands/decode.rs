@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use tracecodec_nn::Corrected;
+use tracecodec_pipeline::monitor::counted;
 use tracecodec_pipeline::run::decode;
 
 use crate::args::{ConstraintArgs, DisclosureArgs, ModelArgs, OutputArg, RealiseArgs};
-use crate::count::counted;
 use crate::output::{check_stdout, legalisation_line, print_summary};
 use crate::terminal::Terminal;
 

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
+use tracecodec_pipeline::monitor::counted;
 use tracecodec_pipeline::run::encode;
 
 use crate::args::{CaptureArgs, DisclosureArgs, LiftArgs, ModelArgs, RefineArgs};
-use crate::count::counted;
 use crate::output::{entropy_part, print_summary};
 use crate::terminal::Terminal;
 

@@ -9,11 +9,11 @@ use anyhow::Result;
 use clap::Args;
 use tracecodec::choice::Choice;
 use tracecodec::metrics::TcpEvents;
+use tracecodec_pipeline::monitor::counted;
 use tracecodec_pipeline::run::events::{self, Analyzer, CaptureEvents, EventTotals, Outcome};
 
 use crate::args::{CaptureArgs, JobsArg};
 use crate::choice::choice;
-use crate::count::counted;
 use crate::failure::{FINDING, GOOD};
 use crate::output::{print, print_json};
 use crate::terminal::Terminal;

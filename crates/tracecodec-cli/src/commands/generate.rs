@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
+use tracecodec_pipeline::monitor::counted;
 use tracecodec_pipeline::run::generate::{self, Outcome};
 
 use crate::args::{CaptureArgs, DisclosureArgs, OutputArg, RealiseArgs};
-use crate::count::{counted, positive_count};
+use crate::count::positive_count;
 use crate::generator_args::GeneratorModelArgs;
 use crate::output::{check_stdout, legalisation_line, print_summary};
 use crate::terminal::Terminal;

@@ -7,10 +7,10 @@ use anyhow::Result;
 use clap::Args;
 use tracecodec::action::ProtocolMix;
 use tracecodec::pcap::{InterfaceNote, Timestamp};
+use tracecodec_pipeline::monitor::counted;
 use tracecodec_pipeline::run::inspect::{self, Outcome};
 
 use crate::args::{CaptureArgs, LiftArgs};
-use crate::count::counted;
 use crate::output::{evicted, print, print_json};
 use crate::terminal::Terminal;
 

@@ -7,10 +7,10 @@ use anyhow::Result;
 use clap::Args;
 use tracecodec_nn::probe::{Between, Dimension, Interpolation, Noise};
 use tracecodec_nn::{Probe as Probed, ProbeConfig};
+use tracecodec_pipeline::monitor::counted;
 use tracecodec_pipeline::run::probe;
 
 use crate::args::{CaptureArgs, LiftArgs, ModelArgs};
-use crate::count::counted;
 use crate::output::{check_stdout, print, print_json};
 use crate::terminal::Terminal;
 

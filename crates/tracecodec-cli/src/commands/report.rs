@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
+use tracecodec_pipeline::monitor::counted;
 use tracecodec_pipeline::run::report::{self, Outcome};
 
-use crate::count::counted;
 use crate::output::{check_stdout, print_summary};
 use crate::terminal::Terminal;
 

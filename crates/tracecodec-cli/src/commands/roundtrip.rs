@@ -6,12 +6,12 @@ use anyhow::Result;
 use clap::Args;
 use tracecodec_nn::codec::Fidelity;
 use tracecodec_pipeline::files::folder::Outcomes;
+use tracecodec_pipeline::monitor::counted;
 use tracecodec_pipeline::run::roundtrip::{self, Outcome};
 
 use crate::args::{
     CaptureArgs, ConstraintArgs, DisclosureArgs, LiftArgs, ModelArgs, RealiseArgs, RefineArgs,
 };
-use crate::count::counted;
 use crate::output::{check_stdout, entropy_part, legalisation_line, lift_line, print_outcomes};
 use crate::stderr;
 use crate::terminal::Terminal;
@@ -19,8 +19,9 @@ use crate::terminal::Terminal;
 /// Take a capture to actions (or latents) and back, in one step.
 ///
 /// From a folder, every capture in it is taken, by itself, to a file of the same name in a new
-/// folder; `tracecodec evaluate` compares the two. If the run is stopped or fails, the folder is
-/// left as it was before.
+/// folder; `tracecodec evaluate` compares the two. If the run is stopped or fails, the
+/// captures that are whole stay, with `incomplete.txt` beside them; the same command again writes
+/// all of them anew.
 #[derive(Debug, Args)]
 pub(crate) struct Roundtrip {
     /// Capture to read, or a folder of captures; - is stdin.

@@ -8,10 +8,11 @@ use clap::Args;
 use tracecodec::choice::Choice;
 use tracecodec::shard::{ShardManifest, SplitWeights};
 use tracecodec_pipeline::files::ReadPolicy;
+use tracecodec_pipeline::monitor::counted;
 use tracecodec_pipeline::run::shard;
 
 use crate::args::SelectionArgs;
-use crate::count::{counted, positive_count};
+use crate::count::positive_count;
 use crate::output::{print, print_json};
 use crate::terminal::Terminal;
 

@@ -6,12 +6,12 @@ use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::{Value, json};
 use tracecodec_nn::{CodecSettings, EncoderKind, TokenLayout};
+use tracecodec_pipeline::monitor::counted;
 use tracecodec_pipeline::run::train;
 use tracecodec_pipeline::settings;
 
 use crate::args::{CaptureArgs, DeviceArg, DisclosureArgs};
 use crate::choice::choice;
-use crate::count::counted;
 use crate::output::print_summary;
 use crate::terminal::Terminal;
 use crate::training_args::{TrainingArgs, stopped_early};

@@ -35,7 +35,7 @@ use tracecodec_tensor::Tensor;
 
 use crate::error::Error;
 use crate::model::Placed;
-use crate::parallel::ordered;
+use crate::parallel::{ordered, ordered_until};
 use crate::random::{Purpose, stream};
 use crate::weights::Weights;
 use batch::EncodedRows;
@@ -113,13 +113,15 @@ impl Baseline {
     pub fn reconstruct<'a>(&'a self, rows: &'a [RawRow]) -> impl Iterator<Item = Decoded> + 'a {
         let spans = rows.chunks(SPAN * PIECE).enumerate();
         spans.flat_map(|(span, rows)| {
-            let decode = |batch: &EncodedRows| {
-                self.encoding
-                    .decode(&self.placed.network.reconstruct(batch))
-            };
-            let pieces = self.in_pieces(rows, span * SPAN, decode);
-            pieces.into_iter().flatten()
+            self.in_pieces(rows, span * SPAN, |batch| self.reconstructed(batch))
+                .into_iter()
+                .flatten()
         })
+    }
+
+    fn reconstructed(&self, batch: &EncodedRows) -> Vec<Decoded> {
+        let rows = self.placed.network.reconstruct(batch);
+        self.encoding.decode(&rows)
     }
 
     /// BLAKE3 digest of the weights, which identifies the baseline.
@@ -178,10 +180,18 @@ impl Baseline {
         Ok(decoded.into_iter().flatten().collect())
     }
 
-    /// Sum of the reconstruction objective over rows.
-    fn nats(&self, rows: &[RawRow]) -> f64 {
-        let pieces = self.in_pieces(rows, 0, |batch| self.placed.network.nats(batch));
-        pieces.into_iter().sum()
+    /// Every row as it is reconstructed, and the sum of the reconstruction objective over rows.
+    /// Fails if `ask` does, which is called between batches.
+    fn validated(
+        &self,
+        rows: &[RawRow],
+        ask: &mut dyn FnMut() -> Result<(), Error>,
+    ) -> Result<(Vec<Decoded>, f64), Error> {
+        let work =
+            |batch: &EncodedRows| (self.reconstructed(batch), self.placed.network.nats(batch));
+        let pieces = self.in_pieces_until(rows, 0, work, ask)?;
+        let (decoded, nats): (Vec<_>, Vec<f64>) = pieces.into_iter().unzip();
+        Ok((decoded.concat(), nats.into_iter().sum()))
     }
 
     /// Work on the batches of rows, piece by piece; there are so many pieces before.
@@ -191,8 +201,20 @@ impl Baseline {
         before: usize,
         work: impl Fn(&EncodedRows) -> T + Sync,
     ) -> Vec<T> {
+        self.in_pieces_until(rows, before, work, &mut || Ok(()))
+            .expect("nothing asks for a stop")
+    }
+
+    /// Works as `in_pieces` until `ask`, which is called between pieces, fails.
+    fn in_pieces_until<T: Send>(
+        &self,
+        rows: &[RawRow],
+        before: usize,
+        work: impl Fn(&EncodedRows) -> T + Sync,
+        ask: &mut dyn FnMut() -> Result<(), Error>,
+    ) -> Result<Vec<T>, Error> {
         let pieces: Vec<&[RawRow]> = rows.chunks(PIECE).collect();
-        ordered(
+        ordered_until(
             self.placed.threads(),
             pieces.len(),
             || (),
@@ -204,6 +226,7 @@ impl Baseline {
                         .encode(pieces[i].iter(), &self.profiles, &mut rng),
                 )
             },
+            ask,
         )
     }
 }

@@ -29,6 +29,9 @@ use crate::train::{
 };
 use crate::weights::Weights;
 
+/// Rows of a digest between two looks at whether to stop.
+const ASK_EVERY: usize = 10_000;
+
 /// Rows of a raw packet table to train on and to select the best weights with.
 #[derive(Debug, Clone)]
 pub struct RawData {
@@ -83,19 +86,27 @@ impl RawData {
     }
 
     /// The digest by which a checkpoint is matched to a training.
-    fn digest(&self, config: &BaselineConfig, encoding: &Encoding) -> String {
+    fn digest(
+        &self,
+        config: &BaselineConfig,
+        encoding: &Encoding,
+        ask: &mut dyn FnMut() -> Result<(), Error>,
+    ) -> Result<String, Error> {
         let mut hasher = blake3::Hasher::new();
         let settings = serde_json::json!([config, encoding, self.profiles.to_hex()]);
         hasher.update(settings.to_string().as_bytes());
         for rows in [&*self.training, &self.validation] {
             hasher.update(&rows.len().to_le_bytes());
-            for row in &rows.0 {
-                for column in COLUMNS {
-                    hasher.update(format!("{:?}", column.get(row)).as_bytes());
+            for rows in rows.0.chunks(ASK_EVERY) {
+                ask()?;
+                for row in rows {
+                    for column in COLUMNS {
+                        hasher.update(format!("{:?}", column.get(row)).as_bytes());
+                    }
                 }
             }
         }
-        hasher.finalize().to_hex().to_string()
+        Ok(hasher.finalize().to_hex().to_string())
     }
 }
 
@@ -179,7 +190,7 @@ pub fn train(
     config: &BaselineConfig,
     data: &RawData,
     session: &Session<'_>,
-    progress: impl FnMut(&Progress<'_, Validation>) -> ControlFlow<()>,
+    mut progress: impl FnMut(&Progress<'_, Validation>) -> ControlFlow<()>,
 ) -> Result<(Baseline, Report<Validation>), Error> {
     session.check_cpu()?;
     config.check()?;
@@ -191,6 +202,7 @@ pub fn train(
             return Err(Error::NoData(name));
         }
     }
+    let mut ask = train::asking(&mut progress, Progress::preparing());
     let vocabularies = Vocabularies::of(&data.values, &config.model.vocabulary);
     let (table, coverage) = match config.model.schema {
         Schema::Columns => {
@@ -205,8 +217,10 @@ pub fn train(
     };
     let mut rng = stream(config.train.seed, Purpose::Fit, 0);
     let rows = data.training();
-    let encoding = Encoding::fit(config.model.model, table, rows, &data.profiles, &mut rng);
-    let run = data.digest(config, &encoding);
+    let model = config.model.model;
+    let encoding = Encoding::fit(model, table, rows, &data.profiles, &mut rng, &mut ask)?;
+    let run = data.digest(config, &encoding, &mut ask)?;
+    drop(ask);
     let origin = Origin {
         training: config.clone(),
         sources: data.sources.clone(),
@@ -318,16 +332,18 @@ impl Task for BaselineTask<'_> {
         &self,
         training_loss: f64,
         at: &Position<'_, Validation>,
+        ask: &mut dyn FnMut() -> Result<(), Error>,
     ) -> Result<Validation, Error> {
         let rows = &self.validation;
+        let (reconstructed, nats) = self.baseline.validated(rows, ask)?;
         let mut profiles = self.baseline.profiles.clone();
         let mut diagnostics = Diagnostics::default();
-        for (row, decoded) in rows.iter().zip(self.baseline.reconstruct(rows)) {
+        for (row, decoded) in rows.iter().zip(reconstructed) {
             decoded.judge(row, &mut profiles, &mut diagnostics);
         }
         Ok(Validation {
             step: at.step,
-            loss: self.baseline.nats(rows) / rows.len() as f64,
+            loss: nats / rows.len() as f64,
             invalid: diagnostics.rows().rate().unwrap_or_default(),
             accuracy: diagnostics.matches().accuracy(),
             training_loss,

@@ -38,6 +38,10 @@ pub(super) struct Standing<V> {
     /// Losses since the last validation.
     pub(super) losses: Losses,
     pub(super) validations: Vec<V>,
+    /// Whether these weights are validated before the next step: the training was stopped in their
+    /// validation.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) is_due: bool,
 }
 
 /// Sum and number of some losses.

@@ -39,7 +39,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::Error;
-use crate::parallel::{default_threads, ordered};
+use crate::parallel::{default_threads, ordered_until};
 use crate::weights::Weights;
 use average::Average;
 use best::Validations;
@@ -62,12 +62,44 @@ pub struct Progress<'a, V> {
     pub step: u64,
     /// Share of the budget that is used, 0 to 1.
     pub share: f64,
-    /// Objective of the last step, with augmentation and noise.
-    pub loss: f64,
+    /// Objective of the last step, with augmentation and noise; `None` before the first step of a
+    /// session.
+    pub loss: Option<f64>,
     /// The last validation.
     pub validation: Option<&'a V>,
     /// Training examples a second since the start, without the time of validations.
     pub examples_per_second: f64,
+}
+
+impl<V> Progress<'_, V> {
+    /// Progress of a training that prepares its data.
+    pub(crate) fn preparing() -> Self {
+        Self {
+            step: 0,
+            share: 0.0,
+            loss: None,
+            validation: None,
+            examples_per_second: 0.0,
+        }
+    }
+}
+
+/// Receives the progress of a training, and may stop it.
+pub(crate) type Listener<'a, V> = dyn FnMut(&Progress<'_, V>) -> ControlFlow<()> + 'a;
+
+/// Asks a listener whether to continue, by reporting the same progress again; fails with
+/// [`Error::Stopped`] if it wants to stop.
+pub(crate) fn asking<'a, V>(
+    listener: &'a mut Listener<'_, V>,
+    progress: Progress<'a, V>,
+) -> impl FnMut() -> Result<(), Error> + 'a {
+    move || {
+        if listener(&progress).is_break() {
+            Err(Error::Stopped)
+        } else {
+            Ok(())
+        }
+    }
 }
 
 /// Outcome of a training.
@@ -101,8 +133,10 @@ struct Finished<V> {
 /// and `manifest.json`, which holds `origin`.
 ///
 /// A checkpoint is written at each validation and every minute between, and removed at the end.
-/// `progress` is called after each step, and may stop the training; a checkpoint is then written,
-/// too. A session that resumes continues from the folder's checkpoint, which must be of the same
+/// `progress` is called after each step, and several times a second while a step or a validation
+/// is under way. It may stop the training; once there was a step, a checkpoint is then written,
+/// too. A step that is stopped does not count, and a validation that is stopped comes first when
+/// the training is resumed. A session that resumes continues from the folder's checkpoint, which must be of the same
 /// `run`, a digest of settings and data, and gives the same weights as if the training had never
 /// stopped.
 ///
@@ -116,14 +150,14 @@ pub(crate) fn run<T: Task>(
     session: &Session<'_>,
     run: &str,
     origin: impl Serialize + DeserializeOwned,
-    progress: impl FnMut(&Progress<'_, T::Validation>) -> ControlFlow<()>,
+    mut progress: impl FnMut(&Progress<'_, T::Validation>) -> ControlFlow<()>,
 ) -> Result<Report<T::Validation>, Error>
 where
     T::Example: 'static,
 {
     let clock = || session.started.elapsed();
     let mut trainer = Trainer::new(task, budget, session, &clock);
-    let (report, digest) = trainer.train(examples, session, run, progress)?;
+    let (report, digest) = trainer.train(examples, session, run, &mut progress)?;
     let weight_count = trainer.weights.values.len();
     Manifest::new(T::KIND, origin, &report, weight_count, digest).write(session.folder)?;
     checkpoint::remove(session.folder)?;
@@ -146,7 +180,11 @@ struct Trainer<'a, T: Task> {
     seconds: f64,
     /// Share of the budget that is used.
     share: f64,
+    /// Objective of the last step of this session.
+    loss: Option<f64>,
     losses: Losses,
+    /// Whether a validation comes before the next step.
+    is_due: bool,
 }
 
 impl<'a, T: Task> Trainer<'a, T>
@@ -175,7 +213,9 @@ where
             steps: 0,
             seconds: 0.0,
             share: 0.0,
+            loss: None,
             losses: Losses::default(),
+            is_due: false,
         }
     }
 
@@ -186,14 +226,14 @@ where
         examples: &Arc<impl Examples<Example = T::Example>>,
         session: &Session<'_>,
         run: &str,
-        mut progress: impl FnMut(&Progress<'_, T::Validation>) -> ControlFlow<()>,
+        progress: &mut Listener<'_, T::Validation>,
     ) -> Result<(Report<T::Validation>, String), Error> {
         self.budget.check()?;
         if examples.len() == 0 {
             return Err(Error::NoData("training"));
         }
         let mut validations = Validations::new(session.folder);
-        self.prepare(session, run, &mut validations)?;
+        self.prepare(session, run, &mut validations, progress)?;
         let taken = self.steps * self.budget.batch as u64;
         let mut order = Order::after(taken, examples, self.budget.seed, self.budget.shuffle_pool);
         let mut written = (self.clock)();
@@ -201,27 +241,38 @@ where
             deadline.begin(written);
         }
         let mut validated_at = self.share;
-        while validations.all().is_empty()
+        while self.is_due
+            || validations.all().is_empty()
             || (self.share < 1.0 && validations.since_best() < self.budget.patience)
         {
-            let examples = order.take(self.budget.batch)?;
-            let loss = self.step(&examples, validations.all())?;
-            let is_due = self.share >= self.due(validations.all().len(), validated_at);
-            let began = (self.clock)();
-            if is_due {
-                self.validate(&mut validations)?;
+            let mut outcome = Ok(());
+            if !self.is_due {
+                let examples = order.take(self.budget.batch)?;
+                outcome = self.step(&examples, validations.all(), progress);
+                let due = self.due(validations.all().len(), validated_at);
+                self.is_due = outcome.is_ok() && self.share >= due;
             }
-            let go_on = progress(&self.progress(loss, validations.all().last()));
-            if is_due || go_on.is_break() || (self.clock)() - written > CHECKPOINT_EVERY {
+            let (is_due, began) = (self.is_due, (self.clock)());
+            if is_due {
+                outcome = self.validate(&mut validations, progress);
+            }
+            if outcome.is_ok() {
+                outcome = asking(progress, self.progress(validations.all()))();
+            }
+            let is_stopped = matches!(outcome, Err(Error::Stopped)) && self.steps > 0;
+            if !is_stopped {
+                outcome?;
+            }
+            if is_due || is_stopped || (self.clock)() - written > CHECKPOINT_EVERY {
                 self.state(run, &validations).write(session.folder)?;
                 written = (self.clock)();
+            }
+            if is_stopped {
+                return Err(Error::Interrupted(self.steps));
             }
             if is_due {
                 self.validated(written - began);
                 validated_at = self.share;
-            }
-            if go_on.is_break() {
-                return Err(Error::Interrupted(self.steps));
             }
         }
         let finished = validations.finish();
@@ -245,6 +296,7 @@ where
         session: &Session<'_>,
         run: &str,
         validations: &mut Validations<T::Validation>,
+        progress: &mut Listener<'_, T::Validation>,
     ) -> Result<(), Error> {
         let state = if session.resume {
             let (weights, is_averaged) = (self.weights.values.len(), self.average.is_some());
@@ -257,7 +309,7 @@ where
             .budget
             .minutes
             .map(|minutes| Deadline::new(minutes, spent));
-        self.plan(spent.is_some())?;
+        self.plan(spent.is_some(), progress)?;
         match state {
             Some(state) => self.restore(state, validations),
             None => Ok(()),
@@ -266,7 +318,11 @@ where
 
     /// Draws the examples of validations. If the budget is in minutes, trials with a few examples
     /// determine how many fit.
-    fn plan(&mut self, is_planned: bool) -> Result<(), Error> {
+    fn plan(
+        &mut self,
+        is_planned: bool,
+        progress: &mut Listener<'_, T::Validation>,
+    ) -> Result<(), Error> {
         let wanted = self.budget.validation_examples;
         let Some(mut deadline) = self.deadline else {
             return self.task.draw_validation(wanted);
@@ -276,7 +332,7 @@ where
             let (took, now) = loop {
                 self.task.draw_validation(tried)?;
                 let began = (self.clock)();
-                self.judge(&[])?;
+                self.judge(&[], progress)?;
                 let now = (self.clock)();
                 if tried == most || deadline.suffices(now - began, now) {
                     break (now - began, now);
@@ -308,6 +364,7 @@ where
         self.steps = state.standing.steps;
         self.seconds = state.standing.seconds;
         self.losses = state.standing.losses;
+        self.is_due = state.standing.is_due;
         self.count();
         Ok(())
     }
@@ -321,6 +378,7 @@ where
                 spent: self.deadline.map(|deadline| deadline.spent((self.clock)())),
                 losses: self.losses,
                 validations: validations.all().to_vec(),
+                is_due: self.is_due,
             },
             weights: self.weights.values.to_vec(),
             moments: self.moments.clone(),
@@ -359,16 +417,12 @@ where
         self.steps as f64 * self.budget.batch as f64 / self.seconds.max(1e-9)
     }
 
-    fn progress<'v>(
-        &self,
-        loss: f64,
-        validation: Option<&'v T::Validation>,
-    ) -> Progress<'v, T::Validation> {
+    fn progress<'v>(&self, validations: &'v [T::Validation]) -> Progress<'v, T::Validation> {
         Progress {
             step: self.steps,
             share: self.share.min(1.0),
-            loss,
-            validation,
+            loss: self.loss,
+            validation: validations.last(),
             examples_per_second: self.examples_per_second(),
         }
     }
@@ -383,15 +437,17 @@ where
         }
     }
 
-    /// Takes one optimiser step on these examples, and returns the objective.
+    /// Takes one optimiser step on these examples. If it is stopped, nothing has changed.
     fn step(
         &mut self,
         examples: &[T::Example],
         validations: &[T::Validation],
-    ) -> Result<f64, Error> {
+        progress: &mut Listener<'_, T::Validation>,
+    ) -> Result<(), Error> {
         let began = (self.clock)();
         let at = self.position(validations);
-        let (loss, gradient) = self.gradient(examples, &at);
+        let mut ask = asking(progress, self.progress(validations));
+        let (loss, gradient) = self.gradient(examples, &at, &mut ask)?;
         if !loss.is_finite() {
             let step = self.steps;
             return Err(Error::Diverged { step, loss });
@@ -405,6 +461,7 @@ where
         if let Some(average) = &mut self.average {
             average.add(&self.weights.values, self.steps);
         }
+        self.loss = Some(loss);
         self.losses.add(loss);
         let took = (self.clock)() - began;
         self.seconds += took.as_secs_f64();
@@ -412,7 +469,7 @@ where
             deadline.step(took);
         }
         self.count();
-        Ok(loss)
+        Ok(())
     }
 
     /// Loss and gradient of a batch, summed over its micro-batches in order.
@@ -420,12 +477,13 @@ where
         &self,
         examples: &[T::Example],
         at: &Position<'_, T::Validation>,
-    ) -> (f64, Gradient) {
+        ask: &mut dyn FnMut() -> Result<(), Error>,
+    ) -> Result<(f64, Gradient), Error> {
         let micro_batch = self.budget.micro_batch;
         let size = self.task.piece(micro_batch);
         let pieces: Vec<&[T::Example]> = examples.chunks(size).collect();
         let before = self.steps as usize * examples.len();
-        let results = ordered(
+        let results = ordered_until(
             self.threads,
             pieces.len(),
             || {
@@ -439,16 +497,22 @@ where
                     .objective(network, pieces[piece], place as u64, at);
                 (f64::from(loss.scalar()), loss.gradient(network))
             },
-        );
+            ask,
+        )?;
         let (losses, gradients): (Vec<f64>, Vec<Vec<f32>>) = results.into_iter().unzip();
         let loss = losses.into_iter().sum();
-        (loss, Gradient::sum(self.threads, gradients))
+        Ok((loss, Gradient::sum(self.threads, gradients)))
     }
 
     /// Validates the weights and, if one is kept, their moving average; returns the better
     /// validation of the two, and its weights.
-    fn judge(&mut self, validations: &[T::Validation]) -> Result<(T::Validation, Weights), Error> {
+    fn judge(
+        &mut self,
+        validations: &[T::Validation],
+        progress: &mut Listener<'_, T::Validation>,
+    ) -> Result<(T::Validation, Weights), Error> {
         let training_loss = self.losses.mean();
+        let mut ask = asking(progress, self.progress(validations));
         let mut at = self.position(validations);
         let averaged = match &self.average {
             None => None,
@@ -457,12 +521,12 @@ where
                 weights.values = Arc::new(average.values.clone());
                 self.task.set_weights(&weights);
                 at.averaged = true;
-                Some((self.task.validate(training_loss, &at)?, weights))
+                Some((self.task.validate(training_loss, &at, &mut ask)?, weights))
             }
         };
         self.task.set_weights(&self.weights);
         at.averaged = false;
-        let validation = self.task.validate(training_loss, &at)?;
+        let validation = self.task.validate(training_loss, &at, &mut ask)?;
         let (step, loss) = (self.steps, validation.loss());
         if !loss.is_finite() {
             return Err(Error::Diverged { step, loss });
@@ -474,9 +538,14 @@ where
     }
 
     /// Validates the model, and saves it if it is the best one.
-    fn validate(&mut self, validations: &mut Validations<T::Validation>) -> Result<(), Error> {
-        let (validation, weights) = self.judge(validations.all())?;
+    fn validate(
+        &mut self,
+        validations: &mut Validations<T::Validation>,
+        progress: &mut Listener<'_, T::Validation>,
+    ) -> Result<(), Error> {
+        let (validation, weights) = self.judge(validations.all(), progress)?;
         self.losses = Losses::default();
+        self.is_due = false;
         self.task.set_weights(&weights);
         validations.record(validation, &*self.task, &weights)
     }

@@ -68,11 +68,12 @@ pub(crate) trait Task: Sync {
     /// Draws the examples of validations: at most `count`, spread evenly over the validation data.
     fn draw_validation(&mut self, count: usize) -> Result<(), Error>;
 
-    /// Validates the current weights.
+    /// Validates the current weights. Calls `ask` several times a second, and fails if it does.
     fn validate(
         &self,
         training_loss: f64,
         at: &Position<'_, Self::Validation>,
+        ask: &mut dyn FnMut() -> Result<(), Error>,
     ) -> Result<Self::Validation, Error>;
 
     /// Writes the model into a directory, and returns the digest of its weights file.

@@ -116,7 +116,15 @@ impl Task for Slow {
         Ok(())
     }
 
-    fn validate(&self, _: f64, at: &Position<'_, Validation>) -> Result<Validation, Error> {
+    fn validate(
+        &self,
+        _: f64,
+        at: &Position<'_, Validation>,
+        ask: &mut dyn FnMut() -> Result<(), Error>,
+    ) -> Result<Validation, Error> {
+        for _ in 0..3 {
+            ask()?;
+        }
         self.pass(self.validation * self.examples as u64);
         Ok(Validation(1.0 / (1.0 + at.step as f64)))
     }
@@ -130,6 +138,33 @@ impl Task for Slow {
     }
 }
 
+const BUDGET: Budget = Budget {
+    seed: 0,
+    steps: 1,
+    minutes: None,
+    batch: 1,
+    micro_batch: 1,
+    shuffle_pool: 1,
+    validations: 20,
+    validation_examples: 1_024,
+    patience: 100,
+};
+
+/// A task with these durations of a step and the validation of an example.
+fn slow(now: &Arc<AtomicU64>, [step, validation]: [u64; 2]) -> Slow {
+    let tensors = Device::Cpu.open().unwrap();
+    Slow {
+        network: Weight {
+            value: Tensor::zeros([1], &tensors),
+        },
+        tensors,
+        now: Arc::clone(now),
+        step,
+        validation,
+        examples: 0,
+    }
+}
+
 /// Trains for `minutes`, or until a step, with these durations of the preparation, a step and the
 /// validation of an example, in milliseconds. Returns also the seconds that the training took.
 fn train(
@@ -139,38 +174,21 @@ fn train(
     stop: u64,
 ) -> (f64, Result<Report<Validation>, Error>) {
     let budget = Budget {
-        seed: 0,
-        steps: 1,
         minutes: Some(minutes),
-        batch: 1,
-        micro_batch: 1,
-        shuffle_pool: 1,
-        validations: 20,
-        validation_examples: 1_024,
-        patience: 100,
+        ..BUDGET
     };
-    let tensors = Device::Cpu.open().unwrap();
     let now = Arc::new(AtomicU64::new(prepared));
-    let mut task = Slow {
-        network: Weight {
-            value: Tensor::zeros([1], &tensors),
-        },
-        tensors,
-        now: Arc::clone(&now),
-        step,
-        validation,
-        examples: 0,
-    };
+    let mut task = slow(&now, [step, validation]);
     let clock = || Duration::from_millis(now.load(Ordering::Relaxed));
     let mut trainer = Trainer::new(&mut task, &budget, session, &clock);
-    let progress = |progress: &Progress<'_, Validation>| {
+    let mut progress = |progress: &Progress<'_, Validation>| {
         if progress.step == stop {
             ControlFlow::Break(())
         } else {
             ControlFlow::Continue(())
         }
     };
-    let trained = trainer.train(&Arc::new(Ones), session, "", progress);
+    let trained = trainer.train(&Arc::new(Ones), session, "", &mut progress);
     let report = trained.map(|(report, _)| report);
     (clock().as_secs_f64(), report)
 }
@@ -228,4 +246,59 @@ fn test_a_resumed_training_keeps_its_minutes() {
     let report = report.unwrap();
     assert!((54.0..66.0).contains(&(first + second)), "{first} {second}");
     assert!(report.steps > 300 && !report.stopped_early, "{report:?}");
+}
+
+/// Trains for five steps with two validations, until the report of this number; returns the
+/// outcome and the weight.
+fn stopped_at(report: usize, session: &Session<'_>) -> (Result<Report<Validation>, Error>, f32) {
+    let budget = Budget {
+        steps: 5,
+        validations: 2,
+        ..BUDGET
+    };
+    let now = Arc::new(AtomicU64::new(0));
+    let mut task = slow(&now, [1, 0]);
+    let clock = || Duration::from_millis(now.load(Ordering::Relaxed));
+    let mut trainer = Trainer::new(&mut task, &budget, session, &clock);
+    let mut reports = 0;
+    let mut progress = |_: &Progress<'_, Validation>| {
+        reports += 1;
+        assert!(reports <= report, "nothing is asked after a stop");
+        if reports == report {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    };
+    let trained = trainer.train(&Arc::new(Ones), session, "", &mut progress);
+    let weight = trainer.weights.values[0];
+    (trained.map(|(report, _)| report), weight)
+}
+
+#[test]
+fn test_a_stop_at_any_report_resumes_to_the_same_weights() {
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, weight) = stopped_at(usize::MAX, &Session::new(folder.path()));
+    let whole = whole.unwrap();
+    assert_eq!(whole.validations.len(), 2);
+    // A report before and after each of five steps, and three in each validation.
+    for report in 1..=16 {
+        let folder = tempfile::tempdir().unwrap();
+        let session = Session::new(folder.path());
+        let (stopped, _) = stopped_at(report, &session);
+        if report == 1 {
+            assert!(matches!(stopped, Err(Error::Stopped)), "{stopped:?}");
+            assert!(!folder.path().join(crate::model::CHECKPOINT).exists());
+            continue;
+        }
+        assert!(matches!(stopped, Err(Error::Interrupted(_))), "{report}");
+        let session = Session {
+            resume: true,
+            ..session
+        };
+        let (resumed, again) = stopped_at(usize::MAX, &session);
+        let resumed = resumed.unwrap();
+        assert_eq!((again, resumed.steps), (weight, 5), "{report}");
+        assert_eq!(resumed.validations, whole.validations, "{report}");
+    }
 }

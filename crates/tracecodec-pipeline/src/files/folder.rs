@@ -16,6 +16,13 @@ const EXTENSIONS: [&str; 4] = ["pcap", "pcapng", "cap", "dmp"];
 /// Extensions of compressed captures, behind the one of the format.
 const COMPRESSIONS: [&str; 2] = ["gz", "zst"];
 
+/// The file that a folder of outputs has until the last capture is whole.
+pub(crate) const INCOMPLETE: &str = "incomplete.txt";
+
+/// What [`INCOMPLETE`] says.
+const INCOMPLETE_TEXT: &str = "The captures of this folder are whole, but others are missing: \
+    the run that writes them has not ended.\n";
+
 /// A file in a folder.
 pub(crate) struct Entry {
     /// Path of the file.
@@ -141,10 +148,13 @@ impl<O> Outcomes<O> {
 /// Converts a capture to another one, or every capture of a folder to a file of the same name in a
 /// new folder.
 ///
+/// A folder whose run fails or is stopped keeps the captures that are whole, and [`INCOMPLETE`]
+/// beside them, by which the next run recognises what it may write anew. It is as it was before if
+/// no capture is whole.
+///
 /// # Errors
-/// If an output would take the place of an input, or the folder of outputs holds something; or as
-/// `take` fails. The folder of outputs is then as it was before, so that the same settings can be
-/// run again.
+/// If an output would take the place of an input, or the folder of outputs holds something else; or
+/// as `take` fails, with the name of the capture.
 pub(crate) fn take_each<O>(
     input: &Path,
     output: &Path,
@@ -158,22 +168,50 @@ pub(crate) fn take_each<O>(
     }
     let was_there = output.exists();
     let pairs = in_and_out(input, output, names, monitor)?;
-    let taken = pairs
-        .iter()
-        .map(|(input, output)| take(input, output, monitor));
-    match taken.collect::<Result<_, _>>() {
-        Ok(captures) => Ok(Outcomes::Folder { captures }),
-        Err(error) => {
-            remove(output, was_there, &pairs);
-            Err(error)
+    let mut captures = Vec::with_capacity(pairs.len());
+    for (from, to) in &pairs {
+        match make_parent(to).and_then(|()| take(from, to, monitor)) {
+            Ok(outcome) => captures.push(outcome),
+            Err(error) => {
+                remove_empty(output, was_there, &pairs);
+                if !captures.is_empty() {
+                    monitor.warn(
+                        &Warning::new(format!(
+                            "{} of {} captures are in {}, each of them whole",
+                            captures.len(),
+                            pairs.len(),
+                            output.display()
+                        ))
+                        .with_hint("the same run again writes all of them anew"),
+                    );
+                }
+                return Err(named(error, from));
+            }
         }
     }
+    fs::remove_file(output.join(INCOMPLETE))
+        .map_err(|error| Error::io("cannot remove", &output.join(INCOMPLETE), error))?;
+    Ok(Outcomes::Folder { captures })
 }
 
-/// Removes the outputs of a run that failed, and the folders that were made for them.
-fn remove(folder: &Path, was_there: bool, pairs: &[(PathBuf, PathBuf)]) {
+/// The error of a capture, with its name if the message lacks it.
+fn named(error: Error, capture: &Path) -> Error {
+    let name = capture.display().to_string();
+    let message = error.to_string();
+    if matches!(error, Error::Interrupted) || message.contains(&name) {
+        return error;
+    }
+    let hint = error.hint().unwrap_or_default().into_owned();
+    Error::refused(format!("{name}: {message}"), hint)
+}
+
+/// Removes the folders that were made for outputs and hold none, and [`INCOMPLETE`] if no output
+/// is there.
+fn remove_empty(folder: &Path, was_there: bool, pairs: &[(PathBuf, PathBuf)]) {
+    if !pairs.iter().any(|(_, output)| output.exists()) {
+        let _ = fs::remove_file(folder.join(INCOMPLETE));
+    }
     for (_, output) in pairs {
-        let _ = fs::remove_file(output);
         let made = output.ancestors().skip(1);
         for made in made.take_while(|made| made.starts_with(folder)) {
             if made == folder && was_there {
@@ -185,11 +223,13 @@ fn remove(folder: &Path, was_there: bool, pairs: &[(PathBuf, PathBuf)]) {
     }
 }
 
-/// The captures below a folder, and where each goes in a new folder, which is made.
+/// The captures below a folder, and where each goes in a new folder, which is made and called
+/// [`INCOMPLETE`]. Outputs of an incomplete run are removed.
 ///
 /// # Errors
-/// If there are no captures, or the new folder lies within the other one or holds something.
-pub(crate) fn in_and_out(
+/// If there are no captures, or the new folder lies within the other one or holds something else
+/// than an incomplete run of these captures.
+fn in_and_out(
     folder: &Path,
     new: &Path,
     names: Names,
@@ -204,25 +244,56 @@ pub(crate) fn in_and_out(
             "name a new folder",
         ));
     }
-    claim::empty_folder(new)?;
+    let incomplete = new.join(INCOMPLETE);
+    let is_incomplete = incomplete.exists();
+    if !is_incomplete {
+        claim::empty_folder(new)?;
+    }
     if lies_within(new, folder)? {
         return Err(Error::refused(
             format!("{}: lies within {}", new.display(), folder.display()),
             "choose a folder elsewhere: what comes out would go in the next time",
         ));
     }
-    let mut pairs = Vec::new();
-    for (number, capture) in (1..).zip(captures(folder, monitor)?) {
-        let output = new.join(match names {
-            Names::Kept => capture.within,
-            Names::Numbered => numbered(number, &capture.within),
-        });
-        if let Some(folder) = output.parent() {
-            fs::create_dir_all(folder).map_err(|error| Error::io("cannot make", folder, error))?;
+    let pairs = (1..).zip(captures(folder, monitor)?);
+    let pairs: Vec<_> = pairs
+        .map(|(number, capture)| {
+            let output = new.join(match names {
+                Names::Kept => capture.within,
+                Names::Numbered => numbered(number, &capture.within),
+            });
+            (capture.path, output)
+        })
+        .collect();
+    if is_incomplete {
+        let earlier = files(new, Path::new(""))?;
+        let earlier = earlier.into_iter().map(|file| file.path);
+        let earlier: Vec<_> = earlier.filter(|path| *path != incomplete).collect();
+        let is_ours = |path: &PathBuf| pairs.iter().any(|(_, output)| output == path);
+        if let Some(other) = earlier.iter().find(|path| !is_ours(path)) {
+            return Err(Error::refused(
+                format!("{}: not a capture of this run", other.display()),
+                "choose a new or an empty folder",
+            ));
         }
-        pairs.push((capture.path, output));
+        for path in earlier {
+            fs::remove_file(&path).map_err(|error| Error::io("cannot remove", &path, error))?;
+        }
     }
+    make_parent(&incomplete)?;
+    fs::write(&incomplete, INCOMPLETE_TEXT)
+        .map_err(|error| Error::io("cannot write", &incomplete, error))?;
     Ok(pairs)
+}
+
+/// Makes the folder that a file goes to.
+fn make_parent(path: &Path) -> Result<(), Error> {
+    match path.parent() {
+        Some(folder) => {
+            fs::create_dir_all(folder).map_err(|error| Error::io("cannot make", folder, error))
+        }
+        None => Ok(()),
+    }
 }
 
 /// What the outputs of a folder are called.
@@ -317,35 +388,81 @@ mod tests {
         }
     }
 
-    #[test]
-    fn test_a_stop_leaves_the_folder_of_outputs_as_it_was() {
+    /// A folder of three captures, the last in a folder of its own.
+    fn three_captures() -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
-        let (input, output) = (folder.path().join("in"), folder.path().join("out"));
-        fs::create_dir_all(input.join("inner")).unwrap();
-        for name in ["a.pcap", "inner/b.pcap"] {
-            fs::copy(data("example.pcap"), input.join(name)).unwrap();
+        fs::create_dir_all(folder.path().join("in/inner")).unwrap();
+        for name in ["a.pcap", "b.pcap", "inner/c.pcap"] {
+            fs::copy(data("example.pcap"), folder.path().join("in").join(name)).unwrap();
         }
+        folder
+    }
+
+    /// Copies captures; the one of this number fails.
+    fn copy(folder: &Path, fails: Option<(usize, Error)>) -> Result<Outcomes<()>, Error> {
+        let (mut number, mut fails) = (0, fails);
+        let (input, output) = (folder.join("in"), folder.join("out"));
+        take_each(&input, &output, Names::Kept, &mut Silent, |from, to, _| {
+            number += 1;
+            if let Some((_, error)) = fails.take_if(|(at, _)| *at == number) {
+                return Err(error);
+            }
+            fs::copy(from, to).unwrap();
+            Ok(())
+        })
+    }
+
+    fn left(folder: &Path) -> Vec<String> {
+        let left = files(&folder.join("out"), Path::new("")).unwrap();
+        left.iter()
+            .map(|file| file.within.display().to_string())
+            .collect()
+    }
+
+    #[test]
+    fn test_whole_captures_stay_and_the_run_can_be_repeated() {
+        let folder = three_captures();
+        let folder = folder.path();
+        let stopped = copy(folder, Some((3, Error::Interrupted)));
+        assert!(matches!(stopped, Err(Error::Interrupted)));
+        assert_eq!(left(folder), ["a.pcap", "b.pcap", INCOMPLETE]);
+        assert!(!folder.join("out/inner").exists());
+        let failed = copy(
+            folder,
+            Some((2, Error::refused("no such thing", "another"))),
+        );
+        let failed = failed.err().unwrap();
+        let named = format!("{}: no such thing", folder.join("in/b.pcap").display());
+        assert_eq!(failed.to_string(), named);
+        assert_eq!(failed.hint().as_deref(), Some("another"));
+        assert_eq!(left(folder), ["a.pcap", INCOMPLETE]);
+        copy(folder, None).unwrap();
+        assert_eq!(left(folder), ["a.pcap", "b.pcap", "inner/c.pcap"]);
+        assert!(copy(folder, None).is_err(), "a complete folder stays");
+    }
+
+    #[test]
+    fn test_an_incomplete_folder_with_something_else_is_refused() {
+        let folder = three_captures();
+        let folder = folder.path();
+        assert!(copy(folder, Some((2, Error::Interrupted))).is_err());
+        fs::write(folder.join("out/notes.txt"), "mine").unwrap();
+        let refused = copy(folder, None).err().unwrap();
+        assert!(refused.to_string().contains("notes.txt"), "{refused}");
+        assert_eq!(left(folder), ["a.pcap", INCOMPLETE, "notes.txt"]);
+    }
+
+    #[test]
+    fn test_a_stop_before_the_first_capture_leaves_the_folder_as_it_was() {
+        let folder = three_captures();
         for is_there in [false, true] {
             if is_there {
-                fs::create_dir(&output).unwrap();
+                fs::create_dir(folder.path().join("out")).unwrap();
             }
-            for _ in 0..2 {
-                let mut taken = 0;
-                let stopped =
-                    take_each(&input, &output, Names::Kept, &mut Silent, |from, to, _| {
-                        fs::copy(from, to).unwrap();
-                        taken += 1;
-                        if taken == 2 {
-                            Err(Error::Interrupted)
-                        } else {
-                            Ok(())
-                        }
-                    });
-                assert!(matches!(stopped, Err(Error::Interrupted)));
-                assert_eq!(output.exists(), is_there);
-            }
+            assert!(copy(folder.path(), Some((1, Error::Interrupted))).is_err());
+            assert_eq!(folder.path().join("out").exists(), is_there);
         }
-        assert_eq!(fs::read_dir(&output).unwrap().count(), 0);
+        assert!(left(folder.path()).is_empty());
     }
 
     #[cfg(unix)]

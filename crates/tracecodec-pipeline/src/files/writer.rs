@@ -7,7 +7,7 @@ use tracecodec::pcap::{Format, Packet, Precision, Timestamp, Writer};
 
 use super::claim;
 use crate::error::Error;
-use crate::monitor::{Monitor, Warning};
+use crate::monitor::{Monitor, Warning, counted};
 
 /// Nanoseconds in a day.
 const DAY: i64 = 86_400_000_000_000;
@@ -91,14 +91,15 @@ impl CaptureWriter {
             };
             let later = if self.days > 0 { "later" } else { "earlier" };
             let warning = format!(
-                "the capture begins {whence} if it were {days} days {later}: pcap holds 1970 to 2106"
+                "the capture begins {whence} if it were {} {later}: pcap holds 1970 to 2106",
+                counted(days.unsigned_abs(), "day")
             );
             monitor.warn(&Warning::new(warning).with_hint(HINT));
         }
         if self.times_out_of_range > 0 {
             let warning = format!(
-                "{} packets have a time that pcap cannot hold, and got the nearest",
-                self.times_out_of_range
+                "{} with a time that pcap cannot hold: the nearest was written",
+                counted(self.times_out_of_range, "packet")
             );
             monitor.warn(&Warning::new(warning).with_hint(HINT));
         }
@@ -154,7 +155,9 @@ mod tests {
     #[test]
     fn test_a_step_out_of_pcaps_range_becomes_the_nearest_time() {
         let (times, warnings) = written("a.pcap", &[5, -1, 6]);
-        assert_eq!((times, warnings.len()), (vec![5, 0, 6], 1));
+        assert_eq!(times, [5, 0, 6]);
+        let warning = "1 packet with a time that pcap cannot hold: the nearest was written";
+        assert_eq!(warnings, [warning]);
         let times = [-1, i64::MIN, i64::MAX];
         assert_eq!(written("a.pcapng", &times), (times.to_vec(), Vec::new()));
     }

@@ -46,7 +46,7 @@ fn figure(probe: &Probe, model: &str) -> Figure {
         ),
         panels: (0..steps).map(|step| panel(dimensions, step)).collect(),
         columns: 1,
-        legend: Legend::of_shares("of the largest share, which each panel tells"),
+        legend: Legend::of_shares("of the largest share of a panel, which its subtitle states"),
     }
 }
 

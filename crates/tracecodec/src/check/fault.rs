@@ -221,7 +221,7 @@ impl fmt::Display for Fault {
             Fault::SynOptions => "SYN's options outside a SYN, or a window scale over 14",
             Fault::UdpSurplus => "bytes behind the end of UDP",
             Fault::TimeStepBack => "time before that of the packet before",
-            Fault::TimeZero => "time 0, as where a capture does not tell it",
+            Fault::TimeZero => "time 0, as in captures that store no times",
             Fault::TimeBefore1970 => "time before 1970",
         })
     }

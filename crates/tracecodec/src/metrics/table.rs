@@ -431,6 +431,6 @@ fn over_cases(evaluation: &Evaluation, of: fn(&Case) -> Option<f64>) -> Result<f
     let mean = values.iter().sum::<f64>() / values.len() as f64;
     percent(
         (!values.is_empty()).then_some(mean),
-        "no pair of captures of which it can be told",
+        "no pair of captures has this number",
     )
 }

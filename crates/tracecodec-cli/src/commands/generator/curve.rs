@@ -10,11 +10,11 @@ use tracecodec::choice::Choice;
 use tracecodec::shard::Split;
 use tracecodec_nn::generator::curve::Point;
 use tracecodec_nn::generator::{Curve, CurveConfig, Method};
+use tracecodec_pipeline::monitor::counted;
 use tracecodec_pipeline::run::generator::curve::{self, Outcome};
 
 use crate::args::DeviceArg;
 use crate::choice::{choice, choice_of};
-use crate::count::counted;
 use crate::output::{print, print_json};
 use crate::terminal::Terminal;
 

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
+use tracecodec_pipeline::monitor::counted;
 use tracecodec_pipeline::run::generator::sequences;
 
 use crate::args::{CaptureArgs, ModelArgs};
-use crate::count::counted;
 use crate::output::print_summary;
 use crate::terminal::Terminal;
 

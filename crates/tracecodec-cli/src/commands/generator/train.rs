@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use tracecodec_nn::generator::flow_matching::Preset;
+use tracecodec_pipeline::monitor::counted;
 use tracecodec_pipeline::run::generator::train;
 use tracecodec_pipeline::settings;
 
 use crate::args::{CaptureArgs, DeviceArg, DisclosureArgs};
 use crate::choice::choice;
-use crate::count::counted;
 use crate::output::print_summary;
 use crate::terminal::Terminal;
 use crate::training_args::{TrainingArgs, stopped_early};

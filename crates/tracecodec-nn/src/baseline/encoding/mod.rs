@@ -14,6 +14,7 @@ use tracecodec::raw::RawRow;
 use super::batch::{EncodedRows, Shape};
 use super::config::Model;
 use super::table::{Decoded, Table};
+use crate::error::Error;
 use gaussian_mixture::ModeNormalizer;
 use quantile::QuantileTransformer;
 use standard::Standardizer;
@@ -61,43 +62,52 @@ impl Cells {
 }
 
 impl Encoding {
-    /// The encoding of a model, fitted to training rows, of which there must be some.
+    /// The encoding of a model, fitted to training rows, of which there must be some. Fails if
+    /// `ask` does, which is called before each column.
     pub(super) fn fit(
         model: Model,
         table: Table,
         rows: &[RawRow],
         profiles: &OptionProfiles,
         rng: &mut impl Rng,
-    ) -> Self {
+        ask: &mut dyn FnMut() -> Result<(), Error>,
+    ) -> Result<Self, Error> {
         let width = table.numbers();
         let scale = match model {
             Model::Tvae | Model::Ttvae | Model::TtvaeIntended => {
                 let cells = Cells::of(&table, sample(rows, MIXTURE_ROWS, rng), profiles);
                 let fit = |column: usize| {
-                    ModeNormalizer::fit(&column_of(&cells.numbers, width, column), rng)
+                    ask()?;
+                    let values = column_of(&cells.numbers, width, column);
+                    Ok(ModeNormalizer::fit(&values, rng))
                 };
-                Scale::Modes((0..width).map(fit).collect())
+                Scale::Modes((0..width).map(fit).collect::<Result<_, Error>>()?)
             }
             Model::TabsynVae => {
                 let cells = Cells::of(&table, rows, profiles);
-                let columns = (0..width).map(|column| column_of(&cells.numbers, width, column));
-                let fit = |column: Vec<f64>| QuantileTransformer::fit(&column);
-                Scale::Quantiles(columns.map(fit).collect())
+                let fit = |column: usize| {
+                    ask()?;
+                    let values = column_of(&cells.numbers, width, column);
+                    Ok(QuantileTransformer::fit(&values))
+                };
+                Scale::Quantiles((0..width).map(fit).collect::<Result<_, Error>>()?)
             }
             Model::Goggle | Model::GoggleIntended => {
                 let cells = Cells::of(&table, rows, profiles);
                 let codes: Vec<f64> = cells.codes.iter().map(|&code| code.into()).collect();
-                let fit = |values: &[f64], width: usize| -> Vec<Standardizer> {
-                    (0..width)
-                        .map(|column| Standardizer::fit(&column_of(values, width, column)))
-                        .collect()
+                let mut fit = |values: &[f64], width: usize| -> Result<Vec<_>, Error> {
+                    let fit = |column| {
+                        ask()?;
+                        Ok(Standardizer::fit(&column_of(values, width, column)))
+                    };
+                    (0..width).map(fit).collect()
                 };
-                let mut columns = fit(&cells.numbers, width);
-                columns.extend(fit(&codes, table.codes().len()));
+                let mut columns = fit(&cells.numbers, width)?;
+                columns.extend(fit(&codes, table.codes().len())?);
                 Scale::Standard(columns)
             }
         };
-        Self { table, scale }
+        Ok(Self { table, scale })
     }
 
     /// Whether this is a complete encoding of the given model; one from a damaged file may not be.

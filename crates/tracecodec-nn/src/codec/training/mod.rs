@@ -23,7 +23,7 @@ use crate::accuracy::Accuracy;
 use crate::device::Device;
 use crate::error::Error;
 use crate::model::Kind;
-use crate::parallel::{default_threads, ordered};
+use crate::parallel::{default_threads, ordered_until};
 use crate::random::{Purpose, normals, stream};
 use crate::train::{
     self, Decay, Position, Progress, Report, Session, Task, Update, Verdict, rate_hint, schedule,
@@ -32,6 +32,9 @@ use crate::weights::Weights;
 
 /// Packets of a validation that are computed at a time, on the CPU.
 const PIECE: usize = 256;
+
+/// Pieces that a validation reconstructs between two looks at whether to stop.
+const ASK_EVERY: usize = 4;
 
 /// Learning rate at the end, as a share of its peak.
 const RATE_FLOOR: f64 = 0.01;
@@ -126,10 +129,10 @@ impl<'a> CodecTask<'a> {
     }
 
     /// Parts of the objective on the validation packets, without augmentation and noise.
-    fn validation_parts(&self) -> Parts {
+    fn validation_parts(&self, ask: &mut dyn FnMut() -> Result<(), Error>) -> Result<Parts, Error> {
         let pieces: Vec<&[Action]> = self.validation.chunks(self.codec.piece(PIECE)).collect();
         let (network, symbols) = (self.codec.network(), self.codec.symbols());
-        let parts = ordered(
+        let parts = ordered_until(
             self.codec.threads(),
             pieces.len(),
             || (),
@@ -143,8 +146,9 @@ impl<'a> CodecTask<'a> {
                     kl: f64::from(objective.kl.scalar()),
                 }
             },
-        );
-        parts.into_iter().fold(Parts::default(), Parts::add)
+            ask,
+        )?;
+        Ok(parts.into_iter().fold(Parts::default(), Parts::add))
     }
 }
 
@@ -212,13 +216,16 @@ impl Task for CodecTask<'_> {
         &self,
         training_loss: f64,
         at: &Position<'_, Validation>,
+        ask: &mut dyn FnMut() -> Result<(), Error>,
     ) -> Result<Validation, Error> {
-        let actions = &self.validation;
-        let latents = self.codec.posterior(actions);
-        let decoded = self.codec.decode_in_context(&latents.mu, actions);
         let mut accuracy = Accuracy::without(&self.codec.config().omit);
-        accuracy.add(actions, &decoded);
-        let parts = self.validation_parts();
+        // Whole pieces, so that each batch is the same as if all packets were passed at once.
+        for actions in self.validation.chunks(ASK_EVERY * self.codec.piece(PIECE)) {
+            ask()?;
+            let latents = self.codec.posterior(actions);
+            accuracy.add(actions, &self.codec.decode_in_context(&latents.mu, actions));
+        }
+        let parts = self.validation_parts(ask)?;
         let mean = |part: f64| part / parts.packets;
         let (fields, time, kl) = (mean(parts.fields), mean(parts.time), mean(parts.kl));
         Ok(Validation {

@@ -20,7 +20,7 @@ use super::{Autoregressive, CLOCK, OPENINGS, PACKETS, PROCESSES, networks};
 use crate::device::Device;
 use crate::error::Error;
 use crate::model::Kind;
-use crate::parallel::{default_threads, ordered};
+use crate::parallel::{default_threads, ordered_until};
 use crate::random::{Purpose, stream};
 use crate::train::{
     self, Decay, Examples, Position, Progress, Report, Session, Task, Update, Validated, Verdict,
@@ -423,10 +423,14 @@ impl<'a> AutoregressiveTask<'a> {
     }
 
     /// Nats an event of the validation spans of a process.
-    fn validation_nats(&self, process: usize) -> f64 {
+    fn validation_nats(
+        &self,
+        process: usize,
+        ask: &mut dyn FnMut() -> Result<(), Error>,
+    ) -> Result<f64, Error> {
         let pieces: Vec<&[Span]> = self.validation.chunks(PIECE).collect();
         let sequences = &self.data.validation;
-        let sums = ordered(
+        let sums = ordered_until(
             self.threads,
             pieces.len(),
             || (),
@@ -443,13 +447,14 @@ impl<'a> AutoregressiveTask<'a> {
                 let events: usize = spans.map(|span| sequence.span(span.number).len()).sum();
                 (f64::from(nats), events as f64)
             },
-        );
+            ask,
+        )?;
         let (nats, events) = sums
             .into_iter()
             .fold((0.0, 0.0), |(nats, events), (more, count)| {
                 (nats + more, events + count)
             });
-        nats / f64::max(events, 1.0)
+        Ok(nats / f64::max(events, 1.0))
     }
 }
 
@@ -547,12 +552,14 @@ impl Task for AutoregressiveTask<'_> {
         &self,
         training_loss: f64,
         at: &Position<'_, Validation>,
+        ask: &mut dyn FnMut() -> Result<(), Error>,
     ) -> Result<Validation, Error> {
-        let nats = [OPENINGS, PACKETS, CLOCK].map(|process| self.validation_nats(process));
-        let [openings, packets, clock] = nats;
+        let openings = self.validation_nats(OPENINGS, ask)?;
+        let packets = self.validation_nats(PACKETS, ask)?;
+        let clock = self.validation_nats(CLOCK, ask)?;
         Ok(Validation {
             step: at.step,
-            loss: self.nats_a_packet(nats),
+            loss: self.nats_a_packet([openings, packets, clock]),
             packets,
             openings,
             clock,

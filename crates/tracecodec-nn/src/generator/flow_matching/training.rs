@@ -23,7 +23,7 @@ use crate::generator::representation::Representation;
 use crate::generator::sequences::{Sequences, Window, Windows};
 use crate::layers::Dropout;
 use crate::model::Kind;
-use crate::parallel::{default_threads, ordered};
+use crate::parallel::{default_threads, ordered_until};
 use crate::random::{Purpose, normals, stream};
 use crate::train::{
     self, Decay, Position, Progress, Report, Session, Task, Update, Validated, Verdict, rate_hint,
@@ -324,11 +324,12 @@ impl Task for FlowTask<'_> {
         &self,
         training_loss: f64,
         at: &Position<'_, Validation>,
+        ask: &mut dyn FnMut() -> Result<(), Error>,
     ) -> Result<Validation, Error> {
         let (settings, windows) = (&self.config.train, &self.validation);
         let size = self.piece(settings.micro_batch);
         let pieces: Vec<&[Window]> = windows.chunks(size).collect();
-        let errors = ordered(
+        let errors = ordered_until(
             self.generator.placed.threads(),
             pieces.len(),
             || (),
@@ -341,7 +342,8 @@ impl Task for FlowTask<'_> {
                 let error = self.error(&self.generator.placed.network, &paths, &mut Dropout::off());
                 f64::from(error.scalar())
             },
-        );
+            ask,
+        )?;
         Ok(Validation {
             step: at.step,
             loss: errors.iter().sum::<f64>() / windows.len() as f64,

@@ -9,7 +9,7 @@ use crate::dataset::Part;
 use crate::error::Error;
 use crate::files::ReadPolicy;
 use crate::files::capture::Capture;
-use crate::monitor::Monitor;
+use crate::monitor::{Monitor, counted};
 
 /// One case of the continuation benchmark. Its shard is a trace of its own, which models read from
 /// the start.
@@ -50,9 +50,9 @@ pub(super) fn read(shard: &Part, monitor: &mut dyn Monitor) -> Result<Vec<Packet
     if packets.len() as u64 != expected {
         return Err(Error::refused(
             format!(
-                "{}: {} packets, but {expected} by its manifest",
+                "{}: {}, but {expected} by its manifest",
                 shard.path.display(),
-                packets.len()
+                counted(packets.len() as u64, "packet")
             ),
             "shard the capture again",
         ));

@@ -156,16 +156,13 @@ impl Contestant {
                     (models, Way::Actions(Box::new(loaded)))
                 }
             }
-            // The autoregressive generator draws on the CPU.
+            // Sampling is for the flow matching among the contestants.
             _ => {
                 let label = model.label();
                 let choice = GeneratorChoice {
                     model,
                     codec: ModelName::default(),
-                    sampling: Sampling {
-                        device: Device::Cpu,
-                        ..sampling
-                    },
+                    sampling: Sampling::default(),
                 };
                 let generator = choice.load(&mut Silent)?;
                 let digest = match &generator {

@@ -14,7 +14,7 @@ use super::window::{Window, spread};
 use super::{Case, Contestant, Cut, Rules};
 use crate::dataset::{DataSet, Part};
 use crate::error::Error;
-use crate::monitor::{Monitor, Parts};
+use crate::monitor::{Monitor, Parts, counted};
 
 /// The cases, and the shards that they lie in.
 pub(super) struct Trial {
@@ -44,10 +44,10 @@ impl Trial {
             let longest = packets.iter().max().unwrap_or(&0);
             return Err(Error::refused(
                 format!(
-                    "no window of {} + {} packets: the longest of {} test shards has {longest}",
+                    "no window of {} + {} packets: the longest of {} has {longest}",
                     cut.prefix,
                     cut.suffix,
-                    shards.len()
+                    counted(shards.len() as u64, "test shard")
                 ),
                 "shard with more `packets` makes longer shards; `prefix` and `suffix` make shorter windows",
             ));
