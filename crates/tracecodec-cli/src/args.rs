@@ -175,7 +175,7 @@ pub(crate) struct DisclosureArgs {
     #[arg(long)]
     anonymous: bool,
     /// Time of the first packet, instead of the capture's: RFC 3339, seconds since 1970, or
-    /// +SECONDS behind the capture's.
+    /// +SECONDS after the capture's.
     #[arg(long, value_name = "TIME", value_parser = selecting::<TimeBound>, allow_negative_numbers = true)]
     epoch: Option<TimeBound>,
 }

@@ -16,7 +16,7 @@ pub struct Disclosure {
     /// 2026-01-01, unless `epoch` says otherwise.
     pub anonymous: bool,
     /// Time of the first packet, instead of the capture's: RFC 3339, seconds since 1970, or
-    /// `+SECONDS` behind the capture's.
+    /// `+SECONDS` after the capture's.
     pub epoch: Option<TimeBound>,
 }
 

@@ -37,8 +37,8 @@ enum BaselineCommand {
 
 /// Train a baseline on shards.
 ///
-/// It learns from the training split and is chosen by the validation split. The default budget is
-/// the paper's, which takes hours.
+/// The training split is learned from, and the validation split decides which weights are kept. The
+/// default budget is the paper's, which takes hours.
 #[derive(Debug, Args)]
 struct Train {
     /// Folders that `tracecodec shard` wrote.

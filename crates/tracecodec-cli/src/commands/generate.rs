@@ -17,8 +17,8 @@ use crate::terminal::Terminal;
 /// Generate a trace, or continue one.
 ///
 /// Makes any number of packets, from nothing but the model or as the continuation of a capture. The
-/// same seed gives the same bytes. Packets are written as they are made: memory follows the flows
-/// that are open.
+/// same seed gives the same bytes. Packets are written as they are made: memory grows with the
+/// open flows alone.
 #[derive(Debug, Args)]
 #[command(group(clap::ArgGroup::new("length").required(true).multiple(true)))]
 pub(crate) struct Generate {

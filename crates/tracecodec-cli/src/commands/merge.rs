@@ -9,7 +9,7 @@ use tracecodec_pipeline::run::merge;
 use crate::evaluation::print_evaluation;
 use crate::terminal::Terminal;
 
-/// Add up evaluations of parts of a dataset, made anywhere.
+/// Add up evaluations of parts of a dataset, made on one machine or several.
 ///
 /// The result is the same as if all captures had been compared in one run, in whatever order the
 /// parts are named.

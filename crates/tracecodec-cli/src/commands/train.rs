@@ -18,14 +18,14 @@ use crate::training_args::{TrainingArgs, stopped_early};
 
 /// Train a codec.
 ///
-/// From a folder of shards, it learns from the training split and is chosen by the validation
-/// split. Of captures and actions files, the last tenth of each is for validation. Memory does not
-/// grow with the data: all of it is lifted first, to about ten bytes a packet in the output folder,
-/// which are removed at the end (--resume lifts again).
+/// Of a folder of shards, the training split is learned from, and the validation split decides
+/// which weights are kept. Of captures and actions files, the last tenth of each is for validation.
+/// Memory does not grow with the data: all of it is lifted first, to about ten bytes a packet in
+/// the output folder, which are removed at the end (--resume lifts again).
 ///
 /// The folder that is written holds the best weights, their manifest, history.jsonl, and
 /// MODEL_CARD.md, which says all of it in words; during the training also a checkpoint, at most a
-/// minute old. Ctrl-C ends the step and writes one; --resume continues from it.
+/// minute old. Ctrl-C writes one; --resume continues from it.
 #[derive(Debug, Args)]
 pub(crate) struct Train {
     /// Folders of shards, captures, and actions (.parquet), in any mix.

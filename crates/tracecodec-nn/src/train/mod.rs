@@ -136,9 +136,9 @@ struct Finished<V> {
 /// `progress` is called after each step, and several times a second while a step or a validation
 /// is under way. It may stop the training; once there was a step, a checkpoint is then written,
 /// too. A step that is stopped does not count, and a validation that is stopped comes first when
-/// the training is resumed. A session that resumes continues from the folder's checkpoint, which must be of the same
-/// `run`, a digest of settings and data, and gives the same weights as if the training had never
-/// stopped.
+/// the training is resumed. A session that resumes continues from the folder's checkpoint, which
+/// must be of the same `run`, a digest of settings and data, and gives the same weights as if the
+/// training had never stopped.
 ///
 /// # Errors
 /// If a setting is out of its range, there are no examples, a file cannot be read or written, the

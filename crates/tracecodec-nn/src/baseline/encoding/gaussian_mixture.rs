@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ascending;
 use super::k_means::k_means;
+use crate::error::Error;
 use crate::random::weighted;
 
 /// Largest number of components of the mixture.
@@ -67,12 +68,16 @@ impl ModeNormalizer {
     }
 
     /// Fits the modes of a column. Numbers that are not finite are left out; an empty column is
-    /// treated as one 0.
-    pub(crate) fn fit(values: &[f64], rng: &mut impl Rng) -> Self {
+    /// treated as one 0. Fails if `ask` does, which is called before each iteration.
+    pub(crate) fn fit(
+        values: &[f64],
+        rng: &mut impl Rng,
+        ask: &mut dyn FnMut() -> Result<(), Error>,
+    ) -> Result<Self, Error> {
         let column = Column::new(values);
         let count = COMPONENTS.min(column.counts.iter().sum::<f64>() as usize);
         let nearest = k_means(&column.values, &column.counts, count, rng);
-        let mut components = infer(&column, count, &nearest);
+        let mut components = infer(&column, count, &nearest, ask)?;
         for component in &mut components {
             component.mean += column.mean;
         }
@@ -80,7 +85,7 @@ impl ModeNormalizer {
         let (others, modes) = components
             .into_iter()
             .partition(|component| component.weight <= LEAST_WEIGHT);
-        Self { modes, others }
+        Ok(Self { modes, others })
     }
 
     /// Number of modes.
@@ -167,7 +172,12 @@ impl Share {
 
 /// Fits the components, with means relative to the column's mean, from an initial assignment of
 /// its values.
-fn infer(column: &Column, count: usize, nearest: &[usize]) -> Vec<Component> {
+fn infer(
+    column: &Column,
+    count: usize,
+    nearest: &[usize],
+    ask: &mut dyn FnMut() -> Result<(), Error>,
+) -> Result<Vec<Component>, Error> {
     let mut shares = vec![Share::NONE; count];
     for ((&x, &count), &component) in column.values.iter().zip(&column.counts).zip(nearest) {
         shares[component].add(x, count);
@@ -175,6 +185,7 @@ fn infer(column: &Column, count: usize, nearest: &[usize]) -> Vec<Component> {
     let (mut components, _) = maximize(column.variance, &shares);
     let mut bound = f64::NEG_INFINITY;
     for _ in 0..ITERATIONS {
+        ask()?;
         let (shares, entropy) = expect(column, &components);
         let (next, of_parameters) = maximize(column.variance, &shares);
         let before = std::mem::replace(&mut bound, entropy + of_parameters);
@@ -183,7 +194,7 @@ fn infer(column: &Column, count: usize, nearest: &[usize]) -> Vec<Component> {
             break;
         }
     }
-    components
+    Ok(components)
 }
 
 /// Expectation step: the sums of each component, and the entropy of the responsibilities.
@@ -287,7 +298,7 @@ mod tests {
     }
 
     fn fit(values: &[f64], seed: u64) -> ModeNormalizer {
-        ModeNormalizer::fit(values, &mut stream(seed, Purpose::Probe, 0))
+        ModeNormalizer::fit(values, &mut stream(seed, Purpose::Probe, 0), &mut || Ok(())).unwrap()
     }
 
     /// Components fitted from an assignment of equal parts of the distinct values, with mean 0.
@@ -295,7 +306,7 @@ mod tests {
         let column = Column::new(values);
         let distinct = column.values.len();
         let nearest: Vec<usize> = (0..distinct).map(|i| i * 10 / distinct).collect();
-        let mut components = infer(&column, 10, &nearest);
+        let mut components = infer(&column, 10, &nearest, &mut || Ok(())).unwrap();
         components
             .iter_mut()
             .for_each(|component| component.mean += column.mean);

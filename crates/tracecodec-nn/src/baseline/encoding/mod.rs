@@ -63,7 +63,7 @@ impl Cells {
 
 impl Encoding {
     /// The encoding of a model, fitted to training rows, of which there must be some. Fails if
-    /// `ask` does, which is called before each column.
+    /// `ask` does, which is called several times a second.
     pub(super) fn fit(
         model: Model,
         table: Table,
@@ -79,7 +79,7 @@ impl Encoding {
                 let fit = |column: usize| {
                     ask()?;
                     let values = column_of(&cells.numbers, width, column);
-                    Ok(ModeNormalizer::fit(&values, rng))
+                    ModeNormalizer::fit(&values, rng, ask)
                 };
                 Scale::Modes((0..width).map(fit).collect::<Result<_, Error>>()?)
             }
