@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use half::f16;
+use half::slice::HalfFloatSliceExt;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use tracecodec_tensor::{Device, Module, Tensor, Visitor};
 
@@ -17,6 +18,13 @@ use crate::error::Error;
 struct Entry {
     name: String,
     shape: Vec<usize>,
+}
+
+impl Entry {
+    /// Number of values.
+    fn count(&self) -> usize {
+        self.shape.iter().product()
+    }
 }
 
 /// All float tensors of a module in the order of its fields.
@@ -36,6 +44,19 @@ impl Weights {
         Self {
             entries: reader.entries,
             values: Arc::new(reader.values),
+        }
+    }
+
+    /// The weights of a module without their values, which are yet to be read.
+    pub(crate) fn unread(module: &impl Module) -> Self {
+        let mut reader = Reader {
+            skips_values: true,
+            ..Reader::default()
+        };
+        module.clone().visit(&mut reader);
+        Self {
+            entries: reader.entries,
+            values: Arc::default(),
         }
     }
 
@@ -65,7 +86,7 @@ impl Weights {
         let mut end = 0;
         let ranges = self.entries.iter().map(|entry| {
             let start = end;
-            end += entry.shape.iter().product::<usize>();
+            end += entry.count();
             (&entry.name, start..end)
         });
         ranges
@@ -82,7 +103,7 @@ impl Weights {
         let bytes = precision.bytes(&self.values);
         let mut rest = bytes.as_slice();
         let views = self.entries.iter().map(|entry| {
-            let count: usize = entry.shape.iter().product();
+            let count = entry.count();
             let (data, after) = rest.split_at(precision.width() * count);
             rest = after;
             let view = TensorView::new(precision.dtype(), entry.shape.clone(), data)
@@ -100,19 +121,18 @@ impl Weights {
             let reason = format!("a tensor `{surplus}` that a network of this shape does not have");
             return Err(Error::format(path, reason));
         }
-        let mut values = Vec::with_capacity(self.values.len());
+        let count = self.entries.iter().map(Entry::count).sum();
+        let mut values = Vec::with_capacity(count);
         for entry in &self.entries {
-            let numbers = file
-                .tensor(&entry.name)
+            file.tensor(&entry.name)
                 .ok()
                 .filter(|view| view.shape() == entry.shape)
-                .and_then(|view| numbers(&view))
+                .and_then(|view| append(&view, &mut values))
                 .ok_or_else(|| Error::Tensor {
                     path: path.to_path_buf(),
                     name: entry.name.clone(),
                     shape: entry.shape.clone(),
                 })?;
-            values.extend(numbers);
         }
         self.values = Arc::new(values);
         Ok(())
@@ -159,19 +179,24 @@ impl Precision {
 
 /// The numbers of a stored tensor; `None` if it is of another type.
 pub(crate) fn numbers(view: &TensorView<'_>) -> Option<Vec<f32>> {
+    let mut numbers = Vec::new();
+    append(view, &mut numbers).map(|()| numbers)
+}
+
+/// Appends the numbers of a stored tensor; `None` if it is of another type.
+fn append(view: &TensorView<'_>, numbers: &mut Vec<f32>) -> Option<()> {
     match view.dtype() {
-        Dtype::F32 => Some(floats(view.data()).collect()),
+        Dtype::F32 => numbers.extend(floats(view.data())),
         Dtype::F16 => {
-            let (halves, _) = view.data().as_chunks::<2>();
-            Some(
-                halves
-                    .iter()
-                    .map(|&half| f16::from_le_bytes(half).to_f32())
-                    .collect(),
-            )
+            let halves = view.data().as_chunks::<2>().0.iter();
+            let halves: Vec<f16> = halves.map(|&half| f16::from_le_bytes(half)).collect();
+            let start = numbers.len();
+            numbers.resize(start + halves.len(), 0.0);
+            halves.convert_to_f32_slice(&mut numbers[start..]);
         }
-        _ => None,
+        _ => return None,
     }
+    Some(())
 }
 
 /// The little-endian floats in some bytes.
@@ -188,6 +213,7 @@ struct Reader {
     path: Vec<String>,
     entries: Vec<Entry>,
     values: Vec<f32>,
+    skips_values: bool,
 }
 
 impl Visitor for Reader {
@@ -206,7 +232,9 @@ impl Visitor for Reader {
             shape: weight.dims().to_vec(),
         });
         self.path.pop();
-        self.values.extend(weight.clone().into_values());
+        if !self.skips_values {
+            self.values.extend(weight.clone().into_values());
+        }
     }
 }
 

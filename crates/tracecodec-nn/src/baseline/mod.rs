@@ -99,7 +99,7 @@ impl Baseline {
         self.placed.weight_count()
     }
 
-    fn weights(&self) -> Weights {
+    fn weights(&self) -> &Weights {
         self.placed.weights()
     }
 

@@ -63,7 +63,7 @@ impl Baseline {
             description.encoding,
             profiles,
         )?;
-        let mut weights = baseline.weights();
+        let mut weights = baseline.weights().clone();
         files.load(&files.weights()?, &description.weights_blake3, &mut weights)?;
         baseline.set_weights(&weights);
         Ok(baseline)

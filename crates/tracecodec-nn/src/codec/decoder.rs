@@ -2,7 +2,6 @@
 //! from the latent, the context and the coarse fields; the time from the latent by its own head.
 //! Context that is derived from the flow's past is inserted between the first two stages.
 
-use rand::Rng;
 use tracecodec_tensor::{Device, Linear, Module, RmsNorm, Tensor, Visitor, embedding_sum};
 
 use super::CodecConfig;
@@ -10,7 +9,7 @@ use super::batch::Batch;
 use super::encoder::{offsets, places};
 use super::heads::{Heads, gather};
 use super::symbols::{Stage, Symbols};
-use crate::layers::{ResidualBlock, linear, table};
+use crate::layers::{Initial, ResidualBlock, linear, table};
 
 /// A trunk of residual blocks with the heads of one stage on top.
 #[derive(Debug, Clone)]
@@ -35,7 +34,7 @@ impl Trunk {
         stage: Stage,
         config: &CodecConfig,
         symbols: &Symbols,
-        rng: &mut impl Rng,
+        initial: &mut impl Initial,
         device: &Device,
     ) -> Self {
         let width = match stage {
@@ -43,12 +42,12 @@ impl Trunk {
             Stage::Time => config.width.div_ceil(2),
         };
         Self {
-            input: linear(config.d_latent, width, rng, device),
+            input: linear(config.d_latent, width, initial, device),
             blocks: (0..config.decoder_blocks)
-                .map(|_| ResidualBlock::new(width, 2 * width, rng, device))
+                .map(|_| ResidualBlock::new(width, 2 * width, initial, device))
                 .collect(),
             norm: RmsNorm::new(width, device),
-            heads: Heads::new(symbols, stage, width, rng, device),
+            heads: Heads::new(symbols, stage, width, initial, device),
         }
     }
 
@@ -110,7 +109,7 @@ impl Decoder {
     pub(crate) fn new(
         config: &CodecConfig,
         symbols: &Symbols,
-        rng: &mut impl Rng,
+        initial: &mut impl Initial,
         device: &Device,
     ) -> Self {
         let conditions: Vec<usize> = (0..symbols.len())
@@ -119,10 +118,10 @@ impl Decoder {
         let (offsets, rows) = offsets(conditions.iter().map(|&i| symbols.all()[i].size));
         let scale = 1.0 / (conditions.len() as f32).sqrt();
         Self {
-            coarse: Trunk::new(Stage::Coarse, config, symbols, rng, device),
-            condition: table(rows, config.width, scale, rng, device),
-            detail: Trunk::new(Stage::Detail, config, symbols, rng, device),
-            time: Trunk::new(Stage::Time, config, symbols, rng, device),
+            coarse: Trunk::new(Stage::Coarse, config, symbols, initial, device),
+            condition: table(rows, config.width, scale, initial, device),
+            detail: Trunk::new(Stage::Detail, config, symbols, initial, device),
+            time: Trunk::new(Stage::Time, config, symbols, initial, device),
             conditions,
             offsets,
             symbols: symbols.len(),

@@ -1,12 +1,11 @@
 //! The encoder: symbols to tokens to the parameters of a Gaussian latent.
 
-use rand::Rng;
 use tracecodec_tensor::{Device, Linear, Module, RmsNorm, Tensor, Visitor, embedding_sum};
 
 use super::batch::Batch;
 use super::symbols::Symbols;
 use super::{CodecConfig, EncoderKind};
-use crate::layers::{Posterior, ResidualBlock, TransformerBlock, linear, table};
+use crate::layers::{Initial, Posterior, ResidualBlock, TransformerBlock, linear, table};
 
 /// Initial bias of the log-variance, so that the posterior starts narrow.
 const LOG_VARIANCE: f32 = -6.0;
@@ -58,7 +57,7 @@ impl Encoder {
     pub(crate) fn new(
         config: &CodecConfig,
         symbols: &Symbols,
-        rng: &mut impl Rng,
+        initial: &mut impl Initial,
         device: &Device,
     ) -> Self {
         let (offsets, rows) = offsets(symbols.all().iter().map(|symbol| symbol.size));
@@ -69,11 +68,11 @@ impl Encoder {
         let scale = 1.0 / (symbols.len() as f32 / lengths.len() as f32).sqrt();
         let features = d_model * lengths.len();
         Self {
-            embedding: table(rows, d_model, scale, rng, device),
-            position: table(lengths.len(), d_model, 0.1, rng, device),
-            body: body(config, rng, device),
+            embedding: table(rows, d_model, scale, initial, device),
+            position: table(lengths.len(), d_model, 0.1, initial, device),
+            body: body(config, initial, device),
             norm: RmsNorm::new(features, device),
-            posterior: posterior(features, config.d_latent, rng, device),
+            posterior: posterior(features, config.d_latent, initial, device),
             runs: lengths,
             offsets,
         }
@@ -112,26 +111,31 @@ impl Encoder {
     }
 }
 
-fn body(config: &CodecConfig, rng: &mut impl Rng, device: &Device) -> Body {
+fn body(config: &CodecConfig, initial: &mut impl Initial, device: &Device) -> Body {
     match config.encoder {
         EncoderKind::Transformer => Body::Transformer(
             (0..config.layers)
                 .map(|_| {
                     let (d_model, d_hidden) = (config.d_model, 2 * config.d_model);
-                    TransformerBlock::new(d_model, config.heads, d_hidden, rng, device)
+                    TransformerBlock::new(d_model, config.heads, d_hidden, initial, device)
                 })
                 .collect(),
         ),
         EncoderKind::ResidualMlp => Body::ResidualMlp(
             (0..config.encoder_blocks)
-                .map(|_| ResidualBlock::new(config.width, 2 * config.width, rng, device))
+                .map(|_| ResidualBlock::new(config.width, 2 * config.width, initial, device))
                 .collect(),
         ),
     }
 }
 
-fn posterior(features: usize, d_latent: usize, rng: &mut impl Rng, device: &Device) -> Linear {
-    let mut layer = linear(features, 2 * d_latent, rng, device);
+fn posterior(
+    features: usize,
+    d_latent: usize,
+    initial: &mut impl Initial,
+    device: &Device,
+) -> Linear {
+    let mut layer = linear(features, 2 * d_latent, initial, device);
     let mut bias = vec![0.0; d_latent];
     bias.resize(2 * d_latent, LOG_VARIANCE);
     layer.bias = Tensor::new(bias, [2 * d_latent], device);

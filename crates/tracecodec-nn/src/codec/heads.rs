@@ -2,11 +2,10 @@
 
 use std::ops::Range;
 
-use rand::Rng;
 use tracecodec_tensor::{Device, Linear, Module, Segments, Tensor, Visitor};
 
 use super::symbols::{Stage, Symbols};
-use crate::layers::linear;
+use crate::layers::{Initial, linear};
 
 /// Heads of one padded size, side by side.
 #[derive(Debug, Clone, PartialEq)]
@@ -109,12 +108,12 @@ impl Heads {
         symbols: &Symbols,
         stage: Stage,
         width: usize,
-        rng: &mut impl Rng,
+        initial: &mut impl Initial,
         device: &Device,
     ) -> Self {
         let columns = Columns::new(symbols, stage);
         Self {
-            heads: linear(width, columns.width, rng, device),
+            heads: linear(width, columns.width, initial, device),
             columns,
         }
     }

@@ -100,13 +100,18 @@ impl Codec {
         config.check()?;
         let symbols = Symbols::new(config);
         let mut rng = stream(seed, Purpose::Weights, 0);
-        Ok(Self {
-            placed: Placed::new(|tensors| Network::new(config, &symbols, &mut rng, tensors))?,
+        let placed = Placed::new(|tensors| Network::new(config, &symbols, &mut rng, tensors))?;
+        Ok(Self::of(placed, config, symbols))
+    }
+
+    fn of(placed: Placed<Network>, config: &CodecConfig, symbols: Symbols) -> Self {
+        Self {
+            placed,
             config: config.clone(),
             symbols,
             profiles: OptionProfiles::new().freeze(),
             constraints: Constraints::default(),
-        })
+        }
     }
 
     /// Replaces the dictionary that gives `tcp_opt_profile` its meaning.
@@ -165,7 +170,7 @@ impl Codec {
         &self.placed.network
     }
 
-    pub(crate) fn weights(&self) -> Weights {
+    pub(crate) fn weights(&self) -> &Weights {
         self.placed.weights()
     }
 

@@ -1,6 +1,5 @@
 //! Encoder and decoder as one module.
 
-use rand::Rng;
 use tracecodec_tensor::{Device, Module, Tensor, Visitor};
 
 use super::CodecConfig;
@@ -8,7 +7,7 @@ use super::batch::Batch;
 use super::decoder::Decoder;
 use super::encoder::Encoder;
 use super::symbols::Symbols;
-use crate::layers::{divergence, sample};
+use crate::layers::{Initial, divergence, sample};
 
 /// The trainable part of the codec.
 #[derive(Debug, Clone)]
@@ -39,12 +38,12 @@ impl Network {
     pub(crate) fn new(
         config: &CodecConfig,
         symbols: &Symbols,
-        rng: &mut impl Rng,
+        initial: &mut impl Initial,
         device: &Device,
     ) -> Self {
         Self {
-            encoder: Encoder::new(config, symbols, rng, device),
-            decoder: Decoder::new(config, symbols, rng, device),
+            encoder: Encoder::new(config, symbols, initial, device),
+            decoder: Decoder::new(config, symbols, initial, device),
         }
     }
 

@@ -12,7 +12,7 @@ use tracecodec::action::float::Tick;
 use tracecodec_tensor::{Device, Tensor};
 
 use super::batch::Batch;
-use super::{Codec, Network, TraceEncoder};
+use super::{Codec, Network, TraceDecoder, TraceEncoder};
 use crate::latents::Latents;
 use crate::parallel::ordered;
 
@@ -64,7 +64,9 @@ pub struct Refined {
     pub decoded: Vec<Action>,
     /// Packets that the encoder's means decode to.
     pub before: Vec<Action>,
-    /// KL divergence of the posterior from the prior before refinement, in nats a packet.
+    /// KL divergence of the posterior from the prior, in nats a packet.
+    pub kl: f64,
+    /// The divergence before refinement.
     pub kl_before: f64,
     /// Packets that did not decode from the encoder's mean.
     pub moved: u64,
@@ -104,16 +106,32 @@ impl TraceEncoder<'_> {
         let mut latents = codec.posterior(&codable);
         let kl_before = latents.kl();
         let first = codec.stages_in_context(&latents.mu, &codable);
-        let [means, refined] = &mut self.decoders;
-        let before = means.codable_again(&latents.mu, first.clone(), Vec::new());
+        let means = latents.mu.clone();
         let moved = codec.refine_means(&codable, &first.rows, &mut latents.mu, config);
-        let decoded = refined.codable_again(&latents.mu, first, moved.clone());
+        if !moved.is_empty() {
+            self.refined.get_or_insert_with(|| self.means.clone());
+        }
+        let decode = |decoder: &mut TraceDecoder<'_>, z: &[f32], stages, stale| {
+            let decoded = decoder.codable_again(z, stages, stale);
+            let wrong = codec.wrong(&codable, &decoded).len() as u64;
+            (decoder.actions(decoded), wrong)
+        };
+        let refined = self.refined.as_mut();
+        let refined =
+            refined.map(|decoder| decode(decoder, &latents.mu, first.clone(), moved.clone()));
+        let (before, wrong) = decode(&mut self.means, &means, first, Vec::new());
+        let (decoded, left) = refined.unwrap_or_else(|| (before.clone(), wrong));
         Refined {
             moved: moved.len() as u64,
-            left: codec.wrong(&codable, &decoded).len() as u64,
+            left,
+            kl: if moved.is_empty() {
+                kl_before
+            } else {
+                latents.kl()
+            },
             latents,
-            decoded: refined.actions(decoded),
-            before: means.actions(before),
+            decoded,
+            before,
             kl_before,
         }
     }

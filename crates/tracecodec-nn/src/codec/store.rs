@@ -5,9 +5,11 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use tracecodec::action::{OptionProfiles, SCHEMA_VERSION};
 
-use super::{Codec, CodecConfig};
+use super::symbols::Symbols;
+use super::{Codec, CodecConfig, Network};
 use crate::error::Error;
-use crate::model::{self, Files, Kind};
+use crate::layers::Zeros;
+use crate::model::{self, Files, Kind, Placed};
 use crate::weights::Precision;
 
 const EMBEDDED_MODEL: &[u8] = include_bytes!(concat!(
@@ -73,10 +75,11 @@ impl Codec {
         let model: Model = files.description()?;
         let profiles = OptionProfiles::from_hex(&model.option_profiles)
             .map_err(|e| Error::format(&files.path, e))?;
-        let mut codec = Self::new(&model.config, 0)?.with_profiles(profiles);
-        let mut weights = codec.weights();
-        files.load(&files.weights()?, &model.weights_blake3, &mut weights)?;
-        codec.set_weights(&weights);
-        Ok(codec)
+        let config = &model.config;
+        config.check()?;
+        let symbols = Symbols::new(config);
+        let network = |tensors: &_| Network::new(config, &symbols, &mut Zeros, tensors);
+        let placed = Placed::load(network, files, &model.weights_blake3)?;
+        Ok(Self::of(placed, config, symbols).with_profiles(profiles))
     }
 }

@@ -17,8 +17,10 @@ use crate::latents::Latents;
 pub struct TraceEncoder<'a> {
     pub(super) codec: &'a Codec,
     past: Past,
-    /// Decoders of the encoder's means, and of the refined latents.
-    pub(super) decoders: [TraceDecoder<'a>; 2],
+    /// Decoder of the encoder's means.
+    pub(super) means: TraceDecoder<'a>,
+    /// Decoder of the refined latents, from the first batch on in which refinement moved one.
+    pub(super) refined: Option<TraceDecoder<'a>>,
 }
 
 /// Decodes a trace in order. The result does not depend on how the trace is cut into pieces.
@@ -77,7 +79,8 @@ impl<'a> TraceEncoder<'a> {
         Self {
             codec,
             past: Past::new(&codec.config, tick),
-            decoders: [(); 2].map(|()| TraceDecoder::new(codec, tick, constraints)),
+            means: TraceDecoder::new(codec, tick, constraints),
+            refined: None,
         }
     }
 
@@ -90,7 +93,7 @@ impl<'a> TraceEncoder<'a> {
     /// Packets so far whose latent, refined or not, decodes to a packet that was corrected to agree
     /// with the open flows. Encoding never constrains acknowledgments: those of a capture are kept.
     pub fn corrected(&self) -> Corrected {
-        self.decoders[1].corrected()
+        self.refined.as_ref().unwrap_or(&self.means).corrected()
     }
 
     pub(super) fn codable(&mut self, actions: &[Action]) -> Vec<Action> {
@@ -188,15 +191,15 @@ impl<'a> TraceDecoder<'a> {
         let rows = stages.rows.chunks_exact_mut(symbols.len());
         let logits = stages.logits.chunks_exact(heads.width());
         for (i, (row, logits)) in rows.zip(logits).enumerate() {
-            let delta_t = symbols.action(row).delta_t;
+            let mut action = symbols.action(row);
             let corrected = self
                 .open_flows
                 .as_mut()
-                .is_some_and(|flows| flows.next(row, delta_t, logits, heads));
+                .is_some_and(|flows| flows.next(row, action.delta_t, logits, heads));
             if corrected {
                 symbols.clear_inactive(row);
+                action = symbols.action(row);
             }
-            let mut action = symbols.action(row);
             let context = self.contexts.next(&action);
             if corrected || context != action.context {
                 action.context = context;

@@ -1,21 +1,58 @@
-//! Linear layers and embedding tables, with initial weights from our own random numbers.
+//! Linear layers and embedding tables, and where their initial weights come from.
 
 use rand::{Rng, RngExt};
 use tracecodec_tensor::{Device, Linear, Tensor};
 
 use crate::random::normals;
 
+/// Source of initial weights: our own random numbers, or [`Zeros`].
+pub(crate) trait Initial {
+    /// Numbers uniform in ±`bound`.
+    fn uniform(&mut self, count: usize, bound: f32) -> Vec<f32>;
+
+    /// Normal numbers of standard deviation `scale`.
+    fn normals(&mut self, count: usize, scale: f32) -> Vec<f32>;
+}
+
+impl<R: Rng> Initial for R {
+    fn uniform(&mut self, count: usize, bound: f32) -> Vec<f32> {
+        (0..count)
+            .map(|_| self.random_range(-bound..=bound))
+            .collect()
+    }
+
+    fn normals(&mut self, count: usize, scale: f32) -> Vec<f32> {
+        normals(self, count)
+            .into_iter()
+            .map(|x| scale * x)
+            .collect()
+    }
+}
+
+/// Zeros, for a network whose weights are read from a file: they take no time.
+pub(crate) struct Zeros;
+
+impl Initial for Zeros {
+    fn uniform(&mut self, count: usize, _bound: f32) -> Vec<f32> {
+        vec![0.0; count]
+    }
+
+    fn normals(&mut self, count: usize, _scale: f32) -> Vec<f32> {
+        vec![0.0; count]
+    }
+}
+
 /// A linear layer with bias; weights and bias are uniform in ±1/√`d_input`.
 pub(crate) fn linear(
     d_input: usize,
     d_output: usize,
-    rng: &mut impl Rng,
+    initial: &mut impl Initial,
     device: &Device,
 ) -> Linear {
     let bound = 1.0 / (d_input as f32).sqrt();
     Linear {
-        weight: uniform([d_input, d_output], bound, rng, device),
-        bias: uniform([d_output], bound, rng, device),
+        weight: uniform([d_input, d_output], bound, initial, device),
+        bias: uniform([d_output], bound, initial, device),
     }
 }
 
@@ -23,12 +60,11 @@ pub(crate) fn linear(
 pub(crate) fn uniform<const D: usize>(
     shape: [usize; D],
     bound: f32,
-    rng: &mut impl Rng,
+    initial: &mut impl Initial,
     device: &Device,
 ) -> Tensor<D> {
-    let count = shape.iter().product();
-    let values = (0..count).map(|_| rng.random_range(-bound..=bound));
-    Tensor::new(values.collect(), shape, device)
+    let values = initial.uniform(shape.iter().product(), bound);
+    Tensor::new(values, shape, device)
 }
 
 /// An embedding table with normal entries of standard deviation `scale`.
@@ -36,9 +72,9 @@ pub(crate) fn table(
     rows: usize,
     d_model: usize,
     scale: f32,
-    rng: &mut impl Rng,
+    initial: &mut impl Initial,
     device: &Device,
 ) -> Tensor<2> {
-    let values = normals(rng, rows * d_model).into_iter().map(|x| scale * x);
-    Tensor::new(values.collect(), [rows, d_model], device)
+    let values = initial.normals(rows * d_model, scale);
+    Tensor::new(values, [rows, d_model], device)
 }

@@ -8,7 +8,7 @@ mod residual;
 mod transformer;
 
 pub(crate) use dropout::Dropout;
-pub(crate) use linear::{linear, table, uniform};
+pub(crate) use linear::{Initial, Zeros, linear, table, uniform};
 pub(crate) use posterior::{Posterior, divergence, sample};
 pub(crate) use residual::ResidualBlock;
 pub(crate) use transformer::TransformerBlock;

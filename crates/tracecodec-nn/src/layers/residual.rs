@@ -1,9 +1,8 @@
 //! The residual block of the MLP trunks, and the feed-forward half of a Transformer block.
 
-use rand::Rng;
 use tracecodec_tensor::{Device, Linear, Module, RmsNorm, Tensor, Visitor};
 
-use super::linear;
+use super::{Initial, linear};
 
 /// The residual block `x + W₂ relu(W₁ norm(x))`.
 #[derive(Debug, Clone)]
@@ -18,13 +17,13 @@ impl ResidualBlock {
     pub(crate) fn new(
         d_model: usize,
         d_hidden: usize,
-        rng: &mut impl Rng,
+        initial: &mut impl Initial,
         device: &Device,
     ) -> Self {
         Self {
             norm: RmsNorm::new(d_model, device),
-            up: linear(d_model, d_hidden, rng, device),
-            down: linear(d_hidden, d_model, rng, device),
+            up: linear(d_model, d_hidden, initial, device),
+            down: linear(d_hidden, d_model, initial, device),
         }
     }
 

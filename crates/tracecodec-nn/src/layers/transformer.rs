@@ -6,7 +6,7 @@ use tracecodec_tensor::{
     Attention, Device, Linear, Module, RmsNorm, Tensor, Visitor, attention_packed,
 };
 
-use super::{Dropout, ResidualBlock, linear};
+use super::{Dropout, Initial, ResidualBlock, linear};
 
 /// Self-attention, then the feed-forward block, each within a residual connection.
 #[derive(Debug, Clone)]
@@ -25,14 +25,14 @@ impl TransformerBlock {
         d_model: usize,
         heads: usize,
         d_hidden: usize,
-        rng: &mut impl Rng,
+        initial: &mut impl Initial,
         device: &Device,
     ) -> Self {
         Self {
             norm: RmsNorm::new(d_model, device),
-            query_key_value: linear(d_model, 3 * d_model, rng, device),
-            output: linear(d_model, d_model, rng, device),
-            feed_forward: ResidualBlock::new(d_model, d_hidden, rng, device),
+            query_key_value: linear(d_model, 3 * d_model, initial, device),
+            output: linear(d_model, d_model, initial, device),
+            feed_forward: ResidualBlock::new(d_model, d_hidden, initial, device),
             heads,
         }
     }

@@ -5,6 +5,7 @@ use tracecodec_tensor::{Device as Tensors, Module};
 use crate::device::Device;
 use crate::error::Error;
 use crate::files;
+use crate::model::Files;
 use crate::parallel::default_threads;
 use crate::weights::{Precision, Weights};
 
@@ -12,6 +13,8 @@ use crate::weights::{Precision, Weights};
 #[derive(Debug)]
 pub(crate) struct Placed<N> {
     pub(crate) network: N,
+    /// The network's weights, which it shares.
+    weights: Weights,
     /// The place of the network's tensors.
     pub(crate) tensors: Tensors,
     pub(crate) device: Device,
@@ -21,10 +24,34 @@ pub(crate) struct Placed<N> {
 impl<N: Module> Placed<N> {
     /// A new network on the CPU, with all threads of the machine.
     pub(crate) fn new(network: impl FnOnce(&Tensors) -> N) -> Result<Self, Error> {
+        Self::with(network, |network| Ok(Weights::of(network)))
+    }
+
+    /// A network on the CPU, with all threads of the machine and the weights of a model's files,
+    /// whose digest is known; `network` makes one with any weights.
+    pub(crate) fn load(
+        network: impl FnOnce(&Tensors) -> N,
+        files: &Files,
+        digest: &str,
+    ) -> Result<Self, Error> {
+        Self::with(network, |network| {
+            let mut weights = Weights::unread(network);
+            files.load(&files.weights()?, digest, &mut weights)?;
+            Ok(weights)
+        })
+    }
+
+    fn with(
+        network: impl FnOnce(&Tensors) -> N,
+        weights: impl FnOnce(&N) -> Result<Weights, Error>,
+    ) -> Result<Self, Error> {
         let device = Device::default();
         let tensors = device.open()?;
+        let network = network(&tensors);
+        let weights = weights(&network)?;
         Ok(Self {
-            network: network(&tensors),
+            network: weights.load(network, &tensors),
+            weights,
             tensors,
             device,
             threads: default_threads(),
@@ -38,32 +65,32 @@ impl<N: Module> Placed<N> {
 
     /// Moves the network to another device.
     pub(crate) fn with_device(self, device: Device) -> Result<Self, Error> {
-        let weights = self.weights();
-        let mut placed = Self {
-            tensors: device.open()?,
+        let tensors = device.open()?;
+        Ok(Self {
+            network: self.weights.load(self.network, &tensors),
+            tensors,
             device,
             ..self
-        };
-        placed.set_weights(&weights);
-        Ok(placed)
+        })
     }
 
-    pub(crate) fn weights(&self) -> Weights {
-        Weights::of(&self.network)
+    pub(crate) fn weights(&self) -> &Weights {
+        &self.weights
     }
 
     pub(crate) fn set_weights(&mut self, weights: &Weights) {
+        self.weights = weights.clone();
         self.network = weights.load(self.network.clone(), &self.tensors);
     }
 
     /// Number of weights.
     pub(crate) fn weight_count(&self) -> usize {
-        self.weights().values.len()
+        self.weights.values.len()
     }
 
     /// BLAKE3 digest of the weights in full precision, the model's identity.
     pub(crate) fn digest(&self) -> String {
-        files::digest(&self.weights().to_bytes(Precision::Full))
+        files::digest(&self.weights.to_bytes(Precision::Full))
     }
 
     /// Number of threads to work on.

@@ -138,7 +138,7 @@ impl FlowMatching {
         self.placed.weight_count()
     }
 
-    fn weights(&self) -> Weights {
+    fn weights(&self) -> &Weights {
         self.placed.weights()
     }
 

@@ -67,7 +67,7 @@ impl FlowMatching {
             return Err(Error::format(&files.path, "statistics of other channels"));
         }
         let mut generator = Self::new(&config, &representation, &statistics, labels, 0)?;
-        let mut weights = generator.weights();
+        let mut weights = generator.weights().clone();
         files.load(&files.weights()?, &weights_blake3, &mut weights)?;
         generator.set_weights(&weights);
         Ok(generator)

@@ -127,8 +127,7 @@ impl<'a> Trip<'a> {
         });
         let decoded = if self.refine {
             let refined = encoder.encode_refined(actions, RefineConfig::default());
-            self.decoded
-                .add(actions, &refined.decoded, refined.latents.kl());
+            self.decoded.add(actions, &refined.decoded, refined.kl);
             self.means.add(actions, &refined.before, refined.kl_before);
             self.moved += refined.moved;
             self.left += refined.left;
