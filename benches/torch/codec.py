@@ -5,44 +5,88 @@ decoding.
 
 The shapes are those of `tracecodec train` without a configuration (`default`) and with
 `configs/paper.json` (`paper`). Symbols are random, with the vocabularies of the action schema. Only
-speed is measured, never quality.
+speed is measured, never quality: that is `accuracy.py`.
 """
 
 import argparse
 import json
 import time
+from pathlib import Path
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-# Number of values of each symbol, by stage, in the order of the schema. The last four of DETAIL are
-# `l4_payload_len`.
-COARSE = [16, 16, 16, 16, 3, 4, 2, 2, 9]
-DETAIL = [16] * 10 + [3] + [16] * 8 + [3] + [16] * 24
-CONTEXT = [32, 16, 17, 8, 3]
-PAYLOAD = 4
 BATCH = 256
 LATENT = 64
+
+
+class Symbol(NamedTuple):
+    """One input and output of the networks: a class, or a hexadecimal digit of a quantity."""
+
+    quantity: str
+    size: int
+    group: str
+    active: str
+    # Number of the field: both digits of a quantity of 256 classes are one field.
+    field: int
+
+
+def schema():
+    """All symbols of the action schema, in the order of its table in docs/formats.md."""
+    text = (Path(__file__).parents[2] / "docs/formats.md").read_text()
+    symbols = []
+    for row in text.partition("<!-- schema:begin -->")[2].partition("<!-- schema:end -->")[0].splitlines():
+        if row.startswith("| `"):
+            quantity, group, vocabulary, active = (cell.strip(" `") for cell in row.split("|")[1:5])
+            count, kind = vocabulary.split()
+            digits = int(count) if kind == "digits" else 2 if count == "256" else 1
+            size = 16 if digits > 1 else int(count)
+            first = symbols[-1].field + 1 if symbols else 0
+            for i in range(digits):
+                field = first + i if kind == "digits" else first
+                symbols.append(Symbol(quantity, size, group, active, field))
+    return symbols
+
+
+SCHEMA = schema()
+PROTOCOLS = ["TCP", "UDP", "ICMP", "OTHER"]
+PROTO = [symbol.quantity for symbol in SCHEMA].index("proto")
+
+
+def active(count):
+    """1 for each of `count` symbols that has a meaning in packets of a protocol; a row for each
+    protocol."""
+    table = torch.ones(len(PROTOCOLS), count, dtype=torch.long)
+    for i, symbol in enumerate(SCHEMA):
+        if symbol.active != "all":
+            table[:, i] = torch.tensor([protocol == symbol.active for protocol in PROTOCOLS])
+    return table
+
+
+def of_schema(wanted):
+    """Indices of the symbols that a condition holds for."""
+    return [i for i, symbol in enumerate(SCHEMA) if wanted(symbol)]
 
 
 class Default:
     """A residual MLP over summed embeddings. The context is given: it follows from the flow's past."""
 
-    sizes = COARSE + DETAIL + CONTEXT + [3, 4, 16] + [16] * 4
-    details = range(len(COARSE), len(COARSE) + len(DETAIL) - PAYLOAD)
-    given = range(len(COARSE) + len(DETAIL), len(COARSE) + len(DETAIL) + len(CONTEXT))
-    times = range(len(COARSE) + len(DETAIL) + len(CONTEXT), len(sizes))
+    sizes = [symbol.size for symbol in SCHEMA] + [3, 4, 16] + [16] * 4
+    details = of_schema(lambda s: s.group in ("TCP", "packet") and s.quantity != "l4_payload_len")
+    given = of_schema(lambda s: s.group == "context")
+    times = range(len(SCHEMA), len(sizes))
     width = 256
 
 
 class Paper:
     """A Transformer over one token a field; the latent carries the context."""
 
-    sizes = COARSE + DETAIL + CONTEXT + [3, 4, 16] + [16] * 3
-    details = range(len(COARSE), len(COARSE) + len(DETAIL))
-    given = range(0)
-    times = range(len(COARSE) + len(DETAIL) + len(CONTEXT), len(sizes))
+    sizes = [symbol.size for symbol in SCHEMA] + [3, 4, 16] + [16] * 3
+    details = of_schema(lambda s: s.group in ("TCP", "packet"))
+    given = []
+    times = range(len(SCHEMA), len(sizes))
     d_model, layers, heads, width = 64, 2, 4, 256
 
 
@@ -91,6 +135,8 @@ class MlpEncoder(nn.Module):
         self.blocks = nn.Sequential(Residual(shape.width), Residual(shape.width))
         self.norm = nn.RMSNorm(shape.width, eps=1e-5)
         self.posterior = nn.Linear(shape.width, 2 * LATENT)
+        nn.init.normal_(self.embedding.weight, std=len(shape.sizes) ** -0.5)
+        self.posterior.bias.data = torch.tensor([0.0, -6.0]).repeat_interleave(LATENT)
         self.register_buffer("offsets", table_offsets(shape.sizes))
 
     def forward(self, values):
@@ -167,9 +213,11 @@ class Codec(nn.Module):
         sizes = [shape.sizes[i] for i in self.conditions]
         self.coarse = Stage(shape.sizes, coarse, shape.width)
         self.condition = nn.EmbeddingBag(sum(sizes), shape.width, mode="sum")
+        nn.init.normal_(self.condition.weight, std=len(sizes) ** -0.5)
         self.detail = Stage(shape.sizes, shape.details, shape.width)
         self.time = Stage(shape.sizes, shape.times, shape.width // 2)
         self.register_buffer("offsets", table_offsets(sizes))
+        self.register_buffer("active", active(len(shape.sizes)))
 
     def posterior(self, values):
         mu, log_var = self.encoder(values).chunk(2, 1)
@@ -178,15 +226,15 @@ class Codec(nn.Module):
     def conditioned(self, values):
         return self.condition(values[:, self.conditions] + self.offsets)
 
-    def forward(self, values, mask, noise):
-        """The objective per packet, with a β of 0.02."""
+    def forward(self, values, mask, noise, beta):
+        """The objective per packet."""
         mu, log_var = self.posterior(values)
         z = mu + (0.5 * log_var).exp() * noise
         fields = self.coarse.cross_entropy(self.coarse(z), values, mask)
         fields = fields + self.detail.cross_entropy(self.detail(z, self.conditioned(values)), values, mask)
         time = self.time.cross_entropy(self.time(z), values, mask)
         kl = 0.5 * (mu * mu + log_var.exp() - log_var - 1.0).sum()
-        return (fields + time + 0.02 * kl) / len(values)
+        return (fields + time + beta * kl) / len(values)
 
     def round_trip(self, values):
         """The most likely symbols of the mean; given symbols stay."""
@@ -194,27 +242,25 @@ class Codec(nn.Module):
         decoded = values.clone()
         self.coarse.write(self.coarse(z), decoded)
         self.time.write(self.time(z), decoded)
+        decoded = decoded * self.active[decoded[:, PROTO]]
         self.detail.write(self.detail(z, self.conditioned(decoded)), decoded)
         return decoded
 
 
 def paper_tokens(shape):
-    """Token of each symbol. A field of 256 values is one token of two digits; the time is one token
-    of all its symbols."""
-    ttl_res, icmp_type = len(COARSE) + 28, len(COARSE) + 36
-    # `ttl_res`, `ip_tos`, `ip_proto`; `icmp_type`, `icmp_code`.
-    second_digits = {*range(ttl_res + 1, ttl_res + 6, 2), *range(icmp_type + 1, icmp_type + 4, 2)}
-    tokens, token = [], -1
-    for i in range(len(shape.sizes)):
-        token += i not in second_digits and i <= shape.times[0]
-        tokens.append(token)
-    return tokens
+    """Token of each symbol: one a field, and one of all symbols of the time."""
+    return [symbol.field for symbol in SCHEMA] + [SCHEMA[-1].field + 1] * len(shape.times)
 
 
 def codec(layout):
     if layout == "default":
         return Codec(Default, MlpEncoder(Default)), Default.sizes
     return Codec(Paper, TransformerEncoder(Paper, paper_tokens(Paper))), Paper.sizes
+
+
+def adam_w(model):
+    """The optimiser of `tracecodec train`."""
+    return torch.optim.AdamW(model.parameters(), lr=6e-3, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
 
 
 def rate(work, seconds):
@@ -241,14 +287,14 @@ def main():
 
     model, sizes = codec(args.layout)
     values = torch.stack([torch.randint(size, (BATCH,)) for size in sizes], 1)
-    mask = torch.ones(BATCH, len(sizes))
-    optimiser = torch.optim.AdamW(model.parameters(), lr=6e-3, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
+    mask, beta = torch.ones(BATCH, len(sizes)), torch.tensor(0.02)
+    optimiser = adam_w(model)
     objective = torch.compile(model) if args.compile else model
     round_trip = torch.compile(model.round_trip) if args.compile else model.round_trip
 
     def step():
         optimiser.zero_grad(set_to_none=True)
-        objective(values, mask, torch.randn(BATCH, LATENT)).backward()
+        objective(values, mask, torch.randn(BATCH, LATENT), beta).backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
 
