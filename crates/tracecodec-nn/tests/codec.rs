@@ -446,7 +446,13 @@ fn test_checkpoint_of_another_training_is_refused() {
     let shape = &variants()[0];
     let directory = tempfile::tempdir().unwrap();
     let data = data();
-    let stop = |_: &Progress<'_, Validation>| ControlFlow::Break(());
+    let stop = |progress: &Progress<'_, Validation>| {
+        if progress.step > 0 {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    };
     train(&settings(), shape, &data, directory.path(), false, stop).unwrap_err();
     let other = TrainConfig {
         seed: 99,

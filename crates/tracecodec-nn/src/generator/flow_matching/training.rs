@@ -430,11 +430,17 @@ mod tests {
         }
     }
 
+    /// No step.
+    const NEVER: u64 = u64::MAX;
+
     /// Stops the training at this step.
     fn until(step: u64) -> impl Fn(&Progress<'_, Validation>) -> ControlFlow<()> {
-        move |progress| match progress.step == step {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
+        move |progress| {
+            if progress.step == step {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
         }
     }
 
@@ -444,7 +450,7 @@ mod tests {
         let sequences = sequences(&folder.path().join("sequences"));
         let model = folder.path().join("model");
         let (generator, report) =
-            train(&config(), &sequences, &Session::new(&model), until(0)).unwrap();
+            train(&config(), &sequences, &Session::new(&model), until(NEVER)).unwrap();
         // A velocity of 0 has an error of 2 in the wave, and of 1 in the constant, whose rows are
         // all 0 on the network's scale. The best velocity without a prefix has an error of 1 in the
         // wave.
@@ -483,7 +489,8 @@ mod tests {
         let mut config = config();
         config.train.steps = 3;
         let model = folder.path().join("model");
-        let (generator, _) = train(&config, &sequences, &Session::new(&model), until(0)).unwrap();
+        let (generator, _) =
+            train(&config, &sequences, &Session::new(&model), until(NEVER)).unwrap();
         let rows: Vec<f32> = (0..30).map(|i| (i as f32).sin()).collect();
         let requests: Vec<_> = [0, 6, 30, 16, 17]
             .iter()
@@ -540,16 +547,22 @@ mod tests {
         let mut config = config();
         config.train.steps = 12;
         let [whole, parts] = ["whole", "parts"].map(|name| folder.path().join(name));
-        train(&config, &sequences, &session(&whole, 1, false), until(0)).unwrap();
+        train(
+            &config,
+            &sequences,
+            &session(&whole, 1, false),
+            until(NEVER),
+        )
+        .unwrap();
         let stopped = train(&config, &sequences, &session(&parts, 2, false), until(5));
         assert!(matches!(stopped, Err(Error::Interrupted(5))));
         let stopped = train(&config, &sequences, &session(&parts, 2, true), until(9));
         assert!(matches!(stopped, Err(Error::Interrupted(9))));
         let mut other = config.clone();
         other.train.ema_decay = Some(0.5);
-        let refused = train(&other, &sequences, &session(&parts, 2, true), until(0));
+        let refused = train(&other, &sequences, &session(&parts, 2, true), until(NEVER));
         assert!(matches!(refused, Err(Error::OtherRun(_))));
-        train(&config, &sequences, &session(&parts, 2, true), until(0)).unwrap();
+        train(&config, &sequences, &session(&parts, 2, true), until(NEVER)).unwrap();
         for name in [
             "weights.safetensors",
             "generator.json",
@@ -597,7 +610,7 @@ mod tests {
             &config(),
             &sequences,
             &Session::new(folder.path()),
-            until(0),
+            until(NEVER),
         );
         let Err(error) = refused else {
             panic!("no window has 8 rows")
