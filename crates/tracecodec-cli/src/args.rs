@@ -28,6 +28,10 @@ pub(crate) struct ReadArgs {
     /// in memory.
     #[arg(long)]
     pub(crate) sort: bool,
+    /// If an IP header states more bytes than the capture says that were on the wire, believe the
+    /// header: for captures that were cut by a tool which lost the original lengths.
+    #[arg(long)]
+    pub(crate) trust_ip_length: bool,
 }
 
 impl ReadArgs {
@@ -36,6 +40,7 @@ impl ReadArgs {
         ReadPolicy {
             lenient: self.lenient,
             sort: self.sort,
+            trust_ip_length: self.trust_ip_length,
             selection: Selection::default(),
         }
     }

@@ -1,9 +1,13 @@
 //! What an artifact discloses of the captures that it was made from, beside the traffic itself.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 use tracecodec::artifact::SourceEntry;
 use tracecodec::pcap::Timestamp;
 use tracecodec::select::TimeBound;
+
+use crate::files::writer::Origin;
 
 /// Start of a trace whose date is not disclosed, or that was never captured: 2026-01-01.
 pub const NEUTRAL_EPOCH: Timestamp = Timestamp(1_767_225_600_000_000_000);
@@ -30,6 +34,15 @@ impl Disclosure {
             captured
         };
         Some(self.epoch.map_or(begin, |epoch| epoch.of_capture(begin)))
+    }
+
+    /// What a synthetic capture says that it was made from.
+    pub fn origin<'a>(&self, file: &'a Path) -> Origin<'a> {
+        if self.anonymous {
+            Origin::Undisclosed
+        } else {
+            Origin::File(file)
+        }
     }
 
     /// The entries of captures in what is written, in order.

@@ -331,6 +331,7 @@ fn test_every_fault_is_crafted() {
         Fault::HeaderCut,
         Fault::OptionsCut,
         Fault::IpVersion,
+        Fault::LongFrame,
         Fault::TimeStepBack,
         Fault::TimeZero,
         Fault::TimeBefore1970,
@@ -374,6 +375,13 @@ fn test_frames() {
         ..raw(&syn)
     };
     assert_eq!(faults(&long), [Fault::CapturedBeyondWire]);
+    for (wire_len, expected) in [(1_514, &[][..]), (1_515, &[Fault::LongFrame])] {
+        let padded = Packet {
+            wire_len,
+            ..raw(&syn)
+        };
+        assert_eq!(faults(&padded), expected);
+    }
     let other = Packet {
         link: LinkType::IPV6,
         ..raw(&syn)

@@ -82,6 +82,13 @@ fn render(inspection: &Outcome) -> Result<String> {
         )?;
     }
     text += &render_notes(inspection)?;
+    if inspection.shorter_than_ip > 0 {
+        let packets = counted(inspection.shorter_than_ip, "packet");
+        writeln!(
+            text,
+            "lengths     {packets} shorter than the IP header says"
+        )?;
+    }
     writeln!(
         text,
         "in scope    {} (IPv4 {}, IPv6 {})",

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use tracecodec::artifact::{SourceEntry, SourceFile};
 use tracecodec::pcap::{Format, Notes, Packet, PacketBuf};
 use tracecodec::select::Selection;
+use tracecodec::wire;
 
 use crate::error::Error;
 use crate::monitor::{Monitor, Progress, Warning};
@@ -15,6 +16,10 @@ const PROGRESS_STEP: u64 = 4096;
 
 /// Bytes that are digested between two reports of progress.
 const DIGEST_STEP: u64 = 1 << 20;
+
+/// Packets at the start of a capture of which it is counted how many are shorter than their IP header
+/// says.
+const LENGTHS_SAMPLED: u64 = 1000;
 
 /// How captures are read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +31,10 @@ pub struct ReadPolicy {
     /// Order packets by time first; packets of one time keep their order. Keeps the whole capture
     /// in memory.
     pub sort: bool,
+    /// If a packet's IP header states more bytes than the capture says that were on the wire, believe
+    /// the header.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub trust_ip_length: bool,
     /// Which packets are read, in the order of the file.
     #[serde(flatten)]
     pub selection: Selection,
@@ -128,6 +137,7 @@ impl Capture {
         let mut selector = selection.selector();
         let mut until_report = PROGRESS_STEP;
         let mut taken = 0_u64;
+        let mut shorter = 0_u64;
         while !selector.is_done()
             && let Some(next) = self.source.next()
         {
@@ -135,7 +145,20 @@ impl Capture {
                 Ok(packet) => {
                     if selector.takes(&packet) {
                         taken += 1;
-                        each(&packet)?;
+                        let longer = if self.policy.trust_ip_length || taken <= LENGTHS_SAMPLED {
+                            wire::longer_by_ip(&packet)
+                        } else {
+                            None
+                        };
+                        match longer {
+                            Some(wire_len) if self.policy.trust_ip_length => {
+                                each(&Packet { wire_len, ..packet })?;
+                            }
+                            longer => {
+                                shorter += u64::from(longer.is_some());
+                                each(&packet)?;
+                            }
+                        }
                     }
                 }
                 Err(error) if self.policy.lenient => {
@@ -150,6 +173,16 @@ impl Capture {
                 until_report = PROGRESS_STEP;
                 self.report(monitor)?;
             }
+        }
+        if shorter * 20 > taken.min(LENGTHS_SAMPLED) {
+            let warning = format!(
+                "{}: {shorter} of the first {} packets are shorter on the wire than their IP header \
+                 says, as if a tool had cut them and lost their lengths",
+                self.stage,
+                taken.min(LENGTHS_SAMPLED)
+            );
+            let hint = "`trust_ip_length` takes lengths from the IP header";
+            monitor.warn(&Warning::new(warning).with_hint(hint));
         }
         if taken == 0 && !selection.is_everything() {
             monitor.warn(&Warning::new(format!(
@@ -197,6 +230,7 @@ impl Capture {
 mod tests {
     use super::*;
     use crate::testing::{Stopping, data};
+    use tracecodec::pcap::{LinkType, Writer};
 
     /// Reads a capture in the order of time. Returns how many packets were handed over, and how the
     /// capture ended.
@@ -225,6 +259,44 @@ mod tests {
             assert!(matches!(outcome, Err(Error::Interrupted)));
             assert_eq!(packets, expected);
         }
+    }
+
+    #[test]
+    fn test_lengths_that_a_tool_lost_come_from_the_ip_header() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cut.pcap");
+        // Three UDP packets of 1000 bytes and one of 28, cut at 28 bytes.
+        let mut writer = Writer::create(&path, Format::of_path(&path)).unwrap();
+        for len in [1000_u16, 1000, 28, 1000] {
+            let [high, low] = len.to_be_bytes();
+            let mut data = vec![0x45, 0, high, low, 0, 0, 0, 0, 64, 17, 0, 0];
+            data.extend([192, 0, 2, 1, 192, 0, 2, 2, 0, 53, 0, 53, 0, 0, 0, 0]);
+            let packet = Packet {
+                link: LinkType::RAW,
+                wire_len: 28,
+                data: &data,
+                ..Packet::default()
+            };
+            writer.write(&packet).unwrap();
+        }
+        writer.finish().unwrap();
+        let read = |trust_ip_length| {
+            let policy = ReadPolicy {
+                trust_ip_length,
+                ..ReadPolicy::default()
+            };
+            let mut monitor = Stopping::never();
+            let mut lengths = Vec::new();
+            let mut capture = Capture::open(&path, &policy).unwrap();
+            let each = |packet: &Packet<'_>| {
+                lengths.push(wire::parse(packet).unwrap().payload_len);
+                Ok(())
+            };
+            capture.for_each(&mut monitor, each).unwrap();
+            (lengths, monitor.warnings.len())
+        };
+        assert_eq!(read(false), (vec![0, 0, 0, 0], 1));
+        assert_eq!(read(true), (vec![972, 972, 0, 972], 0));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use tracecodec::artifact::{TOOL, document};
 use tracecodec::output::FileKind;
 use tracecodec::pcap::{Format, Packet, Precision, Timestamp, Writer};
 
@@ -11,6 +12,17 @@ use crate::monitor::{Monitor, Warning, counted};
 
 /// Nanoseconds in a day.
 const DAY: i64 = 86_400_000_000_000;
+
+/// What synthetic packets were made from, as their capture says.
+#[derive(Debug, Clone)]
+pub enum Origin<'a> {
+    /// It is not said.
+    Undisclosed,
+    /// A file, of which the digest is said; of a pipe, it is not said.
+    File(&'a Path),
+    /// A generator of this digest.
+    Generator(String),
+}
 
 /// A capture being written. If it is dropped before [`CaptureWriter::finish`], nothing of it is
 /// left.
@@ -39,6 +51,28 @@ impl CaptureWriter {
             days: 0,
             times_out_of_range: 0,
         })
+    }
+
+    /// Says in the section header of a pcapng capture that its packets are synthetic, which program
+    /// made them, and from what. Classic pcap has no place for it.
+    ///
+    /// # Errors
+    /// If the file that they are made from cannot be read.
+    pub fn synthetic(mut self, origin: &Origin<'_>) -> Result<Self, Error> {
+        if self.writer.is_pcapng() {
+            let comment = match origin {
+                Origin::File(path) if path.is_file() => {
+                    let digest = document::digest(path)?;
+                    format!("synthetic packets, made from a file of BLAKE3 digest {digest}")
+                }
+                Origin::Generator(digest) => {
+                    format!("synthetic packets, made by a generator of BLAKE3 digest {digest}")
+                }
+                _ => "synthetic packets".to_string(),
+            };
+            self.writer.describe(TOOL, &comment);
+        }
+        Ok(self)
     }
 
     /// Writes a packet. If pcap cannot hold the first packet's time (before 1970, or after 2106), the
@@ -137,6 +171,28 @@ mod tests {
         }
         let warnings = monitor.warnings.into_iter();
         (read, warnings.map(|warning| warning.message).collect())
+    }
+
+    #[test]
+    fn test_a_synthetic_capture_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let comment = |origin: &Origin<'_>| {
+            let path = folder.path().join("a.pcapng");
+            let writer = CaptureWriter::create(&path, false).unwrap();
+            let writer = writer.synthetic(origin).unwrap();
+            writer.finish(&mut Stopping::never()).unwrap();
+            let mut reader = Reader::open(&path).unwrap();
+            assert!(reader.next().is_none());
+            assert_eq!(reader.notes().applications, [TOOL]);
+            reader.notes().comments.concat()
+        };
+        assert_eq!(comment(&Origin::Undisclosed), "synthetic packets");
+        let file = folder.path().join("source");
+        std::fs::write(&file, "source").unwrap();
+        let digest = document::digest(&file).unwrap();
+        assert!(comment(&Origin::File(&file)).ends_with(&digest));
+        assert!(comment(&Origin::Generator("ab12".to_string())).ends_with(" ab12"));
+        assert_eq!(comment(&Origin::File(Path::new("-"))), "synthetic packets");
     }
 
     #[test]

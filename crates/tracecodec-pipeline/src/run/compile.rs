@@ -11,7 +11,7 @@ use tracecodec::pcap::Reader;
 
 use crate::error::Error;
 use crate::files::claim;
-use crate::files::writer::CaptureWriter;
+use crate::files::writer::{CaptureWriter, Origin};
 use crate::monitor::{Monitor, Progress, Warning};
 use crate::realise::{Realise, legalisations};
 
@@ -70,7 +70,8 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
     let rows = reader.rows();
     let realise = config.realise.config()?;
     let mut compiler = Compiler::new(realise, reader.epoch().unwrap_or_default());
-    let mut output = CaptureWriter::create(&config.output, config.realise.microseconds)?;
+    let output = CaptureWriter::create(&config.output, config.realise.microseconds)?;
+    let mut output = output.synthetic(&Origin::File(&config.input))?;
     for action in reader {
         output.write(&compiler.compile(&action?, &profiles))?;
         if output.packets() % PROGRESS_STEP == 0 {

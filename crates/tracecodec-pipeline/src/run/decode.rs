@@ -173,7 +173,9 @@ impl Trace<'_> {
         monitor: &mut dyn Monitor,
     ) -> Result<(Legalisations, Corrected), Error> {
         let microseconds = self.config.realise.microseconds;
-        let mut writer = CaptureWriter::create(&self.config.output, microseconds)?;
+        let writer = CaptureWriter::create(&self.config.output, microseconds)?;
+        let origin = self.config.disclosure.origin(&self.config.input);
+        let mut writer = writer.synthetic(&origin)?;
         let mut compiler = Compiler::new(realise, self.epoch());
         let profiles = self.latents.option_profiles();
         let corrected = self.decode(monitor, |action| {

@@ -15,7 +15,7 @@ use tracecodec_nn::generator::{Drawing, Pace, Trace};
 use crate::disclosure::{Disclosure, NEUTRAL_EPOCH};
 use crate::error::Error;
 use crate::files::capture::Capture;
-use crate::files::writer::CaptureWriter;
+use crate::files::writer::{CaptureWriter, Origin};
 use crate::files::{ReadPolicy, claim};
 
 use crate::model::GeneratorChoice;
@@ -127,7 +127,8 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
         realise,
         compiler: None,
         profiles: model.option_profiles().clone(),
-        writer: CaptureWriter::create(&config.output, config.realise.microseconds)?,
+        writer: CaptureWriter::create(&config.output, config.realise.microseconds)?
+            .synthetic(&Origin::Generator(model.digest()))?,
         trace: model.generate(&drawing)?,
         pace: Pace::new(config.rate, model.rate(config.label.as_deref())),
         flows: 0,

@@ -43,6 +43,8 @@ pub struct Outcome {
     pub wire_bytes: u64,
     /// Bytes captured.
     pub captured_bytes: u64,
+    /// Packets whose IP header states more bytes than the capture says that were on the wire.
+    pub shorter_than_ip: u64,
     /// Packets that have a comment.
     pub packet_comments: u64,
     /// What a pcapng capture says beside its packets.
@@ -93,6 +95,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
         link_types: tally.link_types,
         wire_bytes: tally.wire_bytes,
         captured_bytes: tally.captured_bytes,
+        shorter_than_ip: tally.shorter_than_ip,
         packet_comments: tally.packet_comments,
         notes: capture.notes(),
         first_ns: tally.times.map(|(first, _)| first.0),
@@ -115,6 +118,7 @@ struct Tally {
     families: [u64; 2],
     wire_bytes: u64,
     captured_bytes: u64,
+    shorter_than_ip: u64,
     packet_comments: u64,
     times: Option<(Timestamp, Timestamp)>,
 }
@@ -128,6 +132,7 @@ impl Tally {
             families: [0; 2],
             wire_bytes: 0,
             captured_bytes: 0,
+            shorter_than_ip: 0,
             packet_comments: 0,
             times: None,
         }
@@ -137,6 +142,7 @@ impl Tally {
         *self.link_types.entry(packet.link.to_string()).or_default() += 1;
         self.wire_bytes += u64::from(packet.wire_len);
         self.captured_bytes += packet.data.len() as u64;
+        self.shorter_than_ip += u64::from(wire::longer_by_ip(packet).is_some());
         self.packet_comments += u64::from(!packet.comment.is_empty());
         let (first, last) = self.times.unwrap_or((packet.time, packet.time));
         self.times = Some((first.min(packet.time), last.max(packet.time)));

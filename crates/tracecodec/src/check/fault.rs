@@ -86,6 +86,8 @@ pub enum Fault {
     SynOptions,
     /// The UDP length is shorter than the packet that carries it.
     UdpSurplus,
+    /// The frame has more than 1,514 bytes on the wire.
+    LongFrame,
     /// The time is before that of the previous packet.
     TimeStepBack,
     /// The time is 0, as if the capture does not state it.
@@ -96,7 +98,7 @@ pub enum Fault {
 
 impl Fault {
     /// All kinds, errors first, in the order of reports.
-    pub const ALL: [Fault; 33] = [
+    pub const ALL: [Fault; 34] = [
         Fault::CapturedBeyondWire,
         Fault::HeaderCut,
         Fault::TooShort,
@@ -127,6 +129,7 @@ impl Fault {
         Fault::SynPayload,
         Fault::SynOptions,
         Fault::UdpSurplus,
+        Fault::LongFrame,
         Fault::TimeStepBack,
         Fault::TimeZero,
         Fault::TimeBefore1970,
@@ -174,6 +177,7 @@ impl Fault {
             Fault::SynPayload => "syn_payload",
             Fault::SynOptions => "syn_options",
             Fault::UdpSurplus => "udp_surplus",
+            Fault::LongFrame => "long_frame",
             Fault::TimeStepBack => "time_step_back",
             Fault::TimeZero => "time_zero",
             Fault::TimeBefore1970 => "time_before_1970",
@@ -220,6 +224,9 @@ impl fmt::Display for Fault {
             Fault::SynPayload => "SYN with payload",
             Fault::SynOptions => "SYN's options outside a SYN, or a window scale over 14",
             Fault::UdpSurplus => "bytes behind the end of UDP",
+            Fault::LongFrame => {
+                "frame above 1,514 bytes, as offloading and jumbo frames give it"
+            }
             Fault::TimeStepBack => "time before that of the packet before",
             Fault::TimeZero => "time 0, as in captures that store no times",
             Fault::TimeBefore1970 => "time before 1970",

@@ -144,6 +144,9 @@ impl Checker {
     }
 }
 
+/// Longest Ethernet frame without a tag and without its checksum, at the usual MTU of 1,500 bytes.
+const LONGEST_ETHERNET: usize = 1_514;
+
 /// Why the judging of a packet ends.
 enum Stop {
     /// A fault after which nothing can be judged.
@@ -168,6 +171,7 @@ fn judge(packet: &Packet<'_>, faults: &mut Faults) -> Result<(), Stop> {
     };
     let is_beyond = packet.data.len() > packet.wire_len as usize;
     faults.add(Fault::CapturedBeyondWire, is_beyond);
+    faults.add(Fault::LongFrame, frame.len > LONGEST_ETHERNET);
     let has_wrong_version = link::has_wrong_version(packet.link, packet.data);
     faults.add(Fault::IpVersion, has_wrong_version);
     let place = link::find_ip(packet.link, packet.data).map_err(|reason| match reason {

@@ -42,7 +42,7 @@ const SMALLEST: u32 = 12;
 const LARGEST: u32 = MAX_DATA + (1 << 20);
 
 /// opt_endofopt: no more options.
-pub(super) const OPTION_END: u16 = 0;
+const OPTION_END: u16 = 0;
 /// opt_comment, of any block.
 pub(super) const OPTION_COMMENT: u16 = 1;
 /// shb_userappl: the program that wrote a section.

@@ -24,12 +24,11 @@ pub struct Writer {
     layout: Layout,
 }
 
-/// The container, and the interfaces that its output has described.
+/// The container, and what its output has described.
 enum Layout {
     /// The file header is written with the first packet, whose link type it states.
     Pcap(Precision, Option<LinkType>),
-    /// Each interface is described just before its first packet.
-    PcapNg(Vec<Interface>),
+    PcapNg(PcapNgEncoder),
 }
 
 /// What packets of one interface of a pcapng capture share.
@@ -60,17 +59,27 @@ impl Writer {
     /// If the output cannot be opened.
     pub fn create(path: impl AsRef<Path>, format: Format) -> Result<Self, Error> {
         let sink = Sink::new(Output::create(path)?, format.compression)?;
-        let mut writer = Self {
+        Ok(Self {
             sink: BufWriter::with_capacity(BUFFER, sink),
             layout: match format.container {
                 Container::Pcap => Layout::Pcap(format.precision, None),
-                Container::PcapNg => Layout::PcapNg(Vec::new()),
+                Container::PcapNg => Layout::PcapNg(PcapNgEncoder::default()),
             },
-        };
-        if format.container == Container::PcapNg {
-            writer.sink.write_all(&section_block())?;
+        })
+    }
+
+    /// States in the section header of a pcapng capture which program wrote it and what it is;
+    /// classic pcap has no place for either. Only before the first packet.
+    pub fn describe(&mut self, application: &str, comment: &str) {
+        if let Layout::PcapNg(encoder) = &mut self.layout {
+            encoder.application = application.to_string();
+            encoder.comment = comment.to_string();
         }
-        Ok(writer)
+    }
+
+    /// Whether the capture is pcapng.
+    pub fn is_pcapng(&self) -> bool {
+        matches!(self.layout, Layout::PcapNg(_))
     }
 
     /// Writes one packet.
@@ -85,7 +94,7 @@ impl Writer {
         }
         match &mut self.layout {
             Layout::Pcap(precision, link) => write_pcap(&mut self.sink, *precision, link, packet),
-            Layout::PcapNg(interfaces) => write_pcapng(&mut self.sink, interfaces, packet),
+            Layout::PcapNg(encoder) => encoder.write(packet, &mut self.sink),
         }
     }
 
@@ -94,19 +103,18 @@ impl Writer {
     /// # Errors
     /// If the output fails; the file then does not appear.
     pub fn finish(mut self) -> Result<(), Error> {
-        match &self.layout {
+        match &mut self.layout {
             Layout::Pcap(precision, None) => {
                 let header = file_header(*precision, LinkType::ETHERNET);
                 self.sink.write_all(&header)?;
             }
             // libpcap refuses a capture without any interface.
-            Layout::PcapNg(interfaces) if interfaces.is_empty() => {
-                let interface = Interface {
+            Layout::PcapNg(encoder) if encoder.interfaces.is_empty() => {
+                let ethernet = Packet {
                     link: LinkType::ETHERNET,
-                    name: String::new(),
-                    is_before_1970: false,
+                    ..Packet::default()
                 };
-                self.sink.write_all(&interface.block())?;
+                encoder.interface(&ethernet, &mut self.sink)?;
             }
             _ => {}
         }
@@ -120,7 +128,10 @@ impl Writer {
 /// buffer them on their own.
 #[derive(Debug, Default)]
 pub struct PcapNgEncoder {
-    begun: bool,
+    /// shb_userappl and opt_comment of the section header.
+    application: String,
+    comment: String,
+    /// The interfaces so far. The section header is written with the first.
     interfaces: Vec<Interface>,
 }
 
@@ -133,11 +144,49 @@ impl PcapNgEncoder {
         if packet.data.len() > MAX_DATA as usize {
             return Err(Error::TooLong(packet.data.len()));
         }
-        if !self.begun {
-            to.extend_from_slice(&section_block());
-            self.begun = true;
+        self.write(packet, to)
+    }
+
+    #[inline]
+    fn write(&mut self, packet: &Packet<'_>, sink: &mut impl Write) -> Result<(), Error> {
+        let number = self.interface(packet, sink)?;
+        let time = self.interfaces[number].units(packet.time);
+        let options = options(&[(ng::OPTION_COMMENT, packet.comment.as_bytes())]);
+        let padding = packet.data.len().wrapping_neg() % 4;
+        let total = (ng::PACKET_DATA + packet.data.len() + padding + options.len() + 4) as u32;
+        sink.write_all(&packet_block_head(number as u32, time, total, packet))?;
+        sink.write_all(packet.data)?;
+        sink.write_all(&[0; 4][..padding])?;
+        sink.write_all(&options)?;
+        Ok(sink.write_all(&total.to_le_bytes())?)
+    }
+
+    /// Number of the packet's interface, which is described just before its first packet.
+    #[inline]
+    fn interface(&mut self, packet: &Packet<'_>, sink: &mut impl Write) -> Result<usize, Error> {
+        let mut known = self.interfaces.iter();
+        if let Some(number) = known.position(|interface| interface.captured(packet)) {
+            return Ok(number);
         }
-        write_pcapng(to, &mut self.interfaces, packet)
+        if self.interfaces.is_empty() {
+            sink.write_all(&self.section_block())?;
+        }
+        let interface = Interface::of(packet);
+        sink.write_all(&interface.block())?;
+        self.interfaces.push(interface);
+        Ok(self.interfaces.len() - 1)
+    }
+
+    /// A Section Header Block of pcapng 1.0, which leaves the section's length open.
+    fn section_block(&self) -> Vec<u8> {
+        let options = options(&[
+            (ng::OPTION_COMMENT, self.comment.as_bytes()),
+            (ng::OPTION_USERAPPL, self.application.as_bytes()),
+        ]);
+        let len = 28 + options.len() as u32;
+        let (magic, version) = (ng::BYTE_ORDER_MAGIC, 1);
+        let head: [u8; 24] = words([ng::SECTION, len, magic, version, u32::MAX, u32::MAX]);
+        [&head, &options[..], &len.to_le_bytes()].concat()
     }
 }
 
@@ -166,36 +215,6 @@ fn write_pcap(
     Ok(sink.write_all(packet.data)?)
 }
 
-#[inline]
-fn write_pcapng(
-    sink: &mut impl Write,
-    interfaces: &mut Vec<Interface>,
-    packet: &Packet<'_>,
-) -> Result<(), Error> {
-    let number = match interfaces.iter().position(|known| known.captured(packet)) {
-        Some(number) => number,
-        None => {
-            let interface = Interface::of(packet);
-            sink.write_all(&interface.block())?;
-            interfaces.push(interface);
-            interfaces.len() - 1
-        }
-    };
-    let time = interfaces[number].units(packet.time);
-    let options = if packet.comment.is_empty() {
-        Vec::new()
-    } else {
-        options(&[(ng::OPTION_COMMENT, packet.comment.as_bytes())])
-    };
-    let padding = packet.data.len().wrapping_neg() % 4;
-    let total = (ng::PACKET_DATA + packet.data.len() + padding + options.len() + 4) as u32;
-    sink.write_all(&packet_block_head(number as u32, time, total, packet))?;
-    sink.write_all(packet.data)?;
-    sink.write_all(&[0; 4][..padding])?;
-    sink.write_all(&options)?;
-    Ok(sink.write_all(&total.to_le_bytes())?)
-}
-
 /// The file header of classic pcap, version 2.4.
 fn file_header(precision: Precision, link: LinkType) -> [u8; classic::FILE_HEADER] {
     let magic = match precision {
@@ -218,12 +237,6 @@ fn record_header(
     };
     let captured = packet.data.len() as u32;
     Ok(words([seconds, fraction, captured, packet.wire_len]))
-}
-
-/// A Section Header Block of pcapng 1.0, which leaves the section's length open.
-fn section_block() -> [u8; 28] {
-    let (magic, version, len) = (ng::BYTE_ORDER_MAGIC, 1, 28);
-    words([ng::SECTION, len, magic, version, u32::MAX, u32::MAX, len])
 }
 
 impl Interface {
@@ -258,30 +271,34 @@ impl Interface {
     /// and, if times are before 1970, if_tsoffset.
     fn block(&self) -> Vec<u8> {
         let offset = EARLIEST.to_le_bytes();
-        let mut told: Vec<(u16, &[u8])> = vec![(ng::OPTION_TSRESOL, &[9])];
-        if !self.name.is_empty() {
-            told.insert(0, (ng::OPTION_NAME, self.name.as_bytes()));
-        }
-        if self.is_before_1970 {
-            told.push((ng::OPTION_TSOFFSET, &offset));
-        }
-        let options = options(&told);
+        let options = options(&[
+            (ng::OPTION_NAME, self.name.as_bytes()),
+            (ng::OPTION_TSRESOL, &[9]),
+            (
+                ng::OPTION_TSOFFSET,
+                if self.is_before_1970 { &offset } else { &[] },
+            ),
+        ]);
         let len = 20 + options.len() as u32;
         let head: [u8; 16] = words([ng::INTERFACE, len, self.link.0.into(), MAX_SNAPLEN]);
         [&head, &options[..], &len.to_le_bytes()].concat()
     }
 }
 
-/// Options of a pcapng block: each padded to four bytes, then opt_endofopt. Values longer than
-/// 65,535 bytes are cut.
+/// Options of a pcapng block, those with an empty value left out: each padded to four bytes, then, if
+/// there are any, opt_endofopt. Values longer than 65,535 bytes are cut.
+#[inline]
 fn options(told: &[(u16, &[u8])]) -> Vec<u8> {
     let mut options = Vec::new();
-    for (code, value) in told.iter().chain([&(ng::OPTION_END, &[][..])]) {
+    for (code, value) in told.iter().filter(|(_, value)| !value.is_empty()) {
         let value = &value[..value.len().min(u16::MAX.into())];
         options.extend(code.to_le_bytes());
         options.extend((value.len() as u16).to_le_bytes());
         options.extend(value);
         options.resize(options.len().next_multiple_of(4), 0);
+    }
+    if !options.is_empty() {
+        options.extend([0; 4]);
     }
     options
 }
@@ -432,6 +449,26 @@ mod tests {
         write(&path, &[]).unwrap();
         let file = std::fs::read(&path).unwrap();
         assert_eq!(file[28..32], ng::INTERFACE.to_le_bytes());
+    }
+
+    #[test]
+    fn test_a_section_says_what_it_is() {
+        for name in ["a.pcapng", "a.pcap"] {
+            let (_folder, path) = place(name);
+            let mut writer = Writer::create(&path, Format::of_path(&path)).unwrap();
+            writer.describe("tracecodec", "synthetic packets");
+            writer.write(&PACKET).unwrap();
+            writer.finish().unwrap();
+            let mut reader = Reader::open(&path).unwrap();
+            assert!(reader.next().unwrap().is_ok());
+            let notes = reader.notes();
+            let said = [notes.applications, notes.comments].concat();
+            if name == "a.pcapng" {
+                assert_eq!(said, ["tracecodec", "synthetic packets"]);
+            } else {
+                assert!(said.is_empty());
+            }
+        }
     }
 
     #[test]

@@ -74,7 +74,10 @@ fn parse_v4(data: &[u8], wire_len: usize) -> Result<IpPacket<'_>, SkipReason> {
 
 fn parse_v6(data: &[u8], wire_len: usize) -> Result<IpPacket<'_>, SkipReason> {
     let header = Ipv6HeaderSlice::from_slice(data).map_err(|_| SkipReason::CutHeader)?;
-    let len = ip_len(header.payload_length().into(), IPV6_HEADER, wire_len);
+    let len = match jumbo_len(data) {
+        Some(jumbo) => (IPV6_HEADER + jumbo).min(wire_len),
+        None => ip_len(header.payload_length().into(), IPV6_HEADER, wire_len),
+    };
     let (proto, header_len) = walk_extensions(data, header.next_header().0)?;
     let payload_len = len
         .checked_sub(header_len)
@@ -92,6 +95,26 @@ fn parse_v6(data: &[u8], wire_len: usize) -> Result<IpPacket<'_>, SkipReason> {
         payload_len,
         payload: captured(data, header_len, payload_len),
     })
+}
+
+/// Payload length of a jumbogram (RFC 2675): if the length field is 0, an option of a hop-by-hop header
+/// states it. `None` if there is none, or the capture cut it.
+fn jumbo_len(data: &[u8]) -> Option<usize> {
+    const JUMBO: u8 = 0xc2;
+    if data.get(4..7)? != [0, 0, ip_proto::HOP_BY_HOP] {
+        return None;
+    }
+    let header = data.get(IPV6_HEADER..)?;
+    let len = 8 + 8 * usize::from(*header.get(1)?);
+    let mut rest = header.get(2..len.min(header.len()))?;
+    loop {
+        rest = match *rest {
+            [0, ref after @ ..] => after,
+            [JUMBO, 4, a, b, c, d, ..] => return Some(u32::from_be_bytes([a, b, c, d]) as usize),
+            [_, len, ref after @ ..] => after.get(usize::from(len)..)?,
+            _ => return None,
+        };
+    }
 }
 
 /// Length of an IP packet by its length field, which counts all but the first `uncounted` bytes; at
@@ -132,4 +155,46 @@ fn walk_extensions(data: &[u8], first: u8) -> Result<(u8, usize), SkipReason> {
 fn captured(data: &[u8], header_len: usize, payload_len: usize) -> &[u8] {
     let end = data.len().min(header_len + payload_len);
     data.get(header_len..end).unwrap_or(&[])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An IPv6 packet of 70,000 bytes of payload, whose length field is 0.
+    fn jumbogram(options: &[u8]) -> Vec<u8> {
+        let mut data = vec![0x60, 0, 0, 0, 0, 0, ip_proto::HOP_BY_HOP, 64];
+        data.extend([0x20; 32]);
+        data.extend([ip_proto::UDP, (options.len() / 8) as u8]);
+        data.extend(options);
+        data
+    }
+
+    fn lengths(data: &[u8], wire_len: usize) -> (usize, usize) {
+        let ip = parse(data, wire_len).unwrap();
+        (ip.len, ip.payload_len)
+    }
+
+    #[test]
+    fn test_the_length_of_a_jumbogram() {
+        let [a, b, c, d] = 70_000_u32.to_be_bytes();
+        // Behind a Pad1 and a PadN of two bytes, and alone.
+        let padded = [0, 1, 2, 0, 0, 0xc2, 4, a, b, c, d, 1, 1, 0];
+        for options in [&[0xc2, 4, a, b, c, d][..], &padded] {
+            let data = jumbogram(options);
+            let header = 2 + options.len();
+            assert_eq!(lengths(&data, 100_000), (70_040, 70_000 - header));
+            assert_eq!(lengths(&data, 60_000), (60_000, 60_000 - 40 - header));
+        }
+        // Without the option, as offloading leaves it, the frame decides.
+        let data = jumbogram(&[1, 4, 0, 0, 0, 0]);
+        assert_eq!(lengths(&data, 100_000), (100_000, 100_000 - 48));
+    }
+
+    #[test]
+    fn test_the_length_beyond_the_field_of_ipv4() {
+        let mut data = vec![0x45, 0, 0, 0, 0, 0, 0, 0, 64, ip_proto::TCP, 0, 0];
+        data.extend([192, 0, 2, 1, 192, 0, 2, 2]);
+        assert_eq!(lengths(&data, 80_020), (80_020, 80_000));
+    }
 }

@@ -192,6 +192,23 @@ pub fn parse<'a>(packet: &Packet<'a>) -> Result<Headers<'a>, SkipReason> {
     })
 }
 
+/// Length of the frame on the wire by its IP header, if that is longer than the capture says.
+///
+/// So it is in captures that were cut by a tool which lost the original lengths.
+pub fn longer_by_ip(packet: &Packet<'_>) -> Option<u32> {
+    let place = link::find_ip(packet.link, packet.data).ok()?;
+    let header = &packet.data[place.offset..];
+    let word = |at: usize| Some(u16::from_be_bytes([*header.get(at)?, *header.get(at + 1)?]));
+    let len = if header[0] >> 4 == 4 {
+        word(2)?.into()
+    } else {
+        IPV6_HEADER + usize::from(word(4)?)
+    };
+    let len = place.offset + len + place.trailer;
+    let said = (packet.wire_len as usize).max(packet.data.len());
+    (len > said).then_some(len as u32)
+}
+
 /// Longest packet whose length the length field can state. IPv4's field counts the header, IPv6's
 /// does not.
 fn longest(family: Family) -> usize {

@@ -13,7 +13,7 @@ use tracecodec_nn::baseline::Baseline;
 use crate::dataset::rows::CaptureRows;
 use crate::error::Error;
 use crate::files::ReadPolicy;
-use crate::files::writer::CaptureWriter;
+use crate::files::writer::{CaptureWriter, Origin};
 use crate::monitor::{Monitor, Progress};
 
 /// Rows between two reports of progress.
@@ -32,7 +32,7 @@ fn through(
     let CaptureRows { rows, epoch, .. } =
         CaptureRows::read(input, read, profiles.clone(), monitor)?;
     let mut output = output
-        .map(|path| CaptureWriter::create(path, false))
+        .map(|path| CaptureWriter::create(path, false)?.synthetic(&Origin::File(input)))
         .transpose()?;
     let mut renderer = Renderer::new(Payload::Absent, epoch.unwrap_or_default());
     let mut profiles = profiles.clone().thaw();

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::files::ReadPolicy;
 use crate::files::capture::Capture;
 use crate::files::folder::{self, Names};
-use crate::files::writer::CaptureWriter;
+use crate::files::writer::{CaptureWriter, Origin};
 use crate::monitor::Monitor;
 
 /// What to take to rows and back, and where to.
@@ -53,7 +53,8 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<folder::Outcome
         |input, output, monitor| {
             let mut oracle = RawOracle::new(config.schema, Payload::Absent);
             let mut capture = Capture::open(input, &config.read)?;
-            let mut written = CaptureWriter::create(output, false)?;
+            let written = CaptureWriter::create(output, false)?;
+            let mut written = written.synthetic(&Origin::File(input))?;
             capture.for_each(monitor, |packet| match oracle.step(packet) {
                 Some(rendered) => written.write(&rendered),
                 None => Ok(()),

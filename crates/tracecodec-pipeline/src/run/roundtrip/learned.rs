@@ -40,7 +40,8 @@ pub(super) fn run(
         realise,
         disclosure: &config.disclosure,
         stages: None,
-        writer: CaptureWriter::create(output, config.realise.microseconds)?,
+        writer: CaptureWriter::create(output, config.realise.microseconds)?
+            .synthetic(&config.disclosure.origin(input))?,
         refine: config.refine,
         entropy: config.entropy.then(|| CodecEntropy::new(codec)),
         decoded: RateMeter::new(codec),

@@ -42,6 +42,7 @@ pub(super) fn run(
 ) -> Result<Outcome, Error> {
     let mut capture = Capture::open(input, &config.read)?;
     let writer = CaptureWriter::create(output, config.realise.microseconds)?;
+    let writer = writer.synthetic(&config.disclosure.origin(input))?;
     let mut lifter = Lifter::new(config.lift.slots, OptionProfiles::new());
     let realise = config.realise.config()?;
     let (writer, changes) = thread::scope(|scope| {
