@@ -213,29 +213,32 @@ impl<const D: usize> Steps<D> {
     ) {
         let (length, step_x, step_y) = (self.shape[D - 1], self.x[D - 1], self.y[D - 1]);
         let mut rest = out;
-        vectorised(|| {
-            self.rows(|_, i, j| {
-                let (row, after) = take(&mut rest).split_at_mut(length);
-                rest = after;
-                match (step_x, step_y) {
-                    (1, 1) => {
-                        let pairs = x[i..i + length].iter().zip(&y[j..j + length]);
-                        row.iter_mut()
-                            .zip(pairs)
-                            .for_each(|(out, (&x, &y))| visit(out, x, y));
+        vectorised(
+            #[inline(always)]
+            || {
+                self.rows(|_, i, j| {
+                    let (row, after) = take(&mut rest).split_at_mut(length);
+                    rest = after;
+                    match (step_x, step_y) {
+                        (1, 1) => {
+                            let pairs = x[i..i + length].iter().zip(&y[j..j + length]);
+                            row.iter_mut()
+                                .zip(pairs)
+                                .for_each(|(out, (&x, &y))| visit(out, x, y));
+                        }
+                        (1, _) => {
+                            let pairs = row.iter_mut().zip(&x[i..i + length]);
+                            pairs.for_each(|(out, &x)| visit(out, x, y[j]));
+                        }
+                        (_, 1) => {
+                            let pairs = row.iter_mut().zip(&y[j..j + length]);
+                            pairs.for_each(|(out, &y)| visit(out, x[i], y));
+                        }
+                        _ => row.iter_mut().for_each(|out| visit(out, x[i], y[j])),
                     }
-                    (1, _) => {
-                        let pairs = row.iter_mut().zip(&x[i..i + length]);
-                        pairs.for_each(|(out, &x)| visit(out, x, y[j]));
-                    }
-                    (_, 1) => {
-                        let pairs = row.iter_mut().zip(&y[j..j + length]);
-                        pairs.for_each(|(out, &y)| visit(out, x[i], y));
-                    }
-                    _ => row.iter_mut().for_each(|out| visit(out, x[i], y[j])),
-                }
-            });
-        });
+                });
+            },
+        );
     }
 }
 
@@ -257,11 +260,14 @@ fn binary<const D: usize>(
         let mut give = |node: &Arc<Node>, steps_of: [usize; D], slopes: Vec<f32>| {
             let sum = gradients.sum(node);
             if sum.len() == slopes.len() {
-                vectorised(|| {
-                    sum.iter_mut()
-                        .zip(&slopes)
-                        .for_each(|(sum, slope)| *sum += slope)
-                });
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        sum.iter_mut()
+                            .zip(&slopes)
+                            .for_each(|(sum, slope)| *sum += slope)
+                    },
+                );
             } else {
                 // Each number of the operand takes the gradients of all pairs that it is in.
                 let (length, step) = (steps.shape[D - 1], steps_of[D - 1]);

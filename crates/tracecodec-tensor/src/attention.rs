@@ -166,7 +166,10 @@ impl Operands {
             let own = &mut shares[at..at + size];
             let [query, key, value] = [0, 1, 2].map(|which| self.part(which, sequence, head));
             product(self.scale(), query, key.t(), 0.0, own, tokens);
-            vectorised(|| own.chunks_exact_mut(tokens).for_each(softmax));
+            vectorised(
+                #[inline(always)]
+                || own.chunks_exact_mut(tokens).for_each(softmax),
+            );
             let factors = match dropout {
                 Some(dropout) => {
                     let masks = &dropout[i * size..][..size];
@@ -212,13 +215,16 @@ impl Operands {
             let rows = slopes
                 .chunks_exact_mut(tokens)
                 .zip(shares.chunks_exact(tokens));
-            vectorised(|| {
-                for (slopes, shares) in rows {
-                    let mean = lanes::dot(slopes, shares, |g, p| g * p);
-                    let places = slopes.iter_mut().zip(shares);
-                    places.for_each(|(g, p)| *g = (*g - mean) * p);
-                }
-            });
+            vectorised(
+                #[inline(always)]
+                || {
+                    for (slopes, shares) in rows {
+                        let mean = lanes::dot(slopes, shares, |g, p| g * p);
+                        let places = slopes.iter_mut().zip(shares);
+                        places.for_each(|(g, p)| *g = (*g - mean) * p);
+                    }
+                },
+            );
             let slopes = Matrix::new(&slopes, tokens, tokens);
             product(self.scale(), slopes, key, 0.0, &mut sums[0][place..], width);
             product(

@@ -40,7 +40,10 @@ pub fn embedding_sum(table: &Tensor<2>, places: Vec<u32>, groups: &[usize]) -> T
     for (sum, &count) in values.chunks_exact_mut(width.max(1)).zip(each) {
         let (own, after) = rest.split_at(count);
         rest = after;
-        vectorised(|| sum_rows(data, own, sum));
+        vectorised(
+            #[inline(always)]
+            || sum_rows(data, own, sum),
+        );
     }
     let (node, groups) = (node.cloned(), groups.to_vec());
     let is_tracked = node.is_some();

@@ -2,7 +2,8 @@
 //! standard library's are not.
 
 /// Runs a loop as compiled for the widest vectors that the processor has. The numbers are the same
-/// on every processor: no operation is replaced by another. What the loop calls must be inlined.
+/// on every processor: no operation is replaced by another. The closure and what it calls must be
+/// `#[inline(always)]`: what is left outside is compiled for the least processor.
 #[inline]
 pub fn vectorised<T>(work: impl FnOnce() -> T) -> T {
     pulp::Arch::new().dispatch(work)

@@ -58,7 +58,10 @@ impl Segments {
         let mut logits = data.into_vec();
         let is_tracked = node.is_some();
         let weights = weights.as_deref();
-        let nats = vectorised(|| self.walk(&mut logits, &classes, weights, is_tracked));
+        let nats = vectorised(
+            #[inline(always)]
+            || self.walk(&mut logits, &classes, weights, is_tracked),
+        );
         // They are scaled in place: there may be thousands to a row, and a loss is walked once.
         let (size, slopes) = (logits.len(), Mutex::new(logits));
         let backward = move |gradient: &mut Vec<f32>, gradients: &mut Gradients| {
@@ -66,7 +69,10 @@ impl Segments {
             let mut slopes = take(&mut *slopes.lock().unwrap_or_else(PoisonError::into_inner));
             assert_eq!(slopes.len(), size, "a loss is walked once");
             let factor = gradient[0];
-            vectorised(|| slopes.iter_mut().for_each(|slope| *slope *= factor));
+            vectorised(
+                #[inline(always)]
+                || slopes.iter_mut().for_each(|slope| *slope *= factor),
+            );
             gradients.give(node, slopes);
         };
         Tensor::output(vec![nats as f32], [1], is_tracked, backward)

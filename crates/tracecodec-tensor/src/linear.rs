@@ -70,7 +70,10 @@ pub(crate) fn product(
 /// The sum of each column is added to `sums`.
 pub(crate) fn add_column_sums(values: &[f32], sums: &mut [f32]) {
     let rows = values.chunks_exact(sums.len());
-    vectorised(|| rows.for_each(|row| sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += x)));
+    vectorised(
+        #[inline(always)]
+        || rows.for_each(|row| sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += x)),
+    );
 }
 
 /// The linear layer `x w + b`: `[rows, inputs]` to `[rows, outputs]`.
@@ -154,7 +157,10 @@ fn layer(x: &Tensor<2>, weight: &Tensor<2>, bias: &Tensor<1>, is_rectified: bool
     Tensor::shared(output, [rows, outputs], true, move |gradient, gradients| {
         if let Some(rectified) = &rectified {
             let places = gradient.iter_mut().zip(rectified.iter());
-            vectorised(|| places.for_each(|(g, &y)| *g = if y > 0.0 { *g } else { 0.0 }));
+            vectorised(
+                #[inline(always)]
+                || places.for_each(|(g, &y)| *g = if y > 0.0 { *g } else { 0.0 }),
+            );
         }
         operands.pull(gradient, gradients);
     })

@@ -106,11 +106,14 @@ impl<const D: usize> Tensor<D> {
     ) -> Self {
         let (x, node) = self.cpu();
         let mut y = pool::any(x.len());
-        vectorised(|| {
-            y.iter_mut()
-                .zip(x.iter())
-                .for_each(|(y, &x)| *y = function(x))
-        });
+        vectorised(
+            #[inline(always)]
+            || {
+                y.iter_mut()
+                    .zip(x.iter())
+                    .for_each(|(y, &x)| *y = function(x))
+            },
+        );
         let Some(node) = node else {
             return Self::of(y, self.shape, None);
         };
@@ -119,7 +122,10 @@ impl<const D: usize> Tensor<D> {
         let y = output.clone();
         let backward = move |gradient: &mut Vec<f32>, gradients: &mut Gradients| {
             let places = gradient.iter_mut().zip(x.iter().zip(y.iter()));
-            vectorised(|| places.for_each(|(g, (&x, &y))| *g *= slope(x, y)));
+            vectorised(
+                #[inline(always)]
+                || places.for_each(|(g, (&x, &y))| *g *= slope(x, y)),
+            );
             gradients.give(&node, take(gradient));
         };
         Self::shared(output, self.shape, true, backward)

@@ -66,7 +66,10 @@ fn norm(x: &Tensor<2>, gamma: &Tensor<1>, beta: Option<&Tensor<1>>) -> Tensor<2>
         }
         moments.push((mean, scale));
     };
-    vectorised(|| pairs.for_each(|(x, y)| norm(x, y)));
+    vectorised(
+        #[inline(always)]
+        || pairs.for_each(|(x, y)| norm(x, y)),
+    );
     let is_tracked = x.1.is_some() || gamma.1.is_some() || beta_node.is_some();
     let ((x, x_node), (gamma, gamma_node)) = (
         (x.0.clone(), x.1.cloned()),
@@ -79,33 +82,39 @@ fn norm(x: &Tensor<2>, gamma: &Tensor<1>, beta: Option<&Tensor<1>>) -> Tensor<2>
         if let Some(node) = &gamma_node {
             let sums = gradients.sum(node);
             let rows = gradient.chunks_exact(width).zip(x.chunks_exact(width));
-            vectorised(|| {
-                for ((gradient, x), &(mean, scale)) in rows.zip(&moments) {
-                    for ((sum, g), x) in sums.iter_mut().zip(gradient).zip(x) {
-                        *sum += g * (x - mean) * scale;
+            vectorised(
+                #[inline(always)]
+                || {
+                    for ((gradient, x), &(mean, scale)) in rows.zip(&moments) {
+                        for ((sum, g), x) in sums.iter_mut().zip(gradient).zip(x) {
+                            *sum += g * (x - mean) * scale;
+                        }
                     }
-                }
-            });
+                },
+            );
         }
         let Some(node) = &x_node else { return };
         let rows = gradient.chunks_exact_mut(width).zip(x.chunks_exact(width));
-        vectorised(|| {
-            for ((gradient, x), &(mean, scale)) in rows.zip(&moments) {
-                for (g, gamma) in gradient.iter_mut().zip(gamma.iter()) {
-                    *g *= gamma;
+        vectorised(
+            #[inline(always)]
+            || {
+                for ((gradient, x), &(mean, scale)) in rows.zip(&moments) {
+                    for (g, gamma) in gradient.iter_mut().zip(gamma.iter()) {
+                        *g *= gamma;
+                    }
+                    let along = lanes::dot(gradient, x, |g, x| g * (x - mean)) * scale * scale
+                        / width as f32;
+                    let shift = if is_centred {
+                        lanes::sum(gradient, |g| g) / width as f32
+                    } else {
+                        0.0
+                    };
+                    for (g, x) in gradient.iter_mut().zip(x) {
+                        *g = (*g - shift - (x - mean) * along) * scale;
+                    }
                 }
-                let along =
-                    lanes::dot(gradient, x, |g, x| g * (x - mean)) * scale * scale / width as f32;
-                let shift = if is_centred {
-                    lanes::sum(gradient, |g| g) / width as f32
-                } else {
-                    0.0
-                };
-                for (g, x) in gradient.iter_mut().zip(x) {
-                    *g = (*g - shift - (x - mean) * along) * scale;
-                }
-            }
-        });
+            },
+        );
         gradients.give(node, take(gradient));
     };
     Tensor::output(values, [rows, width], is_tracked, backward)

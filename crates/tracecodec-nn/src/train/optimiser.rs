@@ -95,7 +95,10 @@ impl Update {
                 .zip(moments.second[range.clone()].chunks_mut(stripe))
                 .zip(gradient.sum[range.clone()].chunks(stripe));
             each(stripes, |(((weights, first), second), gradient)| {
-                vectorised(|| step.take(weights, first, second, gradient));
+                vectorised(
+                    #[inline(always)]
+                    || step.take(weights, first, second, gradient),
+                );
             });
         }
         recycle(gradient.sum);

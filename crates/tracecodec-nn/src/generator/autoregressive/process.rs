@@ -73,15 +73,18 @@ fn weighted_sums<const N: usize>(
     inputs: impl Iterator<Item = f32>,
     weights: &[[f32; N]],
 ) -> [f32; N] {
-    vectorised(|| {
-        let mut sums = *bias;
-        for (x, weights) in inputs.zip(weights) {
-            for (sum, weight) in sums.iter_mut().zip(weights) {
-                *sum += x * weight;
+    vectorised(
+        #[inline(always)]
+        || {
+            let mut sums = *bias;
+            for (x, weights) in inputs.zip(weights) {
+                for (sum, weight) in sums.iter_mut().zip(weights) {
+                    *sum += x * weight;
+                }
             }
-        }
-        sums
-    })
+            sums
+        },
+    )
 }
 
 #[derive(Debug)]
@@ -212,7 +215,10 @@ impl<'a> Sampler<'a> {
         for (layer, memory) in self.layers.iter().zip(memories) {
             self.norm(&layer.norm, x, normed);
             layer.gates.apply(normed, inner, |out, sum| *out = sum);
-            vectorised(|| recur(inner, memory, normed));
+            vectorised(
+                #[inline(always)]
+                || recur(inner, memory, normed),
+            );
             layer.output.apply(normed, x, |out, sum| *out += sum);
             self.norm(&layer.inner_norm, x, normed);
             let inner = &mut inner[..2 * width];
