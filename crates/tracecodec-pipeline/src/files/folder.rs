@@ -177,10 +177,10 @@ pub(crate) fn take_each<O>(
                 if !captures.is_empty() {
                     monitor.warn(
                         &Warning::new(format!(
-                            "{} of {} captures are in {}, each of them whole",
+                            "{} holds {} of {} captures; what is there is whole",
+                            output.display(),
                             captures.len(),
-                            pairs.len(),
-                            output.display()
+                            pairs.len()
                         ))
                         .with_hint("the same run again writes all of them anew"),
                     );
