@@ -29,10 +29,10 @@ CAPTURE = [
     ("tcp_event_pp", "TCP event pp", 1, ".3f"),
     ("count_pct", "Count %", 1, ".3f"),
     ("proto_pct", "Proto %", 1, ".3f"),
-    ("iat_ms_pct", "IAT `ms` %", 1, ".4f"),
+    ("iat_paper_pct", "IAT `ms` %", 1, ".4f"),
     ("iat_log_pct", "IAT `log` %", 1, ".3f"),
     ("flow_count_pct", "Flow cnt. %", 1, ".3f"),
-    ("flow_duration_ms_pct", "Flow dur. `ms` %", 1, ".3f"),
+    ("flow_duration_paper_pct", "Flow dur. `ms` %", 1, ".3f"),
     ("flow_duration_log_pct", "Flow dur. `log` %", 1, ".3f"),
     ("transition_tv", "Transition", 1, ".6f"),
 ]

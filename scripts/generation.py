@@ -22,11 +22,11 @@ from results import PROGRAM, Failure, run, spread, step
 
 # Key, heading, factor and format of the metrics.
 METRICS = [
-    ("iat_ms_pct", "IAT ms %", 1, ".2f"),
+    ("iat_paper_pct", "IAT ms %", 1, ".2f"),
     ("iat_log_pct", "IAT log %", 1, ".2f"),
     ("packet_size_pct", "Packet size %", 1, ".2f"),
     ("packets_per_flow_pct", "Packets per flow %", 1, ".2f"),
-    ("flow_duration_ms_pct", "Session duration ms %", 1, ".2f"),
+    ("flow_duration_paper_pct", "Session duration ms %", 1, ".2f"),
     ("flow_duration_log_pct", "Session duration log %", 1, ".2f"),
     ("flow_count_pct", "Flow count %", 1, ".2f"),
     ("proto_pct", "Protocols %", 1, ".2f"),

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 SCRIPTS = Path(__file__).resolve().parent
-METRICS = "tcp_event_pp count_pct proto_pct iat_ms_pct iat_log_pct flow_count_pct flow_duration_ms_pct"
+METRICS = "tcp_event_pp count_pct proto_pct iat_paper_pct iat_log_pct flow_count_pct flow_duration_paper_pct"
 
 PROGRAM = r'''#!{python}
 import json, sys

@@ -253,3 +253,33 @@ pub(crate) struct OutputArg {
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
 }
+
+/// A capture to write, or a folder of captures.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct CaptureOutputArgs {
+    /// File to write; - is stdout. The name decides format and compression.
+    #[arg(
+        short,
+        long,
+        value_name = "FILE",
+        required_unless_present = "split_flows"
+    )]
+    output: Option<PathBuf>,
+    /// Write a capture for each session instead, the client first, into this folder, which must be
+    /// new or empty: 000001-tcp.pcapng and so on, in the order of their first packets.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["output", "us"])]
+    split_flows: Option<PathBuf>,
+}
+
+impl CaptureOutputArgs {
+    /// The file or the folder.
+    pub(crate) fn path(&self) -> PathBuf {
+        let path = self.output.as_ref().or(self.split_flows.as_ref());
+        path.expect("one of them is required").clone()
+    }
+
+    /// Whether it is a folder of captures, one a session.
+    pub(crate) fn split_flows(&self) -> bool {
+        self.split_flows.is_some()
+    }
+}

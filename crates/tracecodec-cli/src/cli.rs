@@ -38,6 +38,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Inspect(commands::inspect::Inspect),
     Events(commands::events::Events),
+    Flows(commands::flows::Flows),
     Shard(commands::shard::Shard),
     Lift(commands::lift::Lift),
     Compile(commands::compile::Compile),
@@ -65,6 +66,7 @@ impl Cli {
         match self.command {
             Command::Inspect(args) => commands::inspect::run(&args, json),
             Command::Events(args) => return commands::events::run(&args, json).map(Into::into),
+            Command::Flows(args) => commands::flows::run(&args, json),
             Command::Shard(args) => commands::shard::run(&args, json),
             Command::Lift(args) => commands::lift::run(&args, json),
             Command::Compile(args) => commands::compile::run(&args, json),

@@ -61,6 +61,8 @@
 //!                  │
 //!                 artifact (Parquet actions, JSON manifests)
 //!                  │
+//!                  ├─ conn (captures → a record a session, as Zeek's conn.log)
+//!                  │
 //!                  ├─ metrics (captures → summaries → evaluations; never sees an action)
 //!                  │
 //!                 shard (captures → session-preserving shards)
@@ -74,6 +76,7 @@ pub mod artifact;
 pub mod check;
 pub mod choice;
 pub mod compile;
+pub mod conn;
 pub mod error;
 pub mod flow;
 pub mod lift;

@@ -295,6 +295,74 @@ fn share_as_usual(builder: &mut tempfile::Builder<'_, '_>) {
 #[cfg(not(unix))]
 fn share_as_usual(_: &mut tempfile::Builder<'_, '_>) {}
 
+/// A folder that appears whole or not at all: it grows beside its place under a temporary name, and
+/// takes the place of an absent or empty folder in [`finish`](OutputFolder::finish).
+#[derive(Debug)]
+pub struct OutputFolder {
+    part: tempfile::TempDir,
+    path: PathBuf,
+}
+
+impl OutputFolder {
+    /// Begins a folder at a path, which must be absent or an empty folder.
+    ///
+    /// # Errors
+    /// If the path holds something, or a folder cannot be made beside it.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        let begin = || {
+            let is_free = match fs::read_dir(path) {
+                Ok(mut entries) => entries.next().is_none(),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => true,
+                Err(error) => return Err(error),
+            };
+            if !is_free {
+                return Err(io::ErrorKind::DirectoryNotEmpty.into());
+            }
+            let parent = match path.parent() {
+                Some(parent) if parent != Path::new("") => parent,
+                _ => Path::new("."),
+            };
+            fs::create_dir_all(parent)?;
+            let mut builder = tempfile::Builder::new();
+            builder.prefix(".tracecodec-").suffix(".part");
+            share_folder_as_usual(&mut builder);
+            builder.tempdir_in(parent)
+        };
+        let part = begin().map_err(|cause| at(path, cause))?;
+        let path = path.to_path_buf();
+        Ok(Self { part, path })
+    }
+
+    /// Where the folder grows.
+    pub fn part(&self) -> &Path {
+        self.part.path()
+    }
+
+    /// Moves the finished folder to its place.
+    ///
+    /// # Errors
+    /// If it cannot be moved; it is then removed.
+    pub fn finish(mut self) -> io::Result<()> {
+        let moved = match fs::remove_dir(&self.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => fs::rename(self.part.path(), &self.path),
+        };
+        moved.map_err(|cause| at(&self.path, cause))?;
+        self.part.disable_cleanup(true);
+        Ok(())
+    }
+}
+
+/// Requests the permissions of any other new folder, which the umask then narrows.
+#[cfg(unix)]
+fn share_folder_as_usual(builder: &mut tempfile::Builder<'_, '_>) {
+    use std::os::unix::fs::PermissionsExt;
+    builder.permissions(fs::Permissions::from_mode(0o777));
+}
+
+#[cfg(not(unix))]
+fn share_folder_as_usual(_: &mut tempfile::Builder<'_, '_>) {}
+
 fn at(path: &Path, cause: io::Error) -> io::Error {
     let path = path.to_path_buf();
     io::Error::new(cause.kind(), OutputError { path, cause })
@@ -400,6 +468,23 @@ mod tests {
         for name in ["-", "z", "z.bin", "z.safetensors", "/dev/null", "a.b/z"] {
             assert!(check(FileKind::Latents, name).is_ok(), "{name}");
         }
+    }
+
+    #[test]
+    fn test_a_folder_appears_whole_or_not_at_all() {
+        let around = tempfile::tempdir().unwrap();
+        let path = around.path().join("a/b");
+        let folder = OutputFolder::create(&path).unwrap();
+        fs::write(folder.part().join("one"), "1").unwrap();
+        assert!(!path.exists());
+        folder.finish().unwrap();
+        assert_eq!(names(&path), ["one"]);
+        let error = OutputFolder::create(&path).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::DirectoryNotEmpty);
+        drop(OutputFolder::create(&around.path().join("c")).unwrap());
+        assert_eq!(names(around.path()), ["a"]);
+        let error = OutputFolder::create(&path.join("one")).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotADirectory);
     }
 
     #[test]

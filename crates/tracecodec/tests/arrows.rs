@@ -38,13 +38,21 @@ const ARROWS: &map::Arrows = &[
         ],
     ),
     (
+        "conn",
+        &[
+            "action", "artifact", "error", "flow", "output", "pcap", "service", "tcp", "wire",
+        ],
+    ),
+    (
         "metrics",
-        &["action", "artifact", "error", "flow", "pcap", "tcp", "wire"],
+        &[
+            "action", "artifact", "error", "flow", "pcap", "service", "tcp", "wire",
+        ],
     ),
     (
         "shard",
         &[
-            "action", "artifact", "choice", "error", "flow", "pcap", "wire",
+            "action", "artifact", "choice", "error", "flow", "output", "pcap", "wire",
         ],
     ),
 ];

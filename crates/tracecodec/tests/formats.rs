@@ -7,9 +7,11 @@ use std::path::Path;
 use tracecodec::action::schema::{Active, FIELD_COUNT, Group, QUANTITIES, Vocabulary};
 use tracecodec::action::{Action, Family, OptionProfiles};
 use tracecodec::compile::{CompileConfig, Legalisation};
+use tracecodec::conn;
 use tracecodec::oracle::Oracle;
 use tracecodec::pcap::{LinkType, Packet, Timestamp};
 use tracecodec::raw::{self, BITS, CATEGORICAL, COLUMNS, NUMERIC, SEGMENTS};
+use tracecodec::service::{self, Protocols};
 use tracecodec::tcp::flags::{ACK, FIN, PSH, SYN};
 use tracecodec::wire::{self, SkipReason, TcpHeader, Transport, checksum, icmp, ip_proto};
 
@@ -24,6 +26,8 @@ fn test_derived_blocks() {
         ("smallest-headers", smallest_headers()),
         ("smallest-bodies", smallest_bodies()),
         ("example", example()),
+        ("conn-columns", conn_columns()),
+        ("services", services()),
         ("raw-columns", raw_columns()),
         ("bit-segments", bit_segments()),
     ];
@@ -62,6 +66,37 @@ fn test_every_counted_kind_is_described() {
     for name in skips.iter().chain(&legalisations).chain(&reasons) {
         assert!(text.contains(&format!("| `{name}` |")), "{name}");
     }
+}
+
+/// The columns of a record of a session.
+fn conn_columns() -> String {
+    let mut table = String::from("| Field | Type | Meaning |\n|---|---|---|\n");
+    for column in conn::COLUMNS {
+        let _ = writeln!(
+            table,
+            "| `{}` | {} | {} |",
+            column.name, column.zeek_type, column.doc
+        );
+    }
+    table
+}
+
+/// The table of services.
+fn services() -> String {
+    let mut table = String::from("| Number | Protocol | Port | Service |\n|---|---|---|---|\n");
+    for (row, number) in service::TABLE.iter().zip(1..) {
+        let protocols = match row.protocols {
+            Protocols::Tcp => "TCP",
+            Protocols::Udp => "UDP",
+            Protocols::Both => "TCP, UDP",
+        };
+        let _ = writeln!(
+            table,
+            "| {number} | {protocols} | {} | `{}` |",
+            row.port, row.name
+        );
+    }
+    table
 }
 
 /// The table of quantities.

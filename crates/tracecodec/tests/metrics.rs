@@ -21,7 +21,7 @@ use tracecodec::tcp::flags::{ACK, FIN, SYN};
 use packets::capture;
 
 /// The keys that reports and scripts rely on.
-const PROMISED: [&str; 14] = [
+const PROMISED: [&str; 22] = [
     "tcp_event_pp",
     "tcp_event_exclusive_pp",
     "count_pct",
@@ -36,6 +36,14 @@ const PROMISED: [&str; 14] = [
     "packets_per_flow_pct",
     "flow_switch_rate_ref",
     "flow_switch_rate_dec",
+    "iat_paper_pct",
+    "flow_duration_paper_pct",
+    "host_count_pct",
+    "fan_out_pct",
+    "fan_in_pct",
+    "flows_per_pair_pct",
+    "service_pct",
+    "port_scan_pct",
 ];
 
 /// A whole second, so that bins begin at whole milliseconds after it.
@@ -152,6 +160,14 @@ fn test_summary_by_hand() {
     );
     assert_eq!(pairs(&summary.packet_sizes), [(40, 5), (128, 3), (140, 1)]);
 
+    // Host 1 opens one session to port 80 of host 2, and two to its port 53.
+    let hosts = &summary.hosts;
+    assert_eq!((hosts.captures, hosts.hosts, hosts.scanners), (1, 2, 0));
+    assert_eq!(pairs(&hosts.fan_out), [(0, 1)]);
+    assert_eq!(pairs(&hosts.fan_in), [(0, 1)]);
+    assert_eq!(pairs(&hosts.flows_per_pair), [(2, 1)]);
+    assert_eq!(pairs(&hosts.services), [(6, 2), (10, 1)]);
+
     // SYN, SYN-ACK, ACK, DATA, ACK, FIN.
     assert_eq!(summary.tcp_labels, [1, 1, 2, 1, 1, 0]);
     let followed = [
@@ -247,6 +263,15 @@ fn test_metrics_by_hand() {
     near("transition_tv", 0.0);
     near("packet_size_pct", 100.0 * (3.0 / 9.0 - 2.0 / 8.0));
     near("packets_per_flow_pct", 100.0 / 3.0);
+    near("iat_paper_pct", 100.0 * (2.0 / 8.0 - 1.0 / 7.0));
+    near("flow_duration_paper_pct", 100.0 / 3.0);
+    near("host_count_pct", 0.0);
+    near("fan_out_pct", 0.0);
+    near("fan_in_pct", 0.0);
+    // Three sessions, which are in bin 3 to 4, against two.
+    near("flows_per_pair_pct", 100.0);
+    near("service_pct", 100.0 * (2.0 / 3.0 - 1.0 / 2.0));
+    assert_eq!(metrics["port_scan_pct"], Err("no opener scans"));
     near("flow_switch_rate_ref", 0.5);
     near("flow_switch_rate_dec", 3.0 / 7.0);
     near("usable_suffixes_pct", 0.0);
@@ -323,7 +348,9 @@ fn test_counts_that_no_captures_have_are_refused() {
     let evaluation = evaluate("example", &example(), &example());
     let document = serde_json::to_value(evaluation.document()).unwrap();
     let most = u64::MAX;
-    let spoils: [(&str, serde_json::Value); 10] = [
+    let spoils: [(&str, serde_json::Value); 12] = [
+        ("/decoded/hosts/captures", 2.into()),
+        ("/decoded/hosts/services/0/1", 7.into()),
         ("/decoded/packets", 8.into()),
         ("/decoded/captures", most.into()),
         ("/decoded/bytes", most.into()),
@@ -350,6 +377,25 @@ fn test_counts_that_no_captures_have_are_refused() {
             "{place}: {error}"
         );
     }
+}
+
+#[test]
+fn test_an_evaluation_without_hosts_has_no_metrics_of_hosts() {
+    let evaluation = evaluate("example", &example(), &example());
+    assert_eq!(evaluation.metrics()["host_count_pct"], Ok(0.0));
+    let mut older = serde_json::to_value(evaluation.document()).unwrap();
+    for side in ["reference", "decoded"] {
+        older[side].as_object_mut().unwrap().remove("hosts");
+        for histogram in ["iat", "session_durations"] {
+            let histogram = older[side][histogram].as_object_mut().unwrap();
+            histogram.retain(|key, _| !key.ends_with("_near"));
+        }
+    }
+    let mut older = Evaluation::from_json(&older.to_string()).unwrap();
+    assert_eq!(older.metrics()["flow_duration_ms_pct"], Ok(0.0));
+    assert!(older.metrics()["host_count_pct"].is_err());
+    older.merge(evaluation);
+    assert!(older.metrics()["host_count_pct"].is_err());
 }
 
 /// The evaluations added up, in their order.

@@ -7,7 +7,7 @@ use clap::Args;
 use tracecodec_pipeline::monitor::counted;
 use tracecodec_pipeline::run::compile;
 
-use crate::args::{OutputArg, RealiseArgs};
+use crate::args::{CaptureOutputArgs, RealiseArgs};
 use crate::output::{check_stdout, legalisation_line, print_summary};
 use crate::terminal::Terminal;
 
@@ -22,17 +22,18 @@ pub(crate) struct Compile {
     #[arg(long, value_name = "FILE")]
     like: Option<PathBuf>,
     #[command(flatten)]
-    output: OutputArg,
+    output: CaptureOutputArgs,
     #[command(flatten)]
     realise: RealiseArgs,
 }
 
 pub(crate) fn run(args: &Compile, json: bool) -> Result<()> {
-    check_stdout(json, &args.output.output)?;
+    check_stdout(json, &args.output.path())?;
     let config = compile::Config {
         input: args.input.clone(),
         like: args.like.clone(),
-        output: args.output.output.clone(),
+        output: args.output.path(),
+        split_flows: args.output.split_flows(),
         realise: args.realise.realise(),
     };
     let outcome = compile::run(&config, &mut Terminal::new())?;

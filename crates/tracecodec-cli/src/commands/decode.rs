@@ -8,7 +8,7 @@ use tracecodec_nn::Corrected;
 use tracecodec_pipeline::monitor::counted;
 use tracecodec_pipeline::run::decode;
 
-use crate::args::{ConstraintArgs, DisclosureArgs, ModelArgs, OutputArg, RealiseArgs};
+use crate::args::{CaptureOutputArgs, ConstraintArgs, DisclosureArgs, ModelArgs, RealiseArgs};
 use crate::output::{check_stdout, legalisation_line, print_summary};
 use crate::terminal::Terminal;
 
@@ -36,7 +36,7 @@ pub(crate) struct Decode {
     #[arg(long)]
     normalised: bool,
     #[command(flatten)]
-    output: OutputArg,
+    output: CaptureOutputArgs,
     #[command(flatten)]
     model: ModelArgs,
     #[command(flatten)]
@@ -53,10 +53,11 @@ pub(crate) struct Decode {
 }
 
 pub(crate) fn run(args: &Decode, json: bool) -> Result<()> {
-    check_stdout(json, &args.output.output)?;
+    check_stdout(json, &args.output.path())?;
     let config = decode::Config {
         input: args.input.clone(),
-        output: args.output.output.clone(),
+        output: args.output.path(),
+        split_flows: args.output.split_flows(),
         sample: args.sample,
         like: args.like.clone(),
         normalised: args.normalised,

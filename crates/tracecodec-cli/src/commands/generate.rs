@@ -8,7 +8,7 @@ use clap::builder::RangedU64ValueParser;
 use tracecodec_pipeline::monitor::counted;
 use tracecodec_pipeline::run::generate::{self, Outcome};
 
-use crate::args::{CaptureArgs, DisclosureArgs, OutputArg, RealiseArgs};
+use crate::args::{CaptureArgs, CaptureOutputArgs, DisclosureArgs, RealiseArgs};
 use crate::count::positive_count;
 use crate::generator_args::GeneratorModelArgs;
 use crate::output::{check_stdout, legalisation_line, print_summary};
@@ -23,7 +23,7 @@ use crate::terminal::Terminal;
 #[command(group(clap::ArgGroup::new("length").required(true).multiple(true)))]
 pub(crate) struct Generate {
     #[command(flatten)]
-    output: OutputArg,
+    output: CaptureOutputArgs,
     /// Stop after N packets.
     #[arg(long, value_name = "N", group = "length", value_parser = positive_count)]
     packets: Option<u64>,
@@ -72,9 +72,10 @@ fn positive(text: &str) -> Result<f64, String> {
 }
 
 pub(crate) fn run(args: &Generate, json: bool) -> Result<()> {
-    check_stdout(json, &args.output.output)?;
+    check_stdout(json, &args.output.path())?;
     let config = generate::Config {
-        output: args.output.output.clone(),
+        output: args.output.path(),
+        split_flows: args.output.split_flows(),
         packets: args.packets,
         duration: args.duration,
         seed: args.seed,

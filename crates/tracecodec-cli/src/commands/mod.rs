@@ -8,6 +8,7 @@ pub(crate) mod decode;
 pub(crate) mod encode;
 pub(crate) mod evaluate;
 pub(crate) mod events;
+pub(crate) mod flows;
 pub(crate) mod generate;
 pub(crate) mod generator;
 pub(crate) mod inspect;

@@ -119,6 +119,23 @@ fn test_events() {
 }
 
 #[test]
+fn test_flows() {
+    let folder = TempDir::new().unwrap();
+    vector(&folder, "T3_fast_19ms_2dup.pcap");
+    let lines = [
+        "flows T3_fast_19ms_2dup.pcap -o -",
+        "flows T3_fast_19ms_2dup.pcap -o conn.parquet",
+        "flows T3_fast_19ms_2dup.pcap -o conn.txt",
+        "flows T3_fast_19ms_2dup.pcap -o - --json",
+    ];
+    let told: Vec<_> = lines
+        .map(|line| format!("$ tracecodec {line}\n{}", told(&run(&folder, line))))
+        .into();
+    insta::assert_snapshot!(told.join("\n"));
+    assert!(files(&folder).contains(&"conn.parquet".to_string()));
+}
+
+#[test]
 fn test_events_json() {
     let folder = TempDir::new().unwrap();
     let events = json(&succeed(&folder, "events example.pcap --json"));

@@ -5,6 +5,7 @@ use std::path::Path;
 use tracecodec::artifact::{TOOL, document};
 use tracecodec::output::FileKind;
 use tracecodec::pcap::{Format, Packet, Precision, Timestamp, Writer};
+use tracecodec::shard::SessionFiles;
 
 use super::claim;
 use crate::error::Error;
@@ -24,17 +25,70 @@ pub enum Origin<'a> {
     Generator(String),
 }
 
-/// A capture being written. If it is dropped before [`CaptureWriter::finish`], nothing of it is
-/// left.
+/// A capture being written, or a folder of captures, one a session. If it is dropped before
+/// [`CaptureWriter::finish`], nothing of it is left.
 pub struct CaptureWriter {
-    writer: Writer,
+    writer: Target,
     packets: u64,
     /// Whole days that are added to every time, since pcap cannot hold the first.
     days: i64,
     times_out_of_range: u64,
 }
 
+enum Target {
+    Capture(Writer),
+    Sessions(SessionFiles),
+}
+
+impl Target {
+    fn write(&mut self, packet: &Packet<'_>) -> Result<(), tracecodec::Error> {
+        match self {
+            Self::Capture(writer) => writer.write(packet),
+            Self::Sessions(files) => files.write(packet),
+        }
+    }
+
+    fn is_pcapng(&self) -> bool {
+        match self {
+            Self::Capture(writer) => writer.is_pcapng(),
+            Self::Sessions(_) => true,
+        }
+    }
+
+    fn describe(&mut self, application: &str, comment: &str) {
+        match self {
+            Self::Capture(writer) => writer.describe(application, comment),
+            Self::Sessions(files) => files.describe(application, comment),
+        }
+    }
+}
+
 impl CaptureWriter {
+    /// Begins a capture, or a folder of captures, one a session, if `split_flows`.
+    ///
+    /// # Errors
+    /// If the capture or the folder cannot be created; also for microseconds in a folder, whose
+    /// captures are pcapng.
+    pub fn of(path: &Path, microseconds: bool, split_flows: bool) -> Result<Self, Error> {
+        if !split_flows {
+            return Self::create(path, microseconds);
+        }
+        if microseconds {
+            return Err(Error::refused(
+                "`split_flows` writes pcapng, whose times are nanoseconds",
+                "leave out the setting for microseconds",
+            ));
+        }
+        claim::folder(path)?;
+        claim::empty_folder(path)?;
+        Ok(Self {
+            writer: Target::Sessions(SessionFiles::create(path)?),
+            packets: 0,
+            days: 0,
+            times_out_of_range: 0,
+        })
+    }
+
     /// Begins a capture. The name says format and compression; `-` is stdout.
     ///
     /// # Errors
@@ -46,7 +100,7 @@ impl CaptureWriter {
             format.precision = Precision::Micros;
         }
         Ok(Self {
-            writer: Writer::create(path, format)?,
+            writer: Target::Capture(Writer::create(path, format)?),
             packets: 0,
             days: 0,
             times_out_of_range: 0,
@@ -137,7 +191,10 @@ impl CaptureWriter {
             );
             monitor.warn(&Warning::new(warning).with_hint(HINT));
         }
-        Ok(self.writer.finish()?)
+        match self.writer {
+            Target::Capture(writer) => Ok(writer.finish()?),
+            Target::Sessions(files) => Ok(files.finish()?),
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 mod curve;
 mod dataset;
 pub mod geometry;
+mod hosts;
 mod interleaving;
 pub mod model_card;
 mod page;

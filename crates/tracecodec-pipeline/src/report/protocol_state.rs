@@ -36,7 +36,7 @@ pub(super) fn figure(dataset: &Dataset) -> Figure {
 }
 
 /// Shares of counts by category, by series.
-fn shares(
+pub(super) fn shares(
     series: &[Series<'_>],
     of: impl Fn(&TraceSummary) -> (Vec<u64>, u64),
 ) -> Vec<Vec<Option<f64>>> {

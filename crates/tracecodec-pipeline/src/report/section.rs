@@ -1,7 +1,7 @@
 //! A section of the page: tables and figures of one dataset, or of all trainings.
 
 use super::dataset::Dataset;
-use super::{interleaving, protocol_state, tables, temporal, transitions};
+use super::{hosts, interleaving, protocol_state, tables, temporal, transitions};
 use crate::plot::figure::Figure;
 use crate::plot::table::Table;
 
@@ -46,12 +46,15 @@ impl From<Dataset> for Section {
                 name: "All metrics",
                 table: tables::complete(&dataset),
             },
-            figures: vec![
+            figures: [
                 protocol_state::figure(&dataset),
                 transitions::figure(&dataset),
                 interleaving::figure(&dataset),
                 temporal::figure(&dataset),
-            ],
+            ]
+            .into_iter()
+            .chain(hosts::figure(&dataset))
+            .collect(),
             name: dataset.name,
             slug: dataset.slug,
             warnings: dataset.warnings,

@@ -11,9 +11,9 @@ const MAIN: [(&str, &str); 6] = [
     ("tcp_event_pp", "TCP event dist. (pp)\u{a0}↓"),
     ("count_pct", "Count (%)\u{a0}↓"),
     ("proto_pct", "Proto (%)\u{a0}↓"),
-    ("iat_ms_pct", "IAT (%)\u{a0}↓"),
+    ("iat_paper_pct", "IAT (%)\u{a0}↓"),
     ("flow_count_pct", "Flow cnt. (%)\u{a0}↓"),
-    ("flow_duration_ms_pct", "Flow dur. (%)\u{a0}↓"),
+    ("flow_duration_paper_pct", "Flow dur. (%)\u{a0}↓"),
 ];
 
 /// Columns of the latent-interface table.

@@ -29,6 +29,9 @@ pub struct Config {
     pub like: Option<PathBuf>,
     /// Capture to write; `-` is stdout.
     pub output: PathBuf,
+    /// Write a capture for each session, the client first, into the folder `output`.
+    #[serde(default)]
+    pub split_flows: bool,
     /// How actions are realised.
     #[serde(flatten)]
     pub realise: Realise,
@@ -70,7 +73,8 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
     let rows = reader.rows();
     let realise = config.realise.config()?;
     let mut compiler = Compiler::new(realise, reader.epoch().unwrap_or_default());
-    let output = CaptureWriter::create(&config.output, config.realise.microseconds)?;
+    let microseconds = config.realise.microseconds;
+    let output = CaptureWriter::of(&config.output, microseconds, config.split_flows)?;
     let mut output = output.synthetic(&Origin::File(&config.input))?;
     for action in reader {
         output.write(&compiler.compile(&action?, &profiles))?;

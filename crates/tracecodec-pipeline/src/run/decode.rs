@@ -28,6 +28,9 @@ pub struct Config {
     pub input: PathBuf,
     /// Capture to write, or actions if it is named `.parquet`; `-` is a capture on stdout.
     pub output: PathBuf,
+    /// Write a capture for each session, the client first, into the folder `output`.
+    #[serde(default)]
+    pub split_flows: bool,
     /// Decode the tensor `sample`, a draw from each posterior, instead of the means.
     #[serde(default)]
     pub sample: bool,
@@ -115,7 +118,8 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
         config,
     };
     let realise = config.realise.config()?;
-    let is_actions = FileKind::of_name(&config.output) == Some(FileKind::Actions);
+    let is_actions =
+        !config.split_flows && FileKind::of_name(&config.output) == Some(FileKind::Actions);
     let (changes, corrected) = if is_actions {
         (Legalisations::default(), trace.write_actions(monitor)?)
     } else {
@@ -173,7 +177,8 @@ impl Trace<'_> {
         monitor: &mut dyn Monitor,
     ) -> Result<(Legalisations, Corrected), Error> {
         let microseconds = self.config.realise.microseconds;
-        let writer = CaptureWriter::create(&self.config.output, microseconds)?;
+        let split_flows = self.config.split_flows;
+        let writer = CaptureWriter::of(&self.config.output, microseconds, split_flows)?;
         let origin = self.config.disclosure.origin(&self.config.input);
         let mut writer = writer.synthetic(&origin)?;
         let mut compiler = Compiler::new(realise, self.epoch());

@@ -27,6 +27,9 @@ use crate::realise::{Realise, legalisations};
 pub struct Config {
     /// Capture to write; `-` is stdout.
     pub output: PathBuf,
+    /// Write a capture for each session, the client first, into the folder `output`.
+    #[serde(default)]
+    pub split_flows: bool,
     /// Stop after this many packets.
     #[serde(default)]
     pub packets: Option<u64>,
@@ -127,8 +130,12 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
         realise,
         compiler: None,
         profiles: model.option_profiles().clone(),
-        writer: CaptureWriter::create(&config.output, config.realise.microseconds)?
-            .synthetic(&Origin::Generator(model.digest()))?,
+        writer: CaptureWriter::of(
+            &config.output,
+            config.realise.microseconds,
+            config.split_flows,
+        )?
+        .synthetic(&Origin::Generator(model.digest()))?,
         trace: model.generate(&drawing)?,
         pace: Pace::new(config.rate, model.rate(config.label.as_deref())),
         flows: 0,

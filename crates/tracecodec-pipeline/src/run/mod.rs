@@ -12,6 +12,7 @@ pub mod decode;
 pub mod encode;
 pub mod evaluate;
 pub mod events;
+pub mod flows;
 pub mod generate;
 pub mod generator;
 pub mod inspect;

@@ -5,6 +5,7 @@ pub mod document;
 mod manifest;
 mod source;
 
+pub(crate) use actions::output_failed;
 pub use actions::{ActionsReader, ActionsWriter};
 pub use manifest::{ActionCounts, LiftManifest, skipped_by_name};
 pub use source::{SourceEntry, SourceFile};

@@ -1,6 +1,7 @@
 //! The meter: summarises packets.
 
 use super::TraceSummary;
+use super::host::HostGraph;
 use super::interleaving::Run;
 use super::timeline::TimelineBin;
 use super::transition::TcpLabel;
@@ -9,7 +10,8 @@ use crate::pcap::{Packet, Timestamp};
 use crate::tcp::events::EventSet;
 use crate::wire::{self, Headers, Transport};
 
-/// Summarises a capture packet by packet. Memory grows with the live sessions.
+/// Summarises a capture packet by packet. Memory grows with the live sessions and with the pairs of
+/// hosts that talk.
 ///
 /// `judge` returns the TCP events of a packet in scope, given the packet's number in the capture
 /// (from 1), its headers and its time.
@@ -17,6 +19,7 @@ pub struct Meter<J> {
     judge: J,
     summary: TraceSummary,
     sessions: Sessions<Record>,
+    hosts: HostGraph,
     /// Number of the latest packet; packets out of scope count.
     number: u64,
     last_time: Option<Timestamp>,
@@ -43,6 +46,7 @@ impl<J: FnMut(u64, &Headers<'_>, Timestamp) -> EventSet> Meter<J> {
                 ..TraceSummary::default()
             },
             sessions: Sessions::new(),
+            hosts: HostGraph::default(),
             number: 0,
             last_time: None,
             run: Run::default(),
@@ -74,6 +78,9 @@ impl<J: FnMut(u64, &Headers<'_>, Timestamp) -> EventSet> Meter<J> {
             .sessions
             .observe_with(headers, time, |ended| ended.count(summary));
         self.run.step(session.id, &mut summary.interleaving);
+        if session.starts {
+            self.hosts.open(headers);
+        }
         record.take(time);
         if let Transport::Tcp(tcp) = headers.transport {
             let label = TcpLabel::of(tcp.flags, headers.payload_len);
@@ -98,6 +105,7 @@ impl<J: FnMut(u64, &Headers<'_>, Timestamp) -> EventSet> Meter<J> {
         let summary = &mut self.summary;
         self.run.end(&mut summary.interleaving);
         summary.sessions = self.sessions.count();
+        summary.hosts = self.hosts.finish();
         // The sessions come in no particular order, which makes no difference to sums.
         self.sessions.end(|ended| ended.count(summary));
         self.summary

@@ -35,6 +35,7 @@
 mod binning;
 mod evaluation;
 mod histogram;
+mod host;
 mod interleaving;
 mod latent_interface;
 mod meter;
@@ -49,6 +50,7 @@ mod transition;
 pub use binning::{Binning, TimeHistogram};
 pub use evaluation::{Evaluation, FORMAT, VERSION};
 pub use histogram::Histogram;
+pub use host::Hosts;
 pub use interleaving::Interleaving;
 pub use latent_interface::{Case, CoverageAdjusted};
 pub use meter::Meter;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::interleaving::Interleaving;
 use super::tcp_event::TcpEvents;
 use super::transition::Transitions;
-use super::{Histogram, TimeHistogram, Timeline};
+use super::{Histogram, Hosts, TimeHistogram, Timeline};
 use crate::action::ProtocolMix;
 
 /// Largest count: more packets or bytes than any capture holds, and small enough that a thousand
@@ -48,6 +48,9 @@ pub struct TraceSummary {
     pub tcp_labels: [u64; 6],
     /// Pairs of coarse labels of consecutive TCP packets of a session.
     pub transitions: Transitions,
+    /// Who talks to whom. Evaluations of older versions have none.
+    #[serde(default)]
+    pub hosts: Hosts,
     /// How sessions alternate.
     pub interleaving: Interleaving,
     /// Packets, bytes and sessions by time.
@@ -101,6 +104,12 @@ impl TraceSummary {
             ("iat", self.iat.ms.total(), self.interleaving.adjacent),
             ("tcp_labels", labels, self.protocols.tcp),
         ];
+        let hosts = &self.hosts;
+        let counted = if hosts.captures == self.captures {
+            self.sessions
+        } else {
+            hosts.services.total()
+        };
         let skipped = self
             .skipped
             .values()
@@ -115,6 +124,24 @@ impl TraceSummary {
             .map(|counts| counts.named().map(|(_, count)| count).max());
         let at_most = [
             ("captures", self.captures, MOST),
+            ("iat", self.iat.near(), self.iat.ms.total()),
+            (
+                "session_durations",
+                self.session_durations.near(),
+                self.sessions,
+            ),
+            ("hosts' captures", hosts.captures, self.captures),
+            ("hosts", hosts.hosts, 2 * MOST),
+            ("hosts' fan_out", hosts.fan_out.total(), hosts.hosts),
+            ("hosts' fan_in", hosts.fan_in.total(), hosts.hosts),
+            ("hosts' scanners", hosts.scanners, hosts.fan_out.total()),
+            ("hosts' services", hosts.services.total(), counted),
+            ("hosts' services", counted, self.sessions),
+            (
+                "hosts' flows_per_pair",
+                hosts.flows_per_pair.total(),
+                hosts.services.total(),
+            ),
             ("packets", self.packets, MOST),
             ("bytes", self.bytes, MOST),
             ("skipped", skipped, MOST),
@@ -154,6 +181,7 @@ impl TraceSummary {
             *count += more;
         }
         self.transitions.merge(&other.transitions);
+        self.hosts.merge(&other.hosts);
         self.interleaving.merge(&other.interleaving);
         self.timeline.merge(&other.timeline);
     }

@@ -98,15 +98,22 @@ pub const METRICS: &[Metric] = &[
         "iat_ms_pct",
         "IAT, ms",
         ErrorPercent,
-        "total variation of the times between packets, in bins of a millisecond",
-        |e| variation(e, |summary| &summary.iat.ms, FEW_PACKETS),
+        "total variation of the times between packets, in bins of a millisecond; shifts of 2 µs across an edge are forgiven",
+        |e| percent(e.reference.iat.ms_variation(&e.decoded.iat), FEW_PACKETS),
     ),
     metric(
         "iat_log_pct",
         "IAT, log",
         ErrorPercent,
         "the same in logarithmic bins",
-        |e| variation(e, |summary| &summary.iat.log, FEW_PACKETS),
+        |e| percent(e.reference.iat.log_variation(&e.decoded.iat), FEW_PACKETS),
+    ),
+    metric(
+        "iat_paper_pct",
+        "IAT, paper",
+        ErrorPercent,
+        "the paper's: in bins of a millisecond, nothing forgiven",
+        |e| variation(e, |summary| &summary.iat.ms, FEW_PACKETS),
     ),
     metric(
         "flow_count_pct",
@@ -119,15 +126,36 @@ pub const METRICS: &[Metric] = &[
         "flow_duration_ms_pct",
         "Flow dur., ms",
         ErrorPercent,
-        "total variation of the sessions' durations, in bins of a millisecond",
-        |e| variation(e, |summary| &summary.session_durations.ms, NO_SESSION),
+        "total variation of the sessions' durations, in bins of a millisecond; shifts of 2 µs across an edge are forgiven",
+        |e| {
+            let (reference, decoded) = (&e.reference, &e.decoded);
+            let durations = &reference.session_durations;
+            percent(
+                durations.ms_variation(&decoded.session_durations),
+                NO_SESSION,
+            )
+        },
     ),
     metric(
         "flow_duration_log_pct",
         "Flow dur., log",
         ErrorPercent,
         "the same in logarithmic bins",
-        |e| variation(e, |summary| &summary.session_durations.log, NO_SESSION),
+        |e| {
+            let (reference, decoded) = (&e.reference, &e.decoded);
+            let durations = &reference.session_durations;
+            percent(
+                durations.log_variation(&decoded.session_durations),
+                NO_SESSION,
+            )
+        },
+    ),
+    metric(
+        "flow_duration_paper_pct",
+        "Flow dur., paper",
+        ErrorPercent,
+        "the paper's: in bins of a millisecond, nothing forgiven",
+        |e| variation(e, |summary| &summary.session_durations.ms, NO_SESSION),
     ),
     metric(
         "transition_tv",
@@ -158,6 +186,54 @@ pub const METRICS: &[Metric] = &[
         ErrorPercent,
         "total variation of the packets a session",
         |e| variation(e, |summary| &summary.packets_per_session, NO_SESSION),
+    ),
+    metric(
+        "host_count_pct",
+        "Hosts",
+        ErrorPercent,
+        "|Ĥ − H| / max(H,1), H being the addresses",
+        |e| hosts(e).and_then(|()| relative(e, |summary| summary.hosts.hosts, NO_SESSION)),
+    ),
+    metric(
+        "fan_out_pct",
+        "Fan-out",
+        ErrorPercent,
+        "total variation of the hosts that open sessions, by the number of hosts to which they do",
+        |e| hosts(e).and_then(|()| variation(e, |summary| &summary.hosts.fan_out, NO_SESSION)),
+    ),
+    metric(
+        "fan_in_pct",
+        "Fan-in",
+        ErrorPercent,
+        "total variation of the hosts to which sessions are opened, by the number of hosts that do",
+        |e| hosts(e).and_then(|()| variation(e, |summary| &summary.hosts.fan_in, NO_SESSION)),
+    ),
+    metric(
+        "flows_per_pair_pct",
+        "Flows per pair",
+        ErrorPercent,
+        "total variation of the pairs of hosts, by the number of their sessions",
+        |e| {
+            hosts(e)
+                .and_then(|()| variation(e, |summary| &summary.hosts.flows_per_pair, NO_SESSION))
+        },
+    ),
+    metric(
+        "service_pct",
+        "Services",
+        ErrorPercent,
+        "total variation of the sessions by service, by the table of services; none is one",
+        |e| hosts(e).and_then(|()| variation(e, |summary| &summary.hosts.services, NO_SESSION)),
+    ),
+    metric(
+        "port_scan_pct",
+        "Port scans",
+        ErrorPercent,
+        "|Ŝ − S| / max(S,1), S being the openers with ≥ 10 ports of one host or ≥ 10 hosts at one port",
+        |e| {
+            let scanners = |summary: &TraceSummary| summary.hosts.scanners;
+            hosts(e).and_then(|()| relative(e, scanners, "no opener scans"))
+        },
     ),
     metric(
         "flow_switch_rate_ref",
@@ -387,6 +463,16 @@ fn tcp_events(
         (tcp > 0 && decoded_tcp > 0).then_some(distance),
         "a capture without TCP packets",
     )
+}
+
+/// Whether the summaries count hosts.
+fn hosts(evaluation: &Evaluation) -> Result<(), &'static str> {
+    let counts = |summary: &TraceSummary| summary.hosts.captures == summary.captures;
+    if counts(&evaluation.reference) && counts(&evaluation.decoded) {
+        Ok(())
+    } else {
+        Err("an evaluation of a version that did not count hosts")
+    }
 }
 
 fn run_mean(summary: &TraceSummary) -> Result<f64, &'static str> {

@@ -72,8 +72,7 @@ impl Writer {
     /// classic pcap has no place for either. Only before the first packet.
     pub fn describe(&mut self, application: &str, comment: &str) {
         if let Layout::PcapNg(encoder) = &mut self.layout {
-            encoder.application = application.to_string();
-            encoder.comment = comment.to_string();
+            encoder.describe(application, comment);
         }
     }
 
@@ -126,7 +125,7 @@ impl Writer {
 
 /// Encodes packets as bytes of a pcapng capture, for callers that write many captures at once and
 /// buffer them on their own.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct PcapNgEncoder {
     /// shb_userappl and opt_comment of the section header.
     application: String,
@@ -136,6 +135,13 @@ pub struct PcapNgEncoder {
 }
 
 impl PcapNgEncoder {
+    /// States in the section header which program wrote the capture and what it is. Only before the
+    /// first packet.
+    pub fn describe(&mut self, application: &str, comment: &str) {
+        self.application = application.to_string();
+        self.comment = comment.to_string();
+    }
+
     /// Appends the packet, preceded by the blocks that describe it.
     ///
     /// # Errors

@@ -7,6 +7,7 @@
 mod census;
 mod folder;
 mod manifest;
+mod sessions;
 mod spill;
 
 use std::collections::BTreeMap;
@@ -27,6 +28,7 @@ pub use manifest::{
     Census, ShardConfig, ShardEntry, ShardManifest, ShardSize, Split, SplitWeights, Table6Row,
     Totals,
 };
+pub use sessions::SessionFiles;
 
 /// Cuts packets, fed in the order of their captures, into a folder of shards with a manifest. Each
 /// packet goes to the shard of its session.

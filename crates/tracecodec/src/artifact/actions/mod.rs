@@ -12,6 +12,7 @@ mod writer;
 
 pub use reader::ActionsReader;
 pub use writer::ActionsWriter;
+pub(crate) use writer::failed as output_failed;
 
 /// Column of the time step.
 pub const DELTA_T: &str = "delta_t";

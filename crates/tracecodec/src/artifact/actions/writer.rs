@@ -141,7 +141,7 @@ fn write_columns(
 }
 
 /// Converts an error of the Parquet library to the output's own error, which names the output.
-fn failed(error: ParquetError) -> Error {
+pub(crate) fn failed(error: ParquetError) -> Error {
     Error::Output(match error {
         ParquetError::External(cause) => match cause.downcast::<io::Error>() {
             Ok(error) => *error,
