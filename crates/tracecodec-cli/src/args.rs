@@ -256,18 +256,14 @@ pub(crate) struct OutputArg {
 
 /// A capture to write, or a folder of captures.
 #[derive(Debug, Clone, Args)]
+#[group(id = "capture", required = true, multiple = false)]
 pub(crate) struct CaptureOutputArgs {
     /// File to write; - is stdout. The name decides format and compression.
-    #[arg(
-        short,
-        long,
-        value_name = "FILE",
-        required_unless_present = "split_flows"
-    )]
+    #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Write a capture for each session instead, the client first, into this folder, which must be
     /// new or empty: 000001-tcp.pcapng and so on, in the order of their first packets.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["output", "us"])]
+    #[arg(long, value_name = "DIR", conflicts_with = "us")]
     split_flows: Option<PathBuf>,
 }
 

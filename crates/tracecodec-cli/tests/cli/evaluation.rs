@@ -29,7 +29,7 @@ fn test_evaluate_the_oracle() {
     let folder = TempDir::new().unwrap();
     succeed(&folder, "roundtrip --oracle example.pcap out.pcapng.gz");
     let line = "evaluate example.pcap out.pcapng.gz --json --label oracle -o e.json";
-    let evaluation = json(&succeed(&folder, line));
+    let mut evaluation = json(&succeed(&folder, line));
     let written = fs::read(folder.path().join("e.json")).unwrap();
     assert_eq!(
         evaluation,
@@ -37,6 +37,10 @@ fn test_evaluate_the_oracle() {
     );
     assert_eq!(evaluation["label"], "oracle");
     assert_eq!(evaluation["dataset"], "example");
+    // Every flow has endpoints of its own.
+    let [reference, decoded] =
+        ["reference", "decoded"].map(|side| evaluation[side]["hosts"].take());
+    assert!(reference["hosts"].as_u64() < decoded["hosts"].as_u64());
     assert_eq!(evaluation["reference"], evaluation["decoded"]);
     for (key, value) in evaluation["metrics"].as_object().unwrap() {
         if key.ends_with("_pp") || key.ends_with("_tv") {
@@ -147,7 +151,7 @@ fn test_report() {
     );
     assert_eq!(
         told(&made),
-        "exit 0\n--\npage.html: 2 evaluations of 1 dataset, 4 figures\n"
+        "exit 0\n--\npage.html: 2 evaluations of 1 dataset, 5 figures\n"
     );
     let text = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
     let page = text("page.html");
@@ -163,6 +167,7 @@ fn test_report() {
         figures,
         [
             "example-fig-e2-temporal.svg",
+            "example-fig-hosts.svg",
             "example-fig3-protocol-state.svg",
             "example-fig4-transitions.svg",
             "example-fig5-interleaving.svg"
@@ -322,7 +327,7 @@ fn test_report_of_names_that_are_long_empty_or_command_terminals() {
         "report c.json d.json e.json f.json -o page.html --svg svg --markdown t.md --latex t.tex",
     );
     assert!(told(&made).contains("warning: unnamed: unnamed was evaluated on another reference"));
-    assert_eq!(fs::read_dir(folder.path().join("svg")).unwrap().count(), 12);
+    assert_eq!(fs::read_dir(folder.path().join("svg")).unwrap().count(), 15);
     let name = format!("svg/{}-2-fig4-transitions.svg", "x".repeat(60));
     assert!(folder.path().join(name).exists());
     for text in ["page.html", "t.md", "t.tex"] {

@@ -136,6 +136,32 @@ fn test_flows() {
 }
 
 #[test]
+fn test_split_flows() {
+    let folder = TempDir::new().unwrap();
+    succeed(&folder, "lift example.pcap -o a.parquet");
+    succeed(&folder, "compile a.parquet --split-flows flows");
+    let flows = names(&folder.path().join("flows"));
+    assert_eq!(flows.len(), 98);
+    assert_eq!(flows[0], "000001-tcp.pcapng");
+    succeed(&folder, "compile a.parquet -o whole.pcapng");
+    let packets = |line: &str| json(&succeed(&folder, line))["packets_read"].as_u64();
+    let each = flows
+        .iter()
+        .map(|name| packets(&format!("inspect flows/{name} --json")));
+    let sum: Option<u64> = each.sum();
+    assert_eq!(sum, packets("inspect whole.pcapng --json"));
+    for line in [
+        "compile a.parquet --split-flows flows",
+        "compile a.parquet --split-flows other --us",
+        "compile a.parquet --split-flows other -o b.pcap",
+        "compile a.parquet",
+    ] {
+        assert_eq!(run(&folder, line).status.code(), Some(2), "{line}");
+    }
+    assert!(!folder.path().join("other").exists());
+}
+
+#[test]
 fn test_events_json() {
     let folder = TempDir::new().unwrap();
     let events = json(&succeed(&folder, "events example.pcap --json"));
