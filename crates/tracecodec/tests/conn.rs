@@ -1,5 +1,6 @@
 //! Records of sessions: states and histories as Zeek documents them, and as Zeek's own tests have
 //! them for its captures.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 #[path = "common/mod.rs"]
 mod common;
