@@ -9,7 +9,7 @@ use std::hint::black_box;
 use std::path::PathBuf;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use tracecodec::action::{Action, OptionProfiles};
+use tracecodec::action::{ActionSchema, Action, OptionProfiles};
 use tracecodec::compile::{CompileConfig, Compiler, PayloadPolicy};
 use tracecodec::flow::{Conversations, CutOptions};
 use tracecodec::lift::Lifter;
@@ -27,7 +27,7 @@ fn capture(name: &str) -> Vec<u8> {
 
 fn lift(capture: &[u8]) -> (Vec<Action>, OptionProfiles) {
     let mut reader = Reader::new(std::io::Cursor::new(capture.to_vec())).expect("a capture");
-    let mut lifter = Lifter::new(1 << 16, OptionProfiles::new());
+    let mut lifter = Lifter::new(ActionSchema::default(), 1 << 16, OptionProfiles::new());
     let mut actions = Vec::new();
     while let Some(packet) = reader.next() {
         actions.extend(lifter.lift(&packet.expect("an undamaged capture")));

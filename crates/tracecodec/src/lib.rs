@@ -7,7 +7,7 @@
 //! the same bytes.
 //!
 //! ```
-//! use tracecodec::action::{Control, OptionProfiles};
+//! use tracecodec::action::{ActionSchema, Control, OptionProfiles};
 //! use tracecodec::compile::{CompileConfig, Compiler};
 //! use tracecodec::lift::Lifter;
 //! use tracecodec::pcap::{LinkType, Packet, Timestamp};
@@ -25,7 +25,8 @@
 //!     ..Packet::default()
 //! }];
 //!
-//! let mut lifter = Lifter::new(65_536, OptionProfiles::new());
+//! let schema = ActionSchema::default();
+//! let mut lifter = Lifter::new(schema, 65_536, OptionProfiles::new());
 //! let mut compiler = Compiler::new(CompileConfig::default(), capture[0].time);
 //! for packet in &capture {
 //!     let action = lifter.lift(packet).expect("TCP over IPv4 is in scope");

@@ -3,12 +3,18 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::hash::Hash;
+use std::net::IpAddr;
 
-use crate::action::{Action, Direction, FlowEvent, OptionProfiles};
+use crate::action::{
+    Action, ActionSchema, Direction, FlowEvent, HostKind, Hosts, OptionProfiles, PAPER_SCHEMA,
+    Proto, Services,
+};
 use crate::compile::{CompileConfig, Compiler, Legalisations};
 use crate::flow::{FlowKey, MAX_SLOTS, Orientation};
 use crate::lift::{LiftCounts, Lifter};
 use crate::pcap::Packet;
+use crate::service;
 use crate::tcp::flags;
 use crate::wire::{self, Headers, SkipReason, Transport};
 
@@ -26,7 +32,7 @@ impl Oracle {
     pub fn new(config: CompileConfig, capacity: usize, profiles: OptionProfiles) -> Self {
         Self {
             config,
-            lifter: Lifter::new(capacity, profiles),
+            lifter: Lifter::new(config.schema, capacity, profiles),
             compiler: None,
         }
     }
@@ -83,6 +89,11 @@ pub enum Loss {
     Header,
     /// The packet's flow or direction differs.
     Flow,
+    /// An address has another address than before in the output, or another kind.
+    Host,
+    /// A port of the table of services differs, or another port of a responder is not always the
+    /// same one.
+    Port,
     /// A second lift gives another action.
     Action,
 }
@@ -101,6 +112,8 @@ impl Loss {
             Loss::Acknowledgment => "acknowledgment",
             Loss::Header => "header",
             Loss::Flow => "flow",
+            Loss::Host => "host",
+            Loss::Port => "port",
             Loss::Action => "action",
         }
     }
@@ -123,22 +136,48 @@ struct Followed {
 /// The comparison is independent of the oracle: it uses five-tuples and numbers, not slots or
 /// references. Unlike the oracle, it remembers every flow.
 pub struct Proof {
+    schema: ActionSchema,
     oracle: Oracle,
     again: Lifter,
     flows: HashMap<FlowKey, Followed>,
     taken: HashMap<FlowKey, FlowKey>,
     returns: u64,
+    hosts: OneToOne<IpAddr>,
+    ports: OneToOne<(IpAddr, Proto, u16)>,
+}
+
+/// A relation that is found out pair by pair, and must stay one to one.
+struct OneToOne<T> {
+    there: HashMap<T, T>,
+    back: HashMap<T, T>,
+}
+
+impl<T: Copy + Eq + Hash> OneToOne<T> {
+    fn new() -> Self {
+        Self {
+            there: HashMap::new(),
+            back: HashMap::new(),
+        }
+    }
+
+    /// Whether the relation with this pair is still one to one.
+    fn holds(&mut self, from: T, to: T) -> bool {
+        *self.there.entry(from).or_insert(to) == to && *self.back.entry(to).or_insert(from) == from
+    }
 }
 
 impl Proof {
     /// A proof for compilation with `config`.
     pub fn new(config: CompileConfig) -> Self {
         Self {
+            schema: config.schema,
             oracle: Oracle::new(config, MAX_SLOTS, OptionProfiles::new()),
-            again: Lifter::new(MAX_SLOTS, OptionProfiles::new()),
+            again: Lifter::new(config.schema, MAX_SLOTS, OptionProfiles::new()),
             flows: HashMap::new(),
             taken: HashMap::new(),
             returns: 0,
+            hosts: OneToOne::new(),
+            ports: OneToOne::new(),
         }
     }
 
@@ -163,7 +202,7 @@ impl Proof {
     pub fn step(&mut self, packet: &Packet<'_>) -> Option<(Packet<'_>, Option<Loss>)> {
         let (action, output) = self.oracle.step(packet).ok()?;
         let loss = match (wire::parse(packet), wire::parse(&output)) {
-            (Ok(before), Ok(after)) => compare(packet, &before, &output, &after).or_else(|| {
+            (Ok(before), Ok(after)) => compare(self.schema, packet, &before, &output, &after).or_else(|| {
                 let loss = follow(
                     &mut self.flows,
                     &mut self.taken,
@@ -172,6 +211,10 @@ impl Proof {
                     &before,
                     &after,
                 );
+                let loss = loss.or_else(|| {
+                    let schema = self.schema;
+                    compare_ends(schema, &mut self.hosts, &mut self.ports, &action, &before, &after)
+                });
                 let again = self.again.lift(&output);
                 loss.or((again != Ok(action)).then_some(Loss::Action))
             }),
@@ -183,6 +226,7 @@ impl Proof {
 
 /// Compares all that a single packet states.
 fn compare(
+    schema: ActionSchema,
     packet: &Packet<'_>,
     before: &Headers<'_>,
     output: &Packet<'_>,
@@ -199,6 +243,11 @@ fn compare(
             Loss::Header,
         ),
     ];
+    let keeps_fragment_flag = schema.version != PAPER_SCHEMA;
+    losses.push((
+        keeps_fragment_flag && before.ip_flags & 2 != after.ip_flags & 2,
+        Loss::Header,
+    ));
     match (before.transport, after.transport) {
         (Transport::Tcp(before), Transport::Tcp(after)) => losses.extend([
             (before.flags != after.flags, Loss::Flags),
@@ -222,6 +271,50 @@ fn compare(
         .into_iter()
         .find(|(lost, _)| *lost)
         .map(|(_, loss)| loss)
+}
+
+/// Compares hosts and services of the packet that opens a flow, as far as the schema keeps them.
+fn compare_ends(
+    schema: ActionSchema,
+    hosts: &mut OneToOne<IpAddr>,
+    ports: &mut OneToOne<(IpAddr, Proto, u16)>,
+    action: &Action,
+    before: &Headers<'_>,
+    after: &Headers<'_>,
+) -> Option<Loss> {
+    if action.flow_evt != FlowEvent::Open {
+        return None;
+    }
+    let pairs = [
+        (before.source, after.source),
+        (before.destination, after.destination),
+    ];
+    if schema.hosts == Hosts::Graph {
+        for (from, to) in pairs {
+            if HostKind::of(from) != HostKind::of(to) || !hosts.holds(from, to) {
+                return Some(Loss::Host);
+            }
+        }
+    }
+    if let (Services::Class, Some(before_ports), Some(after_ports)) =
+        (schema.services, before.transport.ports(), after.transport.ports())
+    {
+        for (from, to) in before_ports.into_iter().zip(after_ports) {
+            let services = [from, to].map(|port| service::of(action.proto, port));
+            if services[0] != services[1] || services[0].is_some() && from != to {
+                return Some(Loss::Port);
+            }
+        }
+        if schema.hosts == Hosts::Graph {
+            let (from, to) = pairs[1];
+            let from = (from, action.proto, before_ports[1]);
+            let to = (to, action.proto, after_ports[1]);
+            if !ports.holds(from, to) {
+                return Some(Loss::Port);
+            }
+        }
+    }
+    None
 }
 
 /// Compares all that a packet states relative to its flow.

@@ -16,7 +16,7 @@ const ARROWS: &map::Arrows = &[
     ("error", &[]),
     ("choice", &[]),
     ("output", &[]),
-    ("action", &["error"]),
+    ("action", &["choice", "error"]),
     ("service", &["action"]),
     ("pcap", &["error", "output"]),
     ("select", &["error", "pcap"]),
@@ -25,16 +25,18 @@ const ARROWS: &map::Arrows = &[
     ("check", &["action", "pcap", "tcp", "wire"]),
     ("raw", &["action", "choice", "error", "pcap", "wire"]),
     ("flow", &["action", "pcap", "tcp", "wire"]),
-    ("lift", &["action", "flow", "pcap", "tcp", "wire"]),
-    ("compile", &["action", "choice", "pcap", "tcp", "wire"]),
+    ("lift", &["action", "flow", "pcap", "service", "tcp", "wire"]),
+    ("compile", &["action", "choice", "pcap", "service", "tcp", "wire"]),
     (
         "oracle",
-        &["action", "compile", "flow", "lift", "pcap", "tcp", "wire"],
+        &[
+            "action", "compile", "flow", "lift", "pcap", "service", "tcp", "wire",
+        ],
     ),
     (
         "artifact",
         &[
-            "action", "error", "lift", "output", "pcap", "select", "wire",
+            "action", "choice", "error", "lift", "output", "pcap", "select", "wire",
         ],
     ),
     (

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use tracecodec::action::{Action, OptionProfiles};
+use tracecodec::action::{ActionSchema, Action, OptionProfiles};
 use tracecodec::lift::Lifter;
 use tracecodec::pcap::{Packet, Reader};
 use tracecodec::wire::{self, Transport};
@@ -52,7 +52,7 @@ fn shift(number: &mut [u8]) {
 fn lift(disguised: bool) -> (Vec<Action>, Vec<String>) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/example.pcap");
     let mut reader = Reader::open(path).unwrap();
-    let mut lifter = Lifter::new(1 << 16, OptionProfiles::new());
+    let mut lifter = Lifter::new(ActionSchema::default(), 1 << 16, OptionProfiles::new());
     let mut actions = Vec::new();
     while let Some(packet) = reader.next() {
         let packet = packet.unwrap();

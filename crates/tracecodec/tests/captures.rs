@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use tracecodec::Error;
-use tracecodec::action::OptionProfiles;
+use tracecodec::action::{ActionSchema, OptionProfiles};
 use tracecodec::action::context::Contexts;
 use tracecodec::lift::Lifter;
 use tracecodec::pcap::Reader;
@@ -89,7 +89,7 @@ fn test_catalog() {
 
 #[test]
 fn test_contexts_follow_from_the_actions() {
-    let mut lifter = Lifter::new(1 << 16, OptionProfiles::new());
+    let mut lifter = Lifter::new(ActionSchema::default(), 1 << 16, OptionProfiles::new());
     let mut contexts = Contexts::default();
     let mut packets = 0;
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/example.pcap");

@@ -109,6 +109,7 @@ fn schema() -> String {
             Group::Coarse => "coarse",
             Group::Tcp => "TCP",
             Group::Packet => "packet",
+            Group::Opening => "opening",
             Group::Context => "context",
         };
         let vocabulary = match quantity.vocabulary {
@@ -120,6 +121,7 @@ fn schema() -> String {
             Active::Tcp => "TCP",
             Active::Icmp => "ICMP",
             Active::Other => "OTHER",
+            Active::Opening => "opening",
         };
         let (name, doc) = (quantity.name, quantity.doc);
         let row = writeln!(
@@ -188,7 +190,7 @@ fn smallest_headers() -> String {
 
 /// ICMP types by their smallest body.
 fn smallest_bodies() -> String {
-    let of = |family| move |number| icmp::smallest_body(family, number);
+    let of = |family| move |number| icmp::smallest_body(family, number) as u16;
     grouped("ICMP types", of(Family::V4)) + "\n" + &grouped("ICMPv6 types", of(Family::V6))
 }
 

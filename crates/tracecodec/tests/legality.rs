@@ -9,7 +9,9 @@ mod packets;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
-use tracecodec::action::{Action, Family, OptionProfiles, Proto};
+use tracecodec::action::{
+    Action, ActionSchema, Family, Hosts, OptionProfiles, Proto, Services,
+};
 use tracecodec::compile::{CompileConfig, Compiler, Link, PayloadPolicy, Salt};
 use tracecodec::flow::MAX_SLOTS;
 use tracecodec::lift::Lifter;
@@ -35,8 +37,8 @@ fn compile(
 }
 
 /// Lifts the frames that are in scope.
-fn lift(frames: &[PacketBuf]) -> (Vec<Action>, OptionProfiles) {
-    let mut lifter = Lifter::new(MAX_SLOTS, OptionProfiles::new());
+fn lift(frames: &[PacketBuf], schema: ActionSchema) -> (Vec<Action>, OptionProfiles) {
+    let mut lifter = Lifter::new(schema, MAX_SLOTS, OptionProfiles::new());
     let actions = frames
         .iter()
         .filter_map(|frame| lifter.lift(&frame.as_packet()).ok())
@@ -59,7 +61,8 @@ fn ones_complement_sum(parts: &[&[u8]]) -> u64 {
 /// Checks lengths and checksums of a whole IPv4 packet.
 fn check_v4(packet: &[u8], len: usize) -> TestCaseResult {
     let header_len = 4 * usize::from(packet[0] & 0xf);
-    prop_assert_eq!(usize::from(u16::from_be_bytes([packet[2], packet[3]])), len);
+    let field = usize::from(u16::from_be_bytes([packet[2], packet[3]]));
+    prop_assert_eq!(field, if len > 0xffff { 0 } else { len });
     prop_assert_eq!(ones_complement_sum(&[&packet[..header_len]]), 0xffff);
     let pseudo = match packet[9] {
         1 => vec![],
@@ -70,10 +73,8 @@ fn check_v4(packet: &[u8], len: usize) -> TestCaseResult {
 
 /// Checks lengths and checksums of a whole IPv6 packet with at most one extension header.
 fn check_v6(packet: &[u8], len: usize) -> TestCaseResult {
-    prop_assert_eq!(
-        40 + usize::from(u16::from_be_bytes([packet[4], packet[5]])),
-        len
-    );
+    let field = usize::from(u16::from_be_bytes([packet[4], packet[5]]));
+    prop_assert_eq!(field, if len - 40 > 0xffff { 0 } else { len - 40 });
     let (proto, header_len) = match packet[6] {
         60 => (packet[40], 48 + 8 * usize::from(packet[41])),
         proto => (proto, 40),
@@ -126,10 +127,16 @@ fn check(action: &Action, frame: &PacketBuf, link: Link) -> TestCaseResult {
 }
 
 /// Compiles in every way and checks every frame.
-fn check_all(actions: &[Action], profiles: &OptionProfiles, salt: u64) -> TestCaseResult {
+fn check_all(
+    actions: &[Action],
+    profiles: &OptionProfiles,
+    schema: ActionSchema,
+    salt: u64,
+) -> TestCaseResult {
     for link in [Link::Ethernet, Link::RawIp] {
         let config = |payload| CompileConfig {
             salt: Salt(salt),
+            schema,
             payload,
             link,
         };
@@ -148,10 +155,10 @@ fn check_all(actions: &[Action], profiles: &OptionProfiles, salt: u64) -> TestCa
 /// Checks that compile and lift are inverse to each other on the actions lifted from these frames,
 /// and that the oracle agrees.
 fn check_round_trip(frames: &[PacketBuf], config: CompileConfig) -> TestCaseResult {
-    let (actions, profiles) = lift(frames);
+    let (actions, profiles) = lift(frames, config.schema);
     let (compiled, legalisations) = compile(&actions, &profiles, config);
     prop_assert_eq!(legalisations, 0);
-    let (again, _) = lift(&compiled);
+    let (again, _) = lift(&compiled, config.schema);
     prop_assert_eq!(again.len(), actions.len());
     for (again, action) in again.iter().zip(&actions) {
         prop_assert_eq!(again, action);
@@ -164,11 +171,23 @@ fn check_round_trip(frames: &[PacketBuf], config: CompileConfig) -> TestCaseResu
     Ok(())
 }
 
+/// Every schema: the paper's, and ours with and without hosts and services.
+fn schema() -> impl Strategy<Value = ActionSchema> {
+    let hosts = prop_oneof![Just(Hosts::Flow), Just(Hosts::Graph)];
+    let services = prop_oneof![Just(Services::None), Just(Services::Class)];
+    let ours = (hosts, services).prop_map(|(hosts, services)| ActionSchema {
+        hosts,
+        services,
+        ..ActionSchema::default()
+    });
+    prop_oneof![1 => Just(ActionSchema::PAPER), 4 => ours]
+}
+
 /// Action sequences lifted from a capture, with some values changed.
-fn nearly_legal() -> impl Strategy<Value = (Vec<Action>, OptionProfiles)> {
-    packets::capture().prop_flat_map(|frames| {
-        let (actions, profiles) = lift(&frames);
-        (actions::mutated(actions), Just(profiles))
+fn nearly_legal() -> impl Strategy<Value = (Vec<Action>, OptionProfiles, ActionSchema)> {
+    (packets::capture(), schema()).prop_flat_map(|(frames, schema)| {
+        let (actions, profiles) = lift(&frames, schema);
+        (actions::mutated(actions), Just(profiles), Just(schema))
     })
 }
 
@@ -217,14 +236,17 @@ fn test_what_is_longer_than_an_ip_header_can_tell_is_out_of_scope() {
 proptest! {
     #[test]
     fn test_random_actions_compile_to_legal_packets(
-        actions in vec(actions::action(), 1..40), profiles in actions::profiles(), salt in any::<u64>(),
+        actions in vec(actions::action(), 1..40), profiles in actions::profiles(),
+        schema in schema(), salt in any::<u64>(),
     ) {
-        check_all(&actions, &profiles, salt)?;
+        check_all(&actions, &profiles, schema, salt)?;
     }
 
     #[test]
-    fn test_nearly_legal_actions_compile_to_legal_packets((actions, profiles) in nearly_legal()) {
-        check_all(&actions, &profiles, 0)?;
+    fn test_nearly_legal_actions_compile_to_legal_packets(
+        (actions, profiles, schema) in nearly_legal(),
+    ) {
+        check_all(&actions, &profiles, schema, 0)?;
     }
 
     /// Slots and directions may differ from the random ones, because lift takes the lowest free
@@ -232,21 +254,26 @@ proptest! {
     /// point.
     #[test]
     fn test_compiled_random_actions_are_a_fixed_point(
-        actions in vec(actions::action(), 1..40), profiles in actions::profiles(), salt in any::<u64>(),
+        actions in vec(actions::action(), 1..40), profiles in actions::profiles(),
+        schema in schema(), salt in any::<u64>(),
     ) {
-        let config = CompileConfig { salt: Salt(salt), ..CompileConfig::default() };
+        let config = CompileConfig { salt: Salt(salt), schema, ..CompileConfig::default() };
         check_round_trip(&compile(&actions, &profiles, config).0, config)?;
     }
 
     #[test]
-    fn test_compiled_nearly_legal_actions_are_a_fixed_point((actions, profiles) in nearly_legal()) {
-        let config = CompileConfig { payload: PayloadPolicy::Truncate, ..CompileConfig::default() };
+    fn test_compiled_nearly_legal_actions_are_a_fixed_point(
+        (actions, profiles, schema) in nearly_legal(),
+    ) {
+        let config = CompileConfig { schema, payload: PayloadPolicy::Truncate, ..CompileConfig::default() };
         check_round_trip(&compile(&actions, &profiles, config).0, config)?;
     }
 
     #[test]
-    fn test_lifted_packets_are_a_fixed_point(frames in packets::capture(), raw in any::<bool>()) {
+    fn test_lifted_packets_are_a_fixed_point(
+        frames in packets::capture(), schema in schema(), raw in any::<bool>(),
+    ) {
         let link = if raw { Link::RawIp } else { Link::Ethernet };
-        check_round_trip(&frames, CompileConfig { link, ..CompileConfig::default() })?;
+        check_round_trip(&frames, CompileConfig { link, schema, ..CompileConfig::default() })?;
     }
 }

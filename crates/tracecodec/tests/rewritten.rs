@@ -14,7 +14,7 @@ use parquet::schema::types::Type;
 use tempfile::TempDir;
 use tracecodec::Error;
 use tracecodec::action::schema::{Group, QUANTITIES};
-use tracecodec::action::{Action, OptionProfiles};
+use tracecodec::action::{ActionSchema, Action, OptionProfiles};
 use tracecodec::artifact::{ActionsReader, ActionsWriter, LiftManifest};
 use tracecodec::lift::{LiftCounts, Lifter};
 use tracecodec::pcap::{Reader, Timestamp};
@@ -25,7 +25,7 @@ const DELTA_T: &str = "delta_t";
 fn lifted(count: usize) -> (Vec<Action>, Timestamp, OptionProfiles) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/example.pcap");
     let mut reader = Reader::open(&path).unwrap();
-    let mut lifter = Lifter::new(1 << 16, OptionProfiles::new());
+    let mut lifter = Lifter::new(ActionSchema::default(), 1 << 16, OptionProfiles::new());
     let mut actions = Vec::new();
     let mut epoch = None;
     while let Some(packet) = reader.next() {
@@ -165,14 +165,14 @@ impl Sample {
             profiles,
         };
         let lifted = sample.path("lifted.parquet");
-        let mut writer = ActionsWriter::create(&lifted).unwrap();
+        let mut writer = ActionsWriter::create(&lifted, ActionSchema::default()).unwrap();
         for action in &sample.actions {
             writer.write(action).unwrap();
         }
         let (profiles, counts) = (&sample.profiles, LiftCounts::default());
         writer.finish(Some(epoch), profiles, &counts).unwrap();
         let epoch = Some(epoch.0);
-        let manifest = LiftManifest::new(&lifted, 1 << 16, Vec::new(), epoch, &counts, profiles);
+        let manifest = LiftManifest::new(&lifted, ActionSchema::default(), 1 << 16, Vec::new(), epoch, &counts, profiles);
         manifest
             .unwrap()
             .write(sample.path("lifted.parquet.json"))

@@ -14,7 +14,7 @@ use std::process::Command;
 use proptest::collection::vec;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
-use tracecodec::action::{Action, Control, Family, FlowEvent, OptionLayout, OptionProfiles, Proto};
+use tracecodec::action::{ActionSchema, Action, Control, Family, FlowEvent, OptionLayout, OptionProfiles, Proto};
 use tracecodec::compile::{CompileConfig, Compiler};
 use tracecodec::lift::Lifter;
 use tracecodec::pcap::{Format, Timestamp, Writer};
@@ -173,7 +173,7 @@ fn random(runner: &mut TestRunner) -> Vec<Case> {
 /// The actions of random packets, with some values changed.
 fn nearly_legal(runner: &mut TestRunner) -> Vec<Case> {
     let frames = packets::capture().new_tree(runner).unwrap().current();
-    let mut lifter = Lifter::new(256, OptionProfiles::new());
+    let mut lifter = Lifter::new(ActionSchema::default(), 256, OptionProfiles::new());
     let lifted = frames
         .iter()
         .filter_map(|frame| lifter.lift(&frame.as_packet()).ok())

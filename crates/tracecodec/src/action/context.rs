@@ -11,7 +11,8 @@ pub struct Context {
     pub gap_b: u8,
     /// Packets of the flow so far: 0 to 3 as they are, more as 2 + floor(log2).
     pub pkt_count_b: u8,
-    /// Payload of the flow's previous packet: 0 if it has none, otherwise 1 + floor(log2 of bytes).
+    /// Payload of the flow's previous packet: 0 if it has none, otherwise 1 + floor(log2 of bytes), at
+    /// most 16.
     pub last_payload_b: u8,
     /// Length of the run of packets without payload just before this packet.
     pub ack_streak_b: u8,
@@ -36,7 +37,7 @@ impl Context {
 pub struct History {
     packets: u32,
     last_time: i64,
-    last_payload: u16,
+    last_payload: u32,
     ack_streak: u8,
     last_dir: Direction,
 }
@@ -55,14 +56,15 @@ impl History {
                 n @ 0..=3 => n as u8,
                 n => (2 + n.ilog2()).min(u32::from(Context::COUNT_BUCKETS) - 1) as u8,
             },
-            last_payload_b: self.last_payload.checked_ilog2().map_or(0, |b| b as u8 + 1),
+            last_payload_b: (self.last_payload.checked_ilog2().map_or(0, |b| b + 1))
+                .min(u32::from(Context::PAYLOAD_BUCKETS) - 1) as u8,
             ack_streak_b: self.ack_streak,
             last_dir: 1 + self.last_dir as u8,
         }
     }
 
     /// Adds a packet to the history.
-    pub fn record(&mut self, time: i64, payload: u16, dir: Direction) {
+    pub fn record(&mut self, time: i64, payload: u32, dir: Direction) {
         self.packets = self.packets.saturating_add(1);
         self.last_time = time;
         self.last_payload = payload;
@@ -87,7 +89,7 @@ impl Contexts {
     /// `context` is ignored.
     pub fn next(&mut self, action: &Action) -> Context {
         self.time = self.time.wrapping_add(action.delta_t);
-        let slot = usize::from(action.flow_token);
+        let slot = action.flow_token as usize;
         if self.slots.len() <= slot {
             self.slots.resize_with(slot + 1, History::default);
         }
@@ -131,7 +133,7 @@ mod tests {
         for _ in 0..100_000 {
             history.record(0, 0, Direction::Orig);
         }
-        history.record(i64::MIN, u16::MAX, Direction::Orig);
+        history.record(i64::MIN, u32::MAX, Direction::Orig);
         let context = history.context(i64::MAX);
         assert_eq!(u16::from(context.gap_b), Context::GAP_BUCKETS - 1);
         assert_eq!(u16::from(context.pkt_count_b), Context::COUNT_BUCKETS - 1);

@@ -6,15 +6,16 @@
 
 pub mod context;
 pub mod float;
+mod host;
 pub mod options;
 pub mod schema;
+mod settings;
 
 use serde::{Deserialize, Serialize};
 
+pub use host::HostKind;
 pub use options::{OptionLayout, OptionProfiles, TcpOption};
-
-/// Version of the schema. Every artifact with actions, or with weights trained on them, states it.
-pub const SCHEMA_VERSION: u32 = 1;
+pub use settings::{ActionSchema, Hosts, PAPER_SCHEMA, SCHEMA_VERSION, Services};
 
 /// `flow_evt`: whether the packet continues the flow in its slot or starts a new flow, and so a new
 /// generation of the slot.
@@ -163,11 +164,41 @@ pub enum SeqReference {
     Zero = 2,
 }
 
-/// One timed packet action. Fields that [`schema`] calls inactive for the packet's `proto` are 0.
+/// `ip_id`: how the sender of a packet chooses IPv4 identifications, from this packet on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub enum Identification {
+    /// As before. At the first packet of a direction: by one counter of the flow, from 0.
+    #[default]
+    AsBefore = 0,
+    /// Always 0, as RFC 6864 allows if a packet must not be fragmented.
+    Zero = 1,
+    /// By a counter of the flow's direction that starts at 0.
+    FromZero = 2,
+    /// By a counter of the flow's direction that starts at another number.
+    ByFlow = 3,
+    /// By one counter of the host for all its flows.
+    ByHost = 4,
+    /// By no counter.
+    Random = 5,
+}
+
+/// `icmp_quote`: the packet that an ICMP error quotes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub enum Quote {
+    /// A packet of no live flow, or of no flow that can be identified.
+    #[default]
+    Unknown = 0,
+    /// A packet from the opener of a live flow.
+    Orig = 1,
+    /// A packet to the opener of a live flow.
+    Resp = 2,
+}
+
+/// One timed packet action. Fields that [`schema`] calls inactive in the packet are 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Action {
     /// Slot of the flow, among the open flows (`flow_token`).
-    pub flow_token: u16,
+    pub flow_token: u32,
     /// Whether the packet opens, reopens or continues the flow in the slot.
     pub flow_evt: FlowEvent,
     /// Protocol path.
@@ -200,13 +231,41 @@ pub struct Action {
     pub ip_proto: u8,
     /// IPv4 options or IPv6 extension headers, in units of four bytes.
     pub ip_ext: u8,
+    /// Whether the IPv4 flag "don't fragment" is clear.
+    pub ip_df_clear: bool,
+    /// How the sender chooses IPv4 identifications from now on.
+    pub ip_id: Identification,
     /// ICMP type.
     pub icmp_type: u8,
     /// ICMP code.
     pub icmp_code: u8,
+    /// The packet that an ICMP error quotes.
+    pub icmp_quote: Quote,
+    /// Slot of the flow that an ICMP error quotes.
+    pub icmp_quote_token: u32,
+    /// MTU of the next hop, pointer, or 1 plus the host slot of a gateway, by the ICMP type.
+    pub icmp_param: u16,
     /// Bytes after the TCP header, after the 8 bytes of a UDP or ICMP header, or after the IP
     /// header of an OTHER packet.
-    pub l4_payload_len: u16,
+    pub l4_payload_len: u32,
+    /// Which ends of a new flow are hosts not met before: 1 the opener, 2 the responder, 3 both.
+    pub host_evt: u8,
+    /// Slot of the opener's address among the hosts.
+    pub orig_host: u16,
+    /// Slot of the responder's address among the hosts.
+    pub resp_host: u16,
+    /// Kind of the opener's address, if the host was not met before.
+    pub orig_kind: HostKind,
+    /// Kind of the responder's address, if the host was not met before.
+    pub resp_kind: HostKind,
+    /// Row of the opener's port in the table of services; 0 if it has none.
+    pub orig_service: u8,
+    /// Row of the responder's port in the table of services; 0 if it has none.
+    pub resp_service: u8,
+    /// Number of the responder's port among the host's ports without a service.
+    pub resp_port: u16,
+    /// Whether the opener sends from the port of the latest flow that it opened.
+    pub orig_port_kept: bool,
     /// Local flow context; an input of the encoder that the compiler ignores.
     pub context: context::Context,
     /// Time since the previous packet of the sequence, in nanoseconds; negative if the capture

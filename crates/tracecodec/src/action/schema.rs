@@ -6,7 +6,10 @@
 //! significant first). [`FIELDS`] lists the fields in the order of their quantities.
 
 use super::context::Context;
-use super::{AckReference, Action, Control, Direction, Family, FlowEvent, Proto, SeqReference};
+use super::{
+    AckReference, Action, Control, Direction, Family, FlowEvent, HostKind, Identification,
+    PAPER_SCHEMA, Proto, Quote, SeqReference,
+};
 
 /// The decoding stage of a field (the paper, section 3.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -17,6 +20,9 @@ pub enum Group {
     Tcp,
     /// Packet detail, decoded from the latent, the context and the coarse fields.
     Packet,
+    /// Hosts and services of a new flow, decoded from the latent, the context and the coarse
+    /// fields.
+    Opening,
     /// Flow-local context, decoded from the latent before the details.
     Context,
 }
@@ -33,17 +39,20 @@ pub enum Active {
     Icmp,
     /// Packets of protocols other than TCP, UDP and ICMP.
     Other,
+    /// Packets that open a slot for a new flow.
+    Opening,
 }
 
 impl Active {
-    /// Whether the quantity is active in a packet of this protocol.
-    pub const fn covers(self, proto: Proto) -> bool {
+    /// Whether the quantity is active in a packet of this protocol and flow event.
+    pub const fn covers(self, proto: Proto, event: FlowEvent) -> bool {
         matches!(
-            (self, proto),
-            (Active::Always, _)
-                | (Active::Tcp, Proto::Tcp)
-                | (Active::Icmp, Proto::Icmp)
-                | (Active::Other, Proto::Other)
+            (self, proto, event),
+            (Active::Always, _, _)
+                | (Active::Tcp, Proto::Tcp, _)
+                | (Active::Icmp, Proto::Icmp, _)
+                | (Active::Other, Proto::Other, _)
+                | (Active::Opening, _, FlowEvent::Open)
         )
     }
 }
@@ -92,6 +101,8 @@ pub struct Quantity {
     pub group: Group,
     /// How the quantity is split into fields.
     pub vocabulary: Vocabulary,
+    /// How the paper's schema splits the quantity; `None` if it lacks the quantity.
+    pub paper: Option<Vocabulary>,
     /// Packets for which the quantity has a meaning.
     pub active: Active,
     /// One line for the format document.
@@ -103,9 +114,26 @@ pub struct Quantity {
     pub set: fn(&mut Action, u32),
 }
 
-use Active::{Always, Icmp, Other, Tcp};
+use Active::{Always, Icmp, Opening, Other, Tcp};
 use Vocabulary::{Classes, Digits};
 
+impl Quantity {
+    /// How a version of the schema splits the quantity; `None` if that version lacks it.
+    pub const fn vocabulary_in(&self, version: u32) -> Option<Vocabulary> {
+        if version == PAPER_SCHEMA {
+            self.paper
+        } else {
+            Some(self.vocabulary)
+        }
+    }
+
+    /// Whether the quantity has a meaning in this packet.
+    pub fn is_active(&self, action: &Action) -> bool {
+        self.active.covers(action.proto, action.flow_evt)
+    }
+}
+
+/// A quantity that the paper's schema has, with the same vocabulary.
 const fn row(
     name: &'static str,
     group: Group,
@@ -119,6 +147,7 @@ const fn row(
         name,
         group,
         vocabulary,
+        paper: Some(vocabulary),
         active,
         doc,
         get,
@@ -126,12 +155,17 @@ const fn row(
     }
 }
 
+/// A quantity that the paper's schema lacks, or has with another vocabulary.
+const fn beyond(paper: Option<Vocabulary>, quantity: Quantity) -> Quantity {
+    Quantity { paper, ..quantity }
+}
+
 /// The schema: every quantity of the action except the time, which is `delta_t`, a signed number of
 /// nanoseconds.
 #[rustfmt::skip]
 pub const QUANTITIES: &[Quantity] = &[
-    row("flow_token", Group::Coarse, Digits(4), Always, |a| a.flow_token.into(), |a, v| a.flow_token = v as u16,
-        "Slot of the flow among the open ones, lowest free first."),
+    beyond(Some(Digits(4)), row("flow_token", Group::Coarse, Digits(6), Always, |a| a.flow_token, |a, v| a.flow_token = v,
+        "Slot of the flow among the open ones, lowest free first.")),
     row("flow_evt", Group::Coarse, Classes(3), Always, |a| a.flow_evt as u32, |a, v| a.flow_evt = class(&[FlowEvent::Continue, FlowEvent::Open, FlowEvent::Reopen], v),
         "0 continues the flow in the slot, 1 opens the slot for a new flow, 2 reopens it: a SYN reuses the five-tuple."),
     row("proto", Group::Coarse, Classes(4), Always, |a| a.proto as u32, |a, v| a.proto = class(&[Proto::Tcp, Proto::Udp, Proto::Icmp, Proto::Other], v),
@@ -164,22 +198,59 @@ pub const QUANTITIES: &[Quantity] = &[
         "IP protocol number of an OTHER packet."),
     row("ip_ext", Group::Packet, Digits(2), Always, |a| a.ip_ext.into(), |a, v| a.ip_ext = v as u8,
         "Length of IPv4 options or IPv6 extension headers, in units of four bytes."),
+    beyond(None, row("ip_df_clear", Group::Packet, Classes(2), Always, |a| a.ip_df_clear.into(), |a, v| a.ip_df_clear = v != 0,
+        "1 if the IPv4 header allows fragments: the flag \"don't fragment\" is clear.")),
+    beyond(None, row("ip_id", Group::Packet, Classes(6), Always, |a| a.ip_id as u32, |a, v| a.ip_id = class(&IDENTIFICATIONS, v),
+        "How the sender chooses IPv4 identifications from this packet on: 0 as before, 1 always 0, 2 counting from 0, 3 counting from another number, 4 counting over all flows of the host, 5 at random.")),
     row("icmp_type", Group::Packet, Classes(256), Icmp, |a| a.icmp_type.into(), |a, v| a.icmp_type = v as u8,
         "ICMP or ICMPv6 type."),
     row("icmp_code", Group::Packet, Classes(256), Icmp, |a| a.icmp_code.into(), |a, v| a.icmp_code = v as u8,
         "ICMP or ICMPv6 code."),
-    row("l4_payload_len", Group::Packet, Digits(4), Always, |a| a.l4_payload_len.into(), |a, v| a.l4_payload_len = v as u16,
-        "Bytes after the TCP, UDP or ICMP header (8 bytes of it), or after the IP header of an OTHER packet."),
+    beyond(None, row("icmp_quote", Group::Packet, Classes(3), Icmp, |a| a.icmp_quote as u32, |a, v| a.icmp_quote = class(&[Quote::Unknown, Quote::Orig, Quote::Resp], v),
+        "The packet that an ICMP error quotes: 0 of no live flow, 1 from the opener of the flow in the slot `icmp_quote_token`, 2 to it.")),
+    beyond(None, row("icmp_quote_token", Group::Packet, Digits(6), Icmp, |a| a.icmp_quote_token, |a, v| a.icmp_quote_token = v,
+        "Slot of the flow that an ICMP error quotes.")),
+    beyond(None, row("icmp_param", Group::Packet, Digits(4), Icmp, |a| a.icmp_param.into(), |a, v| a.icmp_param = v as u16,
+        "The MTU of the next hop (\"fragmentation needed\", \"packet too big\"), at most 65535; the pointer of a parameter problem; 1 plus the host slot of a redirect's gateway.")),
+    beyond(Some(Digits(4)), row("l4_payload_len", Group::Packet, Digits(5), Always, |a| a.l4_payload_len, |a, v| a.l4_payload_len = v,
+        "Bytes after the TCP, UDP or ICMP header (8 bytes of it), or after the IP header of an OTHER packet.")),
+    beyond(None, row("host_evt", Group::Opening, Classes(4), Opening, |a| a.host_evt.into(), |a, v| a.host_evt = v.min(3) as u8,
+        "Ends of the new flow that are hosts not met before: 0 none, 1 the opener, 2 the responder, 3 both.")),
+    beyond(None, row("orig_host", Group::Opening, Digits(4), Opening, |a| a.orig_host.into(), |a, v| a.orig_host = v as u16,
+        "Slot of the opener's address among the hosts, lowest free first.")),
+    beyond(None, row("resp_host", Group::Opening, Digits(4), Opening, |a| a.resp_host.into(), |a, v| a.resp_host = v as u16,
+        "Slot of the responder's address.")),
+    beyond(None, row("orig_kind", Group::Opening, Classes(32), Opening, |a| a.orig_kind.0.into(), |a, v| a.orig_kind = HostKind(v as u8),
+        "Kind of the opener's address, by the table of host kinds; 0 if the host was met before.")),
+    beyond(None, row("resp_kind", Group::Opening, Classes(32), Opening, |a| a.resp_kind.0.into(), |a, v| a.resp_kind = HostKind(v as u8),
+        "Kind of the responder's address; 0 if the host was met before.")),
+    beyond(None, row("orig_service", Group::Opening, Classes(256), Opening, |a| a.orig_service.into(), |a, v| a.orig_service = v as u8,
+        "Service of the opener's port, by the table of services; 0 none.")),
+    beyond(None, row("resp_service", Group::Opening, Classes(256), Opening, |a| a.resp_service.into(), |a, v| a.resp_service = v as u8,
+        "Service of the responder's port; 0 none.")),
+    beyond(None, row("resp_port", Group::Opening, Digits(4), Opening, |a| a.resp_port.into(), |a, v| a.resp_port = v as u16,
+        "Number of the responder's port among the ports of that host that are no service's, in order of first use.")),
+    beyond(None, row("orig_port_kept", Group::Opening, Classes(2), Opening, |a| a.orig_port_kept.into(), |a, v| a.orig_port_kept = v != 0,
+        "1 if the opener sends from the port of the latest flow that it opened.")),
     row("ctx_gap_b", Group::Context, Classes(Context::GAP_BUCKETS), Always, |a| a.context.gap_b.into(), |a, v| a.context.gap_b = v as u8,
         "Time since the flow's previous packet: 0 none, else 1 + floor(log2 of microseconds), at most 31."),
     row("ctx_pkt_count_b", Group::Context, Classes(Context::COUNT_BUCKETS), Always, |a| a.context.pkt_count_b.into(), |a, v| a.context.pkt_count_b = v as u8,
         "Packets of the flow so far: 0 to 3 as they are, then 2 + floor(log2), at most 15."),
     row("ctx_last_payload_b", Group::Context, Classes(Context::PAYLOAD_BUCKETS), Always, |a| a.context.last_payload_b.into(), |a, v| a.context.last_payload_b = v as u8,
-        "Payload of the flow's previous packet: 0 none, else 1 + floor(log2 of bytes)."),
+        "Payload of the flow's previous packet: 0 none, else 1 + floor(log2 of bytes), at most 16."),
     row("ctx_ack_streak_b", Group::Context, Classes(Context::STREAK_BUCKETS), Always, |a| a.context.ack_streak_b.into(), |a, v| a.context.ack_streak_b = v as u8,
         "Packets without payload in a row just before, in this flow: at most 7."),
     row("ctx_last_dir", Group::Context, Classes(3), Always, |a| a.context.last_dir.into(), |a, v| a.context.last_dir = v as u8,
         "Direction of the flow's previous packet: 0 none, 1 from the opener, 2 to it."),
+];
+
+const IDENTIFICATIONS: [Identification; 6] = [
+    Identification::AsBefore,
+    Identification::Zero,
+    Identification::FromZero,
+    Identification::ByFlow,
+    Identification::ByHost,
+    Identification::Random,
 ];
 
 const CONTROLS: [Control; 9] = [
@@ -258,6 +329,14 @@ impl Field {
     pub fn size(&self) -> u16 {
         self.quantity().vocabulary.size()
     }
+
+    /// Whether a version of the schema has the field. The paper's schema lacks the high digits of
+    /// quantities that have more digits now.
+    pub fn is_in(&self, version: u32) -> bool {
+        let all = self.quantity().vocabulary.fields();
+        let fields = self.quantity().vocabulary_in(version);
+        fields.is_some_and(|known| usize::from(self.digit) + known.fields() >= all)
+    }
 }
 
 /// Values of the discrete fields of one action, in the order of [`FIELDS`]; 0 if inactive.
@@ -293,8 +372,8 @@ impl Action {
         let mut at = 0;
         for quantity in QUANTITIES {
             let n = quantity.vocabulary.fields();
-            // `proto` precedes every quantity whose activity depends on it.
-            if quantity.active.covers(action.proto) {
+            // `proto` and `flow_evt` precede every quantity whose activity depends on them.
+            if quantity.is_active(&action) {
                 let top = quantity.vocabulary.size() - 1;
                 let value = values[at..at + n]
                     .iter()
@@ -306,10 +385,10 @@ impl Action {
         action
     }
 
-    /// Sets every quantity that is inactive for the packet's `proto` to 0.
+    /// Sets every quantity that has no meaning in the packet to 0.
     pub fn without_inactive(mut self) -> Self {
         for quantity in QUANTITIES {
-            if !quantity.active.covers(self.proto) {
+            if !quantity.is_active(&self) {
                 (quantity.set)(&mut self, 0);
             }
         }
@@ -320,11 +399,13 @@ impl Action {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::action::SCHEMA_VERSION;
 
     #[test]
     fn test_proto_precedes_what_depends_on_it() {
-        let proto = QUANTITIES.iter().position(|q| q.name == "proto").unwrap();
-        for quantity in &QUANTITIES[..proto] {
+        let [event, proto] = ["flow_evt", "proto"]
+            .map(|name| QUANTITIES.iter().position(|q| q.name == name).unwrap());
+        for quantity in &QUANTITIES[..event.max(proto)] {
             assert_eq!(quantity.active, Active::Always, "{}", quantity.name);
         }
     }
@@ -353,6 +434,7 @@ mod tests {
                 };
                 let mut action = Action {
                     proto,
+                    flow_evt: FlowEvent::Open,
                     ..Action::default()
                 };
                 (quantity.set)(&mut action, value);
@@ -378,5 +460,18 @@ mod tests {
             ..Action::default()
         };
         assert_eq!(Action::from_field_values(&values, 0), expected);
+    }
+
+    #[test]
+    fn test_the_papers_schema_has_fewer_digits() {
+        let names = |version| -> Vec<String> {
+            let fields = FIELDS.iter().filter(|field| field.is_in(version));
+            fields.map(Field::name).collect()
+        };
+        let paper = names(PAPER_SCHEMA);
+        assert_eq!(paper.len(), 53);
+        assert_eq!(paper[..2], ["flow_token_d2", "flow_token_d3"]);
+        assert!(!paper.contains(&"orig_kind".to_string()));
+        assert_eq!(names(SCHEMA_VERSION).len(), FIELD_COUNT);
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{SourceEntry, TOOL, document};
-use crate::action::{OptionProfiles, ProtocolMix, SCHEMA_VERSION};
+use crate::action::{ActionSchema, OptionProfiles, ProtocolMix};
 use crate::error::Error;
 use crate::lift::LiftCounts;
 use crate::wire::SkipReason;
@@ -33,6 +33,16 @@ pub struct ActionCounts {
     /// TCP packets whose option layout does not fit in the dictionary; only the layout's length is
     /// kept.
     pub unknown_layouts: u64,
+    /// Hosts in slots at the end; absent if hosts are not kept.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub hosts: u64,
+    /// Hosts that lost their slot because all host slots were taken; absent if there are none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub host_evictions: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl From<&LiftCounts> for ActionCounts {
@@ -47,6 +57,8 @@ impl From<&LiftCounts> for ActionCounts {
             peak_slots: counts.peak_slots,
             steps_back: counts.steps_back,
             unknown_layouts: counts.unknown_layouts,
+            hosts: counts.hosts,
+            host_evictions: counts.host_evictions,
         }
     }
 }
@@ -68,8 +80,9 @@ pub struct LiftManifest {
     pub version: u32,
     /// Name and version of the tool that wrote it.
     pub tool: String,
-    /// Version of the action schema.
-    pub schema_version: u32,
+    /// Version of the action schema, and what is kept of hosts and services.
+    #[serde(flatten)]
+    pub schema: ActionSchema,
     /// Name of the actions file.
     pub file: String,
     /// BLAKE3 digest of the actions file, in hexadecimal.
@@ -99,6 +112,7 @@ impl LiftManifest {
     /// If the file cannot be read.
     pub fn new(
         file: impl AsRef<Path>,
+        schema: ActionSchema,
         capacity: u64,
         sources: Vec<SourceEntry>,
         epoch_ns: Option<i64>,
@@ -111,7 +125,7 @@ impl LiftManifest {
             format: Self::FORMAT.to_string(),
             version: Self::VERSION,
             tool: TOOL.to_string(),
-            schema_version: SCHEMA_VERSION,
+            schema,
             file: name.to_string_lossy().into_owned(),
             blake3: document::digest(path)?,
             capacity,

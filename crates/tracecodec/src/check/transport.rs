@@ -140,7 +140,7 @@ fn judge_icmp(ip: &IpPayload<'_>, faults: &mut Faults) -> Result<(), Fault> {
     };
     faults.add(Fault::IcmpChecksum, is_wrong);
     let &[icmp_type, code, ..]: &[u8; SHORT_HEADER] = ip.span.fixed()?;
-    let body = u16::try_from(ip.span.len - SHORT_HEADER).unwrap_or(u16::MAX);
+    let body = u32::try_from(ip.span.len - SHORT_HEADER).unwrap_or(u32::MAX);
     let legal = icmp::legal_body(ip.family, icmp_type, body);
     faults.add(Fault::IcmpLength, legal != body);
     let has_code = icmp::has_code(ip.family, icmp_type, code);

@@ -1,48 +1,23 @@
 //! State of the flow in a slot, as the compiler keeps it.
 
-use super::endpoint::{Endpoint, Salt, mac};
+use std::net::IpAddr;
+use std::ops::Deref;
+
+use super::endpoint::{Endpoint, Salt};
+use super::five_tuple::{FiveTuple, Kind};
 use super::sender::Sender;
-use crate::action::{Action, Direction, Family, FlowEvent, Proto};
+use crate::action::{Action, Direction};
 use crate::pcap::Timestamp;
 use crate::tcp::{Connection, SeqNumber};
-use crate::wire::{checksum, icmp, ip_proto};
-
-/// What all packets of a flow share, apart from endpoints. If a packet of a slot differs in it, the
-/// slot holds another flow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Kind {
-    pub(super) proto: Proto,
-    pub(super) family: Family,
-    /// IP protocol number.
-    pub(super) number: u8,
-    /// Whether the flow is ICMP echo, whose messages are a flow of their own.
-    pub(super) echo: bool,
-}
-
-impl Kind {
-    pub(super) fn of(action: &Action) -> Self {
-        let number = match (action.proto, action.ip_family) {
-            (Proto::Tcp, _) => ip_proto::TCP,
-            (Proto::Udp, _) => ip_proto::UDP,
-            (Proto::Icmp, family) => ip_proto::icmp(family),
-            (Proto::Other, _) => action.ip_proto,
-        };
-        let echo = action.proto == Proto::Icmp && icmp::is_echo(action.ip_family, action.icmp_type);
-        Self {
-            proto: action.proto,
-            family: action.ip_family,
-            number,
-            echo,
-        }
-    }
-}
+use crate::wire::{Identifications, checksum, ip_proto};
 
 /// The flow in a slot.
 pub(super) struct Flow {
     pub(super) kind: Kind,
+    /// Slot, and how often it was opened before.
+    place: (u32, u32),
     /// Endpoints, opener first.
-    ends: [Endpoint; 2],
-    addresses: [[u8; 16]; 2],
+    pub(super) ends: [Endpoint; 2],
     /// Sum of the words of both addresses and the protocol number, for pseudo-headers (RFC 9293
     /// section 3.1, RFC 8200 section 8.1).
     address_sum: u32,
@@ -51,48 +26,55 @@ pub(super) struct Flow {
     /// TCP state of each end that only the compiler needs.
     pub(super) senders: [Sender; 2],
     pub(super) opened: Timestamp,
-    /// Packets so far, which is the next IPv4 identification.
-    packets: u16,
+    /// IPv4 identifications of each direction.
+    ids: [Identifications; 2],
+    /// Packets so far.
+    packets: u32,
     /// Sequence number of the latest echo request.
     pub(super) echo_seq: u16,
 }
 
 impl Flow {
-    /// The flow that a legal action starts; `None` if it continues the flow.
-    pub(super) fn next(
-        held: Option<&Flow>,
-        action: &Action,
-        generation: u32,
+    /// A flow that starts now between two ends in a slot that was opened so often before.
+    pub(super) fn new(
+        kind: Kind,
+        place: (u32, u32),
+        ends: [Endpoint; 2],
         salt: Salt,
         now: Timestamp,
-    ) -> Option<Self> {
-        let slot = action.flow_token;
-        let ends = match (action.flow_evt, held) {
-            (FlowEvent::Continue, _) => return None,
-            (FlowEvent::Reopen, Some(held)) if action.dir == Direction::Resp => {
-                [held.ends[1], held.ends[0]]
-            }
-            (FlowEvent::Reopen, Some(held)) => held.ends,
-            _ => salt.endpoints(slot, generation),
-        };
-        let kind = Kind::of(action);
-        let addresses = ends.map(|end| salt.address(kind.family, end.host));
+    ) -> Self {
         let isns = [Direction::Orig, Direction::Resp]
-            .map(|dir| salt.initial_sequence_number(slot, generation, dir));
-        Some(Self {
+            .map(|dir| salt.initial_sequence_number(place.0, place.1, dir));
+        let mut flow = Self {
             kind,
+            place,
             ends,
-            addresses,
-            address_sum: checksum::sum(&addresses[0])
-                + checksum::sum(&addresses[1])
-                + u32::from(kind.number),
+            address_sum: 0,
             isns,
             connection: Connection::default(),
             senders: Default::default(),
             opened: now,
+            ids: Default::default(),
             packets: 0,
             echo_seq: 0,
-        })
+        };
+        let sums = [Direction::Orig, Direction::Resp].map(|dir| flow.address(dir).sum());
+        flow.address_sum = sums[0] + sums[1] + u32::from(kind.number);
+        flow
+    }
+
+    /// The five-tuple of the flow.
+    pub(super) fn five_tuple(&self) -> FiveTuple {
+        FiveTuple::new(self.kind, &self.ends)
+    }
+
+    /// The ends of the connection that a SYN in this direction starts under the same five-tuple.
+    pub(super) fn reopened_ends(&self, dir: Direction) -> [Endpoint; 2] {
+        let [orig, resp] = self.ends;
+        match dir {
+            Direction::Orig => [orig, resp],
+            Direction::Resp => [resp, orig],
+        }
     }
 
     /// The initial sequence number of a direction.
@@ -101,12 +83,8 @@ impl Flow {
     }
 
     /// Address bytes of the endpoint that sends in this direction.
-    pub(super) fn address(&self, dir: Direction) -> &[u8] {
-        let address = &self.addresses[dir as usize];
-        match self.kind.family {
-            Family::V4 => &address[..4],
-            Family::V6 => address,
-        }
+    pub(super) fn address(&self, dir: Direction) -> AddressBytes {
+        AddressBytes::of(self.ends[dir as usize].address)
     }
 
     /// Port of the endpoint that sends in this direction.
@@ -114,11 +92,24 @@ impl Flow {
         self.ends[dir as usize].port
     }
 
-    /// Counts a packet; returns the count before it, which is the packet's identification.
-    pub(super) fn count_packet(&mut self) -> u16 {
-        let count = self.packets;
-        self.packets = count.wrapping_add(1);
-        count
+    /// Host slot of the endpoint that sends in this direction.
+    pub(super) fn host(&self, dir: Direction) -> Option<u16> {
+        self.ends[dir as usize].host
+    }
+
+    /// Counts a packet in the direction of an action; returns the packet's IPv4 identification.
+    /// `host_last` is the identification of the latest packet of its host.
+    pub(super) fn identify(&mut self, action: &Action, salt: Salt, host_last: Option<u16>) -> u16 {
+        let (slot, generation) = self.place;
+        let mut draws = self.packets << 4;
+        let draw = || {
+            draws += 1;
+            salt.identification(slot, generation, draws)
+        };
+        let ids = &mut self.ids[action.role() as usize];
+        let id = ids.next(action.ip_id, host_last, self.packets as u16, draw);
+        self.packets = self.packets.wrapping_add(1);
+        id
     }
 
     /// Sum over the pseudo-header of a segment of this length; 0 for ICMP over IPv4, which has
@@ -132,6 +123,36 @@ impl Flow {
 
     /// MAC address of the endpoint that sends in this direction.
     pub(super) fn mac(&self, dir: Direction) -> [u8; 6] {
-        mac(self.ends[dir as usize].host)
+        self.ends[dir as usize].mac
+    }
+}
+
+/// The bytes of an address.
+pub(super) enum AddressBytes {
+    V4([u8; 4]),
+    V6([u8; 16]),
+}
+
+impl AddressBytes {
+    pub(super) fn of(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(address) => Self::V4(address.octets()),
+            IpAddr::V6(address) => Self::V6(address.octets()),
+        }
+    }
+
+    fn sum(&self) -> u32 {
+        checksum::sum(self)
+    }
+}
+
+impl Deref for AddressBytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::V4(bytes) => bytes,
+            Self::V6(bytes) => bytes,
+        }
     }
 }

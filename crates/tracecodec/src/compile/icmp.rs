@@ -1,18 +1,150 @@
 //! ICMP and ICMPv6 messages of the output.
 
+use std::net::IpAddr;
+
 use super::flow::Flow;
 use super::payload::Source;
-use crate::action::{Action, Direction, Family};
+use crate::action::{Action, Direction, Family, Proto};
 use crate::wire::field::{icmp as field, udp};
-use crate::wire::{IPV4_HEADER, IPV6_HEADER, SHORT_HEADER, checksum, icmp, ip_proto};
+use crate::wire::icmp::{self, Parameter};
+use crate::wire::{IPV4_HEADER, IPV6_HEADER, SHORT_HEADER, TCP_HEADER, checksum, ip_proto};
+
+/// What an ICMP error complains of.
+#[derive(Default)]
+pub(super) struct Cause {
+    /// The packet of a live flow that the error quotes.
+    pub(super) packet: Option<QuotedPacket>,
+    /// The four bytes between checksum and body.
+    pub(super) parameter: [u8; 4],
+}
+
+/// The start of a quoted packet: its IP header, and eight bytes.
+#[derive(Clone, Copy)]
+pub(super) struct QuotedPacket {
+    bytes: [u8; 48],
+    len: usize,
+}
+
+impl QuotedPacket {
+    /// The latest packet that one end of a flow sent; `None` if the message cannot quote it.
+    pub(super) fn of(action: &Action, flow: &Flow, sender: Direction) -> Option<Self> {
+        let family = action.ip_family;
+        if !icmp::is_error(family, action.icmp_type) || flow.kind.family != family {
+            return None;
+        }
+        let (source, destination) = (flow.address(sender), flow.address(sender.reverse()));
+        let ports = [flow.port(sender), flow.port(sender.reverse())];
+        let mut start = [0; SHORT_HEADER];
+        start[udp::SOURCE_PORT].copy_from_slice(&ports[0].to_be_bytes());
+        start[udp::DESTINATION_PORT].copy_from_slice(&ports[1].to_be_bytes());
+        let transport_len = match flow.kind.proto {
+            Proto::Tcp => {
+                let next = flow.connection.next(sender).unwrap_or(flow.isn(sender));
+                start[4..].copy_from_slice(&next.0.to_be_bytes());
+                TCP_HEADER
+            }
+            Proto::Udp => {
+                let pseudo = checksum::sum(&source) + checksum::sum(&destination);
+                write_empty_datagram(&mut start, pseudo);
+                SHORT_HEADER
+            }
+            Proto::Icmp if flow.kind.echo => {
+                let identifier = flow.port(Direction::Orig).to_be_bytes();
+                start[..4].fill(0);
+                start[field::TYPE] = icmp::echo_type(family, sender == Direction::Orig);
+                start[field::IDENTIFIER].copy_from_slice(&identifier);
+                start[field::SEQUENCE_NUMBER].copy_from_slice(&flow.echo_seq.to_be_bytes());
+                SHORT_HEADER
+            }
+            Proto::Icmp | Proto::Other => return None,
+        };
+        let number = flow.kind.number;
+        Some(Self::new(family, number, [&source, &destination], transport_len, start))
+    }
+
+    /// A UDP datagram without data from the receiver of an error to its sender, in place of a
+    /// packet of no live flow.
+    fn of_no_flow(action: &Action, flow: &Flow) -> Self {
+        let dir = action.role();
+        let (source, destination) = (flow.address(dir.reverse()), flow.address(dir));
+        let mut start = [0; SHORT_HEADER];
+        start[udp::SOURCE_PORT].copy_from_slice(&flow.port(dir.reverse()).to_be_bytes());
+        start[udp::DESTINATION_PORT].copy_from_slice(&flow.port(dir).to_be_bytes());
+        let pseudo = checksum::sum(&source) + checksum::sum(&destination);
+        write_empty_datagram(&mut start, pseudo);
+        let ends = [&*source, &*destination];
+        Self::new(action.ip_family, ip_proto::UDP, ends, SHORT_HEADER, start)
+    }
+
+    fn new(
+        family: Family,
+        number: u8,
+        [source, destination]: [&[u8]; 2],
+        transport_len: usize,
+        start: [u8; SHORT_HEADER],
+    ) -> Self {
+        let mut bytes = [0; 48];
+        let header_len = match family {
+            Family::V4 => {
+                let total_len = (IPV4_HEADER + transport_len) as u8;
+                bytes[..12].copy_from_slice(&[0x45, 0, 0, total_len, 0, 0, 0x40, 0, 64, number, 0, 0]);
+                bytes[12..16].copy_from_slice(source);
+                bytes[16..IPV4_HEADER].copy_from_slice(destination);
+                let field = checksum::finish(checksum::sum(&bytes[..IPV4_HEADER]));
+                bytes[10..12].copy_from_slice(&field.to_be_bytes());
+                IPV4_HEADER
+            }
+            Family::V6 => {
+                bytes[..8].copy_from_slice(&[0x60, 0, 0, 0, 0, transport_len as u8, number, 64]);
+                bytes[8..24].copy_from_slice(source);
+                bytes[24..IPV6_HEADER].copy_from_slice(destination);
+                IPV6_HEADER
+            }
+        };
+        let len = header_len + SHORT_HEADER;
+        bytes[header_len..len].copy_from_slice(&start);
+        Self { bytes, len }
+    }
+}
+
+/// Writes length and checksum of a UDP datagram without data.
+fn write_empty_datagram(header: &mut [u8; SHORT_HEADER], address_sum: u32) {
+    header[udp::LENGTH].copy_from_slice(&(SHORT_HEADER as u16).to_be_bytes());
+    let sum = address_sum + u32::from(ip_proto::UDP) + 8 + checksum::sum(header);
+    checksum::put(header, udp::CHECKSUM, sum);
+}
+
+/// The four bytes of a message's parameter, given the addresses of host slots; `None` if the
+/// message has no such parameter.
+pub(super) fn parameter(
+    action: &Action,
+    address: impl Fn(u16) -> Option<IpAddr>,
+) -> Option<[u8; 4]> {
+    let family = action.ip_family;
+    let [high, low] = action.icmp_param.to_be_bytes();
+    match (Parameter::of(family, action.icmp_type, action.icmp_code)?, family) {
+        (Parameter::Gateway, _) => match address(action.icmp_param.checked_sub(1)?)? {
+            IpAddr::V4(address) => Some(address.octets()),
+            IpAddr::V6(_) => None,
+        },
+        (Parameter::Pointer, Family::V4) => (high == 0).then_some([low, 0, 0, 0]),
+        (Parameter::Mtu | Parameter::Pointer, _) => Some([0, 0, high, low]),
+    }
+}
 
 /// Writes the eight bytes that all messages share, with the checksum as 0. Returns the body and its
-/// captured length. Echo messages carry synthetic data, errors quote a synthetic datagram. The body
-/// of any other message is cut, since invented bytes would be malformed there.
-pub(super) fn emit(action: &Action, flow: &mut Flow, header: &mut [u8]) -> (Source, usize) {
+/// captured length. Echo messages carry synthetic data, errors quote the packet that caused them or
+/// a synthetic datagram. The body of any other message is cut, since invented bytes would be
+/// malformed there.
+pub(super) fn emit(
+    action: &Action,
+    flow: &mut Flow,
+    cause: &Cause,
+    header: &mut [u8],
+) -> (Source, usize) {
     header[field::TYPE] = action.icmp_type;
     header[field::CODE] = action.icmp_code;
-    let body_len = usize::from(action.l4_payload_len);
+    let body_len = action.l4_payload_len as usize;
     if icmp::is_echo(action.ip_family, action.icmp_type) {
         if icmp::is_echo_request(action.ip_family, action.icmp_type) {
             flow.echo_seq = flow.echo_seq.wrapping_add(1);
@@ -21,40 +153,12 @@ pub(super) fn emit(action: &Action, flow: &mut Flow, header: &mut [u8]) -> (Sour
         header[field::SEQUENCE_NUMBER].copy_from_slice(&flow.echo_seq.to_be_bytes());
         (Source::Stream(0), body_len)
     } else if icmp::is_error(action.ip_family, action.icmp_type) {
-        (quote(action, flow), body_len)
+        header[field::IDENTIFIER.start..field::SEQUENCE_NUMBER.end]
+            .copy_from_slice(&cause.parameter);
+        let packet = cause.packet;
+        let packet = packet.unwrap_or_else(|| QuotedPacket::of_no_flow(action, flow));
+        (Source::Quote(packet.bytes, packet.len), body_len)
     } else {
         (Source::Quote([0; 48], 0), 0)
     }
-}
-
-/// Quotes a UDP datagram without data, from the receiver of the error to its sender.
-fn quote(action: &Action, flow: &Flow) -> Source {
-    let dir = action.role();
-    let (source, destination) = (flow.address(dir.reverse()), flow.address(dir));
-    let mut bytes = [0; 48];
-    let header_len = match action.ip_family {
-        Family::V4 => {
-            bytes[..12].copy_from_slice(&[0x45, 0, 0, 28, 0, 0, 0x40, 0, 64, ip_proto::UDP, 0, 0]);
-            bytes[12..16].copy_from_slice(source);
-            bytes[16..IPV4_HEADER].copy_from_slice(destination);
-            let field = checksum::finish(checksum::sum(&bytes[..IPV4_HEADER]));
-            bytes[10..12].copy_from_slice(&field.to_be_bytes());
-            IPV4_HEADER
-        }
-        Family::V6 => {
-            bytes[..8].copy_from_slice(&[0x60, 0, 0, 0, 0, 8, ip_proto::UDP, 64]);
-            bytes[8..24].copy_from_slice(source);
-            bytes[24..IPV6_HEADER].copy_from_slice(destination);
-            IPV6_HEADER
-        }
-    };
-    let end = header_len + SHORT_HEADER;
-    let header = &mut bytes[header_len..end];
-    header[udp::SOURCE_PORT].copy_from_slice(&flow.port(dir.reverse()).to_be_bytes());
-    header[udp::DESTINATION_PORT].copy_from_slice(&flow.port(dir).to_be_bytes());
-    header[udp::LENGTH].copy_from_slice(&(SHORT_HEADER as u16).to_be_bytes());
-    let pseudo = checksum::sum(source) + checksum::sum(destination) + u32::from(ip_proto::UDP) + 8;
-    let sum = pseudo + checksum::sum(header);
-    checksum::put(header, udp::CHECKSUM, sum);
-    Source::Quote(bytes, end)
 }

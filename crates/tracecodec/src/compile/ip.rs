@@ -14,12 +14,23 @@ const NOP: u8 = 1;
 const PAD_N: u8 = 1;
 
 /// Appends the IP header of a packet with this many bytes after it.
-pub(super) fn emit(action: &Action, flow: &mut Flow, payload_len: usize, frame: &mut Vec<u8>) {
-    let id = flow.count_packet();
+pub(super) fn emit(
+    action: &Action,
+    flow: &Flow,
+    id: u16,
+    payload_len: usize,
+    frame: &mut Vec<u8>,
+) {
     match action.ip_family {
         Family::V4 => emit_v4(action, flow, id, payload_len, frame),
         Family::V6 => emit_v6(action, flow, payload_len, frame),
     }
+}
+
+/// The length field of a packet: 0 if the length is beyond it, as in a segment that a network
+/// interface was to cut.
+fn length_field(len: usize) -> u16 {
+    u16::try_from(len).unwrap_or(0)
 }
 
 fn emit_v4(action: &Action, flow: &Flow, id: u16, payload_len: usize, frame: &mut Vec<u8>) {
@@ -28,12 +39,13 @@ fn emit_v4(action: &Action, flow: &Flow, id: u16, payload_len: usize, frame: &mu
     let total_len = 4 * usize::from(words) + payload_len;
     let dir = action.role();
     frame.extend([0x40 | words, action.ip_tos]);
-    frame.extend((total_len as u16).to_be_bytes());
+    frame.extend(length_field(total_len).to_be_bytes());
     frame.extend(id.to_be_bytes());
-    frame.extend(DONT_FRAGMENT.to_be_bytes());
+    let flags = if action.ip_df_clear { 0 } else { DONT_FRAGMENT };
+    frame.extend(flags.to_be_bytes());
     frame.extend([action.ttl_res, flow.kind.number, 0, 0]);
-    frame.extend(flow.address(dir));
-    frame.extend(flow.address(dir.reverse()));
+    frame.extend_from_slice(&flow.address(dir));
+    frame.extend_from_slice(&flow.address(dir.reverse()));
     frame.resize(start + 4 * usize::from(words), NOP);
     let field = checksum::finish(checksum::sum(&frame[start..]));
     frame[start + 10..start + 12].copy_from_slice(&field.to_be_bytes());
@@ -43,15 +55,15 @@ fn emit_v6(action: &Action, flow: &Flow, payload_len: usize, frame: &mut Vec<u8>
     let ext_len = 4 * usize::from(action.ip_ext);
     let dir = action.role();
     frame.extend((6 << 28 | u32::from(action.ip_tos) << 20).to_be_bytes());
-    frame.extend(((ext_len + payload_len) as u16).to_be_bytes());
+    frame.extend(length_field(ext_len + payload_len).to_be_bytes());
     let next = if ext_len > 0 {
         ip_proto::DESTINATION_OPTIONS
     } else {
         flow.kind.number
     };
     frame.extend([next, action.ttl_res]);
-    frame.extend(flow.address(dir));
-    frame.extend(flow.address(dir.reverse()));
+    frame.extend_from_slice(&flow.address(dir));
+    frame.extend_from_slice(&flow.address(dir.reverse()));
     if ext_len > 0 {
         emit_padding_extension(flow.kind.number, ext_len, frame);
     }

@@ -1,7 +1,10 @@
 //! Legality: the nearest legal action to an action that contradicts the state or itself.
 
-use super::flow::{Flow, Kind};
-use crate::action::{Action, Direction, Family, FlowEvent, OptionProfiles, Proto};
+use super::five_tuple::Kind;
+use super::flow::Flow;
+use crate::action::{
+    Action, Direction, Family, FlowEvent, Identification, OptionProfiles, Proto,
+};
 use crate::tcp::{Connection, References, flags};
 use crate::wire::{self, icmp, ip_proto};
 
@@ -37,11 +40,22 @@ pub enum Legalisation {
     PayloadTooLong,
     /// A payload shorter than the message requires.
     PayloadTooShort,
+    /// A host that was not met before, or that has another family: it is a new host in its slot.
+    Host,
+    /// A kind of host that the family does not have: a private address.
+    HostKind,
+    /// A service that the table lacks, or that runs over another protocol: the port has no service.
+    Service,
+    /// A quoted packet of a slot without a flow, or of a flow that the message cannot quote: a
+    /// packet of no flow.
+    Quote,
+    /// A parameter that the ICMP message does not have: it becomes 0.
+    IcmpParam,
 }
 
 impl Legalisation {
     /// All kinds, in the order of reports.
-    pub const ALL: [Legalisation; 13] = [
+    pub const ALL: [Legalisation; 18] = [
         Legalisation::UnopenedSlot,
         Legalisation::AnotherKind,
         Legalisation::OpenedByResponder,
@@ -55,6 +69,11 @@ impl Legalisation {
         Legalisation::IcmpCode,
         Legalisation::PayloadTooLong,
         Legalisation::PayloadTooShort,
+        Legalisation::Host,
+        Legalisation::HostKind,
+        Legalisation::Service,
+        Legalisation::Quote,
+        Legalisation::IcmpParam,
     ];
 
     /// Name in manifests and JSON.
@@ -73,6 +92,11 @@ impl Legalisation {
             Legalisation::IcmpCode => "icmp_code",
             Legalisation::PayloadTooLong => "payload_too_long",
             Legalisation::PayloadTooShort => "payload_too_short",
+            Legalisation::Host => "host",
+            Legalisation::HostKind => "host_kind",
+            Legalisation::Service => "service",
+            Legalisation::Quote => "quote",
+            Legalisation::IcmpParam => "icmp_param",
         }
     }
 }
@@ -92,7 +116,7 @@ impl Legalisations {
         self.0.iter().sum()
     }
 
-    fn add(&mut self, kind: Legalisation, happened: bool) {
+    pub(super) fn add(&mut self, kind: Legalisation, happened: bool) {
         self.0[kind as usize] += u64::from(happened);
     }
 }
@@ -128,6 +152,9 @@ fn legalise_ip(action: &mut Action, counts: &mut Legalisations) {
         Family::V6 => action.ip_ext & !1,
     };
     correct(&mut action.ip_ext, ext, Legalisation::IpExtension, counts);
+    if action.ip_family == Family::V6 {
+        (action.ip_df_clear, action.ip_id) = (false, Identification::AsBefore);
+    }
     let number = action.ip_proto;
     let misnamed = matches!(number, ip_proto::TCP | ip_proto::UDP)
         || number == ip_proto::icmp(action.ip_family)
@@ -238,7 +265,7 @@ fn legalise_length(action: &mut Action, profiles: &OptionProfiles, counts: &mut 
     let len = action.l4_payload_len;
     let at_least = match action.proto {
         Proto::Icmp => icmp::legal_body(action.ip_family, action.icmp_type, len),
-        Proto::Other => len.max(ip_proto::smallest_header(action.ip_proto)),
+        Proto::Other => len.max(ip_proto::smallest_header(action.ip_proto).into()),
         Proto::Tcp | Proto::Udp => len,
     };
     correct(
@@ -255,7 +282,11 @@ fn legalise_length(action: &mut Action, profiles: &OptionProfiles, counts: &mut 
         Family::V6 => 0,
     };
     let room = usize::from(u16::MAX) - fixed - 4 * usize::from(action.ip_ext) - transport;
-    let at_most = action.l4_payload_len.min(room as u16);
+    // A segment may be longer: one that a network interface was to cut.
+    if action.proto == Proto::Tcp {
+        return;
+    }
+    let at_most = action.l4_payload_len.min(room as u32);
     correct(
         &mut action.l4_payload_len,
         at_most,

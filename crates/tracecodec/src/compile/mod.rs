@@ -7,7 +7,9 @@
 
 mod endpoint;
 mod ethernet;
+mod five_tuple;
 mod flow;
+mod hosts;
 mod icmp;
 mod ip;
 mod legal;
@@ -21,11 +23,13 @@ pub use legal::{Legalisation, Legalisations};
 
 use serde::{Deserialize, Serialize};
 
-use crate::action::{Action, OptionProfiles, Proto};
+use crate::action::{Action, ActionSchema, Direction, FlowEvent, OptionProfiles, Proto, Quote};
 use crate::choice::Choice;
 use crate::pcap::{LinkType, Packet, Timestamp};
 use crate::wire::{self, checksum, field};
+use five_tuple::Kind;
 use flow::Flow;
+use hosts::HostTable;
 
 /// Payload of the packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -77,6 +81,8 @@ impl Link {
 pub struct CompileConfig {
     /// Seed of the synthetic endpoints and initial sequence numbers.
     pub salt: Salt,
+    /// What the actions keep.
+    pub schema: ActionSchema,
     /// Payload policy.
     pub payload: PayloadPolicy,
     /// Link layer.
@@ -87,6 +93,7 @@ pub struct CompileConfig {
 pub struct Compiler {
     config: CompileConfig,
     flows: Vec<Option<Flow>>,
+    hosts: HostTable,
     /// How often each slot was opened.
     generations: Vec<u32>,
     now: Timestamp,
@@ -100,6 +107,7 @@ impl Compiler {
         Self {
             config,
             flows: Vec::new(),
+            hosts: HostTable::new(config.salt, config.schema),
             generations: Vec::new(),
             now: epoch,
             frame: Vec::with_capacity(1 << 16),
@@ -117,8 +125,12 @@ impl Compiler {
     pub fn compile(&mut self, action: &Action, profiles: &OptionProfiles) -> Packet<'_> {
         self.now = Timestamp(self.now.0.wrapping_add(action.delta_t));
         let action = self.place(*action, profiles);
-        let slot = usize::from(action.flow_token);
+        let quoted = self.quoted(&action);
+        let slot = action.flow_token as usize;
         let flow = self.flows[slot].as_mut().expect("placed above");
+        let host = flow.host(action.role());
+        let id = flow.identify(&action, self.config.salt, self.hosts.last_id(host));
+        self.hosts.set_last_id(host, id);
         self.frame.clear();
         if self.config.link == Link::Ethernet {
             ethernet::emit(&action, flow, &mut self.frame);
@@ -127,6 +139,8 @@ impl Compiler {
             now: self.now,
             profiles,
             payload: self.config.payload,
+            id,
+            quoted,
         };
         let wire_len = body.emit(&action, flow, &mut self.frame);
         Packet {
@@ -140,24 +154,57 @@ impl Compiler {
 
     /// Makes the action legal and its flow live; returns the legal action.
     fn place(&mut self, action: Action, profiles: &OptionProfiles) -> Action {
-        let slot = usize::from(action.flow_token);
+        let slot = action.flow_token as usize;
         if slot >= self.flows.len() {
             self.flows.resize_with(slot + 1, || None);
             self.generations.resize(slot + 1, 0);
         }
         let held = self.flows[slot].as_ref();
-        let action = legal::legalise(action, held, profiles, &mut self.legalisations);
-        if let Some(flow) = Flow::next(
-            held,
-            &action,
-            self.generations[slot],
-            self.config.salt,
-            self.now,
-        ) {
-            self.generations[slot] = self.generations[slot].wrapping_add(1);
-            self.flows[slot] = Some(flow);
-        }
+        let counts = &mut self.legalisations;
+        let action = legal::legalise(action, held, profiles, counts);
+        let place = (action.flow_token, self.generations[slot]);
+        let ends = match (action.flow_evt, held) {
+            (FlowEvent::Continue, _) => return action,
+            (FlowEvent::Reopen, Some(held)) => held.reopened_ends(action.dir),
+            (FlowEvent::Reopen | FlowEvent::Open, _) => {
+                if let Some(held) = held {
+                    self.hosts.close(&held.five_tuple());
+                }
+                let (ends, over) = self.hosts.open(&action, place.1, counts);
+                if let Some(over) = over {
+                    self.flows[over as usize] = None;
+                }
+                ends
+            }
+        };
+        let kind = Kind::of(&action);
+        let flow = Flow::new(kind, place, ends, self.config.salt, self.now);
+        self.generations[slot] = self.generations[slot].wrapping_add(1);
+        self.flows[slot] = Some(flow);
         action
+    }
+
+    /// The packet that an ICMP error quotes and the value of its parameter. What contradicts the
+    /// state is counted and left out.
+    fn quoted(&mut self, action: &Action) -> icmp::Cause {
+        let counts = &mut self.legalisations;
+        let sender = match action.icmp_quote {
+            _ if action.proto != Proto::Icmp => return icmp::Cause::default(),
+            Quote::Unknown => None,
+            Quote::Orig => Some(Direction::Orig),
+            Quote::Resp => Some(Direction::Resp),
+        };
+        let packet = sender.and_then(|sender| {
+            let flow = self.flows.get(action.icmp_quote_token as usize)?.as_ref()?;
+            icmp::QuotedPacket::of(action, flow, sender)
+        });
+        counts.add(Legalisation::Quote, sender.is_some() && packet.is_none());
+        let hosts = &self.hosts;
+        let parameter = icmp::parameter(action, |slot| hosts.address(slot)).unwrap_or_else(|| {
+            counts.add(Legalisation::IcmpParam, action.icmp_param != 0);
+            [0; 4]
+        });
+        icmp::Cause { packet, parameter }
     }
 }
 
@@ -166,15 +213,19 @@ struct Body<'a> {
     now: Timestamp,
     profiles: &'a OptionProfiles,
     payload: PayloadPolicy,
+    /// IPv4 identification.
+    id: u16,
+    /// What an ICMP error complains of.
+    quoted: icmp::Cause,
 }
 
 impl Body<'_> {
     /// Appends headers and payload to the frame; returns the frame's length on the wire.
     fn emit(&self, action: &Action, flow: &mut Flow, frame: &mut Vec<u8>) -> usize {
-        let payload_len = usize::from(action.l4_payload_len);
+        let payload_len = action.l4_payload_len as usize;
         let options_len = self.profiles.options_len(action.tcp_opt_profile);
         let header_len = wire::transport_header_len(action.proto, options_len);
-        ip::emit(action, flow, header_len + payload_len, frame);
+        ip::emit(action, flow, self.id, header_len + payload_len, frame);
         let transport = frame.len();
         frame.resize(transport + header_len, 0);
         let pseudo = flow.pseudo_header_sum(header_len + payload_len);
@@ -188,7 +239,7 @@ impl Body<'_> {
                 udp::emit(action, flow, header);
                 (payload::Source::Stream(0), payload_len)
             }
-            Proto::Icmp => icmp::emit(action, flow, header),
+            Proto::Icmp => icmp::emit(action, flow, &self.quoted, header),
             Proto::Other => (payload::Source::Stream(0), 0),
         };
         let sum = pseudo + checksum::sum(header) + payload.sum(payload_len);

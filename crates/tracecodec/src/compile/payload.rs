@@ -9,8 +9,8 @@ use crate::wire::checksum;
 /// numbers wrap.
 const PERIOD: &[u8; 32] = b"TraceCodec synthetic payload --\n";
 
-/// Length of the longest payload.
-const MAX: usize = u16::MAX as usize;
+/// Bytes that are copied at once: a multiple of the period.
+const PART: usize = 1 << 16;
 
 struct Text {
     bytes: Vec<u8>,
@@ -23,10 +23,10 @@ static TEXT: LazyLock<Text> = LazyLock::new(|| {
         .iter()
         .copied()
         .cycle()
-        .take(PERIOD.len() + MAX)
+        .take(PERIOD.len() + PART)
         .collect();
     let mut sums = vec![[0; 2]];
-    for (i, &byte) in bytes.iter().enumerate() {
+    for (i, &byte) in bytes.iter().take(2 * PERIOD.len()).enumerate() {
         let mut next = sums[i];
         next[i % 2] += u32::from(byte);
         sums.push(next);
@@ -48,8 +48,11 @@ impl Source {
         match self {
             Source::Stream(at) => {
                 let from = *at as usize % PERIOD.len();
-                let (before, after) = (TEXT.sums[from], TEXT.sums[from + len]);
-                let [even, odd] = [after[0] - before[0], after[1] - before[1]];
+                let (periods, rest) = (len / PERIOD.len(), len % PERIOD.len());
+                let (before, after) = (TEXT.sums[from], TEXT.sums[from + rest]);
+                let whole = TEXT.sums[PERIOD.len()];
+                let [even, odd] =
+                    [0, 1].map(|i| after[i] - before[i] + periods as u32 * whole[i]);
                 let (high, low) = if from.is_multiple_of(2) {
                     (even, odd)
                 } else {
@@ -66,7 +69,12 @@ impl Source {
         match self {
             Source::Stream(at) => {
                 let from = *at as usize % PERIOD.len();
-                frame.extend_from_slice(&TEXT.bytes[from..from + len]);
+                let mut left = len;
+                while left > 0 {
+                    let part = left.min(PART);
+                    frame.extend_from_slice(&TEXT.bytes[from..from + part]);
+                    left -= part;
+                }
             }
             Source::Quote(bytes, quoted) => {
                 let end = frame.len() + len;
@@ -89,6 +97,7 @@ mod tests {
             (1, 1),
             (5, 1460),
             (31, 65535),
+            (17, 200_001),
             (u32::MAX, 7),
         ] {
             let source = Source::Stream(at);

@@ -22,7 +22,7 @@ pub(super) fn emit(
 ) -> SeqNumber {
     let dir = action.role();
     let segment_flags = flags::of(action);
-    let len = u32::from(action.l4_payload_len);
+    let len = action.l4_payload_len;
     let isns = [flow.isn(Direction::Orig), flow.isn(Direction::Resp)];
     let numbers = flow
         .connection
@@ -40,7 +40,8 @@ pub(super) fn emit(
     if segment_flags & flags::URG != 0 {
         // Points behind the urgent data, which is all of the payload, or one byte to come if there
         // is none.
-        header[field::URGENT_POINTER].copy_from_slice(&action.l4_payload_len.max(1).to_be_bytes());
+        let pointer = len.clamp(1, u16::MAX.into()) as u16;
+        header[field::URGENT_POINTER].copy_from_slice(&pointer.to_be_bytes());
     }
     if let Some(layout) = profiles.layout(action.tcp_opt_profile) {
         emit_options(

@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 
-use crate::wire::{Headers, Transport, icmp, ip_proto};
+use crate::wire::icmp::{self, QuotedPacket};
+use crate::wire::{Headers, Transport, ip_proto};
 
 /// Which of the two endpoints of a [`FlowKey`] sent a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -45,6 +46,23 @@ impl FlowKey {
         };
         let source = (headers.source, source_port);
         let destination = (headers.destination, destination_port);
+        Self::between(source, destination, proto, echo)
+    }
+
+    /// The flow of a packet that an ICMP error quotes, and the endpoint that sent the packet.
+    pub fn of_quoted(packet: &QuotedPacket) -> (Self, Orientation) {
+        let source = (packet.source, packet.ports[0]);
+        let destination = (packet.destination, packet.ports[1]);
+        let echo = matches!(packet.proto, ip_proto::ICMP | ip_proto::ICMPV6);
+        Self::between(source, destination, packet.proto, echo)
+    }
+
+    fn between(
+        source: (IpAddr, u16),
+        destination: (IpAddr, u16),
+        proto: u8,
+        echo: bool,
+    ) -> (Self, Orientation) {
         let (lower, higher, orientation) = if source <= destination {
             (source, destination, Orientation::FromLower)
         } else {

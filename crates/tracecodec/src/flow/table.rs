@@ -17,7 +17,11 @@ const NONE: u32 = u32::MAX;
 /// How long a silent flow keeps its slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lifetime {
-    /// Not TCP, or TCP after its close.
+    /// TCP after its close.
+    Over,
+    /// A TCP connection of which only the opener was heard: a probe, or a SYN without an answer.
+    HalfOpen,
+    /// Not TCP.
     Passing,
     /// A TCP connection that was not seen to close. Analysers judge its next segment by its
     /// remembered state.
@@ -25,14 +29,19 @@ pub enum Lifetime {
 }
 
 impl Lifetime {
-    const ALL: [Lifetime; 2] = [Lifetime::Passing, Lifetime::Lasting];
+    const ALL: [Lifetime; 4] = [
+        Lifetime::Over,
+        Lifetime::HalfOpen,
+        Lifetime::Passing,
+        Lifetime::Lasting,
+    ];
 
     /// Silence, in nanoseconds of the table's clock, after which a flow of this lifetime gives its
     /// slot back: five minutes (five times the idle time of sessions), or a day.
     pub const fn idle(self) -> i64 {
         match self {
-            Lifetime::Passing => 5 * IDLE,
-            Lifetime::Lasting => 24 * 60 * IDLE,
+            Lifetime::Over | Lifetime::Passing => 5 * IDLE,
+            Lifetime::HalfOpen | Lifetime::Lasting => 24 * 60 * IDLE,
         }
     }
 }
@@ -60,7 +69,7 @@ struct List {
 /// A packet's flow and its place in the table.
 pub struct Placement<'a, S> {
     /// Slot of the flow.
-    pub slot: u16,
+    pub slot: u32,
     /// Whether the packet continues, opens or reopens the flow.
     pub event: FlowEvent,
     /// Direction relative to the opener; if the packet reopens the flow, relative to the previous
@@ -73,14 +82,16 @@ pub struct Placement<'a, S> {
 /// The table of live flows.
 ///
 /// A five-tuple keeps its slot until it has been silent for longer than its [`Lifetime`] allows, or
-/// until all slots are taken and no other flow has been silent for longer (an eviction).
+/// until all slots are taken (an eviction). The flow that then loses its slot is surely dead if any
+/// is: the closed connection that has been silent longest, or else the half-open one. Only without
+/// these a flow that may be alive loses its slot: the one that has been silent longest.
 ///
 /// Silence is measured by the table's own clock, which holes in the capture and steps back do not
 /// move.
 pub struct FlowTable<S> {
-    index: HashMap<FlowKey, u16>,
+    index: HashMap<FlowKey, u32>,
     slots: Vec<Slot<S>>,
-    free: BinaryHeap<Reverse<u16>>,
+    free: BinaryHeap<Reverse<u32>>,
     lists: [List; Lifetime::ALL.len()],
     capacity: usize,
     clock: Clock,
@@ -111,6 +122,12 @@ impl<S: Default> FlowTable<S> {
         self.evictions
     }
 
+    /// The slot of a live flow, and the opener's place in the key.
+    pub fn find(&self, key: &FlowKey) -> Option<(u32, Orientation)> {
+        let slot = *self.index.get(key)?;
+        Some((slot, self.slots[slot as usize].opener))
+    }
+
     /// Flows that hold a slot now.
     pub fn live(&self) -> usize {
         self.index.len()
@@ -136,7 +153,7 @@ impl<S: Default> FlowTable<S> {
         self.expire();
         let live = self.index.get(&key).copied();
         let slot = live.unwrap_or_else(|| self.open(key, from));
-        let held = &mut self.slots[usize::from(slot)];
+        let held = &mut self.slots[slot as usize];
         let dir = if from == held.opener {
             Direction::Orig
         } else {
@@ -161,8 +178,8 @@ impl<S: Default> FlowTable<S> {
     }
 
     /// Records a packet of the flow: moves the flow to the newest end of the list of its lifetime.
-    pub fn touch(&mut self, slot: u16, lifetime: Lifetime) {
-        if self.lists[lifetime as usize].newest != u32::from(slot) {
+    pub fn touch(&mut self, slot: u32, lifetime: Lifetime) {
+        if self.lists[lifetime as usize].newest != slot {
             self.unlink(slot);
             self.link(slot, lifetime);
         }
@@ -171,7 +188,7 @@ impl<S: Default> FlowTable<S> {
     fn expire(&mut self) {
         for lifetime in Lifetime::ALL {
             while let Some(oldest) = self.oldest(lifetime) {
-                if self.clock.now() - self.slots[usize::from(oldest)].last_seen <= lifetime.idle() {
+                if self.clock.now() - self.slots[oldest as usize].last_seen <= lifetime.idle() {
                     break;
                 }
                 self.close(oldest);
@@ -179,11 +196,12 @@ impl<S: Default> FlowTable<S> {
         }
     }
 
-    fn oldest(&self, lifetime: Lifetime) -> Option<u16> {
-        u16::try_from(self.lists[lifetime as usize].oldest).ok()
+    fn oldest(&self, lifetime: Lifetime) -> Option<u32> {
+        let oldest = self.lists[lifetime as usize].oldest;
+        (oldest != NONE).then_some(oldest)
     }
 
-    fn open(&mut self, key: FlowKey, opener: Orientation) -> u16 {
+    fn open(&mut self, key: FlowKey, opener: Orientation) -> u32 {
         if self.index.len() == self.capacity {
             self.evict();
         }
@@ -199,12 +217,12 @@ impl<S: Default> FlowTable<S> {
         };
         let slot = match self.free.pop() {
             Some(Reverse(slot)) => {
-                self.slots[usize::from(slot)] = opened;
+                self.slots[slot as usize] = opened;
                 slot
             }
             None => {
                 self.slots.push(opened);
-                (self.slots.len() - 1) as u16
+                (self.slots.len() - 1) as u32
             }
         };
         self.link(slot, Lifetime::Passing);
@@ -213,32 +231,35 @@ impl<S: Default> FlowTable<S> {
     }
 
     fn evict(&mut self) {
-        let oldest = Lifetime::ALL
+        let dead = self
+            .oldest(Lifetime::Over)
+            .or(self.oldest(Lifetime::HalfOpen));
+        let silent = [Lifetime::Passing, Lifetime::Lasting]
             .into_iter()
             .filter_map(|lifetime| self.oldest(lifetime))
-            .min_by_key(|&slot| self.slots[usize::from(slot)].last_packet);
-        if let Some(slot) = oldest {
+            .min_by_key(|&slot| self.slots[slot as usize].last_packet);
+        if let Some(slot) = dead.or(silent) {
             self.evictions += 1;
             self.close(slot);
         }
     }
 
-    fn close(&mut self, slot: u16) {
+    fn close(&mut self, slot: u32) {
         self.unlink(slot);
-        self.index.remove(&self.slots[usize::from(slot)].key);
+        self.index.remove(&self.slots[slot as usize].key);
         self.free.push(Reverse(slot));
     }
 
-    fn link(&mut self, slot: u16, lifetime: Lifetime) {
+    fn link(&mut self, slot: u32, lifetime: Lifetime) {
         let newest = self.lists[lifetime as usize].newest;
-        let held = &mut self.slots[usize::from(slot)];
+        let held = &mut self.slots[slot as usize];
         (held.lifetime, held.older, held.newer) = (lifetime, newest, NONE);
-        self.set_newer(lifetime, newest, slot.into());
-        self.lists[lifetime as usize].newest = slot.into();
+        self.set_newer(lifetime, newest, slot);
+        self.lists[lifetime as usize].newest = slot;
     }
 
-    fn unlink(&mut self, slot: u16) {
-        let held = &self.slots[usize::from(slot)];
+    fn unlink(&mut self, slot: u32) {
+        let held = &self.slots[slot as usize];
         let (lifetime, older, newer) = (held.lifetime, held.older, held.newer);
         self.set_newer(lifetime, older, newer);
         match newer {
@@ -278,6 +299,7 @@ mod tests {
             ttl: 64,
             tos: 0,
             ip_flags: 0,
+            ip_id: 0,
             ip_ext: 0,
             transport: Transport::Other(99),
             payload_len: 0,
@@ -285,7 +307,7 @@ mod tests {
         })
     }
 
-    fn packet(table: &mut FlowTable<()>, id: u8, seconds: i64) -> (u16, bool) {
+    fn packet(table: &mut FlowTable<()>, id: u8, seconds: i64) -> (u32, bool) {
         let (key, from) = flow(id, false);
         let placement = table.place(key, from, Timestamp(seconds * SECOND), |(), _| false);
         let result = (placement.slot, placement.event == FlowEvent::Open);
@@ -357,6 +379,24 @@ mod tests {
         assert_eq!(packet(&mut table, 3, 0), (1, true));
         assert_eq!(table.evictions(), 1);
         assert_eq!(packet(&mut table, 1, 0), (0, false));
+    }
+
+    #[test]
+    fn test_full_table_evicts_dead_flows_before_live_ones() {
+        let mut table = FlowTable::<()>::new(3);
+        let mut open = |id, lifetime| {
+            let (key, from) = flow(id, false);
+            let placement = table.place(key, from, Timestamp(0), |(), _| false);
+            let slot = placement.slot;
+            table.touch(slot, lifetime);
+            slot
+        };
+        open(1, Lifetime::Lasting);
+        open(2, Lifetime::HalfOpen);
+        open(3, Lifetime::Over);
+        assert_eq!(open(4, Lifetime::Passing), 2);
+        assert_eq!(open(5, Lifetime::Passing), 1);
+        assert_eq!(open(6, Lifetime::Passing), 0);
     }
 
     #[test]

@@ -37,7 +37,7 @@ impl TcpLabel {
         ["SYN", "SYN-ACK", "ACK", "DATA", "FIN", "RST"][self as usize]
     }
 
-    pub(super) fn of(bits: u16, payload_len: u16) -> Self {
+    pub(super) fn of(bits: u16, payload_len: u32) -> Self {
         match bits {
             bits if bits & flags::RST != 0 => Self::Rst,
             bits if bits & flags::SYN != 0 && bits & flags::ACK != 0 => Self::SynAck,

@@ -63,6 +63,10 @@ impl RowReader {
     pub fn read(&mut self, packet: &Packet<'_>) -> Result<RawRow, SkipReason> {
         self.counts.packets += 1;
         match wire::parse(packet) {
+            Ok(headers) if headers.is_beyond_length_field() => {
+                *self.counts.skipped.entry(SkipReason::TooLong).or_default() += 1;
+                Err(SkipReason::TooLong)
+            }
             Ok(headers) => Ok(self.row(&headers, packet.time)),
             Err(reason) => {
                 *self.counts.skipped.entry(reason).or_default() += 1;
@@ -106,7 +110,7 @@ impl RowReader {
             dscp: headers.tos >> 2,
             ecn: headers.tos & 3,
             ip_flags: headers.ip_flags,
-            payload_len: headers.payload_len,
+            payload_len: headers.payload_len as u16,
             ..RawRow::default()
         };
         self.counts.lost_extensions += u64::from(headers.ip_ext > 0);

@@ -22,6 +22,8 @@ pub(super) struct IpPacket<'a> {
     pub(super) tos: u8,
     /// The three flag bits of IPv4, the reserved bit first; 0 in IPv6.
     pub(super) flags: u8,
+    /// Identification of IPv4; 0 in IPv6.
+    pub(super) id: u16,
     /// IPv4 options or IPv6 extension headers, in units of four bytes.
     pub(super) ext: u8,
     /// Protocol after the last extension header.
@@ -64,6 +66,7 @@ fn parse_v4(data: &[u8], wire_len: usize) -> Result<IpPacket<'_>, SkipReason> {
         ttl: header.ttl(),
         tos: header.dcp().value() << 2 | header.ecn().value(),
         flags: header.slice()[6] >> 5,
+        id: header.identification(),
         ext: ((header_len - IPV4_HEADER) / 4) as u8,
         proto: header.protocol().0,
         len,
@@ -89,6 +92,7 @@ fn parse_v6(data: &[u8], wire_len: usize) -> Result<IpPacket<'_>, SkipReason> {
         ttl: header.hop_limit(),
         tos: header.traffic_class(),
         flags: 0,
+        id: 0,
         ext: u8::try_from((header_len - IPV6_HEADER) / 4).map_err(|_| SkipReason::TooLong)?,
         proto,
         len,

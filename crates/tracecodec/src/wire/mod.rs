@@ -3,6 +3,7 @@
 pub mod checksum;
 pub(crate) mod field;
 pub mod icmp;
+mod identification;
 mod ip;
 pub mod link;
 mod transport;
@@ -13,6 +14,7 @@ use std::net::IpAddr;
 use crate::action::Family;
 use crate::pcap::Packet;
 
+pub(crate) use identification::Identifications;
 pub(crate) use ip::{IPV4_HEADER, IPV6_HEADER};
 pub(crate) use link::ethertype;
 pub use transport::{IcmpHeader, TcpHeader, Transport};
@@ -146,12 +148,15 @@ pub struct Headers<'a> {
     /// The three flag bits of IPv4: 4 reserved, 2 don't fragment, 1 more fragments (never set in
     /// scope); 0 in IPv6.
     pub ip_flags: u8,
+    /// Identification of IPv4; 0 in IPv6.
+    pub ip_id: u16,
     /// IPv4 options or IPv6 extension headers, in units of four bytes.
     pub ip_ext: u8,
     /// The transport header.
     pub transport: Transport<'a>,
-    /// Bytes after the transport header, by the IP length.
-    pub payload_len: u16,
+    /// Bytes after the transport header, by the IP length; beyond 64 KiB in an offloaded segment
+    /// whose IP length is 0.
+    pub payload_len: u32,
     /// Length of the IP packet, which packet-size metrics count, whatever the link layer.
     pub ip_len: u32,
 }
@@ -174,7 +179,8 @@ pub fn parse<'a>(packet: &Packet<'a>) -> Result<Headers<'a>, SkipReason> {
         end.saturating_sub(place.offset),
     )?;
     let (transport, header_len) = transport::parse(&ip)?;
-    if ip.len > longest(ip.family) {
+    let is_segment = matches!(transport, Transport::Tcp(_));
+    if ip.len > longest(ip.family) && !is_segment {
         return Err(SkipReason::TooLong);
     }
     let payload_len = ip.payload_len - header_len;
@@ -185,9 +191,10 @@ pub fn parse<'a>(packet: &Packet<'a>) -> Result<Headers<'a>, SkipReason> {
         ttl: ip.ttl,
         tos: ip.tos,
         ip_flags: ip.flags,
+        ip_id: ip.id,
         ip_ext: ip.ext,
         transport,
-        payload_len: u16::try_from(payload_len).map_err(|_| SkipReason::TooLong)?,
+        payload_len: u32::try_from(payload_len).map_err(|_| SkipReason::TooLong)?,
         ip_len: ip.len as u32,
     })
 }
@@ -207,6 +214,14 @@ pub fn longer_by_ip(packet: &Packet<'_>) -> Option<u32> {
     let len = place.offset + len + place.trailer;
     let said = (packet.wire_len as usize).max(packet.data.len());
     (len > said).then_some(len as u32)
+}
+
+impl Headers<'_> {
+    /// Whether the length of the packet exceeds what an IP header can state, as that of a segment
+    /// which a network interface was to cut.
+    pub fn is_beyond_length_field(&self) -> bool {
+        self.ip_len as usize > longest(self.family)
+    }
 }
 
 /// Longest packet whose length the length field can state. IPv4's field counts the header, IPv6's

@@ -57,15 +57,19 @@ impl TcpHeader<'_> {
     }
 }
 
-/// The part of an ICMP or ICMPv6 message that all types share.
+/// An ICMP or ICMPv6 message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct IcmpHeader {
+pub struct IcmpHeader<'a> {
     /// Type.
     pub icmp_type: u8,
     /// Code.
     pub code: u8,
     /// The first half of the rest of the header: the identifier of an echo message.
     pub identifier: u16,
+    /// The second half of the rest of the header: the MTU of "fragmentation needed".
+    pub second_word: u16,
+    /// What follows the eight bytes, as captured.
+    pub body: &'a [u8],
 }
 
 /// A transport header.
@@ -81,12 +85,24 @@ pub enum Transport<'a> {
         destination_port: u16,
     },
     /// ICMP over IPv4 or ICMPv6 over IPv6.
-    Icmp(IcmpHeader),
+    Icmp(IcmpHeader<'a>),
     /// Any other IP protocol, by its number.
     Other(u8),
 }
 
 impl Transport<'_> {
+    /// Source and destination port; `None` for protocols without ports.
+    pub fn ports(&self) -> Option<[u16; 2]> {
+        match *self {
+            Transport::Tcp(tcp) => Some([tcp.source_port, tcp.destination_port]),
+            Transport::Udp {
+                source_port,
+                destination_port,
+            } => Some([source_port, destination_port]),
+            Transport::Icmp(_) | Transport::Other(_) => None,
+        }
+    }
+
     /// The protocol, as in an action.
     pub fn proto(&self) -> Proto {
         match self {
@@ -169,7 +185,7 @@ fn udp<'a>(ip: &IpPacket<'a>) -> Result<(Transport<'a>, usize), SkipReason> {
 
 fn icmp_message<'a>(ip: &IpPacket<'a>) -> Result<(Transport<'a>, usize), SkipReason> {
     let header: &[u8; SHORT_HEADER] = fixed(ip)?;
-    let body = u16::try_from(ip.payload_len - SHORT_HEADER).map_err(|_| SkipReason::TooLong)?;
+    let body = u32::try_from(ip.payload_len - SHORT_HEADER).map_err(|_| SkipReason::TooLong)?;
     let (icmp_type, code) = (header[field::icmp::TYPE], header[field::icmp::CODE]);
     let has_code = icmp::has_code(ip.family, icmp_type, code);
     if !has_code || icmp::legal_body(ip.family, icmp_type, body) != body {
@@ -180,6 +196,8 @@ fn icmp_message<'a>(ip: &IpPacket<'a>) -> Result<(Transport<'a>, usize), SkipRea
             icmp_type,
             code,
             identifier: word(header, field::icmp::IDENTIFIER),
+            second_word: word(header, field::icmp::SEQUENCE_NUMBER),
+            body: &ip.payload[SHORT_HEADER..],
         }),
         SHORT_HEADER,
     ))

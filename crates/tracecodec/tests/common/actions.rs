@@ -8,7 +8,13 @@ use tracecodec::action::{Action, OptionLayout, OptionProfiles};
 const SECOND: i64 = 1_000_000_000;
 
 /// Slots of a random sequence: few, so that their state matters.
-const SLOTS: u16 = 5;
+const SLOTS: u32 = 5;
+
+/// Host slots of a random sequence.
+const HOSTS: u16 = 6;
+
+/// Longest payload of a random sequence.
+const LONGEST: u32 = 100_000;
 
 /// A random value of a quantity: any class, or a number of any magnitude.
 fn set(action: &mut Action, quantity: &Quantity, value: u32, magnitude: u32) {
@@ -17,6 +23,16 @@ fn set(action: &mut Action, quantity: &Quantity, value: u32, magnitude: u32) {
         Vocabulary::Digits(_) => (value >> magnitude) & quantity.vocabulary.max(),
     };
     (quantity.set)(action, value);
+}
+
+/// Few slots and hosts, so that they are met again.
+fn bound(action: &mut Action) {
+    action.flow_token %= SLOTS;
+    action.icmp_quote_token %= SLOTS;
+    action.orig_host %= HOSTS;
+    action.resp_host %= HOSTS;
+    action.icmp_param %= 2 * HOSTS;
+    action.l4_payload_len %= LONGEST;
 }
 
 /// A time step: mostly short, sometimes backwards, sometimes long enough for a slot to be given
@@ -41,7 +57,7 @@ pub(crate) fn action() -> impl Strategy<Value = Action> {
         for (quantity, (value, magnitude)) in QUANTITIES.iter().zip(values) {
             set(&mut action, quantity, value, magnitude);
         }
-        action.flow_token %= SLOTS;
+        bound(&mut action);
         action
     })
 }
@@ -55,6 +71,7 @@ pub(crate) fn mutated(actions: Vec<Action>) -> impl Strategy<Value = Vec<Action>
         for (place, quantity, value, magnitude) in mutations {
             if let Some(action) = actions.get_mut(place) {
                 set(action, &QUANTITIES[quantity], value, magnitude);
+                bound(action);
             }
         }
         actions

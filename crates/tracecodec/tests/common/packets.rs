@@ -35,19 +35,21 @@ pub(crate) fn capture() -> impl Strategy<Value = Vec<PacketBuf>> {
 type Message = (u8, Vec<u8>);
 
 fn datagram() -> impl Strategy<Value = Vec<u8>> {
-    let hosts = (0u8..3, 0u8..3);
+    let hosts = (0usize..6, 0usize..6);
     let message = prop_oneof![6 => segment(), 1 => udp(), 2 => icmp(), 1 => other()];
     prop_oneof![
         (
             hosts.clone(),
             any::<(u8, u8)>(),
             option::weighted(0.2, 0u8..=10),
+            (identification(), prop_oneof![Just(0), Just(0x40)]),
             message.clone()
         )
-            .prop_map(|(hosts, bytes, words, message)| ipv4(
+            .prop_map(|(hosts, bytes, words, id, message)| ipv4(
                 hosts,
                 bytes,
                 words.unwrap_or(0),
+                id,
                 message
             )),
         (hosts, any::<(u8, u8)>(), vec(extension(), 0..3), message).prop_map(
@@ -56,18 +58,47 @@ fn datagram() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-fn ipv4(hosts: (u8, u8), (ttl, tos): (u8, u8), words: u8, (proto, message): Message) -> Vec<u8> {
+/// IPv4 addresses of several kinds.
+const V4: [[u8; 4]; 6] = [
+    [192, 0, 2, 1],
+    [192, 0, 2, 2],
+    [10, 0, 0, 7],
+    [224, 0, 0, 251],
+    [255, 255, 255, 255],
+    [10, 0, 0, 255],
+];
+
+/// Starts of IPv6 addresses of several kinds.
+const V6: [[u8; 2]; 6] = [
+    [0x20, 0x01],
+    [0x20, 0x02],
+    [0xfe, 0x80],
+    [0xff, 0x02],
+    [0xfd, 0x00],
+    [0xff, 0x15],
+];
+
+fn ipv4(
+    hosts: (usize, usize),
+    (ttl, tos): (u8, u8),
+    words: u8,
+    (id, flags): (u16, u8),
+    (proto, message): Message,
+) -> Vec<u8> {
     let len = (20 + 4 * usize::from(words) + message.len()) as u16;
     let [high, low] = len.to_be_bytes();
     let proto = if proto == 58 { 1 } else { proto };
-    let fixed = [0x45 + words, tos, high, low, 0, 0, 0, 0, ttl, proto, 0, 0];
-    let (source, destination) = ([192, 0, 2, hosts.0], [192, 0, 2, hosts.1]);
+    let [id_high, id_low] = id.to_be_bytes();
+    let fixed = [
+        0x45 + words, tos, high, low, id_high, id_low, flags, 0, ttl, proto, 0, 0,
+    ];
+    let (source, destination) = (V4[hosts.0], V4[hosts.1]);
     let options = vec![1; 4 * usize::from(words)];
     [&fixed[..], &source, &destination, &options, &message].concat()
 }
 
 fn ipv6(
-    hosts: (u8, u8),
+    hosts: (usize, usize),
     (hops, class): (u8, u8),
     extensions: Vec<Message>,
     (proto, message): Message,
@@ -80,10 +111,9 @@ fn ipv6(
     }
     let [high, low] = (rest.len() as u16).to_be_bytes();
     let fixed = [0x60 | class >> 4, class << 4, 0, 0, high, low, next, hops];
-    let address = |host| {
-        [
-            0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, host,
-        ]
+    let address = |host: usize| {
+        let [a, b] = V6[host];
+        [a, b, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xfb]
     };
     [&fixed[..], &address(hosts.0), &address(hosts.1), &rest].concat()
 }
@@ -112,12 +142,20 @@ fn number() -> impl Strategy<Value = u32> {
     ]
 }
 
+/// Identifications of counters near each other, and others.
+fn identification() -> impl Strategy<Value = u16> {
+    prop_oneof![Just(0), 0u16..40, 65_500u16..=65_535, any::<u16>()]
+}
+
 fn ports() -> impl Strategy<Value = [u16; 2]> {
     prop_oneof![
         Just([80, 50000]),
         Just([50000, 80]),
         Just([80, 80]),
-        Just([1, 2])
+        Just([1, 2]),
+        Just([123, 123]),
+        Just([53, 443]),
+        (1024u16..1040, 1u16..40).prop_map(|(a, b)| [a, b])
     ]
 }
 
@@ -172,13 +210,22 @@ fn icmp() -> impl Strategy<Value = Message> {
         Just(3),
         Just(128),
         Just(129),
-        Just(1)
+        Just(1),
+        Just(5),
+        Just(2)
     ];
-    (icmp_type, any::<u8>(), 0u8..2, 0usize..100).prop_map(|(icmp_type, code, identifier, body)| {
-        let mut bytes = vec![icmp_type, code, 0, 0, 0, identifier, 0, 0];
-        bytes.resize(8 + body, 0);
-        (1, bytes)
-    })
+    let rest = (0u8..2, 0u8..2, any::<u8>());
+    let quoted = (0usize..6, 0usize..6, ports());
+    (icmp_type, 0u8..6, rest, 0usize..100, quoted).prop_map(
+        |(icmp_type, code, (high, identifier, low), body, (source, destination, ports))| {
+            let mut bytes = vec![icmp_type, code, 0, 0, high, identifier, high, low];
+            let ports = ports.map(u16::to_be_bytes).concat();
+            bytes.extend([0x45, 0, 0, 40, 0, 0, 0, 0, 64, 6, 0, 0]);
+            bytes.extend([&V4[source][..], &V4[destination], &ports].concat());
+            bytes.resize(8 + body.max(28), 0);
+            (1, bytes)
+        },
+    )
 }
 
 fn other() -> impl Strategy<Value = Message> {

@@ -10,20 +10,22 @@ use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor, Type};
 
 use super::DELTA_T;
 use crate::action::Action;
-use crate::action::schema::{Group, QUANTITIES, Quantity};
+use crate::action::schema::{Group, QUANTITIES, Quantity, Vocabulary};
 use crate::error::ActionsFault;
 
 /// Rows, stored column by column.
-#[derive(Default)]
 pub(super) struct Columns {
+    /// Version of the schema that the rows follow.
+    version: u32,
     /// Columns in the order of [`QUANTITIES`], each value with the bits of a `u32`.
     pub(super) quantities: Vec<Vec<i32>>,
     pub(super) delta_t: Vec<i64>,
 }
 
 impl Columns {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(version: u32) -> Self {
         Self {
+            version,
             quantities: vec![Vec::new(); QUANTITIES.len()],
             delta_t: Vec::new(),
         }
@@ -38,12 +40,16 @@ impl Columns {
         self.delta_t.clear();
     }
 
-    /// Adds an action. Inactive quantities are stored as 0.
+    /// Adds an action. Quantities that are inactive or not in the schema are stored as 0.
     pub(super) fn push(&mut self, action: &Action) {
         for (quantity, column) in QUANTITIES.iter().zip(&mut self.quantities) {
-            let active = quantity.active.covers(action.proto);
-            let value = if active { (quantity.get)(action) } else { 0 };
-            column.push(value.min(quantity.vocabulary.max()) as i32);
+            let most = quantity.vocabulary_in(self.version).map_or(0, |v| v.max());
+            let value = if quantity.is_active(action) {
+                (quantity.get)(action)
+            } else {
+                0
+            };
+            column.push(value.min(most) as i32);
         }
         self.delta_t.push(action.delta_t);
     }
@@ -56,11 +62,11 @@ impl Columns {
         };
         for (quantity, column) in QUANTITIES.iter().zip(&self.quantities) {
             let value = column[row] as u32;
-            if value > quantity.vocabulary.max() {
+            if value > quantity.vocabulary_in(self.version).map_or(0, |v| v.max()) {
                 return Err((quantity, value));
             }
-            // `proto` precedes every quantity whose activity depends on it.
-            if quantity.active.covers(action.proto) {
+            // `proto` and `flow_evt` precede every quantity whose activity depends on them.
+            if quantity.is_active(&action) {
                 (quantity.set)(&mut action, value);
             }
         }
@@ -68,9 +74,9 @@ impl Columns {
     }
 }
 
-/// Bits of the narrowest unsigned integer that holds the quantity.
-fn bit_width(quantity: &Quantity) -> i8 {
-    match quantity.vocabulary.max() {
+/// Bits of the narrowest unsigned integer that holds a vocabulary.
+fn bit_width(vocabulary: Vocabulary) -> i8 {
+    match vocabulary.max() {
         0..=0xff => 8,
         0x100..=0xffff => 16,
         _ => 32,
@@ -84,11 +90,17 @@ pub(super) fn column_type(name: &str, physical: Physical, logical: LogicalType) 
     Arc::new(builder.build().expect("integer types of fitting width"))
 }
 
+/// The quantities that a version of the schema has, and their vocabularies there.
+pub(super) fn quantities_in(version: u32) -> impl Iterator<Item = (usize, Vocabulary)> {
+    let all = QUANTITIES.iter().enumerate();
+    all.filter_map(move |(i, quantity)| Some((i, quantity.vocabulary_in(version)?)))
+}
+
 /// The Parquet schema of an actions file.
-pub(super) fn parquet_schema() -> Arc<Type> {
-    let quantities = QUANTITIES.iter().map(|quantity| {
-        let logical = LogicalType::integer(bit_width(quantity), false);
-        column_type(quantity.name, Physical::INT32, logical)
+pub(super) fn parquet_schema(version: u32) -> Arc<Type> {
+    let quantities = quantities_in(version).map(|(i, vocabulary)| {
+        let logical = LogicalType::integer(bit_width(vocabulary), false);
+        column_type(QUANTITIES[i].name, Physical::INT32, logical)
     });
     let delta_t = column_type(DELTA_T, Physical::INT64, LogicalType::integer(64, true));
     group("action", quantities.chain([delta_t]).collect())
@@ -102,8 +114,10 @@ pub(super) fn group(name: &str, columns: Vec<Arc<Type>>) -> Arc<Type> {
 /// The columns of an actions file.
 pub(super) struct Layout {
     /// The place of each quantity's column in the order of [`QUANTITIES`], then that of `delta_t`.
-    /// If the file lacks a quantity of the context, all quantities of the context are `None`.
+    /// `None` if the version of the schema lacks the quantity, or if the context is derived.
     pub(super) places: Vec<Option<Place>>,
+    /// Whether the file lacks a quantity of the context, so that the whole context is derived.
+    pub(super) derives_context: bool,
     /// Names of the columns that are not in the schema, in the order of the file.
     pub(super) ignored: Vec<String>,
 }
@@ -118,7 +132,7 @@ pub(super) struct Place {
 }
 
 /// Finds the columns of the schema by name, in any order and of any numeric type.
-pub(super) fn layout(schema: &SchemaDescriptor) -> Result<Layout, ActionsFault> {
+pub(super) fn layout(schema: &SchemaDescriptor, version: u32) -> Result<Layout, ActionsFault> {
     let columns = schema.columns();
     let find = |name: &str| {
         columns
@@ -128,13 +142,15 @@ pub(super) fn layout(schema: &SchemaDescriptor) -> Result<Layout, ActionsFault> 
     let is_context = |quantity: &Quantity| quantity.group == Group::Context;
     let mut context = QUANTITIES.iter().filter(|quantity| is_context(quantity));
     let derives_context = context.any(|quantity| find(quantity.name).is_none());
-    let quantities = QUANTITIES
-        .iter()
-        .map(|quantity| (quantity.name, derives_context && is_context(quantity)));
+    let quantities = QUANTITIES.iter().map(|quantity| {
+        let is_derived = derives_context && is_context(quantity);
+        let is_in_file = quantity.vocabulary_in(version).is_some() && !is_derived;
+        (quantity.name, is_in_file)
+    });
     let places = quantities
-        .chain([(DELTA_T, false)])
-        .map(|(name, is_derived)| {
-            if is_derived {
+        .chain([(DELTA_T, true)])
+        .map(|(name, is_in_file)| {
+            if !is_in_file {
                 return Ok(None);
             }
             let number = find(name).ok_or(ActionsFault::MissingColumn(name))?;
@@ -148,6 +164,7 @@ pub(super) fn layout(schema: &SchemaDescriptor) -> Result<Layout, ActionsFault> 
         |name: &str| name == DELTA_T || QUANTITIES.iter().any(|quantity| quantity.name == name);
     Ok(Layout {
         places: places.collect::<Result<_, _>>()?,
+        derives_context,
         ignored: names.into_iter().filter(|name| !is_known(name)).collect(),
     })
 }

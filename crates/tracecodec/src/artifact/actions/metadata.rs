@@ -10,14 +10,16 @@ use parquet::file::reader::FileReader;
 
 use super::file;
 use super::key;
-use crate::action::{OptionProfiles, SCHEMA_VERSION};
+use crate::action::{ActionSchema, Hosts, OptionProfiles, SCHEMA_VERSION, Services};
 use crate::artifact::LiftManifest;
 use crate::artifact::document::manifest_path;
+use crate::choice::Choice;
 use crate::error::{ActionsFault, Error};
 use crate::pcap::Timestamp;
 
 /// Metadata that a compiler needs in addition to the rows.
 pub(super) struct Metadata {
+    pub(super) schema: ActionSchema,
     pub(super) epoch: Option<Timestamp>,
     pub(super) profiles: OptionProfiles,
     /// The file that the metadata come from, if it is not the actions file itself.
@@ -72,8 +74,9 @@ impl Metadata {
 
     fn of_manifest(path: &Path) -> Result<Self, Error> {
         let manifest = LiftManifest::read(path)?;
-        check_version(manifest.schema_version).map_err(Error::actions(path))?;
+        check_version(manifest.schema).map_err(Error::actions(path))?;
         Ok(Self {
+            schema: manifest.schema,
             epoch: manifest.epoch_ns.map(Timestamp),
             profiles: profiles(&manifest.option_profiles).map_err(Error::actions(path))?,
             from: Some(path.to_path_buf()),
@@ -85,14 +88,14 @@ fn profiles(hex: &[String]) -> Result<OptionProfiles, ActionsFault> {
     OptionProfiles::from_hex(hex).map_err(|error| ActionsFault::Profiles(error.to_string()))
 }
 
-fn check_version(version: u32) -> Result<(), ActionsFault> {
-    match version {
-        SCHEMA_VERSION => Ok(()),
-        found => Err(ActionsFault::SchemaVersion {
-            found,
-            expected: SCHEMA_VERSION,
-        }),
+fn check_version(schema: ActionSchema) -> Result<(), ActionsFault> {
+    if schema.is_known() {
+        return Ok(());
     }
+    Err(ActionsFault::SchemaVersion {
+        found: schema.version,
+        expected: SCHEMA_VERSION,
+    })
 }
 
 /// A file's key-value metadata.
@@ -101,7 +104,14 @@ struct KeyValues<'a>(Option<&'a Vec<KeyValue>>);
 impl KeyValues<'_> {
     fn metadata(&self) -> Result<Metadata, ActionsFault> {
         let version = self.value(key::SCHEMA_VERSION, |text| text.parse().ok())?;
-        check_version(version.unwrap_or(0))?;
+        let schema = ActionSchema {
+            version: version.unwrap_or(0),
+            hosts: self.value(key::HOSTS, Hosts::of_name)?.unwrap_or_default(),
+            services: self
+                .value(key::SERVICES, Services::of_name)?
+                .unwrap_or_default(),
+        };
+        check_version(schema)?;
         let profiles = self
             .value(key::OPTION_PROFILES, |text| {
                 serde_json::from_str::<Vec<String>>(text).ok()
@@ -109,6 +119,7 @@ impl KeyValues<'_> {
             .ok_or(ActionsFault::NoMetadata(key::OPTION_PROFILES))?;
         let epoch = self.value(key::EPOCH, |text| i64::from_str(text).ok())?;
         Ok(Metadata {
+            schema,
             epoch: epoch.map(Timestamp),
             profiles: self::profiles(&profiles)?,
             from: None,

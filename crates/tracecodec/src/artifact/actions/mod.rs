@@ -22,8 +22,13 @@ pub const ROW_GROUP: usize = 131_072;
 
 /// Metadata keys.
 pub mod key {
-    /// [`SCHEMA_VERSION`](crate::action::SCHEMA_VERSION) in decimal.
+    /// Version of the action schema, decimal.
     pub const SCHEMA_VERSION: &str = "tracecodec.schema_version";
+    /// What is kept of [`Hosts`](crate::action::Hosts). Absent in files of the paper's schema.
+    pub const HOSTS: &str = "tracecodec.hosts";
+    /// What is kept of [`Services`](crate::action::Services). Absent in files of the paper's
+    /// schema.
+    pub const SERVICES: &str = "tracecodec.services";
     /// Time of the first action in ns since 1970, decimal. Absent if there are no actions.
     pub const EPOCH: &str = "tracecodec.epoch_ns";
     /// Option profiles 11 and up: a JSON array of options areas in hexadecimal.
@@ -37,7 +42,7 @@ mod tests {
     use super::columns::{column_type, group};
     use super::*;
     use crate::action::schema::QUANTITIES;
-    use crate::action::{Action, OptionLayout, OptionProfiles, SCHEMA_VERSION};
+    use crate::action::{Action, ActionSchema, OptionLayout, OptionProfiles, SCHEMA_VERSION};
     use crate::error::Error;
     use crate::lift::LiftCounts;
     use crate::output::Output;
@@ -79,7 +84,7 @@ mod tests {
     }
 
     fn write(path: &Path, actions: &[Action]) {
-        let mut writer = ActionsWriter::create(path).unwrap();
+        let mut writer = ActionsWriter::create(path, ActionSchema::default()).unwrap();
         for action in actions {
             writer.write(action).unwrap();
         }
@@ -97,9 +102,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.parquet");
         let action = |i: u32| Action {
-            flow_token: (i % 7) as u16,
+            flow_token: i % 7,
             tcp_seq_delta: i.wrapping_mul(2_654_435_761),
-            l4_payload_len: (i % 1_460) as u16,
+            l4_payload_len: i % 1_460,
             delta_t: i64::from(i) - 100,
             ..Action::default()
         };
@@ -243,7 +248,7 @@ mod tests {
     #[test]
     fn test_value_out_of_vocabulary() {
         let (_folder, path, _) = sample(0);
-        let mut writer = ActionsWriter::create(&path).unwrap();
+        let mut writer = ActionsWriter::create(&path, ActionSchema::default()).unwrap();
         writer.write(&Action::default()).unwrap();
         writer.write(&Action::default()).unwrap();
         writer.columns.quantities[1][1] = 3;

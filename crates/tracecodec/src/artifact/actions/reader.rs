@@ -15,7 +15,7 @@ use super::file::{self, guarded};
 use super::metadata::Metadata;
 use crate::action::context::Contexts;
 use crate::action::schema::{QUANTITIES, Quantity};
-use crate::action::{Action, OptionProfiles};
+use crate::action::{Action, ActionSchema, OptionProfiles};
 use crate::error::{ActionsFault, Error};
 use crate::pcap::Timestamp;
 
@@ -91,21 +91,20 @@ impl ActionsReader {
     ) -> Result<Self, ActionsFault> {
         let metadata = file.metadata().file_metadata();
         let about = Metadata::find(path, metadata.key_value_metadata(), like)?;
-        let layout = layout(metadata.schema_descr())?;
+        let layout = layout(metadata.schema_descr(), about.schema.version)?;
         check_codecs(&file)?;
-        let derives_context = layout.places.iter().any(Option::is_none);
         Ok(Self {
             path: path.to_path_buf(),
             file,
-            metadata: about,
-            layout,
-            contexts: derives_context.then(Contexts::default),
+            contexts: layout.derives_context.then(Contexts::default),
             next_group: 0,
             group: None,
-            batch: Columns::new(),
+            batch: Columns::new(about.schema.version),
             at: 0,
             batch_start: 0,
             ended: false,
+            metadata: about,
+            layout,
         })
     }
 
@@ -117,6 +116,11 @@ impl ActionsReader {
     /// The file that the metadata were taken from, if this file has lost its own.
     pub fn metadata_from(&self) -> Option<&Path> {
         self.metadata.from.as_deref()
+    }
+
+    /// What the actions keep.
+    pub fn schema(&self) -> ActionSchema {
+        self.metadata.schema
     }
 
     /// Time of the first action; `None` if there are no actions.

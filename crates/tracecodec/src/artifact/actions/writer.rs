@@ -12,10 +12,11 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
 
-use super::columns::{Columns, parquet_schema};
+use super::columns::{Columns, parquet_schema, quantities_in};
 use super::{DELTA_T, ROW_GROUP, key};
-use crate::action::{Action, OptionProfiles, SCHEMA_VERSION};
+use crate::action::{Action, ActionSchema, OptionProfiles, PAPER_SCHEMA};
 use crate::artifact::{ActionCounts, TOOL};
+use crate::choice::Choice;
 use crate::error::Error;
 use crate::lift::LiftCounts;
 use crate::output::Output;
@@ -40,21 +41,24 @@ fn properties() -> WriterProperties {
 /// The file appears in [`finish`](ActionsWriter::finish). A writer that is dropped earlier leaves
 /// nothing.
 pub struct ActionsWriter {
+    schema: ActionSchema,
     file: SerializedFileWriter<Output>,
     pub(super) columns: Columns,
 }
 
 impl ActionsWriter {
-    /// Begins an actions file at a path; `-` is standard output.
+    /// Begins a file of actions of a schema at a path; `-` is standard output.
     ///
     /// # Errors
     /// If the output cannot be opened.
-    pub fn create(path: impl AsRef<Path>) -> Result<Self, Error> {
+    pub fn create(path: impl AsRef<Path>, schema: ActionSchema) -> Result<Self, Error> {
         let output = Output::create(path)?;
-        let file = SerializedFileWriter::new(output, parquet_schema(), Arc::new(properties()));
+        let columns = parquet_schema(schema.version);
+        let file = SerializedFileWriter::new(output, columns, Arc::new(properties()));
         Ok(Self {
+            schema,
             file: file.map_err(failed)?,
-            columns: Columns::new(),
+            columns: Columns::new(schema.version),
         })
     }
 
@@ -86,7 +90,7 @@ impl ActionsWriter {
         if self.columns.len() > 0 {
             self.write_group()?;
         }
-        for (key, value) in metadata(epoch, profiles, counts) {
+        for (key, value) in metadata(self.schema, epoch, profiles, counts) {
             self.file
                 .append_key_value_metadata(KeyValue::new(key.to_string(), value));
         }
@@ -95,20 +99,21 @@ impl ActionsWriter {
     }
 
     fn write_group(&mut self) -> Result<(), Error> {
-        let written = write_columns(&mut self.file, &self.columns);
+        let written = write_columns(&mut self.file, &self.columns, self.schema.version);
         self.columns.clear();
         written.map_err(failed)
     }
 }
 
 fn metadata(
+    schema: ActionSchema,
     epoch: Option<Timestamp>,
     profiles: &OptionProfiles,
     counts: &LiftCounts,
 ) -> Vec<(&'static str, String)> {
     let json = |value: serde_json::Result<String>| value.expect("strings and numbers are JSON");
     let mut metadata = vec![
-        (key::SCHEMA_VERSION, SCHEMA_VERSION.to_string()),
+        (key::SCHEMA_VERSION, schema.version.to_string()),
         (
             key::OPTION_PROFILES,
             json(serde_json::to_string(&profiles.to_hex())),
@@ -118,6 +123,12 @@ fn metadata(
             json(serde_json::to_string(&ActionCounts::from(counts))),
         ),
     ];
+    if schema.version != PAPER_SCHEMA {
+        metadata.extend([
+            (key::HOSTS, schema.hosts.name().to_string()),
+            (key::SERVICES, schema.services.name().to_string()),
+        ]);
+    }
     metadata.extend(epoch.map(|epoch| (key::EPOCH, epoch.0.to_string())));
     metadata
 }
@@ -125,9 +136,10 @@ fn metadata(
 fn write_columns(
     file: &mut SerializedFileWriter<Output>,
     columns: &Columns,
+    version: u32,
 ) -> Result<(), ParquetError> {
     let mut group = file.next_row_group()?;
-    let mut quantities = columns.quantities.iter();
+    let mut quantities = quantities_in(version).map(|(i, _)| &columns.quantities[i]);
     while let Some(mut column) = group.next_column()? {
         match quantities.next() {
             Some(values) => column.typed::<Int32Type>().write_batch(values, None, None),
