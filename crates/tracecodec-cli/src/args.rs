@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
+use tracecodec::action::{Hosts, Services};
 use tracecodec::choice::Choice;
 use tracecodec::compile::Link;
 use tracecodec::flow::MAX_SLOTS;
@@ -121,18 +122,61 @@ pub(crate) struct JobsArg {
     pub(crate) jobs: usize,
 }
 
+/// What is kept of hosts and services.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct KeepArgs {
+    /// Keep these: `hosts` is `--hosts graph`, `services` is `--services class`.
+    #[arg(long, value_name = "WHAT", value_delimiter = ',', value_parser = ["hosts", "services"])]
+    keep: Vec<String>,
+    /// What is kept of hosts [default: flow].
+    #[arg(long, value_parser = choice::<Hosts>())]
+    hosts: Option<Hosts>,
+    /// What is kept of services [default: none].
+    #[arg(long, value_parser = choice::<Services>())]
+    services: Option<Services>,
+}
+
+impl KeepArgs {
+    /// What is kept of hosts, if it was said.
+    pub(crate) fn hosts(&self) -> Option<Hosts> {
+        self.hosts.or(self.keeps("hosts").then_some(Hosts::Graph))
+    }
+
+    /// What is kept of services, if it was said.
+    pub(crate) fn services(&self) -> Option<Services> {
+        self.services
+            .or(self.keeps("services").then_some(Services::Class))
+    }
+
+    fn keeps(&self, what: &str) -> bool {
+        self.keep.iter().any(|kept| kept == what)
+    }
+}
+
 /// How packets are lifted.
-#[derive(Debug, Clone, Copy, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct LiftArgs {
-    /// Slots for live flows; when all are taken, the flow that was silent longest loses its slot.
+    #[command(flatten)]
+    keep: KeepArgs,
+    /// Version of the action schema: 1 is the paper's, without hosts and services [default: that
+    /// of the codec, or else 2].
+    #[arg(long, value_name = "VERSION", value_parser = clap::value_parser!(u32).range(1..=2))]
+    schema: Option<u32>,
+    /// Slots for live flows, of about 250 bytes each. When all are taken, a flow that is over loses
+    /// its slot, or else the flow that was silent longest.
     #[arg(long, value_name = "N", default_value_t = MAX_SLOTS, value_parser = slots)]
     pub(crate) slots: usize,
 }
 
 impl LiftArgs {
     /// How packets are lifted.
-    pub(crate) fn lifting(self) -> Lifting {
-        Lifting { slots: self.slots }
+    pub(crate) fn lifting(&self) -> Lifting {
+        Lifting {
+            schema: self.schema,
+            hosts: self.keep.hosts().unwrap_or_default(),
+            services: self.keep.services().unwrap_or_default(),
+            slots: self.slots,
+        }
     }
 }
 

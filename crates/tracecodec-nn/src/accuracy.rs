@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 use tracecodec::action::Action;
-use tracecodec::action::schema::{FIELD_COUNT, FIELDS, Group, QUANTITIES, Quantity};
+use tracecodec::action::schema::{FIELD_COUNT, FIELDS, Field, Group, QUANTITIES, Quantity};
 
 /// Counts of one field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -40,20 +40,20 @@ pub struct Accuracy {
 }
 
 impl Accuracy {
-    /// An empty count, for a codec that leaves out these quantities.
-    pub fn without(omitted: &[String]) -> Self {
+    /// An empty count, for a codec that carries these fields.
+    pub fn carrying(carries: impl Fn(&Field) -> bool) -> Self {
         Self {
             packets: 0,
             exact: 0,
             time_exact: 0,
             fields: vec![FieldCount::default(); FIELD_COUNT],
-            carried: FIELDS.map(|field| omitted.iter().all(|name| name != field.quantity().name)),
+            carried: FIELDS.map(|field| carries(&field)),
         }
     }
 
     /// The accuracy of `decoded`, packet by packet.
     pub fn new(original: &[Action], decoded: &[Action]) -> Self {
-        let mut accuracy = Self::without(&[]);
+        let mut accuracy = Self::carrying(|_| true);
         accuracy.add(original, decoded);
         accuracy
     }
@@ -70,7 +70,7 @@ impl Accuracy {
         let (values, back) = (original.field_values(), decoded.field_values());
         let mut exact = true;
         for (i, field) in FIELDS.iter().enumerate() {
-            if self.carried[i] && field.quantity().active.covers(original.proto) {
+            if self.carried[i] && field.quantity().is_active(original) {
                 let correct = values[i] == back[i];
                 self.fields[i].active += 1;
                 self.fields[i].correct += u64::from(correct);

@@ -8,6 +8,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use tracecodec::action::ActionSchema;
 use tracecodec::action::float::Tick;
 use tracecodec::action::{Action, OptionProfiles};
 use tracecodec::pcap::Timestamp;
@@ -45,6 +46,7 @@ pub struct StoredLatents {
     steps: Option<Vec<i64>>,
     /// Number of rows of each trace; the traces follow one another.
     traces: Vec<usize>,
+    schema: ActionSchema,
     profiles: OptionProfiles,
     tick: Tick,
     epoch: Timestamp,
@@ -119,6 +121,10 @@ impl StoredLatents {
             latents,
             steps,
             traces: vec![count],
+            schema: ActionSchema {
+                version: codec.config().schema_version,
+                ..ActionSchema::PAPER
+            },
             profiles: codec.option_profiles().clone(),
             tick: Tick::default(),
             epoch: Timestamp(0),
@@ -130,6 +136,7 @@ impl StoredLatents {
                 stored.traces = description.traces(path, count)?;
             }
             if let Description::Latents(manifest) = description {
+                stored.schema = manifest.schema;
                 stored.tick = manifest.tick;
                 stored.epoch = Timestamp(manifest.epoch_ns.unwrap_or(0));
             }
@@ -145,6 +152,12 @@ impl StoredLatents {
     /// Time of the first packet; 1970 if it is unknown.
     pub fn epoch(&self) -> Timestamp {
         self.epoch
+    }
+
+    /// What the actions keep that the latents decode to. Without a manifest: nothing of hosts and
+    /// services.
+    pub fn schema(&self) -> ActionSchema {
+        self.schema
     }
 
     /// Dictionary of option layouts, which extends the codec's.

@@ -1,6 +1,7 @@
 //! How packets are lifted: the settings that every verb which reads captures for their actions has.
 
 use serde::{Deserialize, Serialize};
+use tracecodec::action::{ActionSchema, Hosts, PAPER_SCHEMA, SCHEMA_VERSION, Services};
 use tracecodec::flow::MAX_SLOTS;
 use tracecodec::lift::Lifter;
 use tracecodec_nn::Codec;
@@ -11,13 +12,25 @@ use crate::error::Error;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Lifting {
+    /// Version of the action schema: 1 is the paper's. `None`: the codec's, or else the latest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schema: Option<u32>,
+    /// What is kept of hosts.
+    pub hosts: Hosts,
+    /// What is kept of services.
+    pub services: Services,
     /// Slots for live flows; if all are taken, the flow that was silent longest loses its slot.
     pub slots: usize,
 }
 
 impl Default for Lifting {
     fn default() -> Self {
-        Self { slots: MAX_SLOTS }
+        Self {
+            schema: None,
+            hosts: Hosts::default(),
+            services: Services::default(),
+            slots: MAX_SLOTS,
+        }
     }
 }
 
@@ -36,9 +49,58 @@ impl Lifting {
         }
     }
 
+    /// What lifted actions keep.
+    ///
+    /// # Errors
+    /// If the version of the schema is unknown, or lacks hosts and services that are to be kept.
+    pub fn kept(&self) -> Result<ActionSchema, Error> {
+        self.kept_in(self.schema.unwrap_or(SCHEMA_VERSION))
+    }
+
+    /// What actions for a codec keep.
+    ///
+    /// # Errors
+    /// If the codec carries another version of the schema than the one that is set, or lacks hosts
+    /// and services that are to be kept.
+    pub fn kept_for(&self, codec: &Codec) -> Result<ActionSchema, Error> {
+        let version = codec.config().schema_version;
+        match self.schema {
+            Some(schema) if schema != version => Err(Error::refused(
+                format!("the codec carries version {version} of the action schema, not {schema}"),
+                "leave `schema` out, or name a codec that was trained with that version",
+            )),
+            _ => self.kept_in(version),
+        }
+    }
+
+    fn kept_in(&self, version: u32) -> Result<ActionSchema, Error> {
+        let kept = ActionSchema {
+            version,
+            hosts: self.hosts,
+            services: self.services,
+        };
+        if !kept.is_known() {
+            return Err(Error::refused(
+                format!("there is no version {version} of the action schema"),
+                "the versions are 1, which is the paper's, and 2",
+            ));
+        }
+        if version == PAPER_SCHEMA && kept != ActionSchema::PAPER {
+            return Err(Error::refused(
+                "the paper's action schema, version 1, has neither hosts nor services",
+                "leave `hosts` and `services` out, or take version 2 and a codec trained with it",
+            ));
+        }
+        Ok(kept)
+    }
+
     /// A lifter for a codec: TCP option layouts that its dictionary lacks get numbers after its
     /// own.
-    pub fn lifter_for(&self, codec: &Codec) -> Lifter {
-        Lifter::new(self.slots, codec.option_profiles().clone().thaw())
+    ///
+    /// # Errors
+    /// Errors of [`kept_for`](Self::kept_for).
+    pub fn lifter_for(&self, codec: &Codec) -> Result<Lifter, Error> {
+        let profiles = codec.option_profiles().clone().thaw();
+        Ok(Lifter::new(self.kept_for(codec)?, self.slots, profiles))
     }
 }

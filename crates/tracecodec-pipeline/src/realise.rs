@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use tracecodec::action::ActionSchema;
 use tracecodec::compile::{CompileConfig, Legalisation, Legalisations, Link, PayloadPolicy, Salt};
 
 use crate::error::Error;
@@ -22,13 +23,14 @@ pub struct Realise {
 }
 
 impl Realise {
-    /// The compiler's configuration. A random salt is drawn here.
+    /// The compiler's configuration for actions that keep this. A random salt is drawn here.
     ///
     /// # Errors
     /// If the system has no randomness.
-    pub fn config(&self) -> Result<CompileConfig, Error> {
+    pub fn config(&self, schema: ActionSchema) -> Result<CompileConfig, Error> {
         Ok(CompileConfig {
             salt: self.salt.draw()?,
+            schema,
             payload: if self.truncate {
                 PayloadPolicy::Truncate
             } else {

@@ -9,7 +9,7 @@ use std::hint::black_box;
 use std::path::PathBuf;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use tracecodec::action::{ActionSchema, Action, OptionProfiles};
+use tracecodec::action::{Action, ActionSchema, OptionProfiles};
 use tracecodec::compile::{CompileConfig, Compiler, PayloadPolicy};
 use tracecodec::flow::{Conversations, CutOptions};
 use tracecodec::lift::Lifter;

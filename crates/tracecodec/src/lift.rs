@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::action::context::History;
 use crate::action::{
-    Action, ActionSchema, Direction, Family, FlowEvent, HostKind, Hosts, OptionProfiles, PAPER_SCHEMA, Proto, ProtocolMix, Quote, Services,
+    Action, ActionSchema, Direction, Family, FlowEvent, HostKind, Hosts, OptionProfiles,
+    PAPER_SCHEMA, Proto, ProtocolMix, Quote, Services,
 };
 use crate::flow::{FlowKey, FlowTable, Host, HostTable, Lifetime};
 use crate::pcap::{Packet, Steps, Timestamp};
@@ -329,9 +330,9 @@ fn lift_identification(
 
 fn lift_tcp(action: &mut Action, role: Direction, flow: &mut Flow, tcp: &TcpHeader<'_>) {
     flow.is_tcp = true;
-    let references =
-        flow.connection
-            .encode(role, tcp.flags, action.l4_payload_len, tcp.numbers);
+    let references = flow
+        .connection
+        .encode(role, tcp.flags, action.l4_payload_len, tcp.numbers);
     (action.tcp_ctrl, action.tcp_flag_bits) = flags::split(tcp.flags);
     action.tcp_win = tcp.window;
     action.tcp_ack_unseen = references.ack_unseen;

@@ -202,22 +202,30 @@ impl Proof {
     pub fn step(&mut self, packet: &Packet<'_>) -> Option<(Packet<'_>, Option<Loss>)> {
         let (action, output) = self.oracle.step(packet).ok()?;
         let loss = match (wire::parse(packet), wire::parse(&output)) {
-            (Ok(before), Ok(after)) => compare(self.schema, packet, &before, &output, &after).or_else(|| {
-                let loss = follow(
-                    &mut self.flows,
-                    &mut self.taken,
-                    &mut self.returns,
-                    &action,
-                    &before,
-                    &after,
-                );
-                let loss = loss.or_else(|| {
-                    let schema = self.schema;
-                    compare_ends(schema, &mut self.hosts, &mut self.ports, &action, &before, &after)
-                });
-                let again = self.again.lift(&output);
-                loss.or((again != Ok(action)).then_some(Loss::Action))
-            }),
+            (Ok(before), Ok(after)) => compare(self.schema, packet, &before, &output, &after)
+                .or_else(|| {
+                    let loss = follow(
+                        &mut self.flows,
+                        &mut self.taken,
+                        &mut self.returns,
+                        &action,
+                        &before,
+                        &after,
+                    );
+                    let loss = loss.or_else(|| {
+                        let schema = self.schema;
+                        compare_ends(
+                            schema,
+                            &mut self.hosts,
+                            &mut self.ports,
+                            &action,
+                            &before,
+                            &after,
+                        )
+                    });
+                    let again = self.again.lift(&output);
+                    loss.or((again != Ok(action)).then_some(Loss::Action))
+                }),
             _ => Some(Loss::Protocol),
         };
         Some((output, loss))
@@ -296,9 +304,11 @@ fn compare_ends(
             }
         }
     }
-    if let (Services::Class, Some(before_ports), Some(after_ports)) =
-        (schema.services, before.transport.ports(), after.transport.ports())
-    {
+    if let (Services::Class, Some(before_ports), Some(after_ports)) = (
+        schema.services,
+        before.transport.ports(),
+        after.transport.ports(),
+    ) {
         for (from, to) in before_ports.into_iter().zip(after_ports) {
             let services = [from, to].map(|port| service::of(action.proto, port));
             if services[0] != services[1] || services[0].is_some() && from != to {

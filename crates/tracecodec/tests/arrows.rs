@@ -25,8 +25,14 @@ const ARROWS: &map::Arrows = &[
     ("check", &["action", "pcap", "tcp", "wire"]),
     ("raw", &["action", "choice", "error", "pcap", "wire"]),
     ("flow", &["action", "pcap", "tcp", "wire"]),
-    ("lift", &["action", "flow", "pcap", "service", "tcp", "wire"]),
-    ("compile", &["action", "choice", "pcap", "service", "tcp", "wire"]),
+    (
+        "lift",
+        &["action", "flow", "pcap", "service", "tcp", "wire"],
+    ),
+    (
+        "compile",
+        &["action", "choice", "pcap", "service", "tcp", "wire"],
+    ),
     (
         "oracle",
         &[

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use tracecodec::action::{ActionSchema, Action, OptionProfiles};
+use tracecodec::action::{Action, ActionSchema, OptionProfiles};
 use tracecodec::lift::Lifter;
 use tracecodec::pcap::{Packet, Reader};
 use tracecodec::wire::{self, Transport};

@@ -6,8 +6,8 @@ use std::fs;
 use std::path::Path;
 
 use tracecodec::Error;
-use tracecodec::action::{ActionSchema, OptionProfiles};
 use tracecodec::action::context::Contexts;
+use tracecodec::action::{ActionSchema, OptionProfiles};
 use tracecodec::lift::Lifter;
 use tracecodec::pcap::Reader;
 

@@ -9,9 +9,7 @@ mod packets;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
-use tracecodec::action::{
-    Action, ActionSchema, Family, Hosts, OptionProfiles, Proto, Services,
-};
+use tracecodec::action::{Action, ActionSchema, Family, Hosts, OptionProfiles, Proto, Services};
 use tracecodec::compile::{CompileConfig, Compiler, Link, PayloadPolicy, Salt};
 use tracecodec::flow::MAX_SLOTS;
 use tracecodec::lift::Lifter;

@@ -14,7 +14,7 @@ use parquet::schema::types::Type;
 use tempfile::TempDir;
 use tracecodec::Error;
 use tracecodec::action::schema::{Group, QUANTITIES};
-use tracecodec::action::{ActionSchema, Action, OptionProfiles};
+use tracecodec::action::{Action, ActionSchema, OptionProfiles};
 use tracecodec::artifact::{ActionsReader, ActionsWriter, LiftManifest};
 use tracecodec::lift::{LiftCounts, Lifter};
 use tracecodec::pcap::{Reader, Timestamp};
@@ -172,7 +172,15 @@ impl Sample {
         let (profiles, counts) = (&sample.profiles, LiftCounts::default());
         writer.finish(Some(epoch), profiles, &counts).unwrap();
         let epoch = Some(epoch.0);
-        let manifest = LiftManifest::new(&lifted, ActionSchema::default(), 1 << 16, Vec::new(), epoch, &counts, profiles);
+        let manifest = LiftManifest::new(
+            &lifted,
+            ActionSchema::default(),
+            1 << 16,
+            Vec::new(),
+            epoch,
+            &counts,
+            profiles,
+        );
         manifest
             .unwrap()
             .write(sample.path("lifted.parquet.json"))

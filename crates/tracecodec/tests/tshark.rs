@@ -14,7 +14,9 @@ use std::process::Command;
 use proptest::collection::vec;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
-use tracecodec::action::{ActionSchema, Action, Control, Family, FlowEvent, OptionLayout, OptionProfiles, Proto};
+use tracecodec::action::{
+    Action, ActionSchema, Control, Family, FlowEvent, OptionLayout, OptionProfiles, Proto,
+};
 use tracecodec::compile::{CompileConfig, Compiler};
 use tracecodec::lift::Lifter;
 use tracecodec::pcap::{Format, Timestamp, Writer};

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::{Value, json};
+use tracecodec::action::{Hosts, Services};
 use tracecodec_nn::{CodecSettings, EncoderKind, TokenLayout};
 use tracecodec_pipeline::monitor::counted;
 use tracecodec_pipeline::run::train;
 use tracecodec_pipeline::settings;
 
-use crate::args::{CaptureArgs, DeviceArg, DisclosureArgs};
+use crate::args::{CaptureArgs, DeviceArg, DisclosureArgs, KeepArgs};
 use crate::choice::choice;
 use crate::output::print_summary;
 use crate::terminal::Terminal;
@@ -43,6 +44,8 @@ pub(crate) struct Train {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(flatten)]
+    keep: KeepArgs,
+    #[command(flatten)]
     device: DeviceArg,
     /// Store weights with half the precision and half the size.
     #[arg(long)]
@@ -57,6 +60,8 @@ pub(crate) fn run(args: &Train, json: bool) -> Result<()> {
     let config = train::Config {
         data: args.data.clone(),
         training: args.training.training(),
+        hosts: args.keep.hosts().unwrap_or(Hosts::Graph),
+        services: args.keep.services().unwrap_or(Services::Class),
         settings: args.settings()?,
         device: args.device.device(),
         read: args.read.policy(),

@@ -17,7 +17,7 @@ use crate::terminal::Terminal;
 const PATH_WIDTH: usize = 28;
 
 /// The other columns, with their widths.
-const COLUMNS: [(&str, usize); 11] = [
+const COLUMNS: [(&str, usize); 13] = [
     ("captures", 8),
     ("packets", 10),
     ("in scope", 10),
@@ -25,6 +25,8 @@ const COLUMNS: [(&str, usize); 11] = [
     ("lost", 6),
     ("legalised", 9),
     ("returns", 7),
+    ("hosts", 7),
+    ("evicted", 7),
     ("with event", 10),
     ("mismatch", 8),
     ("complaints", 10),
@@ -40,7 +42,8 @@ const COLUMNS: [(&str, usize); 11] = [
 /// output. Exit code 1 if anything was lost.
 ///
 /// Columns: packets that lost something; packets that the compiler had to change; five-tuples that
-/// came back after their slot was given back; TCP packets with events, and those whose events
+/// came back after their slot was given back; hosts, each with one synthetic address; flows and
+/// hosts that lost their slot because all were taken; TCP packets with events, and those whose events
 /// differ; output packets that tshark complains of; captures that could not be read to their end.
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
@@ -118,8 +121,8 @@ fn render(paths: &[PathBuf], outcome: &Outcome) -> Result<String> {
 }
 
 /// Sums of the captures below each path, in the order of the table's columns.
-fn sums(paths: &[PathBuf], captures: &[CaptureProof]) -> Vec<(String, [u64; 11])> {
-    let mut sums: BTreeMap<usize, [u64; 11]> = BTreeMap::new();
+fn sums(paths: &[PathBuf], captures: &[CaptureProof]) -> Vec<(String, [u64; 13])> {
+    let mut sums: BTreeMap<usize, [u64; 13]> = BTreeMap::new();
     for capture in captures {
         let below = paths
             .iter()
@@ -133,6 +136,8 @@ fn sums(paths: &[PathBuf], captures: &[CaptureProof]) -> Vec<(String, [u64; 11])
             capture.lost,
             capture.legalised,
             capture.returns,
+            capture.hosts,
+            capture.evictions,
             capture.with_events,
             capture.event_mismatches,
             capture.complaints,

@@ -103,7 +103,7 @@ impl Acknowledgments {
 
     /// The flow and the direction of a TCP action; `None` for other actions.
     fn flow(&mut self, action: &Action) -> Option<(&mut Flow, Direction)> {
-        let slot = usize::from(action.flow_token);
+        let slot = action.flow_token as usize;
         if self.slots.len() <= slot {
             self.slots.resize_with(slot + 1, Flow::default);
         }

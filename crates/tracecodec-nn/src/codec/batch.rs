@@ -4,7 +4,7 @@ use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 use tracecodec::action::Action;
 
-use super::symbols::{GROUPS, Stage, Symbol, Symbols, proto_of};
+use super::symbols::{GROUPS, Stage, Symbol, Symbols};
 
 /// Augmentation of the training packets, so that values never seen in training decode too. Shares
 /// are probabilities.
@@ -63,13 +63,12 @@ impl Batch {
     /// 1 if a symbol is decoded and active in its packet, 0 otherwise; `rows` times the number of
     /// symbols.
     pub(crate) fn mask(&self, symbols: &Symbols) -> Vec<f32> {
-        let proto = symbols.proto();
         self.values
             .chunks_exact(symbols.len())
             .flat_map(|row| {
-                let proto = proto_of(row[proto]);
+                let (proto, event) = symbols.path(row);
                 symbols.all().iter().map(move |symbol| {
-                    let counts = symbol.stage != Stage::Given && symbol.active.covers(proto);
+                    let counts = symbol.stage != Stage::Given && symbol.active.covers(proto, event);
                     f32::from(u8::from(counts))
                 })
             })
@@ -160,7 +159,8 @@ pub(crate) mod tests {
         let mask = batch.mask(&symbols);
         for (i, action) in actions.iter().enumerate() {
             for (j, symbol) in symbols.all().iter().enumerate() {
-                let expected = symbol.stage != Stage::Given && symbol.active.covers(action.proto);
+                let expected = symbol.stage != Stage::Given
+                    && symbol.active.covers(action.proto, action.flow_evt);
                 assert_eq!(mask[i * symbols.len() + j] == 1.0, expected);
             }
         }

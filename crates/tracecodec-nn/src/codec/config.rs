@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use tracecodec::action::Proto;
-use tracecodec::action::schema::QUANTITIES;
+use tracecodec::action::schema::{Field, QUANTITIES, Quantity};
+use tracecodec::action::{FlowEvent, PAPER_SCHEMA, SCHEMA_VERSION};
 use tracecodec::choice::Choice;
 
 use super::symbols::{Stage, Symbols};
@@ -115,6 +116,8 @@ pub struct CodecConfig {
     /// Names of quantities of the action schema that the codec leaves out: they decode to 0.
     /// Default: no names.
     pub omit: Vec<String>,
+    /// Version of the action schema whose quantities the codec carries: 1 is the paper's. Default 2.
+    pub schema_version: u32,
 }
 
 impl Default for CodecConfig {
@@ -133,14 +136,27 @@ impl Default for CodecConfig {
             context: ContextSource::Flow,
             ack: AckBase::PeerNext,
             omit: Vec::new(),
+            schema_version: SCHEMA_VERSION,
         }
     }
 }
 
 impl CodecConfig {
+    /// Whether the codec carries a field of the action schema.
+    pub fn carries(&self, field: &Field) -> bool {
+        field.is_in(self.schema_version) && !self.omits(field.quantity())
+    }
+
+    /// Whether the codec leaves the quantity of this name out.
+    pub(crate) fn omits_named(&self, name: &str) -> bool {
+        let mut quantities = QUANTITIES.iter();
+        quantities.any(|quantity| quantity.name == name && self.omits(quantity))
+    }
+
     /// Whether the codec leaves a quantity out.
-    pub(crate) fn omits(&self, quantity: &str) -> bool {
-        self.omit.iter().any(|name| name == quantity)
+    pub(crate) fn omits(&self, quantity: &Quantity) -> bool {
+        quantity.vocabulary_in(self.schema_version).is_none()
+            || self.omit.iter().any(|name| name == quantity.name)
     }
 
     /// Negative log-likelihood, in nats, of a TCP packet whose every symbol is guessed uniformly;
@@ -152,7 +168,9 @@ impl CodecConfig {
             let weight = match symbol.stage {
                 Stage::Given => 0.0,
                 Stage::Time => lambda_time,
-                Stage::Coarse | Stage::Detail => f64::from(symbol.active.covers(Proto::Tcp)),
+                Stage::Coarse | Stage::Detail => {
+                    f64::from(symbol.active.covers(Proto::Tcp, FlowEvent::Open))
+                }
             };
             weight * (symbol.size as f64).ln()
         });
@@ -197,6 +215,13 @@ impl CodecConfig {
                 name: "omit",
                 value: name.clone(),
                 reason: "must name quantities of the action schema other than `proto`",
+            });
+        }
+        if !matches!(self.schema_version, PAPER_SCHEMA | SCHEMA_VERSION) {
+            return Err(Error::Config {
+                name: "schema_version",
+                value: self.schema_version.to_string(),
+                reason: "1, the paper's schema, or 2",
             });
         }
         if self.time_digits > 7 {

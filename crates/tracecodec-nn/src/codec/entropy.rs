@@ -38,7 +38,7 @@ impl CodecEntropy {
         let config = codec.config();
         let is_carried = |quantity: &Quantity| {
             let follows = config.context == ContextSource::Flow && quantity.group == Group::Context;
-            !follows && config.omit.iter().all(|name| name != quantity.name)
+            !follows && !config.omits(quantity)
         };
         Self {
             past: Past::new(config, Tick::Nanosecond),
@@ -125,7 +125,7 @@ impl Entropy {
         for at in 0..self.quantities.len() {
             let index = self.quantities[at];
             let quantity = &QUANTITIES[index];
-            if quantity.active.covers(action.proto) {
+            if quantity.is_active(action) {
                 let value = (quantity.get)(action);
                 self.code_value(index, value, first);
                 record.push(value);

@@ -68,7 +68,7 @@ impl RateMeter {
     /// An empty count.
     pub fn new(codec: &Codec) -> Self {
         Self {
-            accuracy: Accuracy::without(&codec.config().omit),
+            accuracy: Accuracy::carrying(|field| codec.config().carries(field)),
             nats: 0.0,
         }
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use tracecodec::action::{OptionProfiles, SCHEMA_VERSION};
+use tracecodec::action::OptionProfiles;
 
 use super::symbols::Symbols;
 use super::{Codec, CodecConfig, Network};
@@ -42,7 +42,7 @@ impl Codec {
     pub fn save(&self, directory: &Path, precision: Precision) -> Result<String, Error> {
         let weights = self.weights().to_bytes(precision);
         model::save(Kind::Codec, directory, &weights, |weights_blake3| Model {
-            schema_version: SCHEMA_VERSION,
+            schema_version: self.config().schema_version,
             weights_blake3,
             config: self.config().clone(),
             option_profiles: self.option_profiles().to_hex(),
@@ -75,11 +75,14 @@ impl Codec {
         let model: Model = files.description()?;
         let profiles = OptionProfiles::from_hex(&model.option_profiles)
             .map_err(|e| Error::format(&files.path, e))?;
-        let config = &model.config;
+        let config = CodecConfig {
+            schema_version: model.schema_version,
+            ..model.config
+        };
         config.check()?;
-        let symbols = Symbols::new(config);
-        let network = |tensors: &_| Network::new(config, &symbols, &mut Zeros, tensors);
+        let symbols = Symbols::new(&config);
+        let network = |tensors: &_| Network::new(&config, &symbols, &mut Zeros, tensors);
         let placed = Placed::load(network, files, &model.weights_blake3)?;
-        Ok(Self::of(placed, config, symbols).with_profiles(profiles))
+        Ok(Self::of(placed, &config, symbols).with_profiles(profiles))
     }
 }

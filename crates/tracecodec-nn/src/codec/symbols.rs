@@ -9,7 +9,7 @@
 use rand::{Rng, RngExt};
 use tracecodec::action::float::TimeCode;
 use tracecodec::action::schema::{Active, FIELDS, FieldValues, Group, Quantity};
-use tracecodec::action::{Action, Proto};
+use tracecodec::action::{Action, FlowEvent, Proto};
 
 use super::{CodecConfig, ContextSource, TokenLayout};
 
@@ -64,9 +64,47 @@ pub(crate) const GROUPS: &[(&str, &[&str])] = &[
     ("window", &["tcp_win"]),
     ("ack", &["tcp_ack_unseen", "tcp_ack_adv"]),
     ("seq", &["tcp_seq_delta_sign", "tcp_seq_delta"]),
-    ("ip", &["ttl_res", "ip_tos", "ip_proto", "ip_ext"]),
-    ("icmp", &["icmp_type", "icmp_code"]),
+    (
+        "ip",
+        &[
+            "ttl_res",
+            "ip_tos",
+            "ip_proto",
+            "ip_ext",
+            "ip_df_clear",
+            "ip_id",
+        ],
+    ),
+    (
+        "icmp",
+        &[
+            "icmp_type",
+            "icmp_code",
+            "icmp_quote",
+            "icmp_quote_token",
+            "icmp_param",
+        ],
+    ),
     ("length", &["l4_payload_len"]),
+    (
+        "hosts",
+        &[
+            "host_evt",
+            "orig_host",
+            "resp_host",
+            "orig_kind",
+            "resp_kind",
+        ],
+    ),
+    (
+        "services",
+        &[
+            "orig_service",
+            "resp_service",
+            "resp_port",
+            "orig_port_kept",
+        ],
+    ),
     (
         "context",
         &[
@@ -90,6 +128,9 @@ const LARGEST_EXPONENT: u8 = 62;
 #[derive(Debug, Clone)]
 pub(crate) struct Symbols {
     symbols: Vec<Symbol>,
+    /// Indices of the symbols `proto` and `flow_evt`; the latter may be left out.
+    proto: usize,
+    event: Option<usize>,
     time_digits: u8,
 }
 
@@ -98,7 +139,7 @@ impl Symbols {
     pub(crate) fn new(config: &CodecConfig) -> Self {
         let time_digits = config.time_digits;
         let mut symbols: Vec<Symbol> = (0..FIELDS.len())
-            .filter(|&field| !config.omits(FIELDS[field].quantity().name))
+            .filter(|&field| config.carries(&FIELDS[field]))
             .flat_map(|field| field_symbols(field, config.context))
             .collect();
         let time = |source, size| Symbol {
@@ -112,7 +153,10 @@ impl Symbols {
         symbols.push(time(Source::Exponent(4), 4));
         symbols.push(time(Source::Exponent(0), 16));
         symbols.extend((0..time_digits).map(|digit| time(Source::Mantissa(digit), 16)));
+        let place = |name| symbols.iter().position(|symbol| symbol.name() == name);
         Self {
+            proto: place("proto").expect("`proto` cannot be left out"),
+            event: place("flow_evt"),
             symbols,
             time_digits,
         }
@@ -190,9 +234,9 @@ impl Symbols {
 
     /// Sets the symbols that have no meaning in the row's packet to 0.
     pub(crate) fn clear_inactive(&self, row: &mut [u8]) {
-        let proto = proto_of(row[self.proto()]);
+        let (proto, event) = self.path(row);
         for (value, symbol) in row.iter_mut().zip(&self.symbols) {
-            if !symbol.active.covers(proto) {
+            if !symbol.active.covers(proto, event) {
                 *value = 0;
             }
         }
@@ -238,9 +282,10 @@ impl Symbols {
             .map(|(i, _)| i)
     }
 
-    /// Index of the `proto` symbol, on which the activity of the others depends.
-    pub(crate) fn proto(&self) -> usize {
-        self.of("proto").next().expect("`proto` cannot be left out")
+    /// Protocol and flow event of a row of symbols, on which the activity of the others depends.
+    pub(crate) fn path(&self, row: &[u8]) -> (Proto, FlowEvent) {
+        let event = self.event.map_or(0, |event| row[event]);
+        (proto_of(row[self.proto]), event_of(event))
     }
 }
 
@@ -285,6 +330,11 @@ pub(crate) fn proto_of(value: u8) -> Proto {
     [Proto::Tcp, Proto::Udp, Proto::Icmp, Proto::Other][usize::from(value.min(3))]
 }
 
+/// The flow event that a `flow_evt` symbol stands for.
+pub(crate) fn event_of(value: u8) -> FlowEvent {
+    [FlowEvent::Continue, FlowEvent::Open, FlowEvent::Reopen][usize::from(value.min(2))]
+}
+
 fn field_symbols(field: usize, context: ContextSource) -> Vec<Symbol> {
     let quantity = FIELDS[field].quantity();
     let symbol = |source, size| Symbol {
@@ -313,7 +363,7 @@ fn stage(quantity: &Quantity, context: ContextSource) -> Stage {
         (Group::Context, ContextSource::Flow) => Stage::Given,
         (Group::Packet, ContextSource::Flow) if quantity.name == "l4_payload_len" => Stage::Coarse,
         (Group::Coarse | Group::Context, _) => Stage::Coarse,
-        (Group::Tcp | Group::Packet, _) => Stage::Detail,
+        (Group::Tcp | Group::Packet | Group::Opening, _) => Stage::Detail,
     }
 }
 

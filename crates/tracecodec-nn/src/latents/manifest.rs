@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use tracecodec::action::SCHEMA_VERSION;
 use tracecodec::action::float::Tick;
+use tracecodec::action::{ActionSchema, SCHEMA_VERSION};
 use tracecodec::artifact::{ActionCounts, SourceEntry};
 
 use crate::error::Error;
@@ -23,9 +23,10 @@ pub struct LatentManifest {
     /// Name and version of the tool that wrote it. Default empty.
     #[serde(default)]
     pub tool: String,
-    /// Version of the action schema. Default: this program's.
-    #[serde(default = "own_schema_version")]
-    pub schema_version: u32,
+    /// Version of the action schema, and what is kept of hosts and services. Default: this
+    /// program's version.
+    #[serde(flatten)]
+    pub schema: ActionSchema,
     /// Name of the file of latents. Default empty.
     #[serde(default)]
     pub file: String,
@@ -63,10 +64,6 @@ pub struct LatentManifest {
     /// followed by the other ones that occur. Default: the codec's.
     #[serde(default)]
     pub option_profiles: Vec<String>,
-}
-
-fn own_schema_version() -> u32 {
-    SCHEMA_VERSION
 }
 
 /// Entropy of the packets as a memoryless source, in nats a packet.
@@ -146,12 +143,12 @@ impl LatentManifest {
             ));
         }
         let manifest: Self = serde_json::from_slice(&bytes).map_err(malformed)?;
-        if manifest.schema_version != SCHEMA_VERSION {
+        if !manifest.schema.is_known() {
             return Err(Error::latents(
                 path,
                 format!(
                     "action schema {}, but this version has {SCHEMA_VERSION}",
-                    manifest.schema_version
+                    manifest.schema.version
                 ),
                 "encode again with this version and a codec of its schema",
             ));
@@ -212,7 +209,7 @@ mod tests {
             (None, None, None)
         );
         assert_eq!(
-            (least.schema_version, least.tick, least.epoch_ns),
+            (least.schema.version, least.tick, least.epoch_ns),
             (SCHEMA_VERSION, Tick::default(), None)
         );
         assert!(least.option_profiles.is_empty() && least.sources.is_empty());

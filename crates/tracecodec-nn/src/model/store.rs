@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use tracecodec::action::SCHEMA_VERSION;
+use tracecodec::action::{PAPER_SCHEMA, SCHEMA_VERSION};
 
 use super::{Kind, WEIGHTS};
 use crate::error::Error;
@@ -120,11 +120,13 @@ impl Files {
         }
         let Schema { schema_version } = files::parse(&self.path, &self.description)?;
         match schema_version {
-            Some(found) if found != SCHEMA_VERSION => Err(Error::SchemaVersion {
-                path: self.path.clone(),
-                found,
-                expected: SCHEMA_VERSION,
-            }),
+            Some(found) if !matches!(found, PAPER_SCHEMA | SCHEMA_VERSION) => {
+                Err(Error::SchemaVersion {
+                    path: self.path.clone(),
+                    found,
+                    expected: SCHEMA_VERSION,
+                })
+            }
             _ => files::parse(&self.path, &self.description),
         }
     }

@@ -156,7 +156,7 @@ impl Value {
 
     fn is_active(self, action: &Action) -> bool {
         match self {
-            Self::Quantity(quantity) => quantity.active.covers(action.proto),
+            Self::Quantity(quantity) => quantity.is_active(action),
             Self::Time => true,
         }
     }

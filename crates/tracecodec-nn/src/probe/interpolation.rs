@@ -144,11 +144,11 @@ fn point(ways: &[Vec<Action>], carried: &[usize], step: usize) -> Point {
     for ((a, b), at) in ends.zip(&ways[step]) {
         let [of_a, of_b, here] = [a, b, at].map(Action::field_values);
         for &i in carried {
-            let active = FIELDS[i].quantity().active;
-            if !active.covers(at.proto) {
+            let quantity = FIELDS[i].quantity();
+            if !quantity.is_active(at) {
                 continue;
             }
-            let (in_a, in_b) = (active.covers(a.proto), active.covers(b.proto));
+            let (in_a, in_b) = (quantity.is_active(a), quantity.is_active(b));
             let hit = in_a && here[i] == of_a[i] || in_b && here[i] == of_b[i];
             fields.add(hit);
             if in_a && in_b {
@@ -197,7 +197,8 @@ fn between(ways: &[Vec<Action>], quantity: &Ordered) -> Between {
         let ends = ways[0].iter().zip(&ways[STEPS]);
         for ((a, b), at) in ends.zip(way) {
             let [of_a, of_b, here] = [a, b, at].map(quantity.get);
-            let active = [a, b, at].map(|action| quantity.active.covers(action.proto));
+            let active =
+                [a, b, at].map(|action| quantity.active.covers(action.proto, action.flow_evt));
             if of_a != of_b && active == [true; 3] {
                 let is_end = here == of_a || here == of_b;
                 let is_inside = !is_end && of_a.min(of_b) < here && here < of_a.max(of_b);

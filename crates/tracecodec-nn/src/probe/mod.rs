@@ -155,13 +155,13 @@ impl<'a> Probed<'a> {
     fn decodes(&self, quantity: &Quantity) -> bool {
         let config = self.codec.config();
         let given = quantity.group == Group::Context && config.context == ContextSource::Flow;
-        !given && !config.omits(quantity.name)
+        !given && !config.omits(quantity)
     }
 
     /// The ordered quantities that the codec carries.
     fn ordered(&self) -> impl Iterator<Item = &'static Ordered> {
         let config = self.codec.config();
-        let carried = |quantity: &&Ordered| !config.omits(quantity.name);
+        let carried = |quantity: &&Ordered| !config.omits_named(quantity.name);
         ORDERED.iter().filter(carried)
     }
 }

@@ -44,7 +44,7 @@ pub(super) fn measure(probed: &Probed<'_>, seed: u64) -> Vec<Noise> {
     let at = |scale| {
         let z = probed.latents.displaced(&noise, scale);
         let decoded = probed.decode(&z);
-        let mut accuracy = Accuracy::without(&probed.codec.config().omit);
+        let mut accuracy = Accuracy::carrying(|field| probed.codec.config().carries(field));
         accuracy.add(&probed.actions, &decoded);
         let wrong = probed
             .ordered()
@@ -64,7 +64,7 @@ fn wrong(quantity: &Ordered, actions: &[Action], decoded: &[Action]) -> Wrong {
     let mut tally = Tally::default();
     let mut errors = Vec::new();
     for (action, decoded) in actions.iter().zip(decoded) {
-        if action.proto == decoded.proto && quantity.active.covers(action.proto) {
+        if action.proto == decoded.proto && quantity.active.covers(action.proto, action.flow_evt) {
             let error = error(quantity, action, decoded);
             tally.add(error > 0.0);
             errors.extend((error > 0.0).then_some(error));

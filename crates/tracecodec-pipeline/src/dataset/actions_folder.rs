@@ -6,8 +6,8 @@ use std::io::ErrorKind;
 use std::mem;
 use std::path::{Path, PathBuf};
 
-use tracecodec::action::OptionProfiles;
 use tracecodec::action::float::Tick;
+use tracecodec::action::{ActionSchema, OptionProfiles};
 use tracecodec::artifact::{ActionsReader, ActionsWriter, SourceEntry, document};
 use tracecodec::lift::LiftCounts;
 use tracecodec::output::MadeFolder;
@@ -40,7 +40,7 @@ pub(crate) struct TrainingData {
 
 impl TrainingData {
     /// Takes a data set into actions files in a folder within `output`, as a codec of this shape
-    /// reads packets.
+    /// reads packets. Lifted actions keep what `schema` says.
     ///
     /// # Errors
     /// If a part cannot be read, a file cannot be written, or the monitor stops it; nothing is left
@@ -51,9 +51,10 @@ impl TrainingData {
         read: &ReadPolicy,
         disclosure: &Disclosure,
         codec: &CodecConfig,
+        schema: ActionSchema,
         monitor: &mut dyn Monitor,
     ) -> Result<Self, Error> {
-        let mut folder = ActionsFolder::create(output, codec)?;
+        let mut folder = ActionsFolder::create(output, codec, schema)?;
         let shards = |split| set.shards(split).collect::<Vec<_>>();
         let mut training = vec![folder.lift("training", &shards(Split::Train), read, monitor)?];
         let mut validation = Vec::new();
@@ -84,13 +85,15 @@ struct ActionsFolder {
     _around: MadeFolder,
     /// Shape of the codec.
     codec: CodecConfig,
+    /// What the actions keep.
+    schema: ActionSchema,
     /// Files read so far.
     sources: Vec<SourceEntry>,
 }
 
 impl ActionsFolder {
     /// Makes an empty folder within `output`, in the place of one that was left behind.
-    fn create(output: &Path, codec: &CodecConfig) -> Result<Self, Error> {
+    fn create(output: &Path, codec: &CodecConfig, schema: ActionSchema) -> Result<Self, Error> {
         let path = output.join(NAME);
         let made = |error| Error::io("cannot make the folder", &path, error);
         let around = MadeFolder::create(output).map_err(made)?;
@@ -103,6 +106,7 @@ impl ActionsFolder {
             path,
             _around: around,
             codec: codec.clone(),
+            schema,
             sources: Vec::new(),
         })
     }
@@ -117,15 +121,19 @@ impl ActionsFolder {
         monitor: &mut dyn Monitor,
     ) -> Result<Rows, Error> {
         let path = self.path.join(name).with_extension("parquet");
-        let mut writer = ActionsWriter::create(&path)?;
+        let mut writer = ActionsWriter::create(&path, self.schema)?;
         let mut profiles = OptionProfiles::new();
         let mut counts = LiftCounts::default();
         let mut epoch = None;
         for part in parts {
             let mut past = Past::new(&self.codec, Tick::Nanosecond);
-            let lifted = part.lift(read, mem::take(&mut profiles), monitor, |action| {
-                Ok(writer.write(&past.codable(action))?)
-            })?;
+            let lifted = part.lift(
+                read,
+                self.schema,
+                mem::take(&mut profiles),
+                monitor,
+                |action| Ok(writer.write(&past.codable(action))?),
+            )?;
             self.sources.push(lifted.source);
             counts.merge(&lifted.counts);
             epoch = epoch.or(lifted.epoch);
@@ -147,7 +155,7 @@ impl ActionsFolder {
         let reader = ActionsReader::open(actions)?;
         let (epoch, profiles) = (reader.epoch(), reader.profiles().clone());
         let total = reader.rows();
-        let mut writer = ActionsWriter::create(&path)?;
+        let mut writer = ActionsWriter::create(&path, self.schema)?;
         let mut past = Past::new(&self.codec, Tick::Nanosecond);
         let mut counts = LiftCounts::default();
         for action in reader {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::mem;
 use std::path::Path;
 
-use tracecodec::action::{Action, OptionProfiles};
+use tracecodec::action::{Action, ActionSchema, OptionProfiles};
 use tracecodec::artifact::SourceEntry;
 use tracecodec::shard::{Split, SplitWeights};
 use tracecodec_nn::generator::autoregressive::{Autoregressive, Data, EventSequences};
@@ -102,10 +102,16 @@ impl Reading<'_> {
     fn actions(&mut self, part: &Part, monitor: &mut dyn Monitor) -> Result<Vec<Action>, Error> {
         let profiles = mem::take(&mut self.profiles);
         let mut actions = Vec::new();
-        let lifted = part.lift(self.read, profiles, monitor, |action| {
-            actions.push(*action);
-            Ok(())
-        })?;
+        let lifted = part.lift(
+            self.read,
+            ActionSchema::PAPER,
+            profiles,
+            monitor,
+            |action| {
+                actions.push(*action);
+                Ok(())
+            },
+        )?;
         self.sources.push(lifted.source);
         self.profiles = lifted.profiles;
         Ok(actions)

@@ -10,7 +10,7 @@ pub(crate) mod rows;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use tracecodec::action::{Action, OptionProfiles};
+use tracecodec::action::{Action, ActionSchema, OptionProfiles};
 use tracecodec::artifact::SourceEntry;
 use tracecodec::flow::MAX_SLOTS;
 use tracecodec::lift::{LiftCounts, Lifter};
@@ -159,11 +159,12 @@ impl Part {
     pub(crate) fn lift(
         &self,
         read: &ReadPolicy,
+        schema: ActionSchema,
         profiles: OptionProfiles,
         monitor: &mut dyn Monitor,
         mut each: impl FnMut(&Action) -> Result<(), Error>,
     ) -> Result<Lifted, Error> {
-        let mut lifter = Lifter::new(MAX_SLOTS, profiles);
+        let mut lifter = Lifter::new(schema, MAX_SLOTS, profiles);
         let mut capture = Capture::open(&self.path, read)?;
         capture.for_each(monitor, |packet| {
             lifter.lift(packet).map_or(Ok(()), |action| each(&action))

@@ -71,7 +71,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
     }
     let profiles = reader.profiles().clone();
     let rows = reader.rows();
-    let realise = config.realise.config()?;
+    let realise = config.realise.config(reader.schema())?;
     let mut compiler = Compiler::new(realise, reader.epoch().unwrap_or_default());
     let microseconds = config.realise.microseconds;
     let output = CaptureWriter::of(&config.output, microseconds, config.split_flows)?;

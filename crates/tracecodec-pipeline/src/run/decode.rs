@@ -117,7 +117,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
         codec: &codec,
         config,
     };
-    let realise = config.realise.config()?;
+    let realise = config.realise.config(trace.latents.schema())?;
     let is_actions =
         !config.split_flows && FileKind::of_name(&config.output) == Some(FileKind::Actions);
     let (changes, corrected) = if is_actions {
@@ -191,7 +191,7 @@ impl Trace<'_> {
     }
 
     fn write_actions(&self, monitor: &mut dyn Monitor) -> Result<Corrected, Error> {
-        let mut writer = ActionsWriter::create(&self.config.output)?;
+        let mut writer = ActionsWriter::create(&self.config.output, self.latents.schema())?;
         let mut counts = LiftCounts::default();
         let corrected = self.decode(monitor, |action| {
             counts.lifted.add(action.proto);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use tracecodec::action::float::Tick;
-use tracecodec::action::{Action, SCHEMA_VERSION};
+use tracecodec::action::{Action, ActionSchema};
 use tracecodec::artifact::{ActionCounts, ActionsReader, TOOL};
 use tracecodec::output::FileKind;
 use tracecodec_nn::codec::CodecEntropy;
@@ -92,7 +92,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
     claim::named_as(path, FileKind::Latents)?;
     claim::distinct(&[&config.input], path)?;
     let codec = config.model.load_codec(config.device, monitor)?;
-    let mut manifest = config.manifest(&codec);
+    let mut manifest = config.manifest(&codec)?;
     let is_actions = FileKind::of_name(&config.input) == Some(FileKind::Actions);
     let actions = if is_actions {
         read_actions(config, &codec, &mut manifest)?
@@ -109,13 +109,13 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
 }
 
 impl Config {
-    fn manifest(&self, codec: &Codec) -> LatentManifest {
+    fn manifest(&self, codec: &Codec) -> Result<LatentManifest, Error> {
         let file = self.output.file_name();
-        LatentManifest {
+        Ok(LatentManifest {
             format: LatentManifest::FORMAT.to_string(),
             version: LatentManifest::VERSION,
             tool: TOOL.to_string(),
-            schema_version: SCHEMA_VERSION,
+            schema: self.lift.kept_for(codec)?,
             file: file
                 .map(|name| name.to_string_lossy().into_owned())
                 .unwrap_or_default(),
@@ -132,7 +132,7 @@ impl Config {
             sources: Vec::new(),
             counts: None,
             option_profiles: Vec::new(),
-        }
+        })
     }
 }
 
@@ -185,7 +185,7 @@ fn lift(
     manifest: &mut LatentManifest,
     monitor: &mut dyn Monitor,
 ) -> Result<Vec<Action>, Error> {
-    let mut lifter = config.lift.lifter_for(codec);
+    let mut lifter = config.lift.lifter_for(codec)?;
     let mut actions = Vec::new();
     let mut capture = Capture::open(&config.input, &config.read)?;
     capture.for_each(monitor, |packet| {
@@ -215,6 +215,21 @@ fn read_actions(
             "encode the capture itself, or lift it with the codec as `profiles_of`",
         ));
     }
+    let (found, carried) = (reader.schema(), codec.config().schema_version);
+    if found.version > carried {
+        return Err(Error::refused(
+            format!(
+                "{}: actions of schema version {}, but the codec carries version {carried}",
+                config.input.display(),
+                found.version
+            ),
+            "lift the capture with that version as `schema`, or encode the capture itself",
+        ));
+    }
+    manifest.schema = ActionSchema {
+        version: carried,
+        ..found
+    };
     let epoch = config.disclosure.epoch(reader.epoch());
     manifest.epoch_ns = epoch.map(|epoch| epoch.0);
     manifest.option_profiles = reader.profiles().to_hex();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
-use tracecodec::action::{Action, FlowEvent, OptionProfiles};
+use tracecodec::action::{Action, ActionSchema, FlowEvent, OptionProfiles};
 use tracecodec::compile::{CompileConfig, Compiler, Legalisations};
 use tracecodec::flow::MAX_SLOTS;
 use tracecodec::lift::Lifter;
@@ -124,7 +124,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
         ..Drawing::default()
     };
     drawing.threads = config.threads.unwrap_or(drawing.threads);
-    let realise = config.realise.config()?;
+    let realise = config.realise.config(ActionSchema::PAPER)?;
     let mut making = Making {
         config,
         realise,
@@ -226,7 +226,7 @@ impl Making<'_> {
             return Ok(0);
         };
         let profiles = self.profiles.clone().thaw();
-        let mut lifter = Lifter::new(MAX_SLOTS, profiles);
+        let mut lifter = Lifter::new(ActionSchema::PAPER, MAX_SLOTS, profiles);
         let mut capture = Capture::open(prefix, &self.config.read)?;
         let mut packets = 0;
         capture.for_each(monitor, |packet| {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use tracecodec::action::OptionProfiles;
+use tracecodec::action::{ActionSchema, OptionProfiles};
 use tracecodec::artifact::ActionCounts;
 use tracecodec::flow::session::Sessions;
 use tracecodec::lift::{LiftCounts, Lifter};
@@ -126,7 +126,7 @@ struct Tally {
 impl Tally {
     fn new(slots: usize) -> Self {
         Self {
-            lifter: Lifter::new(slots, OptionProfiles::new()),
+            lifter: Lifter::new(ActionSchema::default(), slots, OptionProfiles::new()),
             sessions: Sessions::new(),
             link_types: BTreeMap::new(),
             families: [0; 2],

@@ -62,8 +62,10 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
     claim::named_file(path, "actions")?;
     claim::named_as(path, FileKind::Actions)?;
     claim::distinct(&config.inputs, path)?;
-    let mut lifter = Lifter::new(config.lift.slots, config.profiles(monitor)?.thaw());
-    let mut writer = ActionsWriter::create(path)?;
+    let kept = config.lift.kept()?;
+    let profiles = config.profiles(monitor)?.thaw();
+    let mut lifter = Lifter::new(kept, config.lift.slots, profiles);
+    let mut writer = ActionsWriter::create(path, kept)?;
     let mut sources = Vec::new();
     for input in &config.inputs {
         let mut capture = Capture::open(input, &config.read)?;
@@ -80,7 +82,8 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
     writer.finish(epoch, lifter.profiles(), &lift_counts)?;
     let manifest = LiftManifest::new(
         path,
-        config.lift.slots as u64,
+        kept,
+        config.lift.slots.min(kept.max_slots()) as u64,
         config.disclosure.sources(sources),
         epoch.map(|epoch| epoch.0),
         &lift_counts,

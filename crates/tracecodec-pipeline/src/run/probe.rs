@@ -107,7 +107,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
 
 /// The packet actions of the whole capture: the latent of a packet depends on those before it.
 fn lift(config: &Config, codec: &Codec, monitor: &mut dyn Monitor) -> Result<Vec<Action>, Error> {
-    let mut lifter = config.lift.lifter_for(codec);
+    let mut lifter = config.lift.lifter_for(codec)?;
     let mut actions = Vec::new();
     Capture::open(&config.input, &config.read)?.for_each(monitor, |packet| {
         actions.extend(lifter.lift(packet));

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tracecodec::action::{ActionSchema, Hosts, PAPER_SCHEMA, Services};
 use tracecodec_nn::codec::training::{Origin, Validation};
 use tracecodec_nn::model::Kind;
 use tracecodec_nn::train::Manifest;
@@ -14,6 +15,7 @@ use crate::dataset::actions_folder::{self, TrainingData};
 use crate::disclosure::Disclosure;
 use crate::error::Error;
 use crate::files::{ReadPolicy, document};
+use crate::lifting::Lifting;
 use crate::monitor::Monitor;
 use crate::report::model_card;
 use crate::settings;
@@ -28,6 +30,12 @@ pub struct Config {
     /// Folder, budget and the like.
     #[serde(flatten)]
     pub training: Training,
+    /// What of hosts is learned.
+    #[serde(default = "learned_hosts")]
+    pub hosts: Hosts,
+    /// What of services is learned.
+    #[serde(default = "learned_services")]
+    pub services: Services,
     /// Settings of codec and training, an object with `codec` and `train`; what is not named has
     /// its default.
     #[serde(default = "settings::none")]
@@ -41,6 +49,30 @@ pub struct Config {
     /// What of the captures is disclosed.
     #[serde(flatten)]
     pub disclosure: Disclosure,
+}
+
+fn learned_hosts() -> Hosts {
+    Hosts::Graph
+}
+
+fn learned_services() -> Services {
+    Services::Class
+}
+
+impl Config {
+    /// What the actions keep that a codec of a schema version learns from.
+    fn kept(&self, version: u32) -> Result<ActionSchema, Error> {
+        let lifting = Lifting {
+            schema: Some(version),
+            hosts: self.hosts,
+            services: self.services,
+            ..Lifting::default()
+        };
+        if version == PAPER_SCHEMA {
+            return Ok(ActionSchema::PAPER);
+        }
+        lifting.kept()
+    }
 }
 
 /// What was trained.
@@ -92,6 +124,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
         &config.read,
         disclosure,
         &settings.model,
+        config.kept(settings.model.schema_version)?,
         monitor,
     )?;
     let data = &prepared.data;

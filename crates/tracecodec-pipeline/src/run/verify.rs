@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use tracecodec::action::{ActionSchema, Hosts, Services};
 use tracecodec::compile::CompileConfig;
 use tracecodec::oracle::Proof;
 use tracecodec::pcap::{Format, Writer};
@@ -63,6 +64,10 @@ pub struct CaptureProof {
     pub legalised: u64,
     /// Five-tuples that came back after their slot was given back.
     pub returns: u64,
+    /// Hosts, each of which has one synthetic address throughout.
+    pub hosts: u64,
+    /// Flows and hosts that lost their slot because all slots were taken, and so may be split.
+    pub evictions: u64,
     /// TCP packets of which tshark reports other events.
     pub event_mismatches: u64,
     /// TCP packets with events, in the input.
@@ -112,7 +117,8 @@ impl Outcome {
 impl CaptureProof {
     /// Whether nothing was lost.
     pub fn is_clean(&self) -> bool {
-        self.lost + self.legalised + self.event_mismatches + self.complaints == 0
+        let kept = self.lost + self.legalised + self.evictions == 0;
+        kept && self.event_mismatches + self.complaints == 0
     }
 
     /// Keeps the first findings of a kind, of which this one is number `count`.
@@ -162,7 +168,15 @@ fn prove(
     let mut writer = output
         .map(|path| Writer::create(path, Format::of_path(path)))
         .transpose()?;
-    let mut proof = Proof::new(CompileConfig::default());
+    // All that can be kept is kept: whoever keeps less loses nothing else.
+    let mut proof = Proof::new(CompileConfig {
+        schema: ActionSchema {
+            hosts: Hosts::Graph,
+            services: Services::Class,
+            ..ActionSchema::default()
+        },
+        ..CompileConfig::default()
+    });
     let read = capture.for_each(monitor, |packet| {
         found.packets += 1;
         let Some((compiled, loss)) = proof.step(packet) else {
@@ -186,7 +200,10 @@ fn prove(
         Ok(())
     });
     writer.map(Writer::finish).transpose()?;
-    found.actions = proof.counts().actions();
+    let counts = proof.counts();
+    found.actions = counts.actions();
+    found.hosts = counts.hosts;
+    found.evictions = counts.evictions + counts.host_evictions;
     found.returns = proof.returns();
     found.legalised = proof.legalisations().total();
     read

@@ -64,11 +64,7 @@ impl HostKind {
             Some([0xff02, 0, 0, 0, 0, 0, 1, 3]),
         ),
         ("SSDP", Some([239, 255, 255, 250]), link_group(0xc)),
-        (
-            "SSDP, site",
-            None,
-            Some([0xff05, 0, 0, 0, 0, 0, 0, 0xc]),
-        ),
+        ("SSDP, site", None, Some([0xff05, 0, 0, 0, 0, 0, 0, 0xc])),
         (
             "SLP",
             Some([239, 255, 255, 253]),

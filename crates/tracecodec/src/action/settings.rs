@@ -77,11 +77,16 @@ pub struct ActionSchema {
 /// The schema as artifacts state it: of the paper's schema, the version alone.
 #[derive(Serialize, Deserialize)]
 struct Stated {
+    #[serde(default = "own_version")]
     schema_version: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     hosts: Option<Hosts>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     services: Option<Services>,
+}
+
+fn own_version() -> u32 {
+    SCHEMA_VERSION
 }
 
 impl From<Stated> for ActionSchema {

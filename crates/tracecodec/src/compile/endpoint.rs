@@ -92,7 +92,10 @@ impl Salt {
         generation: u32,
         dir: Direction,
     ) -> SeqNumber {
-        let number = 1 << 62 | u64::from(slot & 0xffff) << 33 ^ u64::from(slot >> 16) << 50 | u64::from(generation) << 1 | dir as u64;
+        let number = 1 << 62
+            | u64::from(slot & 0xffff) << 33 ^ u64::from(slot >> 16) << 50
+            | u64::from(generation) << 1
+            | dir as u64;
         SeqNumber((1 << 24) + (self.hash(number) % ((1 << 30) - (1 << 24))) as u32)
     }
 

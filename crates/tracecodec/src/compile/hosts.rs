@@ -186,7 +186,12 @@ impl HostTable {
                 host: Some(slot),
             }
         };
-        let orig = end(self, action.orig_host, action.orig_kind, action.host_evt & 1 != 0);
+        let orig = end(
+            self,
+            action.orig_host,
+            action.orig_kind,
+            action.host_evt & 1 != 0,
+        );
         let is_new = action.host_evt & 2 != 0;
         let resp = end(self, action.resp_host, action.resp_kind, is_new);
         // If both ends name one slot, the responder may have taken it anew.
@@ -233,7 +238,9 @@ impl HostTable {
     ) -> bool {
         let is_graph = self.schema.hosts == Hosts::Graph;
         if is_graph {
-            let [orig, resp] = self.salt.unlinked(action.flow_token, action.resp_port.into());
+            let [orig, resp] = self
+                .salt
+                .unlinked(action.flow_token, action.resp_port.into());
             (ends[0].port, ends[1].port) = (orig.1, resp.1);
         }
         let has_ports = matches!(action.proto, Proto::Tcp | Proto::Udp);

@@ -59,7 +59,13 @@ impl QuotedPacket {
             Proto::Icmp | Proto::Other => return None,
         };
         let number = flow.kind.number;
-        Some(Self::new(family, number, [&source, &destination], transport_len, start))
+        Some(Self::new(
+            family,
+            number,
+            [&source, &destination],
+            transport_len,
+            start,
+        ))
     }
 
     /// A UDP datagram without data from the receiver of an error to its sender, in place of a
@@ -87,7 +93,8 @@ impl QuotedPacket {
         let header_len = match family {
             Family::V4 => {
                 let total_len = (IPV4_HEADER + transport_len) as u8;
-                bytes[..12].copy_from_slice(&[0x45, 0, 0, total_len, 0, 0, 0x40, 0, 64, number, 0, 0]);
+                bytes[..12]
+                    .copy_from_slice(&[0x45, 0, 0, total_len, 0, 0, 0x40, 0, 64, number, 0, 0]);
                 bytes[12..16].copy_from_slice(source);
                 bytes[16..IPV4_HEADER].copy_from_slice(destination);
                 let field = checksum::finish(checksum::sum(&bytes[..IPV4_HEADER]));
@@ -122,7 +129,10 @@ pub(super) fn parameter(
 ) -> Option<[u8; 4]> {
     let family = action.ip_family;
     let [high, low] = action.icmp_param.to_be_bytes();
-    match (Parameter::of(family, action.icmp_type, action.icmp_code)?, family) {
+    match (
+        Parameter::of(family, action.icmp_type, action.icmp_code)?,
+        family,
+    ) {
         (Parameter::Gateway, _) => match address(action.icmp_param.checked_sub(1)?)? {
             IpAddr::V4(address) => Some(address.octets()),
             IpAddr::V6(_) => None,

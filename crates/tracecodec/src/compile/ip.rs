@@ -14,13 +14,7 @@ const NOP: u8 = 1;
 const PAD_N: u8 = 1;
 
 /// Appends the IP header of a packet with this many bytes after it.
-pub(super) fn emit(
-    action: &Action,
-    flow: &Flow,
-    id: u16,
-    payload_len: usize,
-    frame: &mut Vec<u8>,
-) {
+pub(super) fn emit(action: &Action, flow: &Flow, id: u16, payload_len: usize, frame: &mut Vec<u8>) {
     match action.ip_family {
         Family::V4 => emit_v4(action, flow, id, payload_len, frame),
         Family::V6 => emit_v6(action, flow, payload_len, frame),

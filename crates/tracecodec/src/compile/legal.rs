@@ -2,9 +2,7 @@
 
 use super::five_tuple::Kind;
 use super::flow::Flow;
-use crate::action::{
-    Action, Direction, Family, FlowEvent, Identification, OptionProfiles, Proto,
-};
+use crate::action::{Action, Direction, Family, FlowEvent, Identification, OptionProfiles, Proto};
 use crate::tcp::{Connection, References, flags};
 use crate::wire::{self, icmp, ip_proto};
 

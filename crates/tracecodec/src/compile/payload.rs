@@ -51,8 +51,7 @@ impl Source {
                 let (periods, rest) = (len / PERIOD.len(), len % PERIOD.len());
                 let (before, after) = (TEXT.sums[from], TEXT.sums[from + rest]);
                 let whole = TEXT.sums[PERIOD.len()];
-                let [even, odd] =
-                    [0, 1].map(|i| after[i] - before[i] + periods as u32 * whole[i]);
+                let [even, odd] = [0, 1].map(|i| after[i] - before[i] + periods as u32 * whole[i]);
                 let (high, low) = if from.is_multiple_of(2) {
                     (even, odd)
                 } else {

@@ -114,7 +114,10 @@ mod tests {
         assert_eq!(observed(&[0, 0, 0], None), [FromZero, Zero, AsBefore]);
         assert_eq!(observed(&[0, 1, 2], None), [FromZero, AsBefore, AsBefore]);
         // A Linux host answers a SYN with 0, and then counts from a random number.
-        assert_eq!(observed(&[0, 40_000, 40_001], None), [FromZero, ByFlow, AsBefore]);
+        assert_eq!(
+            observed(&[0, 40_000, 40_001], None),
+            [FromZero, ByFlow, AsBefore]
+        );
         assert_eq!(observed(&[7, 8, 9], None), [ByFlow, AsBefore, AsBefore]);
         assert_eq!(observed(&[7, 30_000, 9], None), [ByFlow, Random, AsBefore]);
         assert_eq!(observed(&[110, 190], Some(100)), [ByHost, AsBefore]);
@@ -126,15 +129,25 @@ mod tests {
         let ways = [FromZero, ByFlow, ByHost];
         let later = [AsBefore, Zero, ByFlow, Random];
         for (seed, host) in [(0, None), (17, Some(0)), (999, Some(65_535)), (5, Some(40))] {
-            for first in ways.into_iter().filter(|&way| way != ByHost || host.is_some()) {
-                for second in later.into_iter().filter(|&way| {
-                    way != ByFlow || first == FromZero || first == AsBefore
-                }) {
+            for first in ways
+                .into_iter()
+                .filter(|&way| way != ByHost || host.is_some())
+            {
+                for second in later
+                    .into_iter()
+                    .filter(|&way| way != ByFlow || first == FromZero || first == AsBefore)
+                {
                     if (first, second) == (FromZero, Random) {
                         continue;
                     }
                     let (mut sender, mut seen) = Default::default();
-                    check(&mut sender, &mut seen, &[first, second, AsBefore], seed, host);
+                    check(
+                        &mut sender,
+                        &mut seen,
+                        &[first, second, AsBefore],
+                        seed,
+                        host,
+                    );
                 }
             }
         }

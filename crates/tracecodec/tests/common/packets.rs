@@ -90,7 +90,18 @@ fn ipv4(
     let proto = if proto == 58 { 1 } else { proto };
     let [id_high, id_low] = id.to_be_bytes();
     let fixed = [
-        0x45 + words, tos, high, low, id_high, id_low, flags, 0, ttl, proto, 0, 0,
+        0x45 + words,
+        tos,
+        high,
+        low,
+        id_high,
+        id_low,
+        flags,
+        0,
+        ttl,
+        proto,
+        0,
+        0,
     ];
     let (source, destination) = (V4[hosts.0], V4[hosts.1]);
     let options = vec![1; 4 * usize::from(words)];

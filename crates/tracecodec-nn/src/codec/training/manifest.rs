@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use tracecodec::action::SCHEMA_VERSION;
 use tracecodec::artifact::SourceEntry;
 
 use super::{CodecSettings, Data, TrainConfig, Validation};
@@ -39,7 +38,7 @@ impl Origin {
     /// The settings and data of a training.
     pub(super) fn new(settings: &CodecSettings, data: &Data) -> Self {
         Self {
-            schema_version: SCHEMA_VERSION,
+            schema_version: settings.model.schema_version,
             codec: settings.model.clone(),
             training: settings.train.clone(),
             option_profiles: data.profiles.to_hex(),

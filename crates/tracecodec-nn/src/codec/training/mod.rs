@@ -218,7 +218,7 @@ impl Task for CodecTask<'_> {
         at: &Position<'_, Validation>,
         ask: &mut dyn FnMut() -> Result<(), Error>,
     ) -> Result<Validation, Error> {
-        let mut accuracy = Accuracy::without(&self.codec.config().omit);
+        let mut accuracy = Accuracy::carrying(|field| self.codec.config().carries(field));
         // Whole pieces, so that each batch is the same as if all packets were passed at once.
         for actions in self.validation.chunks(ASK_EVERY * self.codec.piece(PIECE)) {
             ask()?;

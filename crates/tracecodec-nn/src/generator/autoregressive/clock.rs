@@ -28,7 +28,7 @@ pub(super) struct Planned {
     /// Planned time in nanoseconds.
     pub(super) time: i64,
     pub(super) flow: u64,
-    pub(super) payload: u16,
+    pub(super) payload: u32,
 }
 
 /// State of the clock between packets, of which its process reads a row before each step.
@@ -91,7 +91,7 @@ pub(super) fn max_drift(mean_step: f64) -> i64 {
     (MAX_DRIFT * JITTER * mean_step) as i64
 }
 
-fn length(payload: u16) -> u8 {
+fn length(payload: u32) -> u8 {
     (payload.checked_ilog2().map_or(0, |log| log + 1)).min(LENGTHS as u32 - 1) as u8
 }
 
@@ -134,7 +134,7 @@ impl Jitter {
 
 /// Plans the packets of a trace as if its flows had been planned independently, ordered by planned
 /// time.
-pub(super) fn jittered(ticks: &[(i64, u16)], flows: &[u32], trace: u64) -> Vec<Planned> {
+pub(super) fn jittered(ticks: &[(i64, u32)], flows: &[u32], trace: u64) -> Vec<Planned> {
     let span = ticks.last().map_or(0, |(time, _)| *time);
     let mean_step = span as f64 / ticks.len().max(1) as f64;
     let mut jitter = Jitter::new(stream(0, Purpose::Jitter, trace));
@@ -155,22 +155,22 @@ mod tests {
 
     #[test]
     fn test_trains_are_moved_as_one_and_flows_stay_in_order() {
-        let ticks: Vec<(i64, u16)> = (0..4_000_i64)
-            .map(|packet| (packet / 4 * 40_000 + packet % 4 * 10, packet as u16))
+        let ticks: Vec<(i64, u32)> = (0..4_000_i64)
+            .map(|packet| (packet / 4 * 40_000 + packet % 4 * 10, packet as u32))
             .collect();
         // Each train of four packets belongs to one of ten flows.
         let flows: Vec<u32> = (0..4_000).map(|packet| packet / 4 % 10).collect();
         let plan = jittered(&ticks, &flows, 0);
         assert!(plan.is_sorted_by_key(|planned| planned.time));
         for flow in 0..10 {
-            let of: Vec<u16> = plan
+            let of: Vec<u32> = plan
                 .iter()
                 .filter(|planned| planned.flow == flow)
                 .map(|planned| planned.payload)
                 .collect();
             assert!(of.is_sorted());
         }
-        let first = |payload: u16| plan.iter().find(|p| p.payload == payload).unwrap().time;
+        let first = |payload: u32| plan.iter().find(|p| p.payload == payload).unwrap().time;
         let together = (0..999).filter(|train| {
             let at = 4 * train;
             first(at + 1) - first(at) == 10

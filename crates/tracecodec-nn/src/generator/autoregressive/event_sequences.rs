@@ -74,13 +74,13 @@ struct Trace {
     /// Time of the latest opening, or 0.
     opened: i64,
     /// Number of the flow in each slot.
-    slots: BTreeMap<u16, usize>,
+    slots: BTreeMap<u32, usize>,
     flows: Vec<Flow>,
     /// Rows of the packets in order, and the number of each packet's flow.
     rows: Vec<u8>,
     of: Vec<u32>,
     /// Time and payload length of each packet.
-    ticks: Vec<(i64, u16)>,
+    ticks: Vec<(i64, u32)>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -377,7 +377,7 @@ mod tests {
     use super::*;
     use tracecodec::action::Direction;
 
-    fn packet(flow_token: u16, flow_evt: FlowEvent, tcp_ctrl: Control, delta_t: i64) -> Action {
+    fn packet(flow_token: u32, flow_evt: FlowEvent, tcp_ctrl: Control, delta_t: i64) -> Action {
         Action {
             flow_token,
             flow_evt,

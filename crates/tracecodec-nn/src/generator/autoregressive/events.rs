@@ -4,11 +4,14 @@
 //! order of the action schema. Symbols are drawn in this order, each given those before it.
 
 use tracecodec::action::schema::Active;
-use tracecodec::action::{AckReference, Action, FlowEvent, Proto, SeqReference};
+use tracecodec::action::{AckReference, Action, FlowEvent, PAPER_SCHEMA, Proto, SeqReference};
 use tracecodec::tcp::flags;
 
 use crate::codec::symbols::{Symbols, proto_of};
 use crate::codec::{CodecConfig, ContextSource};
+
+/// Version of the action schema that events follow.
+pub(super) const EVENT_SCHEMA: u32 = PAPER_SCHEMA;
 
 /// Largest number of values of a symbol.
 pub(super) const CLASSES: usize = 16;
@@ -42,6 +45,7 @@ impl Default for Events {
             symbols: Symbols::new(&CodecConfig {
                 time_digits: TIME_DIGITS,
                 context: ContextSource::Flow,
+                schema_version: EVENT_SCHEMA,
                 omit: omit.map(str::to_string).to_vec(),
                 ..CodecConfig::default()
             }),
@@ -119,7 +123,9 @@ impl Events {
 
     /// Which symbols are active in packets of each protocol.
     pub(super) fn activity(&self) -> Activity {
-        let of = |active: Active| [0, 1, 2, 3].map(|proto| active.covers(proto_of(proto)));
+        let of = |active: Active| {
+            [0, 1, 2, 3].map(|proto| active.covers(proto_of(proto), FlowEvent::Continue))
+        };
         let packet = self.symbols.len() - TIME;
         let packet = self.symbols.all()[..packet].iter();
         let active = std::iter::repeat_n([true; 4], 1 + TIME);

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use tracecodec::action::{OptionProfiles, SCHEMA_VERSION};
+use tracecodec::action::OptionProfiles;
 
+use super::events::EVENT_SCHEMA;
 use super::{Autoregressive, Shapes, networks};
 use crate::device::Device;
 use crate::error::Error;
@@ -51,7 +52,7 @@ impl Autoregressive {
         model::save(Kind::Generator, directory, &weights, |weights_blake3| {
             Description {
                 backbone: Backbone::Autoregressive,
-                schema_version: SCHEMA_VERSION,
+                schema_version: EVENT_SCHEMA,
                 weights_blake3,
                 shapes: self.shapes.clone(),
                 labels: self.labels.clone(),

@@ -11,7 +11,7 @@ use std::panic::resume_unwind;
 use std::thread;
 
 use rand_chacha::ChaCha8Rng;
-use tracecodec::action::{Action, FlowEvent};
+use tracecodec::action::{Action, ActionSchema, FlowEvent};
 
 use super::Autoregressive;
 use super::clock::{Jitter, Planned, Ticks, max_drift};
@@ -69,7 +69,7 @@ pub struct TraceGenerator<'a> {
     waiting_for_label: Option<Vec<Action>>,
     followed_packets: u64,
     /// Flows of the followed trace by slot, until generation starts.
-    followed: BTreeMap<u16, Flow>,
+    followed: BTreeMap<u32, Flow>,
     is_drawing: bool,
     /// The next window, if it was drawn beside the times of the window before.
     ahead: Option<Window>,
@@ -138,7 +138,7 @@ struct Arrivals {
 #[derive(Debug, Clone)]
 struct Flow {
     number: u64,
-    slot: u16,
+    slot: u32,
     memory: Memory,
     past: Past,
     unacknowledged: Unacknowledged,
@@ -165,7 +165,7 @@ struct Advanced {
     corrected: u64,
     /// Time of the next packet, and the flow; None if the flow is over.
     flow: Option<(i64, Flow)>,
-    slot: u16,
+    slot: u32,
 }
 
 impl Autoregressive {
@@ -355,7 +355,7 @@ impl<'a> TraceGenerator<'a> {
 
 impl Plan<'_> {
     /// A flow that begins with this action, before the action is added to its state.
-    fn flow(&mut self, slot: u16, first: &Action) -> Flow {
+    fn flow(&mut self, slot: u32, first: &Action) -> Flow {
         self.flows += 1;
         Flow {
             number: self.flows,
@@ -372,7 +372,7 @@ impl Plan<'_> {
 
     /// Draws the next opening and the next packet of every followed flow, given that they come
     /// after the followed packets.
-    fn begin(&mut self, followed: BTreeMap<u16, Flow>) {
+    fn begin(&mut self, followed: BTreeMap<u32, Flow>) {
         let now = self.followed_until;
         self.draw_opening(now);
         for (slot, mut flow) in followed {
@@ -665,31 +665,34 @@ pub(super) fn input(
     row
 }
 
+/// Number of slots that the schema of events numbers.
+const SLOTS: usize = ActionSchema::PAPER.max_slots();
+
 /// Allocation of slots: the lowest free slot comes first.
 #[derive(Debug, Default)]
 struct Slots {
-    free: BinaryHeap<Reverse<u16>>,
+    free: BinaryHeap<Reverse<u32>>,
     /// Number of slots that were ever taken.
     taken: usize,
 }
 
 impl Slots {
-    fn lowest(&mut self) -> Option<u16> {
+    fn lowest(&mut self) -> Option<u32> {
         if let Some(Reverse(slot)) = self.free.pop() {
             return Some(slot);
         }
-        let slot = u16::try_from(self.taken).ok()?;
-        self.taken += 1;
-        Some(slot)
+        let slot = (self.taken < SLOTS).then_some(self.taken as u32);
+        self.taken += usize::from(slot.is_some());
+        slot
     }
 
     /// Marks the slot of a followed flow as taken. Lower slots count as taken, too: earlier flows
     /// took them.
-    fn take(&mut self, slot: u16) {
-        self.taken = self.taken.max(usize::from(slot) + 1);
+    fn take(&mut self, slot: u32) {
+        self.taken = self.taken.max(slot as usize + 1);
     }
 
-    fn free(&mut self, slot: u16) {
+    fn free(&mut self, slot: u32) {
         self.free.push(Reverse(slot));
     }
 }

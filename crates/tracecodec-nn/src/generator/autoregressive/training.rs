@@ -586,7 +586,7 @@ mod tests {
     use super::*;
 
     /// Flows of a SYN and a FIN of each side, one flow after the other.
-    fn sequences(flows: u16) -> EventSequences {
+    fn sequences(flows: u32) -> EventSequences {
         let mut sequences = EventSequences::new(&[]);
         sequences.begin(None);
         for flow_token in 0..flows {

@@ -1,6 +1,6 @@
 //! Packets to the actions or rows that models work on, and back to the packets of a suffix.
 
-use tracecodec::action::{Action, OptionProfiles};
+use tracecodec::action::{Action, ActionSchema, OptionProfiles};
 use tracecodec::compile::{CompileConfig, Compiler};
 use tracecodec::flow::MAX_SLOTS;
 use tracecodec::lift::Lifter;
@@ -15,7 +15,7 @@ pub(super) struct Actions {
 impl Actions {
     /// An empty trace. TCP option layouts that the dictionary lacks are added to it.
     pub(super) fn new(profiles: OptionProfiles) -> Self {
-        let lifter = Lifter::new(MAX_SLOTS, profiles);
+        let lifter = Lifter::new(ActionSchema::PAPER, MAX_SLOTS, profiles);
         Self { lifter }
     }
 

@@ -4,7 +4,7 @@ use std::mem;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use tracecodec::action::OptionProfiles;
+use tracecodec::action::{ActionSchema, OptionProfiles};
 use tracecodec::action::float::Tick;
 use tracecodec::choice::Choice;
 use tracecodec::shard::Split;
@@ -190,7 +190,7 @@ impl CodecModel {
     ) -> Result<(), Error> {
         let mut actions = Vec::new();
         let profiles = mem::take(&mut self.profiles);
-        let lifted = shard.lift(read, profiles, monitor, |action| {
+        let lifted = shard.lift(read, ActionSchema::PAPER, profiles, monitor, |action| {
             actions.push(*action);
             Ok(())
         })?;

@@ -33,8 +33,8 @@ pub(super) fn run(
     monitor: &mut dyn Monitor,
 ) -> Result<Outcome, Error> {
     let mut capture = Capture::open(input, &config.read)?;
-    let mut lifter = config.lift.lifter_for(codec);
-    let realise = config.realise.config()?;
+    let mut lifter = config.lift.lifter_for(codec)?;
+    let realise = config.realise.config(config.lift.kept_for(codec)?)?;
     let mut trip = Trip {
         codec,
         realise,
