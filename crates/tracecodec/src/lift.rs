@@ -256,11 +256,14 @@ impl Lifter {
         }
         if let Some(parameter) = Parameter::of(family, message.icmp_type, message.code) {
             let value = parameter.value(family, message);
-            action.icmp_param = if parameter == Parameter::Gateway {
-                let slot = self.hosts.find(value.to_be_bytes().into());
-                slot.map_or(0, |slot| slot.saturating_add(1))
-            } else {
-                value as u16
+            action.icmp_param = match (parameter, value) {
+                // Without a gateway that was met, the compiler writes 0.0.0.0.
+                (Parameter::Gateway, 0) => 0,
+                (Parameter::Gateway, address) => {
+                    let slot = self.hosts.find(address.to_be_bytes().into());
+                    slot.map_or(0, |slot| slot.saturating_add(1))
+                }
+                (Parameter::Mtu | Parameter::Pointer, value) => value as u16,
             };
         }
     }

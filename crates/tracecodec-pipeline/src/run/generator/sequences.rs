@@ -4,8 +4,8 @@ use std::mem;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use tracecodec::action::{ActionSchema, OptionProfiles};
 use tracecodec::action::float::Tick;
+use tracecodec::action::{ActionSchema, OptionProfiles};
 use tracecodec::choice::Choice;
 use tracecodec::shard::Split;
 use tracecodec_nn::baseline::Baseline;
