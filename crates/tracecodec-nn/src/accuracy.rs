@@ -147,7 +147,7 @@ mod tests {
         );
         assert_eq!(accuracy.group(Group::Tcp), 1.0);
         assert!(accuracy.group(Group::Packet) < 1.0);
-        let mut without = Accuracy::without(&["ttl_res".to_string()]);
+        let mut without = Accuracy::carrying(|field| field.quantity().name != "ttl_res");
         without.add(&[udp, udp], &[udp, wrong]);
         assert_eq!((without.mean(), without.exact), (1.0, 2));
     }

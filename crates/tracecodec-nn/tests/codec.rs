@@ -9,8 +9,8 @@ use tracecodec::action::context::Contexts;
 use tracecodec::action::float::Tick;
 use tracecodec::action::schema::FIELDS;
 use tracecodec::action::{
-    AckReference, Action, Control, Direction, FlowEvent, OptionLayout, OptionProfiles, Proto,
-    SCHEMA_VERSION,
+    AckReference, Action, ActionSchema, Control, Direction, FlowEvent, OptionLayout,
+    OptionProfiles, Proto, SCHEMA_VERSION,
 };
 use tracecodec::artifact::ActionsWriter;
 use tracecodec::compile::{CompileConfig, Compiler};
@@ -35,7 +35,7 @@ fn actions(count: u64) -> Vec<Action> {
             let proto = [Proto::Tcp, Proto::Udp, Proto::Icmp, Proto::Other];
             let proto = proto[flow];
             Action {
-                flow_token: flow as u16,
+                flow_token: flow as u32,
                 flow_evt: match i < 4 {
                     true => FlowEvent::Open,
                     false => FlowEvent::Continue,
@@ -43,7 +43,7 @@ fn actions(count: u64) -> Vec<Action> {
                 proto,
                 tcp_win: 0x100 * (1 + flow as u16),
                 ttl_res: 64 - flow as u8,
-                l4_payload_len: 100 * (i % 3) as u16,
+                l4_payload_len: 100 * (i % 3) as u32,
                 ip_proto: 47,
                 icmp_type: 8,
                 delta_t: 1000 << (i % 5),
@@ -196,7 +196,7 @@ fn test_decoded_packets_belong_to_flows_that_are_open() {
 fn acknowledged_too_much(actions: &[Action]) -> usize {
     let profiles = profiles();
     let mut compiler = Compiler::new(CompileConfig::default(), Timestamp(0));
-    let mut lifter = Lifter::new(1 << 16, OptionProfiles::new());
+    let mut lifter = Lifter::new(ActionSchema::default(), 1 << 16, OptionProfiles::new());
     let mut sent = std::collections::HashSet::new();
     let mut beyond = 0;
     for action in actions {
@@ -385,7 +385,7 @@ fn test_interrupted_training_goes_on_to_the_same_bytes() {
 
 /// Writes actions into a file.
 fn file(path: PathBuf, actions: &[Action]) -> Rows {
-    let mut writer = ActionsWriter::create(&path).unwrap();
+    let mut writer = ActionsWriter::create(&path, ActionSchema::default()).unwrap();
     for action in actions {
         writer.write(action).unwrap();
     }

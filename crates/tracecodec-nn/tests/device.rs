@@ -24,7 +24,7 @@ use tracecodec_nn::{
 fn actions(count: u64) -> Vec<Action> {
     let action = |i| {
         Action {
-            flow_token: (i % 8) as u16,
+            flow_token: (i % 8) as u32,
             flow_evt: match i < 8 {
                 true => FlowEvent::Open,
                 false => FlowEvent::Continue,
@@ -32,7 +32,7 @@ fn actions(count: u64) -> Vec<Action> {
             proto: [Proto::Tcp, Proto::Udp][(i % 2) as usize],
             tcp_win: 0x100 * (1 + i % 7) as u16,
             ttl_res: 64 - (i % 5) as u8,
-            l4_payload_len: 100 * (i % 3) as u16,
+            l4_payload_len: 100 * (i % 3) as u32,
             delta_t: 1000i64 << (i % 5),
             ..Action::default()
         }

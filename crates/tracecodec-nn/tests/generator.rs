@@ -16,7 +16,7 @@ use tracecodec_nn::train::{Progress, Session};
 
 /// A trace of requests and responses: a request of 32 bytes every 64 µs, and its response of 256
 /// bytes 1,024 µs later.
-fn questions(count: u16, label: Option<&str>, labels: &[String]) -> EventSequences {
+fn questions(count: u32, label: Option<&str>, labels: &[String]) -> EventSequences {
     let mut packets = Vec::new();
     for number in 0..count {
         let asked = 64_000 * i64::from(number);
@@ -122,7 +122,7 @@ fn test_a_trace_is_like_what_was_learned() {
     assert_eq!(generator.labels(), ["questions"]);
     let actions = drawn(&generator, &Drawing::default(), 2_000);
     let questions = actions.iter().filter(|a| a.flow_evt == FlowEvent::Open);
-    let sizes: Vec<u16> = actions
+    let sizes: Vec<u32> = actions
         .iter()
         .filter(|action| action.dir == Direction::Resp)
         .map(|action| action.l4_payload_len)
@@ -183,7 +183,7 @@ fn test_a_continuation_goes_on_with_the_flows_that_are_open() {
     });
     assert!(answered.count() >= 8);
     // Slots of flows that are open are not opened.
-    let mut open: Vec<u16> = (0..10).collect();
+    let mut open: Vec<u32> = (0..10).collect();
     for action in &actions {
         match action.flow_evt {
             FlowEvent::Open => {

@@ -20,7 +20,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for flow in 0..flows {
         // With more flows than slots, each opening of a slot is a connection of its own.
         let open = Action {
-            flow_token: flow as u16,
+            flow_token: flow as u32,
             flow_evt: FlowEvent::Open,
             tcp_ctrl: Control::Syn,
             ttl_res: 64,

@@ -104,7 +104,7 @@ fn skipped(row: &RawRow) -> Option<SkipReason> {
     let is_malformed = match row.block() {
         Proto::Tcp | Proto::Udp => false,
         Proto::Icmp => {
-            icmp::legal_body(row.ip_version, row.icmp_type, body.into()) != body.into()
+            icmp::legal_body(row.ip_version, row.icmp_type, body.into()) != u32::from(body)
                 || !icmp::has_code(row.ip_version, row.icmp_type, row.icmp_code)
         }
         Proto::Other => body < ip_proto::smallest_header(row.proto),

@@ -125,7 +125,7 @@ fn tcp_flags(family: Family) -> impl Iterator<Item = Case> {
         Case::from(Action {
             tcp_ctrl,
             tcp_flag_bits,
-            l4_payload_len: word % 3,
+            l4_payload_len: u32::from(word % 3),
             ..opening(Proto::Tcp, family)
         })
     })

@@ -253,7 +253,7 @@ mod tests {
         let mut legal = [0, 0];
         for seed in 0..2_000 {
             let action = Action {
-                flow_token: (seed % 3) as u16,
+                flow_token: (seed % 3) as u32,
                 ..action(seed)
             };
             let bounds = there.of_sent(&action, AckBase::PeerNext);
@@ -277,7 +277,7 @@ mod tests {
     fn test_references_come_back() {
         let actions: Vec<Action> = (0..2_000)
             .map(|seed| Action {
-                flow_token: (seed % 7) as u16,
+                flow_token: (seed % 7) as u32,
                 ..action(seed)
             })
             .collect();

@@ -274,7 +274,7 @@ fn digest_action(action: &Action, hasher: &mut blake3::Hasher) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tracecodec::action::OptionLayout;
+    use tracecodec::action::{ActionSchema, OptionLayout};
     use tracecodec::artifact::ActionsWriter;
     use tracecodec::lift::LiftCounts;
 
@@ -286,11 +286,11 @@ mod tests {
     /// the payload is the packet's number.
     fn file(path: PathBuf, sizes: &[u8]) -> Rows {
         let mut profiles = OptionProfiles::new();
-        let mut writer = ActionsWriter::create(&path).unwrap();
+        let mut writer = ActionsWriter::create(&path, ActionSchema::default()).unwrap();
         for (i, &mss) in sizes.iter().enumerate() {
             let action = Action {
                 tcp_opt_profile: profiles.intern(layout(mss)),
-                l4_payload_len: i as u16,
+                l4_payload_len: i as u32,
                 ..Action::default()
             };
             writer.write(&action).unwrap();
@@ -301,7 +301,7 @@ mod tests {
     }
 
     /// Payload and layout of each packet.
-    fn seen(actions: &[Action], profiles: &OptionProfiles) -> Vec<(u16, OptionLayout)> {
+    fn seen(actions: &[Action], profiles: &OptionProfiles) -> Vec<(u32, OptionLayout)> {
         let layout = |action: &Action| *profiles.layout(action.tcp_opt_profile).unwrap();
         let seen = actions.iter().map(|a| (a.l4_payload_len, layout(a)));
         seen.collect()
