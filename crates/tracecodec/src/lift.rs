@@ -255,7 +255,7 @@ impl Lifter {
             }
         }
         if let Some(parameter) = Parameter::of(family, message.icmp_type, message.code) {
-            let value = parameter.value(family, message);
+            let value = parameter.value(family, [message.identifier, message.second_word]);
             action.icmp_param = match (parameter, value) {
                 // Without a gateway that was met, the compiler writes 0.0.0.0.
                 (Parameter::Gateway, 0) => 0,

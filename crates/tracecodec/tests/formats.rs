@@ -102,7 +102,7 @@ fn services() -> String {
 /// The table of quantities.
 fn schema() -> String {
     let mut table = String::from(
-        "| Name | Group | Vocabulary | Active for | Meaning |\n|---|---|---|---|---|\n",
+        "| Name | Group | Vocabulary | Paper | Active for | Meaning |\n|---|---|---|---|---|---|\n",
     );
     for quantity in QUANTITIES {
         let group = match quantity.group {
@@ -112,9 +112,15 @@ fn schema() -> String {
             Group::Opening => "opening",
             Group::Context => "context",
         };
-        let vocabulary = match quantity.vocabulary {
+        let words = |vocabulary| match vocabulary {
             Vocabulary::Classes(n) => format!("{n} classes"),
             Vocabulary::Digits(n) => format!("{n} digits"),
+        };
+        let vocabulary = words(quantity.vocabulary);
+        let paper = match quantity.paper {
+            None => "–".to_string(),
+            Some(paper) if paper == quantity.vocabulary => "same".to_string(),
+            Some(paper) => words(paper),
         };
         let active = match quantity.active {
             Active::Always => "all",
@@ -126,7 +132,7 @@ fn schema() -> String {
         let (name, doc) = (quantity.name, quantity.doc);
         let row = writeln!(
             table,
-            "| `{name}` | {group} | {vocabulary} | {active} | {doc} |"
+            "| `{name}` | {group} | {vocabulary} | {paper} | {active} | {doc} |"
         );
         row.expect("a string takes everything");
     }

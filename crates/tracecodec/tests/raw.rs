@@ -120,10 +120,13 @@ fn skipped(row: &RawRow) -> Option<SkipReason> {
 /// extension headers and echo identifiers.
 fn held(mut headers: Headers<'_>) -> Headers<'_> {
     headers.ip_len -= 4 * u32::from(headers.ip_ext);
-    headers.ip_ext = 0;
+    (headers.ip_ext, headers.ip_id) = (0, 0);
     match &mut headers.transport {
         Transport::Tcp(tcp) => tcp.options = &[],
-        Transport::Icmp(message) => message.identifier = 0,
+        Transport::Icmp(message) => {
+            (message.identifier, message.second_word) = (0, 0);
+            message.body = &[];
+        }
         _ => {}
     }
     headers

@@ -25,7 +25,7 @@ const DELTA_T: &str = "delta_t";
 fn lifted(count: usize) -> (Vec<Action>, Timestamp, OptionProfiles) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/example.pcap");
     let mut reader = Reader::open(&path).unwrap();
-    let mut lifter = Lifter::new(ActionSchema::default(), 1 << 16, OptionProfiles::new());
+    let mut lifter = Lifter::new(ActionSchema::PAPER, 1 << 16, OptionProfiles::new());
     let mut actions = Vec::new();
     let mut epoch = None;
     while let Some(packet) = reader.next() {
@@ -165,7 +165,7 @@ impl Sample {
             profiles,
         };
         let lifted = sample.path("lifted.parquet");
-        let mut writer = ActionsWriter::create(&lifted, ActionSchema::default()).unwrap();
+        let mut writer = ActionsWriter::create(&lifted, ActionSchema::PAPER).unwrap();
         for action in &sample.actions {
             writer.write(action).unwrap();
         }
@@ -174,7 +174,7 @@ impl Sample {
         let epoch = Some(epoch.0);
         let manifest = LiftManifest::new(
             &lifted,
-            ActionSchema::default(),
+            ActionSchema::PAPER,
             1 << 16,
             Vec::new(),
             epoch,

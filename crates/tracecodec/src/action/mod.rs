@@ -274,6 +274,28 @@ pub struct Action {
 }
 
 impl Action {
+    /// The action without what a schema does not keep.
+    pub fn kept(mut self, schema: ActionSchema) -> Self {
+        if schema.version == PAPER_SCHEMA {
+            (self.ip_df_clear, self.ip_id) = Default::default();
+            (self.icmp_quote, self.icmp_quote_token, self.icmp_param) = Default::default();
+            (self.orig_kind, self.resp_kind) = Default::default();
+            self.l4_payload_len = self.l4_payload_len.min(schema.max_payload());
+        }
+        if schema.hosts == Hosts::Flow {
+            (self.host_evt, self.orig_host, self.resp_host) = Default::default();
+            self.orig_kind = self.orig_kind.without_scope();
+            self.resp_kind = self.resp_kind.without_scope();
+        }
+        if schema.services == Services::None {
+            (self.orig_service, self.resp_service) = Default::default();
+        }
+        if schema.hosts == Hosts::Flow || schema.services == Services::None {
+            (self.resp_port, self.orig_port_kept) = Default::default();
+        }
+        self
+    }
+
     /// The sender's role in the flow after the packet. An endpoint that reopens a flow is then its
     /// opener.
     pub fn role(&self) -> Direction {

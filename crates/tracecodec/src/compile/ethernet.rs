@@ -8,6 +8,9 @@ use crate::wire::ethertype;
 pub(super) fn emit(action: &Action, flow: &Flow, frame: &mut Vec<u8>) {
     let dir = action.role();
     frame.extend(flow.mac(dir.reverse()));
-    frame.extend(flow.mac(dir));
+    // No frame comes from a group address.
+    let [first, rest @ ..] = flow.mac(dir);
+    frame.push(first & !1 | 2);
+    frame.extend(rest);
     frame.extend(ethertype::ip(action.ip_family).to_be_bytes());
 }

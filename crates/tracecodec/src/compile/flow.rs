@@ -26,6 +26,8 @@ pub(super) struct Flow {
     /// TCP state of each end that only the compiler needs.
     pub(super) senders: [Sender; 2],
     pub(super) opened: Timestamp,
+    /// Whether a port of the flow is a service's.
+    pub(super) has_service: bool,
     /// IPv4 identifications of each direction.
     ids: [Identifications; 2],
     /// Packets so far.
@@ -54,6 +56,7 @@ impl Flow {
             connection: Connection::default(),
             senders: Default::default(),
             opened: now,
+            has_service: false,
             ids: Default::default(),
             packets: 0,
             echo_seq: 0,

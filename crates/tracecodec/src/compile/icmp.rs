@@ -3,9 +3,10 @@
 use std::net::IpAddr;
 
 use super::flow::Flow;
-use super::payload::Source;
+use super::payload::{self, Source};
 use crate::action::{Action, Direction, Family, Proto};
-use crate::wire::field::{icmp as field, udp};
+use crate::tcp::flags;
+use crate::wire::field::{icmp as field, tcp, udp};
 use crate::wire::icmp::{self, Parameter};
 use crate::wire::{IPV4_HEADER, IPV6_HEADER, SHORT_HEADER, TCP_HEADER, checksum, ip_proto};
 
@@ -18,10 +19,10 @@ pub(super) struct Cause {
     pub(super) parameter: [u8; 4],
 }
 
-/// The start of a quoted packet: its IP header, and eight bytes.
+/// A quoted packet without its payload.
 #[derive(Clone, Copy)]
 pub(super) struct QuotedPacket {
-    bytes: [u8; 48],
+    bytes: [u8; payload::LONGEST_QUOTE],
     len: usize,
 }
 
@@ -34,38 +35,44 @@ impl QuotedPacket {
         }
         let (source, destination) = (flow.address(sender), flow.address(sender.reverse()));
         let ports = [flow.port(sender), flow.port(sender.reverse())];
-        let mut start = [0; SHORT_HEADER];
-        start[udp::SOURCE_PORT].copy_from_slice(&ports[0].to_be_bytes());
-        start[udp::DESTINATION_PORT].copy_from_slice(&ports[1].to_be_bytes());
-        let transport_len = match flow.kind.proto {
+        let mut header = [0; TCP_HEADER];
+        header[udp::SOURCE_PORT].copy_from_slice(&ports[0].to_be_bytes());
+        header[udp::DESTINATION_PORT].copy_from_slice(&ports[1].to_be_bytes());
+        let sum = checksum::sum(&source) + checksum::sum(&destination);
+        let header = match flow.kind.proto {
             Proto::Tcp => {
-                let next = flow.connection.next(sender).unwrap_or(flow.isn(sender));
-                start[4..].copy_from_slice(&next.0.to_be_bytes());
-                TCP_HEADER
+                let next = |dir| flow.connection.next(dir).unwrap_or(flow.isn(dir)).0;
+                header[tcp::SEQ].copy_from_slice(&next(sender).to_be_bytes());
+                header[tcp::ACK].copy_from_slice(&next(sender.reverse()).to_be_bytes());
+                let offset_and_flags = 5 << 12 | flags::ACK;
+                header[tcp::OFFSET_AND_FLAGS].copy_from_slice(&offset_and_flags.to_be_bytes());
+                let sum = sum + u32::from(ip_proto::TCP) + TCP_HEADER as u32;
+                let sum = sum + checksum::sum(&header);
+                checksum::put(&mut header, tcp::CHECKSUM, sum);
+                &header[..]
             }
             Proto::Udp => {
-                let pseudo = checksum::sum(&source) + checksum::sum(&destination);
-                write_empty_datagram(&mut start, pseudo);
-                SHORT_HEADER
+                write_empty_datagram(&mut header[..SHORT_HEADER], sum);
+                &header[..SHORT_HEADER]
             }
             Proto::Icmp if flow.kind.echo => {
                 let identifier = flow.port(Direction::Orig).to_be_bytes();
-                start[..4].fill(0);
-                start[field::TYPE] = icmp::echo_type(family, sender == Direction::Orig);
-                start[field::IDENTIFIER].copy_from_slice(&identifier);
-                start[field::SEQUENCE_NUMBER].copy_from_slice(&flow.echo_seq.to_be_bytes());
-                SHORT_HEADER
+                header.fill(0);
+                header[field::TYPE] = icmp::echo_type(family, sender == Direction::Orig);
+                header[field::IDENTIFIER].copy_from_slice(&identifier);
+                header[field::SEQUENCE_NUMBER].copy_from_slice(&flow.echo_seq.to_be_bytes());
+                let pseudo = match family {
+                    Family::V4 => 0,
+                    Family::V6 => sum + u32::from(ip_proto::ICMPV6) + SHORT_HEADER as u32,
+                };
+                let sum = pseudo + checksum::sum(&header);
+                checksum::put(&mut header, field::CHECKSUM, sum);
+                &header[..SHORT_HEADER]
             }
             Proto::Icmp | Proto::Other => return None,
         };
         let number = flow.kind.number;
-        Some(Self::new(
-            family,
-            number,
-            [&source, &destination],
-            transport_len,
-            start,
-        ))
+        Some(Self::new(family, number, [&source, &destination], header))
     }
 
     /// A UDP datagram without data from the receiver of an error to its sender, in place of a
@@ -79,17 +86,17 @@ impl QuotedPacket {
         let pseudo = checksum::sum(&source) + checksum::sum(&destination);
         write_empty_datagram(&mut start, pseudo);
         let ends = [&*source, &*destination];
-        Self::new(action.ip_family, ip_proto::UDP, ends, SHORT_HEADER, start)
+        Self::new(action.ip_family, ip_proto::UDP, ends, &start)
     }
 
     fn new(
         family: Family,
         number: u8,
         [source, destination]: [&[u8]; 2],
-        transport_len: usize,
-        start: [u8; SHORT_HEADER],
+        transport: &[u8],
     ) -> Self {
-        let mut bytes = [0; 48];
+        let mut bytes = [0; payload::LONGEST_QUOTE];
+        let transport_len = transport.len();
         let header_len = match family {
             Family::V4 => {
                 let total_len = (IPV4_HEADER + transport_len) as u8;
@@ -108,14 +115,14 @@ impl QuotedPacket {
                 IPV6_HEADER
             }
         };
-        let len = header_len + SHORT_HEADER;
-        bytes[header_len..len].copy_from_slice(&start);
+        let len = header_len + transport_len;
+        bytes[header_len..len].copy_from_slice(transport);
         Self { bytes, len }
     }
 }
 
 /// Writes length and checksum of a UDP datagram without data.
-fn write_empty_datagram(header: &mut [u8; SHORT_HEADER], address_sum: u32) {
+fn write_empty_datagram(header: &mut [u8], address_sum: u32) {
     header[udp::LENGTH].copy_from_slice(&(SHORT_HEADER as u16).to_be_bytes());
     let sum = address_sum + u32::from(ip_proto::UDP) + 8 + checksum::sum(header);
     checksum::put(header, udp::CHECKSUM, sum);
@@ -169,6 +176,6 @@ pub(super) fn emit(
         let packet = packet.unwrap_or_else(|| QuotedPacket::of_no_flow(action, flow));
         (Source::Quote(packet.bytes, packet.len), body_len)
     } else {
-        (Source::Quote([0; 48], 0), 0)
+        (Source::Quote([0; payload::LONGEST_QUOTE], 0), 0)
     }
 }

@@ -10,6 +10,9 @@ const DONT_FRAGMENT: u16 = 0x4000;
 /// Kind of an IPv4 option that does nothing.
 const NOP: u8 = 1;
 
+/// Kind of the IPv6 option that states the length of a jumbogram (RFC 2675).
+const JUMBO_PAYLOAD: u8 = 0xc2;
+
 /// Kind of an IPv6 option that fills space.
 const PAD_N: u8 = 1;
 
@@ -49,25 +52,30 @@ fn emit_v6(action: &Action, flow: &Flow, payload_len: usize, frame: &mut Vec<u8>
     let ext_len = 4 * usize::from(action.ip_ext);
     let dir = action.role();
     frame.extend((6 << 28 | u32::from(action.ip_tos) << 20).to_be_bytes());
-    frame.extend(length_field(ext_len + payload_len).to_be_bytes());
-    let next = if ext_len > 0 {
-        ip_proto::DESTINATION_OPTIONS
-    } else {
-        flow.kind.number
+    let len = ext_len + payload_len;
+    let is_jumbogram = len > usize::from(u16::MAX);
+    frame.extend(length_field(len).to_be_bytes());
+    let next = match ext_len {
+        0 => flow.kind.number,
+        _ if is_jumbogram => ip_proto::HOP_BY_HOP,
+        _ => ip_proto::DESTINATION_OPTIONS,
     };
     frame.extend([next, action.ttl_res]);
     frame.extend_from_slice(&flow.address(dir));
     frame.extend_from_slice(&flow.address(dir.reverse()));
     if ext_len > 0 {
-        emit_padding_extension(flow.kind.number, ext_len, frame);
+        let end = frame.len() + ext_len;
+        frame.extend([flow.kind.number, (ext_len / 8 - 1) as u8]);
+        if is_jumbogram {
+            frame.extend([JUMBO_PAYLOAD, 4]);
+            frame.extend((len as u32).to_be_bytes());
+        }
+        pad_extension(end, frame);
     }
 }
 
-/// Appends a destination options header (RFC 8200 section 4.6) of `ext_len` bytes that holds
-/// padding only.
-fn emit_padding_extension(next: u8, ext_len: usize, frame: &mut Vec<u8>) {
-    let end = frame.len() + ext_len;
-    frame.extend([next, (ext_len / 8 - 1) as u8]);
+/// Fills a header of options (RFC 8200 section 4.2), which ends there, with padding.
+fn pad_extension(end: usize, frame: &mut Vec<u8>) {
     while frame.len() < end {
         let body = (end - frame.len() - 2).min(255);
         // A single byte must not be left, since a PadN option has at least two.

@@ -124,7 +124,7 @@ impl Compiler {
     /// live until the next call.
     pub fn compile(&mut self, action: &Action, profiles: &OptionProfiles) -> Packet<'_> {
         self.now = Timestamp(self.now.0.wrapping_add(action.delta_t));
-        let action = self.place(*action, profiles);
+        let action = self.place(action.kept(self.config.schema), profiles);
         let quoted = self.quoted(&action);
         let slot = action.flow_token as usize;
         let flow = self.flows[slot].as_mut().expect("placed above");
@@ -163,9 +163,9 @@ impl Compiler {
         let counts = &mut self.legalisations;
         let action = legal::legalise(action, held, profiles, counts);
         let place = (action.flow_token, self.generations[slot]);
-        let ends = match (action.flow_evt, held) {
+        let (ends, has_service) = match (action.flow_evt, held) {
             (FlowEvent::Continue, _) => return action,
-            (FlowEvent::Reopen, Some(held)) => held.reopened_ends(action.dir),
+            (FlowEvent::Reopen, Some(held)) => (held.reopened_ends(action.dir), held.has_service),
             (FlowEvent::Reopen | FlowEvent::Open, _) => {
                 if let Some(held) = held {
                     self.hosts.close(&held.five_tuple());
@@ -174,11 +174,12 @@ impl Compiler {
                 if let Some(over) = over {
                     self.flows[over as usize] = None;
                 }
-                ends
+                (ends, action.orig_service != 0 || action.resp_service != 0)
             }
         };
         let kind = Kind::of(&action);
-        let flow = Flow::new(kind, place, ends, self.config.salt, self.now);
+        let mut flow = Flow::new(kind, place, ends, self.config.salt, self.now);
+        flow.has_service = has_service;
         self.generations[slot] = self.generations[slot].wrapping_add(1);
         self.flows[slot] = Some(flow);
         action
@@ -249,7 +250,9 @@ impl Body<'_> {
             Proto::Icmp => checksum::put(header, field::icmp::CHECKSUM, sum),
             Proto::Other => {}
         }
-        if self.payload == PayloadPolicy::Synthetic || action.proto == Proto::Icmp {
+        // Synthetic bytes at the port of a service would be malformed messages of it.
+        let is_written = self.payload == PayloadPolicy::Synthetic && !flow.has_service;
+        if is_written || action.proto == Proto::Icmp {
             payload.append(captured, frame);
         }
         transport + header_len + payload_len

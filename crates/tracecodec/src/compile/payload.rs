@@ -12,6 +12,9 @@ const PERIOD: &[u8; 32] = b"TraceCodec synthetic payload --\n";
 /// Bytes that are copied at once: a multiple of the period.
 const PART: usize = 1 << 16;
 
+/// Length of the longest quoted packet without its payload: IPv6 and TCP.
+pub(super) const LONGEST_QUOTE: usize = 60;
+
 struct Text {
     bytes: Vec<u8>,
     /// Sums of the bytes at even and at odd places before each place.
@@ -39,7 +42,7 @@ pub(super) enum Source {
     /// The text, starting at this place in the stream.
     Stream(u32),
     /// The given number of these bytes, then zeros.
-    Quote([u8; 48], usize),
+    Quote([u8; LONGEST_QUOTE], usize),
 }
 
 impl Source {
@@ -59,7 +62,7 @@ impl Source {
                 };
                 checksum::fold((u64::from(high) << 8) + u64::from(low))
             }
-            Source::Quote(bytes, quoted) => checksum::sum(&bytes[..*quoted]),
+            Source::Quote(bytes, quoted) => checksum::sum(&bytes[..len.min(*quoted)]),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{IPV4_HEADER, IPV6_HEADER, IcmpHeader, ip_proto};
+use super::{IPV4_HEADER, IPV6_HEADER, ip_proto};
 use crate::action::Family;
 
 /// Whether messages of this type are echo requests or replies.
@@ -57,10 +57,9 @@ impl Parameter {
         }
     }
 
-    /// The parameter's value in a message; of a number beyond 65535, 65535. A gateway's number is
-    /// its address.
-    pub fn value(self, family: Family, message: &IcmpHeader<'_>) -> u32 {
-        let (high, low) = (message.identifier, message.second_word);
+    /// The parameter's value in a message whose four bytes are these two words; of a number beyond
+    /// 65535, 65535. A gateway's number is its address.
+    pub fn value(self, family: Family, [high, low]: [u16; 2]) -> u32 {
         let long = u32::from(high) << 16 | u32::from(low);
         match (self, family) {
             (Self::Mtu, Family::V4) => low.into(),
