@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 use tracecodec::action::{ActionSchema, Hosts, PAPER_SCHEMA, SCHEMA_VERSION, Services};
 use tracecodec::flow::MAX_SLOTS;
-use tracecodec::lift::Lifter;
+use tracecodec::lift::{LiftCounts, Lifter};
 use tracecodec_nn::Codec;
 
 use crate::error::Error;
+use crate::monitor::{Monitor, Warning};
 
 /// How packets are lifted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,6 +95,24 @@ impl Lifting {
         Ok(kept)
     }
 
+    /// Warns of flows and hosts that lost their slot.
+    pub(crate) fn warn(&self, counts: &LiftCounts, monitor: &mut dyn Monitor) {
+        if counts.evictions > 0 {
+            let message = format!(
+                "{} slots were too few: {} flows lost theirs, and each that went on is split",
+                counts.peak_slots, counts.evictions
+            );
+            monitor.warn(&Warning::new(message).with_hint("name more `slots`"));
+        }
+        if counts.host_evictions > 0 {
+            let message = format!(
+                "{} hosts were too many: {} lost their slot, and each that came back is another host",
+                counts.hosts, counts.host_evictions
+            );
+            monitor.warn(&Warning::new(message).with_hint("take a shorter part of the capture"));
+        }
+    }
+
     /// A lifter for a codec: TCP option layouts that its dictionary lacks get numbers after its
     /// own.
     ///
@@ -102,5 +121,47 @@ impl Lifting {
     pub fn lifter_for(&self, codec: &Codec) -> Result<Lifter, Error> {
         let profiles = codec.option_profiles().clone().thaw();
         Ok(Lifter::new(self.kept_for(codec)?, self.slots, profiles))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Stopping;
+
+    #[test]
+    fn test_lost_slots_are_told() {
+        let mut monitor = Stopping::never();
+        let lifting = Lifting::default();
+        lifting.warn(&LiftCounts::default(), &mut monitor);
+        assert!(monitor.warnings.is_empty());
+        let counts = LiftCounts {
+            evictions: 3,
+            peak_slots: 10,
+            host_evictions: 1,
+            ..LiftCounts::default()
+        };
+        lifting.warn(&counts, &mut monitor);
+        assert_eq!(monitor.warnings.len(), 2);
+    }
+
+    #[test]
+    fn test_the_papers_schema_has_no_hosts() {
+        let lifting = Lifting {
+            schema: Some(PAPER_SCHEMA),
+            ..Lifting::default()
+        };
+        assert_eq!(lifting.kept().unwrap(), ActionSchema::PAPER);
+        let with_hosts = Lifting {
+            hosts: Hosts::Graph,
+            ..lifting
+        };
+        let error = with_hosts.kept().unwrap_err();
+        assert!(error.hint().is_some_and(|hint| hint.contains("`hosts`")));
+        let unknown = Lifting {
+            schema: Some(3),
+            ..Lifting::default()
+        };
+        assert!(unknown.kept().is_err());
     }
 }

@@ -195,7 +195,9 @@ fn lift(
     let epoch = config.disclosure.epoch(lifter.epoch());
     manifest.epoch_ns = epoch.map(|epoch| epoch.0);
     manifest.option_profiles = lifter.profiles().to_hex();
-    manifest.counts = Some(ActionCounts::from(&lifter.counts()));
+    let counts = lifter.counts();
+    config.lift.warn(&counts, monitor);
+    manifest.counts = Some(ActionCounts::from(&counts));
     manifest.sources = config.disclosure.sources(vec![capture.finish(monitor)?]);
     Ok(actions)
 }

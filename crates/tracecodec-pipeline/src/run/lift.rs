@@ -78,6 +78,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
         sources.push(capture.finish(monitor)?);
     }
     let lift_counts = lifter.counts();
+    config.lift.warn(&lift_counts, monitor);
     let epoch = config.disclosure.epoch(lifter.epoch());
     writer.finish(epoch, lifter.profiles(), &lift_counts)?;
     let manifest = LiftManifest::new(

@@ -58,6 +58,7 @@ pub(super) fn run(
     let source = capture.finish(monitor)?;
     writer.finish(monitor)?;
     let lift_counts = lifter.counts();
+    config.lift.warn(&lift_counts, monitor);
     Ok(Outcome {
         input: input.display().to_string(),
         output: output.display().to_string(),
