@@ -23,7 +23,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 capture=data/train/backbone.pcap.zst
 "$program" lift "$capture" -o "$work/actions.parquet" >/dev/null
-echo '{"train": {"validations": 40, "patience": 40}}' >"$work/config.json"
+echo '{"codec": {"schema_version": 1}, "train": {"validations": 40, "patience": 40}}' >"$work/config.json"
 
 # Validations, a line of JSON each, with the share of whole packets and the seconds of all steps.
 ours() {

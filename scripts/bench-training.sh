@@ -22,7 +22,7 @@ ours() {
     local config='{}'
     [ "$1" = paper ] && config=$(cat configs/paper.json)
     # One validation, at the end: its time does not count, and patience cannot run out.
-    jq '.train = {validations: 1, validation_packets: 256}' <<<"$config" >"$work/config.json"
+    jq '.codec.schema_version = 1 | .train = {validations: 1, validation_packets: 256}' <<<"$config" >"$work/config.json"
     "$program" train data/train/enterprise.pcap.zst -o "$work/model" --overwrite --config "$work/config.json" \
         --minutes "$(bc <<<"scale=4; $seconds / 60")" --json >"$work/summary.json"
     jq -c --arg layout "$1" --slurpfile summary "$work/summary.json" \

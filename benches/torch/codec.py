@@ -34,12 +34,15 @@ class Symbol(NamedTuple):
 
 
 def schema():
-    """All symbols of the action schema, in the order of its table in docs/formats.md."""
+    """All symbols of the paper's action schema, in the order of its table in docs/formats.md."""
     text = (Path(__file__).parents[2] / "docs/formats.md").read_text()
     symbols = []
     for row in text.partition("<!-- schema:begin -->")[2].partition("<!-- schema:end -->")[0].splitlines():
         if row.startswith("| `"):
-            quantity, group, vocabulary, active = (cell.strip(" `") for cell in row.split("|")[1:5])
+            quantity, group, vocabulary, paper, active = (cell.strip(" `") for cell in row.split("|")[1:6])
+            if paper == "–":
+                continue
+            vocabulary = vocabulary if paper == "same" else paper
             count, kind = vocabulary.split()
             digits = int(count) if kind == "digits" else 2 if count == "256" else 1
             size = 16 if digits > 1 else int(count)

@@ -1,5 +1,7 @@
 //! Captures of the kinds that people have: what is read of them, and that the oracle loses nothing.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::path::{Path, PathBuf};
 
 use tracecodec::compile::CompileConfig;

@@ -39,9 +39,10 @@ fn headers(from: Side, transport: Transport<'static>, payload_len: u16) -> Heade
         ttl: 64,
         tos: 0,
         ip_flags: 0,
+        ip_id: 0,
         ip_ext: 0,
         transport,
-        payload_len,
+        payload_len: payload_len.into(),
         ip_len: 40 + u32::from(payload_len),
     }
 }
@@ -216,6 +217,8 @@ fn test_other_protocols() {
             icmp_type,
             code: 0,
             identifier: 7,
+            second_word: 0,
+            body: &[],
         };
         headers(from, Transport::Icmp(message), 56)
     };

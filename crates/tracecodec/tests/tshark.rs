@@ -345,12 +345,13 @@ fn test_tcp_flags_payloads_and_ip_fields() {
 #[test]
 fn test_random_actions() {
     let mut runner = TestRunner::deterministic();
-    assert_clean(
-        (0..100)
-            .flat_map(|_| random(&mut runner))
-            .collect::<Vec<_>>()
-            .into_iter(),
-    );
+    let cases: Vec<Case> = (0..100).flat_map(|_| random(&mut runner)).collect();
+    // tshark 4.0 does not read a segment of IPv6 beyond 64 KiB without a jumbo payload option.
+    let is_read = |case: &Case| {
+        let action = &case.action;
+        action.ip_family == Family::V4 || action.ip_ext > 1 || action.l4_payload_len < 65_000
+    };
+    assert_clean(cases.into_iter().filter(is_read));
 }
 
 #[test]

@@ -76,7 +76,10 @@ fn test_a_capture_goes_on() {
     let opened = told["flows"].as_u64().unwrap();
     assert!(flows("after.pcap") > opened, "{told}");
     // The first part is the capture by way of the oracle.
-    succeed(&folder, "roundtrip example.pcap oracle.pcap --oracle");
+    succeed(
+        &folder,
+        "roundtrip example.pcap oracle.pcap --oracle --schema 1",
+    );
     let [whole, oracle] =
         ["whole.pcap", "oracle.pcap"].map(|name| fs::read(folder.path().join(name)).unwrap());
     assert!(whole.starts_with(&oracle));

@@ -146,7 +146,10 @@ fn test_train_on_any_mix() {
     let settings = r#"{"codec": {"d_latent": 8, "width": 16, "encoder_blocks": 1},
         "train": {"batch": 64, "micro_batch": 32, "validations": 1, "shuffle_pool": 2048}}"#;
     fs::write(folder.path().join("settings.json"), settings).unwrap();
-    succeed(&folder, "lift example.pcap -o lifted.parquet");
+    succeed(
+        &folder,
+        "lift example.pcap -o lifted.parquet --keep hosts,services",
+    );
     succeed(&folder, "shard example.pcap -o shards --packets 400");
     let train = |data: &str, output: &str| {
         let line = format!("train {data} --config settings.json --steps 70 --json -o {output}");

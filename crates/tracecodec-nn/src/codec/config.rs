@@ -239,7 +239,7 @@ impl CodecConfig {
 mod tests {
     use super::*;
 
-    /// Symbols of a default codec: 40 hexadecimal digits, `tcp_ctrl` with 9 classes, `proto` with
+    /// Symbols of a codec of the paper's schema: 40 hexadecimal digits, `tcp_ctrl` with 9 classes, `proto` with
     /// 4, `flow_evt`, `tcp_ack_unseen` and `tcp_seq_delta_sign` with 3, `ip_family` and `dir` with
     /// 2; the time has a sign, a digit below 4 and 5 digits.
     #[test]
@@ -247,7 +247,10 @@ mod tests {
         let ln = |classes: f64| classes.ln();
         let fields = 40.0 * ln(16.0) + ln(9.0) + ln(4.0) + 3.0 * ln(3.0) + 2.0 * ln(2.0);
         let time = ln(3.0) + ln(4.0) + 5.0 * ln(16.0);
-        let config = CodecConfig::default();
+        let config = CodecConfig {
+            schema_version: PAPER_SCHEMA,
+            ..CodecConfig::default()
+        };
         for lambda_time in [0.0, 1.0, 2.0] {
             let nats = config.guessing_nats(lambda_time);
             assert!(

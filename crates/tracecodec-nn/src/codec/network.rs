@@ -78,6 +78,7 @@ mod tests {
     use crate::device;
     use crate::random::{Purpose, stream};
     use std::sync::Arc;
+    use tracecodec::action::PAPER_SCHEMA;
 
     use crate::weights::Weights;
 
@@ -96,6 +97,7 @@ mod tests {
             encoder_blocks: 1,
             decoder_blocks: 1,
             time_digits: 1,
+            schema_version: PAPER_SCHEMA,
             ..CodecConfig::default()
         }
     }

@@ -172,6 +172,7 @@ mod tests {
             ttl: 64,
             tos: 0,
             ip_flags: 0,
+            ip_id: 0,
             ip_ext: 0,
             transport: Transport::Tcp(segment),
             payload_len: 0,

@@ -267,10 +267,12 @@ impl CodecSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tracecodec::action::PAPER_SCHEMA;
 
     #[test]
     fn test_useless_codecs_are_told() {
-        let settings = CodecSettings::default();
+        let mut settings = CodecSettings::default();
+        settings.model.schema_version = PAPER_SCHEMA;
         let told = |loss, exact| {
             let validation = Validation {
                 step: 20,

@@ -202,8 +202,8 @@ impl Unacknowledged {
 mod tests {
     use super::*;
     use crate::codec::batch::tests::action;
-    use tracecodec::action::Control;
     use tracecodec::action::context::Context;
+    use tracecodec::action::{ActionSchema, Control};
 
     #[test]
     fn test_actions_survive_rows() {
@@ -213,7 +213,7 @@ mod tests {
                 flow_token: 0,
                 context: Context::default(),
                 delta_t: 12_344,
-                ..action(seed)
+                ..action(seed).kept(ActionSchema::PAPER)
             };
             let mut row = Vec::new();
             events.encode_into(&expected, &mut row);
