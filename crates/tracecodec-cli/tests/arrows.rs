@@ -13,7 +13,7 @@ const ARROWS: &map::Arrows = &[
     ("failure", &["stderr"]),
     ("interrupt", &[]),
     ("count", &[]),
-    ("output", &["count", "failure", "stderr"]),
+    ("output", &["failure", "stderr"]),
     ("evaluation", &["output"]),
     ("terminal", &["failure", "interrupt", "stderr"]),
     ("args", &["choice", "count"]),

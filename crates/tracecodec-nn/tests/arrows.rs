@@ -11,7 +11,7 @@ use std::path::Path;
 /// baselines and generators are tasks that they hand to it.
 const ARROWS: &map::Arrows = &[
     ("error", &[]),
-    ("parallel", &[]),
+    ("parallel", &["error"]),
     ("random", &[]),
     ("accuracy", &[]),
     ("device", &["error"]),

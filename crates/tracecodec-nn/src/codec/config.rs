@@ -116,7 +116,8 @@ pub struct CodecConfig {
     /// Names of quantities of the action schema that the codec leaves out: they decode to 0.
     /// Default: no names.
     pub omit: Vec<String>,
-    /// Version of the action schema whose quantities the codec carries: 1 is the paper's. Default 2.
+    /// Version of the action schema whose quantities the codec carries: 1 is the paper's. Default
+    /// 2.
     pub schema_version: u32,
 }
 
@@ -239,9 +240,9 @@ impl CodecConfig {
 mod tests {
     use super::*;
 
-    /// Symbols of a codec of the paper's schema: 40 hexadecimal digits, `tcp_ctrl` with 9 classes, `proto` with
-    /// 4, `flow_evt`, `tcp_ack_unseen` and `tcp_seq_delta_sign` with 3, `ip_family` and `dir` with
-    /// 2; the time has a sign, a digit below 4 and 5 digits.
+    /// Symbols of a codec of the paper's schema: 40 hexadecimal digits, `tcp_ctrl` with 9 classes,
+    /// `proto` with 4, `flow_evt`, `tcp_ack_unseen` and `tcp_seq_delta_sign` with 3, `ip_family`
+    /// and `dir` with 2; the time has a sign, a digit below 4 and 5 digits.
     #[test]
     fn test_guessing_nats() {
         let ln = |classes: f64| classes.ln();

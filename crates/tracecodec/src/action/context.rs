@@ -11,8 +11,8 @@ pub struct Context {
     pub gap_b: u8,
     /// Packets of the flow so far: 0 to 3 as they are, more as 2 + floor(log2).
     pub pkt_count_b: u8,
-    /// Payload of the flow's previous packet: 0 if it has none, otherwise 1 + floor(log2 of bytes), at
-    /// most 16.
+    /// Payload of the flow's previous packet: 0 if it has none, otherwise 1 + floor(log2 of bytes),
+    /// at most 16.
     pub last_payload_b: u8,
     /// Length of the run of packets without payload just before this packet.
     pub ack_streak_b: u8,

@@ -65,7 +65,8 @@ impl LinkType {
     pub const NETANALYZER: Self = Self(240);
     /// Ethernet behind four bytes of a netANALYZER, preamble and start of frame.
     pub const NETANALYZER_TRANSPARENT: Self = Self(241);
-    /// Apple's header of interface and process, in front of a packet of the link type that it states.
+    /// Apple's header of interface and process, in front of a packet of the link type that it
+    /// states.
     pub const PKTAP: Self = Self(258);
     /// Linux "cooked" capture, version 2.
     pub const LINUX_SLL2: Self = Self(276);

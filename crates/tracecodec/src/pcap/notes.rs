@@ -5,7 +5,8 @@ use serde::Serialize;
 /// Most texts of a kind that are kept, so that memory does not grow with the file.
 const KEPT: usize = 100;
 
-/// What a pcapng capture says beside its packets. Texts are kept once each, the first 100 of a kind.
+/// What a pcapng capture says beside its packets. Texts are kept once each, the first 100 of a
+/// kind.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Notes {
     /// Programs that wrote the sections (shb_userappl).

@@ -273,8 +273,8 @@ impl Interface {
         }
     }
 
-    /// An Interface Description Block with the options if_name, if there is one, if_tsresol = 10⁻⁹ s
-    /// and, if times are before 1970, if_tsoffset.
+    /// An Interface Description Block with the options if_name, if there is one, if_tsresol = 10⁻⁹
+    /// s and, if times are before 1970, if_tsoffset.
     fn block(&self) -> Vec<u8> {
         let offset = EARLIEST.to_le_bytes();
         let options = options(&[
@@ -291,8 +291,8 @@ impl Interface {
     }
 }
 
-/// Options of a pcapng block, those with an empty value left out: each padded to four bytes, then, if
-/// there are any, opt_endofopt. Values longer than 65,535 bytes are cut.
+/// Options of a pcapng block, those with an empty value left out: each padded to four bytes, then,
+/// if there are any, opt_endofopt. Values longer than 65,535 bytes are cut.
 #[inline]
 fn options(told: &[(u16, &[u8])]) -> Vec<u8> {
     let mut options = Vec::new();

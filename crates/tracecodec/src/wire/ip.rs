@@ -101,8 +101,8 @@ fn parse_v6(data: &[u8], wire_len: usize) -> Result<IpPacket<'_>, SkipReason> {
     })
 }
 
-/// Payload length of a jumbogram (RFC 2675): if the length field is 0, an option of a hop-by-hop header
-/// states it. `None` if there is none, or the capture cut it.
+/// Payload length of a jumbogram (RFC 2675): if the length field is 0, an option of a hop-by-hop
+/// header states it. `None` if there is none, or the capture cut it.
 fn jumbo_len(data: &[u8]) -> Option<usize> {
     const JUMBO: u8 = 0xc2;
     if data.get(4..7)? != [0, 0, ip_proto::HOP_BY_HOP] {

@@ -346,8 +346,8 @@ fn nflog(data: &[u8]) -> Result<(IpPlace, Says), SkipReason> {
     }
 }
 
-/// PKTAP: the header's own length, record type and link type of the packet behind the header, all in
-/// little endian, then names of interface and process.
+/// PKTAP: the header's own length, record type and link type of the packet behind the header, all
+/// in little endian, then names of interface and process.
 fn pktap(data: &[u8]) -> Result<(IpPlace, Says), SkipReason> {
     const SMALLEST_HEADER: usize = 108;
     const PACKET: u32 = 1;
