@@ -5,9 +5,9 @@ use std::iter;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use tracecodec::artifact::ActionsReader;
+use tracecodec::artifact::{ActionsReader, Labels};
 use tracecodec::compile::Compiler;
-use tracecodec::pcap::Reader;
+use tracecodec::pcap::{Packet, Reader};
 
 use crate::error::Error;
 use crate::files::claim;
@@ -76,8 +76,17 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
     let microseconds = config.realise.microseconds;
     let output = CaptureWriter::of(&config.output, microseconds, config.split_flows)?;
     let mut output = output.synthetic(&Origin::File(&config.input))?;
+    let mut labels = Labels::open(&config.input)?;
     for action in reader {
-        output.write(&compiler.compile(&action?, &profiles))?;
+        let label = match &mut labels {
+            Some(labels) => labels.next_label()?,
+            None => None,
+        };
+        let comment = label.map(|label| label.as_label().to_string());
+        output.write(&Packet {
+            comment: comment.as_deref().unwrap_or_default(),
+            ..compiler.compile(&action?, &profiles)
+        })?;
         if output.packets() % PROGRESS_STEP == 0 {
             monitor.step(&Progress {
                 stage: "compiling",

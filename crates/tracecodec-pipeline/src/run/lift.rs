@@ -4,10 +4,12 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use tracecodec::action::OptionProfiles;
+use tracecodec::artifact::actions::ROW_GROUP;
 use tracecodec::artifact::document::manifest_path;
 use tracecodec::artifact::{ActionsReader, ActionsWriter, LiftManifest};
 use tracecodec::lift::{LiftCounts, Lifter};
 use tracecodec::output::FileKind;
+use tracecodec::pcap::Label;
 use tracecodec_nn::Device;
 
 use crate::disclosure::Disclosure;
@@ -17,7 +19,7 @@ use crate::files::capture::Capture;
 use crate::files::claim;
 use crate::lifting::Lifting;
 use crate::model::ModelName;
-use crate::monitor::Monitor;
+use crate::monitor::{Monitor, Warning};
 
 /// What to lift, and where to.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -71,11 +73,18 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
         let mut capture = Capture::open(input, &config.read)?;
         capture.for_each(monitor, |packet| {
             // Out of scope is no error: the lifter counts it.
-            lifter
-                .lift(packet)
-                .map_or(Ok(()), |action| Ok(writer.write(&action)?))
+            lifter.lift(packet).map_or(Ok(()), |action| {
+                let label = Label::of_comment(packet.comment);
+                Ok(writer.write_labelled(&action, label)?)
+            })
         })?;
         sources.push(capture.finish(monitor)?);
+    }
+    let left_out = writer.labels_left_out();
+    if left_out > 0 {
+        monitor.warn(&Warning::new(format!(
+            "{left_out} labels are left out, since none of the first {ROW_GROUP} packets in scope has one"
+        )));
     }
     let lift_counts = lifter.counts();
     config.lift.warn(&lift_counts, monitor);

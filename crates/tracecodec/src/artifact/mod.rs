@@ -6,7 +6,7 @@ mod manifest;
 mod source;
 
 pub(crate) use actions::output_failed;
-pub use actions::{ActionsReader, ActionsWriter};
+pub use actions::{ActionsReader, ActionsWriter, LabelBuf, Labels};
 pub use manifest::{ActionCounts, LiftManifest, skipped_by_name};
 pub use source::{SourceEntry, SourceFile};
 

@@ -21,6 +21,7 @@ mod classic;
 mod endian;
 mod foreign;
 mod format;
+mod label;
 mod link;
 mod ng;
 mod notes;
@@ -34,6 +35,7 @@ mod writer;
 
 pub use foreign::{SAFETENSORS, file_kind};
 pub use format::{Compression, Container, Format, Precision};
+pub use label::Label;
 pub use link::{LINK_TYPES, LinkType};
 pub use notes::{InterfaceNote, Notes};
 pub use packet::{Packet, PacketBuf};

@@ -7,11 +7,13 @@ use tracecodec::action::float::Tick;
 use tracecodec::artifact::ActionCounts;
 use tracecodec::compile::{CompileConfig, Compiler, Legalisations};
 use tracecodec::lift::Lifter;
+use tracecodec::pcap::Packet;
 use tracecodec_nn::codec::{
     CodecEntropy, Fidelity, RateMeter, RefinementGain, TraceDecoder, TraceEncoder,
 };
 use tracecodec_nn::{Codec, Corrected, RefineConfig};
 
+use super::labels::BatchLabels;
 use super::{Config, Outcome};
 use crate::disclosure::Disclosure;
 use crate::error::Error;
@@ -50,16 +52,20 @@ pub(super) fn run(
         left: 0,
     };
     let mut actions = Vec::with_capacity(BATCH);
+    let mut labels = BatchLabels::default();
     capture.for_each(monitor, |packet| {
-        actions.extend(lifter.lift(packet));
+        if let Ok(action) = lifter.lift(packet) {
+            labels.note(actions.len(), packet);
+            actions.push(action);
+        }
         if actions.len() == BATCH {
-            trip.take(&mut actions, &lifter)
+            trip.take(&mut actions, &mut labels, &lifter)
         } else {
             Ok(())
         }
     })?;
     if !actions.is_empty() {
-        trip.take(&mut actions, &lifter)?;
+        trip.take(&mut actions, &mut labels, &lifter)?;
     }
     monitor.step(&Progress {
         stage: "reading",
@@ -110,7 +116,12 @@ struct Stages<'a> {
 
 impl<'a> Trip<'a> {
     /// Takes a batch through all stages.
-    fn take(&mut self, actions: &mut Vec<Action>, lifter: &Lifter) -> Result<(), Error> {
+    fn take(
+        &mut self,
+        actions: &mut Vec<Action>,
+        labels: &mut BatchLabels,
+        lifter: &Lifter,
+    ) -> Result<(), Error> {
         if let Some(entropy) = &mut self.entropy {
             entropy.add(actions);
         }
@@ -141,9 +152,11 @@ impl<'a> Trip<'a> {
             decoded
         };
         actions.clear();
-        decoded.iter().try_for_each(|action| {
-            self.writer
-                .write(&compiler.compile(action, lifter.profiles()))
+        decoded.iter().enumerate().try_for_each(|(place, action)| {
+            self.writer.write(&Packet {
+                comment: &labels.take(place),
+                ..compiler.compile(action, lifter.profiles())
+            })
         })
     }
 

@@ -1,5 +1,6 @@
 //! `roundtrip`: captures to actions, or to latents, and back.
 
+mod labels;
 mod learned;
 mod oracle;
 

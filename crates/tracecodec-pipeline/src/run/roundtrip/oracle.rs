@@ -9,8 +9,9 @@ use tracecodec::action::{Action, OptionProfiles};
 use tracecodec::artifact::ActionCounts;
 use tracecodec::compile::{CompileConfig, Compiler, Legalisations};
 use tracecodec::lift::Lifter;
-use tracecodec::pcap::Timestamp;
+use tracecodec::pcap::{Packet, Timestamp};
 
+use super::labels::BatchLabels;
 use super::{Config, Outcome};
 use crate::error::Error;
 use crate::files::capture::Capture;
@@ -31,6 +32,7 @@ struct Batch {
     epoch: Timestamp,
     /// The dictionary, if it grew since the batch before.
     profiles: Option<OptionProfiles>,
+    labels: BatchLabels,
 }
 
 /// Takes a capture through the oracle.
@@ -80,7 +82,7 @@ fn lift_batches(
     monitor: &mut dyn Monitor,
 ) -> Result<(), Error> {
     let mut known = 0;
-    let mut send = |actions: &mut Vec<Action>, lifter: &Lifter| {
+    let mut send = |actions: &mut Vec<Action>, labels: &mut BatchLabels, lifter: &Lifter| {
         let actions = mem::replace(actions, Vec::with_capacity(BATCH));
         let profiles = lifter.profiles();
         let grew = profiles.count() > known;
@@ -89,22 +91,25 @@ fn lift_batches(
             actions,
             epoch: config.disclosure.epoch(lifter.epoch()).unwrap_or_default(),
             profiles: grew.then(|| profiles.clone()),
+            labels: mem::take(labels),
         };
         // The cause is the error of the thread that no longer receives.
         sender.send(batch).map_err(|_| Error::Interrupted)
     };
     let mut actions = Vec::with_capacity(BATCH);
+    let mut labels = BatchLabels::default();
     capture.for_each(monitor, |packet| {
         if let Ok(action) = lifter.lift(packet) {
+            labels.note(actions.len(), packet);
             actions.push(action);
         }
         if actions.len() == BATCH {
-            send(&mut actions, lifter)
+            send(&mut actions, &mut labels, lifter)
         } else {
             Ok(())
         }
     })?;
-    send(&mut actions, lifter)
+    send(&mut actions, &mut labels, lifter)
 }
 
 /// Compiles all batches. Returns the counts of changes that kept packets legal, too.
@@ -115,11 +120,14 @@ fn compile_batches(
 ) -> Result<(CaptureWriter, Legalisations), Error> {
     let mut compiler = None;
     let mut profiles = OptionProfiles::new();
-    for batch in receiver {
+    for mut batch in receiver {
         profiles = batch.profiles.unwrap_or(profiles);
         let compiler = compiler.get_or_insert_with(|| Compiler::new(config, batch.epoch));
-        for action in &batch.actions {
-            writer.write(&compiler.compile(action, &profiles))?;
+        for (place, action) in batch.actions.iter().enumerate() {
+            writer.write(&Packet {
+                comment: &batch.labels.take(place),
+                ..compiler.compile(action, &profiles)
+            })?;
         }
     }
     let changes = compiler.map_or_else(Default::default, |compiler| *compiler.legalisations());

@@ -8,7 +8,7 @@ use parquet::basic::ConvertedType::{
 use parquet::basic::{LogicalType, Repetition, Type as Physical};
 use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor, Type};
 
-use super::DELTA_T;
+use super::{DELTA_T, LABEL_COLUMNS};
 use crate::action::Action;
 use crate::action::schema::{Group, QUANTITIES, Quantity, Vocabulary};
 use crate::error::ActionsFault;
@@ -96,14 +96,25 @@ pub(super) fn quantities_in(version: u32) -> impl Iterator<Item = (usize, Vocabu
     all.filter_map(move |(i, quantity)| Some((i, quantity.vocabulary_in(version)?)))
 }
 
-/// The Parquet schema of an actions file.
-pub(super) fn parquet_schema(version: u32) -> Arc<Type> {
+/// The Parquet schema of an actions file; if it is labelled, with columns of labels, which may be
+/// null.
+pub(super) fn parquet_schema(version: u32, is_labelled: bool) -> Arc<Type> {
     let quantities = quantities_in(version).map(|(i, vocabulary)| {
         let logical = LogicalType::integer(bit_width(vocabulary), false);
         column_type(QUANTITIES[i].name, Physical::INT32, logical)
     });
     let delta_t = column_type(DELTA_T, Physical::INT64, LogicalType::integer(64, true));
-    group("action", quantities.chain([delta_t]).collect())
+    let labels = LABEL_COLUMNS.into_iter().filter(|_| is_labelled);
+    let labels = labels.map(|name| {
+        let builder = Type::primitive_type_builder(name, Physical::BYTE_ARRAY)
+            .with_repetition(Repetition::OPTIONAL)
+            .with_logical_type(Some(LogicalType::String));
+        Arc::new(builder.build().expect("a column of text"))
+    });
+    group(
+        "action",
+        quantities.chain([delta_t]).chain(labels).collect(),
+    )
 }
 
 pub(super) fn group(name: &str, columns: Vec<Arc<Type>>) -> Arc<Type> {
@@ -160,8 +171,11 @@ pub(super) fn layout(schema: &SchemaDescriptor, version: u32) -> Result<Layout, 
         .iter()
         .map(|column| column.path().string())
         .collect();
-    let is_known =
-        |name: &str| name == DELTA_T || QUANTITIES.iter().any(|quantity| quantity.name == name);
+    let is_known = |name: &str| {
+        name == DELTA_T
+            || LABEL_COLUMNS.contains(&name)
+            || QUANTITIES.iter().any(|quantity| quantity.name == name)
+    };
     Ok(Layout {
         places: places.collect::<Result<_, _>>()?,
         derives_context,

@@ -6,16 +6,21 @@
 
 mod columns;
 mod file;
+mod labels;
 mod metadata;
 mod reader;
 mod writer;
 
+pub use labels::{LabelBuf, Labels};
 pub use reader::ActionsReader;
 pub use writer::ActionsWriter;
 pub(crate) use writer::failed as output_failed;
 
 /// Column of the time step.
 pub const DELTA_T: &str = "delta_t";
+
+/// Columns of labels, which files have that were lifted from captures with labels.
+pub const LABEL_COLUMNS: [&str; 2] = ["sample_id", "label"];
 
 /// Rows of a row group, which the writer holds in memory: about 14 MiB.
 pub const ROW_GROUP: usize = 131_072;

@@ -13,6 +13,7 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
 
 use super::columns::{Columns, parquet_schema, quantities_in};
+use super::labels::LabelRows;
 use super::{DELTA_T, ROW_GROUP, key};
 use crate::action::{Action, ActionSchema, OptionProfiles, PAPER_SCHEMA};
 use crate::artifact::{ActionCounts, TOOL};
@@ -20,7 +21,7 @@ use crate::choice::Choice;
 use crate::error::Error;
 use crate::lift::LiftCounts;
 use crate::output::Output;
-use crate::pcap::Timestamp;
+use crate::pcap::{Label, Timestamp};
 
 /// Writer settings. Dictionaries make the file a fifth smaller; statistics by page would make it
 /// larger and slower to no benefit.
@@ -35,15 +36,21 @@ fn properties() -> WriterProperties {
         .build()
 }
 
-/// Writes an actions file. Holds at most [`ROW_GROUP`] actions in memory. The same actions give the
+/// Writes an actions file, with columns of labels if one of its first [`ROW_GROUP`] actions has a
+/// label. Holds at most [`ROW_GROUP`] actions in memory. The same actions give the
 /// same bytes.
 ///
 /// The file appears in [`finish`](ActionsWriter::finish). A writer that is dropped earlier leaves
 /// nothing.
 pub struct ActionsWriter {
     schema: ActionSchema,
-    file: SerializedFileWriter<Output>,
+    /// The output, until the first row group is written.
+    output: Option<Output>,
+    file: Option<SerializedFileWriter<Output>>,
     pub(super) columns: Columns,
+    labels: LabelRows,
+    is_labelled: bool,
+    labels_left_out: u64,
 }
 
 impl ActionsWriter {
@@ -52,13 +59,14 @@ impl ActionsWriter {
     /// # Errors
     /// If the output cannot be opened.
     pub fn create(path: impl AsRef<Path>, schema: ActionSchema) -> Result<Self, Error> {
-        let output = Output::create(path)?;
-        let columns = parquet_schema(schema.version);
-        let file = SerializedFileWriter::new(output, columns, Arc::new(properties()));
         Ok(Self {
             schema,
-            file: file.map_err(failed)?,
+            output: Some(Output::create(path)?),
+            file: None,
             columns: Columns::new(schema.version),
+            labels: LabelRows::default(),
+            is_labelled: false,
+            labels_left_out: 0,
         })
     }
 
@@ -69,11 +77,37 @@ impl ActionsWriter {
     /// If the output fails.
     #[inline]
     pub fn write(&mut self, action: &Action) -> Result<(), Error> {
+        self.write_labelled(action, None)
+    }
+
+    /// Writes one action and its label.
+    ///
+    /// # Errors
+    /// If the output fails.
+    #[inline]
+    pub fn write_labelled(
+        &mut self,
+        action: &Action,
+        label: Option<Label<'_>>,
+    ) -> Result<(), Error> {
+        if let Some(label) = label {
+            self.labels.push(self.columns.len(), label);
+        }
         self.columns.push(action);
         match self.columns.len() {
             ROW_GROUP => self.write_group(),
             _ => Ok(()),
         }
+    }
+
+    /// Labels that were left out, since the first row group was written without any.
+    pub fn labels_left_out(&self) -> u64 {
+        let waiting = if self.file.is_some() && !self.is_labelled {
+            self.labels.len() as u64
+        } else {
+            0
+        };
+        self.labels_left_out + waiting
     }
 
     /// Writes what is left and the metadata, and moves the file to its place. `epoch` is the time
@@ -90,18 +124,37 @@ impl ActionsWriter {
         if self.columns.len() > 0 {
             self.write_group()?;
         }
+        let mut file = self.begun()?;
         for (key, value) in metadata(self.schema, epoch, profiles, counts) {
-            self.file
-                .append_key_value_metadata(KeyValue::new(key.to_string(), value));
+            file.append_key_value_metadata(KeyValue::new(key.to_string(), value));
         }
-        let output = self.file.into_inner().map_err(failed)?;
+        let output = file.into_inner().map_err(failed)?;
         Ok(output.finish()?)
     }
 
     fn write_group(&mut self) -> Result<(), Error> {
-        let written = write_columns(&mut self.file, &self.columns, self.schema.version);
+        self.labels_left_out = self.labels_left_out();
+        let mut file = self.begun()?;
+        let labels = self.is_labelled.then_some(&self.labels);
+        let written = write_columns(&mut file, &self.columns, self.schema.version, labels);
+        self.file = Some(file);
         self.columns.clear();
+        self.labels.clear();
         written.map_err(failed)
+    }
+
+    /// The file, begun with the columns that the rows so far need.
+    fn begun(&mut self) -> Result<SerializedFileWriter<Output>, Error> {
+        if let Some(file) = self.file.take() {
+            return Ok(file);
+        }
+        self.is_labelled = self.labels.len() > 0;
+        let output = self
+            .output
+            .take()
+            .expect("there is a file, or an output for it");
+        let columns = parquet_schema(self.schema.version, self.is_labelled);
+        SerializedFileWriter::new(output, columns, Arc::new(properties())).map_err(failed)
     }
 }
 
@@ -137,10 +190,13 @@ fn write_columns(
     file: &mut SerializedFileWriter<Output>,
     columns: &Columns,
     version: u32,
+    labels: Option<&LabelRows>,
 ) -> Result<(), ParquetError> {
     let mut group = file.next_row_group()?;
     let mut quantities = quantities_in(version).map(|(i, _)| &columns.quantities[i]);
-    while let Some(mut column) = group.next_column()? {
+    for _ in 0..=quantities_in(version).count() {
+        let column = group.next_column()?;
+        let mut column = column.expect("a column for each quantity, and one for `delta_t`");
         match quantities.next() {
             Some(values) => column.typed::<Int32Type>().write_batch(values, None, None),
             None => column
@@ -148,6 +204,9 @@ fn write_columns(
                 .write_batch(&columns.delta_t, None, None),
         }?;
         column.close()?;
+    }
+    if let Some(labels) = labels {
+        labels.write(columns.len(), &mut group)?;
     }
     group.close().map(drop)
 }

@@ -1,0 +1,88 @@
+//! Labels on their way from packet comments to packet comments, beside batches of actions.
+
+use std::collections::VecDeque;
+
+use tracecodec::pcap::{Label, Packet};
+
+/// Labels of the actions of a batch, as packet comments, by the action's place in the batch.
+#[derive(Debug, Default)]
+pub(super) struct BatchLabels(VecDeque<(usize, String)>);
+
+impl BatchLabels {
+    /// Notes the label of the packet, if it has one, for the action at a place.
+    pub(super) fn note(&mut self, place: usize, packet: &Packet<'_>) {
+        let label = Label::of_comment(packet.comment);
+        self.0.extend(label.map(|label| (place, label.to_string())));
+    }
+
+    /// Takes the comment of the action at a place; empty if it has none. Places are asked for in
+    /// order.
+    pub(super) fn take(&mut self, place: usize) -> String {
+        let comment = self.0.pop_front_if(|(noted, _)| *noted == place);
+        comment.map(|(_, comment)| comment).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use tracecodec::pcap::{Format, Reader, Writer};
+
+    use crate::monitor::Silent;
+    use crate::run::{compile, lift, roundtrip};
+    use crate::testing::data;
+
+    const COMMENTS: [&str; 5] = ["7,web", "", "8,mail,d=e", "look, here", "7,web"];
+
+    /// The example, with a comment on each packet in turn.
+    fn commented(path: &Path) {
+        let mut reader = Reader::open(data("example.pcap")).unwrap();
+        let mut writer = Writer::create(path, Format::of_path(path)).unwrap();
+        let mut comments = COMMENTS.into_iter().cycle();
+        while let Some(packet) = reader.next() {
+            let mut packet = packet.unwrap();
+            packet.comment = comments.next().unwrap();
+            writer.write(&packet).unwrap();
+        }
+        writer.finish().unwrap();
+    }
+
+    fn assert_labelled(path: &Path) {
+        let mut reader = Reader::open(path).unwrap();
+        let mut expected = ["7,web", "", "8,mail", "", "7,web"].into_iter().cycle();
+        while let Some(packet) = reader.next() {
+            assert_eq!(packet.unwrap().comment, expected.next().unwrap());
+        }
+        assert_eq!(reader.packets(), 4000);
+    }
+
+    #[test]
+    fn test_labels_survive_in_actions_and_on_the_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        commented(&path("in.pcapng"));
+        let lifting = lift::Config {
+            inputs: vec![path("in.pcapng")],
+            output: path("a.parquet"),
+            ..lift::Config::default()
+        };
+        lift::run(&lifting, &mut Silent).unwrap();
+        let compiling = compile::Config {
+            input: path("a.parquet"),
+            output: path("compiled.pcapng"),
+            ..compile::Config::default()
+        };
+        compile::run(&compiling, &mut Silent).unwrap();
+        assert_labelled(&path("compiled.pcapng"));
+        for oracle in [true, false] {
+            let config = roundtrip::Config {
+                oracle,
+                refine: false,
+                ..roundtrip::Config::new(path("in.pcapng"), path("trip.pcapng"))
+            };
+            roundtrip::run(&config, &mut Silent).unwrap();
+            assert_labelled(&path("trip.pcapng"));
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! Labels of an actions file: two columns of text, which are read apart from the actions.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use parquet::column::reader::get_typed_column_reader;
+use parquet::data_type::{ByteArray, ByteArrayType};
+use parquet::errors::ParquetError;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::file::writer::SerializedRowGroupWriter;
+
+use super::LABEL_COLUMNS;
+use super::file::{self, guarded};
+use crate::error::{ActionsFault, Error};
+use crate::output::Output;
+use crate::pcap::Label;
+
+/// Labels of rows of a row group that is being written, by the row's place in the group.
+#[derive(Default)]
+pub(super) struct LabelRows(Vec<(usize, LabelBuf)>);
+
+impl LabelRows {
+    pub(super) fn push(&mut self, row: usize, label: Label<'_>) {
+        self.0.push((row, label.into()));
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// Writes the two columns of a row group of `rows` rows.
+    pub(super) fn write(
+        &self,
+        rows: usize,
+        group: &mut SerializedRowGroupWriter<'_, Output>,
+    ) -> Result<(), ParquetError> {
+        let mut levels = vec![0; rows];
+        for (row, _) in &self.0 {
+            levels[*row] = 1;
+        }
+        let texts: [fn(&LabelBuf) -> &str; 2] = [|label| &label.sample_id, |label| &label.label];
+        for text in texts {
+            let values = self.0.iter().map(|(_, label)| ByteArray::from(text(label)));
+            let values: Vec<_> = values.collect();
+            let mut column = group
+                .next_column()?
+                .expect("a labelled file has two more columns");
+            let typed = column.typed::<ByteArrayType>();
+            typed.write_batch(&values, Some(&levels), None)?;
+            column.close()?;
+        }
+        Ok(())
+    }
+}
+
+/// A label that owns its text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LabelBuf {
+    /// Number of the sample.
+    pub sample_id: String,
+    /// What the sample is.
+    pub label: String,
+}
+
+impl LabelBuf {
+    /// The label, its text borrowed.
+    pub fn as_label(&self) -> Label<'_> {
+        Label {
+            sample_id: &self.sample_id,
+            label: &self.label,
+        }
+    }
+}
+
+impl From<Label<'_>> for LabelBuf {
+    fn from(label: Label<'_>) -> Self {
+        Self {
+            sample_id: label.sample_id.to_string(),
+            label: label.label.to_string(),
+        }
+    }
+}
+
+/// Labels of an actions file, row by row; a row of which either column is null has none. Memory
+/// grows with the row groups, not with the file.
+pub struct Labels {
+    path: PathBuf,
+    file: SerializedFileReader<File>,
+    /// Numbers of the two columns.
+    columns: [usize; 2],
+    next_group: usize,
+    /// Labels of the row group, the next at the end.
+    group: Vec<Option<LabelBuf>>,
+}
+
+impl Labels {
+    /// Opens the labels of an actions file; `None` if it has no columns of text for them.
+    ///
+    /// # Errors
+    /// If the file cannot be opened, or is not a Parquet file.
+    pub fn open(path: impl AsRef<Path>) -> Result<Option<Self>, Error> {
+        let path = path.as_ref();
+        let file = file::open(path)?;
+        let schema = file.metadata().file_metadata().schema_descr();
+        let find = |name: &str| {
+            schema.columns().iter().position(|column| {
+                column.path().parts() == [name]
+                    && column.physical_type() == parquet::basic::Type::BYTE_ARRAY
+                    && column.max_rep_level() == 0
+            })
+        };
+        let [Some(sample_id), Some(label)] = LABEL_COLUMNS.map(find) else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            path: path.to_path_buf(),
+            file,
+            columns: [sample_id, label],
+            next_group: 0,
+            group: Vec::new(),
+        }))
+    }
+
+    /// The label of the next row; `None` if it has none, or behind the last row.
+    ///
+    /// # Errors
+    /// If the file is damaged.
+    pub fn next_label(&mut self) -> Result<Option<LabelBuf>, Error> {
+        while self.group.is_empty() && self.next_group < self.file.num_row_groups() {
+            let read = guarded(|| self.read_group());
+            self.group = read.map_err(|error| {
+                let cause = error.to_string();
+                Error::actions(&self.path)(ActionsFault::Damaged { row: 0, cause })
+            })?;
+            self.next_group += 1;
+        }
+        Ok(self.group.pop().flatten())
+    }
+
+    /// Labels of the next row group, the first row at the end.
+    fn read_group(&self) -> Result<Vec<Option<LabelBuf>>, ParquetError> {
+        let group = self.file.get_row_group(self.next_group)?;
+        let rows = usize::try_from(group.metadata().num_rows())?;
+        let texts = |number: usize| {
+            let mut reader =
+                get_typed_column_reader::<ByteArrayType>(group.get_column_reader(number)?);
+            let (mut values, mut levels) = (Vec::new(), Vec::new());
+            while levels.len() < rows {
+                let left = rows - levels.len();
+                let (read, ..) = reader.read_records(left, Some(&mut levels), None, &mut values)?;
+                if read == 0 {
+                    return Err(ParquetError::EOF(
+                        "a column of labels ends early".to_string(),
+                    ));
+                }
+                // A column that is required has no levels.
+                levels.resize(levels.len().max(values.len()), 1);
+            }
+            let mut values = values.into_iter();
+            let text = |level: i16| {
+                let value = if level > 0 {
+                    values.next()?
+                } else {
+                    return None;
+                };
+                Some(String::from_utf8_lossy(value.data()).into_owned())
+            };
+            Ok(levels
+                .into_iter()
+                .map(text)
+                .collect::<Vec<Option<String>>>())
+        };
+        let [sample_ids, labels] = self.columns.map(texts);
+        let rows = sample_ids?.into_iter().zip(labels?).rev();
+        let label = |(sample_id, label): (Option<String>, Option<String>)| {
+            Some(LabelBuf {
+                sample_id: sample_id?,
+                label: label?,
+            })
+        };
+        Ok(rows.map(label).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::action::{Action, ActionSchema, OptionProfiles};
+    use crate::artifact::{ActionsReader, ActionsWriter};
+    use crate::lift::LiftCounts;
+
+    fn finish(writer: ActionsWriter) {
+        let counts = LiftCounts::default();
+        let written = writer.finish(None, &OptionProfiles::new(), &counts);
+        written.unwrap();
+    }
+
+    #[test]
+    fn test_labels_of_several_row_groups() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.parquet");
+        let rows = super::super::ROW_GROUP + 5;
+        // The first label is not in the first row.
+        let label = |row: usize| {
+            let sample_id = (row / 7).to_string();
+            let label = if row.is_multiple_of(2) {
+                "web"
+            } else {
+                "größer"
+            };
+            (!row.is_multiple_of(3)).then(|| LabelBuf {
+                sample_id,
+                label: label.to_string(),
+            })
+        };
+        let mut writer = ActionsWriter::create(&path, ActionSchema::default()).unwrap();
+        for row in 0..rows {
+            let label = label(row);
+            let label = label.as_ref().map(LabelBuf::as_label);
+            writer.write_labelled(&Action::default(), label).unwrap();
+        }
+        finish(writer);
+        let mut labels = Labels::open(&path).unwrap().unwrap();
+        for row in 0..rows {
+            assert_eq!(labels.next_label().unwrap(), label(row), "{row}");
+        }
+        assert_eq!(labels.next_label().unwrap(), None);
+        let reader = ActionsReader::open(&path).unwrap();
+        assert!(reader.ignored_columns().is_empty());
+        assert_eq!(reader.count(), rows);
+    }
+
+    #[test]
+    fn test_a_file_without_labels() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.parquet");
+        let mut writer = ActionsWriter::create(&path, ActionSchema::default()).unwrap();
+        let label = Label {
+            sample_id: "1",
+            label: "web",
+        };
+        for row in 0..=super::super::ROW_GROUP {
+            // The label comes after the first row group was written.
+            let label = (row == super::super::ROW_GROUP).then_some(label);
+            writer.write_labelled(&Action::default(), label).unwrap();
+        }
+        assert_eq!(writer.labels_left_out(), 1);
+        finish(writer);
+        assert!(Labels::open(&path).unwrap().is_none());
+    }
+}
