@@ -77,8 +77,8 @@ pub const MOST_CORRECTED: f64 = 0.1;
 /// Description of latents, by its `format`.
 #[derive(Debug, Clone)]
 enum Description {
-    Latents(LatentManifest),
-    Sequences(SequencesManifest),
+    Latents(Box<LatentManifest>),
+    Sequences(Box<SequencesManifest>),
 }
 
 /// The key that distinguishes the kinds of description.
@@ -265,9 +265,9 @@ impl Description {
         let bytes = files::read(place)?;
         let head: Option<Head> = serde_json::from_slice(&bytes).ok();
         if head.is_some_and(|head| head.format == SequencesManifest::FORMAT) {
-            return SequencesManifest::read(place).map(Self::Sequences);
+            return Ok(Self::Sequences(Box::new(SequencesManifest::read(place)?)));
         }
-        LatentManifest::read(place).map(Self::Latents)
+        Ok(Self::Latents(Box::new(LatentManifest::read(place)?)))
     }
 
     /// Name and digest of the model that made the latents.

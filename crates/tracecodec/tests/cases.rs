@@ -24,7 +24,7 @@ fn oracle(input: &Path, output: &Path) -> Vec<u32> {
     let mut lengths = Vec::new();
     while let Some(packet) = reader.next() {
         let packet = packet.unwrap();
-        lengths.extend(wire::parse(&packet).map(|headers| u32::from(headers.payload_len)));
+        lengths.extend(wire::parse(&packet).map(|headers| headers.payload_len));
         if let Some((output, loss)) = proof.step(&packet) {
             assert_eq!(loss, None);
             writer.write(&output).unwrap();

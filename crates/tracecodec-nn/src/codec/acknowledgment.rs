@@ -165,7 +165,7 @@ fn take(connection: &mut Connection, dir: Direction, action: &Action) -> Segment
         references = connection.legal(dir, references);
         references = connection.at_base(dir, references).unwrap_or(references);
     }
-    let len = action.l4_payload_len.into();
+    let len = action.l4_payload_len;
     connection.decode(dir, flags::of(action), len, references, |_| ISN)
 }
 

@@ -2,6 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+/// A well-known group: its name, its IPv4 address and its IPv6 address.
+pub type Group = (&'static str, Option<[u8; 4]>, Option<[u16; 8]>);
+
 /// Kind of a host's address: a row of the table of kinds, which `docs/formats.md` prints.
 ///
 /// The first rows are scopes, in which a synthetic address is drawn. The others are groups with one
@@ -46,7 +49,7 @@ impl HostKind {
     ];
 
     /// Well-known groups: name, IPv4 address, IPv6 address. The first has the number 9.
-    pub const GROUPS: &[(&str, Option<[u8; 4]>, Option<[u16; 8]>)] = &[
+    pub const GROUPS: &[Group] = &[
         ("all hosts", Some([224, 0, 0, 1]), link_group(1)),
         ("all routers", Some([224, 0, 0, 2]), link_group(2)),
         ("OSPF", Some([224, 0, 0, 5]), link_group(5)),
@@ -182,8 +185,6 @@ impl HostKind {
 const fn link_group(number: u16) -> Option<[u16; 8]> {
     Some([0xff02, 0, 0, 0, 0, 0, 0, number])
 }
-
-type Group = (&'static str, Option<[u8; 4]>, Option<[u16; 8]>);
 
 fn group(is_it: impl Fn(&Group) -> bool) -> Option<HostKind> {
     let place = HostKind::GROUPS.iter().position(is_it)?;

@@ -13,7 +13,7 @@ mod settings;
 
 use serde::{Deserialize, Serialize};
 
-pub use host::HostKind;
+pub use host::{Group, HostKind};
 pub use options::{OptionLayout, OptionProfiles, TcpOption};
 pub use settings::{ActionSchema, Hosts, PAPER_SCHEMA, SCHEMA_VERSION, Services};
 

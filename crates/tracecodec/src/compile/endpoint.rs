@@ -134,7 +134,7 @@ impl Salt {
                 HostKind::MULTICAST => [239, a & 0x7f, b, c].into(),
                 // No private address ends with 0 or 255.
                 _ => {
-                    let [_, a, b, _] = (number / 254 << 8).to_be_bytes();
+                    let [_, a, b, _] = ((number / 254) << 8).to_be_bytes();
                     [10, a, b, 1 + (number % 254) as u8].into()
                 }
             };

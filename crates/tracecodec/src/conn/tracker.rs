@@ -142,7 +142,7 @@ impl Live {
                     ack: tcp.numbers.ack,
                     flags: tcp.flags,
                     window: tcp.window,
-                    len: headers.payload_len.into(),
+                    len: headers.payload_len,
                 };
                 self.tcp.observe(dir, &segment, &mut self.history);
             }

@@ -63,7 +63,7 @@ fn segment(headers: &Headers<'_>, tcp: &TcpHeader<'_>, time: Timestamp) -> Segme
     Segment {
         time: time.0,
         numbers: tcp.numbers,
-        len: headers.payload_len.into(),
+        len: headers.payload_len,
         flags: tcp.flags,
         window: tcp.window,
     }

@@ -122,7 +122,7 @@ impl<T: Default> Sessions<T> {
         if let Transport::Tcp(tcp) = headers.transport {
             session
                 .connection
-                .encode(dir, tcp.flags, headers.payload_len.into(), tcp.numbers);
+                .encode(dir, tcp.flags, headers.payload_len, tcp.numbers);
         }
         let membership = Membership {
             id: session.id,

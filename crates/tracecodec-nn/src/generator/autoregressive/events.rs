@@ -177,7 +177,7 @@ impl Unacknowledged {
             AckReference::Zero => {}
         }
         let phantom = flags::sequence_len(flags::of(action));
-        let length = u32::from(action.l4_payload_len) + phantom;
+        let length = action.l4_payload_len + phantom;
         let advance = match action.tcp_seq_delta_sign {
             SeqReference::Forward => action.tcp_seq_delta.wrapping_add(length),
             SeqReference::Backward => length.saturating_sub(action.tcp_seq_delta),
