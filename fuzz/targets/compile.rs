@@ -4,14 +4,14 @@
 
 use libfuzzer_sys::fuzz_target;
 use tracecodec::action::schema::{FIELD_COUNT, FieldValues};
-use tracecodec::action::{Action, OptionLayout, OptionProfiles};
+use tracecodec::action::{Action, ActionSchema, Hosts, OptionLayout, OptionProfiles, Services};
 use tracecodec::compile::{CompileConfig, Compiler, Link, PayloadPolicy};
 use tracecodec::pcap::Timestamp;
 use tracecodec::wire;
 
 /// Number of most significant digits of `flow_token` that stay 0: others would make tables of
-/// 65,536 slots.
-const HIGH_DIGITS: usize = 2;
+/// many slots.
+const HIGH_DIGITS: usize = 4;
 
 fn action(bytes: &[u8]) -> Action {
     let mut values: FieldValues = [0; FIELD_COUNT];
@@ -34,6 +34,14 @@ fuzz_target!(|bytes: &[u8]| {
     let config = CompileConfig {
         payload: [PayloadPolicy::Synthetic, PayloadPolicy::Truncate][usize::from(first & 1)],
         link: [Link::Ethernet, Link::RawIp][usize::from(first >> 1 & 1)],
+        schema: match first >> 2 & 0b111 {
+            0 => ActionSchema::PAPER,
+            bits => ActionSchema {
+                hosts: [Hosts::Flow, Hosts::Graph][usize::from(bits & 1)],
+                services: [Services::None, Services::Class][usize::from(bits >> 1 & 1)],
+                ..ActionSchema::default()
+            },
+        },
         ..CompileConfig::default()
     };
     let mut compiler = Compiler::new(config, Timestamp(0));

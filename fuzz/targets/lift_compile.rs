@@ -2,6 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use tracecodec::action::{ActionSchema, Hosts, Services};
 use tracecodec::compile::CompileConfig;
 use tracecodec::oracle::Proof;
 use tracecodec::pcap::{LinkType, Packet, Timestamp};
@@ -39,7 +40,16 @@ fn packet(record: &[u8]) -> Vec<u8> {
 }
 
 fuzz_target!(|bytes: &[u8]| {
-    let mut proof = Proof::new(CompileConfig::default());
+    // All that can be kept is kept.
+    let schema = ActionSchema {
+        hosts: Hosts::Graph,
+        services: Services::Class,
+        ..ActionSchema::default()
+    };
+    let mut proof = Proof::new(CompileConfig {
+        schema,
+        ..CompileConfig::default()
+    });
     let (mut rest, mut time) = (bytes, 0i64);
     for number in 0..MAX_PACKETS {
         // Each record is its length, a time step, and the packet.

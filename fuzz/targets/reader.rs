@@ -5,7 +5,7 @@
 use std::io::Cursor;
 
 use libfuzzer_sys::fuzz_target;
-use tracecodec::action::OptionProfiles;
+use tracecodec::action::{ActionSchema, Hosts, OptionProfiles, Services};
 use tracecodec::check::Checker;
 use tracecodec::flow::{Conversations, CutOptions};
 use tracecodec::lift::Lifter;
@@ -19,7 +19,12 @@ fuzz_target!(|bytes: &[u8]| {
     let Ok(mut reader) = Reader::new(Cursor::new(bytes.to_vec())) else {
         return;
     };
-    let mut lifter = Lifter::new(16, OptionProfiles::new());
+    let kept = ActionSchema {
+        hosts: Hosts::Graph,
+        services: Services::Class,
+        ..ActionSchema::default()
+    };
+    let mut lifter = Lifter::new(kept, 16, OptionProfiles::new());
     let mut checker = Checker::new();
     let mut conversations = Conversations::new(CutOptions::Judge);
     let mut meter = Meter::new(|_, headers, time| conversations.observe(headers, time));
