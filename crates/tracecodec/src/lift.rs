@@ -117,9 +117,7 @@ impl Lifter {
     pub fn lift(&mut self, packet: &Packet<'_>) -> Result<Action, SkipReason> {
         self.counts.packets += 1;
         let is_too_long = |headers: &Headers<'_>| {
-            let is_beyond = headers.is_beyond_length_field();
-            headers.payload_len > self.schema.max_payload()
-                || is_beyond && self.schema.version == PAPER_SCHEMA
+            headers.is_beyond_length_field() && self.schema.version == PAPER_SCHEMA
         };
         match wire::parse(packet) {
             Ok(headers) if is_too_long(&headers) => {

@@ -231,6 +231,33 @@ fn test_what_is_longer_than_an_ip_header_can_tell_is_out_of_scope() {
     assert_eq!(datagram(65_536), Err(SkipReason::TooLong));
 }
 
+/// A segment that an interface was to cut may be longer, but not longer than an action can state.
+#[test]
+fn test_segments_beyond_the_length_field_are_in_scope() {
+    let lift = |payload: u32, schema| {
+        let mut data = vec![0x45, 0, 0, 0, 0, 0, 0, 0, 64, 6];
+        data.resize(20, 0);
+        data.extend([
+            0, 1, 0, 2, 0, 0, 0, 1, 0, 0, 0, 1, 0x50, 0x10, 0, 0, 0, 0, 0, 0,
+        ]);
+        let frame = PacketBuf {
+            time: EPOCH,
+            link: LinkType::RAW,
+            wire_len: 40 + payload,
+            data,
+            ..PacketBuf::default()
+        };
+        let mut lifter = Lifter::new(schema, MAX_SLOTS, OptionProfiles::new());
+        let lifted = lifter.lift(&frame.as_packet());
+        lifted.map(|action| action.l4_payload_len)
+    };
+    let ours = ActionSchema::default();
+    assert_eq!(lift(0xf_ffff, ours), Ok(0xf_ffff));
+    assert_eq!(lift(0x10_0000, ours), Err(SkipReason::TooLong));
+    assert_eq!(lift(65_495, ActionSchema::PAPER), Ok(65_495));
+    assert_eq!(lift(65_496, ActionSchema::PAPER), Err(SkipReason::TooLong));
+}
+
 proptest! {
     #[test]
     fn test_random_actions_compile_to_legal_packets(

@@ -118,6 +118,9 @@ impl ActionSchema {
         services: Services::None,
     };
 
+    /// Longest payload that `l4_payload_len` can state in any version.
+    pub const MAX_PAYLOAD: u32 = 0xf_ffff;
+
     /// Largest number of slots that `flow_token` can number in any version.
     pub const MAX_SLOTS: usize = 1 << 24;
 
@@ -140,7 +143,7 @@ impl ActionSchema {
         if self.version == PAPER_SCHEMA {
             0xffff
         } else {
-            0xf_ffff
+            Self::MAX_PAYLOAD
         }
     }
 }

@@ -11,7 +11,7 @@ mod transport;
 use std::fmt;
 use std::net::IpAddr;
 
-use crate::action::Family;
+use crate::action::{ActionSchema, Family};
 use crate::pcap::Packet;
 
 pub(crate) use identification::Identifications;
@@ -179,11 +179,16 @@ pub fn parse<'a>(packet: &Packet<'a>) -> Result<Headers<'a>, SkipReason> {
         end.saturating_sub(place.offset),
     )?;
     let (transport, header_len) = transport::parse(&ip)?;
+    let payload_len = ip.payload_len - header_len;
     let is_segment = matches!(transport, Transport::Tcp(_));
-    if ip.len > longest(ip.family) && !is_segment {
+    let is_too_long = if is_segment {
+        payload_len > LONGEST_SEGMENT
+    } else {
+        ip.len > longest(ip.family)
+    };
+    if is_too_long {
         return Err(SkipReason::TooLong);
     }
-    let payload_len = ip.payload_len - header_len;
     Ok(Headers {
         family: ip.family,
         source: ip.source,
@@ -223,6 +228,10 @@ impl Headers<'_> {
         self.ip_len as usize > longest(self.family)
     }
 }
+
+/// Longest payload of a segment that a network interface was to cut: what an action can state, and
+/// twice what Linux hands to an interface at once.
+const LONGEST_SEGMENT: usize = ActionSchema::MAX_PAYLOAD as usize;
 
 /// Longest packet whose length the length field can state. IPv4's field counts the header, IPv6's
 /// does not.
