@@ -70,8 +70,16 @@ impl Lifting {
                 format!("the codec carries version {version} of the action schema, not {schema}"),
                 "leave `schema` out, or name a codec that was trained with that version",
             )),
+            _ if version == PAPER_SCHEMA && self.keeps_ends() => Err(Error::refused(
+                "the codec carries the paper's action schema, which has neither hosts nor services",
+                "roundtrip keeps them with `oracle`; codecs that train now makes carry them",
+            )),
             _ => self.kept_in(version),
         }
+    }
+
+    fn keeps_ends(&self) -> bool {
+        self.hosts != Hosts::default() || self.services != Services::default()
     }
 
     fn kept_in(&self, version: u32) -> Result<ActionSchema, Error> {
