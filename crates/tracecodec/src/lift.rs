@@ -116,14 +116,15 @@ impl Lifter {
     /// The reason why the packet is out of scope; it is counted.
     pub fn lift(&mut self, packet: &Packet<'_>) -> Result<Action, SkipReason> {
         self.counts.packets += 1;
-        let is_too_long = |headers: &Headers<'_>| {
-            headers.is_beyond_length_field() && self.schema.version == PAPER_SCHEMA
-        };
-        match wire::parse(packet) {
-            Ok(headers) if is_too_long(&headers) => {
-                *self.counts.skipped.entry(SkipReason::TooLong).or_default() += 1;
+        let is_papers = self.schema.version == PAPER_SCHEMA;
+        let parsed = wire::parse(packet).and_then(|headers| {
+            if is_papers && headers.is_beyond_length_field() {
                 Err(SkipReason::TooLong)
+            } else {
+                Ok(headers)
             }
+        });
+        match parsed {
             Ok(headers) => Ok(self.lift_headers(&headers, packet.time)),
             Err(reason) => {
                 *self.counts.skipped.entry(reason).or_default() += 1;

@@ -1,6 +1,8 @@
 //! Acknowledgment numbers relative to the direction's last one ([`AckBase::LastAck`]), to compare
 //! with the reference of the action schema.
 
+use std::collections::HashMap;
+
 use tracecodec::action::{AckReference, Action, Direction, FlowEvent, Proto};
 use tracecodec::tcp::{Connection, References, SegmentNumbers, SeqNumber, flags};
 
@@ -18,7 +20,7 @@ const FARTHEST: u32 = i32::MAX as u32;
 /// action of a trace.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Acknowledgments {
-    slots: Vec<Flow>,
+    slots: HashMap<u32, Flow>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -103,11 +105,7 @@ impl Acknowledgments {
 
     /// The flow and the direction of a TCP action; `None` for other actions.
     fn flow(&mut self, action: &Action) -> Option<(&mut Flow, Direction)> {
-        let slot = action.flow_token as usize;
-        if self.slots.len() <= slot {
-            self.slots.resize_with(slot + 1, Flow::default);
-        }
-        let flow = &mut self.slots[slot];
+        let flow = self.slots.entry(action.flow_token).or_default();
         // As in the compiler: only a SYN reopens a flow.
         let (starts, dir) = match action.flow_evt {
             FlowEvent::Open => (true, Direction::Orig),

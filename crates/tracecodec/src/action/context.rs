@@ -1,6 +1,8 @@
 //! The local flow context of an action: buckets of the flow's recent history (the paper, section
 //! 3.2).
 
+use hashbrown::HashMap;
+
 use super::{Action, Direction, FlowEvent};
 
 /// Recent history of the flow just before the packet, in buckets; all 0 for a flow's first packet.
@@ -81,7 +83,7 @@ impl History {
 #[derive(Debug, Clone, Default)]
 pub struct Contexts {
     time: i64,
-    slots: Vec<History>,
+    slots: HashMap<u32, History>,
 }
 
 impl Contexts {
@@ -89,11 +91,7 @@ impl Contexts {
     /// `context` is ignored.
     pub fn next(&mut self, action: &Action) -> Context {
         self.time = self.time.wrapping_add(action.delta_t);
-        let slot = action.flow_token as usize;
-        if self.slots.len() <= slot {
-            self.slots.resize_with(slot + 1, History::default);
-        }
-        let history = &mut self.slots[slot];
+        let history = self.slots.entry(action.flow_token).or_default();
         if action.flow_evt != FlowEvent::Continue {
             *history = History::default();
         }

@@ -112,7 +112,7 @@ impl HostTable {
             Hosts::Graph => self.linked(action, counts),
         };
         let kind = Kind::of(action);
-        let is_fresh = self.set_ports(action, &mut ends, counts);
+        let is_fresh = self.set_ports(action, generation, &mut ends, counts);
         let mut tries = 0;
         while tries < OPENER_PORTS.len() as u32
             && self.taken.contains_key(&FiveTuple::new(kind, &ends))
@@ -233,14 +233,13 @@ impl HostTable {
     fn set_ports(
         &mut self,
         action: &Action,
+        generation: u32,
         ends: &mut [Endpoint; 2],
         counts: &mut Legalisations,
     ) -> bool {
         let is_graph = self.schema.hosts == Hosts::Graph;
         if is_graph {
-            let [orig, resp] = self
-                .salt
-                .unlinked(action.flow_token, action.resp_port.into());
+            let [orig, resp] = self.salt.unlinked(action.flow_token, generation);
             (ends[0].port, ends[1].port) = (orig.1, resp.1);
         }
         let has_ports = matches!(action.proto, Proto::Tcp | Proto::Udp);

@@ -21,6 +21,7 @@ mod udp;
 pub use endpoint::Salt;
 pub use legal::{Legalisation, Legalisations};
 
+use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::action::{Action, ActionSchema, Direction, FlowEvent, OptionProfiles, Proto, Quote};
@@ -89,13 +90,13 @@ pub struct CompileConfig {
     pub link: Link,
 }
 
-/// Compiles actions one by one. Memory grows with the highest slot in use, not with packets.
+/// Compiles actions one by one. Memory grows with the slots in use, not with packets.
 pub struct Compiler {
     config: CompileConfig,
-    flows: Vec<Option<Flow>>,
+    flows: HashMap<u32, Flow>,
     hosts: HostTable,
     /// How often each slot was opened.
-    generations: Vec<u32>,
+    generations: HashMap<u32, u32>,
     now: Timestamp,
     frame: Vec<u8>,
     legalisations: Legalisations,
@@ -106,9 +107,9 @@ impl Compiler {
     pub fn new(config: CompileConfig, epoch: Timestamp) -> Self {
         Self {
             config,
-            flows: Vec::new(),
+            flows: HashMap::new(),
             hosts: HostTable::new(config.salt, config.schema),
-            generations: Vec::new(),
+            generations: HashMap::new(),
             now: epoch,
             frame: Vec::with_capacity(1 << 16),
             legalisations: Legalisations::default(),
@@ -126,8 +127,8 @@ impl Compiler {
         self.now = Timestamp(self.now.0.wrapping_add(action.delta_t));
         let action = self.place(action.kept(self.config.schema), profiles);
         let quoted = self.quoted(&action);
-        let slot = action.flow_token as usize;
-        let flow = self.flows[slot].as_mut().expect("placed above");
+        let flow = self.flows.get_mut(&action.flow_token);
+        let flow = flow.expect("placed above");
         let host = flow.host(action.role());
         let id = flow.identify(&action, self.config.salt, self.hosts.last_id(host));
         self.hosts.set_last_id(host, id);
@@ -154,25 +155,25 @@ impl Compiler {
 
     /// Makes the action legal and its flow live; returns the legal action.
     fn place(&mut self, action: Action, profiles: &OptionProfiles) -> Action {
-        let slot = action.flow_token as usize;
-        if slot >= self.flows.len() {
-            self.flows.resize_with(slot + 1, || None);
-            self.generations.resize(slot + 1, 0);
-        }
-        let held = self.flows[slot].as_ref();
+        let slot = action.flow_token;
+        let held = self.flows.get(&slot);
         let counts = &mut self.legalisations;
         let action = legal::legalise(action, held, profiles, counts);
-        let place = (action.flow_token, self.generations[slot]);
+        if action.flow_evt == FlowEvent::Continue {
+            return action;
+        }
+        let opened = self.generations.entry(slot).or_default();
+        let place = (slot, *opened);
+        *opened = opened.wrapping_add(1);
         let (ends, has_service) = match (action.flow_evt, held) {
-            (FlowEvent::Continue, _) => return action,
             (FlowEvent::Reopen, Some(held)) => (held.reopened_ends(action.dir), held.has_service),
-            (FlowEvent::Reopen | FlowEvent::Open, _) => {
+            _ => {
                 if let Some(held) = held {
                     self.hosts.close(&held.five_tuple());
                 }
                 let (ends, over) = self.hosts.open(&action, place.1, counts);
                 if let Some(over) = over {
-                    self.flows[over as usize] = None;
+                    self.flows.remove(&over);
                 }
                 (ends, action.orig_service != 0 || action.resp_service != 0)
             }
@@ -180,8 +181,7 @@ impl Compiler {
         let kind = Kind::of(&action);
         let mut flow = Flow::new(kind, place, ends, self.config.salt, self.now);
         flow.has_service = has_service;
-        self.generations[slot] = self.generations[slot].wrapping_add(1);
-        self.flows[slot] = Some(flow);
+        self.flows.insert(slot, flow);
         action
     }
 
@@ -196,7 +196,7 @@ impl Compiler {
             Quote::Resp => Some(Direction::Resp),
         };
         let packet = sender.and_then(|sender| {
-            let flow = self.flows.get(action.icmp_quote_token as usize)?.as_ref()?;
+            let flow = self.flows.get(&action.icmp_quote_token)?;
             icmp::QuotedPacket::of(action, flow, sender)
         });
         counts.add(Legalisation::Quote, sender.is_some() && packet.is_none());
