@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::files;
 use crate::generator::sequences::SequencesManifest;
 use crate::generator::{Representation, Sequences, latents_and_steps};
-use crate::latents::{LatentManifest, Points, read_points};
+use crate::latents::{LatentManifest, Points, RowLabels, read_points};
 
 /// Number of packets that are decoded at once.
 const BATCH: usize = 8192;
@@ -50,6 +50,7 @@ pub struct StoredLatents {
     profiles: OptionProfiles,
     tick: Tick,
     epoch: Timestamp,
+    labels: RowLabels,
     /// Whether a description confirms that the codec made the latents.
     is_described: bool,
 }
@@ -128,17 +129,22 @@ impl StoredLatents {
             profiles: codec.option_profiles().clone(),
             tick: Tick::default(),
             epoch: Timestamp(0),
+            labels: RowLabels::default(),
             is_described: description.is_some(),
         };
         if let (Some(place), Some(description)) = (place, description) {
             stored.profiles = description.profiles(&place, codec)?;
             if how.like.is_none() {
                 stored.traces = description.traces(path, count)?;
+                stored.labels = description.labels(path);
             }
-            if let Description::Latents(manifest) = description {
-                stored.schema = manifest.schema;
-                stored.tick = manifest.tick;
-                stored.epoch = Timestamp(manifest.epoch_ns.unwrap_or(0));
+            match description {
+                Description::Latents(manifest) => {
+                    stored.schema = manifest.schema;
+                    stored.tick = manifest.tick;
+                    stored.epoch = Timestamp(manifest.epoch_ns.unwrap_or(0));
+                }
+                Description::Sequences(_) => stored.schema = codec.schema(),
             }
         }
         Ok(stored)
@@ -155,9 +161,14 @@ impl StoredLatents {
     }
 
     /// What the actions keep that the latents decode to. Without a manifest: nothing of hosts and
-    /// services.
+    /// services. Latent sequences have everything that their codec carries.
     pub fn schema(&self) -> ActionSchema {
         self.schema
+    }
+
+    /// Labels of the packets, where they had any.
+    pub fn labels(&self) -> &RowLabels {
+        &self.labels
     }
 
     /// Dictionary of option layouts, which extends the codec's.
@@ -302,6 +313,21 @@ impl Description {
             "encoded by another codec",
             format!("decode with the codec that encoded it: {model}"),
         ))
+    }
+
+    /// Labels of the rows of a file.
+    fn labels(&self, latents: &Path) -> RowLabels {
+        match self {
+            Self::Latents(manifest) => manifest.labels.clone(),
+            Self::Sequences(manifest) => {
+                let mut labels = RowLabels::default();
+                let sequences = manifest.part_of(latents).map(|part| &part.sequences);
+                for sequence in sequences.into_iter().flatten() {
+                    labels.extend(sequence.first, &sequence.labels);
+                }
+                labels
+            }
+        }
     }
 
     /// Dictionary of option layouts, which must extend the codec's.

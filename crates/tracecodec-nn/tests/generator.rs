@@ -5,7 +5,9 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use tracecodec::action::{Action, Control, Direction, FlowEvent, OptionProfiles, Proto};
+use tracecodec::action::{
+    Action, Control, Direction, FlowEvent, OptionProfiles, Proto, SCHEMA_VERSION,
+};
 use tracecodec_nn::Error;
 use tracecodec_nn::generator::autoregressive::{
     Autoregressive, AutoregressiveConfig, Data, EventSequences, Shape, Shapes, TrainConfig,
@@ -48,7 +50,7 @@ fn questions(count: u32, label: Option<&str>, labels: &[String]) -> EventSequenc
     };
     packets.push((100_000_000_000, last));
     packets.sort_by_key(|(time, _)| *time);
-    let mut courses = EventSequences::new(labels);
+    let mut courses = EventSequences::new(SCHEMA_VERSION, labels);
     courses.begin(label);
     let mut clock = 0;
     for (time, packet) in packets {
@@ -283,7 +285,7 @@ fn test_what_is_not_there_is_told() {
         Err(Error::Digest { .. })
     ));
     let nothing = Data {
-        training: EventSequences::new(&[]),
+        training: EventSequences::new(SCHEMA_VERSION, &[]),
         ..data()
     };
     let error = train(&config(1), &nothing, &Session::new(directory.path()), go_on);
@@ -292,7 +294,7 @@ fn test_what_is_not_there_is_told() {
 
 #[test]
 fn test_handshakes_are_openings() {
-    let mut courses = EventSequences::new(&[]);
+    let mut courses = EventSequences::new(SCHEMA_VERSION, &[]);
     courses.begin(None);
     for (slot, tcp_ctrl) in [(0, Control::Syn), (1, Control::Ack), (2, Control::Syn)] {
         courses.push(&Action {

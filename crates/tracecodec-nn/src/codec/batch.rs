@@ -19,6 +19,9 @@ pub struct Augmentation {
     /// In an augmented packet, share of field groups in which values are drawn at random. Default
     /// 0.2.
     pub random: f64,
+    /// Share of augmented packets that are made to open a flow, with hosts and services of another
+    /// opening in the batch. Default 0.15; without effect if the codec carries neither.
+    pub openings: f64,
 }
 
 impl Default for Augmentation {
@@ -27,6 +30,7 @@ impl Default for Augmentation {
             packets: 0.8,
             mix: 0.3,
             random: 0.2,
+            openings: 0.15,
         }
     }
 }
@@ -79,14 +83,31 @@ impl Batch {
     pub(crate) fn augment(&mut self, symbols: &Symbols, how: &Augmentation, rng: &mut impl Rng) {
         let original = self.values.clone();
         let width = symbols.len();
+        let rows: Vec<&[u8]> = original.chunks_exact(width).collect();
+        // Hosts and services mean something in openings alone, which are rare: only openings give
+        // them to others, and more packets are made openings.
+        let openings: Vec<&[u8]> = if symbols.has(Stage::Opening) {
+            let openings = rows.iter().copied();
+            openings.filter(|row| symbols.is_opening(row)).collect()
+        } else {
+            Vec::new()
+        };
         for row in self.values.chunks_exact_mut(width) {
             if !rng.random_bool(how.packets) {
                 continue;
             }
+            let made = !openings.is_empty() && rng.random_bool(how.openings);
+            if made {
+                symbols.make_opening(row);
+            }
             for group in 0..GROUPS.len() {
-                if rng.random_bool(how.mix) {
-                    let donor = rng.random_range(0..self.rows) * width;
-                    copy_group(symbols, group, &original[donor..donor + width], row);
+                let of_openings = symbols.is_of_openings(group);
+                if rng.random_bool(how.mix) || made && of_openings {
+                    let donors = if of_openings { &openings } else { &rows };
+                    if !donors.is_empty() {
+                        let donor = rng.random_range(0..donors.len());
+                        copy_group(symbols, group, donors[donor], row);
+                    }
                 }
                 if rng.random_bool(how.random) {
                     draw_group(symbols, group, row, rng);

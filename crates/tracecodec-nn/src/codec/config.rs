@@ -169,7 +169,7 @@ impl CodecConfig {
             let weight = match symbol.stage {
                 Stage::Given => 0.0,
                 Stage::Time => lambda_time,
-                Stage::Coarse | Stage::Detail => {
+                Stage::Coarse | Stage::Detail | Stage::Opening => {
                     f64::from(symbol.active.covers(Proto::Tcp, FlowEvent::Open))
                 }
             };

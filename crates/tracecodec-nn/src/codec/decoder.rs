@@ -1,5 +1,6 @@
 //! The staged decoder (the paper, section 3.4): coarse fields and context from the latent; details
-//! from the latent, the context and the coarse fields; the time from the latent by its own head.
+//! from the latent, the context and the coarse fields; the time, and the hosts and services of
+//! openings, from the latent by heads of their own.
 //! Context that is derived from the flow's past is inserted between the first two stages.
 
 use tracecodec_tensor::{Device, Linear, Module, RmsNorm, Tensor, Visitor, embedding_sum};
@@ -10,6 +11,9 @@ use super::encoder::{offsets, places};
 use super::heads::{Heads, gather};
 use super::symbols::{Stage, Symbols};
 use crate::layers::{Initial, ResidualBlock, linear, table};
+
+/// A piece of packets is expected to have one opening in this number of packets.
+const OPENINGS: usize = 8;
 
 /// A trunk of residual blocks with the heads of one stage on top.
 #[derive(Debug, Clone)]
@@ -39,7 +43,7 @@ impl Trunk {
     ) -> Self {
         let width = match stage {
             Stage::Coarse | Stage::Given | Stage::Detail => config.width,
-            Stage::Time => config.width.div_ceil(2),
+            Stage::Opening | Stage::Time => config.width.div_ceil(2),
         };
         Self {
             input: linear(config.d_latent, width, initial, device),
@@ -65,7 +69,7 @@ impl Trunk {
 
 /// Summed cross-entropies of a batch, in nats.
 pub(crate) struct Nats {
-    /// Cross-entropy of the coarse, context and detail fields.
+    /// Cross-entropy of all fields.
     pub(crate) fields: Tensor<1>,
     /// Cross-entropy of the time.
     pub(crate) time: Tensor<1>,
@@ -86,13 +90,14 @@ pub(crate) struct Decoder {
     coarse: Trunk,
     condition: Tensor<2>,
     detail: Trunk,
+    /// Reads openings alone; `None` if the codec carries neither hosts nor services.
+    opening: Option<Trunk>,
     time: Trunk,
     /// Symbols that the details are conditioned on.
     conditions: Vec<usize>,
     /// First row of each of these symbols in the table of conditions.
     offsets: Vec<usize>,
-    /// Number of all symbols.
-    symbols: usize,
+    symbols: Symbols,
 }
 
 impl Module for Decoder {
@@ -100,6 +105,9 @@ impl Module for Decoder {
         visitor.part("coarse", &mut self.coarse);
         visitor.tensor("condition", &mut self.condition);
         visitor.part("detail", &mut self.detail);
+        if let Some(opening) = &mut self.opening {
+            visitor.part("opening", opening);
+        }
         visitor.part("time", &mut self.time);
     }
 }
@@ -121,10 +129,13 @@ impl Decoder {
             coarse: Trunk::new(Stage::Coarse, config, symbols, initial, device),
             condition: table(rows, config.width, scale, initial, device),
             detail: Trunk::new(Stage::Detail, config, symbols, initial, device),
+            opening: symbols
+                .has(Stage::Opening)
+                .then(|| Trunk::new(Stage::Opening, config, symbols, initial, device)),
             time: Trunk::new(Stage::Time, config, symbols, initial, device),
             conditions,
             offsets,
-            symbols: symbols.len(),
+            symbols: symbols.clone(),
         }
     }
 
@@ -136,21 +147,57 @@ impl Decoder {
         let detail = self.detail.forward(z, Some(condition));
         let time = self.time.forward(z, None);
         let values = &batch.values;
+        let fields = self.coarse.heads.cross_entropy(coarse, values, mask)
+            + self.detail.heads.cross_entropy(detail, values, mask);
         Nats {
-            fields: self.coarse.heads.cross_entropy(coarse, values, mask)
-                + self.detail.heads.cross_entropy(detail, values, mask),
+            fields: match self.opening_nats(z, values, mask) {
+                Some(opening) => fields + opening,
+                None => fields,
+            },
             time: self.time.heads.cross_entropy(time, values, mask),
         }
+    }
+
+    /// Cross-entropy of the hosts and services of the openings in a batch.
+    fn opening_nats(&self, z: &Tensor<2>, values: &[u8], mask: &[f32]) -> Option<Tensor<1>> {
+        let trunk = self.opening.as_ref()?;
+        let openings = self.openings(values);
+        if openings.is_empty() {
+            return None;
+        }
+        let all: Vec<usize> = (0..self.symbols.len()).collect();
+        let of = |row: &u32| *row as usize * all.len()..(*row as usize + 1) * all.len();
+        let values: Vec<u8> = openings
+            .iter()
+            .flat_map(|row| &values[of(row)])
+            .copied()
+            .collect();
+        let mask: Vec<f32> = openings
+            .iter()
+            .flat_map(|row| &mask[of(row)])
+            .copied()
+            .collect();
+        let logits = trunk.forward(&embedding_sum(z, openings, &[1]), None);
+        Some(trunk.heads.cross_entropy(logits, &values, &mask))
+    }
+
+    /// Numbers of the rows that open a flow.
+    fn openings(&self, rows: &[u8]) -> Vec<u32> {
+        let rows = rows.chunks_exact(self.symbols.len()).zip(0..);
+        rows.filter(|(row, _)| self.symbols.is_opening(row))
+            .map(|(_, number)| number)
+            .collect()
     }
 
     /// The most likely coarse fields and times, from the latents alone.
     pub(crate) fn decode_first(&self, z: &Tensor<2>) -> FirstStages {
         let [rows, _] = z.dims();
-        let mut values = vec![0; rows * self.symbols];
+        let width = self.symbols.len();
+        let mut values = vec![0; rows * width];
         let coarse = self.coarse.forward(z, None);
-        let logits = self.coarse.heads.argmax(coarse, self.symbols, &mut values);
+        let logits = self.coarse.heads.argmax(coarse, width, &mut values);
         let time = self.time.forward(z, None);
-        self.time.heads.argmax(time, self.symbols, &mut values);
+        self.time.heads.argmax(time, width, &mut values);
         FirstStages {
             rows: values,
             logits,
@@ -167,13 +214,33 @@ impl Decoder {
         &self.detail.heads
     }
 
-    /// Writes the most likely details into the rows, given the coarse fields and the context in
-    /// them, and returns the logits.
+    /// Writes the most likely details, and hosts and services of openings, into the rows, given the
+    /// coarse fields and the context in them, and returns the logits of the details.
     pub(crate) fn decode_details(&self, z: &Tensor<2>, values: &mut [u8]) -> Vec<f32> {
         let [rows, _] = z.dims();
         let condition = self.condition(values, rows);
         let detail = self.detail.forward(z, Some(condition));
-        self.detail.heads.argmax(detail, self.symbols, values)
+        self.decode_openings(z, values);
+        self.detail.heads.argmax(detail, self.symbols.len(), values)
+    }
+
+    /// Writes the most likely hosts and services into the rows that open a flow. They are decoded a
+    /// fixed number at a time, so that a packet's result does not depend on how many there are.
+    fn decode_openings(&self, z: &Tensor<2>, values: &mut [u8]) {
+        let Some(trunk) = &self.opening else { return };
+        let [rows, _] = z.dims();
+        let width = self.symbols.len();
+        for openings in self.openings(values).chunks(rows.div_ceil(OPENINGS)) {
+            let mut places = openings.to_vec();
+            places.resize(rows.div_ceil(OPENINGS), 0);
+            let logits = trunk.forward(&embedding_sum(z, places, &[1]), None);
+            let [_, columns] = logits.dims();
+            let logits = logits.into_values();
+            for (&row, logits) in openings.iter().zip(logits.chunks_exact(columns)) {
+                let row = &mut values[row as usize * width..][..width];
+                trunk.heads.most_likely(logits, row);
+            }
+        }
     }
 
     /// Condition of the details, `[rows, width]`: the summed embeddings of the coarse fields and

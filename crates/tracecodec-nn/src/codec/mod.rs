@@ -41,7 +41,7 @@ use std::ops::Range;
 
 use serde::Serialize;
 use tracecodec::action::float::Tick;
-use tracecodec::action::{Action, OptionProfiles};
+use tracecodec::action::{Action, ActionSchema, OptionProfiles};
 use tracecodec_tensor::{Device as Tensors, Tensor};
 
 use crate::device::Device;
@@ -145,6 +145,11 @@ impl Codec {
     /// The codec's shape.
     pub fn config(&self) -> &CodecConfig {
         &self.config
+    }
+
+    /// Everything that the actions keep which the codec can carry.
+    pub fn schema(&self) -> ActionSchema {
+        ActionSchema::whole(self.config.schema_version)
     }
 
     /// The dictionary that gives `tcp_opt_profile` its meaning.

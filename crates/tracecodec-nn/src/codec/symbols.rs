@@ -22,6 +22,8 @@ pub(crate) enum Stage {
     Given,
     /// TCP and packet details, from the latent, the context and the coarse fields.
     Detail,
+    /// Hosts and services of a packet that opens a flow, from its latent by heads of their own.
+    Opening,
     /// The time, from the latent by its own head.
     Time,
 }
@@ -31,7 +33,7 @@ pub(crate) enum Stage {
 enum Source {
     /// A whole field, by its index in [`FIELDS`].
     Field(usize),
-    /// Four bits of a field of 256 values, shifted right by this number.
+    /// Four bits of a field of more than 16 values, shifted right by this number.
     Nibble(usize, u8),
     /// The sign of the time step: 0 if the step is zero, 1 forwards, 2 backwards.
     Sign,
@@ -167,6 +169,11 @@ impl Symbols {
         &self.symbols
     }
 
+    /// Whether a stage predicts any symbol.
+    pub(crate) fn has(&self, stage: Stage) -> bool {
+        self.symbols.iter().any(|symbol| symbol.stage == stage)
+    }
+
     /// Number of symbols.
     pub(crate) fn len(&self) -> usize {
         self.symbols.len()
@@ -282,6 +289,24 @@ impl Symbols {
             .map(|(i, _)| i)
     }
 
+    /// Whether the symbols of a group belong to openings alone.
+    pub(crate) fn is_of_openings(&self, group: usize) -> bool {
+        let mut all = self.symbols.iter();
+        all.any(|symbol| symbol.group == group && symbol.stage == Stage::Opening)
+    }
+
+    /// Turns a row into a packet that opens a flow.
+    pub(crate) fn make_opening(&self, row: &mut [u8]) {
+        if let Some(event) = self.event {
+            row[event] = FlowEvent::Open as u8;
+        }
+    }
+
+    /// Whether the row's packet opens a flow.
+    pub(crate) fn is_opening(&self, row: &[u8]) -> bool {
+        self.path(row).1 == FlowEvent::Open
+    }
+
     /// Protocol and flow event of a row of symbols, on which the activity of the others depends.
     pub(crate) fn path(&self, row: &[u8]) -> (Proto, FlowEvent) {
         let event = self.event.map_or(0, |event| row[event]);
@@ -348,8 +373,8 @@ fn field_symbols(field: usize, context: ContextSource) -> Vec<Symbol> {
             .expect("every quantity has a token group"),
     };
     match usize::from(FIELDS[field].size()) {
-        256 => vec![
-            symbol(Source::Nibble(field, 4), 16),
+        size if size > 16 && quantity.group != Group::Context => vec![
+            symbol(Source::Nibble(field, 4), size.div_ceil(16)),
             symbol(Source::Nibble(field, 0), 16),
         ],
         size => vec![symbol(Source::Field(field), size)],
@@ -363,7 +388,8 @@ fn stage(quantity: &Quantity, context: ContextSource) -> Stage {
         (Group::Context, ContextSource::Flow) => Stage::Given,
         (Group::Packet, ContextSource::Flow) if quantity.name == "l4_payload_len" => Stage::Coarse,
         (Group::Coarse | Group::Context, _) => Stage::Coarse,
-        (Group::Tcp | Group::Packet | Group::Opening, _) => Stage::Detail,
+        (Group::Tcp | Group::Packet, _) => Stage::Detail,
+        (Group::Opening, _) => Stage::Opening,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use tracecodec::action::{Action, OptionProfiles};
+use tracecodec::action::{Action, ActionSchema, OptionProfiles};
 
 use super::autoregressive::{self, Autoregressive};
 use super::description::Backbone;
@@ -73,6 +73,14 @@ impl Generator {
         match self {
             Self::Autoregressive(generator) => generator.digest(),
             Self::Latent(generator) => generator.digest(),
+        }
+    }
+
+    /// What the actions keep that the generator makes.
+    pub fn schema(&self) -> ActionSchema {
+        match self {
+            Self::Autoregressive(generator) => generator.schema(),
+            Self::Latent(generator) => generator.codec().schema(),
         }
     }
 

@@ -8,6 +8,7 @@ use tracecodec::action::float::Tick;
 use tracecodec::action::{ActionSchema, SCHEMA_VERSION};
 use tracecodec::artifact::{ActionCounts, SourceEntry};
 
+use super::RowLabels;
 use crate::error::Error;
 use crate::files;
 
@@ -60,6 +61,9 @@ pub struct LatentManifest {
     pub sources: Vec<SourceEntry>,
     /// Counts of the lift; `None` if a file of actions was encoded.
     pub counts: Option<ActionCounts>,
+    /// Labels of the packets, where they had any. Default: none.
+    #[serde(default, skip_serializing_if = "RowLabels::is_empty")]
+    pub labels: RowLabels,
     /// Dictionary of TCP option layouts, as hexadecimal options areas: the codec's layouts,
     /// followed by the other ones that occur. Default: the codec's.
     #[serde(default)]

@@ -2,9 +2,11 @@
 //! tensors `mu` and `log_var`, optionally `sample`, each `[packets, dim]` in f32, and a manifest
 //! beside it.
 
+mod labels;
 mod manifest;
 mod tensors;
 
+pub use labels::RowLabels;
 pub use manifest::{EntropyNats, LatentManifest, Refinement};
 pub use tensors::{Points, read_points, write};
 

@@ -132,7 +132,7 @@ impl ActionsFolder {
                 self.schema,
                 mem::take(&mut profiles),
                 monitor,
-                |action| Ok(writer.write(&past.codable(action))?),
+                |action, _| Ok(writer.write(&past.codable(action))?),
             )?;
             self.sources.push(lifted.source);
             counts.merge(&lifted.counts);

@@ -17,12 +17,14 @@ use crate::monitor::Monitor;
 
 /// Takes a data set into memory, about 300 bytes a packet. Shards have their split; of a file the
 /// first packets are for training and the next for validation, in the sharder's proportions, and
-/// the rest is only lifted. Files are labelled by their names if `label_by_name` is set.
+/// the rest is only lifted. Everything is kept that this version of the action schema can keep. Files
+/// are labelled by their names if `label_by_name` is set.
 ///
 /// # Errors
 /// If a part cannot be read, there are too many labels, or the monitor stops it.
 pub(crate) fn prepare(
     set: &DataSet,
+    version: u32,
     label_by_name: bool,
     read: &ReadPolicy,
     disclosure: &Disclosure,
@@ -48,11 +50,12 @@ pub(crate) fn prepare(
     }
     let labels: Vec<_> = labels.into_iter().collect();
     let mut reading = Reading {
+        schema: ActionSchema::whole(version),
         read,
         profiles: OptionProfiles::new(),
         sources: Vec::new(),
     };
-    let [mut training, mut validation] = [(); 2].map(|()| EventSequences::new(&labels));
+    let [mut training, mut validation] = [(); 2].map(|()| EventSequences::new(version, &labels));
     for shard in set.shards(Split::Train) {
         let actions = reading.actions(shard, monitor)?;
         take(&mut training, label(shard).as_deref(), &actions);
@@ -93,6 +96,7 @@ fn take(sequences: &mut EventSequences, label: Option<&str>, actions: &[Action])
 
 /// Captures that are lifted one after the other, with one dictionary.
 struct Reading<'a> {
+    schema: ActionSchema,
     read: &'a ReadPolicy,
     profiles: OptionProfiles,
     sources: Vec<SourceEntry>,
@@ -102,16 +106,10 @@ impl Reading<'_> {
     fn actions(&mut self, part: &Part, monitor: &mut dyn Monitor) -> Result<Vec<Action>, Error> {
         let profiles = mem::take(&mut self.profiles);
         let mut actions = Vec::new();
-        let lifted = part.lift(
-            self.read,
-            ActionSchema::PAPER,
-            profiles,
-            monitor,
-            |action| {
-                actions.push(*action);
-                Ok(())
-            },
-        )?;
+        let lifted = part.lift(self.read, self.schema, profiles, monitor, |action, _| {
+            actions.push(*action);
+            Ok(())
+        })?;
         self.sources.push(lifted.source);
         self.profiles = lifted.profiles;
         Ok(actions)

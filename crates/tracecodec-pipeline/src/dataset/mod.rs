@@ -14,7 +14,7 @@ use tracecodec::action::{Action, ActionSchema, OptionProfiles};
 use tracecodec::artifact::SourceEntry;
 use tracecodec::flow::MAX_SLOTS;
 use tracecodec::lift::{LiftCounts, Lifter};
-use tracecodec::pcap::Timestamp;
+use tracecodec::pcap::{Label, Timestamp};
 use tracecodec::shard::{ShardManifest, Split};
 
 use crate::error::Error;
@@ -162,12 +162,14 @@ impl Part {
         schema: ActionSchema,
         profiles: OptionProfiles,
         monitor: &mut dyn Monitor,
-        mut each: impl FnMut(&Action) -> Result<(), Error>,
+        mut each: impl FnMut(&Action, Option<Label<'_>>) -> Result<(), Error>,
     ) -> Result<Lifted, Error> {
         let mut lifter = Lifter::new(schema, MAX_SLOTS, profiles);
         let mut capture = Capture::open(&self.path, read)?;
         capture.for_each(monitor, |packet| {
-            lifter.lift(packet).map_or(Ok(()), |action| each(&action))
+            let label = Label::of_comment(packet.comment);
+            let lifted = lifter.lift(packet);
+            lifted.map_or(Ok(()), |action| each(&action, label))
         })?;
         let source = capture.finish(monitor)?;
         self.check(&source)?;

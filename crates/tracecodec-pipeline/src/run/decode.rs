@@ -9,7 +9,7 @@ use tracecodec::artifact::ActionsWriter;
 use tracecodec::compile::{CompileConfig, Compiler, Legalisations};
 use tracecodec::lift::LiftCounts;
 use tracecodec::output::FileKind;
-use tracecodec::pcap::Timestamp;
+use tracecodec::pcap::{Label, Packet, Timestamp};
 use tracecodec_nn::latents::Points;
 use tracecodec_nn::{Codec, Constraints, Corrected, Device, ReadLatents, StoredLatents};
 
@@ -151,17 +151,19 @@ impl Trace<'_> {
         self.config.disclosure.epoch(Some(epoch)).unwrap_or(epoch)
     }
 
-    /// Decodes in batches, and hands over every action. Returns how many were made to agree with
+    /// Decodes in batches, and hands over every action with its label. Returns how many were made to agree with
     /// those before.
     fn decode(
         &self,
         monitor: &mut dyn Monitor,
-        mut each: impl FnMut(&Action) -> Result<(), Error>,
+        mut each: impl FnMut(&Action, Option<Label<'_>>) -> Result<(), Error>,
     ) -> Result<Corrected, Error> {
         let mut done = 0;
         self.latents.decode(self.codec, |batch| {
-            done += batch.len() as u64;
-            batch.iter().try_for_each(&mut each)?;
+            for action in batch {
+                each(action, self.latents.labels().of(done))?;
+                done += 1;
+            }
             monitor.step(&Progress {
                 stage: "decoding",
                 done,
@@ -183,8 +185,12 @@ impl Trace<'_> {
         let mut writer = writer.synthetic(&origin)?;
         let mut compiler = Compiler::new(realise, self.epoch());
         let profiles = self.latents.option_profiles();
-        let corrected = self.decode(monitor, |action| {
-            writer.write(&compiler.compile(action, profiles))
+        let corrected = self.decode(monitor, |action, label| {
+            let comment = label.map(|label| label.to_string());
+            writer.write(&Packet {
+                comment: comment.as_deref().unwrap_or_default(),
+                ..compiler.compile(action, profiles)
+            })
         })?;
         writer.finish(monitor)?;
         Ok((*compiler.legalisations(), corrected))
@@ -193,9 +199,9 @@ impl Trace<'_> {
     fn write_actions(&self, monitor: &mut dyn Monitor) -> Result<Corrected, Error> {
         let mut writer = ActionsWriter::create(&self.config.output, self.latents.schema())?;
         let mut counts = LiftCounts::default();
-        let corrected = self.decode(monitor, |action| {
+        let corrected = self.decode(monitor, |action, label| {
             counts.lifted.add(action.proto);
-            Ok(writer.write(action)?)
+            Ok(writer.write_labelled(action, label)?)
         })?;
         counts.packets = counts.actions();
         let profiles = self.latents.option_profiles();

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use tracecodec::action::float::Tick;
 use tracecodec::action::{Action, ActionSchema};
-use tracecodec::artifact::{ActionCounts, ActionsReader, TOOL};
+use tracecodec::artifact::{ActionCounts, ActionsReader, Labels, TOOL};
 use tracecodec::output::FileKind;
+use tracecodec::pcap::Label;
 use tracecodec_nn::codec::CodecEntropy;
-use tracecodec_nn::latents::{self, LatentManifest, Refinement};
+use tracecodec_nn::latents::{self, LatentManifest, Refinement, RowLabels};
 use tracecodec_nn::{Codec, Device, Latents, RefineConfig};
 
 use crate::disclosure::Disclosure;
@@ -131,6 +132,7 @@ impl Config {
             tick: Tick::default(),
             sources: Vec::new(),
             counts: None,
+            labels: RowLabels::default(),
             option_profiles: Vec::new(),
         })
     }
@@ -189,7 +191,12 @@ fn lift(
     let mut actions = Vec::new();
     let mut capture = Capture::open(&config.input, &config.read)?;
     capture.for_each(monitor, |packet| {
-        actions.extend(lifter.lift(packet));
+        if let Ok(action) = lifter.lift(packet) {
+            if let Some(label) = Label::of_comment(packet.comment) {
+                manifest.labels.push(actions.len() as u64, label);
+            }
+            actions.push(action);
+        }
         Ok(())
     })?;
     let epoch = config.disclosure.epoch(lifter.epoch());
@@ -235,5 +242,12 @@ fn read_actions(
     let epoch = config.disclosure.epoch(reader.epoch());
     manifest.epoch_ns = epoch.map(|epoch| epoch.0);
     manifest.option_profiles = reader.profiles().to_hex();
+    if let Some(mut labels) = Labels::open(&config.input)? {
+        for row in 0..reader.rows() {
+            if let Some(label) = labels.next_label()? {
+                manifest.labels.push(row, label.as_label());
+            }
+        }
+    }
     Ok(reader.collect::<Result<_, _>>()?)
 }

@@ -124,10 +124,11 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
         ..Drawing::default()
     };
     drawing.threads = config.threads.unwrap_or(drawing.threads);
-    let realise = config.realise.config(ActionSchema::PAPER)?;
+    let realise = config.realise.config(model.schema())?;
     let mut making = Making {
         config,
         realise,
+        schema: model.schema(),
         compiler: None,
         profiles: model.option_profiles().clone(),
         writer: CaptureWriter::of(
@@ -209,6 +210,7 @@ impl Config {
 struct Making<'a> {
     config: &'a Config,
     realise: CompileConfig,
+    schema: ActionSchema,
     /// Made with the first packet, which has the trace's epoch.
     compiler: Option<Compiler>,
     profiles: OptionProfiles,
@@ -226,7 +228,7 @@ impl Making<'_> {
             return Ok(0);
         };
         let profiles = self.profiles.clone().thaw();
-        let mut lifter = Lifter::new(ActionSchema::PAPER, MAX_SLOTS, profiles);
+        let mut lifter = Lifter::new(self.schema, MAX_SLOTS, profiles);
         let mut capture = Capture::open(prefix, &self.config.read)?;
         let mut packets = 0;
         capture.for_each(monitor, |packet| {

@@ -118,6 +118,18 @@ impl ActionSchema {
         services: Services::None,
     };
 
+    /// Everything that a version can keep.
+    pub const fn whole(version: u32) -> Self {
+        if version == PAPER_SCHEMA {
+            return Self::PAPER;
+        }
+        Self {
+            version,
+            hosts: Hosts::Graph,
+            services: Services::Class,
+        }
+    }
+
     /// Longest payload that `l4_payload_len` can state in any version.
     pub const MAX_PAYLOAD: u32 = 0xf_ffff;
 

@@ -38,6 +38,10 @@ pub(crate) struct Train {
     /// object with `network` and `train`.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Version of the action schema that the autoregressive generator learns: 1 is the paper's,
+    /// without hosts and services [default: 2].
+    #[arg(long, value_name = "VERSION")]
+    schema: Option<u32>,
     /// Store weights of the autoregressive generator with half the precision and half the size.
     #[arg(long)]
     half: bool,
@@ -55,6 +59,7 @@ pub(crate) fn run(args: &Train, json: bool) -> Result<()> {
     let config = train::Config {
         data: args.data.clone(),
         training: args.training.training(),
+        schema: args.schema,
         label_by_name: args.label_by_name,
         preset: args.preset,
         settings: match &args.config {

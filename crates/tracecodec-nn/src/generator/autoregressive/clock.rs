@@ -152,6 +152,7 @@ pub(super) fn jittered(ticks: &[(i64, u32)], flows: &[u32], trace: u64) -> Vec<P
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tracecodec::action::SCHEMA_VERSION;
 
     #[test]
     fn test_trains_are_moved_as_one_and_flows_stay_in_order() {
@@ -182,7 +183,7 @@ mod tests {
 
     #[test]
     fn test_what_is_read_before_a_step() {
-        let events = Events::default();
+        let events = Events::new(SCHEMA_VERSION);
         let mut ticks = Ticks::new(3);
         let planned = |time, flow| Planned {
             time,

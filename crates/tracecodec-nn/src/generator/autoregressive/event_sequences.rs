@@ -9,6 +9,7 @@ use tracecodec::action::{Action, Control, FlowEvent, Proto};
 use super::PROCESSES;
 use super::clock::{Ticks, clock_width, jittered};
 use super::events::{CLASSES, Events, TIME, Unacknowledged};
+use super::hosts::{Hosts, LINKS};
 
 /// Events of a span, the piece of a sequence that is trained at once.
 pub(super) const SPAN: usize = 256;
@@ -76,6 +77,7 @@ struct Trace {
     /// Number of the flow in each slot.
     slots: BTreeMap<u32, usize>,
     flows: Vec<Flow>,
+    hosts: Hosts,
     /// Rows of the packets in order, and the number of each packet's flow.
     rows: Vec<u8>,
     of: Vec<u32>,
@@ -93,10 +95,11 @@ struct Flow {
 }
 
 impl EventSequences {
-    /// No sequences yet. Traces may have these labels, of which at most
+    /// No sequences yet, of actions of a version of the action schema. Traces may have these labels,
+    /// of which at most
     /// [`MAX_LABELS`](super::Autoregressive::MAX_LABELS) are distinguished.
-    pub fn new(labels: &[String]) -> Self {
-        let events = Events::default();
+    pub fn new(version: u32, labels: &[String]) -> Self {
+        let events = Events::new(version);
         let sequence = |width, told| ProcessSequences {
             width,
             told,
@@ -104,8 +107,8 @@ impl EventSequences {
         };
         Self {
             labels: labels.to_vec(),
-            openings: sequence(row_width(&events), events.len()),
-            packets: sequence(row_width(&events), events.len()),
+            openings: sequence(opening_width(&events), events.opening_sizes().len()),
+            packets: sequence(row_width(&events), events.len_of_packets()),
             clock: sequence(clock_width(), TIME),
             trace: Trace::default(),
             traces: 0,
@@ -133,7 +136,7 @@ impl EventSequences {
     /// Adds the next action of the trace.
     pub fn push(&mut self, action: &Action) {
         let opening = self.trace.take(action, &self.events);
-        if let Some(opening) = opening {
+        if let Some((opening, links)) = opening {
             let gap = self.trace.clock - self.trace.opened;
             self.trace.opened = self.trace.clock;
             self.volumes.entry(self.trace.label).or_default().openings += 1;
@@ -146,6 +149,7 @@ impl EventSequences {
             };
             let rows = &mut self.openings.rows;
             self.events.encode_into(&opening, rows);
+            rows.extend_from_slice(&links[..self.events.links()]);
             Unacknowledged::default().encode_into(rows);
             rows.push(self.trace.label);
             self.openings.starts.push(false);
@@ -210,6 +214,11 @@ impl EventSequences {
         self.volumes.values().map(|volume| volume.openings).sum()
     }
 
+    /// The symbols of events.
+    pub(super) fn schema_events(&self) -> &Events {
+        &self.events
+    }
+
     /// Names of the labels.
     pub fn labels(&self) -> &[String] {
         &self.labels
@@ -255,9 +264,22 @@ pub(super) fn row_sizes(events: &Events, labels: usize) -> Vec<usize> {
     sizes
 }
 
+/// Number of symbols of a row of an opening, which has its links after the event.
+fn opening_width(events: &Events) -> usize {
+    row_width(events) + events.links()
+}
+
+/// Number of values of each symbol of a row of an opening.
+pub(super) fn opening_sizes(events: &Events, labels: usize) -> Vec<usize> {
+    let mut sizes = events.opening_sizes();
+    sizes.extend([CLASSES; Unacknowledged::DIGITS]);
+    sizes.push(labels + 1);
+    sizes
+}
+
 /// The row before the first opening of a trace, which holds the label alone.
 pub(super) fn start(events: &Events, label: u8) -> Vec<u8> {
-    let mut row = vec![0; row_width(events)];
+    let mut row = vec![0; opening_width(events)];
     *row.last_mut().expect("a row has symbols") = label;
     row
 }
@@ -305,8 +327,8 @@ impl ProcessSequences {
 }
 
 impl Trace {
-    /// Adds an action, and returns it if it is an opening.
-    fn take(&mut self, action: &Action, events: &Events) -> Option<Action> {
+    /// Adds an action, and returns it if it is an opening, with its links.
+    fn take(&mut self, action: &Action, events: &Events) -> Option<(Action, [u8; LINKS])> {
         self.clock = self.clock.saturating_add(action.delta_t.max(0));
         let held = self.slots.get(&action.flow_token).copied();
         let is_new = held.is_none() || action.flow_evt == FlowEvent::Open;
@@ -330,7 +352,12 @@ impl Trace {
         self.rows.push(self.label);
         self.of.push(number as u32);
         self.ticks.push((self.clock, action.l4_payload_len));
-        (is_new && opens(action)).then_some(*action)
+        if action.flow_evt != FlowEvent::Open {
+            return None;
+        }
+        let links = self.hosts.links(action);
+        self.hosts.take(action);
+        opens(action).then_some((*action, links))
     }
 }
 
@@ -375,7 +402,7 @@ impl Flow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tracecodec::action::Direction;
+    use tracecodec::action::{Direction, SCHEMA_VERSION};
 
     fn packet(flow_token: u32, flow_evt: FlowEvent, tcp_ctrl: Control, delta_t: i64) -> Action {
         Action {
@@ -390,7 +417,7 @@ mod tests {
     #[test]
     fn test_a_trace_is_taken_apart() {
         use FlowEvent::{Continue, Open};
-        let mut sequences = EventSequences::new(&["a".to_string()]);
+        let mut sequences = EventSequences::new(SCHEMA_VERSION, &["a".to_string()]);
         sequences.begin(Some("a"));
         let reply = Action {
             dir: Direction::Resp,
@@ -410,7 +437,7 @@ mod tests {
         sequences.end();
         assert_eq!((sequences.packets(), sequences.openings()), (6, 2));
         let [openings, packets, _] = sequences.processes();
-        let events = Events::default();
+        let events = Events::new(SCHEMA_VERSION);
         let gaps = |sequence: &ProcessSequences| -> Vec<i64> {
             let gap = |event| events.action(&sequence.row(event)[..events.len()]).delta_t;
             (0..sequence.len()).map(gap).collect()
@@ -430,7 +457,7 @@ mod tests {
 
     #[test]
     fn test_traces_do_not_go_on_in_one_another() {
-        let mut sequences = EventSequences::new(&[]);
+        let mut sequences = EventSequences::new(SCHEMA_VERSION, &[]);
         for _ in 0..2 {
             sequences.begin(None);
             sequences.push(&packet(0, FlowEvent::Open, Control::Syn, 0));

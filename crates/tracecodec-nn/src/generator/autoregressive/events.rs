@@ -7,11 +7,9 @@ use tracecodec::action::schema::Active;
 use tracecodec::action::{AckReference, Action, FlowEvent, PAPER_SCHEMA, Proto, SeqReference};
 use tracecodec::tcp::flags;
 
-use crate::codec::symbols::{Symbols, proto_of};
+use super::hosts::{self, LINKS};
+use crate::codec::symbols::{Stage, Symbols, proto_of};
 use crate::codec::{CodecConfig, ContextSource};
-
-/// Version of the action schema that events follow.
-pub(super) const EVENT_SCHEMA: u32 = PAPER_SCHEMA;
 
 /// Largest number of values of a symbol.
 pub(super) const CLASSES: usize = 16;
@@ -29,12 +27,22 @@ pub(super) const TIME: usize = 3 + TIME_DIGITS as usize;
 #[derive(Debug, Clone)]
 pub(super) struct Events {
     symbols: Symbols,
+    version: u32,
 }
 
-impl Default for Events {
-    fn default() -> Self {
+impl Events {
+    /// Events of actions of this version of the action schema.
+    pub(super) fn new(version: u32) -> Self {
+        // Slots of flows are given when a flow opens, hosts by links; and a live flow that an ICMP
+        // error quotes would be one of another sequence.
         let omit = [
             "flow_token",
+            "host_evt",
+            "orig_host",
+            "resp_host",
+            "resp_port",
+            "icmp_quote",
+            "icmp_quote_token",
             "ctx_gap_b",
             "ctx_pkt_count_b",
             "ctx_last_payload_b",
@@ -45,15 +53,35 @@ impl Default for Events {
             symbols: Symbols::new(&CodecConfig {
                 time_digits: TIME_DIGITS,
                 context: ContextSource::Flow,
-                schema_version: EVENT_SCHEMA,
+                schema_version: version,
                 omit: omit.map(str::to_string).to_vec(),
                 ..CodecConfig::default()
             }),
+            version,
         }
     }
-}
 
-impl Events {
+    /// Version of the action schema.
+    pub(super) fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// Number of links that follow the symbols of an opening.
+    pub(super) fn links(&self) -> usize {
+        if self.version == PAPER_SCHEMA {
+            0
+        } else {
+            LINKS
+        }
+    }
+
+    /// Number of symbols of an event that any packet has: those of openings alone follow.
+    pub(super) fn len_of_packets(&self) -> usize {
+        let all = self.symbols.all();
+        let openings = all.iter().filter(|symbol| symbol.stage == Stage::Opening);
+        self.len() - openings.count()
+    }
+
     /// Number of symbols of an event.
     pub(super) fn len(&self) -> usize {
         1 + self.symbols.len()
@@ -71,6 +99,17 @@ impl Events {
         [&[2], time, packet].concat()
     }
 
+    /// The symbols of an opening's row that the process predicts.
+    pub(super) fn of_opening<'a>(&self, row: &'a [u8]) -> &'a [u8] {
+        &row[..self.len() + self.links()]
+    }
+
+    /// Number of values of each symbol of an opening, its links included.
+    pub(super) fn opening_sizes(&self) -> Vec<usize> {
+        let links = std::iter::repeat_n(CLASSES, self.links());
+        self.sizes().into_iter().chain(links).collect()
+    }
+
     /// Appends the row of an action, whose `delta_t` is the time since the event before. A negative
     /// time becomes 0.
     pub(super) fn encode_into(&self, action: &Action, into: &mut Vec<u8>) {
@@ -86,10 +125,13 @@ impl Events {
         into.extend_from_slice(packet);
     }
 
-    /// The action of a row; its `delta_t` is the time since the event before.
+    /// The action of a row, from which symbols of openings may be missing; its `delta_t` is the time since the event before.
     pub(super) fn action(&self, row: &[u8]) -> Action {
-        let (time, packet) = row[1..].split_at(TIME);
-        self.symbols.action(&[packet, time].concat())
+        let (time, packet) = row[1..row.len().min(self.len())].split_at(TIME);
+        let mut symbols = packet.to_vec();
+        symbols.resize(self.symbols.len() - TIME, 0);
+        symbols.extend_from_slice(time);
+        self.symbols.action(&symbols)
     }
 
     /// Number of values of each symbol of a time.
@@ -121,10 +163,10 @@ impl Events {
         1 + TIME + symbol.expect("an event has the quantity")
     }
 
-    /// Which symbols are active in packets of each protocol.
+    /// Which symbols are active in packets of each protocol; those of openings always are.
     pub(super) fn activity(&self) -> Activity {
         let of = |active: Active| {
-            [0, 1, 2, 3].map(|proto| active.covers(proto_of(proto), FlowEvent::Continue))
+            [0, 1, 2, 3].map(|proto| active.covers(proto_of(proto), FlowEvent::Open))
         };
         let packet = self.symbols.len() - TIME;
         let packet = self.symbols.all()[..packet].iter();
@@ -134,6 +176,7 @@ impl Events {
                 .chain(packet.map(|symbol| of(symbol.active)))
                 .collect(),
             proto: self.position("proto"),
+            service: (self.links() > 0).then(|| self.position("resp_service")),
         }
     }
 }
@@ -143,13 +186,23 @@ impl Events {
 pub(super) struct Activity {
     active: Vec<[bool; 4]>,
     proto: usize,
+    /// First digit of the responder's service, if there are links.
+    service: Option<usize>,
 }
 
 impl Activity {
-    /// Whether a symbol is active, given the protocol in the row. Symbols before the protocol
-    /// always are.
+    /// Whether a symbol is active, given the symbols before it in the row. Symbols before the
+    /// protocol always are.
     pub(super) fn covers(&self, row: &[u8], symbol: usize) -> bool {
-        self.active[symbol][usize::from(row[self.proto].min(3))]
+        let proto = row[self.proto].min(3);
+        match symbol.checked_sub(self.active.len()) {
+            None => self.active[symbol][usize::from(proto)],
+            Some(link) => {
+                let service = self.service.map_or(0, |at| row[at] | row[at + 1]);
+                let has_free_port = service == 0 && hosts::has_ports(proto_of(proto));
+                hosts::is_active(link, &row[self.active.len()..], has_free_port)
+            }
+        }
     }
 }
 
@@ -203,17 +256,23 @@ mod tests {
     use super::*;
     use crate::codec::batch::tests::action;
     use tracecodec::action::context::Context;
-    use tracecodec::action::{ActionSchema, Control};
+    use tracecodec::action::{Control, Quote, SCHEMA_VERSION};
 
     #[test]
     fn test_actions_survive_rows() {
-        let events = Events::default();
+        let events = Events::new(SCHEMA_VERSION);
         for seed in 0..200 {
             let expected = Action {
                 flow_token: 0,
                 context: Context::default(),
                 delta_t: 12_344,
-                ..action(seed).kept(ActionSchema::PAPER)
+                host_evt: 0,
+                orig_host: 0,
+                resp_host: 0,
+                resp_port: 0,
+                icmp_quote: Quote::default(),
+                icmp_quote_token: 0,
+                ..action(seed)
             };
             let mut row = Vec::new();
             events.encode_into(&expected, &mut row);
@@ -227,7 +286,7 @@ mod tests {
 
     #[test]
     fn test_times_survive_symbols() {
-        let events = Events::default();
+        let events = Events::new(SCHEMA_VERSION);
         for time in [0, 1, -1, 4_096, -81_920, 12_344_000] {
             let mut symbols = Vec::new();
             events.encode_time_into(time, &mut symbols);
@@ -238,7 +297,10 @@ mod tests {
 
     #[test]
     fn test_activity_follows_the_protocol() {
-        let (events, activity) = (Events::default(), Events::default().activity());
+        let (events, activity) = (
+            Events::new(SCHEMA_VERSION),
+            Events::new(SCHEMA_VERSION).activity(),
+        );
         let mut row = Vec::new();
         let udp = Action {
             proto: Proto::Udp,

@@ -1,13 +1,13 @@
 //! The label of a trace that came without one: the label under which its openings are likeliest.
 
-use tracecodec::action::Action;
+use tracecodec::action::{Action, FlowEvent};
 
 use super::event_sequences::{opens, start};
-use super::events::Unacknowledged;
+use super::hosts::Hosts;
 use super::legal::Legal;
 use super::past::Past;
 use super::process::Memory;
-use super::superposition::input;
+use super::superposition::opening_input;
 use super::{Autoregressive, OPENINGS};
 
 /// Nats by which a label may be less likely than the likeliest one before it is dropped.
@@ -41,11 +41,17 @@ impl Autoregressive {
         let known = (0..).zip(&self.rates).filter(|(_, rate)| rate.is_some());
         let mut hypotheses: Vec<_> = known.map(|(label, _)| hypothesis(label)).collect();
         let mut past = Past::default();
-        past.take(&start(events, 0)[..events.len()], events);
+        past.take(events.of_opening(&start(events, 0)), events);
+        let mut hosts = Hosts::default();
         let (mut clock, mut opened) = (0_i64, 0);
         let mut likeliest = 0;
         for action in trace {
             clock = clock.saturating_add(action.delta_t.max(0));
+            if action.flow_evt != FlowEvent::Open {
+                continue;
+            }
+            let links = hosts.links(action);
+            hosts.take(action);
             if !opens(action) {
                 continue;
             }
@@ -54,14 +60,14 @@ impl Autoregressive {
                 ..*action
             };
             opened = clock;
-            let mut row = input(events, &opening, Unacknowledged::default(), 0);
+            let mut row = opening_input(events, &opening, links, 0);
             for hypothesis in &mut hypotheses {
                 let choice = |symbol: usize, row: &[u8]| legal.choice(symbol, row, &past, None);
                 hypothesis.nats += openings.cost(&hypothesis.memory, &row, choice);
                 *row.last_mut().expect("a row ends with its label") = hypothesis.label;
                 openings.take(&mut hypothesis.memory, &row);
             }
-            past.take(&row[..events.len()], events);
+            past.take(events.of_opening(&row), events);
             hypotheses.sort_by(|a, b| a.nats.total_cmp(&b.nats));
             let Some(Hypothesis { label, nats, .. }) = hypotheses.first() else {
                 break;

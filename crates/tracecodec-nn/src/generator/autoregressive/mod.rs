@@ -16,6 +16,7 @@ mod clock;
 mod config;
 mod event_sequences;
 mod events;
+mod hosts;
 mod label;
 mod legal;
 mod network;
@@ -30,13 +31,13 @@ pub use event_sequences::EventSequences;
 pub use superposition::TraceGenerator;
 pub use training::{Data, Manifest, Origin, Validation, train};
 
-use tracecodec::action::OptionProfiles;
+use tracecodec::action::{ActionSchema, OptionProfiles};
 use tracecodec_tensor::Device as Tensors;
 
 use crate::random::{Purpose, stream};
 use crate::weights::Weights;
 use clock::clock_sizes;
-use event_sequences::row_sizes;
+use event_sequences::{opening_sizes, row_sizes};
 use events::Events;
 use network::Process;
 use process::Sampler;
@@ -60,6 +61,7 @@ impl Autoregressive {
     pub const MAX_LABELS: usize = 255;
 
     fn new(
+        events: Events,
         shapes: Shapes,
         labels: Vec<String>,
         rates: Vec<Option<f64>>,
@@ -68,12 +70,17 @@ impl Autoregressive {
     ) -> Self {
         Self {
             shapes,
-            events: Events::default(),
+            events,
             labels,
             rates,
             profiles: profiles.freeze(),
             weights,
         }
+    }
+
+    /// Everything that the actions keep which the generator learned from and makes.
+    pub fn schema(&self) -> ActionSchema {
+        ActionSchema::whole(self.events.version())
     }
 
     /// The dictionary that gives `tcp_opt_profile` its meaning.
@@ -147,19 +154,28 @@ fn symbols(events: &Events, labels: usize, process: usize) -> Symbols {
             read: clock_sizes(events, labels),
             predicted: events.time_sizes(),
         },
+        OPENINGS => Symbols {
+            read: opening_sizes(events, labels),
+            predicted: events.opening_sizes(),
+        },
         _ => Symbols {
             read: row_sizes(events, labels),
-            predicted: events.sizes(),
+            predicted: events.sizes()[..events.len_of_packets()].to_vec(),
         },
     }
 }
 
 /// Networks of all processes, with fresh weights.
-fn networks(shapes: &Shapes, labels: usize, seed: u64, device: &Tensors) -> Networks {
-    let events = Events::default();
+fn networks(
+    events: &Events,
+    shapes: &Shapes,
+    labels: usize,
+    seed: u64,
+    device: &Tensors,
+) -> Networks {
     let mut rng = stream(seed, Purpose::Weights, 0);
     let mut network = |process| {
-        let Symbols { read, predicted } = symbols(&events, labels, process);
+        let Symbols { read, predicted } = symbols(events, labels, process);
         Process::new(shapes.of(process), &read, &predicted, &mut rng, device)
     };
     Networks {

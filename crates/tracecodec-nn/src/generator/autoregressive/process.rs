@@ -408,6 +408,7 @@ fn nats_of(logits: &[f32], value: u8, can_be: u16) -> f64 {
 mod tests {
     use std::sync::Arc;
 
+    use tracecodec::action::SCHEMA_VERSION;
     use tracecodec_tensor::{Device, Module, Visitor};
 
     use super::*;
@@ -440,7 +441,7 @@ mod tests {
     #[test]
     fn test_the_sampler_computes_what_the_network_does() {
         let (events, shape) = (
-            Events::default(),
+            Events::new(SCHEMA_VERSION),
             Shape {
                 width: 12,
                 layers: 2,

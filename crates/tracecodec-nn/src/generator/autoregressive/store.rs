@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use tracecodec::action::OptionProfiles;
 
-use super::events::EVENT_SCHEMA;
+use super::events::Events;
 use super::{Autoregressive, Shapes, networks};
 use crate::device::Device;
 use crate::error::Error;
@@ -52,7 +52,7 @@ impl Autoregressive {
         model::save(Kind::Generator, directory, &weights, |weights_blake3| {
             Description {
                 backbone: Backbone::Autoregressive,
-                schema_version: EVENT_SCHEMA,
+                schema_version: self.events.version(),
                 weights_blake3,
                 shapes: self.shapes.clone(),
                 labels: self.labels.clone(),
@@ -111,7 +111,9 @@ impl Autoregressive {
         }
         let profiles = OptionProfiles::from_hex(&description.option_profiles)
             .map_err(|e| Error::format(&files.path, e))?;
+        let events = Events::new(description.schema_version);
         let fresh = networks(
+            &events,
             &description.shapes,
             description.labels.len(),
             0,
@@ -120,6 +122,7 @@ impl Autoregressive {
         let mut weights = Weights::of(&fresh);
         files.load(&bytes, &description.weights_blake3, &mut weights)?;
         Ok(Self::new(
+            events,
             description.shapes,
             description.labels,
             description.rates,

@@ -17,6 +17,7 @@ use super::Autoregressive;
 use super::clock::{Jitter, Planned, Ticks, max_drift};
 use super::event_sequences::{opens, start};
 use super::events::{CLASSES, ENDS, Events, Unacknowledged};
+use super::hosts::{Hosts, LINKS};
 use super::legal::{ANY, FORWARD, Legal};
 use super::past::Past;
 use super::process::{Choice, Drawn, Memory, Sampler};
@@ -127,6 +128,7 @@ struct Clock<'a> {
 struct Arrivals {
     memory: Memory,
     past: Past,
+    hosts: Hosts,
     rng: ChaCha8Rng,
     /// Time of the latest opening.
     last: i64,
@@ -192,13 +194,14 @@ impl<'a> TraceGenerator<'a> {
         let mut arrivals = Arrivals {
             memory: Memory::default(),
             past: Past::default(),
+            hosts: Hosts::default(),
             rng: stream(drawing.seed, Purpose::Trace, 0),
             last: 0,
             next: None,
         };
         let start = start(events, label);
         openings.take(&mut arrivals.memory, &start);
-        arrivals.past.take(&start[..events.len()], events);
+        arrivals.past.take(events.of_opening(&start), events);
         let clock = Clock {
             sampler: clock,
             memory: Memory::default(),
@@ -298,12 +301,15 @@ impl<'a> TraceGenerator<'a> {
             self.clock.mean_step = clock as f64 / self.followed_packets as f64;
         }
         self.clock.follow(events, &planned);
+        let arrivals = &mut plan.arrivals;
+        if action.flow_evt == FlowEvent::Open && !opens(action) {
+            arrivals.hosts.take(action);
+        }
         if is_new && opens(action) {
             let opening = Action {
-                delta_t: clock - plan.arrivals.last,
+                delta_t: clock - arrivals.last,
                 ..*action
             };
-            let arrivals = &mut plan.arrivals;
             arrivals.take(&opening, events, &plan.openings, plan.label);
             arrivals.last = clock;
         }
@@ -487,7 +493,7 @@ impl Plan<'_> {
         let mut opened = 0;
         while let Some((time, row)) = self.arrivals.next.take_if(|(time, _)| *time < until) {
             opened += 1;
-            let opening = self.generator.events.action(&row);
+            let opening = self.arrivals.linked(&self.generator.events, &row);
             self.arrivals
                 .take(&opening, &self.generator.events, &self.openings, self.label);
             self.arrivals.last = time;
@@ -610,9 +616,20 @@ impl Clock<'_> {
 impl Arrivals {
     /// Updates the state by an opening, whose `delta_t` is the time since the opening before.
     fn take(&mut self, opening: &Action, events: &Events, openings: &Sampler<'_>, label: u8) {
-        let input = input(events, opening, Unacknowledged::default(), label);
+        let links = self.hosts.links(opening);
+        self.hosts.take(opening);
+        let input = opening_input(events, opening, links, label);
         openings.take(&mut self.memory, &input);
-        self.past.take(&input[..events.len()], events);
+        self.past.take(events.of_opening(&input), events);
+    }
+
+    /// The opening of a row, with hosts and ports by its links.
+    fn linked(&mut self, events: &Events, row: &[u8]) -> Action {
+        let opening = events.action(row);
+        match <[u8; LINKS]>::try_from(&row[events.len()..]) {
+            Ok(links) => self.hosts.linked(&opening, links, &mut self.rng),
+            Err(_) => opening,
+        }
     }
 }
 
@@ -623,7 +640,7 @@ impl Flow {
         self.unacknowledged.take(action);
         let input = input(events, action, self.unacknowledged, label);
         packets.take(&mut self.memory, &input);
-        self.past.take(&input[..events.len()], events);
+        self.past.take(&input[..events.len_of_packets()], events);
     }
 
     /// Draws the next packet and returns its time; None if the flow is over.
@@ -665,7 +682,22 @@ pub(super) fn input(
     row
 }
 
-/// Number of slots that the schema of events numbers.
+/// The row of an opening that the process of openings reads.
+pub(super) fn opening_input(
+    events: &Events,
+    opening: &Action,
+    links: [u8; LINKS],
+    label: u8,
+) -> Vec<u8> {
+    let mut row = Vec::with_capacity(events.len() + LINKS + Unacknowledged::DIGITS + 1);
+    events.encode_into(opening, &mut row);
+    row.extend_from_slice(&links[..events.links()]);
+    Unacknowledged::default().encode_into(&mut row);
+    row.push(label);
+    row
+}
+
+/// Number of slots: as many as every version of the action schema numbers.
 const SLOTS: usize = ActionSchema::PAPER.max_slots();
 
 /// Allocation of slots: the lowest free slot comes first.

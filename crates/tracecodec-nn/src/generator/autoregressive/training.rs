@@ -285,10 +285,17 @@ impl<'a> AutoregressiveTask<'a> {
     ) -> Result<Self, Error> {
         let tensors = Device::Cpu.open()?;
         let labels = data.training.labels().to_vec();
-        let networks = networks(&config.model, labels.len(), config.train.seed, &tensors);
-        let events = Events::default();
+        let events = data.training.schema_events().clone();
+        let networks = networks(
+            &events,
+            &config.model,
+            labels.len(),
+            config.train.seed,
+            &tensors,
+        );
         Ok(Self {
             model: Autoregressive::new(
+                events.clone(),
                 config.model.clone(),
                 labels,
                 data.training.rates(),
@@ -581,13 +588,13 @@ impl Task for AutoregressiveTask<'_> {
 
 #[cfg(test)]
 mod tests {
-    use tracecodec::action::{Action, Control, Direction, FlowEvent};
+    use tracecodec::action::{Action, Control, Direction, FlowEvent, SCHEMA_VERSION};
 
     use super::*;
 
     /// Flows of a SYN and a FIN of each side, one flow after the other.
     fn sequences(flows: u32) -> EventSequences {
-        let mut sequences = EventSequences::new(&[]);
+        let mut sequences = EventSequences::new(SCHEMA_VERSION, &[]);
         sequences.begin(None);
         for flow_token in 0..flows {
             for (flow_evt, dir, tcp_ctrl) in [
@@ -628,7 +635,7 @@ mod tests {
     #[test]
     fn test_nothing_but_the_targets_tells_that_a_course_ends() {
         let batch = batch_of(PACKETS);
-        let symbols = Events::default().len();
+        let symbols = Events::new(SCHEMA_VERSION).len_of_packets();
         let of = |values: &[u8], event: usize| values[event * symbols + ENDS];
         let ends: Vec<u8> = (0..15).map(|event| of(&batch.targets, event)).collect();
         assert_eq!(ends, [0, 0, 1].repeat(5));
@@ -648,7 +655,7 @@ mod tests {
     #[test]
     fn test_the_clock_is_told_the_next_step() {
         let batch = batch_of(CLOCK);
-        let events = Events::default();
+        let events = Events::new(SCHEMA_VERSION);
         let width = events.time_sizes().len();
         let steps: Vec<i64> = batch
             .targets

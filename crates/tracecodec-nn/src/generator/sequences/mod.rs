@@ -21,6 +21,7 @@ use tracecodec::shard::Split;
 use super::representation::{Representation, Statistics};
 use crate::error::Error;
 use crate::files;
+use crate::latents::RowLabels;
 use file::LatentFile;
 
 /// The description of a folder of sequences, `sequences.json`.
@@ -67,6 +68,9 @@ pub struct Sequence {
     /// Label of the traffic, if the shards have one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
+    /// Labels of the packets, where they had any; rows number from the sequence's first.
+    #[serde(default, skip_serializing_if = "RowLabels::is_empty")]
+    pub labels: RowLabels,
     /// BLAKE3 digest of the shard, if it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blake3: Option<String>,

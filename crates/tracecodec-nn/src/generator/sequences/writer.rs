@@ -13,6 +13,7 @@ use super::{Part, Sequence, Sequences, SequencesManifest, path};
 use crate::error::Error;
 use crate::files;
 use crate::generator::representation::{Representation, RunningStatistics};
+use crate::latents::RowLabels;
 
 /// Writes a folder of latent sequences. If it is dropped before it is finished, it leaves nothing.
 #[derive(Debug)]
@@ -66,6 +67,7 @@ impl SequencesWriter {
             first: part.rows,
             rows: 0,
             label: label.map(str::to_string),
+            labels: RowLabels::default(),
             blake3: None,
         });
     }
@@ -74,6 +76,13 @@ impl SequencesWriter {
     pub fn set_source(&mut self, blake3: &str) {
         if let Some(sequence) = self.part().part.sequences.last_mut() {
             sequence.blake3 = Some(blake3.to_string());
+        }
+    }
+
+    /// States the labels of the current sequence's packets.
+    pub fn set_labels(&mut self, labels: RowLabels) {
+        if let Some(sequence) = self.part().part.sequences.last_mut() {
+            sequence.labels = labels;
         }
     }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, absolute};
 
 use tracecodec::action::float::Tick;
-use tracecodec::action::{Action, OptionProfiles};
+use tracecodec::action::{Action, ActionSchema, OptionProfiles, SCHEMA_VERSION};
 use tracecodec::choice::Choice;
 use tracecodec::compile::CompileConfig;
 use tracecodec::flow::MAX_SLOTS;
@@ -221,7 +221,10 @@ impl Contestant {
             Way::Repeat => from(case.end(), case.prefix()),
             Way::Later => from(case.end(), case.later),
             Way::Oracle => {
-                let config = CompileConfig::default();
+                let config = CompileConfig {
+                    schema: ActionSchema::whole(SCHEMA_VERSION),
+                    ..CompileConfig::default()
+                };
                 let mut oracle = Oracle::new(config, MAX_SLOTS, OptionProfiles::new());
                 let mut through = |frame: &PacketBuf| {
                     let packet = oracle.step(&frame.as_packet()).ok()?.1;
@@ -237,7 +240,8 @@ impl Contestant {
                 rows.render(case.end(), &suffix)
             }
             Way::Codec(codec) => {
-                let mut actions = Actions::new(codec.option_profiles().clone().thaw());
+                let mut actions =
+                    Actions::new(codec.schema(), codec.option_profiles().clone().thaw());
                 let [past, suffix] = [case.past, case.suffix].map(|frames| actions.lift(frames));
                 let tick = Tick::of(past.iter().map(|action| action.delta_t));
                 let (mut encoder, mut decoder) = (codec.encoder(tick), codec.decoder(tick));
@@ -304,7 +308,10 @@ fn act(
     case: &Case<'_>,
     monitor: &mut dyn Monitor,
 ) -> Result<Vec<PacketBuf>, Error> {
-    let mut actions = Actions::new(generator.option_profiles().clone().thaw());
+    let mut actions = Actions::new(
+        generator.schema(),
+        generator.option_profiles().clone().thaw(),
+    );
     let (before, prefix) = case.past.split_at(case.past.len() - case.prefix);
     let mut past = actions.lift(before);
     let shown = if rules.prefix_only { past.len() } else { 0 };

@@ -10,13 +10,14 @@ use tracecodec::raw::{Payload, RawRow, Renderer, RowReader};
 /// The actions of a trace from its start.
 pub(super) struct Actions {
     lifter: Lifter,
+    schema: ActionSchema,
 }
 
 impl Actions {
-    /// An empty trace. TCP option layouts that the dictionary lacks are added to it.
-    pub(super) fn new(profiles: OptionProfiles) -> Self {
-        let lifter = Lifter::new(ActionSchema::PAPER, MAX_SLOTS, profiles);
-        Self { lifter }
+    /// An empty trace, of which the actions keep what the schema says. TCP option layouts that the dictionary lacks are added to it.
+    pub(super) fn new(schema: ActionSchema, profiles: OptionProfiles) -> Self {
+        let lifter = Lifter::new(schema, MAX_SLOTS, profiles);
+        Self { lifter, schema }
     }
 
     /// The actions of the next packets.
@@ -31,8 +32,12 @@ impl Actions {
     /// the past as the model of the suffix read it, which may differ from what was lifted.
     pub(super) fn lower(&self, past: &[Action], suffix: &[Action]) -> Vec<PacketBuf> {
         let profiles = self.lifter.profiles();
+        let config = CompileConfig {
+            schema: self.schema,
+            ..CompileConfig::default()
+        };
         let epoch = self.lifter.epoch().unwrap_or_default();
-        let mut compiler = Compiler::new(CompileConfig::default(), epoch);
+        let mut compiler = Compiler::new(config, epoch);
         for action in past {
             compiler.compile(action, profiles);
         }
@@ -86,7 +91,7 @@ mod tests {
     fn test_suffix_is_the_end_of_the_whole() {
         let frames = example();
         let (past, suffix) = frames.split_at(1_500);
-        let mut actions = Actions::new(OptionProfiles::new());
+        let mut actions = Actions::new(ActionSchema::default(), OptionProfiles::new());
         let [past, suffix] = [past, suffix].map(|frames| actions.lift(frames));
         let whole = actions.lower(&[], &[&past[..], &suffix[..]].concat());
         let lowered = actions.lower(&past, &suffix);

@@ -4,13 +4,14 @@ use std::mem;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use tracecodec::action::OptionProfiles;
 use tracecodec::action::float::Tick;
-use tracecodec::action::{ActionSchema, OptionProfiles};
 use tracecodec::choice::Choice;
 use tracecodec::shard::Split;
 use tracecodec_nn::baseline::Baseline;
 use tracecodec_nn::generator::sequences::SequencesManifest;
 use tracecodec_nn::generator::{Representation, Sequences, SequencesWriter, rows_of_packets};
+use tracecodec_nn::latents::RowLabels;
 use tracecodec_nn::{Codec, Device};
 
 use crate::dataset::rows::CaptureRows;
@@ -188,14 +189,24 @@ impl CodecModel {
         read: &ReadPolicy,
         monitor: &mut dyn Monitor,
     ) -> Result<(), Error> {
-        let mut actions = Vec::new();
+        let (mut actions, mut labels) = (Vec::new(), RowLabels::default());
         let profiles = mem::take(&mut self.profiles);
-        let lifted = shard.lift(read, ActionSchema::PAPER, profiles, monitor, |action| {
-            actions.push(*action);
-            Ok(())
-        })?;
+        let lifted = shard.lift(
+            read,
+            self.codec.schema(),
+            profiles,
+            monitor,
+            |action, label| {
+                if let Some(label) = label {
+                    labels.push(actions.len() as u64, label);
+                }
+                actions.push(*action);
+                Ok(())
+            },
+        )?;
         self.profiles = lifted.profiles;
         writer.set_source(&lifted.source.blake3);
+        writer.set_labels(labels);
         let tick = Tick::of(actions.iter().map(|action| action.delta_t));
         let mut encoder = self.codec.encoder(tick);
         for batch in actions.chunks(BATCH) {

@@ -17,6 +17,7 @@ use crate::dataset::{DataSet, event_sequences};
 use crate::disclosure::Disclosure;
 use crate::error::Error;
 use crate::files::ReadPolicy;
+use crate::lifting::Lifting;
 use crate::monitor::Monitor;
 use crate::settings;
 use crate::training::{self, Training};
@@ -30,6 +31,10 @@ pub struct Config {
     /// Folder, budget and the like.
     #[serde(flatten)]
     pub training: Training,
+    /// Version of the action schema that an autoregressive generator learns: 1 is the paper's.
+    /// `None`: the latest, with hosts and services.
+    #[serde(default)]
+    pub schema: Option<u32>,
     /// Label each capture with its name. Shards have the label that they were cut with.
     #[serde(default)]
     pub label_by_name: bool,
@@ -136,10 +141,16 @@ fn autoregressive(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome,
         train.precision = Precision::Half;
     }
     settings.check()?;
+    let lifting = Lifting {
+        schema: config.schema,
+        ..Lifting::default()
+    };
+    let version = lifting.kept()?.version;
     config.training.claim(Kind::Generator, None)?;
     let set = DataSet::open(&config.data)?;
     let data = event_sequences::prepare(
         &set,
+        version,
         config.label_by_name,
         &config.read,
         &config.disclosure,
