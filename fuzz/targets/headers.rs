@@ -1,9 +1,10 @@
-//! A link type and bytes as a frame: headers that parse are consistent with the frame's length.
+//! A link type and bytes as a frame: headers that parse are consistent with the frame's length, in
+//! tunnels, too.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use tracecodec::pcap::{LINK_TYPES, LinkType, Packet, Timestamp};
-use tracecodec::wire;
+use tracecodec::wire::{self, Tunnels, tunnel};
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((&[link, extra], data)) = bytes.split_first_chunk() else {
@@ -17,8 +18,12 @@ fuzz_target!(|bytes: &[u8]| {
         data,
         ..Packet::default()
     };
-    if let Ok(headers) = wire::parse(&packet) {
-        assert!(headers.ip_len <= packet.wire_len);
-        assert!(u32::from(headers.payload_len) < headers.ip_len);
+    for tunnels in [Tunnels::Outer, Tunnels::Inner] {
+        let packet = tunnels.packet(packet);
+        if let Ok(headers) = wire::parse(&packet) {
+            assert!(headers.ip_len <= packet.wire_len);
+            assert!(u32::from(headers.payload_len) < headers.ip_len);
+        }
     }
+    assert!(tunnel::layers(&packet).count() <= tunnel::MAX_DEPTH);
 });

@@ -9,6 +9,7 @@ use tracecodec::choice::Choice;
 use tracecodec::compile::Link;
 use tracecodec::flow::MAX_SLOTS;
 use tracecodec::select::{Filter, Selection, TimeBound};
+use tracecodec::wire::Tunnels;
 use tracecodec_nn::Device;
 use tracecodec_pipeline::ModelName;
 use tracecodec_pipeline::disclosure::Disclosure;
@@ -29,10 +30,31 @@ pub(crate) struct ReadArgs {
     /// in memory.
     #[arg(long)]
     pub(crate) sort: bool,
+    #[command(flatten)]
+    pub(crate) headers: HeaderArgs,
+}
+
+/// How the headers of packets are read.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct HeaderArgs {
     /// If an IP header states more bytes than the capture says that were on the wire, believe the
     /// header: for captures that were cut by a tool which lost the original lengths.
     #[arg(long)]
-    pub(crate) trust_ip_length: bool,
+    trust_ip_length: bool,
+    /// Which packet of a tunnel is read; `inspect` counts tunnels.
+    #[arg(long, value_name = "WHICH", value_parser = choice::<Tunnels>(), default_value = Tunnels::default().name())]
+    tunnels: Tunnels,
+}
+
+impl HeaderArgs {
+    /// How captures are read: all of their packets.
+    pub(crate) fn policy(self) -> ReadPolicy {
+        ReadPolicy {
+            trust_ip_length: self.trust_ip_length,
+            tunnels: self.tunnels,
+            ..ReadPolicy::default()
+        }
+    }
 }
 
 impl ReadArgs {
@@ -41,8 +63,7 @@ impl ReadArgs {
         ReadPolicy {
             lenient: self.lenient,
             sort: self.sort,
-            trust_ip_length: self.trust_ip_length,
-            selection: Selection::default(),
+            ..self.headers.policy()
         }
     }
 }

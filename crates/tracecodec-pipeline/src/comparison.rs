@@ -88,7 +88,7 @@ fn summarise(
             })
         }
         Analyzer::Tshark => {
-            let found = tshark::events(path, &read.selection, true, monitor)?;
+            let found = tshark::events(path, read, true, monitor)?;
             measure(path, read, monitor, |number, _, _| {
                 found.get(&number).copied().unwrap_or_default()
             })

@@ -65,6 +65,7 @@ impl Disclosure {
 mod tests {
     use super::*;
     use tracecodec::select::Selection;
+    use tracecodec::wire::Tunnels;
 
     fn source() -> SourceEntry {
         SourceEntry {
@@ -77,6 +78,7 @@ mod tests {
                 filter: Some("host 192.0.2.7".parse().unwrap()),
                 ..Selection::default()
             }),
+            tunnels: Tunnels::Outer,
         }
     }
 

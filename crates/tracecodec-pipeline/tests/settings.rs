@@ -54,7 +54,9 @@ fn test_verbs_are_asked_for_by_names_and_values() {
     reads::<run::baseline::diagnose::Config>(json!({"inputs": ["a"], "model": "c"}));
     reads::<run::baseline::oracle::Config>(json!({"input": "a", "output": "b"}));
     reads::<run::check::Config>(json!({"inputs": ["a"], "tools": true}));
-    reads::<run::verify::Config>(json!({"inputs": ["a"], "tshark": true}));
+    reads::<run::verify::Config>(
+        json!({"inputs": ["a"], "tshark": true, "tunnels": "inner", "trust_ip_length": true}),
+    );
     reads::<run::events::Config>(json!({"inputs": ["a"]}));
     reads::<run::evaluate::Config>(json!({"reference": "a", "decoded": "b", "label": "codec"}));
     reads::<run::merge::Config>(json!({"inputs": ["a"]}));

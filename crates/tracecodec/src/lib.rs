@@ -51,7 +51,7 @@
 //!  │  service (what well-known ports mean, as data)     │
 //!  ├─ tcp (SeqNumber, automaton, references, events)   pcap (Reader, Writer, Packet, Timestamp ns)
 //!  │   │                                                ├─ select (filters, times, counts)
-//!  │   └──────── wire (Headers: where IP starts, what the headers say) ────────┐
+//!  │   └──────── wire (Headers: where IP starts, what they say; tunnels) ──────┐
 //!  │              ├─ check (parse cleanliness: what analysers would reject)      │
 //!  │              ├─ raw (captures → rows of header fields → captures)           │
 //!  │              │                                                            │

@@ -21,7 +21,7 @@ const ARROWS: &map::Arrows = &[
     ("pcap", &["error", "output"]),
     ("select", &["error", "pcap"]),
     ("tcp", &["action"]),
-    ("wire", &["action", "pcap", "tcp"]),
+    ("wire", &["action", "choice", "pcap", "tcp"]),
     ("check", &["action", "pcap", "tcp", "wire"]),
     ("raw", &["action", "choice", "error", "pcap", "wire"]),
     ("flow", &["action", "pcap", "tcp", "wire"]),

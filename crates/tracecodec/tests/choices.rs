@@ -8,10 +8,12 @@ use names::check;
 use tracecodec::compile::Link;
 use tracecodec::raw::Schema;
 use tracecodec::shard::Split;
+use tracecodec::wire::Tunnels;
 
 #[test]
 fn test_names_of_choices_are_those_of_settings() {
     check::<Link>();
     check::<Schema>();
     check::<Split>();
+    check::<Tunnels>();
 }

@@ -66,6 +66,7 @@ fn evaluate(name: &str, reference: &[PacketBuf], decoded: &[PacketBuf]) -> Evalu
         packets: 0,
         damage: None,
         selection: None,
+        tunnels: Default::default(),
     };
     let reference = (file.clone(), summarise(reference));
     Evaluation::of_pair(

@@ -299,6 +299,7 @@ fn losses(path: &Path) -> Option<Losses> {
         packets: reader.packets(),
         damage: None,
         selection: None,
+        tunnels: Default::default(),
     };
     let reference = (file.clone(), reference.finish());
     let decoded = (file, decoded.finish());

@@ -30,8 +30,8 @@ use crate::terminal::Terminal;
 /// judged by it; --judge-cut gives it the events that it would have uncut.
 ///
 /// With `--analyzer both`, the lines are the packets about which the native analyser and tshark
-/// differ, and how the packet was read: only packets whose outermost transport is TCP are analysed
-/// natively.
+/// differ, and how the packet was read: what is not read as TCP is not analysed natively. tshark
+/// looks into tunnels always; --tunnels inner does, too.
 ///
 /// Of a selection (--filter and the like), packets are numbered among those that are selected, and
 /// analysed as if there were no others.

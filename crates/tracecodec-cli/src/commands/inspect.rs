@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use tracecodec::action::ProtocolMix;
+use tracecodec::choice::Choice;
 use tracecodec::pcap::{InterfaceNote, Timestamp};
+use tracecodec::wire::Tunnels;
 use tracecodec_pipeline::monitor::counted;
 use tracecodec_pipeline::run::inspect::{self, Outcome};
 
@@ -36,12 +38,12 @@ pub(crate) fn run(args: &Inspect, json: bool) -> Result<()> {
     if json {
         print_json(&outcome)?;
     } else {
-        print(&render(&outcome)?)?;
+        print(&render(&outcome, config.read.tunnels)?)?;
     }
     outcome.damage.map_or(Ok(()), |damage| Err(damage.into()))
 }
 
-fn render(inspection: &Outcome) -> Result<String> {
+fn render(inspection: &Outcome, tunnels: Tunnels) -> Result<String> {
     let counts = &inspection.lift_counts;
     let mut text = String::new();
     let links: Vec<_> = inspection
@@ -89,6 +91,7 @@ fn render(inspection: &Outcome) -> Result<String> {
             "lengths     {packets} shorter than the IP header says"
         )?;
     }
+    text += &render_tunnels(inspection, tunnels)?;
     writeln!(
         text,
         "in scope    {} (IPv4 {}, IPv6 {})",
@@ -116,6 +119,28 @@ fn render(inspection: &Outcome) -> Result<String> {
     }
     if counts.evictions > 0 {
         writeln!(text, "evictions   {}", evicted(counts.evictions))?;
+    }
+    Ok(text)
+}
+
+/// How many packets are tunnels, by encapsulations, and which option reads the other packet.
+fn render_tunnels(inspection: &Outcome, tunnels: Tunnels) -> Result<String> {
+    let mut text = String::new();
+    let total: u64 = inspection.tunnels.values().sum();
+    if total > 0 {
+        let kinds = inspection.tunnels.iter();
+        let kinds: Vec<_> = kinds.map(|(names, n)| format!("{names} {n}")).collect();
+        let packets = counted(total, "packet");
+        let (read, other) = match tunnels {
+            Tunnels::Outer => ("outermost", Tunnels::Inner),
+            Tunnels::Inner => ("innermost", Tunnels::Outer),
+        };
+        writeln!(text, "tunnels     {packets}: {}", kinds.join(", "))?;
+        writeln!(
+            text,
+            "            read at the {read} IP header; see --tunnels {}",
+            other.name()
+        )?;
     }
     Ok(text)
 }

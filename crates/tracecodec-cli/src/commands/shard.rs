@@ -11,7 +11,7 @@ use tracecodec_pipeline::files::ReadPolicy;
 use tracecodec_pipeline::monitor::counted;
 use tracecodec_pipeline::run::shard;
 
-use crate::args::SelectionArgs;
+use crate::args::{HeaderArgs, SelectionArgs};
 use crate::count::positive_count;
 use crate::output::{print, print_json};
 use crate::terminal::Terminal;
@@ -55,6 +55,8 @@ pub(crate) struct Shard {
     #[arg(long)]
     lenient: bool,
     #[command(flatten)]
+    headers: HeaderArgs,
+    #[command(flatten)]
     selection: SelectionArgs,
 }
 
@@ -70,7 +72,7 @@ pub(crate) fn run(args: &Shard, json: bool) -> Result<()> {
         read: ReadPolicy {
             lenient: args.lenient,
             selection: args.selection.selection(),
-            ..ReadPolicy::default()
+            ..args.headers.policy()
         },
     };
     let outcome = shard::run(&config, &mut Terminal::new())?;

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
+use tracecodec_pipeline::files::ReadPolicy;
 use tracecodec_pipeline::run::verify::{self, CaptureProof, Outcome};
 
-use crate::args::{JobsArg, SelectionArgs};
+use crate::args::{HeaderArgs, JobsArg, SelectionArgs};
 use crate::failure::{FINDING, GOOD};
 use crate::output::{print, print_json};
 use crate::terminal::Terminal;
@@ -57,6 +58,8 @@ pub(crate) struct Verify {
     #[command(flatten)]
     jobs: JobsArg,
     #[command(flatten)]
+    headers: HeaderArgs,
+    #[command(flatten)]
     selection: SelectionArgs,
 }
 
@@ -65,7 +68,10 @@ pub(crate) fn run(args: &Verify, json: bool) -> Result<u8> {
         inputs: args.paths.clone(),
         tshark: args.tshark,
         jobs: args.jobs.jobs,
-        selection: args.selection.selection(),
+        read: ReadPolicy {
+            selection: args.selection.selection(),
+            ..args.headers.policy()
+        },
     };
     let outcome = verify::run(&config, &mut Terminal::new())?;
     if json {

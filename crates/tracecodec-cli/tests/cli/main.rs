@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
+use tracecodec::pcap::{Format, Packet, Reader, Writer};
 
 fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -89,6 +90,94 @@ fn test_inspect_json() {
     let inspection = json(&succeed(&folder, "inspect example.pcap --json"));
     assert_eq!(inspection["packets_read"], 4000);
     assert_eq!(inspection["complete"], true);
+}
+
+/// Writes the packets of the example in IP in IPv4, as `tunnelled.pcap`.
+fn tunnelled(folder: &TempDir) {
+    let mut reader = Reader::open(data("example.pcap")).unwrap();
+    let path = folder.path().join("tunnelled.pcap");
+    let mut writer = Writer::create(&path, Format::of_path(&path)).unwrap();
+    while let Some(packet) = reader.next() {
+        let packet = packet.unwrap();
+        let [high, low] = (20 + packet.wire_len as u16).to_be_bytes();
+        let proto = if packet.data[0] >> 4 == 4 { 4 } else { 41 };
+        let outer = [
+            [0x45, 0, high, low, 0, 1, 0, 0, 9, proto],
+            [0, 0, 192, 0, 2, 1, 192, 0, 2, 2],
+        ];
+        let data = [outer.as_flattened(), packet.data].concat();
+        let wire_len = 20 + packet.wire_len;
+        let packet = Packet {
+            wire_len,
+            data: &data,
+            ..packet
+        };
+        writer.write(&packet).unwrap();
+    }
+    writer.finish().unwrap();
+}
+
+#[test]
+fn test_inspect_counts_tunnels() {
+    let folder = TempDir::new().unwrap();
+    tunnelled(&folder);
+    let lines = [
+        "inspect tunnelled.pcap",
+        "inspect tunnelled.pcap --tunnels inner",
+    ];
+    let told: Vec<_> = lines
+        .map(|line| format!("$ tracecodec {line}\n{}", told(&run(&folder, line))))
+        .into();
+    insta::assert_snapshot!(told.join("\n"));
+    let inspection = json(&succeed(&folder, "inspect tunnelled.pcap --json"));
+    let tunnels = serde_json::json!({"4in4": 2356, "6in4": 1644});
+    assert_eq!(inspection["tunnels"], tunnels);
+}
+
+#[test]
+fn test_what_tunnels_carry_is_read_as_if_it_were_alone() {
+    let folder = TempDir::new().unwrap();
+    tunnelled(&folder);
+    let lines = |capture: &str, tunnels: &str| {
+        let line = format!("{capture}.pcap {tunnels}");
+        succeed(
+            &folder,
+            &format!("roundtrip {line} {capture}-out.pcap --oracle --anonymous"),
+        );
+        succeed(
+            &folder,
+            &format!("lift {line} -o {capture}.parquet --keep hosts"),
+        );
+        succeed(
+            &folder,
+            &format!("shard {line} -o {capture}-shards --packets 500"),
+        );
+        succeed(&folder, &format!("verify {line}"));
+        ["events", "flows -o -"].map(|verb| succeed(&folder, &format!("{verb} {line}")).stdout)
+    };
+    assert_eq!(lines("tunnelled", "--tunnels inner"), lines("example", ""));
+    let bytes = |name: &str| fs::read(folder.path().join(name)).unwrap();
+    assert_eq!(bytes("tunnelled-out.pcap"), bytes("example-out.pcap"));
+    let shards = |name: &str| -> serde_json::Value {
+        serde_json::from_slice(&bytes(&format!("{name}-shards/manifest.json"))).unwrap()
+    };
+    let (within, alone) = (shards("tunnelled"), shards("example"));
+    assert_eq!(within["totals"], alone["totals"]);
+    let sizes = |manifest: &serde_json::Value| {
+        let shards = manifest["shards"].as_array().unwrap();
+        shards
+            .iter()
+            .map(|shard| shard["packets"].clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(sizes(&within), sizes(&alone));
+    assert_eq!(within["sources"][0]["tunnels"], "inner");
+    assert!(alone["sources"][0].get("tunnels").is_none());
+    let line = "evaluate tunnelled.pcap example.pcap --tunnels inner --json";
+    let metrics = &json(&succeed(&folder, line))["metrics"];
+    for metric in ["packet_size_pct", "flow_count_pct", "tcp_event_pp"] {
+        assert_eq!(metrics[metric], 0.0, "{metric}");
+    }
 }
 
 /// A capture of one TCP situation.

@@ -190,6 +190,7 @@ fn source(actions: &Path, packets: u64) -> Result<SourceEntry, Error> {
         packets,
         damage: None,
         selection: None,
+        tunnels: Default::default(),
     })
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use tracecodec::artifact::{SourceEntry, SourceFile};
 use tracecodec::pcap::{Format, Notes, Packet, PacketBuf};
 use tracecodec::select::Selection;
-use tracecodec::wire;
+use tracecodec::wire::{self, Tunnels};
 
 use crate::error::Error;
 use crate::monitor::{Monitor, Progress, Warning};
@@ -39,6 +39,9 @@ pub struct ReadPolicy {
     /// believe the header.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub trust_ip_length: bool,
+    /// Which packet of a tunnel is read.
+    #[serde(skip_serializing_if = "Tunnels::is_outer")]
+    pub tunnels: Tunnels,
     /// Which packets are read, in the order of the file.
     #[serde(flatten)]
     pub selection: Selection,
@@ -51,6 +54,11 @@ impl ReadPolicy {
             selection: selection.clone(),
             ..Self::default()
         }
+    }
+
+    /// Whether a program that reads the whole file sees other packets, or other lengths of them.
+    pub(crate) fn changes_file(&self) -> bool {
+        self.trust_ip_length || !self.selection.is_everything()
     }
 }
 
@@ -154,15 +162,16 @@ impl Capture {
                         } else {
                             None
                         };
-                        match longer {
+                        let packet = match longer {
                             Some(wire_len) if self.policy.trust_ip_length => {
-                                each(&Packet { wire_len, ..packet })?;
+                                Packet { wire_len, ..packet }
                             }
                             longer => {
                                 shorter += u64::from(longer.is_some());
-                                each(&packet)?;
+                                packet
                             }
-                        }
+                        };
+                        each(&self.policy.tunnels.packet(packet))?;
                     }
                 }
                 Err(error) if self.policy.lenient => {
@@ -224,6 +233,7 @@ impl Capture {
         let entry = self.source.finish(self.damage.as_ref())?;
         let selection = Some(self.policy.selection);
         Ok(SourceEntry {
+            tunnels: self.policy.tunnels,
             selection: selection.filter(|selection| !selection.is_everything()),
             ..entry
         })

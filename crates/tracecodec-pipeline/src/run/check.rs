@@ -259,7 +259,8 @@ fn plain(
 ) -> Result<PathBuf, Error> {
     let plain = folder.join("plain.pcapng");
     if !config.selection.is_everything() {
-        copy(path, &config.selection, false, &plain, monitor)?;
+        let policy = ReadPolicy::of(&config.selection);
+        copy(path, &policy, false, &plain, monitor)?;
     } else if compression != Compression::None {
         decompress(path, &plain, monitor)?;
     } else {

@@ -108,7 +108,7 @@ pub struct CaptureEvents {
 pub struct EventTotals {
     /// Packets read.
     pub packets: u64,
-    /// Packets whose outermost transport is TCP.
+    /// Packets whose transport is TCP: that of the outermost packet, unless inner ones are read.
     pub tcp_packets: u64,
     /// TCP packets whose options the capture cut.
     pub cut_options: u64,
@@ -137,7 +137,7 @@ pub struct Mismatch {
     pub native: Vec<&'static str>,
     /// Events by tshark.
     pub tshark: Vec<&'static str>,
-    /// How the packet was read: its outermost transport, or why it is out of scope.
+    /// How the packet was read: its transport, or why it is out of scope.
     pub read_as: &'static str,
 }
 
@@ -306,7 +306,7 @@ fn analyse_natively(
     })
 }
 
-/// What tshark finds in what is selected of a capture.
+/// What tshark finds in what is read of a capture.
 fn ask_tshark(
     config: &Config,
     path: &Path,
@@ -314,7 +314,7 @@ fn ask_tshark(
     monitor: &mut dyn Monitor,
 ) -> Result<BTreeMap<u64, EventSet>, Error> {
     let judge_cut = config.judge_cut && totals.cut_options > 0;
-    tshark::events(path, &config.read.selection, judge_cut, monitor)
+    tshark::events(path, &config.read, judge_cut, monitor)
 }
 
 fn frames(events: &BTreeMap<u64, EventSet>) -> Vec<FrameEvents> {
@@ -367,7 +367,7 @@ fn compare(
     }
 }
 
-/// How a packet was read: its outermost transport, or why it is out of scope.
+/// How a packet was read: its transport, or why it is out of scope.
 fn read_as(packet: &Packet<'_>) -> &'static str {
     match wire::parse(packet).map(|headers| headers.transport) {
         Ok(Transport::Tcp(tcp)) if tcp.has_cut_options() => "tcp, options cut",

@@ -9,7 +9,7 @@ use tracecodec::artifact::ActionCounts;
 use tracecodec::flow::session::Sessions;
 use tracecodec::lift::{LiftCounts, Lifter};
 use tracecodec::pcap::{Notes, Packet, Timestamp};
-use tracecodec::wire;
+use tracecodec::wire::{self, Tunnels, tunnel};
 
 use crate::error::Error;
 use crate::files::ReadPolicy;
@@ -45,6 +45,10 @@ pub struct Outcome {
     pub captured_bytes: u64,
     /// Packets whose IP header states more bytes than the capture says that were on the wire.
     pub shorter_than_ip: u64,
+    /// Packets that are tunnels, by the names of the encapsulations, the outermost first, with a
+    /// slash between them. Counted whichever packet of a tunnel is read.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub tunnels: BTreeMap<String, u64>,
     /// Packets that have a comment.
     pub packet_comments: u64,
     /// What a pcapng capture says beside its packets.
@@ -78,8 +82,12 @@ pub struct Outcome {
 /// If the file is no capture, or the monitor stops it.
 pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error> {
     config.lift.check()?;
-    let mut capture = Capture::open(&config.input, &config.read)?;
-    let mut tally = Tally::new(config.lift.slots);
+    let whole = ReadPolicy {
+        tunnels: Tunnels::Outer,
+        ..config.read.clone()
+    };
+    let mut capture = Capture::open(&config.input, &whole)?;
+    let mut tally = Tally::new(config.lift.slots, config.read.tunnels);
     let read = capture.for_each(monitor, |packet| {
         tally.add(packet);
         Ok(())
@@ -96,6 +104,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
         wire_bytes: tally.wire_bytes,
         captured_bytes: tally.captured_bytes,
         shorter_than_ip: tally.shorter_than_ip,
+        tunnels: tally.tunnelled,
         packet_comments: tally.packet_comments,
         notes: capture.notes(),
         first_ns: tally.times.map(|(first, _)| first.0),
@@ -112,6 +121,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
 
 /// The tallies behind an outcome.
 struct Tally {
+    tunnels: Tunnels,
     lifter: Lifter,
     sessions: Sessions,
     link_types: BTreeMap<String, u64>,
@@ -119,13 +129,15 @@ struct Tally {
     wire_bytes: u64,
     captured_bytes: u64,
     shorter_than_ip: u64,
+    tunnelled: BTreeMap<String, u64>,
     packet_comments: u64,
     times: Option<(Timestamp, Timestamp)>,
 }
 
 impl Tally {
-    fn new(slots: usize) -> Self {
+    fn new(slots: usize, tunnels: Tunnels) -> Self {
         Self {
+            tunnels,
             lifter: Lifter::new(ActionSchema::default(), slots, OptionProfiles::new()),
             sessions: Sessions::new(),
             link_types: BTreeMap::new(),
@@ -133,6 +145,7 @@ impl Tally {
             wire_bytes: 0,
             captured_bytes: 0,
             shorter_than_ip: 0,
+            tunnelled: BTreeMap::new(),
             packet_comments: 0,
             times: None,
         }
@@ -146,6 +159,11 @@ impl Tally {
         self.packet_comments += u64::from(!packet.comment.is_empty());
         let (first, last) = self.times.unwrap_or((packet.time, packet.time));
         self.times = Some((first.min(packet.time), last.max(packet.time)));
+        let names: Vec<_> = tunnel::layers(packet).map(|tunnel| tunnel.name).collect();
+        if !names.is_empty() {
+            *self.tunnelled.entry(names.join("/")).or_default() += 1;
+        }
+        let packet = &self.tunnels.packet(*packet);
         if let Ok(headers) = wire::parse(packet) {
             self.sessions.observe(&headers, packet.time);
             self.families[headers.family as usize] += 1;

@@ -7,7 +7,6 @@ use tracecodec::action::{ActionSchema, Hosts, Services};
 use tracecodec::compile::CompileConfig;
 use tracecodec::oracle::Proof;
 use tracecodec::pcap::{Format, Writer};
-use tracecodec::select::Selection;
 
 use crate::error::Error;
 use crate::files::capture::Capture;
@@ -30,9 +29,9 @@ pub struct Config {
     /// Captures at once; 0: as many as there are cores.
     #[serde(default)]
     pub jobs: usize,
-    /// Which packets are read.
+    /// How captures are read.
     #[serde(flatten)]
-    pub selection: Selection,
+    pub read: ReadPolicy,
 }
 
 /// Findings of all captures.
@@ -90,7 +89,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
     claim::stdin_once(&config.inputs)?;
     let mut version = None;
     if config.tshark {
-        tshark::check_input(&config.inputs, &ReadPolicy::default())?;
+        tshark::check_input(&config.inputs, &config.read)?;
         version = Some(tshark::version()?);
     }
     let paths = folder::below(&config.inputs)?;
@@ -146,8 +145,8 @@ fn verify(config: &Config, path: &Path, monitor: &mut dyn Monitor) -> Result<Cap
     }
     if config.tshark && proof.actions > 0 {
         let mut reference = path;
-        if proof.cut_options > 0 || !config.selection.is_everything() {
-            copy(path, &config.selection, true, &copied, monitor)?;
+        if proof.cut_options > 0 || config.read.changes_file() {
+            copy(path, &config.read, true, &copied, monitor)?;
             reference = &copied;
         }
         compare(reference, &output, &tcp_frames, &mut proof, monitor)?;
@@ -164,7 +163,7 @@ fn prove(
     found: &mut CaptureProof,
     monitor: &mut dyn Monitor,
 ) -> Result<(), Error> {
-    let mut capture = Capture::open(path, &ReadPolicy::of(&config.selection))?;
+    let mut capture = Capture::open(path, &config.read)?;
     let mut writer = output
         .map(|path| Writer::create(path, Format::of_path(path)))
         .transpose()?;
@@ -200,6 +199,7 @@ fn prove(
         Ok(())
     });
     writer.map(Writer::finish).transpose()?;
+    found.damage = capture.damage().map(ToString::to_string);
     let counts = proof.counts();
     found.actions = counts.actions();
     found.hosts = counts.hosts;
@@ -209,8 +209,8 @@ fn prove(
     read
 }
 
-/// Compares what tshark says of input and output. Events of inner headers (tunnels, quotes in ICMP
-/// errors) are not ours: only packets whose outermost transport is TCP count.
+/// Compares what tshark says of input and output. Events of headers that were not read (in tunnels,
+/// in quotes of ICMP errors) do not count: only packets that were read as TCP do.
 fn compare(
     input: &Path,
     output: &Path,

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde::Serialize;
 use tracecodec::pcap::{Format, Packet, Writer};
-use tracecodec::select::Selection;
+use tracecodec::wire::Tunnels;
 
 use crate::error::Error;
 use crate::files::ReadPolicy;
@@ -173,24 +173,29 @@ pub(crate) fn temporary_folder() -> Result<tempfile::TempDir, Error> {
     })
 }
 
-/// Copies what is selected of a capture, for programs that read files alone. If `fill_options`,
-/// NOPs take the place of TCP options that were cut: `tshark` shows no event of a segment whose
-/// options it cannot see, and no rule of its judgment looks at them.
+/// Copies what is read of a capture, for programs that read files alone; tunnels stay whole. If
+/// `fill_options`, NOPs take the place of TCP options that were cut: `tshark` shows no event of a
+/// segment whose options it cannot see, and no rule of its judgment looks at them.
 ///
 /// # Errors
 /// If the capture cannot be read, the copy cannot be written, or the monitor stops it. Damage ends
 /// the copy.
 pub(crate) fn copy(
     capture: &Path,
-    selection: &Selection,
+    read: &ReadPolicy,
     fill_options: bool,
     copy: &Path,
     monitor: &mut dyn Monitor,
 ) -> Result<(), Error> {
-    let mut capture = Capture::open(capture, &ReadPolicy::of(selection))?;
+    let policy = ReadPolicy {
+        lenient: false,
+        tunnels: Tunnels::Outer,
+        ..read.clone()
+    };
+    let mut capture = Capture::open(capture, &policy)?;
     let mut writer = Writer::create(copy, Format::of_path(copy))?;
     let copied = capture.for_each(monitor, |packet| {
-        let missing = tshark::tcp_header(packet)
+        let missing = tshark::tcp_header(&read.tunnels.packet(*packet))
             .filter(|_| fill_options)
             .map_or(0, |tcp| tcp.options_len - tcp.options.len());
         let data = [packet.data, &[NOP; 40][..missing]].concat();

@@ -5,7 +5,6 @@ use std::path::Path;
 use std::process::Command;
 
 use tracecodec::pcap::Packet;
-use tracecodec::select::Selection;
 use tracecodec::tcp::events::{Event, EventSet};
 use tracecodec::wire::{self, TcpHeader, Transport};
 
@@ -77,22 +76,22 @@ pub(crate) fn analyse(capture: &Path, monitor: &mut dyn Monitor) -> Result<Analy
     Ok(analysis)
 }
 
-/// The TCP events of what is selected of a capture, by the number of the packet in the selection.
-/// If `judge_cut`, packets whose options were cut have the events that they would have uncut.
+/// The TCP events of what is read of a capture, by the number of the packet among those that are
+/// read. If `judge_cut`, packets whose options were cut have the events that they would have uncut.
 ///
 /// # Errors
 /// If the capture cannot be read, `tshark` cannot be run or fails, or the monitor stops it.
 pub(crate) fn events(
     capture: &Path,
-    selection: &Selection,
+    read: &ReadPolicy,
     judge_cut: bool,
     monitor: &mut dyn Monitor,
 ) -> Result<BTreeMap<u64, EventSet>, Error> {
-    if judge_cut || !selection.is_everything() {
+    if judge_cut || read.changes_file() {
         let folder = temporary_folder()?;
         let copied = folder.path().join("copy.pcapng");
-        copy(capture, selection, judge_cut, &copied, monitor)?;
-        return events(&copied, &Selection::default(), false, monitor);
+        copy(capture, read, judge_cut, &copied, monitor)?;
+        return events(&copied, &ReadPolicy::default(), false, monitor);
     }
     let mut frames = BTreeMap::new();
     dissect(capture, &[], "tcp.analysis.flags", &[], monitor, |line| {

@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::output::is_pipe;
 use crate::pcap::{Format, Notes, Packet, Reader};
 use crate::select::Selection;
+use crate::wire::Tunnels;
 
 /// Manifest entry of a capture that an artifact was made from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +30,9 @@ pub struct SourceEntry {
     /// Selection of the packets that were taken; `None` if all were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selection: Option<Selection>,
+    /// Which packet of a tunnel was taken.
+    #[serde(default, skip_serializing_if = "Tunnels::is_outer")]
+    pub tunnels: Tunnels,
 }
 
 /// A capture that is read once, both for its packets and for the digest of its bytes as stored.
@@ -124,6 +128,7 @@ impl SourceFile {
             packets,
             damage: damage.map(describe),
             selection: None,
+            tunnels: Tunnels::default(),
         })
     }
 }

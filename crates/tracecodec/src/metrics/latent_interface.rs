@@ -113,6 +113,7 @@ mod tests {
             packets: 0,
             damage: None,
             selection: None,
+            tunnels: Default::default(),
         };
         let reference = (file.clone(), reference);
         Case::new("a".to_string(), reference, (file, decoded), requested)

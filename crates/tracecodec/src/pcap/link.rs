@@ -55,6 +55,8 @@ impl LinkType {
     pub const PPP_PPPD: Self = Self(166);
     /// A Per-Packet Information header.
     pub const PPI: Self = Self(192);
+    /// MPLS, from the first label on.
+    pub const MPLS: Self = Self(219);
     /// Raw IPv4.
     pub const IPV4: Self = Self(228);
     /// Raw IPv6.
@@ -141,6 +143,7 @@ pub const LINK_TYPES: &[(u16, &str)] = &[
     (206, "FRELAY_WITH_DIR"),
     (209, "IPMB_LINUX"),
     (215, "IEEE802_15_4_NONASK_PHY"),
+    (219, "MPLS"),
     (220, "USB_LINUX_MMAPPED"),
     (226, "IPNET"),
     (227, "CAN_SOCKETCAN"),

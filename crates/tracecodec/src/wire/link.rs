@@ -7,13 +7,17 @@ use crate::pcap::LinkType;
 pub(crate) mod ethertype {
     use crate::action::Family;
 
-    pub(super) const IPV4: u16 = 0x0800;
-    pub(super) const IPV6: u16 = 0x86dd;
+    pub(in crate::wire) const IPV4: u16 = 0x0800;
+    pub(in crate::wire) const IPV6: u16 = 0x86dd;
     pub(super) const VLAN: u16 = 0x8100;
     pub(super) const QINQ: u16 = 0x88a8;
     pub(super) const QINQ_OLD: u16 = 0x9100;
-    pub(super) const MPLS: u16 = 0x8847;
-    pub(super) const MPLS_MULTICAST: u16 = 0x8848;
+    pub(in crate::wire) const MPLS: u16 = 0x8847;
+    pub(in crate::wire) const MPLS_MULTICAST: u16 = 0x8848;
+    /// Ethernet within GRE or Geneve ("Transparent Ethernet Bridging", RFC 1701).
+    pub(in crate::wire) const TRANSPARENT_ETHERNET: u16 = 0x6558;
+    /// PPP within GRE (RFC 2637).
+    pub(in crate::wire) const PPP: u16 = 0x880b;
     pub(super) const PPPOE_SESSION: u16 = 0x8864;
     /// IEEE 802.1ah provider backbone bridges: a service tag, followed by a whole Ethernet header.
     pub(super) const PBB: u16 = 0x88e7;
@@ -126,6 +130,7 @@ fn locate(link: LinkType, data: &[u8]) -> Result<(IpPlace, Says), SkipReason> {
         LinkType::IEEE802_11_RADIOTAP => ieee802_11(data, little(data, 2)?.into())?,
         LinkType::PPI => ppi(data)?,
         LinkType::PRISM => ieee802_11(data, 144)?,
+        LinkType::MPLS => (Next::Ether(ethertype::MPLS), 0),
         LinkType::NFLOG => return nflog(data),
         LinkType::PKTAP | LinkType::PKTAP_USER2 => return pktap(data),
         _ => return Err(SkipReason::UnsupportedLink),
@@ -171,11 +176,11 @@ fn follow(data: &[u8], mut next: Next, mut at: usize) -> Result<(IpPlace, Says),
     Err(SkipReason::NonIp)
 }
 
-fn byte(data: &[u8], at: usize) -> Result<u8, SkipReason> {
+pub(super) fn byte(data: &[u8], at: usize) -> Result<u8, SkipReason> {
     data.get(at).copied().ok_or(SkipReason::CutHeader)
 }
 
-fn word(data: &[u8], at: usize) -> Result<u16, SkipReason> {
+pub(super) fn word(data: &[u8], at: usize) -> Result<u16, SkipReason> {
     Ok(u16::from_be_bytes([byte(data, at)?, byte(data, at + 1)?]))
 }
 

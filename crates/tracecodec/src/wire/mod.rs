@@ -7,6 +7,7 @@ mod identification;
 mod ip;
 pub mod link;
 mod transport;
+pub mod tunnel;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -14,11 +15,14 @@ use std::net::IpAddr;
 use crate::action::{ActionSchema, Family};
 use crate::pcap::Packet;
 
+use ip::IpPacket;
+
 pub(crate) use identification::Identifications;
 pub(crate) use ip::{IPV4_HEADER, IPV6_HEADER};
 pub(crate) use link::ethertype;
 pub use transport::{IcmpHeader, TcpHeader, Transport};
 pub(crate) use transport::{SHORT_HEADER, TCP_HEADER, transport_header_len};
+pub use tunnel::Tunnels;
 
 /// IP protocol numbers that the code names.
 pub mod ip_proto {
@@ -26,6 +30,8 @@ pub mod ip_proto {
     pub const HOP_BY_HOP: u8 = 0;
     /// ICMP.
     pub const ICMP: u8 = 1;
+    /// Encapsulated IPv4.
+    pub const IPV4: u8 = 4;
     /// TCP.
     pub const TCP: u8 = 6;
     /// UDP.
@@ -36,10 +42,16 @@ pub mod ip_proto {
     pub const ROUTING: u8 = 43;
     /// IPv6 fragment header.
     pub const FRAGMENT: u8 = 44;
+    /// Generic Routing Encapsulation.
+    pub const GRE: u8 = 47;
     /// ICMPv6.
     pub const ICMPV6: u8 = 58;
     /// IPv6 destination options.
     pub const DESTINATION_OPTIONS: u8 = 60;
+    /// Ethernet within IP.
+    pub const ETHERIP: u8 = 97;
+    /// MPLS within IP.
+    pub const MPLS: u8 = 137;
     /// Experimentation and testing (RFC 3692).
     pub const EXPERIMENT: u8 = 253;
 
@@ -132,7 +144,8 @@ impl fmt::Display for SkipReason {
     }
 }
 
-/// The headers of a packet in scope, starting at the outermost IP header.
+/// The headers of a packet in scope, starting at the outermost IP header (that of the carried
+/// packet, if [`Tunnels`] chose it).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Headers<'a> {
     /// IP family.
@@ -169,15 +182,7 @@ pub struct Headers<'a> {
 /// # Errors
 /// The reason why the frame is out of scope.
 pub fn parse<'a>(packet: &Packet<'a>) -> Result<Headers<'a>, SkipReason> {
-    let place = link::find_ip(packet.link, packet.data)?;
-    let wire_len = (packet.wire_len as usize)
-        .max(packet.data.len())
-        .saturating_sub(place.trailer);
-    let end = place.end.map_or(wire_len, |end| end.min(wire_len));
-    let ip = ip::parse(
-        &packet.data[place.offset..],
-        end.saturating_sub(place.offset),
-    )?;
+    let ip = ip_packet(packet)?;
     let (transport, header_len) = transport::parse(&ip)?;
     let payload_len = ip.payload_len - header_len;
     let is_segment = matches!(transport, Transport::Tcp(_));
@@ -202,6 +207,19 @@ pub fn parse<'a>(packet: &Packet<'a>) -> Result<Headers<'a>, SkipReason> {
         payload_len: u32::try_from(payload_len).map_err(|_| SkipReason::TooLong)?,
         ip_len: ip.len as u32,
     })
+}
+
+/// Parses the outermost IP header of a captured frame.
+fn ip_packet<'a>(packet: &Packet<'a>) -> Result<IpPacket<'a>, SkipReason> {
+    let place = link::find_ip(packet.link, packet.data)?;
+    let wire_len = (packet.wire_len as usize)
+        .max(packet.data.len())
+        .saturating_sub(place.trailer);
+    let end = place.end.map_or(wire_len, |end| end.min(wire_len));
+    ip::parse(
+        &packet.data[place.offset..],
+        end.saturating_sub(place.offset),
+    )
 }
 
 /// Length of the frame on the wire by its IP header, if that is longer than the capture says.
