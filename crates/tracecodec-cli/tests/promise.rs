@@ -148,20 +148,57 @@ fn test_events_are_those_of_tshark() {
     let mut some: Vec<_> = real.into_iter().step_by(EVENTS_SHARE).collect();
     eprintln!("{} of the {all} captures in real", some.len());
     some.extend(EVENTS_TESTBED.map(|name| data.join("testbed").join(name)));
-    let output = Command::new(env!("CARGO_BIN_EXE_tracecodec"))
-        .args(["events", "--analyzer", "both", "--json"])
-        .args(&some)
-        .output()
-        .unwrap();
-    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    for capture in found["captures"].as_array().unwrap() {
+    for capture in compare(&some, "outer") {
         for mismatch in capture["mismatches"].as_array().unwrap() {
-            let outermost = mismatch["read_as"].as_str().unwrap();
+            let read_as = mismatch["read_as"].as_str().unwrap();
             assert!(
-                !outermost.starts_with("tcp"),
+                !read_as.starts_with("tcp"),
                 "{}: {mismatch}",
                 capture["capture"]
             );
         }
     }
+}
+
+#[test]
+fn test_events_in_tunnels_are_those_of_tshark() {
+    let Some(data) = shared_data() else {
+        eprintln!("skipped: no ../shared/data, and TRACECODEC_DATA names no folder");
+        return;
+    };
+    if Command::new("tshark").arg("--version").output().is_err() {
+        eprintln!("skipped: tshark is not installed");
+        return;
+    }
+    let mut tunnels = Vec::new();
+    captures(&data.join("real"), &mut tunnels);
+    tunnels.retain(|path| path.to_string_lossy().contains("Traces__tunnels__"));
+    assert!(tunnels.len() > 30);
+    let mut tcp_packets = 0;
+    for capture in compare(&tunnels, "inner") {
+        let mismatches = capture["mismatches"].as_array().unwrap();
+        // tshark judges the segments that begin in fragments, and later ones by them.
+        let has_fragment = mismatches.iter().any(|it| it["read_as"] == "fragment");
+        assert!(mismatches.is_empty() || has_fragment, "{capture}");
+        tcp_packets += capture["tcp_packets"].as_u64().unwrap();
+    }
+    assert!(tcp_packets > 200);
+}
+
+/// What the analysers find in captures.
+fn compare(captures: &[PathBuf], tunnels: &str) -> Vec<serde_json::Value> {
+    let output = Command::new(env!("CARGO_BIN_EXE_tracecodec"))
+        .args([
+            "events",
+            "--analyzer",
+            "both",
+            "--json",
+            "--tunnels",
+            tunnels,
+        ])
+        .args(captures)
+        .output()
+        .unwrap();
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    found["captures"].as_array().unwrap().clone()
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "test code may fail loudly")]
 
 #[path = "common/actions.rs"]
+#[allow(dead_code, reason = "packets need options alone")]
 mod actions;
 #[path = "common/packets.rs"]
 mod packets;

@@ -52,6 +52,8 @@ pub mod ip_proto {
     pub const ETHERIP: u8 = 97;
     /// MPLS within IP.
     pub const MPLS: u8 = 137;
+    /// Ethernet within IP, by segment routing (RFC 8986).
+    pub const ETHERNET: u8 = 143;
     /// Experimentation and testing (RFC 3692).
     pub const EXPERIMENT: u8 = 253;
 

@@ -4,6 +4,8 @@
 //! Control messages and types of payload that no function knows are no tunnel: such a packet is
 //! what its own headers say.
 
+use std::ops::RangeInclusive;
+
 use serde::{Deserialize, Serialize};
 
 use super::link::{byte, ethertype, word};
@@ -129,7 +131,8 @@ fn by_protocol(ip: &IpPacket<'_>) -> Option<(&'static str, Find)> {
             _ => ("gre", gre),
         },
         (ip_proto::ETHERIP, _) => ("etherip", etherip),
-        (ip_proto::MPLS, _) => ("mpls", |_| Ok(Some((LinkType::MPLS, 0)))),
+        (ip_proto::MPLS, _) => ("mpls", mpls),
+        (ip_proto::ETHERNET, _) => ("ethernet", |_| Ok(Some((LinkType::ETHERNET, 0)))),
         _ => return None,
     })
 }
@@ -143,6 +146,9 @@ fn by_port(udp: Transport<'_>) -> Option<(&'static str, Find)> {
         VXLAN => ("vxlan", vxlan),
         VXLAN_GPE => ("vxlan-gpe", vxlan_gpe),
         GENEVE => ("geneve", geneve),
+        GRE => ("gre", gre),
+        MPLS => ("mpls", mpls),
+        LISP => ("lisp", lisp),
         _ if [source, destination].contains(&TEREDO) => ("teredo", teredo),
         _ if [source, destination].contains(&L2TP) => ("l2tp", l2tp),
         _ => return None,
@@ -155,12 +161,18 @@ const L2TP: u16 = 1701;
 const GTP_U: u16 = 2152;
 /// UDP port of Teredo servers (RFC 4380 §2.7).
 const TEREDO: u16 = 3544;
+/// UDP port of LISP data (RFC 9300 §5.3).
+const LISP: u16 = 4341;
+/// UDP port of GRE in UDP (RFC 8086 §3.2).
+const GRE: u16 = 4754;
 /// UDP port of VXLAN (RFC 7348 §5).
 const VXLAN: u16 = 4789;
 /// UDP port of VXLAN-GPE (draft-ietf-nvo3-vxlan-gpe §3.1).
 const VXLAN_GPE: u16 = 4790;
 /// UDP port of Geneve (RFC 8926 §3.3).
 const GENEVE: u16 = 6081;
+/// UDP port of MPLS in UDP (RFC 7510 §3).
+const MPLS: u16 = 6635;
 
 /// What a payload starts with that an EtherType names.
 fn link_of(ethertype: u16) -> Option<LinkType> {
@@ -208,6 +220,9 @@ fn gre(data: &[u8]) -> Result<Found, SkipReason> {
         ERSPAN if !has(SEQUENCE) => Ok(Some((LinkType::ETHERNET, at))),
         ERSPAN => Ok(Some((LinkType::ETHERNET, at + 8))),
         ERSPAN_III => erspan_iii(data, at),
+        WCCP if byte(data, at)? >> 4 == 4 => Ok(Some((LinkType::RAW, at))),
+        WCCP => Ok(Some((LinkType::RAW, at + 4))),
+        _ if ARUBA.contains(&protocol) => Ok(Some((LinkType::IEEE802_11, at))),
         _ => Ok(link_of(protocol).map(|link| (link, at))),
     }
 }
@@ -216,6 +231,11 @@ fn gre(data: &[u8]) -> Result<Found, SkipReason> {
 const ERSPAN: u16 = 0x88be;
 /// Protocol type of ERSPAN type III (draft-foschiano-erspan-03 §4.3).
 const ERSPAN_III: u16 = 0x22eb;
+
+/// Protocol type of WCCP: a redirect header (version 2), or none, then IP.
+const WCCP: u16 = 0x883e;
+/// Protocol types of Aruba's access points, for IEEE 802.11 frames.
+const ARUBA: RangeInclusive<u16> = 0x8200..=0x8370;
 
 /// ERSPAN type III: a header of 12 bytes, and 8 of a "platform specific subheader" if its last bit
 /// is set. The frame type is Ethernet or IP.
@@ -234,6 +254,17 @@ fn erspan_iii(data: &[u8], at: usize) -> Result<Found, SkipReason> {
 fn etherip(data: &[u8]) -> Result<Found, SkipReason> {
     let is_version_3 = byte(data, 0)? >> 4 == 3;
     Ok(is_version_3.then_some((LinkType::ETHERNET, 2)))
+}
+
+/// MPLS over IP (RFC 4023) or UDP (RFC 7510).
+fn mpls(_: &[u8]) -> Result<Found, SkipReason> {
+    Ok(Some((LinkType::MPLS, 0)))
+}
+
+/// LISP (RFC 9300 §5.3): a header of 8 bytes, then IP.
+fn lisp(data: &[u8]) -> Result<Found, SkipReason> {
+    let is_ip = matches!(byte(data, 8)? >> 4, 4 | 6);
+    Ok(is_ip.then_some((LinkType::RAW, 8)))
 }
 
 /// VXLAN (RFC 7348 §5): "The I flag MUST be set to 1 for a valid VXLAN Network ID".
@@ -425,6 +456,8 @@ mod tests {
         check("4in6", &|data| over_ipv6(4, data), &[], &IPV4);
         check("6in6", &|data| over_ipv6(41, data), &[], &six);
         check("mpls", &|data| over_ipv4(137, data), &[0, 0, 1, 64], &IPV4);
+        let frame = ethernet(&six);
+        check("ethernet", &|data| over_ipv4(143, data), &[], &frame);
     }
 
     #[test]
@@ -449,6 +482,16 @@ mod tests {
         ];
         check("gre", &pptp, &IPV4);
         check("gre", &[0, 0, 0x88, 0x47, 0, 0, 1, 64], &IPV4);
+        // WCCP without and with a redirect header.
+        check("gre", &[0, 0, 0x88, 0x3e], &IPV4);
+        check("gre", &[0, 0, 0x88, 0x3e, 0, 0, 0, 1], &IPV4);
+        // A data frame of IEEE 802.11.
+        let wireless = [
+            &[0, 0, 0x82, 0, 8, 0][..],
+            &[0; 22],
+            &[0xaa, 0xaa, 3, 0, 0, 0, 8, 0],
+        ];
+        check("gre", &wireless.concat(), &IPV4);
     }
 
     #[test]
@@ -498,6 +541,9 @@ mod tests {
         let options = [&[2, 0, 0x08, 0, 0, 0, 7, 0][..], &[1, 2, 3, 1, 0, 0, 0, 0]].concat();
         check("geneve", GENEVE, &options, &IPV4);
         check("gtp-u", GTP_U, &[0x30, 255, 0, 28, 0, 0, 0, 1], &IPV4);
+        check("gre", GRE, &[0, 0, 0x86, 0xdd], &ipv6());
+        check("mpls", MPLS, &[0, 0, 0, 64, 0, 0, 1, 64], &IPV4);
+        check("lisp", LISP, &[0xc0, 1, 2, 3, 0, 0, 0, 1], &IPV4);
         let numbered = [0x32, 255, 0, 52, 0, 0, 0, 1, 0, 9, 0, 0];
         check("gtp-u", GTP_U, &numbered, &ipv6());
         // A PDU session container and a header of eight bytes behind it.

@@ -6,7 +6,7 @@ use tracecodec::pcap::{LinkType, PacketBuf};
 const ETHERNET: [u8; 12] = [2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1];
 
 /// Names of the tunnels that [`wrap`] makes; two differ with the version of the carried packet.
-pub(crate) const KINDS: [&str; 17] = [
+pub(crate) const KINDS: [&str; 21] = [
     "ip-in-ipv4",
     "ip-in-ipv6",
     "gre",
@@ -22,6 +22,10 @@ pub(crate) const KINDS: [&str; 17] = [
     "gtp-u",
     "etherip",
     "mpls",
+    "ethernet",
+    "gre-in-udp",
+    "mpls-in-udp",
+    "lisp",
     "l2tp",
     "teredo",
 ];
@@ -75,6 +79,10 @@ pub(crate) fn wrap(kind: &str, packet: &PacketBuf) -> Option<PacketBuf> {
         ),
         "etherip" => (97, framed(&[0x30, 0])),
         "mpls" => (137, vec![0, 0, 0, 64, 0, 0, 1, 64]),
+        "ethernet" => (143, frame.clone()),
+        "gre-in-udp" => udp(4754, &[0, 0, high, low]),
+        "mpls-in-udp" => udp(6635, &[0, 0, 1, 64]),
+        "lisp" => udp(4341, &[0xc0, 1, 2, 3, 0, 0, 0, 1]),
         "l2tp" => udp(1701, &[0, 2, 0, 1, 0, 1, 0xff, 3, 0, ppp]),
         "teredo" if is_v6 => udp(3544, &[0, 0, 1, 2, 3, 4, 5, 6]),
         "teredo" => return None,
