@@ -20,7 +20,7 @@ pub struct Augmentation {
     /// 0.2.
     pub random: f64,
     /// Share of augmented packets that are made to open a flow, with hosts and services of another
-    /// opening in the batch. Default 0.15; without effect if the codec carries neither.
+    /// opening in the batch, half of them drawn at random. Default 0.25; without effect if the codec carries neither.
     pub openings: f64,
 }
 
@@ -30,10 +30,14 @@ impl Default for Augmentation {
             packets: 0.8,
             mix: 0.3,
             random: 0.2,
-            openings: 0.15,
+            openings: 0.25,
         }
     }
 }
+
+/// Share of the hosts and services of made openings that are drawn at random: a network has few
+/// kinds and services, and another one has others.
+const MADE_AT_RANDOM: f64 = 0.5;
 
 /// Packets as rows of symbols.
 #[derive(Debug, Clone)]
@@ -109,7 +113,8 @@ impl Batch {
                         copy_group(symbols, group, donors[donor], row);
                     }
                 }
-                if rng.random_bool(how.random) {
+                let is_bare = made && of_openings && rng.random_bool(MADE_AT_RANDOM);
+                if is_bare || rng.random_bool(how.random) {
                     draw_group(symbols, group, row, rng);
                 }
             }

@@ -42,8 +42,8 @@ impl Trunk {
         device: &Device,
     ) -> Self {
         let width = match stage {
-            Stage::Coarse | Stage::Given | Stage::Detail => config.width,
-            Stage::Opening | Stage::Time => config.width.div_ceil(2),
+            Stage::Coarse | Stage::Given | Stage::Detail | Stage::Opening => config.width,
+            Stage::Time => config.width.div_ceil(2),
         };
         Self {
             input: linear(config.d_latent, width, initial, device),
