@@ -25,6 +25,7 @@ echo "== $(capinfos -c "$capture" | tail -n 1) in $(basename "$capture")"
 echo '== the oracle round trip beside tcprewrite'
 hyperfine --warmup 1 --runs 7 \
     "$program roundtrip --oracle --truncate $capture $work/out.pcap" \
+    "$program roundtrip --oracle --truncate --keep hosts,services $capture $work/out.pcap" \
     "tcprewrite --seed=1 -i $capture -o $work/rewritten.pcap" \
     "$program roundtrip --oracle $capture $work/out.pcap" 2>/dev/null
 
@@ -38,8 +39,9 @@ hyperfine --warmup 1 --runs 3 \
     "$program evaluate $capture $work/out.pcap" \
     "$program evaluate --analyzer tshark $capture $work/out.pcap" 2>/dev/null
 
-echo '== peak memory (KB): lift to a capture and back, lift to actions, and with all 65,536 slots taken'
+echo '== peak memory (KB): lift to a capture and back, lift to actions, and with 200,000 and a million flows at once'
 target/release/examples/flood "$work/flood.pcap" 200000
+target/release/examples/flood "$work/million.pcap" 1000000
 peak() { /usr/bin/time -f "%M  $*" "$@" 2>&1 >/dev/null | tail -n 1; }
 peak "$program" roundtrip --oracle "$capture" "$work/out.pcap"
 peak "$program" lift "$capture" -o "$work/out.parquet"
@@ -47,6 +49,7 @@ peak "$program" shard "$capture" -o "$work/shards"
 peak "$program" events --counts "$capture"
 peak "$program" evaluate "$capture" "$work/out.pcap"
 peak "$program" roundtrip --oracle "$work/flood.pcap" "$work/flooded.pcap"
+peak "$program" roundtrip --oracle --truncate "$work/million.pcap" "$work/out.pcap"
 peak "$program" evaluate "$work/flood.pcap" "$work/flooded.pcap"
 peak "$program" lift "$work/flood.pcap" -o "$work/out.parquet"
 

@@ -1,5 +1,5 @@
 //! Speed of the symbolic path on one core: reading and lifting, reading and analysing, compiling
-//! headers, compiling payload.
+//! headers, compiling payload; lifting and compiling also with hosts and services.
 //!
 //! `scripts/bench.sh` runs this, and whole commands beside other programs.
 
@@ -9,7 +9,7 @@ use std::hint::black_box;
 use std::path::PathBuf;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use tracecodec::action::{Action, ActionSchema, OptionProfiles};
+use tracecodec::action::{Action, ActionSchema, OptionProfiles, SCHEMA_VERSION};
 use tracecodec::compile::{CompileConfig, Compiler, PayloadPolicy};
 use tracecodec::flow::{Conversations, CutOptions};
 use tracecodec::lift::Lifter;
@@ -25,9 +25,9 @@ fn capture(name: &str) -> Vec<u8> {
     zstd::decode_all(&file[..]).expect("the capture is zstd")
 }
 
-fn lift(capture: &[u8]) -> (Vec<Action>, OptionProfiles) {
+fn lift(capture: &[u8], schema: ActionSchema) -> (Vec<Action>, OptionProfiles) {
     let mut reader = Reader::new(std::io::Cursor::new(capture.to_vec())).expect("a capture");
-    let mut lifter = Lifter::new(ActionSchema::default(), 1 << 16, OptionProfiles::new());
+    let mut lifter = Lifter::new(schema, 1 << 16, OptionProfiles::new());
     let mut actions = Vec::new();
     while let Some(packet) = reader.next() {
         actions.extend(lifter.lift(&packet.expect("an undamaged capture")));
@@ -49,8 +49,14 @@ fn analyse(capture: &[u8]) -> usize {
     with_events
 }
 
-fn compile(actions: &[Action], profiles: &OptionProfiles, payload: PayloadPolicy) -> u64 {
+fn compile(
+    actions: &[Action],
+    profiles: &OptionProfiles,
+    schema: ActionSchema,
+    payload: PayloadPolicy,
+) -> u64 {
     let config = CompileConfig {
+        schema,
         payload,
         ..CompileConfig::default()
     };
@@ -64,24 +70,31 @@ fn compile(actions: &[Action], profiles: &OptionProfiles, payload: PayloadPolicy
 fn symbolic(criterion: &mut Criterion) {
     for name in ["enterprise", "backbone", "crowd"] {
         let capture = capture(&format!("{name}.pcap.zst"));
-        let (actions, profiles) = lift(&capture);
         let mut group = criterion.benchmark_group(name);
-        group
-            .sample_size(20)
-            .throughput(Throughput::Elements(actions.len() as u64));
-        group.bench_function("read and lift", |b| {
-            b.iter(|| lift(black_box(&capture)).0.len())
-        });
+        group.sample_size(20);
+        for (kept, schema) in [
+            ("", ActionSchema::default()),
+            (", hosts and services", ActionSchema::whole(SCHEMA_VERSION)),
+        ] {
+            let (actions, profiles) = lift(&capture, schema);
+            let compile = |payload| compile(black_box(&actions), &profiles, schema, payload);
+            group.throughput(Throughput::Elements(actions.len() as u64));
+            group.bench_function(format!("read and lift{kept}"), |b| {
+                b.iter(|| lift(black_box(&capture), schema).0.len())
+            });
+            group.bench_function(format!("compile headers{kept}"), |b| {
+                b.iter(|| compile(PayloadPolicy::Truncate))
+            });
+            let bytes = compile(PayloadPolicy::Synthetic);
+            group.throughput(Throughput::BytesDecimal(bytes));
+            group.bench_function(format!("compile with payload{kept}"), |b| {
+                b.iter(|| compile(PayloadPolicy::Synthetic))
+            });
+        }
+        let packets = lift(&capture, ActionSchema::default()).0.len();
+        group.throughput(Throughput::Elements(packets as u64));
         group.bench_function("read and analyse", |b| {
             b.iter(|| analyse(black_box(&capture)))
-        });
-        group.bench_function("compile headers", |b| {
-            b.iter(|| compile(black_box(&actions), &profiles, PayloadPolicy::Truncate))
-        });
-        let bytes = compile(&actions, &profiles, PayloadPolicy::Synthetic);
-        group.throughput(Throughput::BytesDecimal(bytes));
-        group.bench_function("compile with payload", |b| {
-            b.iter(|| compile(black_box(&actions), &profiles, PayloadPolicy::Synthetic))
         });
         group.finish();
     }

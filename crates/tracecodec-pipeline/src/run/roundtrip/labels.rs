@@ -25,12 +25,13 @@ impl BatchLabels {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
 
     use tracecodec::pcap::{Format, Reader, Writer};
 
     use crate::monitor::Silent;
-    use crate::run::{compile, lift, roundtrip};
+    use crate::run::generator::sequences;
+    use crate::run::{compile, decode, encode, generate, lift, roundtrip, shard};
     use crate::testing::data;
 
     const COMMENTS: [&str; 5] = ["7,web", "", "8,mail,d=e", "look, here", "7,web"];
@@ -58,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn test_labels_survive_in_actions_and_on_the_way() {
+    fn test_labels_survive_in_actions_in_latents_and_on_the_way() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         commented(&path("in.pcapng"));
@@ -83,6 +84,80 @@ mod tests {
             };
             roundtrip::run(&config, &mut Silent).unwrap();
             assert_labelled(&path("trip.pcapng"));
+        }
+        let encoding = encode::Config {
+            refine: false,
+            ..encode::Config::new(path("in.pcapng"), path("z.safetensors"))
+        };
+        encode::run(&encoding, &mut Silent).unwrap();
+        let decode = |input: PathBuf, output: &str| {
+            let decoding = decode::Config {
+                input,
+                output: path(output),
+                ..decode::Config::default()
+            };
+            decode::run(&decoding, &mut Silent).unwrap();
+        };
+        decode(path("z.safetensors"), "decoded.pcapng");
+        assert_labelled(&path("decoded.pcapng"));
+        decode(path("z.safetensors"), "decoded.parquet");
+        let compiling = compile::Config {
+            input: path("decoded.parquet"),
+            ..compiling
+        };
+        compile::run(&compiling, &mut Silent).unwrap();
+        assert_labelled(&path("compiled.pcapng"));
+
+        let sharding = shard::Config {
+            inputs: vec![path("in.pcapng")],
+            output: path("shards"),
+            ..shard::Config::default()
+        };
+        shard::run(&sharding, &mut Silent).unwrap();
+        let sequences = sequences::Config {
+            shards: vec![path("shards")],
+            output: path("sequences"),
+            ..sequences::Config::default()
+        };
+        sequences::run(&sequences, &mut Silent).unwrap();
+        decode(path("sequences/train.safetensors"), "rows.pcapng");
+        assert_labelled(&path("rows.pcapng"));
+    }
+
+    #[test]
+    fn test_latents_and_generators_make_a_capture_a_session() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let encoding = encode::Config {
+            refine: false,
+            ..encode::Config::new(data("example.pcap"), path("z.safetensors"))
+        };
+        encode::run(&encoding, &mut Silent).unwrap();
+        let decoding = decode::Config {
+            input: path("z.safetensors"),
+            output: path("decoded"),
+            split_flows: true,
+            ..decode::Config::default()
+        };
+        let decoded = decode::run(&decoding, &mut Silent).unwrap().packets;
+        let generating = generate::Config {
+            output: path("generated"),
+            split_flows: true,
+            packets: Some(500),
+            ..generate::Config::default()
+        };
+        let generated = generate::run(&generating, &mut Silent).unwrap();
+        for (name, expected) in [("decoded", decoded), ("generated", generated.packets)] {
+            let files = std::fs::read_dir(path(name)).unwrap();
+            let (mut captures, mut packets) = (0, 0);
+            for file in files {
+                let mut reader = Reader::open(file.unwrap().path()).unwrap();
+                while reader.next().transpose().unwrap().is_some() {}
+                captures += 1;
+                packets += reader.packets();
+            }
+            assert!(captures > 10, "{name}: {captures}");
+            assert_eq!(packets, expected, "{name}");
         }
     }
 }
