@@ -4,7 +4,7 @@
 //! Control messages and types of payload that no function knows are no tunnel: such a packet is
 //! what its own headers say.
 
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 
 use serde::{Deserialize, Serialize};
 
@@ -138,9 +138,15 @@ fn by_protocol(ip: &IpPacket<'_>) -> Option<(&'static str, Find)> {
 }
 
 /// The encapsulation with a UDP port: the destination's, or that of either side if both sides of a
-/// tunnel keep the port.
+/// tunnel keep the port. A reply of a well-known service to a client that happens to have the port
+/// is no tunnel: of a tunnel's source port, "it is RECOMMENDED that the value be in the
+/// dynamic/private port range" (RFC 7348 §5).
 fn by_port(udp: Transport<'_>) -> Option<(&'static str, Find)> {
+    const WELL_KNOWN: Range<u16> = 1..1024;
     let [source, destination] = udp.ports()?;
+    if WELL_KNOWN.contains(&source) || WELL_KNOWN.contains(&destination) {
+        return None;
+    }
     Some(match destination {
         GTP_U => ("gtp-u", gtp_u),
         VXLAN => ("vxlan", vxlan),
@@ -284,8 +290,8 @@ fn vxlan_gpe(data: &[u8]) -> Result<Found, SkipReason> {
     Ok(Some((link, 8)))
 }
 
-/// Geneve (RFC 8926 §3.4): version 0, options, then what an EtherType names. "The O bit … indicates
-/// that this packet contains a control message."
+/// Geneve (RFC 8926 §3.4): version 0, options, then what an EtherType names. If the O bit is set,
+/// "this packet contains a control message".
 fn geneve(data: &[u8]) -> Result<Found, SkipReason> {
     let (first, flags, protocol) = (byte(data, 0)?, byte(data, 1)?, word(data, 2)?);
     if first >> 6 != 0 || flags & 0x80 != 0 {
@@ -304,7 +310,7 @@ fn gtp_u(data: &[u8]) -> Result<Found, SkipReason> {
     if first & 0xf0 != VERSION_1 || message != G_PDU {
         return Ok(None);
     }
-    // "The E flag, the S flag and the PN flag": if one is set, the three fields are present.
+    // If one of the flags E, S and PN is set, the fields of all three are present.
     let mut at = if first & 7 != 0 { 12 } else { 8 };
     if first & 4 != 0 {
         // The type of the next header stands at the end of each; the length counts four bytes.
@@ -593,30 +599,37 @@ mod tests {
             over_ipv4(47, &[&[0, 0, 0x22, 0xeb][..], &[0xff; 40]].concat()),
             over_ipv4(97, &[&[0x40, 0][..], &ethernet(&IPV4)].concat()),
             // No I flag; a control message of Geneve; an echo request of GTP, and its version 2.
-            over_udp([1, VXLAN], &[&[0; 8][..], &ethernet(&IPV4)].concat()),
+            over_udp([50_000, VXLAN], &[&[0; 8][..], &ethernet(&IPV4)].concat()),
             over_udp(
-                [1, GENEVE],
+                [50_000, GENEVE],
                 &[&[0, 0x80, 8, 0, 0, 0, 7, 0][..], &IPV4].concat(),
             ),
-            over_udp([1, GTP_U], &[0x32, 1, 0, 4, 0, 0, 0, 0, 0, 1, 0, 0]),
-            over_udp([1, GTP_U], &[0x48, 255, 0, 4, 0, 0, 0, 0, 0, 1, 0, 0]),
+            over_udp([50_000, GTP_U], &[0x32, 1, 0, 4, 0, 0, 0, 0, 0, 1, 0, 0]),
+            over_udp([50_000, GTP_U], &[0x48, 255, 0, 4, 0, 0, 0, 0, 0, 1, 0, 0]),
             // A control message of L2TP, version 3 of it, and no IPv6 in Teredo.
             over_udp([L2TP, L2TP], &[0xc8, 2, 0, 12, 0, 0, 0, 0, 0, 0, 0, 0]),
             over_udp(
                 [L2TP, L2TP],
                 &[&[0, 3, 0, 0, 0, 0, 0, 1][..], &IPV4].concat(),
             ),
-            over_udp([1, TEREDO], &IPV4),
-            // VXLAN from its port, not to it, as of a client that happens to have it.
+            over_udp([50_000, TEREDO], &IPV4),
+            // A DNS query from VXLAN's port, and a reply to it: a client happens to have it.
+            over_udp(
+                [53, VXLAN],
+                &[&[8, 0, 0, 0, 0, 0, 7, 0][..], &ethernet(&IPV4)].concat(),
+            ),
             over_udp(
                 [VXLAN, 53],
                 &[&[8, 0, 0, 0, 0, 0, 7, 0][..], &ethernet(&IPV4)].concat(),
             ),
             // Headers with nothing behind them, and without their end.
             over_ipv4(47, &[0, 0, 0x08, 0]),
-            over_udp([1, VXLAN], &[8, 0, 0, 0, 0, 0, 7, 0]),
-            over_udp([1, VXLAN], &[8, 0, 0]),
-            over_udp([1, GTP_U], &[0x34, 255, 0, 4, 0, 0, 0, 1, 0, 0, 0, 0x85, 0]),
+            over_udp([50_000, VXLAN], &[8, 0, 0, 0, 0, 0, 7, 0]),
+            over_udp([50_000, VXLAN], &[8, 0, 0]),
+            over_udp(
+                [50_000, GTP_U],
+                &[0x34, 255, 0, 4, 0, 0, 0, 1, 0, 0, 0, 0x85, 0],
+            ),
         ];
         for data in no_packet {
             assert!(names(&raw(&data)).is_empty(), "{data:02x?}");
@@ -640,11 +653,17 @@ mod tests {
         assert_eq!(changed(0, 0x43), SkipReason::MalformedHeader);
         assert_eq!(changed(0, 0x15), SkipReason::NonIp);
         let arp = [&[0; 12][..], &[0x08, 0x06], &[0; 28]].concat();
-        let data = over_udp([1, VXLAN], &[&[8, 0, 0, 0, 0, 0, 7, 0][..], &arp].concat());
+        let data = over_udp(
+            [50_000, VXLAN],
+            &[&[8, 0, 0, 0, 0, 0, 7, 0][..], &arp].concat(),
+        );
         let inner = Tunnels::Inner.packet(raw(&data));
         assert_eq!(wire::parse(&inner), Err(SkipReason::NonIp));
         // The UDP length ends the datagram before the end of the packet.
-        let mut data = over_udp([1, VXLAN], &[&[8, 0, 0, 0, 0, 0, 7, 0][..], &arp].concat());
+        let mut data = over_udp(
+            [50_000, VXLAN],
+            &[&[8, 0, 0, 0, 0, 0, 7, 0][..], &arp].concat(),
+        );
         data[25] = 8 + 8 + 14;
         assert_eq!(layers(&raw(&data)).last().unwrap().inner.wire_len, 14);
     }
