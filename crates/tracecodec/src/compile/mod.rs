@@ -15,13 +15,13 @@ mod ip;
 mod legal;
 mod payload;
 mod sender;
+mod slots;
 mod tcp;
 mod udp;
 
 pub use endpoint::Salt;
 pub use legal::{Legalisation, Legalisations};
 
-use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::action::{Action, ActionSchema, Direction, FlowEvent, OptionProfiles, Proto, Quote};
@@ -31,6 +31,7 @@ use crate::wire::{self, checksum, field};
 use five_tuple::Kind;
 use flow::Flow;
 use hosts::HostTable;
+use slots::Slots;
 
 /// Payload of the packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -93,10 +94,8 @@ pub struct CompileConfig {
 /// Compiles actions one by one. Memory grows with the slots in use, not with packets.
 pub struct Compiler {
     config: CompileConfig,
-    flows: HashMap<u32, Flow>,
+    flows: Slots,
     hosts: HostTable,
-    /// How often each slot was opened.
-    generations: HashMap<u32, u32>,
     now: Timestamp,
     frame: Vec<u8>,
     legalisations: Legalisations,
@@ -107,9 +106,8 @@ impl Compiler {
     pub fn new(config: CompileConfig, epoch: Timestamp) -> Self {
         Self {
             config,
-            flows: HashMap::new(),
+            flows: Slots::default(),
             hosts: HostTable::new(config.salt, config.schema),
-            generations: HashMap::new(),
             now: epoch,
             frame: Vec::with_capacity(1 << 16),
             legalisations: Legalisations::default(),
@@ -127,7 +125,7 @@ impl Compiler {
         self.now = Timestamp(self.now.0.wrapping_add(action.delta_t));
         let action = self.place(action.kept(self.config.schema), profiles);
         let quoted = self.quoted(&action);
-        let flow = self.flows.get_mut(&action.flow_token);
+        let flow = self.flows.get_mut(action.flow_token);
         let flow = flow.expect("placed above");
         let host = flow.host(action.role());
         let id = flow.identify(&action, self.config.salt, self.hosts.last_id(host));
@@ -156,15 +154,14 @@ impl Compiler {
     /// Makes the action legal and its flow live; returns the legal action.
     fn place(&mut self, action: Action, profiles: &OptionProfiles) -> Action {
         let slot = action.flow_token;
-        let held = self.flows.get(&slot);
+        let held = self.flows.get(slot);
         let counts = &mut self.legalisations;
         let action = legal::legalise(action, held, profiles, counts);
         if action.flow_evt == FlowEvent::Continue {
             return action;
         }
-        let opened = self.generations.entry(slot).or_default();
-        let place = (slot, *opened);
-        *opened = opened.wrapping_add(1);
+        let place = (slot, self.flows.open(slot));
+        let held = self.flows.get(slot);
         let (ends, has_service) = match (action.flow_evt, held) {
             (FlowEvent::Reopen, Some(held)) => (held.reopened_ends(action.dir), held.has_service),
             _ => {
@@ -173,7 +170,7 @@ impl Compiler {
                 }
                 let (ends, over) = self.hosts.open(&action, place.1, counts);
                 if let Some(over) = over {
-                    self.flows.remove(&over);
+                    self.flows.end(over);
                 }
                 (ends, action.orig_service != 0 || action.resp_service != 0)
             }
@@ -196,7 +193,7 @@ impl Compiler {
             Quote::Resp => Some(Direction::Resp),
         };
         let packet = sender.and_then(|sender| {
-            let flow = self.flows.get(&action.icmp_quote_token)?;
+            let flow = self.flows.get(action.icmp_quote_token)?;
             icmp::QuotedPacket::of(action, flow, sender)
         });
         counts.add(Legalisation::Quote, sender.is_some() && packet.is_none());

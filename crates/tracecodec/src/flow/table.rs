@@ -3,8 +3,9 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::hash::BuildHasher;
 
-use hashbrown::HashMap;
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::clock::Clock;
 use super::{FlowKey, IDLE, MAX_SLOTS, Orientation};
@@ -89,7 +90,9 @@ pub struct Placement<'a, S> {
 /// Silence is measured by the table's own clock, which holes in the capture and steps back do not
 /// move.
 pub struct FlowTable<S> {
-    index: HashMap<FlowKey, u32>,
+    /// Slots of the live flows by their keys, which the slots themselves hold.
+    index: HashTable<u32>,
+    hasher: DefaultHashBuilder,
     slots: Vec<Slot<S>>,
     free: BinaryHeap<Reverse<u32>>,
     lists: [List; Lifetime::ALL.len()],
@@ -103,7 +106,8 @@ impl<S: Default> FlowTable<S> {
     /// A table with this many slots, at most [`MAX_SLOTS`].
     pub fn new(capacity: usize) -> Self {
         Self {
-            index: HashMap::new(),
+            index: HashTable::new(),
+            hasher: DefaultHashBuilder::default(),
             slots: Vec::new(),
             free: BinaryHeap::new(),
             lists: [List {
@@ -124,7 +128,7 @@ impl<S: Default> FlowTable<S> {
 
     /// The slot of a live flow, and the opener's place in the key.
     pub fn find(&self, key: &FlowKey) -> Option<(u32, Orientation)> {
-        let slot = *self.index.get(key)?;
+        let slot = self.live_slot(key)?;
         Some((slot, self.slots[slot as usize].opener))
     }
 
@@ -151,7 +155,7 @@ impl<S: Default> FlowTable<S> {
         self.clock.tick(time);
         self.packets += 1;
         self.expire();
-        let live = self.index.get(&key).copied();
+        let live = self.live_slot(&key);
         let slot = live.unwrap_or_else(|| self.open(key, from));
         let held = &mut self.slots[slot as usize];
         let dir = if from == held.opener {
@@ -183,6 +187,11 @@ impl<S: Default> FlowTable<S> {
             self.unlink(slot);
             self.link(slot, lifetime);
         }
+    }
+
+    fn live_slot(&self, key: &FlowKey) -> Option<u32> {
+        let is_it = |slot: &u32| self.slots[*slot as usize].key == *key;
+        self.index.find(self.hasher.hash_one(key), is_it).copied()
     }
 
     fn expire(&mut self) {
@@ -226,7 +235,9 @@ impl<S: Default> FlowTable<S> {
             }
         };
         self.link(slot, Lifetime::Passing);
-        self.index.insert(key, slot);
+        let (slots, hasher) = (&self.slots, &self.hasher);
+        let hash_of = |slot: &u32| hasher.hash_one(&slots[*slot as usize].key);
+        self.index.insert_unique(hash_of(&slot), slot, hash_of);
         slot
     }
 
@@ -246,7 +257,10 @@ impl<S: Default> FlowTable<S> {
 
     fn close(&mut self, slot: u32) {
         self.unlink(slot);
-        self.index.remove(&self.slots[slot as usize].key);
+        let hash = self.hasher.hash_one(&self.slots[slot as usize].key);
+        if let Ok(entry) = self.index.find_entry(hash, |other| *other == slot) {
+            entry.remove();
+        }
         self.free.push(Reverse(slot));
     }
 
