@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """How faithful the built-in codec is on captures unlike those that it was trained on: the largest of
-a folder.
+a folder, with their hosts and services.
 
     scripts/unseen.py OUT [--captures FOLDER] [--largest 40]
 
@@ -44,12 +44,12 @@ def judge(out, path, name):
 
     def compute(folder):
         decoded = folder / "decoded.pcap"
-        summary = json.loads(run("roundtrip", "--json", path, decoded))
+        summary = json.loads(run("roundtrip", "--json", "--keep", "hosts,services", path, decoded))
         metrics = results.evaluate(path, decoded, name, label, folder / "evaluation.json")
         decoded.unlink()
         return {"name": name, "summary": summary, "metrics": metrics}
 
-    folder, found = step(out / "captures" / name.replace("/", "+"), ["roundtrip", path, "evaluate", name, label], compute)
+    folder, found = step(out / "captures" / name.replace("/", "+"), ["roundtrip", "--keep hosts,services", path, "evaluate", name, label], compute)
     return folder / "evaluation.json", found, found["metrics"]
 
 

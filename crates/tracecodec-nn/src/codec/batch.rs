@@ -20,7 +20,8 @@ pub struct Augmentation {
     /// 0.2.
     pub random: f64,
     /// Share of augmented packets that are made to open a flow, with hosts and services of another
-    /// opening in the batch, half of them drawn at random. Default 0.25; without effect if the codec carries neither.
+    /// opening in the batch, half of them drawn at random. Default 0.25; without effect if the
+    /// codec carries neither.
     pub openings: f64,
 }
 

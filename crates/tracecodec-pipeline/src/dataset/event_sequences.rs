@@ -17,8 +17,8 @@ use crate::monitor::Monitor;
 
 /// Takes a data set into memory, about 300 bytes a packet. Shards have their split; of a file the
 /// first packets are for training and the next for validation, in the sharder's proportions, and
-/// the rest is only lifted. Everything is kept that this version of the action schema can keep. Files
-/// are labelled by their names if `label_by_name` is set.
+/// the rest is only lifted. Everything is kept that this version of the action schema can keep.
+/// Files are labelled by their names if `label_by_name` is set.
 ///
 /// # Errors
 /// If a part cannot be read, there are too many labels, or the monitor stops it.

@@ -151,8 +151,8 @@ impl Trace<'_> {
         self.config.disclosure.epoch(Some(epoch)).unwrap_or(epoch)
     }
 
-    /// Decodes in batches, and hands over every action with its label. Returns how many were made to agree with
-    /// those before.
+    /// Decodes in batches, and hands over every action with its label. Returns how many were made
+    /// to agree with those before.
     fn decode(
         &self,
         monitor: &mut dyn Monitor,

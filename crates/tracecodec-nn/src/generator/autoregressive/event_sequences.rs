@@ -95,9 +95,9 @@ struct Flow {
 }
 
 impl EventSequences {
-    /// No sequences yet, of actions of a version of the action schema. Traces may have these labels,
-    /// of which at most
-    /// [`MAX_LABELS`](super::Autoregressive::MAX_LABELS) are distinguished.
+    /// No sequences yet, of actions of a version of the action schema. Traces may have these
+    /// labels, of which at most [`MAX_LABELS`](super::Autoregressive::MAX_LABELS) are
+    /// distinguished.
     pub fn new(version: u32, labels: &[String]) -> Self {
         let events = Events::new(version);
         let sequence = |width, told| ProcessSequences {

@@ -125,7 +125,8 @@ impl Events {
         into.extend_from_slice(packet);
     }
 
-    /// The action of a row, from which symbols of openings may be missing; its `delta_t` is the time since the event before.
+    /// The action of a row, from which symbols of openings may be missing; its `delta_t` is the
+    /// time since the event before.
     pub(super) fn action(&self, row: &[u8]) -> Action {
         let (time, packet) = row[1..row.len().min(self.len())].split_at(TIME);
         let mut symbols = packet.to_vec();

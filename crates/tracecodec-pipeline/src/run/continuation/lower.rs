@@ -14,7 +14,8 @@ pub(super) struct Actions {
 }
 
 impl Actions {
-    /// An empty trace, of which the actions keep what the schema says. TCP option layouts that the dictionary lacks are added to it.
+    /// An empty trace, of which the actions keep what the schema says. TCP option layouts that the
+    /// dictionary lacks are added to it.
     pub(super) fn new(schema: ActionSchema, profiles: OptionProfiles) -> Self {
         let lifter = Lifter::new(schema, MAX_SLOTS, profiles);
         Self { lifter, schema }
