@@ -50,7 +50,8 @@ fn class(place: usize) -> u8 {
     (OTHER_ROLE + 1 + bits).min(CLASSES as u8 - 1)
 }
 
-/// A place of a class in a list of this length, drawn evenly; None if the list has no such place.
+/// A place of a class in a list of this length, drawn evenly; the last one if the list is too short
+/// for the class. None if the list is empty, or the class is none of places.
 fn place(class: u8, length: usize, rng: &mut impl Rng) -> Option<usize> {
     let bits = class.checked_sub(OTHER_ROLE + 1)?;
     let first = (1_usize << bits) >> 1;
@@ -60,7 +61,10 @@ fn place(class: u8, length: usize, rng: &mut impl Rng) -> Option<usize> {
     } else {
         length.min(1 << bits)
     };
-    (first < end).then(|| rng.random_range(first..end))
+    match length.checked_sub(1)? {
+        _ if first < end => Some(rng.random_range(first..end)),
+        last => Some(last),
+    }
 }
 
 /// Things by how lately they were used; the latest is the last.
@@ -209,10 +213,14 @@ impl Hosts {
             (None, link) => {
                 let responders = self.responders.get(&key(opening));
                 let is_peer = |resp: u16| peers.is_some_and(|peers| peers.place(resp).is_some());
-                let mut draws = (0..DRAWS).map(|_| of(responders, link, rng));
-                draws
-                    .find(|resp| resp.is_none_or(|resp| Some(resp) != orig && !is_peer(resp)))
-                    .flatten()
+                let mut draws = (0..DRAWS).filter_map(|_| of(responders, link, rng));
+                let mut drawn = None;
+                let fits = draws.find(|&resp| {
+                    drawn = Some(resp).filter(|resp| Some(*resp) != orig).or(drawn);
+                    drawn == Some(resp) && !is_peer(resp)
+                });
+                // If all that were drawn are peers, one of them is.
+                fits.or(drawn)
             }
         };
         let mut next = self.next;
@@ -323,7 +331,8 @@ mod tests {
             assert_eq!(class(drawn), class(at));
         }
         assert_eq!([0, 1, 2, 3, 4].map(class), [2, 3, 4, 4, 5]);
-        assert_eq!(place(class(5), 4, &mut rng), None);
+        assert_eq!(place(class(5), 4, &mut rng), Some(3));
+        assert_eq!(place(class(5), 0, &mut rng), None);
         assert_eq!(place(NEW, 4, &mut rng), None);
     }
 
@@ -356,13 +365,15 @@ mod tests {
         for _ in 0..3_000 {
             let drawn = opening(0, 0, 0, rng.random_range(0..3));
             let links: [u8; LINKS] = std::array::from_fn(|_| rng.random_range(0..5));
+            let openers = hosts.openers[0].0.len();
             let opening = hosts.linked(&drawn, links, &mut rng);
             let family = opening.ip_family;
             assert!(opening.host_evt & 1 != 0 || hosts.family(opening.orig_host) == Some(family));
             assert!(opening.host_evt & 2 != 0 || hosts.family(opening.resp_host) == Some(family));
             let back = hosts.links(&opening);
             if links[OPENER] > OTHER_ROLE && opening.host_evt & 1 == 0 {
-                assert_eq!(back[OPENER], links[OPENER]);
+                let last = openers.checked_sub(1).map_or(NEW, class);
+                assert_eq!(back[OPENER], links[OPENER].min(last));
                 known += 1;
             }
             hosts.take(&opening);
