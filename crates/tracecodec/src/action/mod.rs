@@ -7,6 +7,7 @@
 pub mod context;
 pub mod float;
 mod host;
+pub(crate) mod mptcp;
 pub mod options;
 pub mod schema;
 mod settings;

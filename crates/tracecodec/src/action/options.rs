@@ -1,12 +1,13 @@
 //! TCP option profiles: layouts of the options area, numbered by a dictionary.
 //!
 //! A layout is the options area in which everything that varies within a connection is set to zero:
-//! timestamps, SACK edges, cookies and the bodies of unknown options. Kinds, lengths, MSS and
-//! window scale stay (RFC 9293 section 3.1, RFC 7323, RFC 2018).
+//! timestamps, SACK edges, cookies and the bodies of unknown options. Kinds, lengths, MSS, window
+//! scale and the subtype of Multipath TCP stay (RFC 9293 section 3.1, RFC 7323, RFC 2018, RFC 8684).
 
 use std::collections::HashMap;
 use std::fmt;
 
+use super::mptcp;
 use crate::error::Error;
 
 /// Length of the longest options area (data offset 15).
@@ -85,11 +86,27 @@ impl<'a> Iterator for OptionIter<'a> {
     }
 }
 
-/// Whether an option of this kind and length is malformed if its body is all zeros. So are MPTCP
-/// (RFC 8684), in which zeros mean an MP_CAPABLE of at least four bytes, and the selective negative
-/// acknowledgment of SCPS (kind 21), which has no holes of size 0.
-fn needs_body(kind: u8, len: usize) -> bool {
-    matches!((kind, len), (30, ..4) | (21, 6))
+/// Number of leading bytes of an option other than the named ones that belong to its layout; all
+/// others are 0 there. `None` if the option is malformed, or would be with zeros for a body: the
+/// selective negative acknowledgment of SCPS has no holes of size 0.
+fn layout_len(option: &[u8]) -> Option<usize> {
+    let len = option.len();
+    let is_legal = match option[0] {
+        mptcp::KIND => return mptcp::layout_len(option),
+        // Echoes (RFC 1072), T/TCP (RFC 1644).
+        6 | 7 | 11..=13 => len == 6,
+        // MD5 signature (RFC 2385).
+        19 => len == 18,
+        // SCPS capabilities, user timeout (RFC 5482).
+        20 | 28 => len == 4,
+        21 => len != 6,
+        // Authentication (RFC 5925), experiments (RFC 6994).
+        29 | 253 | 254 => len >= 4,
+        // Fast Open (RFC 7413).
+        34 => len == 2 || len.is_multiple_of(2) && (6..=18).contains(&len),
+        _ => true,
+    };
+    is_legal.then_some(2)
 }
 
 /// A layout of the options area: at most [`MAX_OPTIONS`] bytes, and a multiple of four.
@@ -112,7 +129,7 @@ impl OptionLayout {
     }
 
     /// The layout of an options area as captured. Bytes that are not a well-formed option, or an
-    /// option that needs a body, count as NOP. An area that is too long, or not a multiple of four,
+    /// option that would be malformed with zeros for a body, count as NOP. An area that is too long, or not a multiple of four,
     /// is cut.
     pub fn of(area: &[u8]) -> Self {
         let mut layout = Self::padding(area.len() / 4);
@@ -121,17 +138,19 @@ impl OptionLayout {
             let body = &mut layout.bytes[at..at + len];
             match option {
                 TcpOption::Nop => {}
-                TcpOption::Other(kind, _) if needs_body(kind, len) => {}
                 TcpOption::End => body.fill(0),
                 TcpOption::Mss(_) | TcpOption::WindowScale(_) => {
                     body.copy_from_slice(&area[at..at + len])
                 }
-                TcpOption::SackPermitted
-                | TcpOption::Sack(_)
-                | TcpOption::Timestamps(..)
-                | TcpOption::Other(..) => {
+                TcpOption::SackPermitted | TcpOption::Sack(_) | TcpOption::Timestamps(..) => {
                     body.fill(0);
                     body[..2].copy_from_slice(&area[at..at + 2]);
+                }
+                TcpOption::Other(..) => {
+                    if let Some(kept) = layout_len(&area[at..at + len]) {
+                        body.fill(0);
+                        body[..kept].copy_from_slice(&area[at..at + kept]);
+                    }
                 }
             }
         }
@@ -237,7 +256,7 @@ impl OptionProfiles {
     fn push(&mut self, layout: OptionLayout) -> u16 {
         let profile = self.layouts.len() as u16;
         self.layouts.push(layout);
-        self.index.insert(layout, profile);
+        self.index.entry(layout).or_insert(profile);
         profile
     }
 
@@ -345,12 +364,25 @@ mod tests {
     }
 
     #[test]
-    fn test_option_that_needs_its_body_is_padding_and_the_next_stays() {
-        let area = [30, 3, 0x50, 1, 2, 4, 5, 180];
+    fn test_malformed_option_is_padding_and_the_next_stays() {
+        let area = [20, 3, 0x50, 1, 2, 4, 5, 180];
         assert_eq!(
             OptionLayout::of(&area),
             OptionLayout::of(&[1, 1, 1, 1, 2, 4, 5, 180])
         );
+    }
+
+    #[test]
+    fn test_subtype_and_flags_of_multipath_tcp_stay() {
+        let dss = [30, 18, 0x20, 0x05, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9];
+        let layout = OptionLayout::of(&[&[1, 1], &dss[..]].concat());
+        assert_eq!(layout.bytes()[..6], [1, 1, 30, 18, 0x20, 0x05]);
+        assert_eq!(layout.bytes()[6..], [0; 14]);
+        let prio = [30, 4, 0x51, 9];
+        assert_eq!(OptionLayout::of(&prio).bytes(), [30, 4, 0x51, 0]);
+        // A mapping of eight bytes does not fit.
+        let contradiction = [&[1, 1, 30, 18, 0x20, 0x0d], &dss[4..]].concat();
+        assert_eq!(OptionLayout::of(&contradiction), OptionLayout::padding(5));
     }
 
     #[test]

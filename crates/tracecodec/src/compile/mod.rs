@@ -11,12 +11,16 @@ mod five_tuple;
 mod flow;
 mod hosts;
 mod icmp;
+mod icmpv6;
 mod ip;
 mod legal;
+mod message;
+mod mptcp;
 mod payload;
 mod sender;
 mod slots;
 mod tcp;
+mod tunnel;
 mod udp;
 
 pub use endpoint::Salt;
@@ -194,7 +198,7 @@ impl Compiler {
         };
         let packet = sender.and_then(|sender| {
             let flow = self.flows.get(action.icmp_quote_token)?;
-            icmp::QuotedPacket::of(action, flow, sender)
+            icmp::quoted(action, flow, sender)
         });
         counts.add(Legalisation::Quote, sender.is_some() && packet.is_none());
         let hosts = &self.hosts;
@@ -238,7 +242,10 @@ impl Body<'_> {
                 (payload::Source::Stream(0), payload_len)
             }
             Proto::Icmp => icmp::emit(action, flow, &self.quoted, header),
-            Proto::Other => (payload::Source::Stream(0), 0),
+            Proto::Other => {
+                let inner = tunnel::emit(action, flow);
+                (payload::Source::Message(inner), inner.bytes().len())
+            }
         };
         let sum = pseudo + checksum::sum(header) + payload.sum(payload_len);
         match action.proto {
@@ -249,7 +256,7 @@ impl Body<'_> {
         }
         // Synthetic bytes at the port of a service would be malformed messages of it.
         let is_written = self.payload == PayloadPolicy::Synthetic && !flow.has_service;
-        if is_written || action.proto == Proto::Icmp {
+        if is_written || matches!(action.proto, Proto::Icmp | Proto::Other) {
             payload.append(captured, frame);
         }
         transport + header_len + payload_len

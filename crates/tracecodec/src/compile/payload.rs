@@ -3,6 +3,7 @@
 
 use std::sync::LazyLock;
 
+use super::message::Message;
 use crate::wire::checksum;
 
 /// One period of the text. Its length divides 2^32, so that the text continues where sequence
@@ -11,9 +12,6 @@ const PERIOD: &[u8; 32] = b"TraceCodec synthetic payload --\n";
 
 /// Bytes that are copied at once: a multiple of the period.
 const PART: usize = 1 << 16;
-
-/// Length of the longest quoted packet without its payload: IPv6 and TCP.
-pub(super) const LONGEST_QUOTE: usize = 60;
 
 struct Text {
     bytes: Vec<u8>,
@@ -41,8 +39,8 @@ static TEXT: LazyLock<Text> = LazyLock::new(|| {
 pub(super) enum Source {
     /// The text, starting at this place in the stream.
     Stream(u32),
-    /// The given number of these bytes, then zeros.
-    Quote([u8; LONGEST_QUOTE], usize),
+    /// This start, then zeros.
+    Message(Message),
 }
 
 impl Source {
@@ -62,7 +60,7 @@ impl Source {
                 };
                 checksum::fold((u64::from(high) << 8) + u64::from(low))
             }
-            Source::Quote(bytes, quoted) => checksum::sum(&bytes[..len.min(*quoted)]),
+            Source::Message(start) => checksum::sum(&start.bytes()[..len.min(start.bytes().len())]),
         }
     }
 
@@ -78,9 +76,9 @@ impl Source {
                     left -= part;
                 }
             }
-            Source::Quote(bytes, quoted) => {
+            Source::Message(start) => {
                 let end = frame.len() + len;
-                frame.extend_from_slice(&bytes[..*quoted]);
+                frame.extend_from_slice(start.bytes());
                 frame.resize(end, 0);
             }
         }

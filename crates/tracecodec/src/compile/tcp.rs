@@ -2,9 +2,9 @@
 
 use super::flow::Flow;
 use crate::action::options::TcpOption;
-use crate::action::{Action, Direction, OptionLayout, OptionProfiles};
+use crate::action::{Action, Direction, OptionLayout, OptionProfiles, mptcp};
 use crate::pcap::Timestamp;
-use crate::tcp::{References, SeqNumber, flags};
+use crate::tcp::{References, SegmentNumbers, SeqNumber, flags};
 use crate::wire::{TCP_HEADER, field::tcp as field};
 
 /// Length of the gaps and blocks that are invented if a SACK option reports more than the capture
@@ -47,9 +47,8 @@ pub(super) fn emit(
         emit_options(
             layout,
             flow,
-            dir,
-            segment_flags,
-            numbers.ack,
+            action,
+            numbers,
             now,
             &mut header[TCP_HEADER..],
         );
@@ -63,19 +62,19 @@ pub(super) fn emit(
 fn emit_options(
     layout: &OptionLayout,
     flow: &mut Flow,
-    dir: Direction,
-    segment_flags: u16,
-    ack: SeqNumber,
+    action: &Action,
+    numbers: SegmentNumbers,
     now: Timestamp,
     area: &mut [u8],
 ) {
+    let dir = action.role();
     area.copy_from_slice(layout.bytes());
     for (at, len, option) in layout.options() {
         let body = &mut area[at..at + len];
         match option {
             TcpOption::Timestamps(..) => {
                 let value = timestamp(flow, dir, now);
-                let echo = match segment_flags & flags::ACK {
+                let echo = match flags::of(action) & flags::ACK {
                     0 => 0,
                     _ => flow.senders[dir.reverse() as usize].timestamp,
                 };
@@ -85,7 +84,10 @@ fn emit_options(
             }
             TcpOption::Sack(blocks) => {
                 let recent = &flow.senders[dir.reverse() as usize].recent;
-                emit_sack(recent, ack, blocks.len() / 8, &mut body[2..]);
+                emit_sack(recent, numbers.ack, blocks.len() / 8, &mut body[2..]);
+            }
+            TcpOption::Other(mptcp::KIND, _) => {
+                super::mptcp::emit(flow, dir, numbers, action.l4_payload_len, body);
             }
             _ => {}
         }
