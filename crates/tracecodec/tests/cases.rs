@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use tracecodec::compile::CompileConfig;
 use tracecodec::oracle::Proof;
@@ -69,4 +70,53 @@ fn test_times_before_1970_survive_in_pcapng() {
     oracle(&input, &output);
     assert_eq!(times(&input)[0], Timestamp(-315_619_199_999_000_000));
     assert_eq!(times(&output), times(&input));
+}
+
+/// What `tcpdump -vvv` prints of a capture; `None` if it is not installed.
+fn tcpdump(capture: &Path) -> Option<String> {
+    let output = Command::new("tcpdump")
+        .args(["-nn", "-vvv", "-r"])
+        .arg(capture)
+        .output();
+    match output {
+        Ok(output) => Some(String::from_utf8_lossy(&output.stdout).into_owned()),
+        Err(_) => {
+            eprintln!("skipped: tcpdump is not installed");
+            None
+        }
+    }
+}
+
+#[test]
+fn test_tcpdump_reads_neighbor_discovery_and_inner_headers_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, says) in [
+        ("neighbor_discovery.pcap", "who has"),
+        ("ipip.pcap", "proto unknown (253)"),
+    ] {
+        let output = folder.path().join(name);
+        oracle(&case(name), &output);
+        let Some(text) = tcpdump(&output) else { return };
+        assert!(text.contains(says), "{text}");
+        let faults = ["[|", "bad ", "(invalid)", "[ndp opt]"];
+        assert!(!faults.iter().any(|fault| text.contains(fault)), "{text}");
+    }
+}
+
+#[test]
+fn test_tcpdump_finds_the_subtypes_of_multipath_tcp_in_the_output() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("out.pcap");
+    oracle(&case("mptcp.pcap"), &output);
+    let (Some(before), Some(after)) = (tcpdump(&case("mptcp.pcap")), tcpdump(&output)) else {
+        return;
+    };
+    let subtypes = |text: &str| -> Vec<String> {
+        let after_name = text.split("mptcp ").skip(1);
+        let words = after_name.map(|rest| rest.split([' ', ',', ']']).take(2).collect::<Vec<_>>());
+        words.map(|words| words.join(" ")).collect()
+    };
+    assert!(!subtypes(&before).is_empty());
+    assert_eq!(subtypes(&after), subtypes(&before));
+    assert!(!after.contains("bad opt"), "{after}");
 }

@@ -40,11 +40,11 @@ pub(crate) fn layout_len(option: &[u8]) -> Option<usize> {
         (MP_CAPABLE, _) => matches!(len, 4 | 12 | 20 | 22 | 24),
         (MP_JOIN, _) => matches!(len, 12 | 16 | 24),
         (DSS, _) => len >= 4 && fits_dss(option[3], len),
-        // An IP version in version 0; the flag of an echo, which has no HMAC, in version 1.
-        (ADD_ADDR, 4) => matches!(len, 8 | 10),
-        (ADD_ADDR, 6) => matches!(len, 20 | 22),
-        (ADD_ADDR, 0) => matches!(len, 16 | 18 | 28 | 30),
-        (ADD_ADDR, 1) => matches!(len, 8 | 10 | 20 | 22),
+        // An IP version in version 0, the flag of an echo in version 1; with or without a port of
+        // two bytes and an HMAC of eight.
+        (ADD_ADDR, 4) => matches!(len, 8 | 10 | 16 | 18),
+        (ADD_ADDR, 6) => matches!(len, 20 | 22 | 28 | 30),
+        (ADD_ADDR, 0 | 1) => matches!(len, 8 | 10 | 16 | 18 | 20 | 22 | 28 | 30),
         (ADD_ADDR, _) => false,
         (REMOVE_ADDR, _) => len >= 4,
         (MP_PRIO, _) => matches!(len, 3 | 4),

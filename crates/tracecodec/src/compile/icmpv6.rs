@@ -30,6 +30,12 @@ const NONCE: u8 = 14;
 /// Unit of the length of options, in bytes.
 const UNIT: usize = 8;
 
+/// Operation of router renumbering that adds prefixes (RFC 2894 section 3.2.1.1).
+const ADD: u8 = 1;
+
+/// Code of queries for node information about an IPv4 address (RFC 4620 section 4).
+const SUBJECT_IPV4: u8 = 2;
+
 /// Hop limit and lifetime, in seconds, that routers advertise (RFC 4861 section 6.2.1).
 const HOP_LIMIT: u8 = 64;
 const ROUTER_LIFETIME: u16 = 1800;
@@ -80,10 +86,19 @@ pub(super) fn emit(action: &Action, flow: &Flow, header: &mut [u8]) -> (Message,
             body.put(&source(action, flow));
             options(action, flow, TARGET_LINK_ADDRESS, &mut body)
         }
-        ROUTER_RENUMBERING | NODE_INFORMATION_QUERY | NODE_INFORMATION_RESPONSE => 8,
+        ROUTER_RENUMBERING if len >= 32 && len.is_multiple_of(32) => {
+            body.put(&[0; 8]);
+            // One operation: a prefix of three units, and prefixes of four units in its place.
+            body.put(&[ADD, (len / 8 - 1) as u8]);
+            len
+        }
+        NODE_INFORMATION_QUERY if len == 12 && action.icmp_code == SUBJECT_IPV4 => len,
+        // Behind the fixed part is nothing, or room for whatever the code says.
+        NODE_INFORMATION_QUERY | NODE_INFORMATION_RESPONSE if len == 8 || len >= 24 => len,
         // Addresses of home agents: unspecified ones.
-        HOME_AGENT_REPLY => len,
-        RPL_CONTROL => len.min(20),
+        HOME_AGENT_REPLY if len.is_multiple_of(16) => len,
+        // A destination advertisement object, or its acknowledgment.
+        RPL_CONTROL if matches!(action.icmp_code, 2 | 3) => len,
         _ => 0,
     };
     (body, captured.min(len))
@@ -128,7 +143,9 @@ fn solicited(action: &Action, flow: &Flow) -> [u8; 16] {
 fn options(action: &Action, flow: &Flow, kind: u8, body: &mut Message) -> usize {
     let len = action.l4_payload_len as usize;
     let fixed = body.bytes().len();
-    let mut units = len.saturating_sub(fixed) / UNIT;
+    let rest = len.saturating_sub(fixed);
+    // A single byte behind the last option is no option: everything behind the fixed body is cut.
+    let mut units = if rest % UNIT == 1 { 0 } else { rest / UNIT };
     let mut captured = fixed + UNIT * units;
     // "MUST NOT be included when the source IP address is the unspecified address" (RFC 4861
     // section 4.3).
