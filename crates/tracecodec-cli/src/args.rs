@@ -223,6 +223,10 @@ pub(crate) struct RealiseArgs {
     /// Write microseconds instead of nanoseconds (pcap only), for old tools.
     #[arg(long)]
     pub(crate) us: bool,
+    /// Split TCP segments whose IP packet is longer than N bytes (BIG TCP, segmentation offload),
+    /// as an interface would have; of IPv6, at least 1280.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32))]
+    pub(crate) mtu: Option<u32>,
 }
 
 impl RealiseArgs {
@@ -233,6 +237,7 @@ impl RealiseArgs {
             truncate: self.truncate,
             link: self.link,
             microseconds: self.us,
+            mtu: self.mtu,
         }
     }
 }

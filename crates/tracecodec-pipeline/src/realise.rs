@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tracecodec::action::ActionSchema;
-use tracecodec::compile::{CompileConfig, Legalisation, Legalisations, Link, PayloadPolicy, Salt};
+use tracecodec::compile::{
+    CompileConfig, Legalisation, Legalisations, Link, PayloadPolicy, Salt, Splitter,
+};
 
 use crate::error::Error;
 
@@ -20,14 +22,19 @@ pub struct Realise {
     pub link: Link,
     /// Write microseconds instead of nanoseconds (pcap only), for old tools.
     pub microseconds: bool,
+    /// Split TCP segments whose IP packet is longer than this, as the interface that was to cut
+    /// them would have; at least 576. `None` writes them as they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mtu: Option<u32>,
 }
 
 impl Realise {
     /// The compiler's configuration for actions that keep this. A random salt is drawn here.
     ///
     /// # Errors
-    /// If the system has no randomness.
+    /// If the system has no randomness, or the MTU is too small.
     pub fn config(&self, schema: ActionSchema) -> Result<CompileConfig, Error> {
+        self.splitter()?;
         Ok(CompileConfig {
             salt: self.salt.draw()?,
             schema,
@@ -38,6 +45,21 @@ impl Realise {
             },
             link: self.link,
         })
+    }
+
+    /// The splitter of segments beyond the MTU, if there is one.
+    ///
+    /// # Errors
+    /// If the MTU is too small.
+    pub(crate) fn splitter(&self) -> Result<Option<Splitter>, Error> {
+        let smallest = Splitter::SMALLEST_MTU;
+        match self.mtu {
+            Some(mtu) if mtu < smallest => Err(Error::refused(
+                format!("an `mtu` of {mtu} bytes is too small: IPv4 needs {smallest}"),
+                "Ethernet has 1500",
+            )),
+            mtu => Ok(mtu.map(Splitter::new)),
+        }
     }
 }
 

@@ -40,12 +40,13 @@ const COLUMNS: [(&str, usize); 13] = [
 /// lengths, flags, window, options, sequence and acknowledgment numbers relative to the flow's
 /// others, flow and direction; then it is lifted again, which must give the same action. With
 /// --tshark, `tshark` must report the same TCP events packet by packet, and no complaint about the
-/// output. Exit code 1 if anything was lost.
+/// output. With --tools, the programs of `check --tools` judge the output. Exit code 1 if anything
+/// was lost, or a program complained.
 ///
 /// Columns: packets that lost something; packets that the compiler had to change; five-tuples that
 /// came back after their slot was given back; hosts, each with one synthetic address; flows and
 /// hosts that lost their slot because all were taken; TCP packets with events, and those whose
-/// events differ; output packets that tshark complains of; captures that could not be read to their
+/// events differ; complaints of tshark, or of all programs, about the output; captures that could not be read to their
 /// end.
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
@@ -55,6 +56,10 @@ pub(crate) struct Verify {
     /// Compare TCP events, and check the output, with tshark.
     #[arg(long)]
     tshark: bool,
+    /// Ask tshark, capinfos, tcpdump, tcpprep, zeek and suricata about the output, as far as they
+    /// are installed.
+    #[arg(long)]
+    tools: bool,
     #[command(flatten)]
     jobs: JobsArg,
     #[command(flatten)]
@@ -67,6 +72,7 @@ pub(crate) fn run(args: &Verify, json: bool) -> Result<u8> {
     let config = verify::Config {
         inputs: args.paths.clone(),
         tshark: args.tshark,
+        tools: args.tools,
         jobs: args.jobs.jobs,
         read: ReadPolicy {
             selection: args.selection.selection(),
@@ -108,6 +114,15 @@ fn render(paths: &[PathBuf], outcome: &Outcome) -> Result<String> {
             "\n{cut} TCP packets had options cut: tshark judged their captures with NOPs there"
         )?;
     }
+    let without: u64 = captures().map(|capture| capture.without_length).sum();
+    if outcome.tshark.is_some() && without > 0 {
+        writeln!(
+            text,
+            "\n{without} TCP packets over IPv6 had a length field of 0: tshark judged their captures \
+             with the length there"
+        )?;
+    }
+    render_tools(&mut text, outcome)?;
     match &outcome.tshark {
         Some(version) => writeln!(text, "\nTCP events and complaints by {version}")?,
         None => writeln!(
@@ -125,6 +140,29 @@ fn render(paths: &[PathBuf], outcome: &Outcome) -> Result<String> {
         }
     }
     Ok(text)
+}
+
+/// A line for each program that judged the output, then one for each kind of its complaints.
+fn render_tools(text: &mut String, outcome: &Outcome) -> Result<()> {
+    if !outcome.tools.is_empty() {
+        writeln!(text)?;
+    }
+    for (tool, version) in &outcome.tools {
+        let version = version.as_deref().unwrap_or("not installed");
+        writeln!(text, "{tool:<10} {version}")?;
+        let mut kinds = BTreeMap::new();
+        for capture in &outcome.captures {
+            for (kind, count) in capture.tools.get(tool).into_iter().flatten() {
+                let (captures, complaints) = kinds.entry(kind).or_insert((0, 0));
+                *captures += 1;
+                *complaints += count;
+            }
+        }
+        for (kind, (captures, complaints)) in kinds {
+            writeln!(text, "  {complaints} in {captures} captures: {kind}")?;
+        }
+    }
+    Ok(())
 }
 
 /// Sums of the captures below each path, in the order of the table's columns.
@@ -147,7 +185,7 @@ fn sums(paths: &[PathBuf], captures: &[CaptureProof]) -> Vec<(String, [u64; 13])
             capture.evictions,
             capture.with_events,
             capture.event_mismatches,
-            capture.complaints,
+            capture.complaints + capture.tool_complaints(),
             u64::from(capture.damage.is_some()),
         ];
         row.iter_mut()

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use tracecodec::artifact::{TOOL, document};
+use tracecodec::compile::{SplitCounts, Splitter};
 use tracecodec::output::FileKind;
 use tracecodec::pcap::{Format, Packet, Precision, Timestamp, Writer};
 use tracecodec::shard::SessionFiles;
@@ -10,6 +11,7 @@ use tracecodec::shard::SessionFiles;
 use super::claim;
 use crate::error::Error;
 use crate::monitor::{Monitor, Warning, counted};
+use crate::realise::Realise;
 
 /// Nanoseconds in a day.
 const DAY: i64 = 86_400_000_000_000;
@@ -33,6 +35,7 @@ pub struct CaptureWriter {
     /// Whole days that are added to every time, since pcap cannot hold the first.
     days: i64,
     times_out_of_range: u64,
+    splitter: Option<Splitter>,
 }
 
 enum Target {
@@ -86,6 +89,7 @@ impl CaptureWriter {
             packets: 0,
             days: 0,
             times_out_of_range: 0,
+            splitter: None,
         })
     }
 
@@ -104,6 +108,7 @@ impl CaptureWriter {
             packets: 0,
             days: 0,
             times_out_of_range: 0,
+            splitter: None,
         })
     }
 
@@ -129,13 +134,36 @@ impl CaptureWriter {
         Ok(self)
     }
 
-    /// Writes a packet. If pcap cannot hold the first packet's time (before 1970, or after 2106),
+    /// Splits segments that are longer than an MTU.
+    ///
+    /// # Errors
+    /// If the MTU is too small.
+    pub fn splitting(mut self, realise: &Realise) -> Result<Self, Error> {
+        self.splitter = realise.splitter()?;
+        Ok(self)
+    }
+
+    /// What was split; `None` without an MTU.
+    pub fn split(&self) -> Option<SplitCounts> {
+        self.splitter.as_ref().map(Splitter::counts)
+    }
+
+    /// Writes a packet, or the segments that take its place. If pcap cannot hold the first packet's time (before 1970, or after 2106),
     /// the capture begins on 1970-01-01 instead, at the same time of the day. Any other time that
     /// pcap cannot hold becomes the nearest that it can hold, and is counted.
     ///
     /// # Errors
     /// If the packet cannot be written.
     pub fn write(&mut self, packet: &Packet<'_>) -> Result<(), Error> {
+        let Some(mut splitter) = self.splitter.take() else {
+            return self.write_whole(packet);
+        };
+        let written = splitter.split(packet, |part| self.write_whole(part));
+        self.splitter = Some(splitter);
+        written
+    }
+
+    fn write_whole(&mut self, packet: &Packet<'_>) -> Result<(), Error> {
         let is_first = self.packets == 0;
         self.packets += 1;
         match self.writer.write(&self.shifted(packet)) {
@@ -190,6 +218,12 @@ impl CaptureWriter {
                 counted(self.times_out_of_range, "packet")
             );
             monitor.warn(&Warning::new(warning).with_hint(HINT));
+        }
+        let counts = self.split().unwrap_or_default();
+        if counts.whole > 0 {
+            let packets = counted(counts.whole, "packet");
+            let warning = format!("{packets} longer than the MTU, but no TCP: written as they are");
+            monitor.warn(&Warning::new(warning));
         }
         match self.writer {
             Target::Capture(writer) => Ok(writer.finish()?),

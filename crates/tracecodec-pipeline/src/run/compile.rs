@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use tracecodec::artifact::{ActionsReader, Labels};
-use tracecodec::compile::Compiler;
+use tracecodec::compile::{Compiler, SplitCounts};
 use tracecodec::pcap::{Packet, Reader};
 
 use crate::error::Error;
@@ -48,6 +48,9 @@ pub struct Outcome {
     pub salt: u64,
     /// Packets written.
     pub packets: u64,
+    /// Segments beyond the MTU, and what took their place; `None` without an MTU.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub split: Option<SplitCounts>,
     /// Changes that kept packets legal, by kind.
     pub legalisations: BTreeMap<&'static str, u64>,
 }
@@ -75,6 +78,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
     let mut compiler = Compiler::new(realise, reader.epoch().unwrap_or_default());
     let microseconds = config.realise.microseconds;
     let output = CaptureWriter::of(&config.output, microseconds, config.split_flows)?;
+    let output = output.splitting(&config.realise)?;
     let mut output = output.synthetic(&Origin::File(&config.input))?;
     let mut labels = Labels::open(&config.input)?;
     for action in reader {
@@ -96,13 +100,14 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
             })?;
         }
     }
-    let packets = output.packets();
+    let (packets, split) = (output.packets(), output.split());
     output.finish(monitor)?;
     Ok(Outcome {
         input: config.input.display().to_string(),
         output: config.output.display().to_string(),
         salt: realise.salt.0,
         packets,
+        split,
         legalisations: legalisations(compiler.legalisations()),
     })
 }

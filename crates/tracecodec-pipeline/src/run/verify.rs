@@ -1,5 +1,6 @@
 //! `verify`: the proof that lift and compile lose nothing, on any number of captures.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -13,7 +14,7 @@ use crate::files::capture::Capture;
 use crate::files::{ReadPolicy, claim, folder};
 use crate::jobs;
 use crate::monitor::Monitor;
-use crate::tools::{copy, temporary_folder, tshark};
+use crate::tools::{TOOLS, Verdict, copy, has_no_length, temporary_folder, tshark};
 
 /// Number of findings of one kind that are described for a capture; further ones are only counted.
 const DESCRIBED: u64 = 3;
@@ -26,6 +27,10 @@ pub struct Config {
     /// Compare TCP events, and check the output, with tshark.
     #[serde(default)]
     pub tshark: bool,
+    /// Run other programs on the output, too, as far as they are installed: tshark, capinfos,
+    /// tcpdump, tcpprep, zeek and suricata.
+    #[serde(default)]
+    pub tools: bool,
     /// Captures at once; 0: as many as there are cores.
     #[serde(default)]
     pub jobs: usize,
@@ -40,6 +45,10 @@ pub struct Outcome {
     /// Version of tshark, if it was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tshark: Option<String>,
+    /// Programs that judged the output, by name, with the first line of their version; `None` for
+    /// one that is not installed.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub tools: BTreeMap<&'static str, Option<String>>,
     /// The captures in the order of the inputs, sorted within folders.
     pub captures: Vec<CaptureProof>,
 }
@@ -73,12 +82,25 @@ pub struct CaptureProof {
     pub with_events: u64,
     /// Output packets that tshark complains of.
     pub complaints: u64,
+    /// TCP packets over IPv6 whose length field is 0: tshark judged the input with the length there.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub without_length: u64,
+    /// Output packets that tshark cannot read, since they are too long for the length field.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub unread: u64,
+    /// Complaints of other programs about the output: by program, then by kind.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub tools: BTreeMap<&'static str, BTreeMap<String, u64>>,
     /// Why the capture could not be read to its end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub damage: Option<String>,
     /// The first findings, in words.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<String>,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Takes every packet in scope through lift and compile, and compares it with what comes out.
@@ -93,15 +115,20 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
         version = Some(tshark::version()?);
     }
     let paths = folder::below(&config.inputs)?;
+    let mut tools = BTreeMap::new();
+    if config.tools {
+        tools.extend(TOOLS.iter().map(|tool| (tool.name, tool.version())));
+    }
     let captures = jobs::each(
         &paths,
         config.jobs,
         "verifying captures",
         monitor,
-        |path, monitor| verify(config, path, monitor),
+        |path, monitor| verify(config, path, &tools, monitor),
     )?;
     Ok(Outcome {
         tshark: version,
+        tools,
         captures,
     })
 }
@@ -117,7 +144,12 @@ impl CaptureProof {
     /// Whether nothing was lost.
     pub fn is_clean(&self) -> bool {
         let kept = self.lost + self.legalised + self.evictions == 0;
-        kept && self.event_mismatches + self.complaints == 0
+        kept && self.event_mismatches + self.complaints + self.tool_complaints() == 0
+    }
+
+    /// Number of complaints of other programs about the output.
+    pub fn tool_complaints(&self) -> u64 {
+        self.tools.values().flat_map(BTreeMap::values).sum()
     }
 
     /// Keeps the first findings of a kind, of which this one is number `count`.
@@ -128,7 +160,12 @@ impl CaptureProof {
     }
 }
 
-fn verify(config: &Config, path: &Path, monitor: &mut dyn Monitor) -> Result<CaptureProof, Error> {
+fn verify(
+    config: &Config,
+    path: &Path,
+    tools: &BTreeMap<&'static str, Option<String>>,
+    monitor: &mut dyn Monitor,
+) -> Result<CaptureProof, Error> {
     let mut proof = CaptureProof {
         capture: path.display().to_string(),
         ..CaptureProof::default()
@@ -138,20 +175,48 @@ fn verify(config: &Config, path: &Path, monitor: &mut dyn Monitor) -> Result<Cap
     let copied = folder.path().join("copy.pcapng");
     // Input frame number of each output packet that is TCP; 0 for others.
     let mut tcp_frames = Vec::new();
-    let written = config.tshark.then_some(&output);
+    let written = (config.tshark || config.tools).then_some(&output);
     match prove(config, path, written, &mut tcp_frames, &mut proof, monitor) {
         Err(error) if error.is_damage() => proof.damage = Some(error.to_string()),
         proved => proved?,
     }
     if config.tshark && proof.actions > 0 {
         let mut reference = path;
-        if proof.cut_options > 0 || config.read.changes_file() {
+        if proof.cut_options + proof.without_length > 0 || config.read.changes_file() {
             copy(path, &config.read, true, &copied, monitor)?;
             reference = &copied;
         }
         compare(reference, &output, &tcp_frames, &mut proof, monitor)?;
     }
+    if proof.actions > 0 {
+        judge(&output, tools, &mut proof, monitor)?;
+    }
     Ok(proof)
+}
+
+/// Counts what the installed programs complain of in the output.
+fn judge(
+    output: &Path,
+    tools: &BTreeMap<&'static str, Option<String>>,
+    found: &mut CaptureProof,
+    monitor: &mut dyn Monitor,
+) -> Result<(), Error> {
+    let is_installed = |name| matches!(tools.get(name), Some(Some(_)));
+    for tool in TOOLS.iter().filter(|tool| is_installed(tool.name)) {
+        let opinion = tool.judge(output, monitor)?;
+        let mut kinds = opinion.kinds;
+        if opinion.verdict == Verdict::CouldNotRun {
+            kinds.insert("could not run".to_string(), 1);
+        }
+        if kinds.is_empty() {
+            continue;
+        }
+        found.tools.insert(tool.name, kinds);
+        let said = opinion.remarks.into_iter().take(DESCRIBED as usize);
+        let said = said.map(|remark| format!("{}: {remark}", tool.name));
+        found.findings.extend(said);
+    }
+    Ok(())
 }
 
 /// Runs the proof over a capture, up to its damage, which is then the error.
@@ -185,6 +250,7 @@ fn prove(
         let is_tcp = tcp.is_some();
         found.tcp += u64::from(is_tcp);
         found.cut_options += u64::from(tcp.is_some_and(|tcp| tcp.has_cut_options()));
+        found.without_length += u64::from(is_tcp && has_no_length(packet));
         let number = found.packets;
         if let Some(loss) = loss {
             found.lost += 1;
@@ -241,6 +307,10 @@ fn compare(
         }
     }
     for (index, complaint) in after.complaints {
+        if tshark::cannot_read(&complaint) {
+            found.unread += 1;
+            continue;
+        }
         found.complaints += 1;
         found.keep(found.complaints, || {
             format!("output packet {index}: {complaint}")
@@ -279,6 +349,12 @@ mod tests {
     fn test_anything_that_was_lost_is_unclean() {
         let clean = CaptureProof::default();
         assert!(clean.is_clean());
+        let tools = BTreeMap::from([("tcpdump", BTreeMap::from([("[|tcp]".to_string(), 2)]))]);
+        let judged = CaptureProof {
+            tools,
+            ..CaptureProof::default()
+        };
+        assert!(!judged.is_clean() && judged.tool_complaints() == 2);
         let unclean: [fn(&mut CaptureProof) -> &mut u64; 4] = [
             |proof| &mut proof.lost,
             |proof| &mut proof.legalised,
@@ -290,6 +366,40 @@ mod tests {
             *field(&mut proof) = 1;
             assert!(!proof.is_clean());
         }
+    }
+
+    #[test]
+    fn test_tools_judge_the_output() {
+        let config = Config {
+            inputs: vec![case("neighbor_discovery.pcap"), case("mptcp.pcap")],
+            tools: true,
+            ..Config::default()
+        };
+        let outcome = run(&config, &mut Silent).unwrap();
+        assert_eq!(outcome.tools.len(), TOOLS.len());
+        assert!(outcome.is_clean(), "{:?}", outcome.captures);
+    }
+
+    #[test]
+    fn test_tshark_reads_the_length_of_a_segment_that_an_interface_was_to_cut() {
+        if tshark::version().is_err() {
+            eprintln!("skipped: tshark is not installed");
+            return;
+        }
+        let config = Config {
+            inputs: vec![case("tso_v6.pcap")],
+            tshark: true,
+            ..Config::default()
+        };
+        let outcome = run(&config, &mut Silent).unwrap();
+        assert!(outcome.captures[0].without_length > 0);
+        assert!(outcome.is_clean(), "{:?}", outcome.captures);
+    }
+
+    /// A capture from the tests of the symbolic crate.
+    fn case(name: &str) -> PathBuf {
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+        folder.join("../tracecodec/tests/cases").join(name)
     }
 
     #[test]

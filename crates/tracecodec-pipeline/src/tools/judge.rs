@@ -41,6 +41,9 @@ const TCPDUMP_COMPLAINTS: [&str; 21] = [
 /// header, it concerns a tunnel's inner header.
 const TCPDUMP_CUT_IP: [&str; 2] = ["[|ip]", "[|ip6]"];
 
+/// What `tcpdump` prints of a TCP header that ends early.
+const TCPDUMP_CUT_TCP: &str = "[|tcp]";
+
 impl Ending {
     /// Lines on stderr, as complaints if the program failed.
     fn complaints(self) -> Result<Complaints, Error> {
@@ -52,7 +55,7 @@ impl Ending {
             .lines()
             .map(str::trim)
             .filter(|line| !line.is_empty())
-            .for_each(|line| complaints.add(line));
+            .for_each(|line| complaints.add(line, line));
         if complaints.count == 0 {
             return Err(Error::refused(format!("ended with {}", self.status), ""));
         }
@@ -67,10 +70,29 @@ pub(super) fn tshark(
     monitor: &mut dyn Monitor,
 ) -> Result<Complaints, Error> {
     let mut complaints = Complaints::default();
+    let mut without_length = 0;
     for (number, complaint) in tshark::analyse(capture, monitor)?.complaints {
-        complaints.add(format!("packet {number}: {complaint}"));
+        if tshark::cannot_read(&complaint) {
+            without_length += 1;
+        } else {
+            complaints.add(&complaint, format!("packet {number}: {complaint}"));
+        }
     }
+    complaints.remark_unread("tshark", without_length);
     Ok(complaints)
+}
+
+impl Complaints {
+    /// Remarks that a program cannot read packets whose length field is 0. Linux captures segments
+    /// so that an interface was to cut (BIG TCP, TCP segmentation offload), and so they are written.
+    fn remark_unread(&mut self, tool: &str, packets: u64) {
+        if packets > 0 {
+            self.remarks.push(format!(
+                "no complaint: {packets} segments that an interface was to cut have a length field \
+                 of 0, which {tool} cannot read"
+            ));
+        }
+    }
 }
 
 /// Whether the file can be read to its end.
@@ -95,42 +117,84 @@ pub(super) fn tcpdump(
     let mut command = Command::new("tcpdump");
     command.args(["-nn", "-vvv", "-r"]).arg(capture);
     let mut complaints = Complaints::default();
-    let mut cut_tunnels = 0u64;
+    let (mut cut_tunnels, mut without_length) = (0u64, 0);
+    let mut is_quote = false;
     let ending = run(&mut command, monitor, |line| {
-        if is_tcpdump_complaint(line) {
-            complaints.add(line.trim());
-        } else {
-            cut_tunnels += u64::from(is_cut_tunnel(line));
+        match judge_line(line, is_quote) {
+            Line::Fine => {}
+            Line::Complaint(kind) => complaints.add(kind, line.trim()),
+            Line::CutTunnel => cut_tunnels += 1,
+            Line::WithoutLength => without_length += 1,
         }
+        is_quote = line.starts_with("\tIP");
     })?;
     if !ending.status.success() {
         let last = ending.stderr.lines().last();
-        complaints.add(last.unwrap_or("it failed and does not say why"));
+        let why = last.unwrap_or("it failed and does not say why");
+        complaints.add(why, why);
     }
-    complaints.remark = (cut_tunnels > 0).then(|| {
-        format!(
+    if cut_tunnels > 0 {
+        complaints.remarks.push(format!(
             "no complaint: {cut_tunnels} packets of tunnels end before the inner packet's header, \
              which tcpdump cannot parse"
-        )
-    });
+        ));
+    }
+    complaints.remark_unread("tcpdump", without_length);
     Ok(complaints)
 }
 
-fn is_tcpdump_complaint(line: &str) -> bool {
-    let says = |words: &[&str]| words.iter().any(|words| line.contains(words));
-    !line.starts_with('\t')
-        && (says(&TCPDUMP_COMPLAINTS) || says(&TCPDUMP_CUT_IP) && !is_cut_tunnel(line))
+/// What a line of `tcpdump` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Line {
+    /// Nothing against the packet.
+    Fine,
+    /// A fault, by the words that say so.
+    Complaint(&'static str),
+    /// A tunnel's inner IP header that is cut, behind the addresses of a whole outer header.
+    CutTunnel,
+    /// A segment with a length field of 0, which it cannot read.
+    WithoutLength,
 }
 
-/// Whether a line ends with an IP header that is cut, behind the addresses of a whole one.
-fn is_cut_tunnel(line: &str) -> bool {
-    !line.starts_with('\t')
-        && line.contains(" > ")
-        && TCPDUMP_CUT_IP.iter().any(|cut| line.ends_with(cut))
+/// Judges a line. A line behind one of a packet that an ICMP error quotes says what the quote holds:
+/// "the original data datagram's first 64 bits" (RFC 792), so its TCP header may be cut.
+fn judge_line(line: &str, is_quote: bool) -> Line {
+    if line.starts_with('\t') {
+        return Line::Fine;
+    }
+    let line = without_short_dns(line);
+    let is_cut_segment = line.ends_with(TCPDUMP_CUT_TCP);
+    if is_cut_segment && is_quote {
+        return Line::Fine;
+    }
+    if line.ends_with("IP bad-len 0") || is_cut_segment && line.contains(" payload length: 0) ") {
+        return Line::WithoutLength;
+    }
+    let cut = TCPDUMP_CUT_IP.iter().find(|&&words| line.contains(words));
+    let mut faults = TCPDUMP_COMPLAINTS.iter();
+    match (faults.find(|&&words| line.contains(words)), cut) {
+        (Some(words), _) => Line::Complaint(words),
+        (None, Some(words)) if line.contains(" > ") && line.ends_with(words) => Line::CutTunnel,
+        (None, Some(words)) => Line::Complaint(words),
+        (None, None) => Line::Fine,
+    }
 }
 
-/// Whether tcpreplay's suite takes every packet. It refuses a capture without packets, which is a
-/// remark: no packet is at fault.
+/// A line without the remark that a payload at the port of DNS is shorter than a message of DNS:
+/// payload is judged nowhere, and its length is the captured packet's.
+fn without_short_dns(line: &str) -> &str {
+    let remark = [" domain [length ", " [DNS over TCP: length "];
+    line.strip_suffix("] (invalid)")
+        .and_then(|start| {
+            let at = remark.iter().find_map(|words| start.rfind(words))?;
+            start[at..].contains(" < ").then_some(&line[..at])
+        })
+        .unwrap_or(line)
+}
+
+/// Whether tcpreplay's suite takes every packet. It refuses a capture without packets, and one with
+/// a datagram at the port of DNS that was cut before the header of DNS: remarks, since no packet is
+/// at fault.
 pub(super) fn tcpprep(
     capture: &Path,
     folder: &Path,
@@ -149,7 +213,16 @@ pub(super) fn tcpprep(
     let ending = run(&mut command, monitor, |_| {})?;
     if ending.stderr.contains("No packets were processed") {
         return Ok(Complaints {
-            remark: Some("no complaint: there is no packet to process".to_string()),
+            remarks: vec!["no complaint: there is no packet to process".to_string()],
+            ..Complaints::default()
+        });
+    }
+    if ending.stderr.contains("too small to process") {
+        return Ok(Complaints {
+            remarks: vec![
+                "no complaint: a packet was cut behind its UDP header, at which tcpprep gives up"
+                    .to_string(),
+            ],
             ..Complaints::default()
         });
     }
@@ -170,7 +243,7 @@ pub(super) fn zeek(
             continue;
         };
         let rows = text.lines().filter(|line| !line.starts_with('#'));
-        rows.for_each(|row| complaints.add(format!("{log}: {row}")));
+        rows.for_each(|row| complaints.add(log, format!("{log}: {row}")));
     }
     Ok(complaints)
 }
@@ -210,7 +283,7 @@ fn suricata_counters(stats: &str) -> Complaints {
             || name.starts_with("decoder.event.")
             || name == "tcp.invalid_checksum";
         if is_complaint && value != "0" {
-            complaints.add(format!("{name}: {value}"));
+            complaints.add(name, format!("{name}: {value}"));
         }
     }
     complaints
@@ -219,6 +292,10 @@ fn suricata_counters(stats: &str) -> Complaints {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn is_complaint(line: &str) -> bool {
+        matches!(judge_line(line, false), Line::Complaint(_))
+    }
 
     #[test]
     fn test_lines_of_tcpdump() {
@@ -236,9 +313,12 @@ mod tests {
             "12:00:00.000000 IP6 version error: 4 != 6",
             "12:00:00.000000 IP7 (invalid)",
         ];
-        assert!(!good.into_iter().any(is_cut_tunnel));
-        assert!(!good.into_iter().any(is_tcpdump_complaint));
-        assert!(bad.into_iter().all(is_tcpdump_complaint));
+        for line in good {
+            assert_eq!(judge_line(line, false), Line::Fine, "{line}");
+        }
+        for line in bad {
+            assert!(is_complaint(line), "{line}");
+        }
     }
 
     #[test]
@@ -247,10 +327,47 @@ mod tests {
             "    10.15.122.235 > 10.169.151.86:  [|ip6]",
             "12:30:34.019243 IP6 (hlim 63, next-header IPIP (4) payload length: 52) fd00::1 > fd00::2:  [|ip]",
         ];
-        assert!(tunnels.into_iter().all(is_cut_tunnel));
-        assert!(!tunnels.into_iter().any(is_tcpdump_complaint));
+        for line in tunnels {
+            assert_eq!(judge_line(line, false), Line::CutTunnel, "{line}");
+        }
         let outer = ["12:00:00.000000 IP [|ip]", "12:00:00.000000 IP6 [|ip6]"];
-        assert!(outer.into_iter().all(is_tcpdump_complaint));
+        assert!(outer.into_iter().all(is_complaint));
+    }
+
+    #[test]
+    fn test_a_tcp_header_may_be_cut_in_a_quote_alone() {
+        let line = "    10.0.19.54.62276 > 198.18.175.198.37024:  [|tcp]";
+        assert_eq!(judge_line(line, true), Line::Fine);
+        assert_eq!(judge_line(line, false), Line::Complaint("[|tcp]"));
+    }
+
+    #[test]
+    fn test_a_short_payload_at_the_port_of_dns_is_no_complaint_but_other_faults_of_its_line_are() {
+        let good = [
+            "    10.0.0.1.62427 > 10.0.0.2.53: [udp sum ok] domain [length 2 < 12] (invalid)",
+            "    10.0.0.1.53 > 10.0.0.2.37024: Flags [P.], seq 1:2, ack 55, win 1448, length 1 [DNS over TCP: length 1 < 2] (invalid)",
+        ];
+        for line in good {
+            assert_eq!(judge_line(line, false), Line::Fine, "{line}");
+        }
+        assert!(is_complaint(
+            "12:00:00.000000 IP6 [length 20 < 40] (invalid)"
+        ));
+    }
+
+    #[test]
+    fn test_segments_without_length_are_counted_apart() {
+        let lines = [
+            "12:00:00.000000 IP bad-len 0",
+            "12:00:00.000000 IP6 (hlim 64, next-header TCP (6) payload length: 0) fd00::1 > fd00::2: [|tcp]",
+        ];
+        for line in lines {
+            assert_eq!(judge_line(line, false), Line::WithoutLength, "{line}");
+        }
+        assert!(is_complaint("12:00:00.000000 IP bad-len 8"));
+        assert!(tshark::cannot_read(
+            "IPv6 payload length equals 0 (maybe because of \"TCP segmentation offload\" (TSO))"
+        ));
     }
 
     #[test]

@@ -4,16 +4,20 @@ mod judge;
 mod process;
 pub(crate) mod tshark;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Serialize;
 use tracecodec::pcap::{Format, Packet, Writer};
-use tracecodec::wire::Tunnels;
+use tracecodec::wire::{Tunnels, ip_proto, link};
 
 use crate::error::Error;
 use crate::files::ReadPolicy;
 use crate::files::capture::Capture;
 use crate::monitor::Monitor;
+
+/// Length of an IPv6 header.
+const IPV6_HEADER: usize = 40;
 
 /// The TCP option that does nothing.
 const NOP: u8 = 1;
@@ -67,17 +71,19 @@ pub(crate) const TOOLS: [Tool; 6] = [
     },
 ];
 
-/// The complaints of a program, and a remark that is no complaint.
+/// The complaints of a program, and remarks that are no complaints.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct Complaints {
     count: u64,
+    kinds: BTreeMap<String, u64>,
     first: Vec<String>,
-    remark: Option<String>,
+    remarks: Vec<String>,
 }
 
 impl Complaints {
-    fn add(&mut self, complaint: impl Into<String>) {
+    fn add(&mut self, kind: &str, complaint: impl Into<String>) {
         self.count += 1;
+        *self.kinds.entry(kind.trim().to_string()).or_default() += 1;
         if self.first.len() < LISTED {
             self.first.push(complaint.into());
         }
@@ -107,6 +113,9 @@ pub struct Opinion {
     pub verdict: Verdict,
     /// Number of the program's complaints.
     pub complaints: u64,
+    /// Number of its complaints of each kind, by the words that it uses.
+    #[serde(skip)]
+    pub kinds: BTreeMap<String, u64>,
     /// Its first complaints, a remark that is no complaint, or why it could not run.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[serde(rename = "told")]
@@ -133,21 +142,26 @@ impl Tool {
             tool: self.name,
             verdict,
             complaints,
+            kinds: BTreeMap::new(),
             remarks,
         };
         match (self.judge)(capture, folder.path(), monitor) {
             Ok(Complaints {
                 count,
+                kinds,
                 first: mut remarks,
-                remark,
+                remarks: more,
             }) => {
-                remarks.extend(remark);
+                remarks.extend(more);
                 let verdict = if count == 0 {
                     Verdict::Clean
                 } else {
                     Verdict::Complaints
                 };
-                Ok(opinion(verdict, count, remarks))
+                Ok(Opinion {
+                    kinds,
+                    ..opinion(verdict, count, remarks)
+                })
             }
             Err(Error::Interrupted) => Err(Error::Interrupted),
             Err(error) => Ok(opinion(Verdict::CouldNotRun, 0, vec![error.to_string()])),
@@ -160,6 +174,7 @@ impl Tool {
             tool: self.name,
             verdict: Verdict::NotInstalled,
             complaints: 0,
+            kinds: BTreeMap::new(),
             remarks: Vec::new(),
         }
     }
@@ -175,7 +190,8 @@ pub(crate) fn temporary_folder() -> Result<tempfile::TempDir, Error> {
 
 /// Copies what is read of a capture, for programs that read files alone; tunnels stay whole. If
 /// `fill_options`, NOPs take the place of TCP options that were cut: `tshark` shows no event of a
-/// segment whose options it cannot see, and no rule of its judgment looks at them.
+/// segment whose options it cannot see, and no rule of its judgment looks at them. The length of an
+/// IPv6 packet is filled in likewise, if its field is 0: `tshark` 4.0 cannot read such segments.
 ///
 /// # Errors
 /// If the capture cannot be read, the copy cannot be written, or the monitor stops it. Damage ends
@@ -198,7 +214,10 @@ pub(crate) fn copy(
         let missing = tshark::tcp_header(&read.tunnels.packet(*packet))
             .filter(|_| fill_options)
             .map_or(0, |tcp| tcp.options_len - tcp.options.len());
-        let data = [packet.data, &[NOP; 40][..missing]].concat();
+        let mut data = [packet.data, &[NOP; 40][..missing]].concat();
+        if fill_options {
+            fill_length(packet, &mut data);
+        }
         Ok(writer.write(&Packet {
             data: &data,
             ..*packet
@@ -207,5 +226,31 @@ pub(crate) fn copy(
     match copied {
         Err(error) if !error.is_damage() => Err(error),
         _ => Ok(writer.finish()?),
+    }
+}
+
+/// Whether the length field of an IPv6 packet without hop-by-hop options is 0, as in a segment that
+/// a network interface was to cut.
+pub(crate) fn has_no_length(packet: &Packet<'_>) -> bool {
+    let header = link::find_ip(packet.link, packet.data)
+        .ok()
+        .and_then(|place| packet.data.get(place.offset..));
+    matches!(header, Some([first, _, _, _, 0, 0, next, ..])
+        if first >> 4 == 6 && *next != ip_proto::HOP_BY_HOP)
+}
+
+/// Writes the length of such a packet into its field, as far as the field can state it.
+fn fill_length(packet: &Packet<'_>, data: &mut [u8]) {
+    let Ok(place) = link::find_ip(packet.link, packet.data) else {
+        return;
+    };
+    let start = place.offset + IPV6_HEADER;
+    let end = packet.wire_len as usize - place.trailer.min(packet.wire_len as usize);
+    let end = place.end.map_or(end, |stated| stated.min(end));
+    if let (true, Ok(len)) = (
+        has_no_length(packet),
+        u16::try_from(end.saturating_sub(start)),
+    ) {
+        data[place.offset + 4..place.offset + 6].copy_from_slice(&len.to_be_bytes());
     }
 }

@@ -28,6 +28,15 @@ const CHECKS: [&str; 6] = [
 const COMPLAINTS: &str =
     "_ws.malformed || _ws.expert.group == \"Checksum\" || _ws.expert.severity == \"Error\"";
 
+/// What `tshark` 4.0 says of an IPv6 segment that an interface was to cut; it then calls it
+/// malformed.
+const NO_LENGTH: &str = "IPv6 payload length equals 0";
+
+/// Whether a complaint of `tshark` is that it cannot read an IPv6 packet whose length field is 0.
+pub(crate) fn cannot_read(complaint: &str) -> bool {
+    complaint.contains(NO_LENGTH)
+}
+
 /// The findings of `tshark` by frame number; frames without findings are left out.
 #[derive(Debug, Default)]
 pub(crate) struct Analysis {

@@ -19,12 +19,14 @@ mod mptcp;
 mod payload;
 mod sender;
 mod slots;
+mod split;
 mod tcp;
 mod tunnel;
 mod udp;
 
 pub use endpoint::Salt;
 pub use legal::{Legalisation, Legalisations};
+pub use split::{SplitCounts, Splitter};
 
 use serde::{Deserialize, Serialize};
 
