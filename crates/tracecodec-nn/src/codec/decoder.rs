@@ -12,8 +12,8 @@ use super::heads::{Heads, gather};
 use super::symbols::{Stage, Symbols};
 use crate::layers::{Initial, ResidualBlock, linear, table};
 
-/// A piece of packets is expected to have one opening in this number of packets.
-const OPENINGS: usize = 8;
+/// Openings that are decoded at once. Fewer are padded.
+const OPENINGS: usize = 32;
 
 /// A trunk of residual blocks with the heads of one stage on top.
 #[derive(Debug, Clone)]
@@ -228,11 +228,10 @@ impl Decoder {
     /// fixed number at a time, so that a packet's result does not depend on how many there are.
     fn decode_openings(&self, z: &Tensor<2>, values: &mut [u8]) {
         let Some(trunk) = &self.opening else { return };
-        let [rows, _] = z.dims();
         let width = self.symbols.len();
-        for openings in self.openings(values).chunks(rows.div_ceil(OPENINGS)) {
+        for openings in self.openings(values).chunks(OPENINGS) {
             let mut places = openings.to_vec();
-            places.resize(rows.div_ceil(OPENINGS), 0);
+            places.resize(OPENINGS, 0);
             let logits = trunk.forward(&embedding_sum(z, places, &[1]), None);
             let [_, columns] = logits.dims();
             let logits = logits.into_values();

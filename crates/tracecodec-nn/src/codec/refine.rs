@@ -39,7 +39,7 @@ const FAR_EMPHASIS: f32 = 4.0;
 /// Limits of the refinement.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RefineConfig {
-    /// Largest number of steps for a packet. Default 100.
+    /// Largest number of steps for a packet. Default 250.
     pub steps: u32,
     /// Learning rate: about how far a step moves each dimension; to be compared with the
     /// posterior's standard deviation. Default 0.1.
@@ -49,7 +49,7 @@ pub struct RefineConfig {
 impl Default for RefineConfig {
     fn default() -> Self {
         Self {
-            steps: 100,
+            steps: 250,
             learning_rate: 0.1,
         }
     }
