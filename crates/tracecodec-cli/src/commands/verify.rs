@@ -46,8 +46,8 @@ const COLUMNS: [(&str, usize); 13] = [
 /// Columns: packets that lost something; packets that the compiler had to change; five-tuples that
 /// came back after their slot was given back; hosts, each with one synthetic address; flows and
 /// hosts that lost their slot because all were taken; TCP packets with events, and those whose
-/// events differ; complaints of tshark, or of all programs, about the output; captures that could not be read to their
-/// end.
+/// events differ; complaints of tshark, or of all programs, about the output; captures that could
+/// not be read to their end.
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
     /// Captures, or folders of captures.

@@ -148,9 +148,10 @@ impl CaptureWriter {
         self.splitter.as_ref().map(Splitter::counts)
     }
 
-    /// Writes a packet, or the segments that take its place. If pcap cannot hold the first packet's time (before 1970, or after 2106),
-    /// the capture begins on 1970-01-01 instead, at the same time of the day. Any other time that
-    /// pcap cannot hold becomes the nearest that it can hold, and is counted.
+    /// Writes a packet, or the segments that take its place. If pcap cannot hold the first packet's
+    /// time (before 1970, or after 2106), the capture begins on 1970-01-01 instead, at the same
+    /// time of the day. Any other time that pcap cannot hold becomes the nearest that it can hold,
+    /// and is counted.
     ///
     /// # Errors
     /// If the packet cannot be written.

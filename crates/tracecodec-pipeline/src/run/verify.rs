@@ -82,7 +82,8 @@ pub struct CaptureProof {
     pub with_events: u64,
     /// Output packets that tshark complains of.
     pub complaints: u64,
-    /// TCP packets over IPv6 whose length field is 0: tshark judged the input with the length there.
+    /// TCP packets over IPv6 whose length field is 0: tshark judged the input with the length
+    /// there.
     #[serde(skip_serializing_if = "is_zero")]
     pub without_length: u64,
     /// Output packets that tshark cannot read, since they are too long for the length field.

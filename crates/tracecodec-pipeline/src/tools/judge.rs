@@ -84,7 +84,8 @@ pub(super) fn tshark(
 
 impl Complaints {
     /// Remarks that a program cannot read packets whose length field is 0. Linux captures segments
-    /// so that an interface was to cut (BIG TCP, TCP segmentation offload), and so they are written.
+    /// so that an interface was to cut (BIG TCP, TCP segmentation offload), and so they are
+    /// written.
     fn remark_unread(&mut self, tool: &str, packets: u64) {
         if packets > 0 {
             self.remarks.push(format!(
@@ -156,8 +157,8 @@ enum Line {
     WithoutLength,
 }
 
-/// Judges a line. A line behind one of a packet that an ICMP error quotes says what the quote holds:
-/// "the original data datagram's first 64 bits" (RFC 792), so its TCP header may be cut.
+/// Judges a line. A line behind one of a packet that an ICMP error quotes says what the quote
+/// holds: "the original data datagram's first 64 bits" (RFC 792), so its TCP header may be cut.
 fn judge_line(line: &str, is_quote: bool) -> Line {
     if line.starts_with('\t') {
         return Line::Fine;

@@ -2,7 +2,8 @@
 //!
 //! A layout is the options area in which everything that varies within a connection is set to zero:
 //! timestamps, SACK edges, cookies and the bodies of unknown options. Kinds, lengths, MSS, window
-//! scale and the subtype of Multipath TCP stay (RFC 9293 section 3.1, RFC 7323, RFC 2018, RFC 8684).
+//! scale and the subtype of Multipath TCP stay (RFC 9293 section 3.1, RFC 7323, RFC 2018, RFC
+//! 8684).
 
 use std::collections::HashMap;
 use std::fmt;
@@ -129,8 +130,8 @@ impl OptionLayout {
     }
 
     /// The layout of an options area as captured. Bytes that are not a well-formed option, or an
-    /// option that would be malformed with zeros for a body, count as NOP. An area that is too long, or not a multiple of four,
-    /// is cut.
+    /// option that would be malformed with zeros for a body, count as NOP. An area that is too
+    /// long, or not a multiple of four, is cut.
     pub fn of(area: &[u8]) -> Self {
         let mut layout = Self::padding(area.len() / 4);
         let area = &area[..layout.len.into()];
