@@ -163,7 +163,7 @@ fn judge_line(line: &str, is_quote: bool) -> Line {
     if line.starts_with('\t') {
         return Line::Fine;
     }
-    let line = without_short_dns(line);
+    let line = without_short_dns(line.strip_suffix(" [|icmp]").unwrap_or(line));
     let is_cut_segment = line.ends_with(TCPDUMP_CUT_TCP);
     if is_cut_segment && is_quote {
         return Line::Fine;
@@ -347,6 +347,7 @@ mod tests {
         let good = [
             "    10.0.0.1.62427 > 10.0.0.2.53: [udp sum ok] domain [length 2 < 12] (invalid)",
             "    10.0.0.1.53 > 10.0.0.2.37024: Flags [P.], seq 1:2, ack 55, win 1448, length 1 [DNS over TCP: length 1 < 2] (invalid)",
+            "    10.0.0.1.53 > 10.0.0.2.62766: [udp sum ok] domain [length 0 < 12] (invalid) [|icmp]",
         ];
         for line in good {
             assert_eq!(judge_line(line, false), Line::Fine, "{line}");
