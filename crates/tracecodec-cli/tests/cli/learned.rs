@@ -14,7 +14,7 @@ fn test_model_of_another_schema_version_and_damaged_models() {
     let line = "roundtrip example.pcap out.pcap --model model --no-refine";
     fs::write(
         model.join("model.json"),
-        text.replace("\"schema_version\": 1", "\"schema_version\": 999"),
+        text.replace("\"schema_version\": 2", "\"schema_version\": 999"),
     )
     .unwrap();
     let other = told(&run(&folder, line));

@@ -11,7 +11,6 @@ use tracecodec::shard::SessionFiles;
 use super::claim;
 use crate::error::Error;
 use crate::monitor::{Monitor, Warning, counted};
-use crate::realise::Realise;
 
 /// Nanoseconds in a day.
 const DAY: i64 = 86_400_000_000_000;
@@ -135,12 +134,9 @@ impl CaptureWriter {
     }
 
     /// Splits segments that are longer than an MTU.
-    ///
-    /// # Errors
-    /// If the MTU is too small.
-    pub fn splitting(mut self, realise: &Realise) -> Result<Self, Error> {
-        self.splitter = realise.splitter()?;
-        Ok(self)
+    pub fn splitting(mut self, splitter: Option<Splitter>) -> Self {
+        self.splitter = splitter;
+        self
     }
 
     /// What was split; `None` without an MTU.

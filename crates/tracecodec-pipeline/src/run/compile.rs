@@ -78,7 +78,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
     let mut compiler = Compiler::new(realise, reader.epoch().unwrap_or_default());
     let microseconds = config.realise.microseconds;
     let output = CaptureWriter::of(&config.output, microseconds, config.split_flows)?;
-    let output = output.splitting(&config.realise)?;
+    let output = output.splitting(config.realise.splitter()?);
     let mut output = output.synthetic(&Origin::File(&config.input))?;
     let mut labels = Labels::open(&config.input)?;
     for action in reader {

@@ -181,7 +181,7 @@ impl Trace<'_> {
         let microseconds = self.config.realise.microseconds;
         let split_flows = self.config.split_flows;
         let writer = CaptureWriter::of(&self.config.output, microseconds, split_flows)?;
-        let writer = writer.splitting(&self.config.realise)?;
+        let writer = writer.splitting(self.config.realise.splitter()?);
         let origin = self.config.disclosure.origin(&self.config.input);
         let mut writer = writer.synthetic(&origin)?;
         let mut compiler = Compiler::new(realise, self.epoch());

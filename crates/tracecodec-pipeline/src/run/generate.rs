@@ -136,7 +136,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
             config.realise.microseconds,
             config.split_flows,
         )?
-        .splitting(&config.realise)?
+        .splitting(config.realise.splitter()?)
         .synthetic(&Origin::Generator(model.digest()))?,
         trace: model.generate(&drawing)?,
         pace: Pace::new(config.rate, model.rate(config.label.as_deref())),

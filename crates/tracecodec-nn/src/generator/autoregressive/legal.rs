@@ -1,6 +1,6 @@
 //! Values that the symbols of the next event of a sequence can have.
 
-use tracecodec::action::{Action, Control, Direction, FlowEvent, Proto};
+use tracecodec::action::{Action, Control, Direction, FlowEvent, PAPER_SCHEMA, Proto};
 
 use super::events::{Activity, ENDS, Events};
 use super::past::Past;
@@ -27,6 +27,8 @@ pub(super) struct Legal {
     /// sent.
     acknowledgment: usize,
     number: usize,
+    /// Position of the digit of the payload that is 0 up to 65,535 bytes, if there is one.
+    length: Option<usize>,
 }
 
 impl Legal {
@@ -42,6 +44,7 @@ impl Legal {
             control: events.position("tcp_ctrl"),
             acknowledgment: events.position("tcp_ack_adv"),
             number: events.position("ip_proto"),
+            length: (events.version() != PAPER_SCHEMA).then(|| events.position("l4_payload_len")),
         }
     }
 
@@ -61,6 +64,8 @@ impl Legal {
         Some(Choice {
             repeated: past.value(symbol, self.role(symbol, row)),
             possible: match first {
+                // Longer segments are an interface's own, and no link carries them.
+                _ if Some(symbol) == self.length => 1,
                 None => self.opening(symbol),
                 Some(_) if symbol == self.sign => FORWARD,
                 Some(_) => ANY,

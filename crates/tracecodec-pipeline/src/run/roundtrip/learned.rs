@@ -43,7 +43,7 @@ pub(super) fn run(
         disclosure: &config.disclosure,
         stages: None,
         writer: CaptureWriter::create(output, config.realise.microseconds)?
-            .splitting(&config.realise)?
+            .splitting(config.realise.splitter()?)
             .synthetic(&config.disclosure.origin(input))?,
         refine: config.refine,
         entropy: config.entropy.then(|| CodecEntropy::new(codec)),

@@ -44,7 +44,7 @@ pub(super) fn run(
 ) -> Result<Outcome, Error> {
     let mut capture = Capture::open(input, &config.read)?;
     let writer = CaptureWriter::create(output, config.realise.microseconds)?;
-    let writer = writer.splitting(&config.realise)?;
+    let writer = writer.splitting(config.realise.splitter()?);
     let writer = writer.synthetic(&config.disclosure.origin(input))?;
     let kept = config.lift.kept()?;
     let mut lifter = Lifter::new(kept, config.lift.slots, OptionProfiles::new());
