@@ -35,14 +35,14 @@ fn split(family: Family, len: u32, payload: PayloadPolicy, mtu: u32) -> [Vec<Pac
         parts.push(PacketBuf::from(part));
         Ok::<_, ()>(())
     });
-    kept.unwrap();
+    kept.expect("nothing fails");
     [vec![PacketBuf::from(&whole)], parts]
 }
 
 /// The TCP header of a packet, its payload length, and the bytes behind it.
 fn parsed(packet: &PacketBuf) -> (wire::TcpHeader<'_>, u32, &[u8]) {
     let packet = packet.as_packet();
-    let headers = wire::parse(&packet).unwrap();
+    let headers = wire::parse(&packet).expect("a packet in scope");
     let Transport::Tcp(segment) = headers.transport else {
         panic!("a segment");
     };
@@ -90,7 +90,7 @@ fn test_identifications_count_up() {
     let [_, parts] = split(Family::V4, 4000, PayloadPolicy::Synthetic, 1500);
     let ids = parts
         .iter()
-        .map(|part| wire::parse(&part.as_packet()).unwrap().ip_id);
+        .map(|part| wire::parse(&part.as_packet()).expect("in scope").ip_id);
     let ids: Vec<_> = ids.collect();
     assert_eq!(ids, [ids[0], ids[0] + 1, ids[0] + 2]);
 }

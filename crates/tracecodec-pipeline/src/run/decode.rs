@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use tracecodec::action::Action;
 use tracecodec::artifact::ActionsWriter;
-use tracecodec::compile::{CompileConfig, Compiler, Legalisations};
+use tracecodec::compile::{CompileConfig, Compiler, Legalisations, SplitCounts};
 use tracecodec::lift::LiftCounts;
 use tracecodec::output::FileKind;
 use tracecodec::pcap::{Label, Packet, Timestamp};
@@ -78,6 +78,9 @@ pub struct Outcome {
     /// Packets that contradicted the state of their flow and were corrected.
     #[serde(rename = "settled")]
     pub corrected: Corrected,
+    /// Segments beyond the MTU, and what took their place; `None` without an MTU.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub split: Option<SplitCounts>,
     /// Changes that kept packets legal, by kind.
     pub legalisations: BTreeMap<&'static str, u64>,
 }
@@ -120,8 +123,12 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
     let realise = config.realise.config(trace.latents.schema())?;
     let is_actions =
         !config.split_flows && FileKind::of_name(&config.output) == Some(FileKind::Actions);
-    let (changes, corrected) = if is_actions {
-        (Legalisations::default(), trace.write_actions(monitor)?)
+    let (changes, corrected, split) = if is_actions {
+        (
+            Legalisations::default(),
+            trace.write_actions(monitor)?,
+            None,
+        )
     } else {
         trace.write_capture(realise, monitor)?
     };
@@ -133,6 +140,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
         salt: realise.salt.0,
         packets: trace.latents.packets(),
         corrected,
+        split,
         legalisations: legalisations(&changes),
     })
 }
@@ -177,7 +185,7 @@ impl Trace<'_> {
         &self,
         realise: CompileConfig,
         monitor: &mut dyn Monitor,
-    ) -> Result<(Legalisations, Corrected), Error> {
+    ) -> Result<(Legalisations, Corrected, Option<SplitCounts>), Error> {
         let microseconds = self.config.realise.microseconds;
         let split_flows = self.config.split_flows;
         let writer = CaptureWriter::of(&self.config.output, microseconds, split_flows)?;
@@ -193,8 +201,9 @@ impl Trace<'_> {
                 ..compiler.compile(action, profiles)
             })
         })?;
+        let split = writer.split();
         writer.finish(monitor)?;
-        Ok((*compiler.legalisations(), corrected))
+        Ok((*compiler.legalisations(), corrected, split))
     }
 
     fn write_actions(&self, monitor: &mut dyn Monitor) -> Result<Corrected, Error> {

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 use tracecodec::action::{Action, ActionSchema, FlowEvent, OptionProfiles};
-use tracecodec::compile::{CompileConfig, Compiler, Legalisations};
+use tracecodec::compile::{CompileConfig, Compiler, Legalisations, SplitCounts};
 use tracecodec::flow::MAX_SLOTS;
 use tracecodec::lift::Lifter;
 use tracecodec::pcap::Timestamp;
@@ -100,6 +100,9 @@ pub struct Outcome {
     /// are drawn but not yet due.
     #[serde(rename = "settled")]
     pub corrected: u64,
+    /// Segments beyond the MTU, and what took their place; `None` without an MTU.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub split: Option<SplitCounts>,
     /// Changes that kept packets legal, by kind.
     pub legalisations: BTreeMap<&'static str, u64>,
     /// Packets generated in a second of computation.
@@ -159,6 +162,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
         flows: making.flows,
         most_open_flows: making.most_open_flows,
         corrected: making.trace.corrected(),
+        split: making.writer.split(),
         legalisations: legalisations(&making.legalisations()),
         packets_per_second: packets as f64 / taken.max(1e-9),
     };

@@ -236,7 +236,7 @@ impl<S: Default> FlowTable<S> {
         };
         self.link(slot, Lifetime::Passing);
         let (slots, hasher) = (&self.slots, &self.hasher);
-        let hash_of = |slot: &u32| hasher.hash_one(&slots[*slot as usize].key);
+        let hash_of = |slot: &u32| hasher.hash_one(slots[*slot as usize].key);
         self.index.insert_unique(hash_of(&slot), slot, hash_of);
         slot
     }
@@ -257,7 +257,7 @@ impl<S: Default> FlowTable<S> {
 
     fn close(&mut self, slot: u32) {
         self.unlink(slot);
-        let hash = self.hasher.hash_one(&self.slots[slot as usize].key);
+        let hash = self.hasher.hash_one(self.slots[slot as usize].key);
         if let Ok(entry) = self.index.find_entry(hash, |other| *other == slot) {
             entry.remove();
         }

@@ -134,7 +134,7 @@ mod tests {
         sequences::run(&sequences, &mut Silent).unwrap();
         decode(path("sequences/train.safetensors"), "rows.pcapng");
         // Shards hold whole sessions, so that their packets have another order.
-        let manifest = ShardManifest::read(&path("shards")).unwrap();
+        let manifest = ShardManifest::read(path("shards/manifest.json")).unwrap();
         let mut expected = Vec::new();
         for shard in manifest
             .shards

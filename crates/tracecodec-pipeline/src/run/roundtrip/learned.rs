@@ -75,6 +75,7 @@ pub(super) fn run(
     let fidelity = trip.fidelity(config.model.label());
     let changes = trip.legalisations();
     let source = capture.finish(monitor)?;
+    let split = trip.writer.split();
     trip.writer.finish(monitor)?;
     let lift_counts = lifter.counts();
     config.lift.warn(&lift_counts, monitor);
@@ -83,6 +84,7 @@ pub(super) fn run(
         output: output.display().to_string(),
         salt: realise.salt.0,
         counts: ActionCounts::from(&lift_counts),
+        split,
         legalisations: legalisations(&changes),
         codec: Some(fidelity),
         lift_counts,

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use tracecodec::artifact::TOOL;
 use tracecodec::artifact::document::digest;
 use tracecodec::artifact::{ActionCounts, SourceEntry};
+use tracecodec::compile::SplitCounts;
 use tracecodec::lift::LiftCounts;
 use tracecodec_nn::codec::Fidelity;
 use tracecodec_nn::{Codec, Constraints, Device};
@@ -97,6 +98,9 @@ pub struct Outcome {
     /// Packets in scope by protocol, those left out by reason, flows.
     #[serde(flatten)]
     pub counts: ActionCounts,
+    /// Segments beyond the MTU, and what took their place; `None` without an MTU.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub split: Option<SplitCounts>,
     /// Changes that kept packets legal, by kind.
     pub legalisations: BTreeMap<&'static str, u64>,
     /// What the codec did; `None` for the oracle.

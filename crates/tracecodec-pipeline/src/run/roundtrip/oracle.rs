@@ -59,6 +59,7 @@ pub(super) fn run(
         Ok::<_, Error>(compiled)
     })?;
     let source = capture.finish(monitor)?;
+    let split = writer.split();
     writer.finish(monitor)?;
     let lift_counts = lifter.counts();
     config.lift.warn(&lift_counts, monitor);
@@ -67,6 +68,7 @@ pub(super) fn run(
         output: output.display().to_string(),
         salt: realise.salt.0,
         counts: ActionCounts::from(&lift_counts),
+        split,
         legalisations: legalisations(&changes),
         codec: None,
         lift_counts,
@@ -133,4 +135,40 @@ fn compile_batches(
     }
     let changes = compiler.map_or_else(Default::default, |compiler| *compiler.legalisations());
     Ok((writer, changes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tracecodec::pcap::Reader;
+
+    use crate::monitor::Silent;
+    use crate::realise::Realise;
+    use crate::testing::data;
+
+    #[test]
+    fn test_segments_beyond_the_mtu_are_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let output = folder.path().join("out.pcap");
+        let input = data("../crates/tracecodec/tests/cases/tso_v6.pcap");
+        let mut config = Config {
+            oracle: true,
+            ..Config::new(&input, &output)
+        };
+        let whole = run(&config, &input, &output, &mut Silent).unwrap();
+        assert_eq!(whole.split, None);
+        config.realise = Realise {
+            mtu: Some(1500),
+            ..Realise::default()
+        };
+        let split = run(&config, &input, &output, &mut Silent).unwrap().split;
+        let split = split.unwrap();
+        assert!(split.into > split.split && split.split > 0, "{split:?}");
+        let mut reader = Reader::open(&output).unwrap();
+        while let Some(packet) = reader.next() {
+            assert!(packet.unwrap().wire_len <= 1500 + 14);
+        }
+        let packets = whole.lift_counts.actions() + split.into - split.split;
+        assert_eq!(reader.packets(), packets);
+    }
 }
