@@ -132,16 +132,23 @@ fn test_captures_of_others_lose_nothing() {
     verify(&some, true);
 }
 
+/// The folder of captures, if it is there and tshark is installed; otherwise the test is skipped.
+fn data_and_tshark() -> Option<PathBuf> {
+    let data = shared_data();
+    if data.is_none() {
+        eprintln!("skipped: no ../shared/data, and TRACECODEC_DATA names no folder");
+    } else if Command::new("tshark").arg("--version").output().is_err() {
+        eprintln!("skipped: tshark is not installed");
+        return None;
+    }
+    data
+}
+
 #[test]
 fn test_events_are_those_of_tshark() {
-    let Some(data) = shared_data() else {
-        eprintln!("skipped: no ../shared/data, and TRACECODEC_DATA names no folder");
+    let Some(data) = data_and_tshark() else {
         return;
     };
-    if Command::new("tshark").arg("--version").output().is_err() {
-        eprintln!("skipped: tshark is not installed");
-        return;
-    }
     let mut real = Vec::new();
     captures(&data.join("real"), &mut real);
     let all = real.len();
@@ -162,14 +169,9 @@ fn test_events_are_those_of_tshark() {
 
 #[test]
 fn test_events_in_tunnels_are_those_of_tshark() {
-    let Some(data) = shared_data() else {
-        eprintln!("skipped: no ../shared/data, and TRACECODEC_DATA names no folder");
+    let Some(data) = data_and_tshark() else {
         return;
     };
-    if Command::new("tshark").arg("--version").output().is_err() {
-        eprintln!("skipped: tshark is not installed");
-        return;
-    }
     let mut tunnels = Vec::new();
     captures(&data.join("real"), &mut tunnels);
     tunnels.retain(|path| path.to_string_lossy().contains("Traces__tunnels__"));

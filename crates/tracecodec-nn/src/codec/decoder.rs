@@ -3,12 +3,12 @@
 //! openings, from the latent by heads of their own.
 //! Context that is derived from the flow's past is inserted between the first two stages.
 
-use tracecodec_tensor::{Device, Linear, Module, RmsNorm, Tensor, Visitor, embedding_sum};
+use tracecodec_tensor::{Device, Linear, Module, RmsNorm, Tensor, Visitor, embedding_sum, rows_of};
 
 use super::CodecConfig;
 use super::batch::Batch;
 use super::encoder::{offsets, places};
-use super::heads::{Heads, gather};
+use super::heads::{Heads, gather, gather_rows};
 use super::symbols::{Stage, Symbols};
 use crate::layers::{Initial, ResidualBlock, linear, table};
 
@@ -165,27 +165,18 @@ impl Decoder {
         if openings.is_empty() {
             return None;
         }
-        let all: Vec<usize> = (0..self.symbols.len()).collect();
-        let of = |row: &u32| *row as usize * all.len()..(*row as usize + 1) * all.len();
-        let values: Vec<u8> = openings
-            .iter()
-            .flat_map(|row| &values[of(row)])
-            .copied()
-            .collect();
-        let mask: Vec<f32> = openings
-            .iter()
-            .flat_map(|row| &mask[of(row)])
-            .copied()
-            .collect();
-        let logits = trunk.forward(&embedding_sum(z, openings, &[1]), None);
+        let width = self.symbols.len();
+        let values = gather_rows(values, width, &openings);
+        let mask = gather_rows(mask, width, &openings);
+        let logits = trunk.forward(&latents_of(z, openings), None);
         Some(trunk.heads.cross_entropy(logits, &values, &mask))
     }
 
     /// Numbers of the rows that open a flow.
-    fn openings(&self, rows: &[u8]) -> Vec<u32> {
-        let rows = rows.chunks_exact(self.symbols.len()).zip(0..);
-        rows.filter(|(row, _)| self.symbols.is_opening(row))
-            .map(|(_, number)| number)
+    fn openings(&self, rows: &[u8]) -> Vec<usize> {
+        let rows = rows.chunks_exact(self.symbols.len()).enumerate();
+        rows.filter(|(_, row)| self.symbols.is_opening(row))
+            .map(|(number, _)| number)
             .collect()
     }
 
@@ -232,11 +223,11 @@ impl Decoder {
         for openings in self.openings(values).chunks(OPENINGS) {
             let mut places = openings.to_vec();
             places.resize(OPENINGS, 0);
-            let logits = trunk.forward(&embedding_sum(z, places, &[1]), None);
+            let logits = trunk.forward(&latents_of(z, places), None);
             let [_, columns] = logits.dims();
             let logits = logits.into_values();
             for (&row, logits) in openings.iter().zip(logits.chunks_exact(columns)) {
-                let row = &mut values[row as usize * width..][..width];
+                let row = &mut values[row * width..][..width];
                 trunk.heads.most_likely(logits, row);
             }
         }
@@ -249,4 +240,9 @@ impl Decoder {
         let places = places(&values, &self.offsets);
         embedding_sum(&self.condition, places, &[self.conditions.len()])
     }
+}
+
+/// The latents of some packets.
+fn latents_of(z: &Tensor<2>, packets: Vec<usize>) -> Tensor<2> {
+    rows_of(z, packets.into_iter().map(|packet| packet as u32).collect())
 }

@@ -183,6 +183,14 @@ pub(super) fn gather<T: Copy, U>(
         .collect()
 }
 
+/// Some rows of a matrix of this width.
+pub(super) fn gather_rows<T: Copy>(matrix: &[T], width: usize, rows: &[usize]) -> Vec<T> {
+    rows.iter()
+        .flat_map(|row| &matrix[row * width..(row + 1) * width])
+        .copied()
+        .collect()
+}
+
 /// Index of the first largest logit.
 pub(super) fn largest(logits: &[f32]) -> u8 {
     // Eight at a time, which the processor compares at once.

@@ -8,6 +8,7 @@ use tracecodec::action::float::{StepCoder, Tick};
 use super::ack_bounds::AckBounds;
 use super::acknowledgment::Acknowledgments;
 use super::decoder::FirstStages;
+use super::heads::gather_rows;
 use super::open_flows::OpenFlows;
 use super::{AckBase, Codec, CodecConfig, Constraints, ContextSource, Corrected};
 use crate::latents::Latents;
@@ -167,14 +168,14 @@ impl<'a> TraceDecoder<'a> {
     ) -> Vec<Action> {
         let codec = self.codec;
         let (d_latent, width) = (codec.config.d_latent, codec.symbols.len());
-        let again = codec.first_stages(&gather(z, d_latent, &stale));
+        let again = codec.first_stages(&gather_rows(z, d_latent, &stale));
         scatter(&again.rows, width, &stale, &mut stages.rows);
         scatter(&again.logits, codec.logits(), &stale, &mut stages.logits);
         stale.extend(self.follow(&mut stages));
         stale.sort_unstable();
         stale.dedup();
-        let known = gather(&stages.rows, width, &stale);
-        let (details, _) = codec.details(&gather(z, d_latent, &stale), &known, &[]);
+        let known = gather_rows(&stages.rows, width, &stale);
+        let (details, _) = codec.details(&gather_rows(z, d_latent, &stale), &known, &[]);
         scatter(&details, width, &stale, &mut stages.rows);
         codec.symbols.actions(&stages.rows).collect()
     }
@@ -222,14 +223,6 @@ impl<'a> TraceDecoder<'a> {
         }
         codable
     }
-}
-
-/// Copies some rows of a matrix of this width.
-fn gather<T: Copy>(matrix: &[T], width: usize, rows: &[usize]) -> Vec<T> {
-    rows.iter()
-        .flat_map(|row| &matrix[row * width..(row + 1) * width])
-        .copied()
-        .collect()
 }
 
 /// Writes rows to their places in a matrix of this width.

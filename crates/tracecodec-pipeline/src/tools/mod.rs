@@ -9,15 +9,12 @@ use std::path::Path;
 
 use serde::Serialize;
 use tracecodec::pcap::{Format, Packet, Writer};
-use tracecodec::wire::{Tunnels, ip_proto, link};
+use tracecodec::wire::{IPV6_HEADER, Tunnels, ip_proto, link};
 
 use crate::error::Error;
 use crate::files::ReadPolicy;
 use crate::files::capture::Capture;
 use crate::monitor::Monitor;
-
-/// Length of an IPv6 header.
-const IPV6_HEADER: usize = 40;
 
 /// The TCP option that does nothing.
 const NOP: u8 = 1;

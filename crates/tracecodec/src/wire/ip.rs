@@ -11,7 +11,7 @@ use crate::action::Family;
 pub(crate) const IPV4_HEADER: usize = 20;
 
 /// Length of an IPv6 header without extension headers.
-pub(crate) const IPV6_HEADER: usize = 40;
+pub const IPV6_HEADER: usize = 40;
 
 /// An IP packet in scope: whole, or cut by the capture behind the IP header.
 pub(super) struct IpPacket<'a> {

@@ -18,7 +18,8 @@ use crate::pcap::Packet;
 use ip::IpPacket;
 
 pub(crate) use identification::Identifications;
-pub(crate) use ip::{IPV4_HEADER, IPV6_HEADER};
+pub(crate) use ip::IPV4_HEADER;
+pub use ip::IPV6_HEADER;
 pub(crate) use link::ethertype;
 pub use transport::{IcmpHeader, TcpHeader, Transport};
 pub(crate) use transport::{SHORT_HEADER, TCP_HEADER, transport_header_len};

@@ -215,7 +215,7 @@ impl EventSequences {
     }
 
     /// The symbols of events.
-    pub(super) fn schema_events(&self) -> &Events {
+    pub(super) fn events(&self) -> &Events {
         &self.events
     }
 
@@ -256,9 +256,9 @@ pub(super) fn row_width(events: &Events) -> usize {
     events.len() + Unacknowledged::DIGITS + 1
 }
 
-/// Number of values of each symbol of a row.
-pub(super) fn row_sizes(events: &Events, labels: usize) -> Vec<usize> {
-    let mut sizes = events.sizes();
+/// Number of values of each symbol of a row, whose event has symbols of so many.
+pub(super) fn row_sizes(event: Vec<usize>, labels: usize) -> Vec<usize> {
+    let mut sizes = event;
     sizes.extend([CLASSES; Unacknowledged::DIGITS]);
     sizes.push(labels + 1);
     sizes
@@ -267,14 +267,6 @@ pub(super) fn row_sizes(events: &Events, labels: usize) -> Vec<usize> {
 /// Number of symbols of a row of an opening, which has its links after the event.
 fn opening_width(events: &Events) -> usize {
     row_width(events) + events.links()
-}
-
-/// Number of values of each symbol of a row of an opening.
-pub(super) fn opening_sizes(events: &Events, labels: usize) -> Vec<usize> {
-    let mut sizes = events.opening_sizes();
-    sizes.extend([CLASSES; Unacknowledged::DIGITS]);
-    sizes.push(labels + 1);
-    sizes
 }
 
 /// The row before the first opening of a trace, which holds the label alone.

@@ -3,11 +3,12 @@
 use tracecodec::action::{Action, FlowEvent};
 
 use super::event_sequences::{opens, start};
+use super::events::Unacknowledged;
 use super::hosts::Hosts;
 use super::legal::Legal;
 use super::past::Past;
 use super::process::Memory;
-use super::superposition::opening_input;
+use super::superposition::input;
 use super::{Autoregressive, OPENINGS};
 
 /// Nats by which a label may be less likely than the likeliest one before it is dropped.
@@ -60,7 +61,8 @@ impl Autoregressive {
                 ..*action
             };
             opened = clock;
-            let mut row = opening_input(events, &opening, links, 0);
+            let links = &links[..events.links()];
+            let mut row = input(events, &opening, links, Unacknowledged::default(), 0);
             for hypothesis in &mut hypotheses {
                 let choice = |symbol: usize, row: &[u8]| legal.choice(symbol, row, &past, None);
                 hypothesis.nats += openings.cost(&hypothesis.memory, &row, choice);

@@ -37,7 +37,7 @@ use tracecodec_tensor::Device as Tensors;
 use crate::random::{Purpose, stream};
 use crate::weights::Weights;
 use clock::clock_sizes;
-use event_sequences::{opening_sizes, row_sizes};
+use event_sequences::row_sizes;
 use events::Events;
 use network::Process;
 use process::Sampler;
@@ -155,11 +155,11 @@ fn symbols(events: &Events, labels: usize, process: usize) -> Symbols {
             predicted: events.time_sizes(),
         },
         OPENINGS => Symbols {
-            read: opening_sizes(events, labels),
+            read: row_sizes(events.opening_sizes(), labels),
             predicted: events.opening_sizes(),
         },
         _ => Symbols {
-            read: row_sizes(events, labels),
+            read: row_sizes(events.sizes(), labels),
             predicted: events.sizes()[..events.len_of_packets()].to_vec(),
         },
     }

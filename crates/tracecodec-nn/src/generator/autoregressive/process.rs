@@ -448,7 +448,7 @@ mod tests {
                 hidden: 8,
             },
         );
-        let (inputs, sizes) = (row_sizes(&events, 1), events.sizes());
+        let (inputs, sizes) = (row_sizes(events.sizes(), 1), events.sizes());
         let device = Device::cpu();
         let mut rng = stream(0, Purpose::Weights, 0);
         let network = Process::new(&shape, &inputs, &sizes, &mut rng, &device);

@@ -618,7 +618,8 @@ impl Arrivals {
     fn take(&mut self, opening: &Action, events: &Events, openings: &Sampler<'_>, label: u8) {
         let links = self.hosts.links(opening);
         self.hosts.take(opening);
-        let input = opening_input(events, opening, links, label);
+        let links = &links[..events.links()];
+        let input = input(events, opening, links, Unacknowledged::default(), label);
         openings.take(&mut self.memory, &input);
         self.past.take(events.of_opening(&input), events);
     }
@@ -638,7 +639,7 @@ impl Flow {
     /// packet before.
     fn take(&mut self, action: &Action, events: &Events, packets: &Sampler<'_>, label: u8) {
         self.unacknowledged.take(action);
-        let input = input(events, action, self.unacknowledged, label);
+        let input = input(events, action, &[], self.unacknowledged, label);
         packets.take(&mut self.memory, &input);
         self.past.take(&input[..events.len_of_packets()], events);
     }
@@ -668,31 +669,18 @@ fn later(time: i64, gap: i64) -> i64 {
     time.saturating_add(gap.min(LONGEST_GAP))
 }
 
-/// The row of an event that a process reads.
+/// The row of an event that a process reads; only openings have links.
 pub(super) fn input(
     events: &Events,
     action: &Action,
+    links: &[u8],
     unacknowledged: Unacknowledged,
     label: u8,
 ) -> Vec<u8> {
-    let mut row = Vec::with_capacity(events.len() + Unacknowledged::DIGITS + 1);
+    let mut row = Vec::with_capacity(events.len() + links.len() + Unacknowledged::DIGITS + 1);
     events.encode_into(action, &mut row);
+    row.extend_from_slice(links);
     unacknowledged.encode_into(&mut row);
-    row.push(label);
-    row
-}
-
-/// The row of an opening that the process of openings reads.
-pub(super) fn opening_input(
-    events: &Events,
-    opening: &Action,
-    links: [u8; LINKS],
-    label: u8,
-) -> Vec<u8> {
-    let mut row = Vec::with_capacity(events.len() + LINKS + Unacknowledged::DIGITS + 1);
-    events.encode_into(opening, &mut row);
-    row.extend_from_slice(&links[..events.links()]);
-    Unacknowledged::default().encode_into(&mut row);
     row.push(label);
     row
 }

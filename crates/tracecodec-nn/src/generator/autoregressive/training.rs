@@ -285,7 +285,7 @@ impl<'a> AutoregressiveTask<'a> {
     ) -> Result<Self, Error> {
         let tensors = Device::Cpu.open()?;
         let labels = data.training.labels().to_vec();
-        let events = data.training.schema_events().clone();
+        let events = data.training.events().clone();
         let networks = networks(
             &events,
             &config.model,
