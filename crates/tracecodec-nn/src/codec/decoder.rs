@@ -158,14 +158,20 @@ impl Decoder {
         }
     }
 
-    /// Cross-entropy of the hosts and services of the openings in a batch.
+    /// Cross-entropy of the hosts and services of the openings in a batch. A small batch is
+    /// computed whole, so that the gradient of a packet does not depend on how many openings are
+    /// beside it.
     fn opening_nats(&self, z: &Tensor<2>, values: &[u8], mask: &[f32]) -> Option<Tensor<1>> {
         let trunk = self.opening.as_ref()?;
-        let openings = self.openings(values);
+        let mut openings = self.openings(values);
         if openings.is_empty() {
             return None;
         }
         let width = self.symbols.len();
+        let rows = values.len() / width;
+        if rows <= OPENINGS {
+            openings = (0..rows).collect();
+        }
         let values = gather_rows(values, width, &openings);
         let mask = gather_rows(mask, width, &openings);
         let logits = trunk.forward(&latents_of(z, openings), None);
