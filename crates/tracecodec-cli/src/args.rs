@@ -6,7 +6,7 @@ use std::str::FromStr;
 use clap::Args;
 use tracecodec::action::{Hosts, Services};
 use tracecodec::choice::Choice;
-use tracecodec::compile::Link;
+use tracecodec::compile::{Link, PayloadPolicy};
 use tracecodec::flow::MAX_SLOTS;
 use tracecodec::select::{Filter, Selection, TimeBound};
 use tracecodec::wire::Tunnels;
@@ -214,8 +214,11 @@ pub(crate) struct RealiseArgs {
     /// Chooses the synthetic endpoints: a number, or `random` for a new one each run.
     #[arg(long, value_name = "N|random", default_value = "0")]
     pub(crate) salt: SaltChoice,
-    /// Write headers only; lengths on the wire stay.
-    #[arg(long)]
+    /// Payload of the packets.
+    #[arg(long, value_parser = choice::<PayloadPolicy>(), default_value = PayloadPolicy::default().name())]
+    pub(crate) payload: PayloadPolicy,
+    /// The same as `--payload truncate`.
+    #[arg(long, conflicts_with = "payload")]
     pub(crate) truncate: bool,
     /// Link layer of the output.
     #[arg(long, value_parser = choice::<Link>(), default_value = Link::default().name())]
@@ -234,7 +237,11 @@ impl RealiseArgs {
     pub(crate) fn realise(&self) -> Realise {
         Realise {
             salt: self.salt,
-            truncate: self.truncate,
+            payload: if self.truncate {
+                PayloadPolicy::Truncate
+            } else {
+                self.payload
+            },
             link: self.link,
             microseconds: self.us,
             mtu: self.mtu,

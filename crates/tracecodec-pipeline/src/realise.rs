@@ -16,8 +16,8 @@ use crate::error::Error;
 pub struct Realise {
     /// Seed of the synthetic endpoints.
     pub salt: SaltChoice,
-    /// Write headers only; lengths on the wire stay.
-    pub truncate: bool,
+    /// Payload of the packets.
+    pub payload: PayloadPolicy,
     /// Link layer of the output.
     pub link: Link,
     /// Write microseconds instead of nanoseconds (pcap only), for old tools.
@@ -38,11 +38,7 @@ impl Realise {
         Ok(CompileConfig {
             salt: self.salt.draw()?,
             schema,
-            payload: if self.truncate {
-                PayloadPolicy::Truncate
-            } else {
-                PayloadPolicy::Synthetic
-            },
+            payload: self.payload,
             link: self.link,
         })
     }

@@ -33,7 +33,7 @@ const PORT_MASK: u16 = 0xfff;
 
 impl Salt {
     /// A well-mixed hash of the salt and a number (the finaliser of SplitMix64).
-    fn hash(self, number: u64) -> u64 {
+    pub(super) fn hash(self, number: u64) -> u64 {
         let mut x = number
             .wrapping_add(self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15))
             .wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -156,6 +156,20 @@ impl Salt {
     pub(super) fn identification(self, slot: u32, generation: u32, draw: u32) -> u16 {
         let number = u64::from(slot) << 40 ^ u64::from(generation) << 16 ^ u64::from(draw);
         self.hash(3 << 61 ^ number) as u16
+    }
+
+    /// Seed of the payload of a generation of a slot.
+    pub(super) fn payload(self, slot: u32, generation: u32) -> u64 {
+        self.hash(self.hash(7 << 59 ^ u64::from(slot)) ^ u64::from(generation))
+    }
+
+    /// Seed of the payload that belongs to a host.
+    pub(super) fn payload_of_host(self, address: IpAddr) -> u64 {
+        let bits = match address {
+            IpAddr::V4(address) => address.to_bits().into(),
+            IpAddr::V6(address) => address.to_bits(),
+        };
+        self.hash(self.hash(9 << 59 ^ bits as u64) ^ (bits >> 64) as u64)
     }
 
     /// The place in a range of ports where a host starts to count, by the host's number.

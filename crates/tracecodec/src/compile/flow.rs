@@ -5,9 +5,11 @@ use std::ops::Deref;
 
 use super::endpoint::{Endpoint, Salt};
 use super::five_tuple::{FiveTuple, Kind};
+use super::payload::{Seed, Shape};
 use super::sender::Sender;
 use crate::action::{Action, Direction};
 use crate::pcap::Timestamp;
+use crate::service::{self, Service};
 use crate::tcp::{Connection, SeqNumber};
 use crate::wire::{Identifications, checksum, ip_proto};
 
@@ -28,6 +30,8 @@ pub(super) struct Flow {
     pub(super) opened: Timestamp,
     /// Whether a port of the flow is a service's.
     pub(super) has_service: bool,
+    /// What the payload is shaped as.
+    pub(super) shape: Option<Box<Shape>>,
     /// IPv4 identifications of each direction.
     ids: [Identifications; 2],
     /// Packets so far.
@@ -57,11 +61,13 @@ impl Flow {
             senders: Default::default(),
             opened: now,
             has_service: false,
+            shape: None,
             ids: Default::default(),
             packets: 0,
             echo_seq: 0,
         };
         let sums = [Direction::Orig, Direction::Resp].map(|dir| flow.address(dir).sum());
+        flow.has_service = flow.service().is_some();
         flow.address_sum = sums[0] + sums[1] + u32::from(kind.number);
         flow
     }
@@ -69,6 +75,26 @@ impl Flow {
     /// The five-tuple of the flow.
     pub(super) fn five_tuple(&self) -> FiveTuple {
         FiveTuple::new(self.kind, &self.ends)
+    }
+
+    /// The service of the flow: that of the responder's port, or else of the opener's. No port that
+    /// is chosen freely is one of a service.
+    pub(super) fn service(&self) -> Option<Service> {
+        let [orig, resp] = self.services();
+        resp.or(orig)
+    }
+
+    /// The services at the ports of the ends.
+    fn services(&self) -> [Option<Service>; 2] {
+        self.ends.map(|end| service::of(self.kind.proto, end.port))
+    }
+
+    /// What the payload of the flow is shaped as, if its service has a shape.
+    pub(super) fn new_shape(&self, salt: Salt) -> Option<Box<Shape>> {
+        let (slot, generation) = self.place;
+        let flow = Seed(salt.payload(slot, generation));
+        let hosts = self.ends.map(|end| Seed(salt.payload_of_host(end.address)));
+        Shape::new(self.kind.proto, self.services(), flow, hosts).map(Box::new)
     }
 
     /// The ends of the connection that a SYN in this direction starts under the same five-tuple.

@@ -26,6 +26,7 @@ mod udp;
 
 pub use endpoint::Salt;
 pub use legal::{Legalisation, Legalisations};
+pub use payload::{PayloadCount, PayloadCounts};
 pub use split::{SplitCounts, Splitter};
 
 use serde::{Deserialize, Serialize};
@@ -33,20 +34,49 @@ use serde::{Deserialize, Serialize};
 use crate::action::{Action, ActionSchema, Direction, FlowEvent, OptionProfiles, Proto, Quote};
 use crate::choice::Choice;
 use crate::pcap::{LinkType, Packet, Timestamp};
+use crate::tcp::SeqNumber;
 use crate::wire::{self, checksum, field};
 use five_tuple::Kind;
 use flow::Flow;
 use hosts::HostTable;
+use payload::Written;
 use slots::Slots;
 
 /// Payload of the packets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum PayloadPolicy {
     /// Deterministic synthetic bytes.
     #[default]
     Synthetic,
+    /// Bytes that analysers take for the service of the flow, synthetic ones in flows without a
+    /// service.
+    Shaped,
     /// No payload bytes: the captured bytes end after the headers, and lengths on the wire stay.
     Truncate,
+}
+
+impl Choice for PayloadPolicy {
+    const WHAT: &'static str = "payload";
+
+    const TABLE: &'static [(Self, &'static str, &'static str)] = &[
+        (
+            Self::Synthetic,
+            "synthetic",
+            "A text without meaning; none at the ports of services, whose messages it is not",
+        ),
+        (
+            Self::Shaped,
+            "shaped",
+            "Bytes that analysers take for the flow's service (TLS, HTTP, DNS, SSH …), made up from \
+             lengths alone",
+        ),
+        (
+            Self::Truncate,
+            "truncate",
+            "None: captured bytes end after the headers; lengths on the wire stay",
+        ),
+    ];
 }
 
 /// Link layer of the output.
@@ -105,6 +135,7 @@ pub struct Compiler {
     now: Timestamp,
     frame: Vec<u8>,
     legalisations: Legalisations,
+    payloads: PayloadCounts,
 }
 
 impl Compiler {
@@ -117,7 +148,13 @@ impl Compiler {
             now: epoch,
             frame: Vec::with_capacity(1 << 16),
             legalisations: Legalisations::default(),
+            payloads: PayloadCounts::default(),
         }
+    }
+
+    /// What became of the payload of the packets so far.
+    pub fn payloads(&self) -> &PayloadCounts {
+        &self.payloads
     }
 
     /// What had to be changed so far to keep packets legal, counted by kind.
@@ -147,7 +184,7 @@ impl Compiler {
             id,
             quoted,
         };
-        let wire_len = body.emit(&action, flow, &mut self.frame);
+        let wire_len = body.emit(&action, flow, &mut self.payloads, &mut self.frame);
         Packet {
             time: self.now,
             link: self.config.link.link_type(),
@@ -168,8 +205,8 @@ impl Compiler {
         }
         let place = (slot, self.flows.open(slot));
         let held = self.flows.get(slot);
-        let (ends, has_service) = match (action.flow_evt, held) {
-            (FlowEvent::Reopen, Some(held)) => (held.reopened_ends(action.dir), held.has_service),
+        let ends = match (action.flow_evt, held) {
+            (FlowEvent::Reopen, Some(held)) => held.reopened_ends(action.dir),
             _ => {
                 if let Some(held) = held {
                     self.hosts.close(&held.five_tuple());
@@ -178,12 +215,14 @@ impl Compiler {
                 if let Some(over) = over {
                     self.flows.end(over);
                 }
-                (ends, action.orig_service != 0 || action.resp_service != 0)
+                ends
             }
         };
         let kind = Kind::of(&action);
         let mut flow = Flow::new(kind, place, ends, self.config.salt, self.now);
-        flow.has_service = has_service;
+        if self.config.payload == PayloadPolicy::Shaped {
+            flow.shape = flow.new_shape(self.config.salt);
+        }
         self.flows.insert(slot, flow);
         action
     }
@@ -225,7 +264,13 @@ struct Body<'a> {
 
 impl Body<'_> {
     /// Appends headers and payload to the frame; returns the frame's length on the wire.
-    fn emit(&self, action: &Action, flow: &mut Flow, frame: &mut Vec<u8>) -> usize {
+    fn emit(
+        &self,
+        action: &Action,
+        flow: &mut Flow,
+        payloads: &mut PayloadCounts,
+        frame: &mut Vec<u8>,
+    ) -> usize {
         let payload_len = action.l4_payload_len as usize;
         let options_len = self.profiles.options_len(action.tcp_opt_profile);
         let header_len = wire::transport_header_len(action.proto, options_len);
@@ -249,18 +294,54 @@ impl Body<'_> {
                 (payload::Source::Message(inner), inner.bytes().len())
             }
         };
-        let sum = pseudo + checksum::sum(header) + payload.sum(payload_len);
-        match action.proto {
-            Proto::Tcp => checksum::put(header, field::tcp::CHECKSUM, sum),
-            Proto::Udp => checksum::put(header, field::udp::CHECKSUM, sum),
-            Proto::Icmp => checksum::put(header, field::icmp::CHECKSUM, sum),
-            Proto::Other => {}
+        let place = match action.proto {
+            Proto::Tcp => field::tcp::CHECKSUM,
+            Proto::Udp => field::udp::CHECKSUM,
+            Proto::Icmp => field::icmp::CHECKSUM,
+            Proto::Other => 0..0,
+        };
+        let header_sum = pseudo + checksum::sum(header);
+        let body = frame.len();
+        let is_shaped = self.append_shaped(action, flow, &payload, payloads, frame);
+        let sum = match is_shaped {
+            true => checksum::sum(&frame[body..]),
+            false => payload.sum(payload_len),
+        };
+        if !place.is_empty() {
+            checksum::put(&mut frame[transport..body], place, header_sum + sum);
         }
         // Synthetic bytes at the port of a service would be malformed messages of it.
-        let is_written = self.payload == PayloadPolicy::Synthetic && !flow.has_service;
-        if is_written || matches!(action.proto, Proto::Icmp | Proto::Other) {
+        let has_ports = matches!(action.proto, Proto::Tcp | Proto::Udp);
+        let is_left_out = self.payload == PayloadPolicy::Truncate || flow.has_service;
+        if !(is_shaped || has_ports && is_left_out) {
             payload.append(captured, frame);
         }
-        transport + header_len + payload_len
+        body + payload_len
+    }
+
+    /// Appends the payload that a shape gives a packet; whether it did.
+    fn append_shaped(
+        &self,
+        action: &Action,
+        flow: &mut Flow,
+        payload: &payload::Source,
+        payloads: &mut PayloadCounts,
+        frame: &mut Vec<u8>,
+    ) -> bool {
+        let payload::Source::Stream(place) = payload else {
+            return false;
+        };
+        let has_ports = matches!(action.proto, Proto::Tcp | Proto::Udp);
+        if self.payload != PayloadPolicy::Shaped || !has_ports {
+            return false;
+        }
+        let len = action.l4_payload_len as usize;
+        let written = flow.shape.as_mut().map_or(Written::Impossible, |shape| {
+            shape.append(action.role(), SeqNumber(*place), len, frame)
+        });
+        if len > 0 {
+            payloads.add(flow.service(), written);
+        }
+        written == Written::Shaped
     }
 }

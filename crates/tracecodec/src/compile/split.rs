@@ -142,8 +142,15 @@ impl Splitter {
         let first = first_byte(segment, headers.flags) + start as u32;
         set_flags(segment, headers, start, end);
         segment[tcp::CHECKSUM].fill(0);
-        let sum = checksum::sum(segment) + Source::Stream(first).sum(len);
-        let segment_len = segment.len() + len;
+        let header_sum = checksum::sum(segment);
+        let payload = &frame[headers.payload..];
+        let sum = header_sum
+            + match payload.len() == len {
+                true => checksum::sum(payload),
+                // The payload was left out: the checksum is that of synthetic bytes.
+                false => Source::Stream(first).sum(len),
+            };
+        let segment_len = headers.payload - headers.tcp + len;
         let addresses = write_ip(
             &mut frame[headers.ip..headers.tcp],
             headers,

@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use super::message::Message;
+use crate::compile::message::Message;
 use crate::wire::checksum;
 
 /// One period of the text. Its length divides 2^32, so that the text continues where sequence
@@ -36,7 +36,7 @@ static TEXT: LazyLock<Text> = LazyLock::new(|| {
 });
 
 /// Where a payload comes from.
-pub(super) enum Source {
+pub(in crate::compile) enum Source {
     /// The text, starting at this place in the stream.
     Stream(u32),
     /// This start, then zeros.
@@ -45,7 +45,7 @@ pub(super) enum Source {
 
 impl Source {
     /// Sum of the 16-bit words of the payload.
-    pub(super) fn sum(&self, len: usize) -> u32 {
+    pub(in crate::compile) fn sum(&self, len: usize) -> u32 {
         match self {
             Source::Stream(at) => {
                 let from = *at as usize % PERIOD.len();
@@ -65,7 +65,7 @@ impl Source {
     }
 
     /// Appends the payload to a frame.
-    pub(super) fn append(&self, len: usize, frame: &mut Vec<u8>) {
+    pub(in crate::compile) fn append(&self, len: usize, frame: &mut Vec<u8>) {
         match self {
             Source::Stream(at) => {
                 let from = *at as usize % PERIOD.len();

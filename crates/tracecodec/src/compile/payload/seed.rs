@@ -1,0 +1,51 @@
+//! What shaped payload draws from: numbers and names that belong to a flow or a host.
+
+use crate::compile::endpoint::Salt;
+
+/// A number from which others are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::compile) struct Seed(pub(in crate::compile) u64);
+
+/// Parts of the names of hosts.
+const WORDS: [&str; 32] = [
+    "amber", "birch", "cedar", "cobalt", "coral", "delta", "ember", "fern", "flint", "garnet",
+    "harbor", "hazel", "indigo", "island", "jade", "juniper", "kestrel", "lagoon", "linden",
+    "maple", "meadow", "nectar", "opal", "orchid", "pebble", "quartz", "raven", "saffron",
+    "tundra", "umber", "violet", "willow",
+];
+
+/// Letters of names, as many as four bits tell.
+const LETTERS: &[u8; 16] = b"abcdefghiklmnopr";
+
+impl Seed {
+    /// The number with this index.
+    pub(super) fn draw(self, index: u64) -> u64 {
+        Salt(self.0).hash(index)
+    }
+
+    /// Appends random bytes, the same for the same index.
+    pub(super) fn put_bytes(self, index: u64, len: usize, out: &mut Vec<u8>) {
+        let draws = (0..).flat_map(|i| self.draw(index << 32 | i).to_be_bytes());
+        out.extend(draws.take(len));
+    }
+
+    /// Appends letters, the same for the same index.
+    pub(super) fn put_letters(self, index: u64, len: usize, out: &mut Vec<u8>) {
+        let draws = (0..).flat_map(|i| {
+            let draw = self.draw(index << 32 | i);
+            (0..16).map(move |place| LETTERS[(draw >> (4 * place)) as usize & 15])
+        });
+        out.extend(draws.take(len));
+    }
+
+    /// One of the words.
+    pub(super) fn word(self, index: u64) -> &'static str {
+        WORDS[self.draw(index) as usize % WORDS.len()]
+    }
+
+    /// The name of a host, under `.example` (RFC 2606), at most 25 bytes long.
+    pub(super) fn host_name(self) -> String {
+        let number = self.draw(1) % 1000;
+        format!("www.{}-{number}.example", self.word(2))
+    }
+}

@@ -1,0 +1,262 @@
+//! What the compiler remembers of a flow whose payload is shaped, and the payload itself.
+
+use super::{Datagram, Message, Protocol, Question, Seed, Side, Stream};
+use crate::action::{Direction, Proto};
+use crate::service::Service;
+use crate::tcp::SeqNumber;
+
+/// Datagrams of a client whose length is remembered until the answer.
+const REMEMBERED: usize = 4;
+
+/// A flow whose payload is shaped.
+#[derive(Debug)]
+pub(in crate::compile) struct Shape {
+    protocol: Protocol,
+    service: Service,
+    /// The side that is the client.
+    client: Direction,
+    flow: Seed,
+    /// Seeds of the hosts, opener first.
+    hosts: [Seed; 2],
+    speakers: [Speaker; 2],
+}
+
+/// What is known of one side.
+#[derive(Debug, Clone, Copy, Default)]
+struct Speaker {
+    /// Sequence number of the first byte of its stream, once it was seen.
+    start: Option<SeqNumber>,
+    /// Datagrams so far.
+    datagrams: u32,
+    /// Length of its first segment or datagram with payload, and of the other side's at that time.
+    firsts: Option<(u32, u32)>,
+    /// Lengths of its latest datagrams, by the low bits of their number.
+    latest: [u16; REMEMBERED],
+}
+
+/// What became of a payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::compile) enum Written {
+    /// It was appended.
+    Shaped,
+    /// The protocol has no message of this length; nothing was appended.
+    Impossible,
+}
+
+impl Shape {
+    /// The shape of a flow over a transport protocol between two hosts, opener first, whose ports
+    /// have these services; `None` if neither service can be shaped.
+    pub(in crate::compile) fn new(
+        proto: Proto,
+        services: [Option<Service>; 2],
+        flow: Seed,
+        hosts: [Seed; 2],
+    ) -> Option<Self> {
+        let [orig, resp] = services;
+        let of = |service: Service| Some((service, Protocol::of(service, proto)?));
+        let ((service, protocol), client) = match (resp.and_then(of), orig.and_then(of)) {
+            (Some(found), _) => (found, Direction::Orig),
+            (None, Some(found)) => (found, Direction::Resp),
+            (None, None) => return None,
+        };
+        Some(Self {
+            protocol,
+            service,
+            client,
+            flow,
+            hosts,
+            speakers: Default::default(),
+        })
+    }
+
+    /// Appends the payload of a packet, whose first byte has this sequence number (TCP).
+    pub(in crate::compile) fn append(
+        &mut self,
+        dir: Direction,
+        seq: SeqNumber,
+        len: usize,
+        frame: &mut Vec<u8>,
+    ) -> Written {
+        let start = *self.speakers[dir as usize].start.get_or_insert(seq);
+        if len == 0 {
+            return Written::Shaped;
+        }
+        let place = u64::from(seq.0.wrapping_sub(start.0));
+        match self.protocol {
+            Protocol::Stream(stream) => {
+                let side = self.side(dir, len, place);
+                append_stream(stream, &side, place, len, frame);
+                Written::Shaped
+            }
+            Protocol::Datagram(datagram) => self.append_datagram(datagram, dir, len, frame),
+        }
+    }
+
+    fn append_datagram(
+        &mut self,
+        datagram: &Datagram,
+        dir: Direction,
+        len: usize,
+        frame: &mut Vec<u8>,
+    ) -> Written {
+        let side = self.side(dir, len, 0);
+        let speaker = &mut self.speakers[dir as usize];
+        let number = speaker.datagrams;
+        let slot = number as usize % REMEMBERED;
+        speaker.datagrams = number.wrapping_add(1);
+        speaker.latest[slot] = len as u16;
+        let asker = &self.speakers[dir.reverse() as usize];
+        let is_known = (1..=REMEMBERED as u32).contains(&asker.datagrams.wrapping_sub(number));
+        let question: Question = is_known.then(|| Message {
+            number,
+            len: asker.latest[slot].into(),
+        });
+        let message = Message {
+            number,
+            len: len as u32,
+        };
+        let before = frame.len();
+        if (datagram.0)(&side, question, message, frame) {
+            debug_assert_eq!(frame.len() - before, len, "{side:?} {question:?}");
+            Written::Shaped
+        } else {
+            frame.truncate(before);
+            Written::Impossible
+        }
+    }
+
+    /// The side that sends a payload of this length at this place. Its first segment is as long as
+    /// this one, or ends where this one starts if that was lost or comes later.
+    fn side(&mut self, dir: Direction, len: usize, place: u64) -> Side {
+        let peer_first = self.speakers[dir.reverse() as usize].firsts;
+        let firsts = &mut self.speakers[dir as usize].firsts;
+        let (first, peer_first) = *firsts.get_or_insert_with(|| {
+            let first = if place == 0 { len as u32 } else { place as u32 };
+            (first, peer_first.map_or(0, |(first, _)| first))
+        });
+        let is_client = dir == self.client;
+        let client = self.hosts[self.client as usize];
+        let server = self.hosts[self.client.reverse() as usize];
+        Side {
+            is_client,
+            service: self.service.name(),
+            flow: self.flow,
+            client,
+            server,
+            first,
+            peer_first,
+        }
+    }
+}
+
+/// Appends a part of a stream.
+fn append_stream(stream: &Stream, side: &Side, place: u64, len: usize, frame: &mut Vec<u8>) {
+    let messages = (stream.messages)(side);
+    let (mut at, end) = (place, place + len as u64);
+    let mut start_bytes = Vec::new();
+    while at < end {
+        let (message, start) = messages.at(at);
+        let message_end = end.min(start + u64::from(message.len));
+        if at - start < u64::from(stream.longest_start) {
+            start_bytes.clear();
+            (stream.write)(side, message, &mut start_bytes);
+            debug_assert!(
+                start_bytes.len() <= stream.longest_start as usize,
+                "{side:?}"
+            );
+            let from = (at - start) as usize;
+            let until = start_bytes.len().min((message_end - start) as usize);
+            if from < until {
+                frame.extend_from_slice(&start_bytes[from..until]);
+                at = start + until as u64;
+            }
+        }
+        stream
+            .filler
+            .append(side.flow, at, (message_end - at) as usize, frame);
+        at = message_end;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::service;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    /// Bytes of a stream that are looked at.
+    const LONG: u32 = 20_000;
+
+    /// Flows of every service that has a shape over a protocol, with either end as the server.
+    fn shapes(proto: Proto, seed: u64) -> Vec<Shape> {
+        let services = (0..=u8::MAX).filter_map(Service::of_number);
+        let services = services.filter(|service| service.runs_over(proto));
+        let ends = services.flat_map(|service| [[None, Some(service)], [Some(service), None]]);
+        ends.filter_map(|ends| {
+            Shape::new(proto, ends, Seed(seed), [Seed(seed ^ 1), Seed(seed ^ 2)])
+        })
+        .collect()
+    }
+
+    fn payload(shape: &mut Shape, dir: Direction, place: u32, len: u32) -> Vec<u8> {
+        let mut frame = Vec::new();
+        let seq = SeqNumber(0xffff_0000) + place;
+        let written = shape.append(dir, seq, len as usize, &mut frame);
+        assert_eq!(written, Written::Shaped);
+        assert_eq!(frame.len(), len as usize);
+        frame
+    }
+
+    proptest! {
+        /// Both sides start with a segment of some length; then come parts in any order.
+        #[test]
+        fn test_a_stream_is_the_same_however_it_is_cut(
+            seed in any::<u64>(),
+            firsts in (prop_oneof![1u32..400, 1u32..70_000], prop_oneof![1u32..400, 1u32..70_000]),
+            parts in vec((0..LONG, 1u32..2_000), 1..6),
+        ) {
+            for mut shape in shapes(Proto::Tcp, seed) {
+                for (dir, first) in [(Direction::Orig, firsts.0), (Direction::Resp, firsts.1)] {
+                    let start = payload(&mut shape, dir, 0, first);
+                    let whole = payload(&mut shape, dir, 0, LONG + 2_000);
+                    let both = start.len().min(whole.len());
+                    prop_assert_eq!(&start[..both], &whole[..both]);
+                    for &(place, len) in &parts {
+                        let part = payload(&mut shape, dir, place, len);
+                        let range = place as usize..(place + len) as usize;
+                        prop_assert_eq!(&part[..], &whole[range], "{:?}", shape.service);
+                    }
+                }
+            }
+        }
+
+        /// Lengths are kept, or the datagram is left out; two flows like each other agree.
+        #[test]
+        fn test_datagrams_have_their_length(
+            seed in any::<u64>(),
+            datagrams in vec((any::<bool>(), prop_oneof![0usize..100, 0usize..1500, 0usize..65_500]), 1..10),
+        ) {
+            for (mut shape, mut same) in shapes(Proto::Udp, seed).into_iter().zip(shapes(Proto::Udp, seed)) {
+                for &(is_orig, len) in &datagrams {
+                    let dir = if is_orig { Direction::Orig } else { Direction::Resp };
+                    let [mut frame, mut frame_of_same] = [vec![1], vec![1]];
+                    let written = shape.append(dir, SeqNumber(0), len, &mut frame);
+                    let is_whole = written == Written::Shaped;
+                    prop_assert_eq!(frame.len(), 1 + if is_whole { len } else { 0 });
+                    prop_assert_eq!(same.append(dir, SeqNumber(0), len, &mut frame_of_same), written);
+                    prop_assert_eq!(frame, frame_of_same);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn test_services_without_a_shape() {
+        let bgp = service::of(Proto::Tcp, 179);
+        assert!(bgp.is_some());
+        let hosts = [Seed(0), Seed(1)];
+        assert!(Shape::new(Proto::Tcp, [None, bgp], Seed(0), hosts).is_none());
+        assert!(Shape::new(Proto::Tcp, [None, None], Seed(0), hosts).is_none());
+    }
+}
