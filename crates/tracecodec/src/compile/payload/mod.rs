@@ -12,6 +12,7 @@ mod counts;
 mod dns;
 mod filler;
 mod http;
+mod quic;
 mod seed;
 mod shape;
 mod source;
@@ -46,6 +47,7 @@ const PROTOCOLS: &[(&[&str], Option<Stream>, Option<Datagram>)] = &[
         None,
     ),
     (&["http"], Some(http::STREAM), None),
+    (&["quic"], None, Some(quic::DATAGRAM)),
     (
         &["dns", "mdns", "llmnr"],
         Some(dns::STREAM),

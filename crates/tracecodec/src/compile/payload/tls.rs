@@ -39,6 +39,12 @@ const HANDSHAKE: u8 = 22;
 const APPLICATION_DATA: u8 = 23;
 const VERSION_12: [u8; 2] = [3, 3];
 
+/// Extensions (IANA's registry of TLS ExtensionType values).
+const ALPN: u16 = 16;
+const SUPPORTED_VERSIONS: u16 = 43;
+const KEY_SHARE: u16 = 51;
+const QUIC_PARAMETERS: u16 = 57;
+
 /// Lengths of the session identifiers and random numbers of hellos.
 const LONGEST_SESSION: usize = 32;
 const RANDOM: usize = 32;
@@ -187,34 +193,56 @@ fn client_hello(side: &Side, len: usize) -> Vec<u8> {
 }
 
 fn client_hello_13(side: &Side, len: usize) -> Vec<u8> {
-    let fingerprint = side.client.draw(draw::FINGERPRINT) as usize % SUITES.len();
-    let mut body = hello_start(side);
-    put_session(side, LONGEST_SESSION, &mut body);
-    put_list(SUITES[fingerprint], &mut body);
-    body.extend_from_slice(&[1, 0]);
-    let mut extensions = Vec::new();
-    put_server_name(side.server, &mut extensions);
-    // Groups: X25519, secp256r1, secp384r1. Signatures: ECDSA, RSA-PSS and RSA-PKCS1.
-    put_extension(10, &listed(&[0x001d, 0x0017, 0x0018]), &mut extensions);
-    let signatures = listed(&[0x0403, 0x0804, 0x0401, 0x0503, 0x0805, 0x0501]);
-    put_extension(13, &signatures, &mut extensions);
-    put_extension(43, &[4, 3, 4, 3, 3], &mut extensions);
-    let mut share = vec![0, 36, 0, 0x1d, 0, 32];
-    side.flow.put_bytes(draw::KEY[0], 32, &mut share);
-    put_extension(51, &share, &mut extensions);
-    put_extension(45, &[1, 1], &mut extensions);
+    let mut body = client_start_13(side, LONGEST_SESSION);
+    let mut extensions = client_extensions_13(side);
     let room = len - body.len() - 2;
     if side.service == "https" && room >= extensions.len() + 18 + 4 {
-        put_extension(16, b"\0\x0c\x02h2\x08http/1.1", &mut extensions);
+        put_extension(ALPN, b"\0\x0c\x02h2\x08http/1.1", &mut extensions);
     }
     // A session ticket's place, unless the rest would then be too short for padding.
     if room == extensions.len() + 4 || room >= extensions.len() + 8 {
         put_extension(35, &[], &mut extensions);
     }
     put_padding(room - extensions.len(), &mut extensions);
-    body.extend_from_slice(&(extensions.len() as u16).to_be_bytes());
-    body.extend_from_slice(&extensions);
+    put_extensions(&extensions, &mut body);
     body
+}
+
+/// A ClientHello of TLS 1.3 up to its extensions.
+fn client_start_13(side: &Side, session: usize) -> Vec<u8> {
+    let fingerprint = side.client.draw(draw::FINGERPRINT) as usize % SUITES.len();
+    let mut body = hello_start(side);
+    put_session(side, session, &mut body);
+    put_list(SUITES[fingerprint], &mut body);
+    body.extend_from_slice(&[1, 0]);
+    body
+}
+
+/// The extensions that every ClientHello of TLS 1.3 has.
+fn client_extensions_13(side: &Side) -> Vec<u8> {
+    let mut extensions = Vec::new();
+    put_server_name(side.server, &mut extensions);
+    // Groups: X25519, secp256r1, secp384r1. Signatures: ECDSA, RSA-PSS and RSA-PKCS1.
+    put_extension(10, &listed(&[0x001d, 0x0017, 0x0018]), &mut extensions);
+    let signatures = listed(&[0x0403, 0x0804, 0x0401, 0x0503, 0x0805, 0x0501]);
+    put_extension(13, &signatures, &mut extensions);
+    put_extension(SUPPORTED_VERSIONS, &[2, 3, 4], &mut extensions);
+    let mut share = vec![0, 36, 0, 0x1d, 0, 32];
+    side.flow.put_bytes(draw::KEY[0], 32, &mut share);
+    put_extension(KEY_SHARE, &share, &mut extensions);
+    put_extension(45, &[1, 1], &mut extensions);
+    extensions
+}
+
+/// The ClientHello of QUIC with these transport parameters (RFC 9001 section 8), without a record's
+/// header.
+pub(super) fn client_hello_of_quic(side: &Side, parameters: &[u8]) -> Vec<u8> {
+    let mut body = client_start_13(side, 0);
+    let mut extensions = client_extensions_13(side);
+    put_extension(ALPN, b"\0\x03\x02h3", &mut extensions);
+    put_extension(QUIC_PARAMETERS, parameters, &mut extensions);
+    put_extensions(&extensions, &mut body);
+    handshake(1, &body)
 }
 
 fn client_hello_12(side: &Side, len: usize) -> Vec<u8> {
@@ -240,8 +268,7 @@ fn client_hello_12(side: &Side, len: usize) -> Vec<u8> {
         left -= 2 * more;
         put_padding(left, &mut extensions);
         put_suites_12(more, &mut body);
-        body.extend_from_slice(&(extensions.len() as u16).to_be_bytes());
-        body.extend_from_slice(&extensions);
+        put_extensions(&extensions, &mut body);
     } else {
         put_suites_12(left / 2, &mut body);
     }
@@ -258,24 +285,39 @@ fn put_suites_12(more: usize, body: &mut Vec<u8>) {
 
 /// A ServerHello, without its record's header.
 fn server_hello(side: &Side) -> Vec<u8> {
-    let mut body = hello_start(side);
-    let mut extensions = Vec::new();
     if is_13(side) {
-        put_session(side, LONGEST_SESSION, &mut body);
-        body.extend_from_slice(&CHOSEN_13.to_be_bytes());
-        put_extension(43, &[3, 4], &mut extensions);
-        let mut share = vec![0, 0x1d, 0, 32];
-        side.flow.put_bytes(draw::KEY[1], 32, &mut share);
-        put_extension(51, &share, &mut extensions);
-    } else {
-        put_session(side, session_len(client_hello_len(side)), &mut body);
-        body.extend_from_slice(&CHOSEN_12.to_be_bytes());
-        put_extension(0xff01, &[0], &mut extensions);
+        return server_hello_13(side, LONGEST_SESSION);
     }
+    let mut body = hello_start(side);
+    put_session(side, session_len(client_hello_len(side)), &mut body);
+    body.extend_from_slice(&CHOSEN_12.to_be_bytes());
     body.push(0);
-    body.extend_from_slice(&(extensions.len() as u16).to_be_bytes());
-    body.extend_from_slice(&extensions);
+    let mut extensions = Vec::new();
+    put_extension(0xff01, &[0], &mut extensions);
+    put_extensions(&extensions, &mut body);
     handshake(2, &body)
+}
+
+/// The ServerHello of TLS 1.3 that repeats a session identifier of this length, without a record's
+/// header.
+pub(super) fn server_hello_13(side: &Side, session: usize) -> Vec<u8> {
+    let mut body = hello_start(side);
+    put_session(side, session, &mut body);
+    body.extend_from_slice(&CHOSEN_13.to_be_bytes());
+    body.push(0);
+    let mut extensions = Vec::new();
+    put_extension(SUPPORTED_VERSIONS, &[3, 4], &mut extensions);
+    let mut share = vec![0, 0x1d, 0, 32];
+    side.flow.put_bytes(draw::KEY[1], 32, &mut share);
+    put_extension(KEY_SHARE, &share, &mut extensions);
+    put_extensions(&extensions, &mut body);
+    handshake(2, &body)
+}
+
+/// Writes all extensions behind their length.
+fn put_extensions(extensions: &[u8], body: &mut Vec<u8>) {
+    body.extend_from_slice(&(extensions.len() as u16).to_be_bytes());
+    body.extend_from_slice(extensions);
 }
 
 /// A list of numbers with its length in bytes.
