@@ -4,4 +4,4 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo run --release -p tracecodec-cli -- train \
     data/train/backbone.pcap.zst data/train/crowd.pcap.zst data/train/enterprise.pcap.zst \
-    --output data/default-model --overwrite --steps 30000 --half
+    --output data/default-model --overwrite --steps 60000 --half
