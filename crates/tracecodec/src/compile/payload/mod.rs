@@ -9,9 +9,13 @@
 //! says which services it stands for.
 
 mod counts;
+mod dhcp;
+mod dhcpv6;
 mod dns;
 mod filler;
 mod http;
+mod netbios;
+mod ntp;
 mod quic;
 mod seed;
 mod shape;
@@ -53,6 +57,10 @@ const PROTOCOLS: &[(&[&str], Option<Stream>, Option<Datagram>)] = &[
         Some(dns::STREAM),
         Some(dns::DATAGRAM),
     ),
+    (&["ntp"], None, Some(ntp::DATAGRAM)),
+    (&["dhcp"], None, Some(dhcp::DATAGRAM)),
+    (&["dhcpv6"], None, Some(dhcpv6::DATAGRAM)),
+    (&["netbios-ns"], None, Some(netbios::NAME_DATAGRAM)),
 ];
 
 /// How a service is shaped over TCP or UDP.

@@ -2,11 +2,14 @@
 
 use super::{Datagram, Message, Protocol, Question, Seed, Side, Stream};
 use crate::action::{Direction, Proto};
-use crate::service::Service;
+use crate::service::{self, Service};
 use crate::tcp::SeqNumber;
 
 /// Datagrams of a client whose length is remembered until the answer.
 const REMEMBERED: usize = 4;
+
+/// Ports at which clients wait for answers: DHCP's and DHCPv6's.
+const PORTS_OF_CLIENTS: [u16; 2] = [68, 546];
 
 /// A flow whose payload is shaped.
 #[derive(Debug)]
@@ -54,10 +57,15 @@ impl Shape {
     ) -> Option<Self> {
         let [orig, resp] = services;
         let of = |service: Service| Some((service, Protocol::of(service, proto)?));
-        let ((service, protocol), client) = match (resp.and_then(of), orig.and_then(of)) {
+        let ((service, protocol), other) = match (resp.and_then(of), orig.and_then(of)) {
             (Some(found), _) => (found, Direction::Orig),
             (None, Some(found)) => (found, Direction::Resp),
             (None, None) => return None,
+        };
+        let client = if PORTS_OF_CLIENTS.contains(&service::port(service)) {
+            other.reverse()
+        } else {
+            other
         };
         Some(Self {
             protocol,
@@ -181,7 +189,6 @@ fn append_stream(stream: &Stream, side: &Side, place: u64, len: usize, frame: &m
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::service;
     use proptest::collection::vec;
     use proptest::prelude::*;
 
