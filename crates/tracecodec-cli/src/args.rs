@@ -214,9 +214,10 @@ pub(crate) struct RealiseArgs {
     /// Chooses the synthetic endpoints: a number, or `random` for a new one each run.
     #[arg(long, value_name = "N|random", default_value = "0")]
     pub(crate) salt: SaltChoice,
-    /// Payload of the packets.
-    #[arg(long, value_parser = choice::<PayloadPolicy>(), default_value = PayloadPolicy::default().name())]
-    pub(crate) payload: PayloadPolicy,
+    /// Payload of the packets [default: synthetic; of traces that a generator makes with services,
+    /// shaped].
+    #[arg(long, value_parser = choice::<PayloadPolicy>())]
+    pub(crate) payload: Option<PayloadPolicy>,
     /// The same as `--payload truncate`.
     #[arg(long, conflicts_with = "payload")]
     pub(crate) truncate: bool,
@@ -237,11 +238,9 @@ impl RealiseArgs {
     pub(crate) fn realise(&self) -> Realise {
         Realise {
             salt: self.salt,
-            payload: if self.truncate {
-                PayloadPolicy::Truncate
-            } else {
-                self.payload
-            },
+            payload: self
+                .payload
+                .or(self.truncate.then_some(PayloadPolicy::Truncate)),
             link: self.link,
             microseconds: self.us,
             mtu: self.mtu,

@@ -1,6 +1,5 @@
 //! Captures and summaries as the commands write them.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
@@ -11,6 +10,7 @@ use tracecodec::lift::LiftCounts;
 use tracecodec_nn::latents::EntropyNats;
 use tracecodec_pipeline::files::folder::Outcomes;
 use tracecodec_pipeline::monitor::counted;
+use tracecodec_pipeline::realise::Realised;
 
 use crate::failure::Hint;
 use crate::stderr;
@@ -120,15 +120,31 @@ pub(crate) fn entropy_part(entropy: EntropyNats) -> String {
     )
 }
 
-/// The summary line's part on legalisations; empty if there were none.
-pub(crate) fn legalisation_line(counts: &BTreeMap<&'static str, u64>) -> String {
-    let kinds: Vec<_> = counts
-        .iter()
+/// The summary line's part on what a compiler did: payload that was shaped, and changes that kept
+/// packets legal.
+pub(crate) fn realised_part(realised: &Realised) -> String {
+    let mut line = String::new();
+    if let Some(shaped) = &realised.shaped {
+        let (mut packets, mut omitted) = (0, 0);
+        for count in shaped.services.values() {
+            packets += count.shaped;
+            omitted += count.omitted;
+        }
+        let services = counted(shaped.services.len() as u64, "service");
+        line = format!(
+            "; payload shaped in {} of {services}",
+            counted(packets, "packet")
+        );
+        if omitted > 0 {
+            line += &format!(", left out in {omitted}");
+        }
+    }
+    let changes = realised.legalisations.iter();
+    let kinds: Vec<_> = changes
         .map(|(kind, count)| format!("{count} {kind}"))
         .collect();
-    if kinds.is_empty() {
-        String::new()
-    } else {
-        format!("; made legal: {}", kinds.join(", "))
+    if !kinds.is_empty() {
+        line += &format!("; made legal: {}", kinds.join(", "));
     }
+    line
 }

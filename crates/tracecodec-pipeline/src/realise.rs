@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use tracecodec::action::ActionSchema;
+use tracecodec::action::{ActionSchema, Services};
 use tracecodec::compile::{
-    CompileConfig, Legalisation, Legalisations, Link, PayloadPolicy, Salt, Splitter,
+    CompileConfig, Compiler, Legalisation, Link, PayloadCount, PayloadPolicy, Salt, Splitter,
 };
 
 use crate::error::Error;
@@ -16,8 +16,10 @@ use crate::error::Error;
 pub struct Realise {
     /// Seed of the synthetic endpoints.
     pub salt: SaltChoice,
-    /// Payload of the packets.
-    pub payload: PayloadPolicy,
+    /// Payload of the packets; `None` is that of the verb: shaped if a generator whose model has
+    /// services makes the trace, else synthetic.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payload: Option<PayloadPolicy>,
     /// Link layer of the output.
     pub link: Link,
     /// Write microseconds instead of nanoseconds (pcap only), for old tools.
@@ -32,13 +34,20 @@ impl Realise {
     /// The compiler's configuration for actions that keep this. A random salt is drawn here.
     ///
     /// # Errors
-    /// If the system has no randomness, or the MTU is too small.
+    /// If the system has no randomness, the MTU is too small, or payload is to be shaped although
+    /// the actions have no services.
     pub fn config(&self, schema: ActionSchema) -> Result<CompileConfig, Error> {
         self.splitter()?;
+        if self.payload == Some(PayloadPolicy::Shaped) && schema.services == Services::None {
+            return Err(Error::refused(
+                "shaped `payload` needs services, which were not kept",
+                "`keep` services when the capture is lifted",
+            ));
+        }
         Ok(CompileConfig {
             salt: self.salt.draw()?,
             schema,
-            payload: self.payload,
+            payload: self.payload.unwrap_or_default(),
             link: self.link,
         })
     }
@@ -129,11 +138,42 @@ impl<'de> Deserialize<'de> for SaltChoice {
     }
 }
 
-/// Legalisations that occurred, by kind.
-pub fn legalisations(counts: &Legalisations) -> BTreeMap<&'static str, u64> {
-    Legalisation::ALL
-        .into_iter()
-        .filter(|&kind| counts.count(kind) > 0)
-        .map(|kind| (kind.name(), counts.count(kind)))
-        .collect()
+/// What a compiler had to change, and what became of payload.
+#[derive(Debug, Default, Serialize)]
+pub struct Realised {
+    /// Changes that kept packets legal, by kind.
+    pub legalisations: BTreeMap<&'static str, u64>,
+    /// What became of payload that was to be shaped; `None` if none was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shaped: Option<ShapedPayload>,
+}
+
+/// What became of payload that was to be shaped, in TCP and UDP packets.
+#[derive(Debug, Serialize)]
+pub struct ShapedPayload {
+    /// Packets by service.
+    pub services: BTreeMap<&'static str, PayloadCount>,
+    /// Packets with synthetic payload, since no port of theirs is a service's.
+    pub synthetic: u64,
+}
+
+impl Realised {
+    /// What this compiler did.
+    pub fn of(compiler: &Compiler) -> Self {
+        let counts = compiler.legalisations();
+        let occurred = Legalisation::ALL
+            .into_iter()
+            .filter(|&kind| counts.count(kind) > 0);
+        let payloads = compiler.payloads();
+        let is_shaped = compiler.config().payload == PayloadPolicy::Shaped;
+        Self {
+            legalisations: occurred
+                .map(|kind| (kind.name(), counts.count(kind)))
+                .collect(),
+            shaped: is_shaped.then(|| ShapedPayload {
+                services: payloads.by_service(),
+                synthetic: payloads.synthetic,
+            }),
+        }
+    }
 }

@@ -8,7 +8,7 @@ use tracecodec_pipeline::monitor::counted;
 use tracecodec_pipeline::run::compile;
 
 use crate::args::{CaptureOutputArgs, RealiseArgs};
-use crate::output::{check_stdout, legalisation_line, print_summary};
+use crate::output::{check_stdout, print_summary, realised_part};
 use crate::terminal::Terminal;
 
 /// Compile packet actions to a capture with synthetic endpoints.
@@ -41,7 +41,7 @@ pub(crate) fn run(args: &Compile, json: bool) -> Result<()> {
         "{}: {}{}",
         outcome.output,
         counted(outcome.packets, "packet"),
-        legalisation_line(&outcome.legalisations)
+        realised_part(&outcome.realised)
     );
     print_summary(json, &outcome, &line)
 }

@@ -9,7 +9,7 @@ use tracecodec_pipeline::monitor::counted;
 use tracecodec_pipeline::run::decode;
 
 use crate::args::{CaptureOutputArgs, ConstraintArgs, DisclosureArgs, ModelArgs, RealiseArgs};
-use crate::output::{check_stdout, legalisation_line, print_summary};
+use crate::output::{check_stdout, print_summary, realised_part};
 use crate::terminal::Terminal;
 
 /// Decode latents to a capture, or to packet actions.
@@ -74,7 +74,7 @@ pub(crate) fn run(args: &Decode, json: bool) -> Result<()> {
         outcome.output,
         counted(outcome.packets, "packet"),
         corrected_line(outcome.corrected),
-        legalisation_line(&outcome.legalisations)
+        realised_part(&outcome.realised)
     );
     print_summary(json, &outcome, &line)
 }

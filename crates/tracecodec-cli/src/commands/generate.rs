@@ -11,7 +11,7 @@ use tracecodec_pipeline::run::generate::{self, Outcome};
 use crate::args::{CaptureArgs, CaptureOutputArgs, DisclosureArgs, RealiseArgs};
 use crate::count::positive_count;
 use crate::generator_args::GeneratorModelArgs;
-use crate::output::{check_stdout, legalisation_line, print_summary};
+use crate::output::{check_stdout, print_summary, realised_part};
 use crate::terminal::Terminal;
 
 /// Generate a trace, or continue one.
@@ -111,7 +111,7 @@ fn line(outcome: &Outcome, is_labelled: bool) -> String {
         outcome.seconds,
         counted(outcome.flows, "flow"),
         outcome.corrected,
-        legalisation_line(&outcome.legalisations),
+        realised_part(&outcome.realised),
         outcome.packets_per_second
     )
 }

@@ -12,7 +12,7 @@ use tracecodec_pipeline::run::roundtrip::{self, Outcome};
 use crate::args::{
     CaptureArgs, ConstraintArgs, DisclosureArgs, LiftArgs, ModelArgs, RealiseArgs, RefineArgs,
 };
-use crate::output::{check_stdout, entropy_part, legalisation_line, lift_line, print_outcomes};
+use crate::output::{check_stdout, entropy_part, lift_line, print_outcomes, realised_part};
 use crate::stderr;
 use crate::terminal::Terminal;
 
@@ -86,7 +86,7 @@ fn line(outcome: &Outcome) -> String {
         outcome.output,
         lift_line(&outcome.lift_counts),
         fidelity.map_or_else(String::new, fidelity_line),
-        legalisation_line(&outcome.legalisations)
+        realised_part(&outcome.realised)
     )
 }
 

@@ -1,6 +1,5 @@
 //! `compile`: packet actions to a capture.
 
-use std::collections::BTreeMap;
 use std::iter;
 use std::path::{Path, PathBuf};
 
@@ -13,7 +12,7 @@ use crate::error::Error;
 use crate::files::claim;
 use crate::files::writer::{CaptureWriter, Origin};
 use crate::monitor::{Monitor, Progress, Warning};
-use crate::realise::{Realise, legalisations};
+use crate::realise::{Realise, Realised};
 
 /// Actions between two reports of progress.
 const PROGRESS_STEP: u64 = 4096;
@@ -51,8 +50,9 @@ pub struct Outcome {
     /// Segments beyond the MTU, and what took their place; `None` without an MTU.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub split: Option<SplitCounts>,
-    /// Changes that kept packets legal, by kind.
-    pub legalisations: BTreeMap<&'static str, u64>,
+    /// What the compiler had to change, and what became of payload.
+    #[serde(flatten)]
+    pub realised: Realised,
 }
 
 /// Compiles packet actions to a capture between synthetic endpoints.
@@ -108,7 +108,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
         salt: realise.salt.0,
         packets,
         split,
-        legalisations: legalisations(compiler.legalisations()),
+        realised: Realised::of(&compiler),
     })
 }
 

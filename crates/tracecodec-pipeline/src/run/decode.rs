@@ -1,12 +1,11 @@
 //! `decode`: latents to a capture, or to packet actions.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use tracecodec::action::Action;
 use tracecodec::artifact::ActionsWriter;
-use tracecodec::compile::{CompileConfig, Compiler, Legalisations, SplitCounts};
+use tracecodec::compile::{CompileConfig, Compiler, SplitCounts};
 use tracecodec::lift::LiftCounts;
 use tracecodec::output::FileKind;
 use tracecodec::pcap::{Label, Packet, Timestamp};
@@ -19,7 +18,7 @@ use crate::files::claim;
 use crate::files::writer::CaptureWriter;
 use crate::model::ModelName;
 use crate::monitor::{Monitor, Progress, Warning};
-use crate::realise::{Realise, legalisations};
+use crate::realise::{Realise, Realised};
 
 /// What to decode, and where to.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -81,8 +80,9 @@ pub struct Outcome {
     /// Segments beyond the MTU, and what took their place; `None` without an MTU.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub split: Option<SplitCounts>,
-    /// Changes that kept packets legal, by kind.
-    pub legalisations: BTreeMap<&'static str, u64>,
+    /// What the compiler had to change, and what became of payload.
+    #[serde(flatten)]
+    pub realised: Realised,
 }
 
 /// Decodes latents to a capture or to packet actions. Warns if so many packets contradict the open
@@ -123,12 +123,8 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
     let realise = config.realise.config(trace.latents.schema())?;
     let is_actions =
         !config.split_flows && FileKind::of_name(&config.output) == Some(FileKind::Actions);
-    let (changes, corrected, split) = if is_actions {
-        (
-            Legalisations::default(),
-            trace.write_actions(monitor)?,
-            None,
-        )
+    let (realised, corrected, split) = if is_actions {
+        (Realised::default(), trace.write_actions(monitor)?, None)
     } else {
         trace.write_capture(realise, monitor)?
     };
@@ -141,7 +137,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
         packets: trace.latents.packets(),
         corrected,
         split,
-        legalisations: legalisations(&changes),
+        realised,
     })
 }
 
@@ -185,7 +181,7 @@ impl Trace<'_> {
         &self,
         realise: CompileConfig,
         monitor: &mut dyn Monitor,
-    ) -> Result<(Legalisations, Corrected, Option<SplitCounts>), Error> {
+    ) -> Result<(Realised, Corrected, Option<SplitCounts>), Error> {
         let microseconds = self.config.realise.microseconds;
         let split_flows = self.config.split_flows;
         let writer = CaptureWriter::of(&self.config.output, microseconds, split_flows)?;
@@ -203,7 +199,7 @@ impl Trace<'_> {
         })?;
         let split = writer.split();
         writer.finish(monitor)?;
-        Ok((*compiler.legalisations(), corrected, split))
+        Ok((Realised::of(&compiler), corrected, split))
     }
 
     fn write_actions(&self, monitor: &mut dyn Monitor) -> Result<Corrected, Error> {

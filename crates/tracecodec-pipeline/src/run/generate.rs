@@ -1,12 +1,11 @@
 //! `generate`: a trace that a generator makes, or continues.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
-use tracecodec::action::{Action, ActionSchema, FlowEvent, OptionProfiles};
-use tracecodec::compile::{CompileConfig, Compiler, Legalisations, SplitCounts};
+use tracecodec::action::{Action, ActionSchema, FlowEvent, OptionProfiles, Services};
+use tracecodec::compile::{CompileConfig, Compiler, PayloadPolicy, SplitCounts};
 use tracecodec::flow::MAX_SLOTS;
 use tracecodec::lift::Lifter;
 use tracecodec::pcap::Timestamp;
@@ -20,7 +19,7 @@ use crate::files::{ReadPolicy, claim};
 
 use crate::model::GeneratorChoice;
 use crate::monitor::{Monitor, Progress, Warning};
-use crate::realise::{Realise, legalisations};
+use crate::realise::{Realise, Realised};
 
 /// How long a trace, from what and where to. At least one of `packets` and `duration` is needed.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -103,8 +102,9 @@ pub struct Outcome {
     /// Segments beyond the MTU, and what took their place; `None` without an MTU.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub split: Option<SplitCounts>,
-    /// Changes that kept packets legal, by kind.
-    pub legalisations: BTreeMap<&'static str, u64>,
+    /// What the compiler had to change, and what became of payload.
+    #[serde(flatten)]
+    pub realised: Realised,
     /// Packets generated in a second of computation.
     pub packets_per_second: f64,
 }
@@ -127,7 +127,10 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
         ..Drawing::default()
     };
     drawing.threads = config.threads.unwrap_or(drawing.threads);
-    let realise = config.realise.config(model.schema())?;
+    let mut realise = config.realise.config(model.schema())?;
+    if config.realise.payload.is_none() && model.schema().services == Services::Class {
+        realise.payload = PayloadPolicy::Shaped;
+    }
     let mut making = Making {
         config,
         realise,
@@ -163,7 +166,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
         most_open_flows: making.most_open_flows,
         corrected: making.trace.corrected(),
         split: making.writer.split(),
-        legalisations: legalisations(&making.legalisations()),
+        realised: making.realised(),
         packets_per_second: packets as f64 / taken.max(1e-9),
     };
     making.writer.finish(monitor)?;
@@ -312,9 +315,9 @@ impl Making<'_> {
         }
     }
 
-    fn legalisations(&self) -> Legalisations {
+    fn realised(&self) -> Realised {
         let compiler = self.compiler.as_ref();
-        compiler.map_or_else(Default::default, |compiler| *compiler.legalisations())
+        compiler.map(Realised::of).unwrap_or_default()
     }
 }
 

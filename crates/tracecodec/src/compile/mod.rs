@@ -157,6 +157,11 @@ impl Compiler {
         &self.payloads
     }
 
+    /// How actions are realised.
+    pub fn config(&self) -> &CompileConfig {
+        &self.config
+    }
+
     /// What had to be changed so far to keep packets legal, counted by kind.
     pub fn legalisations(&self) -> &Legalisations {
         &self.legalisations

@@ -5,7 +5,7 @@ use std::path::Path;
 use tracecodec::action::Action;
 use tracecodec::action::float::Tick;
 use tracecodec::artifact::ActionCounts;
-use tracecodec::compile::{CompileConfig, Compiler, Legalisations};
+use tracecodec::compile::{CompileConfig, Compiler};
 use tracecodec::lift::Lifter;
 use tracecodec::pcap::Packet;
 use tracecodec_nn::codec::{
@@ -20,7 +20,7 @@ use crate::error::Error;
 use crate::files::capture::Capture;
 use crate::files::writer::CaptureWriter;
 use crate::monitor::{Monitor, Progress};
-use crate::realise::legalisations;
+use crate::realise::Realised;
 
 /// Actions that pass through the codec at once. Refinement works on those of them that need it side
 /// by side.
@@ -73,7 +73,7 @@ pub(super) fn run(
         ..Progress::default()
     })?;
     let fidelity = trip.fidelity(config.model.label());
-    let changes = trip.legalisations();
+    let realised = trip.realised();
     let source = capture.finish(monitor)?;
     let split = trip.writer.split();
     trip.writer.finish(monitor)?;
@@ -85,7 +85,7 @@ pub(super) fn run(
         salt: realise.salt.0,
         counts: ActionCounts::from(&lift_counts),
         split,
-        legalisations: legalisations(&changes),
+        realised,
         codec: Some(fidelity),
         lift_counts,
         source,
@@ -186,8 +186,8 @@ impl<'a> Trip<'a> {
         }
     }
 
-    fn legalisations(&self) -> Legalisations {
+    fn realised(&self) -> Realised {
         let stages = self.stages.as_ref();
-        stages.map_or_else(Default::default, |stages| *stages.compiler.legalisations())
+        stages.map_or_else(Default::default, |stages| Realised::of(&stages.compiler))
     }
 }

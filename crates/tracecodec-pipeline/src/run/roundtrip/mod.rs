@@ -4,7 +4,6 @@ mod labels;
 mod learned;
 mod oracle;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -23,7 +22,7 @@ use crate::files::{ReadPolicy, document};
 use crate::lifting::Lifting;
 use crate::model::ModelName;
 use crate::monitor::Monitor;
-use crate::realise::Realise;
+use crate::realise::{Realise, Realised};
 use crate::settings;
 
 /// What to take through a codec and back, and where to.
@@ -101,8 +100,9 @@ pub struct Outcome {
     /// Segments beyond the MTU, and what took their place; `None` without an MTU.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub split: Option<SplitCounts>,
-    /// Changes that kept packets legal, by kind.
-    pub legalisations: BTreeMap<&'static str, u64>,
+    /// What the compiler had to change, and what became of payload.
+    #[serde(flatten)]
+    pub realised: Realised,
     /// What the codec did; `None` for the oracle.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub codec: Option<Fidelity>,

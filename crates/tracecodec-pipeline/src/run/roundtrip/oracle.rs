@@ -7,7 +7,7 @@ use std::{mem, thread};
 
 use tracecodec::action::{Action, OptionProfiles};
 use tracecodec::artifact::ActionCounts;
-use tracecodec::compile::{CompileConfig, Compiler, Legalisations};
+use tracecodec::compile::{CompileConfig, Compiler};
 use tracecodec::lift::Lifter;
 use tracecodec::pcap::{Packet, Timestamp};
 
@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::files::capture::Capture;
 use crate::files::writer::CaptureWriter;
 use crate::monitor::Monitor;
-use crate::realise::legalisations;
+use crate::realise::Realised;
 
 /// Actions in a batch that one thread sends to the other.
 const BATCH: usize = 4096;
@@ -49,7 +49,7 @@ pub(super) fn run(
     let kept = config.lift.kept()?;
     let mut lifter = Lifter::new(kept, config.lift.slots, OptionProfiles::new());
     let realise = config.realise.config(kept)?;
-    let (writer, changes) = thread::scope(|scope| {
+    let (writer, realised) = thread::scope(|scope| {
         let (sender, receiver) = mpsc::sync_channel(IN_FLIGHT);
         let compile = scope.spawn(|| compile_batches(receiver, realise, writer));
         let lifted = lift_batches(config, &mut capture, &mut lifter, sender, monitor);
@@ -69,7 +69,7 @@ pub(super) fn run(
         salt: realise.salt.0,
         counts: ActionCounts::from(&lift_counts),
         split,
-        legalisations: legalisations(&changes),
+        realised,
         codec: None,
         lift_counts,
         source,
@@ -115,12 +115,12 @@ fn lift_batches(
     send(&mut actions, &mut labels, lifter)
 }
 
-/// Compiles all batches. Returns the counts of changes that kept packets legal, too.
+/// Compiles all batches. Returns what the compiler did, too.
 fn compile_batches(
     receiver: Receiver<Batch>,
     config: CompileConfig,
     mut writer: CaptureWriter,
-) -> Result<(CaptureWriter, Legalisations), Error> {
+) -> Result<(CaptureWriter, Realised), Error> {
     let mut compiler = None;
     let mut profiles = OptionProfiles::new();
     for mut batch in receiver {
@@ -133,8 +133,10 @@ fn compile_batches(
             })?;
         }
     }
-    let changes = compiler.map_or_else(Default::default, |compiler| *compiler.legalisations());
-    Ok((writer, changes))
+    Ok((
+        writer,
+        compiler.as_ref().map(Realised::of).unwrap_or_default(),
+    ))
 }
 
 #[cfg(test)]
