@@ -8,17 +8,23 @@
 //! A protocol is one file, which makes [`Stream`]s of messages, [`Datagram`]s or both. [`PROTOCOLS`]
 //! says which services it stands for.
 
+mod ber;
 mod counts;
 mod dhcp;
 mod dhcpv6;
 mod dns;
 mod filler;
 mod http;
+mod modbus;
+mod mqtt;
 mod netbios;
 mod ntp;
 mod quic;
+
 mod seed;
 mod shape;
+mod smb;
+mod snmp;
 mod source;
 mod tls;
 
@@ -61,6 +67,10 @@ const PROTOCOLS: &[(&[&str], Option<Stream>, Option<Datagram>)] = &[
     (&["dhcp"], None, Some(dhcp::DATAGRAM)),
     (&["dhcpv6"], None, Some(dhcpv6::DATAGRAM)),
     (&["netbios-ns"], None, Some(netbios::NAME_DATAGRAM)),
+    (&["snmp", "snmptrap"], None, Some(snmp::DATAGRAM)),
+    (&["smb", "netbios-ssn"], Some(smb::STREAM), None),
+    (&["modbus"], Some(modbus::STREAM), None),
+    (&["mqtt"], Some(mqtt::STREAM), None),
 ];
 
 /// How a service is shaped over TCP or UDP.
