@@ -20,7 +20,7 @@ mod mqtt;
 mod netbios;
 mod ntp;
 mod quic;
-
+mod rdp;
 mod seed;
 mod shape;
 mod smb;
@@ -69,6 +69,7 @@ const PROTOCOLS: &[(&[&str], Option<Stream>, Option<Datagram>)] = &[
     (&["netbios-ns"], None, Some(netbios::NAME_DATAGRAM)),
     (&["snmp", "snmptrap"], None, Some(snmp::DATAGRAM)),
     (&["smb", "netbios-ssn"], Some(smb::STREAM), None),
+    (&["rdp"], Some(rdp::STREAM), None),
     (&["modbus"], Some(modbus::STREAM), None),
     (&["mqtt"], Some(mqtt::STREAM), None),
 ];
