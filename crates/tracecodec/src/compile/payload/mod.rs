@@ -15,17 +15,21 @@ mod dhcpv6;
 mod dns;
 mod filler;
 mod http;
+mod isakmp;
 mod modbus;
 mod mqtt;
 mod netbios;
 mod ntp;
 mod quic;
+mod radius;
 mod rdp;
 mod seed;
 mod shape;
 mod smb;
 mod snmp;
 mod source;
+mod stun;
+mod tftp;
 mod tls;
 
 pub use counts::{PayloadCount, PayloadCounts};
@@ -72,6 +76,10 @@ const PROTOCOLS: &[(&[&str], Option<Stream>, Option<Datagram>)] = &[
     (&["rdp"], Some(rdp::STREAM), None),
     (&["modbus"], Some(modbus::STREAM), None),
     (&["mqtt"], Some(mqtt::STREAM), None),
+    (&["stun"], None, Some(stun::DATAGRAM)),
+    (&["tftp"], None, Some(tftp::DATAGRAM)),
+    (&["radius", "radius-acct"], None, Some(radius::DATAGRAM)),
+    (&["isakmp", "ipsec-nat-t"], None, Some(isakmp::DATAGRAM)),
 ];
 
 /// How a service is shaped over TCP or UDP.
