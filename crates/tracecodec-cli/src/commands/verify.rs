@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::Args;
 use tracecodec_pipeline::files::ReadPolicy;
-use tracecodec_pipeline::run::verify::{self, CaptureProof, Outcome};
+use tracecodec_pipeline::run::verify::{self, CaptureProof, Kept, Outcome, Program, ServiceFlows};
 
 use crate::args::{HeaderArgs, JobsArg, SelectionArgs};
 use crate::failure::{FINDING, GOOD};
@@ -43,6 +43,12 @@ const COLUMNS: [(&str, usize); 13] = [
 /// output. With --tools, the programs of `check --tools` judge the output. Exit code 1 if anything
 /// was lost, or a program complained.
 ///
+/// With --applications, the output has shaped payload, and programs that name the application of a
+/// flow judge input and output. A second table has a line for each service, with its flows with
+/// payload; then for each program the flows that it takes for the service again, of those that it
+/// takes for the service in the input. tshark, ndpiReader and nfstream look into payload; argus,
+/// tcptrace and nfdump go by ports. Lost applications are no finding, malformed packets are.
+///
 /// Columns: packets that lost something; packets that the compiler had to change; five-tuples that
 /// came back after their slot was given back; hosts, each with one synthetic address; flows and
 /// hosts that lost their slot because all were taken; TCP packets with events, and those whose
@@ -60,6 +66,10 @@ pub(crate) struct Verify {
     /// are installed.
     #[arg(long)]
     tools: bool,
+    /// Shape payload, and ask tshark, ndpiReader, nfstream, argus, tcptrace and nfdump which
+    /// applications they see in input and output, as far as they are installed.
+    #[arg(long)]
+    applications: bool,
     #[command(flatten)]
     jobs: JobsArg,
     #[command(flatten)]
@@ -73,6 +83,7 @@ pub(crate) fn run(args: &Verify, json: bool) -> Result<u8> {
         inputs: args.paths.clone(),
         tshark: args.tshark,
         tools: args.tools,
+        applications: args.applications,
         jobs: args.jobs.jobs,
         read: ReadPolicy {
             selection: args.selection.selection(),
@@ -123,6 +134,7 @@ fn render(paths: &[PathBuf], outcome: &Outcome) -> Result<String> {
         )?;
     }
     render_tools(&mut text, outcome)?;
+    render_applications(&mut text, outcome)?;
     match &outcome.tshark {
         Some(version) => writeln!(text, "\nTCP events and complaints by {version}")?,
         None => writeln!(
@@ -165,6 +177,94 @@ fn render_tools(text: &mut String, outcome: &Outcome) -> Result<()> {
     Ok(())
 }
 
+/// The judges of applications, then a line for each service: flows with payload, and for each judge
+/// those that kept their application, of those that have it in the input.
+fn render_applications(text: &mut String, outcome: &Outcome) -> Result<()> {
+    if outcome.judges.is_empty() {
+        return Ok(());
+    }
+    writeln!(text)?;
+    for Program { name, version } in &outcome.judges {
+        let version = version.as_deref().unwrap_or("not installed");
+        writeln!(text, "{name:<10} {version}")?;
+    }
+    let found = || {
+        outcome
+            .captures
+            .iter()
+            .filter_map(|capture| capture.applications.as_ref())
+    };
+    let mut rows: BTreeMap<&str, ServiceFlows> = BTreeMap::new();
+    let mut total = ServiceFlows::default();
+    for (service, flows) in found().flat_map(|found| &found.services) {
+        add(rows.entry(service).or_default(), flows);
+        add(&mut total, flows);
+    }
+    let judges = || {
+        let installed = outcome
+            .judges
+            .iter()
+            .filter(|program| program.version.is_some());
+        installed.map(|program| program.name)
+    };
+    write!(text, "\n{:<16} {:>7}", "service", "flows")?;
+    for judge in judges() {
+        write!(text, " {judge:>13}")?;
+    }
+    writeln!(text)?;
+    for (service, flows) in rows
+        .iter()
+        .map(|(name, row)| (*name, row))
+        .chain([("all", &total)])
+    {
+        write!(text, "{service:<16} {:>7}", flows.flows)?;
+        for judge in judges() {
+            let Kept { flows, kept } = flows.judges.get(judge).copied().unwrap_or_default();
+            let cell = if flows > 0 {
+                format!("{kept}/{flows}")
+            } else {
+                "-".to_string()
+            };
+            write!(text, " {cell:>13}")?;
+        }
+        writeln!(text)?;
+    }
+    write!(text, "{:<16} {:>7}", "% kept", "")?;
+    for judge in judges() {
+        let Kept { flows, kept } = total.judges.get(judge).copied().unwrap_or_default();
+        let cell = if flows > 0 {
+            format!("{:.2}", 100.0 * kept as f64 / flows as f64)
+        } else {
+            "-".to_string()
+        };
+        write!(text, " {cell:>13}")?;
+    }
+    let [original, decoded] = [
+        found().map(|found| found.malformed.original).sum::<u64>(),
+        found().map(|found| found.malformed.decoded).sum(),
+    ];
+    writeln!(
+        text,
+        "\n\nmalformed: {decoded} packets of the output, {original} of the input"
+    )?;
+    for capture in &outcome.captures {
+        let failed = capture.applications.iter().flat_map(|found| &found.failed);
+        for (judge, why) in failed {
+            writeln!(text, "{judge} failed on {}: {why}", capture.capture)?;
+        }
+    }
+    Ok(())
+}
+
+fn add(sum: &mut ServiceFlows, flows: &ServiceFlows) {
+    sum.flows += flows.flows;
+    for (judge, kept) in &flows.judges {
+        let judged = sum.judges.entry(judge).or_default();
+        judged.flows += kept.flows;
+        judged.kept += kept.kept;
+    }
+}
+
 /// Sums of the captures below each path, in the order of the table's columns.
 fn sums(paths: &[PathBuf], captures: &[CaptureProof]) -> Vec<(String, [u64; 13])> {
     let mut sums: BTreeMap<usize, [u64; 13]> = BTreeMap::new();
@@ -185,7 +285,7 @@ fn sums(paths: &[PathBuf], captures: &[CaptureProof]) -> Vec<(String, [u64; 13])
             capture.evictions,
             capture.with_events,
             capture.event_mismatches,
-            capture.complaints + capture.tool_complaints(),
+            capture.complaints + capture.tool_complaints() + capture.malformed(),
             u64::from(capture.damage.is_some()),
         ];
         row.iter_mut()

@@ -1,5 +1,6 @@
 //! Programs that may be installed, as judges of a capture.
 
+pub(crate) mod application;
 mod judge;
 mod process;
 pub(crate) mod tshark;

@@ -1,19 +1,26 @@
 //! `verify`: the proof that lift and compile lose nothing, on any number of captures.
 
+mod applications;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use tracecodec::action::{ActionSchema, Hosts, Services};
-use tracecodec::compile::CompileConfig;
+use tracecodec::compile::{CompileConfig, PayloadPolicy};
 use tracecodec::oracle::Proof;
 use tracecodec::pcap::{Format, Writer};
+
+pub use applications::{Applications, Kept, LostApplication, Malformed, ServiceFlows};
+
+use applications::Pair;
 
 use crate::error::Error;
 use crate::files::capture::Capture;
 use crate::files::{ReadPolicy, claim, folder};
 use crate::jobs;
 use crate::monitor::Monitor;
+use crate::tools::application::JUDGES;
 use crate::tools::{TOOLS, Verdict, copy, has_no_length, temporary_folder, tshark};
 
 /// Number of findings of one kind that are described for a capture; further ones are only counted.
@@ -31,6 +38,10 @@ pub struct Config {
     /// tcpdump, tcpprep, zeek and suricata.
     #[serde(default)]
     pub tools: bool,
+    /// Shape payload, and ask programs that name applications about input and output, as far as they
+    /// are installed: tshark, ndpiReader, nfstream, argus, tcptrace and nfdump.
+    #[serde(default)]
+    pub applications: bool,
     /// Captures at once; 0: as many as there are cores.
     #[serde(default)]
     pub jobs: usize,
@@ -49,8 +60,20 @@ pub struct Outcome {
     /// one that is not installed.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub tools: BTreeMap<&'static str, Option<String>>,
+    /// Programs that name the applications of flows, if they were asked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub judges: Vec<Program>,
     /// The captures in the order of the inputs, sorted within folders.
     pub captures: Vec<CaptureProof>,
+}
+
+/// A program that names the applications of flows.
+#[derive(Debug, Clone, Serialize)]
+pub struct Program {
+    /// Name of the program.
+    pub name: &'static str,
+    /// Its version; `None` if it is not installed.
+    pub version: Option<String>,
 }
 
 /// Findings in one capture.
@@ -92,6 +115,9 @@ pub struct CaptureProof {
     /// Complaints of other programs about the output: by program, then by kind.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub tools: BTreeMap<&'static str, BTreeMap<String, u64>>,
+    /// What the judges of applications say, if they were asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub applications: Option<Applications>,
     /// Why the capture could not be read to its end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub damage: Option<String>,
@@ -120,16 +146,24 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
     if config.tools {
         tools.extend(TOOLS.iter().map(|tool| (tool.name, tool.version())));
     }
+    let mut judges = Vec::new();
+    if config.applications {
+        judges.extend(JUDGES.iter().map(|judge| Program {
+            name: judge.name,
+            version: judge.version(),
+        }));
+    }
     let captures = jobs::each(
         &paths,
         config.jobs,
         "verifying captures",
         monitor,
-        |path, monitor| verify(config, path, &tools, monitor),
+        |path, monitor| verify(config, path, &tools, &judges, monitor),
     )?;
     Ok(Outcome {
         tshark: version,
         tools,
+        judges,
         captures,
     })
 }
@@ -145,12 +179,19 @@ impl CaptureProof {
     /// Whether nothing was lost.
     pub fn is_clean(&self) -> bool {
         let kept = self.lost + self.legalised + self.evictions == 0;
-        kept && self.event_mismatches + self.complaints + self.tool_complaints() == 0
+        let complaints = self.complaints + self.tool_complaints() + self.malformed();
+        kept && self.event_mismatches + complaints == 0
     }
 
     /// Number of complaints of other programs about the output.
     pub fn tool_complaints(&self) -> u64 {
         self.tools.values().flat_map(BTreeMap::values).sum()
+    }
+
+    /// Packets of the output that a judge of applications calls malformed.
+    pub fn malformed(&self) -> u64 {
+        let applications = self.applications.as_ref();
+        applications.map_or(0, |found| found.malformed.decoded)
     }
 
     /// Keeps the first findings of a kind, of which this one is number `count`.
@@ -165,6 +206,7 @@ fn verify(
     config: &Config,
     path: &Path,
     tools: &BTreeMap<&'static str, Option<String>>,
+    judges: &[Program],
     monitor: &mut dyn Monitor,
 ) -> Result<CaptureProof, Error> {
     let mut proof = CaptureProof {
@@ -174,10 +216,22 @@ fn verify(
     let folder = temporary_folder()?;
     let output = folder.path().join("oracle.pcapng");
     let copied = folder.path().join("copy.pcapng");
+    let mut pair = if config.applications {
+        Some(Pair::create(folder.path())?)
+    } else {
+        None
+    };
     // Input frame number of each output packet that is TCP; 0 for others.
     let mut tcp_frames = Vec::new();
-    let written = (config.tshark || config.tools).then_some(&output);
-    match prove(config, path, written, &mut tcp_frames, &mut proof, monitor) {
+    let is_read = config.tshark || config.tools || config.applications;
+    let mut outputs = Outputs {
+        writer: is_read
+            .then(|| Writer::create(&output, Format::of_path(&output)))
+            .transpose()?,
+        pair: pair.as_mut(),
+        tcp_frames: &mut tcp_frames,
+    };
+    match prove(config, path, &mut outputs, &mut proof, monitor) {
         Err(error) if error.is_damage() => proof.damage = Some(error.to_string()),
         proved => proved?,
     }
@@ -191,6 +245,11 @@ fn verify(
     }
     if proof.actions > 0 {
         judge(&output, tools, &mut proof, monitor)?;
+    }
+    if let Some(pair) = pair {
+        let found = pair.judge(&output, judges, monitor)?;
+        proof.findings.extend(found.malformed.first.iter().cloned());
+        proof.applications = Some(found);
     }
     Ok(proof)
 }
@@ -220,25 +279,34 @@ fn judge(
     Ok(())
 }
 
+/// What the proof writes for other programs.
+struct Outputs<'a, 'b> {
+    writer: Option<Writer>,
+    pair: Option<&'a mut Pair<'b>>,
+    /// Input frame number of each output packet that is TCP; 0 for others.
+    tcp_frames: &'a mut Vec<u64>,
+}
+
 /// Runs the proof over a capture, up to its damage, which is then the error.
 fn prove(
     config: &Config,
     path: &Path,
-    output: Option<&PathBuf>,
-    tcp_frames: &mut Vec<u64>,
+    outputs: &mut Outputs<'_, '_>,
     found: &mut CaptureProof,
     monitor: &mut dyn Monitor,
 ) -> Result<(), Error> {
     let mut capture = Capture::open(path, &config.read)?;
-    let mut writer = output
-        .map(|path| Writer::create(path, Format::of_path(path)))
-        .transpose()?;
     // All that can be kept is kept: whoever keeps less loses nothing else.
     let mut proof = Proof::new(CompileConfig {
         schema: ActionSchema {
             hosts: Hosts::Graph,
             services: Services::Class,
             ..ActionSchema::default()
+        },
+        payload: if config.applications {
+            PayloadPolicy::Shaped
+        } else {
+            PayloadPolicy::default()
         },
         ..CompileConfig::default()
     });
@@ -259,13 +327,16 @@ fn prove(
                 format!("packet {number}: {} lost", loss.name())
             });
         }
-        if let Some(writer) = &mut writer {
+        if let Some(writer) = &mut outputs.writer {
             writer.write(&compiled)?;
-            tcp_frames.push(if is_tcp { number } else { 0 });
+            outputs.tcp_frames.push(if is_tcp { number } else { 0 });
+        }
+        if let Some(pair) = &mut outputs.pair {
+            pair.add(packet, &compiled)?;
         }
         Ok(())
     });
-    writer.map(Writer::finish).transpose()?;
+    outputs.writer.take().map(Writer::finish).transpose()?;
     found.damage = capture.damage().map(ToString::to_string);
     let counts = proof.counts();
     found.actions = counts.actions();
