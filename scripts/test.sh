@@ -36,6 +36,7 @@ command -v capinfos >/dev/null || packages+=(wireshark-common)
 command -v tcpdump >/dev/null || packages+=(tcpdump)
 compgen -G '/usr/share/vulkan/icd.d/lvp_icd*' >/dev/null || packages+=(mesa-vulkan-drivers)
 command -v tcpprep >/dev/null || packages+=(tcpreplay)
+command -v ndpiReader >/dev/null || packages+=(libndpi-bin)
 if [ ${#packages[@]} -gt 0 ]; then
     root=$([ "$(id -u)" = 0 ] || echo sudo)
     $root apt-get update -qq

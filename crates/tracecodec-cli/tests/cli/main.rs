@@ -404,6 +404,60 @@ fn test_verify_of_what_is_not_there() {
     );
 }
 
+#[cfg(unix)]
+#[test]
+fn test_verify_of_applications_reports_what_is_not_there_and_what_fails() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = TempDir::new().unwrap();
+    fs::copy(data("example.pcap"), folder.path().join("example.pcap")).unwrap();
+    let bin = folder.path().join("bin");
+    fs::create_dir(&bin).unwrap();
+    let program = |name: &str, script: &str| {
+        let path = bin.join(name);
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    program(
+        "tcptrace",
+        "[ \"$1\" = -v ] && echo version 6 && exit; echo broken >&2; exit 3",
+    );
+    // Takes the first flow of the input for TLS, which the output does not hold.
+    program(
+        "ndpiReader",
+        "[ \"$1\" = -h ] && echo nDPI 4 && exit
+         echo '#protocol,first_seen,src_ip,src_port,dst_ip,dst_port,ndpi_proto' > \"$6\"
+         echo '6,1795506033.741,10.10.0.79,27311,10.20.0.38,443,TLS.Google' >> \"$6\"",
+    );
+    let verify = |json: &[&str]| {
+        let output = tracecodec()
+            .current_dir(&folder)
+            .env("PATH", &bin)
+            .args(["verify", "--applications", "example.pcap"])
+            .args(json)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+        output
+    };
+    let table = told(&verify(&[]));
+    for line in [
+        "tshark     not installed",
+        "ndpiReader nDPI 4",
+        "tcptrace failed on example.pcap: exit status: 3: broken",
+    ] {
+        assert!(table.contains(line), "{table}");
+    }
+    let row = table.lines().find(|line| line.starts_with("https/tcp"));
+    assert!(
+        row.is_some_and(|row| row.ends_with("0/1             -")),
+        "{table}"
+    );
+    let found = json(&verify(&["--json"]));
+    let lost = &found["captures"][0]["applications"]["lost"][0];
+    assert_eq!(lost["was"], serde_json::json!(["TLS"]));
+    assert_eq!(lost["original"][1], "10.20.0.38:443");
+}
+
 #[test]
 fn test_table_of_verify_fits_long_names() {
     let folder = TempDir::new().unwrap();

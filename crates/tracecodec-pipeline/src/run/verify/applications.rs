@@ -436,3 +436,151 @@ impl Applications {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::monitor::Silent;
+    use crate::run::verify::{Config, Outcome, run};
+
+    /// An HTTPS flow that starts at a second, between endpoints that all share.
+    fn flow(start: i64) -> Flow {
+        let end = |text: &str| text.parse().unwrap();
+        Flow {
+            service: service::of(Proto::Tcp, 443),
+            proto: Proto::Tcp,
+            has_payload: true,
+            start: Timestamp::new(start, 500_000),
+            endpoints: [
+                [end("10.0.0.1:5000"), end("10.0.0.2:443")],
+                [end("10.9.0.1:6000"), end("10.9.0.2:443")],
+            ],
+        }
+    }
+
+    fn names(flows: &[Flow], findings: &[(Option<i64>, &str)]) -> Vec<String> {
+        let mut answers = Answers::new(flows, 1);
+        for &(second, name) in findings {
+            let [opener, responder] = flows[0].endpoints[1];
+            let first = second.map(|second| Timestamp::new(second, 0));
+            answers.name_flow(Proto::Tcp, [responder, opener], first, name);
+        }
+        let joined = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(" ");
+        answers.finish().iter().map(joined).collect()
+    }
+
+    #[test]
+    fn test_a_name_belongs_to_the_flow_that_starts_latest_before_it() {
+        let flows = [flow(0), flow(100), flow(200)];
+        let each = [(Some(0), "TLS"), (Some(100), "SSH"), (Some(200), "DNS")];
+        assert_eq!(names(&flows, &each), ["TLS", "SSH", "DNS"]);
+        let parts = [(Some(0), "TLS"), (Some(50), "HTTP"), (Some(100), "SSH")];
+        assert_eq!(names(&flows, &parts), ["HTTP TLS", "SSH", "SSH"]);
+        let one = [(Some(0), "TLS")];
+        assert_eq!(
+            names(&flows, &one),
+            ["TLS"; 3],
+            "a judge may take them for one"
+        );
+        assert_eq!(names(&flows, &[(None, "https")]), ["https"; 3]);
+        assert_eq!(names(&flows, &[]), [""; 3]);
+    }
+
+    #[test]
+    fn test_an_application_is_kept_if_it_is_named_again() {
+        let sets = |names: [&str; 4]| -> Names {
+            let set = |names: &str| names.split_whitespace().map(String::from).collect();
+            names.into_iter().map(set).collect()
+        };
+        let before = sets(["tls", "tls x509", "ssh", ""]);
+        let after = sets(["tls", "data", "tls", "tls"]);
+        let flows = [flow(0), flow(1), flow(2), flow(3)];
+        let mut found = Applications::default();
+        found.compare(&JUDGES[0], &flows, &[before, after]);
+        let kept = found.services["https/tcp"].judges["tshark"];
+        assert_eq!(kept, Kept { flows: 2, kept: 1 });
+        let [lost] = &found.lost[..] else {
+            panic!("one flow lost its application");
+        };
+        assert_eq!(lost.decoded, flows[1].endpoints[1]);
+        assert_eq!(
+            (lost.was.len(), &lost.became[..]),
+            (2, &["data".to_string()][..])
+        );
+    }
+
+    /// A datagram between a client and a name server.
+    fn datagram(from_client: bool, payload: &[u8]) -> Vec<u8> {
+        let length = |len: usize| (len as u16).to_be_bytes();
+        let (client, server) = ([10, 0, 0, 1], [10, 0, 0, 2]);
+        let ports = [50_000_u16.to_be_bytes(), 53_u16.to_be_bytes()];
+        let mut ends = [(client, ports[0]), (server, ports[1])];
+        if !from_client {
+            ends.reverse();
+        }
+        let [(source, source_port), (destination, destination_port)] = ends;
+        [
+            &[0x45, 0][..],
+            &length(28 + payload.len()),
+            &[0, 0, 0, 0, 64, 17, 0, 0],
+            &source,
+            &destination,
+            &source_port,
+            &destination_port,
+            &length(8 + payload.len()),
+            &[0, 0],
+            payload,
+        ]
+        .concat()
+    }
+
+    /// What the judges say of a question and its answer, captured without a link layer.
+    fn verify_dns() -> Outcome {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("dns.pcap");
+        let name = b"\x03www\x07example\x00\x00\x01\x00\x01";
+        let question = [&[0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0], &name[..]].concat();
+        let answer = [
+            &[0, 7, 0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0],
+            &name[..],
+            &[0xC0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 1],
+        ]
+        .concat();
+        let mut writer = Writer::create(&path, Format::of_path(&path)).unwrap();
+        for (second, from_client, payload) in [(1, true, question), (2, false, answer)] {
+            let data = datagram(from_client, &payload);
+            let packet = Packet {
+                time: Timestamp::new(second, 0),
+                link: LinkType::RAW,
+                wire_len: data.len() as u32,
+                data: &data,
+                ..Packet::default()
+            };
+            writer.write(&packet).unwrap();
+        }
+        writer.finish().unwrap();
+        let config = Config {
+            inputs: vec![path],
+            applications: true,
+            ..Config::default()
+        };
+        run(&config, &mut Silent).unwrap()
+    }
+
+    #[test]
+    fn test_installed_programs_judge_a_question_and_its_answer() {
+        let outcome = verify_dns();
+        assert!(outcome.is_clean(), "{:?}", outcome.captures);
+        let found = outcome.captures[0].applications.as_ref().unwrap();
+        assert!(found.failed.is_empty(), "{found:?}");
+        assert_eq!(found.services["dns/udp"].flows, 1);
+        for program in &outcome.judges {
+            if program.version.is_none() {
+                eprintln!("skipped: {} is not installed", program.name);
+                continue;
+            }
+            let kept = found.services["dns/udp"].judges.get(program.name);
+            assert_eq!(kept, Some(&Kept { flows: 1, kept: 1 }), "{found:?}");
+        }
+    }
+}

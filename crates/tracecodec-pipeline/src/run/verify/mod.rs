@@ -38,8 +38,8 @@ pub struct Config {
     /// tcpdump, tcpprep, zeek and suricata.
     #[serde(default)]
     pub tools: bool,
-    /// Shape payload, and ask programs that name applications about input and output, as far as they
-    /// are installed: tshark, ndpiReader, nfstream, argus, tcptrace and nfdump.
+    /// Shape payload, and ask programs that name applications about input and output, as far as
+    /// they are installed: tshark, ndpiReader, nfstream, argus, tcptrace and nfdump.
     #[serde(default)]
     pub applications: bool,
     /// Captures at once; 0: as many as there are cores.
@@ -427,6 +427,13 @@ mod tests {
             ..CaptureProof::default()
         };
         assert!(!judged.is_clean() && judged.tool_complaints() == 2);
+        let mut malformed = CaptureProof {
+            applications: Some(Applications::default()),
+            ..CaptureProof::default()
+        };
+        assert!(malformed.is_clean());
+        malformed.applications.as_mut().unwrap().malformed.decoded = 1;
+        assert!(!malformed.is_clean());
         let unclean: [fn(&mut CaptureProof) -> &mut u64; 4] = [
             |proof| &mut proof.lost,
             |proof| &mut proof.legalised,
