@@ -3,6 +3,7 @@
 //! To look at one service alone, name it in the environment: `SERVICE=ssh`. The capture that tshark
 //! reads then stays in the temporary folder.
 
+use std::path::Path;
 use std::process::Command;
 
 use tracecodec::action::{
@@ -94,8 +95,8 @@ fn flow(
     actions
 }
 
-/// Writes flows of a service over a protocol; returns what became of their payload.
-fn write(path: &std::path::Path, services: &[(Service, Proto)]) -> PayloadCounts {
+/// Writes flows; returns what became of their payload.
+fn write(path: &Path, flows: impl Iterator<Item = Vec<Action>>) -> PayloadCounts {
     let config = CompileConfig {
         schema: ActionSchema::whole(SCHEMA_VERSION),
         payload: PayloadPolicy::Shaped,
@@ -104,45 +105,122 @@ fn write(path: &std::path::Path, services: &[(Service, Proto)]) -> PayloadCounts
     let mut compiler = Compiler::new(config, Timestamp(1_600_000_000_000_000_000));
     let mut writer = Writer::create(path, Format::of_path(path)).expect("a temporary file");
     let profiles = OptionProfiles::new();
-    let mut slot = 0;
-    for &(service, proto) in services {
-        for len in lengths() {
-            for data in [
-                &[(Orig, len), (Resp, 1400), (Orig, 90), (Resp, len)][..],
-                &[
-                    (Orig, 100),
-                    (Resp, len),
-                    (Orig, len),
-                    (Orig, len),
-                    (Resp, len),
-                ],
-                // The server speaks first.
-                &[(Resp, len), (Orig, len), (Resp, 300), (Orig, 400)],
-            ] {
-                for action in flow(slot, service, proto, len % 5 == 0, data) {
-                    let packet = compiler.compile(&action, &profiles);
-                    writer.write(&packet).expect("a file");
-                }
-                slot += 1;
-            }
-        }
-        for seed in 0..FLOWS_OF_ANY_LENGTHS {
-            let data: Vec<_> = (0..16).map(|index| any(seed << 8 | index)).collect();
-            for action in flow(slot, service, proto, seed % 5 == 0, &data) {
-                let packet = compiler.compile(&action, &profiles);
-                writer.write(&packet).expect("a file");
-            }
-            slot += 1;
-        }
+    for action in flows.flatten() {
+        let packet = compiler.compile(&action, &profiles);
+        writer.write(&packet).expect("a file");
     }
     writer.finish().expect("a file");
     compiler.payloads().clone()
 }
 
+/// Flows of services with payload of every length, from either end.
+fn all_flows(services: &[(Service, Proto)]) -> impl Iterator<Item = Vec<Action>> {
+    let of_lengths = |len: u32| {
+        [
+            vec![(Orig, len), (Resp, 1400), (Orig, 90), (Resp, len)],
+            vec![
+                (Orig, 100),
+                (Resp, len),
+                (Orig, len),
+                (Orig, len),
+                (Resp, len),
+            ],
+            // The server speaks first.
+            vec![(Resp, len), (Orig, len), (Resp, 300), (Orig, 400)],
+        ]
+        .map(|data| (len % 5 == 0, data))
+    };
+    let of_any = |seed: u64| {
+        let data = (0..16).map(|index| any(seed << 8 | index)).collect();
+        (seed % 5 == 0, data)
+    };
+    let flows = services.iter().flat_map(move |&(service, proto)| {
+        lengths()
+            .flat_map(of_lengths)
+            .chain((0..FLOWS_OF_ANY_LENGTHS).map(of_any))
+            .map(move |(is_from, data)| (service, proto, is_from, data))
+    });
+    (0..)
+        .zip(flows)
+        .map(|(slot, (service, proto, is_from, data))| flow(slot, service, proto, is_from, &data))
+}
+
+/// Ordinary flows: service, protocol, lengths of first payloads of client and server, and what
+/// Wireshark and nDPI call it.
+const ORDINARY: &[(&str, Proto, [u32; 2], &str, &str)] = &[
+    ("ntp", Proto::Udp, [48, 48], "ntp", "NTP"),
+    ("dhcp", Proto::Udp, [300, 300], "dhcp", "DHCP"),
+    ("dhcpv6", Proto::Udp, [56, 100], "dhcpv6", ""),
+    ("netbios-ns", Proto::Udp, [50, 62], "nbns", "NetBIOS"),
+    ("netbios-ssn", Proto::Tcp, [72, 4], "nbss", "NetBIOS"),
+    ("snmp", Proto::Udp, [43, 90], "snmp", "SNMP"),
+    ("snmptrap", Proto::Udp, [100, 43], "snmp", "SNMP"),
+    ("smb", Proto::Tcp, [73, 206], "nbss", "SMBv23"),
+    ("rdp", Proto::Tcp, [42, 19], "rdp", "RDP"),
+    ("modbus", Proto::Tcp, [12, 29], "modbus", "Modbus"),
+    ("mqtt", Proto::Tcp, [40, 4], "mqtt", "MQTT"),
+    ("stun", Proto::Udp, [20, 44], "stun", "STUN"),
+    ("tftp", Proto::Udp, [20, 516], "tftp", "TFTP"),
+    ("radius", Proto::Udp, [80, 60], "radius", "Radius"),
+    ("isakmp", Proto::Udp, [300, 300], "isakmp", "IPsec"),
+    ("ldap", Proto::Tcp, [14, 14], "ldap", "LDAP"),
+    ("ldap", Proto::Udp, [150, 170], "cldap", "LDAP"),
+];
+
+fn is_installed(tool: &str, option: &str) -> bool {
+    let is_installed = Command::new(tool).arg(option).output().is_ok();
+    if !is_installed {
+        println!("skipped: {tool} is not installed");
+    }
+    is_installed
+}
+
+#[test]
+fn test_ordinary_flows_are_recognised() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let capture = folder.path().join("ordinary.pcap");
+    let [has_tshark, has_ndpi] =
+        [("tshark", "--version"), ("ndpiReader", "-h")].map(|(tool, arg)| is_installed(tool, arg));
+    for &(name, proto, [client, server], in_wireshark, in_ndpi) in ORDINARY {
+        let all = (0..=u8::MAX).filter_map(Service::of_number);
+        let service = all
+            .into_iter()
+            .find(|service| service.name() == name && service.runs_over(proto))
+            .expect(name);
+        let data = [(Orig, client), (Resp, server)];
+        let flow = flow(0, service, proto, false, &data);
+        write(&capture, std::iter::once(flow));
+        if has_tshark {
+            let output = Command::new("tshark")
+                .args(["-n", "-Y", "tcp.len > 0 or udp", "-T", "fields"])
+                .args(["-e", "frame.protocols", "-r"])
+                .arg(&capture)
+                .output()
+                .expect("tshark runs");
+            let protocols = String::from_utf8_lossy(&output.stdout);
+            assert_eq!(protocols.lines().count(), data.len(), "{name}");
+            assert!(
+                protocols
+                    .lines()
+                    .all(|line| line.split(':').any(|part| part == in_wireshark)),
+                "{name}: {protocols}"
+            );
+        }
+        if has_ndpi {
+            let output = Command::new("ndpiReader")
+                .arg("-i")
+                .arg(&capture)
+                .output()
+                .expect("ndpiReader runs");
+            let report = String::from_utf8_lossy(&output.stdout);
+            assert!(report.contains(&format!("\t{in_ndpi}")), "{name}: {report}");
+        }
+    }
+}
+
 #[test]
 fn test_tshark_calls_nothing_malformed() {
-    if Command::new("tshark").arg("--version").output().is_err() {
-        println!("skipped: tshark is not installed");
+    if !is_installed("tshark", "--version") {
         return;
     }
     let only = std::env::var("SERVICE").ok();
@@ -154,7 +232,7 @@ fn test_tshark_calls_nothing_malformed() {
         .collect();
     let folder = tempfile::tempdir().expect("a temporary folder");
     let capture = folder.path().join("shaped.pcap");
-    let counts = write(&capture, &services);
+    let counts = write(&capture, all_flows(&services));
     assert!(counts.by_service().values().any(|count| count.shaped > 0));
     let output = Command::new("tshark")
         .args(["-n", "-r"])
