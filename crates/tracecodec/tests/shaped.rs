@@ -163,7 +163,6 @@ const ORDINARY: &[(&str, Proto, [u32; 2], &str, &str)] = &[
     ("tftp", Proto::Udp, [20, 516], "tftp", "TFTP"),
     ("radius", Proto::Udp, [80, 60], "radius", "Radius"),
     ("isakmp", Proto::Udp, [300, 300], "isakmp", "IPsec"),
-    ("ldap", Proto::Tcp, [14, 14], "ldap", "LDAP"),
     ("ldap", Proto::Udp, [150, 170], "cldap", "LDAP"),
 ];
 

@@ -16,7 +16,7 @@ const LONG: u8 = 0x80;
 pub(super) fn header_len(room: usize) -> usize {
     match room {
         ..=0x81 => 2,
-        ..=0x102 => 3,
+        0x82..=0x102 => 3,
         _ => 4,
     }
 }
@@ -32,6 +32,14 @@ pub(super) fn open(tag: u8, room: usize, out: &mut Vec<u8>) -> usize {
         3 => out.extend_from_slice(&[LONG | 1, low]),
         _ => out.extend_from_slice(&[LONG | 2, high, low]),
     }
+    len
+}
+
+/// Starts an element that takes `room` bytes, with a length of four bytes.
+pub(super) fn open_wide(tag: u8, room: usize, out: &mut Vec<u8>) -> usize {
+    let len = room - 6;
+    out.extend_from_slice(&[tag, LONG | 4]);
+    out.extend_from_slice(&(len as u32).to_be_bytes());
     len
 }
 

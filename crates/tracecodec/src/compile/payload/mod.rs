@@ -77,7 +77,7 @@ const PROTOCOLS: &[(&[&str], Option<Stream>, Option<Datagram>)] = &[
     (&["rdp"], Some(rdp::STREAM), None),
     (&["modbus"], Some(modbus::STREAM), None),
     (&["mqtt"], Some(mqtt::STREAM), None),
-    (&["ldap"], Some(ldap::STREAM), Some(ldap::DATAGRAM)),
+    (&["ldap"], None, Some(ldap::DATAGRAM)),
     (&["stun"], None, Some(stun::DATAGRAM)),
     (&["tftp"], None, Some(tftp::DATAGRAM)),
     (&["radius", "radius-acct"], None, Some(radius::DATAGRAM)),

@@ -102,7 +102,7 @@ fn write(side: &Side, message: Message, out: &mut Vec<u8>) {
         (false, _) => {
             // Registers have two bytes.
             let bytes = len - READ;
-            put_start(if bytes % 2 == 0 {
+            put_start(if bytes.is_multiple_of(2) {
                 READ_REGISTERS
             } else {
                 READ_COILS
