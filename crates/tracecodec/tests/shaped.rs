@@ -3,6 +3,11 @@
 //! To look at one service alone, name it in the environment: `SERVICE=ssh`. The capture that tshark
 //! reads then stays in the temporary folder.
 
+#![expect(
+    clippy::print_stdout,
+    reason = "what was skipped, and where the capture lies"
+)]
+
 use std::path::Path;
 use std::process::Command;
 
@@ -128,11 +133,11 @@ fn all_flows(services: &[(Service, Proto)]) -> impl Iterator<Item = Vec<Action>>
             // The server speaks first.
             vec![(Resp, len), (Orig, len), (Resp, 300), (Orig, 400)],
         ]
-        .map(|data| (len % 5 == 0, data))
+        .map(|data| (len.is_multiple_of(5), data))
     };
     let of_any = |seed: u64| {
         let data = (0..16).map(|index| any(seed << 8 | index)).collect();
-        (seed % 5 == 0, data)
+        (seed.is_multiple_of(5), data)
     };
     let flows = services.iter().flat_map(move |&(service, proto)| {
         lengths()
@@ -159,6 +164,7 @@ const ORDINARY: &[(&str, Proto, [u32; 2], &str, &str)] = &[
     ("rdp", Proto::Tcp, [42, 19], "rdp", "RDP"),
     ("modbus", Proto::Tcp, [12, 29], "modbus", "Modbus"),
     ("mqtt", Proto::Tcp, [40, 4], "mqtt", "MQTT"),
+    ("mysql", Proto::Tcp, [80, 95], "mysql", "MySQL"),
     ("stun", Proto::Udp, [20, 44], "stun", "STUN"),
     ("tftp", Proto::Udp, [20, 516], "tftp", "TFTP"),
     ("radius", Proto::Udp, [80, 60], "radius", "Radius"),

@@ -1,5 +1,5 @@
-//! IKE version 2 (RFC 7296) over UDP, and IPsec's ESP in UDP (RFC 3948): the exchange that starts an
-//! association, and encrypted messages and packets of any length.
+//! IKE version 2 (RFC 7296) over UDP, and IPsec's ESP in UDP (RFC 3948): the exchange that starts
+//! an association, and encrypted messages and packets of any length.
 
 use super::{Datagram, Message, Question, Side};
 

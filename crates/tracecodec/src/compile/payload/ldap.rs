@@ -1,6 +1,6 @@
 //! LDAP without connections ([MS-ADTS] section 6.3.3): searches over UDP, and entries that answer
-//! them (RFC 4511). Over TCP, Wireshark 4.0 calls a message malformed of which a segment has but one
-//! to three bytes, so that LDAP has no stream here.
+//! them (RFC 4511). There is no stream: Wireshark 4.0 calls LDAP over TCP malformed if a segment
+//! holds but the first one to three bytes of a message.
 
 use super::{Datagram, Message, Question, Side, ber};
 

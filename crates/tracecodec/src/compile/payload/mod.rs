@@ -19,6 +19,7 @@ mod isakmp;
 mod ldap;
 mod modbus;
 mod mqtt;
+mod mysql;
 mod netbios;
 mod ntp;
 mod quic;
@@ -78,6 +79,7 @@ const PROTOCOLS: &[(&[&str], Option<Stream>, Option<Datagram>)] = &[
     (&["modbus"], Some(modbus::STREAM), None),
     (&["mqtt"], Some(mqtt::STREAM), None),
     (&["ldap"], None, Some(ldap::DATAGRAM)),
+    (&["mysql"], Some(mysql::STREAM), None),
     (&["stun"], None, Some(stun::DATAGRAM)),
     (&["tftp"], None, Some(tftp::DATAGRAM)),
     (&["radius", "radius-acct"], None, Some(radius::DATAGRAM)),

@@ -1,5 +1,5 @@
-//! Modbus over TCP (Modbus Application Protocol 1.1b3, Modbus Messaging on TCP/IP 1.0b): clients read
-//! registers or write coils, servers answer with as many bytes as their first segment has.
+//! Modbus over TCP (Modbus Application Protocol 1.1b3, Modbus Messaging on TCP/IP 1.0b): clients
+//! read registers or write coils, servers answer with as many bytes as their first segment has.
 
 use super::{Filler, Message, Messages, Side, Stream};
 

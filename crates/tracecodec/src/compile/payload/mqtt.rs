@@ -1,5 +1,5 @@
-//! MQTT 3.1.1: a client connects with a packet that is as long as its first segment, subscribes, and
-//! publishes; a server accepts, and publishes, too. A first segment of two bytes is a ping.
+//! MQTT 3.1.1: a client connects with a packet that is as long as its first segment, subscribes,
+//! and publishes; a server accepts, and publishes, too. A first segment of two bytes is a ping.
 
 use super::{Filler, Message, Messages, Side, Stream};
 
@@ -40,8 +40,8 @@ const EXCHANGES: u32 = 64;
 const USUAL_PUBLISH: u32 = 128;
 const LATER: u32 = 4096;
 
-/// The longest usual identifier of a client (section 3.1.3.1), and the length of a user's name before
-/// a password.
+/// The longest usual identifier of a client (section 3.1.3.1), and the length of a user's name
+/// before a password.
 const IDENTIFIER: usize = 23;
 const USER: usize = 6;
 

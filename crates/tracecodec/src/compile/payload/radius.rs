@@ -1,5 +1,5 @@
-//! RADIUS (RFC 2865) and its accounting (RFC 2866): requests of clients and answers of servers, filled
-//! by the states of proxies.
+//! RADIUS (RFC 2865) and its accounting (RFC 2866): requests of clients and answers of servers,
+//! filled by the states of proxies.
 
 use super::{Datagram, Message, Question, Side};
 

@@ -1,6 +1,6 @@
 //! RDP ([MS-RDPBCGR]) over TCP: a connection request that is as long as the client's first segment
-//! (a cookie fills it), a confirmation, and data that RDP's own security encrypts. TLS is not chosen:
-//! Wireshark 4.0 goes on to look for TPKT in it.
+//! (a cookie fills it), a confirmation, and data that RDP's own security encrypts. TLS is not
+//! chosen, since Wireshark 4.0 looks for TPKT in it.
 
 use super::{Filler, Message, Messages, Side, Stream};
 
@@ -38,8 +38,8 @@ const CHOOSE: [u8; 2] = [2, 0];
 const DATA_START: u32 = 4 + 3 + MCS + 4;
 const MCS: u32 = 8;
 
-/// Messages with data of a length, client and server, and the length of later ones, so that a segment
-/// of any length holds few.
+/// Messages with data of a length, client and server, and the length of later ones, so that a
+/// segment of any length holds few.
 const EXCHANGES: u32 = 32;
 const DATA: [u32; 2] = [64, 512];
 const LATER: u32 = 8192;

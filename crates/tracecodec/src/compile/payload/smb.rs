@@ -1,5 +1,5 @@
-//! SMB 2 ([MS-SMB2]) over TCP, directly or in a session of NetBIOS (RFC 1002 section 4.3): client and
-//! server negotiate a dialect with messages that are as long as their first segments, set up a
+//! SMB 2 ([MS-SMB2]) over TCP, directly or in a session of NetBIOS (RFC 1002 section 4.3): client
+//! and server negotiate a dialect with messages that are as long as their first segments, set up a
 //! session as guest, connect to the share of named pipes, and write to one and read from it.
 
 use super::netbios::{NAME, put_name};
