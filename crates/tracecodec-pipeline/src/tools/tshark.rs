@@ -32,6 +32,14 @@ const COMPLAINTS: &str =
 /// malformed.
 const NO_LENGTH: &str = "IPv6 payload length equals 0";
 
+/// What `tshark` says of segments that are sent again or come late if a message of the application
+/// spans them. It calls that an error, although it is how TCP works; bytes that differ would be a
+/// conflict.
+const REASSEMBLY: [&str; 2] = [
+    "New fragment overlaps old data (retransmission?)",
+    "New fragment past old data limits",
+];
+
 /// Whether a complaint of `tshark` is that it cannot read an IPv6 packet whose length field is 0.
 pub(crate) fn cannot_read(complaint: &str) -> bool {
     complaint.contains(NO_LENGTH)
@@ -190,7 +198,11 @@ impl Analysis {
         };
         let Ok(number) = number.parse() else { return };
         let has = |field: &str, value| field.split(',').any(|each| each == value);
-        if !malformed.is_empty() || has(severity, ERROR) || has(group, CHECKSUM) {
+        let errors = severity.split(',').filter(|&each| each == ERROR).count();
+        let of_reassembly = REASSEMBLY.map(|text| message.matches(text).count());
+        let of_reassembly: usize = of_reassembly.into_iter().sum();
+        let is_malformed = !malformed.is_empty() && of_reassembly == 0;
+        if is_malformed || errors > of_reassembly || has(group, CHECKSUM) {
             self.complaints.insert(number, message.to_string());
         }
         let events = event_set(events.iter().copied());

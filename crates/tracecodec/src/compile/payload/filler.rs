@@ -15,7 +15,8 @@ const LINE: usize = 64;
 pub(super) enum Filler {
     /// Bytes as encryption makes them.
     Random,
-    /// Lines of words.
+    /// Lines of words, which end with a line feed: after a lost segment, Wireshark takes a carriage
+    /// return and a line feed for an empty line before a message of HTTP.
     Text,
 }
 
@@ -23,6 +24,11 @@ pub(super) enum Filler {
 static RANDOM: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let mut bytes = Vec::with_capacity(2 * PERIOD);
     Seed(0).put_bytes(0, PERIOD, &mut bytes);
+    // After a lost segment, Wireshark takes one that starts with the type of a TLS record for a
+    // record.
+    for byte in &mut bytes {
+        *byte |= u8::from((20..=25).contains(byte)) << 6;
+    }
     bytes.extend_from_within(..);
     bytes
 });
@@ -35,8 +41,8 @@ static TEXT: LazyLock<Vec<u8>> = LazyLock::new(|| {
             bytes.extend_from_slice(words.next().expect("no end").as_bytes());
             bytes.push(b' ');
         }
-        bytes.truncate(end - 2);
-        bytes.extend_from_slice(b"\r\n");
+        bytes.truncate(end - 1);
+        bytes.push(b'\n');
     }
     bytes.extend_from_within(..);
     bytes

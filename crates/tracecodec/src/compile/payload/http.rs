@@ -1,6 +1,6 @@
 //! HTTP/1.1 (RFC 9112). Requests are as long as a client's first segment. Responses are as long as a
-//! server's first segment if that is short; a longer one starts a single response, which lasts to
-//! the connection's end.
+//! server's first segment if that is short; what comes after some of them, or after a long first
+//! segment, is a single response, which lasts to the connection's end.
 
 use std::io::Write;
 
@@ -20,10 +20,13 @@ const LONGEST_HEADER: u32 = 1200;
 const SHORTEST: u32 = 18;
 const USUAL: u32 = 256;
 
-/// Exchanges that are as long as the first, and the shortest length of later ones: a segment of any
+/// Requests that are as long as the first, and the shortest length of later ones: a segment of any
 /// length so holds few messages, as Wireshark wants it.
-const EXCHANGES: u32 = 64;
+const REQUESTS: u32 = 64;
 const LATER: u32 = 4096;
+
+/// Responses that are as long as the first; the next lasts to the connection's end.
+const RESPONSES: u32 = 16;
 
 /// Fields of requests, in the order of browsers.
 const REQUEST_FIELDS: [&str; 4] = [
@@ -39,9 +42,14 @@ fn messages(side: &Side) -> Messages {
         LONGEST_HEADER.. if !side.is_client => return Messages::of(u32::MAX),
         first => first,
     };
+    let (exchanges, rest) = if side.is_client {
+        (REQUESTS, first.max(LATER))
+    } else {
+        (RESPONSES, u32::MAX)
+    };
     Messages {
-        opening: [(EXCHANGES, first), (0, 0), (0, 0), (0, 0)],
-        rest: first.max(LATER),
+        opening: [(exchanges, first), (0, 0), (0, 0), (0, 0)],
+        rest,
     }
 }
 
