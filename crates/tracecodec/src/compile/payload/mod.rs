@@ -9,6 +9,7 @@
 //! says which services it stands for.
 
 mod ber;
+mod bittorrent;
 mod counts;
 mod dhcp;
 mod dhcpv6;
@@ -80,6 +81,11 @@ const PROTOCOLS: &[(&[&str], Option<Stream>, Option<Datagram>)] = &[
     (&["mqtt"], Some(mqtt::STREAM), None),
     (&["ldap"], None, Some(ldap::DATAGRAM)),
     (&["mysql"], Some(mysql::STREAM), None),
+    (
+        &["bittorrent"],
+        Some(bittorrent::STREAM),
+        Some(bittorrent::DATAGRAM),
+    ),
     (&["stun"], None, Some(stun::DATAGRAM)),
     (&["tftp"], None, Some(tftp::DATAGRAM)),
     (&["radius", "radius-acct"], None, Some(radius::DATAGRAM)),
