@@ -455,7 +455,7 @@ fn test_verify_of_applications_reports_what_is_not_there_and_what_fails() {
     let found = json(&verify(&["--json"]));
     let lost = &found["captures"][0]["applications"]["lost"][0];
     assert_eq!(lost["was"], serde_json::json!(["TLS"]));
-    assert_eq!(lost["original"][1], "10.20.0.38:443");
+    assert_eq!(lost["original"][0], "10.20.0.38:443");
 }
 
 #[test]

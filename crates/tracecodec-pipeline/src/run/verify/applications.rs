@@ -86,9 +86,9 @@ pub struct LostApplication {
     pub judge: &'static str,
     /// Service and protocol.
     pub service: String,
-    /// Endpoints in the original capture, the opener first.
+    /// Endpoints in the original capture, the sender of the first packet first.
     pub original: [SocketAddr; 2],
-    /// Endpoints in the decoded capture, the opener first.
+    /// Endpoints in the decoded capture, the sender of the first packet first.
     pub decoded: [SocketAddr; 2],
     /// Time of the first packet, in seconds since 1970.
     pub time: f64,
@@ -105,7 +105,7 @@ struct Flow {
     proto: Proto,
     has_payload: bool,
     start: Timestamp,
-    /// Endpoints in the original and the decoded capture, the opener first.
+    /// Endpoints in the original and the decoded capture, the sender of the first packet first.
     endpoints: [[SocketAddr; 2]; 2],
 }
 
