@@ -332,19 +332,25 @@ struct Answers<'a> {
     flows: &'a [Flow],
     /// Flows of each five-tuple in order of their starts.
     by_key: HashMap<(Proto, [SocketAddr; 2]), Vec<usize>>,
+    /// The flow before each flow between its endpoints.
+    before: Vec<Option<usize>>,
     names: Names,
 }
 
 impl<'a> Answers<'a> {
     fn new(flows: &'a [Flow], side: usize) -> Self {
         let mut by_key: HashMap<_, Vec<usize>> = HashMap::new();
+        let mut before = Vec::new();
         for (index, flow) in flows.iter().enumerate() {
             let key = key(flow.proto, flow.endpoints[side]);
-            by_key.entry(key).or_default().push(index);
+            let between = by_key.entry(key).or_default();
+            before.push(between.last().copied());
+            between.push(index);
         }
         Self {
             flows,
             by_key,
+            before,
             names: vec![BTreeSet::new(); flows.len()],
         }
     }
@@ -384,11 +390,9 @@ impl<'a> Answers<'a> {
     /// The names. A flow without any has those of the flow before it between its endpoints: a judge
     /// may take several for one.
     fn finish(mut self) -> Names {
-        for flows in self.by_key.values() {
-            for pair in flows.windows(2) {
-                if self.names[pair[1]].is_empty() {
-                    self.names[pair[1]] = self.names[pair[0]].clone();
-                }
+        for (index, before) in self.before.iter().enumerate() {
+            if let (true, Some(before)) = (self.names[index].is_empty(), *before) {
+                self.names[index] = self.names[before].clone();
             }
         }
         self.names
