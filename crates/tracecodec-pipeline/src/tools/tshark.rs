@@ -45,6 +45,12 @@ pub(crate) fn cannot_read(complaint: &str) -> bool {
     complaint.contains(NO_LENGTH)
 }
 
+/// Whether the field of malformed packets holds something for another reason than a message that
+/// spans segments sent again.
+pub(crate) fn is_malformed(field: &str, message: &str) -> bool {
+    !field.is_empty() && !REASSEMBLY.iter().any(|text| message.contains(text))
+}
+
 /// The findings of `tshark` by frame number; frames without findings are left out.
 #[derive(Debug, Default)]
 pub(crate) struct Analysis {
@@ -201,7 +207,7 @@ impl Analysis {
         let errors = severity.split(',').filter(|&each| each == ERROR).count();
         let of_reassembly = REASSEMBLY.map(|text| message.matches(text).count());
         let of_reassembly: usize = of_reassembly.into_iter().sum();
-        let is_malformed = !malformed.is_empty() && of_reassembly == 0;
+        let is_malformed = is_malformed(malformed, message);
         if is_malformed || errors > of_reassembly || has(group, CHECKSUM) {
             self.complaints.insert(number, message.to_string());
         }

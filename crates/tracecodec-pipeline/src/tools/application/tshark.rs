@@ -42,7 +42,7 @@ fn read(line: &str, each: &mut dyn FnMut(Finding<'_>)) {
         return;
     };
     let Ok(number) = number.parse() else { return };
-    if !malformed.is_empty() && !tshark::cannot_read(message) {
+    if tshark::is_malformed(malformed, message) && !tshark::cannot_read(message) {
         each(Finding::Malformed(number, protocols));
     }
     protocols
@@ -66,6 +66,7 @@ mod tests {
             "3\teth:ethertype:ip:tcp:data\t\t",
             "4\teth:ethertype:ip:udp:_ws.malformed\tmalformed\tMalformed Packet",
             "5\teth:ethertype:ipv6\tmalformed\tIPv6 payload length equals 0",
+            "6\teth:ethertype:ip:tcp\tmalformed\tNew fragment past old data limits",
         ] {
             read(line, &mut |finding| found.push(format!("{finding:?}")));
         }
