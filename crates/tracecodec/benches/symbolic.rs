@@ -1,5 +1,6 @@
 //! Speed of the symbolic path on one core: reading and lifting, reading and analysing, compiling
-//! headers, compiling payload; lifting and compiling also with hosts and services.
+//! headers, compiling payload; lifting and compiling also with hosts and services, and with shaped
+//! payload.
 //!
 //! `scripts/bench.sh` runs this, and whole commands beside other programs.
 
@@ -9,12 +10,15 @@ use std::hint::black_box;
 use std::path::PathBuf;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use tracecodec::action::{Action, ActionSchema, OptionProfiles, SCHEMA_VERSION};
+use tracecodec::action::{
+    Action, ActionSchema, Control, Direction, FlowEvent, OptionProfiles, Proto, SCHEMA_VERSION,
+    Services,
+};
 use tracecodec::compile::{CompileConfig, Compiler, PayloadPolicy};
 use tracecodec::flow::{Conversations, CutOptions};
 use tracecodec::lift::Lifter;
 use tracecodec::pcap::{Reader, Timestamp};
-use tracecodec::wire;
+use tracecodec::{service, wire};
 
 /// The bytes of a shipped capture, as pcap in memory.
 fn capture(name: &str) -> Vec<u8> {
@@ -90,6 +94,22 @@ fn symbolic(criterion: &mut Criterion) {
             group.bench_function(format!("compile with payload{kept}"), |b| {
                 b.iter(|| compile(PayloadPolicy::Synthetic))
             });
+            if schema.services == Services::Class {
+                let bytes = compile(PayloadPolicy::Shaped);
+                for throughput in [
+                    Throughput::Elements(actions.len() as u64),
+                    Throughput::BytesDecimal(bytes),
+                ] {
+                    let unit = match throughput {
+                        Throughput::Elements(_) => "packets",
+                        _ => "bytes",
+                    };
+                    group.throughput(throughput);
+                    group.bench_function(format!("compile shaped payload, {unit}"), |b| {
+                        b.iter(|| compile(PayloadPolicy::Shaped))
+                    });
+                }
+            }
         }
         let packets = lift(&capture, ActionSchema::default()).0.len();
         group.throughput(Throughput::Elements(packets as u64));
@@ -100,5 +120,53 @@ fn symbolic(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, symbolic);
+/// A download over TLS in segments of one length.
+fn download(len: u32) -> Vec<Action> {
+    let service = service::of(Proto::Tcp, 443).expect("https is a service");
+    let segment = Action {
+        proto: Proto::Tcp,
+        tcp_ctrl: Control::Ack,
+        l4_payload_len: len,
+        delta_t: 10_000,
+        ..Action::default()
+    };
+    let hello = Action {
+        flow_evt: FlowEvent::Open,
+        host_evt: 3,
+        resp_host: 1,
+        resp_service: service.number(),
+        l4_payload_len: 517,
+        ..segment
+    };
+    let answer = Action {
+        dir: Direction::Resp,
+        ..segment
+    };
+    std::iter::once(hello)
+        .chain(std::iter::repeat_n(answer, 10_000))
+        .collect()
+}
+
+/// Shaped payload of large segments, where copying and checksums take the time.
+fn shaped(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("compile a download over TLS");
+    let schema = ActionSchema::whole(SCHEMA_VERSION);
+    let profiles = OptionProfiles::new();
+    for len in [1448, 60_000] {
+        let actions = download(len);
+        let compile = || {
+            compile(
+                black_box(&actions),
+                &profiles,
+                schema,
+                PayloadPolicy::Shaped,
+            )
+        };
+        group.throughput(Throughput::BytesDecimal(compile()));
+        group.bench_function(format!("segments of {len} bytes"), |b| b.iter(compile));
+    }
+    group.finish();
+}
+
+criterion_group!(benches, symbolic, shaped);
 criterion_main!(benches);

@@ -120,7 +120,7 @@ fn messages(side: &Side) -> Messages {
             rest: client_data,
         };
     }
-    let hello = HEADER + server_hello(side).len() as u32;
+    let hello = server_hello_len(side);
     // The data that the first segment has room for ends with it.
     let handshake = hello + CHANGE_CIPHER_SPEC + finished;
     let left = side.first.saturating_sub(handshake).min(LONGEST_RECORD);
@@ -298,6 +298,19 @@ fn server_hello(side: &Side) -> Vec<u8> {
     handshake(2, &body)
 }
 
+/// Length of the server's hello with its record's header.
+fn server_hello_len(side: &Side) -> u32 {
+    // Headers of record and message, version, random number, session identifier, suite, compression
+    // and the length of the extensions; then those.
+    let fixed = HEADER as usize + 4 + 2 + RANDOM + 1 + 2 + 1 + 2;
+    let (session, extensions) = if is_13(side) {
+        (LONGEST_SESSION, 6 + 40)
+    } else {
+        (session_len(client_hello_len(side)), 5)
+    };
+    (fixed + session + extensions) as u32
+}
+
 /// The ServerHello of TLS 1.3 that repeats a session identifier of this length, without a record's
 /// header.
 pub(super) fn server_hello_13(side: &Side, session: usize) -> Vec<u8> {
@@ -352,5 +365,36 @@ fn put_server_name(server: Seed, out: &mut Vec<u8>) {
 fn put_padding(len: usize, out: &mut Vec<u8>) {
     if len > 0 {
         put_extension(21, &vec![0; len - 4], out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn test_hellos_have_the_lengths_that_they_are_said_to_have() {
+        for first in 0..2 * LONGEST_HELLO {
+            for is_client in [true, false] {
+                let side = Side {
+                    is_client,
+                    service: "https",
+                    flow: Seed(u64::from(first)),
+                    client: Seed(1),
+                    server: Seed(first.into()),
+                    first,
+                    peer_first: first,
+                };
+                let (hello, _) = messages(&side).at(0);
+                let mut bytes = Vec::new();
+                write(&side, hello, &mut bytes);
+                assert_eq!(bytes.len(), hello.len as usize, "{side:?}");
+                let [high, low] = [bytes[3], bytes[4]];
+                assert_eq!(
+                    usize::from(u16::from_be_bytes([high, low])) + HEADER as usize,
+                    bytes.len()
+                );
+            }
+        }
     }
 }
