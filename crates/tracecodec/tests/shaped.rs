@@ -150,6 +150,12 @@ fn all_flows(service: Service, proto: Proto) -> impl Iterator<Item = Vec<Action>
 /// Ordinary flows: service, protocol, lengths of first payloads of client and server, and what
 /// Wireshark and nDPI call it.
 const ORDINARY: &[(&str, Proto, [u32; 2], &str, &str)] = &[
+    ("smtp", Proto::Tcp, [24, 60], "smtp", "SMTP"),
+    ("submission", Proto::Tcp, [24, 60], "smtp", "SMTP"),
+    ("ftp", Proto::Tcp, [16, 40], "ftp", "FTP"),
+    ("ftp-data", Proto::Tcp, [20, 400], "ftp-data", "FTP"),
+    ("pop3", Proto::Tcp, [14, 30], "pop", "POP3"),
+    ("imap", Proto::Tcp, [30, 60], "imap", "IMAP"),
     ("ntp", Proto::Udp, [48, 48], "ntp", "NTP"),
     ("dhcp", Proto::Udp, [300, 300], "dhcp", "DHCP"),
     ("dhcpv6", Proto::Udp, [56, 100], "dhcpv6", ""),

@@ -18,6 +18,7 @@ mod filler;
 mod http;
 mod isakmp;
 mod ldap;
+mod lines;
 mod modbus;
 mod mqtt;
 mod mysql;
@@ -70,6 +71,12 @@ const PROTOCOLS: &[(&[&str], Option<Stream>, Option<Datagram>)] = &[
         Some(dns::STREAM),
         Some(dns::DATAGRAM),
     ),
+    (
+        &["smtp", "submission", "ftp", "pop3", "imap"],
+        Some(lines::STREAM),
+        None,
+    ),
+    (&["ftp-data"], Some(lines::FILE), None),
     (&["ntp"], None, Some(ntp::DATAGRAM)),
     (&["dhcp"], None, Some(dhcp::DATAGRAM)),
     (&["dhcpv6"], None, Some(dhcpv6::DATAGRAM)),

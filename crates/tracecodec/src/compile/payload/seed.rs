@@ -43,6 +43,22 @@ impl Seed {
         WORDS[self.draw(index) as usize % WORDS.len()]
     }
 
+    /// Appends words with a separator between them, which fill the length; the last may be cut.
+    pub(super) fn put_words(self, index: u64, separator: u8, len: usize, out: &mut Vec<u8>) {
+        let end = out.len() + len;
+        for number in 0.. {
+            if out.len() >= end {
+                break;
+            }
+            out.extend_from_slice(self.word(index << 32 | number).as_bytes());
+            out.push(separator);
+        }
+        out.truncate(end);
+        if out.last() == Some(&separator) && len > 0 {
+            out[end - 1] = b's';
+        }
+    }
+
     /// The name of a host, under `.example` (RFC 2606), at most 25 bytes long.
     pub(super) fn host_name(self) -> String {
         let number = self.draw(1) % 1000;
