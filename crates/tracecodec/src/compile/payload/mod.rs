@@ -125,7 +125,7 @@ impl Protocol {
 struct Stream {
     /// Lengths of the messages of a side.
     messages: fn(&Side) -> Messages,
-    /// Writes the start of a message; filler follows up to its length.
+    /// Writes the start of a message, into an empty buffer; filler follows up to its length.
     write: fn(&Side, Message, &mut Vec<u8>),
     /// No start is longer than this many bytes.
     longest_start: u32,

@@ -161,17 +161,19 @@ impl Shape {
 fn append_stream(stream: &Stream, side: &Side, place: u64, len: usize, frame: &mut Vec<u8>) {
     let messages = (stream.messages)(side);
     let (mut at, end) = (place, place + len as u64);
+    let mut start_bytes = Vec::new();
     while at < end {
         let (message, start) = messages.at(at);
         let message_end = end.min(start + u64::from(message.len));
         if at - start < u64::from(stream.longest_start) {
-            // The start is written whole, and what is not of this part is taken away again.
-            let written = frame.len();
-            (stream.write)(side, message, frame);
-            frame.truncate(written + (message_end - start) as usize);
-            let skipped = frame.len().min(written + (at - start) as usize);
-            frame.drain(written..skipped);
-            at += (frame.len() - written) as u64;
+            start_bytes.clear();
+            (stream.write)(side, message, &mut start_bytes);
+            let until = start_bytes.len().min((message_end - start) as usize);
+            let part = start_bytes
+                .get((at - start) as usize..until)
+                .unwrap_or_default();
+            frame.extend_from_slice(part);
+            at += part.len() as u64;
         }
         stream
             .filler
