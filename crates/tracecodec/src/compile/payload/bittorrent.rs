@@ -1,5 +1,6 @@
 //! BitTorrent (BEP 3) over TCP: a handshake, what a peer has, which fills its first segment, and
-//! pieces; and the distributed hash table (BEP 5) over UDP, whose versions and tokens fill messages.
+//! pieces; and the distributed hash table (BEP 5) over UDP, whose versions and tokens fill
+//! messages.
 
 use super::{Datagram, Filler, Message, Messages, Question, Side, Stream};
 

@@ -47,8 +47,8 @@ const TXT: u16 = 16;
 const AAAA: u16 = 28;
 const OPT: u16 = 41;
 
-/// Length of the length that precedes a message over TCP; the longest message with it; the length of
-/// messages whose first segment has another.
+/// Length of the length that precedes a message over TCP; the longest message with it; the length
+/// of messages whose first segment has another.
 const PREFIX: u32 = 2;
 const LONGEST_OVER_TCP: u32 = 2048;
 const USUAL_OVER_TCP: u32 = 66;

@@ -1,5 +1,5 @@
-//! HTTP/1.1 (RFC 9112). Requests are as long as a client's first segment. Responses are as long as a
-//! server's first segment if that is short; what comes after some of them, or after a long first
+//! HTTP/1.1 (RFC 9112). Requests are as long as a client's first segment. Responses are as long as
+//! a server's first segment if that is short; what comes after some of them, or after a long first
 //! segment, is a single response, which lasts to the connection's end.
 
 use std::io::Write;

@@ -5,8 +5,8 @@
 //! or cut otherwise, so carries the same bytes, in any order. Lengths are those of the actions: a
 //! protocol fills them, with a padded field or a body.
 //!
-//! A protocol is one file, which makes [`Stream`]s of messages, [`Datagram`]s or both. [`PROTOCOLS`]
-//! says which services it stands for.
+//! A protocol is one file, which makes [`Stream`]s of messages, [`Datagram`]s or both.
+//! [`PROTOCOLS`] says which services it stands for.
 
 mod ber;
 mod bittorrent;

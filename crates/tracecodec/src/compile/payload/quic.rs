@@ -20,8 +20,8 @@ const INITIAL_SALT: [u8; 20] = [
 
 const VERSION_1: [u8; 4] = [0, 0, 0, 1];
 
-/// First bytes of packets: an Initial and a Handshake packet with a packet number of four bytes, and
-/// a packet with a short header, whose other bits are protected.
+/// First bytes of packets: an Initial and a Handshake packet with a packet number of four bytes,
+/// and a packet with a short header, whose other bits are protected.
 const INITIAL: u8 = 0xc3;
 const HANDSHAKE: u8 = 0xe3;
 const SHORT: u8 = 0x40;
