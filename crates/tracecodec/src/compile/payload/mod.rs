@@ -32,7 +32,6 @@ mod shape;
 mod smb;
 mod snmp;
 mod source;
-mod ssh;
 mod stun;
 mod tftp;
 mod tls;
@@ -77,7 +76,6 @@ const PROTOCOLS: &[(&[&str], Option<Stream>, Option<Datagram>)] = &[
         Some(lines::STREAM),
         None,
     ),
-    (&["ssh"], Some(ssh::STREAM), None),
     (&["ftp-data"], Some(lines::FILE), None),
     (&["ntp"], None, Some(ntp::DATAGRAM)),
     (&["dhcp"], None, Some(dhcp::DATAGRAM)),
