@@ -1,6 +1,6 @@
 //! Shaped payload is what Wireshark takes for the service of a flow, at any length.
 //!
-//! To look at one service alone, name it in the environment: `SERVICE=ssh`. The capture that tshark
+//! To look at one service alone, name it in the environment: `SERVICE=http`. The capture that tshark
 //! reads then stays in the temporary folder.
 
 #![expect(

@@ -255,6 +255,11 @@ mod tests {
     }
 
     #[test]
+    fn test_memory_of_a_flow() {
+        assert!(size_of::<Shape>() <= 128, "{}", size_of::<Shape>());
+    }
+
+    #[test]
     fn test_services_without_a_shape() {
         let bgp = service::of(Proto::Tcp, 179);
         assert!(bgp.is_some());
