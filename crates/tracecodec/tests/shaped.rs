@@ -1,7 +1,7 @@
 //! Shaped payload is what Wireshark takes for the service of a flow, at any length.
 //!
-//! To look at one service alone, name it in the environment: `SERVICE=http`. The capture that tshark
-//! reads then stays in the temporary folder.
+//! To look at one service alone, name it in the environment: `SERVICE=http`. The capture that
+//! tshark reads then stays in the temporary folder.
 
 #![expect(
     clippy::print_stdout,
@@ -150,6 +150,9 @@ fn all_flows(service: Service, proto: Proto) -> impl Iterator<Item = Vec<Action>
 /// Ordinary flows: service, protocol, lengths of first payloads of client and server, and what
 /// Wireshark and nDPI call it.
 const ORDINARY: &[(&str, Proto, [u32; 2], &str, &str)] = &[
+    ("ssdp", Proto::Udp, [150, 300], "ssdp", "SSDP"),
+    ("sip", Proto::Udp, [400, 380], "sip", "SIP"),
+    ("syslog", Proto::Udp, [120, 90], "syslog", "Syslog"),
     ("smtp", Proto::Tcp, [24, 60], "smtp", "SMTP"),
     ("submission", Proto::Tcp, [24, 60], "smtp", "SMTP"),
     ("ftp", Proto::Tcp, [16, 40], "ftp", "FTP"),

@@ -14,6 +14,7 @@ mod counts;
 mod dhcp;
 mod dhcpv6;
 mod dns;
+mod fields;
 mod filler;
 mod http;
 mod isakmp;
@@ -77,6 +78,9 @@ const PROTOCOLS: &[(&[&str], Option<Stream>, Option<Datagram>)] = &[
         None,
     ),
     (&["ftp-data"], Some(lines::FILE), None),
+    (&["ssdp"], None, Some(fields::SSDP)),
+    (&["sip"], None, Some(fields::SIP)),
+    (&["syslog"], None, Some(fields::SYSLOG)),
     (&["ntp"], None, Some(ntp::DATAGRAM)),
     (&["dhcp"], None, Some(dhcp::DATAGRAM)),
     (&["dhcpv6"], None, Some(dhcpv6::DATAGRAM)),
