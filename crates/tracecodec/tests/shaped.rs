@@ -150,6 +150,15 @@ fn all_flows(service: Service, proto: Proto) -> impl Iterator<Item = Vec<Action>
 /// Ordinary flows: service, protocol, lengths of first payloads of client and server, and what
 /// Wireshark and nDPI call it.
 const ORDINARY: &[(&str, Proto, [u32; 2], &str, &str)] = &[
+    ("https", Proto::Tcp, [517, 1448], "tls", "TLS"),
+    // A hello too short for TLS 1.3.
+    ("https", Proto::Tcp, [180, 137], "tls", "TLS"),
+    ("http", Proto::Tcp, [300, 800], "http", "HTTP"),
+    ("dns", Proto::Udp, [50, 120], "dns", "DNS"),
+    ("dns", Proto::Tcp, [60, 150], "dns", "DNS"),
+    ("mdns", Proto::Udp, [70, 150], "mdns", "MDNS"),
+    ("llmnr", Proto::Udp, [40, 80], "llmnr", "LLMNR"),
+    ("quic", Proto::Udp, [1200, 1200], "quic", "QUIC"),
     ("ssdp", Proto::Udp, [150, 300], "ssdp", "SSDP"),
     ("sip", Proto::Udp, [400, 380], "sip", "SIP"),
     ("syslog", Proto::Udp, [120, 90], "syslog", "Syslog"),

@@ -1,11 +1,12 @@
 //! Segments that are split at an MTU are those that an interface would have sent.
 
 use tracecodec::action::Family;
-use tracecodec::action::{Action, FlowEvent, OptionProfiles, Proto};
+use tracecodec::action::{Action, ActionSchema, FlowEvent, OptionProfiles, Proto, SCHEMA_VERSION};
 use tracecodec::check::{Checker, Severity};
 use tracecodec::compile::Splitter;
 use tracecodec::compile::{CompileConfig, Compiler, PayloadPolicy};
 use tracecodec::pcap::{PacketBuf, Timestamp};
+use tracecodec::service::{self, Service};
 use tracecodec::tcp::flags;
 use tracecodec::wire::{self, Transport};
 
@@ -20,10 +21,20 @@ fn split(family: Family, len: u32, payload: PayloadPolicy, mtu: u32) -> [Vec<Pac
         tcp_flag_bits,
         ttl_res: 64,
         l4_payload_len: len,
+        host_evt: 3,
+        resp_host: 1,
+        resp_service: service::of(Proto::Tcp, 443).map_or(0, Service::number),
         ..Action::default()
+    };
+    // Without services in the schema, the port is none of a service.
+    let schema = if payload == PayloadPolicy::Shaped {
+        ActionSchema::whole(SCHEMA_VERSION)
+    } else {
+        ActionSchema::default()
     };
     let config = CompileConfig {
         payload,
+        schema,
         ..CompileConfig::default()
     };
     let mut compiler = Compiler::new(config, Timestamp(0));
@@ -58,13 +69,15 @@ fn is_right(packet: &PacketBuf) -> bool {
 
 #[test]
 fn test_parts_are_the_whole() {
-    for (family, len, mtu) in [
-        (Family::V4, 4000, 1500),
-        (Family::V4, 100_000, 576),
-        (Family::V6, 5000, 1500),
-        (Family::V6, 70_001, 9000),
+    for (family, len, payload, mtu) in [
+        (Family::V4, 4000, PayloadPolicy::Synthetic, 1500),
+        (Family::V4, 100_000, PayloadPolicy::Synthetic, 576),
+        (Family::V6, 5000, PayloadPolicy::Synthetic, 1500),
+        (Family::V6, 70_001, PayloadPolicy::Synthetic, 9000),
+        (Family::V4, 4001, PayloadPolicy::Shaped, 1500),
+        (Family::V6, 70_001, PayloadPolicy::Shaped, 9000),
     ] {
-        let [whole, parts] = split(family, len, PayloadPolicy::Synthetic, mtu);
+        let [whole, parts] = split(family, len, payload, mtu);
         let (first, _, all) = parsed(&whole[0]);
         let mut bytes = Vec::new();
         for (i, part) in parts.iter().enumerate() {

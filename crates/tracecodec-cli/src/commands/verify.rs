@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::Args;
 use tracecodec_pipeline::files::ReadPolicy;
-use tracecodec_pipeline::run::verify::{self, CaptureProof, Kept, Outcome, Program, ServiceFlows};
+use tracecodec_pipeline::run::verify::{self, CaptureProof, Kept, Outcome, Program};
 
 use crate::args::{HeaderArgs, JobsArg, SelectionArgs};
 use crate::failure::{FINDING, GOOD};
@@ -194,12 +194,7 @@ fn render_applications(text: &mut String, outcome: &Outcome) -> Result<()> {
             .iter()
             .filter_map(|capture| capture.applications.as_ref())
     };
-    let mut rows: BTreeMap<&str, ServiceFlows> = BTreeMap::new();
-    let mut total = ServiceFlows::default();
-    for (service, flows) in found().flat_map(|found| &found.services) {
-        add(rows.entry(service).or_default(), flows);
-        add(&mut total, flows);
-    }
+    let (rows, total) = outcome.services();
     let judges = || {
         let installed = outcome
             .judges
@@ -254,15 +249,6 @@ fn render_applications(text: &mut String, outcome: &Outcome) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn add(sum: &mut ServiceFlows, flows: &ServiceFlows) {
-    sum.flows += flows.flows;
-    for (judge, kept) in &flows.judges {
-        let judged = sum.judges.entry(judge).or_default();
-        judged.flows += kept.flows;
-        judged.kept += kept.kept;
-    }
 }
 
 /// Sums of the captures below each path, in the order of the table's columns.

@@ -45,10 +45,26 @@ pub(crate) fn cannot_read(complaint: &str) -> bool {
     complaint.contains(NO_LENGTH)
 }
 
-/// Whether the field of malformed packets holds something for another reason than a message that
-/// spans segments sent again.
-pub(crate) fn is_malformed(field: &str, message: &str) -> bool {
-    !field.is_empty() && !REASSEMBLY.iter().any(|text| message.contains(text))
+/// What it is that `tshark` prints of errors in its field of severities.
+const ERROR: &str = "8388608";
+
+/// Errors of a packet, given its expert severities and messages, without those on segments that are
+/// sent again.
+fn errors(severities: &str, messages: &str) -> usize {
+    let errors = severities.split(',').filter(|&each| each == ERROR).count();
+    errors.saturating_sub(notes_on_reassembly(messages))
+}
+
+fn notes_on_reassembly(messages: &str) -> usize {
+    let counts = REASSEMBLY.map(|text| messages.matches(text).count());
+    counts.into_iter().sum()
+}
+
+/// Whether a packet is malformed, given what the field of malformed packets holds, and its expert
+/// severities and messages: for another reason than that a message spans segments sent again.
+pub(crate) fn is_malformed(field: &str, severities: &str, messages: &str) -> bool {
+    let is_excused = notes_on_reassembly(messages) > 0 && errors(severities, messages) == 0;
+    !field.is_empty() && !is_excused
 }
 
 /// The findings of `tshark` by frame number; frames without findings are left out.
@@ -195,8 +211,7 @@ fn dissect(
 impl Analysis {
     /// Adds the findings in a line of `tshark` to those of a frame.
     fn add(&mut self, line: &str) {
-        /// Values of the expert fields as `tshark` prints them.
-        const ERROR: &str = "8388608";
+        /// The group of wrong checksums, as `tshark` prints it.
         const CHECKSUM: &str = "16777216";
         let fields: Vec<_> = line.split('\t').collect();
         let [number, malformed, severity, group, message, events @ ..] = &fields[..] else {
@@ -204,11 +219,8 @@ impl Analysis {
         };
         let Ok(number) = number.parse() else { return };
         let has = |field: &str, value| field.split(',').any(|each| each == value);
-        let errors = severity.split(',').filter(|&each| each == ERROR).count();
-        let of_reassembly = REASSEMBLY.map(|text| message.matches(text).count());
-        let of_reassembly: usize = of_reassembly.into_iter().sum();
-        let is_malformed = is_malformed(malformed, message);
-        if is_malformed || errors > of_reassembly || has(group, CHECKSUM) {
+        let is_wrong = is_malformed(malformed, severity, message) || errors(severity, message) > 0;
+        if is_wrong || has(group, CHECKSUM) {
             self.complaints.insert(number, message.to_string());
         }
         let events = event_set(events.iter().copied());

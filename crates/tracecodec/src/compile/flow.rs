@@ -28,8 +28,6 @@ pub(super) struct Flow {
     /// TCP state of each end that only the compiler needs.
     pub(super) senders: [Sender; 2],
     pub(super) opened: Timestamp,
-    /// Whether a port of the flow is a service's.
-    pub(super) has_service: bool,
     /// What the payload is shaped as.
     pub(super) shape: Option<Box<Shape>>,
     /// IPv4 identifications of each direction.
@@ -60,14 +58,12 @@ impl Flow {
             connection: Connection::default(),
             senders: Default::default(),
             opened: now,
-            has_service: false,
             shape: None,
             ids: Default::default(),
             packets: 0,
             echo_seq: 0,
         };
         let sums = [Direction::Orig, Direction::Resp].map(|dir| flow.address(dir).sum());
-        flow.has_service = flow.service().is_some();
         flow.address_sum = sums[0] + sums[1] + u32::from(kind.number);
         flow
     }

@@ -68,7 +68,7 @@ impl Choice for PayloadPolicy {
         (
             Self::Shaped,
             "shaped",
-            "Bytes that analysers take for the flow's service (TLS, HTTP, DNS, SSH …), made up from \
+            "Bytes that analysers take for the flow's service (TLS, HTTP, DNS, QUIC …), made up from \
              lengths alone",
         ),
         (
@@ -308,17 +308,18 @@ impl Body<'_> {
         let header_sum = pseudo + checksum::sum(header);
         let body = frame.len();
         let is_shaped = self.append_shaped(action, flow, &payload, payloads, frame);
-        let sum = match is_shaped {
-            true => checksum::sum(&frame[body..]),
-            false => payload.sum(payload_len),
+        let sum = if is_shaped {
+            checksum::sum(&frame[body..])
+        } else {
+            payload.sum(payload_len)
         };
         if !place.is_empty() {
             checksum::put(&mut frame[transport..body], place, header_sum + sum);
         }
         // Synthetic bytes at the port of a service would be malformed messages of it.
-        let has_ports = matches!(action.proto, Proto::Tcp | Proto::Udp);
-        let is_left_out = self.payload == PayloadPolicy::Truncate || flow.has_service;
-        if !(is_shaped || has_ports && is_left_out) {
+        let is_left_out = matches!(action.proto, Proto::Tcp | Proto::Udp)
+            && (self.payload == PayloadPolicy::Truncate || flow.service().is_some());
+        if !(is_shaped || is_left_out) {
             payload.append(captured, frame);
         }
         body + payload_len

@@ -144,12 +144,12 @@ impl Splitter {
         segment[tcp::CHECKSUM].fill(0);
         let header_sum = checksum::sum(segment);
         let payload = &frame[headers.payload..];
-        let sum = header_sum
-            + match payload.len() == len {
-                true => checksum::sum(payload),
-                // The payload was left out: the checksum is that of synthetic bytes.
-                false => Source::Stream(first).sum(len),
-            };
+        let payload_sum = if payload.len() == len {
+            checksum::sum(payload)
+        } else {
+            // The payload was left out: the checksum is that of synthetic bytes.
+            Source::Stream(first).sum(len)
+        };
         let segment_len = headers.payload - headers.tcp + len;
         let addresses = write_ip(
             &mut frame[headers.ip..headers.tcp],
@@ -159,7 +159,7 @@ impl Splitter {
         );
         let pseudo = addresses + u32::from(ip_proto::TCP) + checksum::fold(segment_len as u64);
         let segment = &mut frame[headers.tcp..headers.payload];
-        checksum::put(segment, tcp::CHECKSUM, pseudo + sum);
+        checksum::put(segment, tcp::CHECKSUM, pseudo + header_sum + payload_sum);
     }
 }
 

@@ -50,6 +50,18 @@ pub struct ServiceFlows {
     pub judges: BTreeMap<&'static str, Kept>,
 }
 
+impl ServiceFlows {
+    /// Adds flows of other captures or services.
+    pub fn add(&mut self, other: &Self) {
+        self.flows += other.flows;
+        for (judge, kept) in &other.judges {
+            let sum = self.judges.entry(judge).or_default();
+            sum.flows += kept.flows;
+            sum.kept += kept.kept;
+        }
+    }
+}
+
 /// Flows to which a judge gives the application of their service.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Kept {

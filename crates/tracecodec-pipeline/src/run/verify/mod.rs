@@ -175,6 +175,23 @@ impl Outcome {
     }
 }
 
+impl Outcome {
+    /// Flows by service in all captures, and their sum over the services.
+    pub fn services(&self) -> (BTreeMap<&str, ServiceFlows>, ServiceFlows) {
+        let found = self
+            .captures
+            .iter()
+            .filter_map(|proof| proof.applications.as_ref());
+        let mut services: BTreeMap<&str, ServiceFlows> = BTreeMap::new();
+        let mut all = ServiceFlows::default();
+        for (service, flows) in found.flat_map(|found| &found.services) {
+            services.entry(service).or_default().add(flows);
+            all.add(flows);
+        }
+        (services, all)
+    }
+}
+
 impl CaptureProof {
     /// Whether nothing was lost.
     pub fn is_clean(&self) -> bool {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::{Finding, by_port, endpoint, proto};
+use super::{Finding, read_record};
 use crate::error::Error;
 use crate::monitor::Monitor;
 use crate::tools::process;
@@ -28,23 +28,8 @@ pub(super) fn judge(
     let mut command = Command::new("ra");
     command.args(["-X", "-n", "-c", ",", "-r"]).arg(&records);
     command.args(["-s", "proto", "saddr", "sport", "daddr", "dport"]);
-    let ending = process::run(&mut command, monitor, |line| read(line, each))?;
+    let ending = process::run(&mut command, monitor, |line| read_record(line, ',', each))?;
     super::succeeded(&ending)
-}
-
-/// Reads the line of a record.
-fn read(line: &str, each: &mut dyn FnMut(Finding<'_>)) {
-    let fields: Vec<_> = line.split(',').collect();
-    let [name, source, source_port, destination, destination_port] = fields[..] else {
-        return;
-    };
-    if let (Some(proto), Some(source), Some(destination)) = (
-        proto(name),
-        endpoint(source, source_port),
-        endpoint(destination, destination_port),
-    ) {
-        by_port(proto, [source, destination], each);
-    }
 }
 
 #[cfg(test)]
@@ -60,7 +45,7 @@ mod tests {
             "icmp,10.10.0.28,0x0000,10.20.0.15,0x5638",
             "tcp,192.168.5.44,59571,10.0.0.1,60000",
         ] {
-            read(line, &mut |finding| {
+            read_record(line, ',', &mut |finding| {
                 if let Finding::Flow(_, _, None, name) = finding {
                     found.push(name.to_string());
                 }

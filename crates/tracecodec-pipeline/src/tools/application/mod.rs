@@ -145,6 +145,22 @@ fn by_port(proto: Proto, endpoints: [SocketAddr; 2], each: &mut dyn FnMut(Findin
     }
 }
 
+/// Reads a line with protocol, source, its port, destination and its port, for a judge that goes by
+/// ports. Lines of something else count as none.
+fn read_record(line: &str, separator: char, each: &mut dyn FnMut(Finding<'_>)) {
+    let fields: Vec<_> = line.split(separator).collect();
+    let [name, source, source_port, destination, destination_port] = fields[..] else {
+        return;
+    };
+    if let (Some(proto), Some(source), Some(destination)) = (
+        proto(name),
+        endpoint(source, source_port),
+        endpoint(destination, destination_port),
+    ) {
+        by_port(proto, [source, destination], each);
+    }
+}
+
 /// Refuses a program that failed.
 fn succeeded(ending: &Ending) -> Result<(), Error> {
     if ending.status.success() {

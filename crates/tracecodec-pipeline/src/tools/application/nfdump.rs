@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::{Finding, by_port, endpoint, proto};
+use super::{Finding, read_record};
 use crate::error::Error;
 use crate::monitor::Monitor;
 use crate::tools::process;
@@ -26,23 +26,8 @@ pub(super) fn judge(
     let mut command = Command::new("nfdump");
     command.args(["-q", "-6", "-N", "-R"]).arg(folder);
     command.args(["-o", "fmt:%pr|%sa|%sp|%da|%dp"]);
-    let ending = process::run(&mut command, monitor, |line| read(line, each))?;
+    let ending = process::run(&mut command, monitor, |line| read_record(line, '|', each))?;
     super::succeeded(&ending)
-}
-
-/// Reads the line of a record.
-fn read(line: &str, each: &mut dyn FnMut(Finding<'_>)) {
-    let fields: Vec<_> = line.split('|').collect();
-    let [number, source, source_port, destination, destination_port] = fields[..] else {
-        return;
-    };
-    if let (Some(proto), Some(source), Some(destination)) = (
-        proto(number),
-        endpoint(source, source_port),
-        endpoint(destination, destination_port),
-    ) {
-        by_port(proto, [source, destination], each);
-    }
 }
 
 #[cfg(test)]
@@ -53,7 +38,7 @@ mod tests {
     fn test_a_record_has_the_service_of_its_port() {
         let mut found = 0;
         let line = "17   |              fe80::1|   546|                    ff02::1:2|   547";
-        read(line, &mut |finding| {
+        read_record(line, '|', &mut |finding| {
             assert!(matches!(finding, Finding::Flow(_, _, None, "dhcpv6")));
             found += 1;
         });

@@ -27,6 +27,7 @@ pub(super) fn judge(
         "frame.number",
         "frame.protocols",
         "_ws.malformed",
+        "_ws.expert.severity",
         "_ws.expert.message",
     ] {
         command.args(["-e", field]);
@@ -38,11 +39,11 @@ pub(super) fn judge(
 /// Reads the line of a packet.
 fn read(line: &str, each: &mut dyn FnMut(Finding<'_>)) {
     let fields: Vec<_> = line.split('\t').collect();
-    let [number, protocols, malformed, message] = &fields[..] else {
+    let [number, protocols, malformed, severity, message] = &fields[..] else {
         return;
     };
     let Ok(number) = number.parse() else { return };
-    if tshark::is_malformed(malformed, message) && !tshark::cannot_read(message) {
+    if tshark::is_malformed(malformed, severity, message) && !tshark::cannot_read(message) {
         each(Finding::Malformed(number, protocols));
     }
     protocols
@@ -61,12 +62,13 @@ mod tests {
     fn test_what_follows_the_transport_header_is_the_application() {
         let mut found = Vec::new();
         for line in [
-            "1\teth:ethertype:ip:udp:dns\t\t",
-            "2\teth:ethertype:ip:tcp\t\t",
-            "3\teth:ethertype:ip:tcp:data\t\t",
-            "4\teth:ethertype:ip:udp:_ws.malformed\tmalformed\tMalformed Packet",
-            "5\teth:ethertype:ipv6\tmalformed\tIPv6 payload length equals 0",
-            "6\teth:ethertype:ip:tcp\tmalformed\tNew fragment past old data limits",
+            "1\teth:ethertype:ip:udp:dns\t\t\t",
+            "2\teth:ethertype:ip:tcp\t\t\t",
+            "3\teth:ethertype:ip:tcp:data\t\t\t",
+            "4\teth:ethertype:ip:udp:_ws.malformed\tmalformed\t8388608\tMalformed Packet",
+            "5\teth:ethertype:ipv6\tmalformed\t8388608\tIPv6 payload length equals 0",
+            "6\teth:ethertype:ip:tcp\tmalformed\t8388608\tNew fragment past old data limits",
+            "7\teth:ethertype:ip:tcp\tm\t8388608,8388608\tNew fragment past old data limits,Malformed",
         ] {
             read(line, &mut |finding| found.push(format!("{finding:?}")));
         }
@@ -74,7 +76,8 @@ mod tests {
             found,
             [
                 "Packet(1, \"dns\")",
-                "Malformed(4, \"eth:ethertype:ip:udp:_ws.malformed\")"
+                "Malformed(4, \"eth:ethertype:ip:udp:_ws.malformed\")",
+                "Malformed(7, \"eth:ethertype:ip:tcp\")",
             ]
         );
     }

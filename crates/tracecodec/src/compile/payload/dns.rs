@@ -175,18 +175,18 @@ fn put_name(side: &Side, number: u32, len: usize, out: &mut Vec<u8>) {
     } else {
         EXAMPLE
     };
-    let index = 1 << 34 | u64::from(number);
     let (mut left, suffix) = match len {
         len if len == suffix.len() || len >= suffix.len() + 2 => (len - suffix.len(), suffix),
         len => (len - 1, &[0][..]),
     };
-    let mut labels = index;
+    // A name has at most eight labels.
+    let mut labels = u64::from(number) << 3;
     while left > 0 {
         // A label has at most 63 bytes, and a letter at least.
         let label = if left > 64 { 64.min(left - 2) } else { left };
         out.push(label as u8 - 1);
         side.flow.put_letters(labels, label - 1, out);
-        labels += 1 << 35;
+        labels += 1;
         left -= label;
     }
     out.extend_from_slice(suffix);

@@ -1,11 +1,10 @@
 //! Datagrams of header fields, as HTTP has them: SSDP (UPnP Device Architecture 2.0, section 1) and
-//! SIP (RFC 3261); the last field fills them. And lines of syslog (RFC 3164).
+//! SIP (RFC 3261); the last field fills them.
 
 use super::{Datagram, Message, Question, Side};
 
 pub(super) const SSDP: Datagram = Datagram(write_ssdp);
 pub(super) const SIP: Datagram = Datagram(write_sip);
-pub(super) const SYSLOG: Datagram = Datagram(write_syslog);
 
 /// Index of what fills a message.
 const FILL: u64 = 16;
@@ -52,20 +51,6 @@ fn write_sip(side: &Side, _: Question, message: Message, out: &mut Vec<u8>) -> b
         message,
         out,
     )
-}
-
-fn write_syslog(side: &Side, _: Question, message: Message, out: &mut Vec<u8>) -> bool {
-    // Priority: facility user, severity notice.
-    const START: &[u8] = b"<13>Jan  1 00:00:00 host.example app: ";
-    let len = message.len as usize;
-    let end = out.len() + len;
-    let is_long_enough = len > START.len();
-    if is_long_enough {
-        out.extend_from_slice(START);
-        side.flow
-            .put_letters(FILL + u64::from(message.number), end - out.len(), out);
-    }
-    is_long_enough
 }
 
 /// Writes a message whose last field fills it, or that has no such field; `false` if neither has

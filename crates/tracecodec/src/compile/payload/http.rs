@@ -102,6 +102,7 @@ fn write_request(side: &Side, message: Message, out: &mut Vec<u8>) {
 }
 
 fn write_response(side: &Side, message: Message, out: &mut Vec<u8>) {
+    // Not "OK": if a first segment ends with that line, Wireshark takes what follows for malformed.
     const OK: &str = "HTTP/1.1 200 Synthetic\r\nServer: example\r\nContent-Type: text/plain\r\n";
     let len = message.len as usize;
     if message.len == u32::MAX {
@@ -121,7 +122,7 @@ fn write_response(side: &Side, message: Message, out: &mut Vec<u8>) {
 /// Ends a header section with the length of the body, which fills a message of `len` bytes.
 fn put_with_body(head: &str, len: usize, out: &mut Vec<u8>) {
     const FIELD: usize = "Content-Length: \r\n\r\n".len();
-    // The number of the body's length depends on the header's, which has as many digits as it.
+    // The digits of the body's length are a part of the message: the body is shorter by them.
     let rest = len - head.len() - FIELD;
     let digits = (1..).find(|&digits| {
         let body = rest.saturating_sub(digits);

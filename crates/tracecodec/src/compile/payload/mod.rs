@@ -5,8 +5,8 @@
 //! or cut otherwise, so carries the same bytes, in any order. Lengths are those of the actions: a
 //! protocol fills them, with a padded field or a body.
 //!
-//! A protocol is one file, which makes [`Stream`]s of messages, [`Datagram`]s or both.
-//! [`PROTOCOLS`] says which services it stands for.
+//! A protocol, or a family of protocols that look alike, is one file, which makes [`Stream`]s of
+//! messages, [`Datagram`]s or both. [`PROTOCOLS`] says which services it stands for.
 
 mod ber;
 mod bittorrent;
@@ -34,6 +34,7 @@ mod smb;
 mod snmp;
 mod source;
 mod stun;
+mod syslog;
 mod tftp;
 mod tls;
 
@@ -80,7 +81,7 @@ const PROTOCOLS: &[(&[&str], Option<Stream>, Option<Datagram>)] = &[
     (&["ftp-data"], Some(lines::FILE), None),
     (&["ssdp"], None, Some(fields::SSDP)),
     (&["sip"], None, Some(fields::SIP)),
-    (&["syslog"], None, Some(fields::SYSLOG)),
+    (&["syslog"], None, Some(syslog::DATAGRAM)),
     (&["ntp"], None, Some(ntp::DATAGRAM)),
     (&["dhcp"], None, Some(dhcp::DATAGRAM)),
     (&["dhcpv6"], None, Some(dhcpv6::DATAGRAM)),

@@ -23,13 +23,13 @@ impl Seed {
         Salt(self.0).hash(index)
     }
 
-    /// Appends random bytes, the same for the same index.
+    /// Appends random bytes, the same for the same index, of which the lower 32 bits count.
     pub(super) fn put_bytes(self, index: u64, len: usize, out: &mut Vec<u8>) {
         let draws = (0..).flat_map(|i| self.draw(index << 32 | i).to_be_bytes());
         out.extend(draws.take(len));
     }
 
-    /// Appends letters, the same for the same index.
+    /// Appends letters, the same for the same index, of which the lower 32 bits count.
     pub(super) fn put_letters(self, index: u64, len: usize, out: &mut Vec<u8>) {
         let draws = (0..).flat_map(|i| {
             let draw = self.draw(index << 32 | i);
@@ -43,7 +43,8 @@ impl Seed {
         WORDS[self.draw(index) as usize % WORDS.len()]
     }
 
-    /// Appends words with a separator between them, which fill the length; the last may be cut.
+    /// Appends words with a separator between them, which fill the length; the last may be cut. Of
+    /// the index, the lower 32 bits count.
     pub(super) fn put_words(self, index: u64, separator: u8, len: usize, out: &mut Vec<u8>) {
         let end = out.len() + len;
         for number in 0.. {
