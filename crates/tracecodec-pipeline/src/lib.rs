@@ -33,11 +33,13 @@
 //! model                models by name
 //! dataset              what models learn from: shards, captures and actions files
 //! comparison           captures against their references
+//! classifier           trees that tell sessions apart
 //! report               contents of the page of evaluations and trainings; the card of a model
 //! plot                 how figures and tables are drawn: knows no word of networks
 //! run                  the verbs
 //! ```
 
+pub mod classifier;
 pub mod comparison;
 mod dataset;
 pub mod disclosure;

@@ -28,9 +28,11 @@ const ARROWS: &map::Arrows = &[
         "comparison",
         &["error", "files", "jobs", "monitor", "tools"],
     ),
+    ("classifier", &["error", "jobs", "monitor"]),
     (
         "run",
         &[
+            "classifier",
             "comparison",
             "dataset",
             "disclosure",

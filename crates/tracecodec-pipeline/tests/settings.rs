@@ -59,6 +59,9 @@ fn test_verbs_are_asked_for_by_names_and_values() {
     );
     reads::<run::events::Config>(json!({"inputs": ["a"]}));
     reads::<run::evaluate::Config>(json!({"reference": "a", "decoded": "b", "label": "codec"}));
+    reads::<run::classify::Config>(
+        json!({"real": "a", "generated": "b", "later": "c", "sessions": 100, "seed": 1}),
+    );
     reads::<run::merge::Config>(json!({"inputs": ["a"]}));
     reads::<run::report::Config>(json!({"inputs": ["a"], "output": "b.html"}));
 }

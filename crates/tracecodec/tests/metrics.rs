@@ -14,7 +14,10 @@ use tracecodec::Error;
 use tracecodec::action::ProtocolMix;
 use tracecodec::artifact::SourceEntry;
 use tracecodec::flow::{Conversations, CutOptions};
-use tracecodec::metrics::{Evaluation, METRICS, Meter, TcpLabel, TimelineBin, TraceSummary};
+use tracecodec::metrics::{
+    Evaluation, METRICS, Meter, SESSION_FEATURES, SessionSampler, TcpLabel, TimelineBin,
+    TraceSummary,
+};
 use tracecodec::pcap::{LinkType, PacketBuf, Timestamp};
 use tracecodec::tcp::flags::{ACK, FIN, SYN};
 
@@ -192,6 +195,63 @@ fn test_summary_by_hand() {
     let interleaving = &summary.interleaving;
     assert_eq!((interleaving.adjacent, interleaving.switches), (8, 4));
     assert_eq!(pairs(&interleaving.run_lengths), [(1, 3), (2, 1), (4, 1)]);
+}
+
+#[test]
+fn test_features_of_sessions_by_hand() {
+    let mut sampler = SessionSampler::new();
+    example()
+        .iter()
+        .for_each(|frame| sampler.observe(&frame.as_packet()));
+    let samples = sampler.finish();
+    let services = samples.iter().map(|sample| sample.service.unwrap().name());
+    assert_eq!(services.collect::<Vec<_>>(), ["http", "dns", "dns"]);
+    let value = |session: usize, name: &str| {
+        let at = SESSION_FEATURES.iter().position(|of| of.name == name);
+        samples[session].features[at.unwrap()]
+    };
+    let tcp = [
+        ("protocol", 0.0),
+        ("orig_packets", 4.0),
+        ("resp_packets", 2.0),
+        ("orig_bytes", 100.0),
+        ("resp_bytes", 0.0),
+        ("duration", 2.0124),
+        ("gap_1", 0.001),
+        ("gap_3", 0.0105),
+        ("gap_4", -0.0001),
+        ("gap_5", 2.0),
+        ("gap_mean", 0.402_48),
+        ("gap_largest", 2.0),
+        ("gap_smallest", -0.0001),
+        ("gap_deviation", 0.798_7692),
+        ("payload_1", 1.0),
+        ("payload_2", -1.0),
+        ("payload_4", 101.0),
+        ("payload_6", 1.0),
+        ("fin", 1.0),
+        ("syn", 2.0),
+        ("psh", 0.0),
+        ("ack", 5.0),
+        ("window_3", 1000.0),
+    ];
+    for (name, expected) in tcp {
+        let found = value(0, name);
+        assert!((found - expected).abs() < 1e-6, "{name}: {found}");
+    }
+    assert_eq!((value(1, "protocol"), value(1, "orig_packets")), (1.0, 2.0));
+    assert_eq!(
+        (value(2, "orig_packets"), value(2, "payload_1")),
+        (1.0, 101.0)
+    );
+    for (session, name) in [(0, "gap_6"), (1, "gap_2"), (2, "gap_mean"), (2, "window_1")] {
+        assert!(value(session, name).is_nan(), "{name}");
+    }
+    // Actions hold no times, and differ by direction, flags, payload and window.
+    let actions = &samples[0].actions;
+    assert_eq!((actions.len(), samples[2].actions.len()), (6, 1));
+    assert_eq!(samples[1].actions[0], samples[2].actions[0]);
+    assert!((1..6).all(|at| !actions[at..].contains(&actions[at - 1])));
 }
 
 #[test]
@@ -460,23 +520,31 @@ proptest! {
     }
 }
 
-/// The table in `docs/metrics.md`; `UPDATE_DOCS=1` rewrites it.
+/// The tables in `docs/metrics.md`; `UPDATE_DOCS=1` rewrites them.
 #[test]
 fn test_every_metric_is_documented() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/metrics.md");
     let mut text = std::fs::read_to_string(path).unwrap();
-    let mut table = String::from("\n| key | heading | unit | what |\n|---|---|---|---|\n");
+    let mut metrics = String::from("\n| key | heading | unit | what |\n|---|---|---|---|\n");
     for metric in METRICS {
         let doc = metric.doc.replace('|', "\\|");
         let (key, title, unit) = (metric.key, metric.title, metric.unit.symbol());
-        table += &format!("| `{key}` | {title} | {unit} | {doc} |\n");
+        metrics += &format!("| `{key}` | {title} | {unit} | {doc} |\n");
     }
-    let begin = text.find("<!-- metrics:begin -->").unwrap() + "<!-- metrics:begin -->".len();
-    let end = text.find("<!-- metrics:end -->").unwrap();
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        text.replace_range(begin..end, &table);
-        std::fs::write(path, text).unwrap();
-    } else {
-        assert_eq!(text[begin..end], table, "run the test with UPDATE_DOCS=1");
+    let mut features = String::from("\n| feature | time | what |\n|---|---|---|\n");
+    for feature in SESSION_FEATURES {
+        let time = if feature.is_time { "yes" } else { "" };
+        features += &format!("| `{}` | {time} | {} |\n", feature.name, feature.doc);
+    }
+    for (name, table) in [("metrics", metrics), ("features", features)] {
+        let mark = format!("<!-- {name}:begin -->");
+        let begin = text.find(&mark).unwrap() + mark.len();
+        let end = text.find(&format!("<!-- {name}:end -->")).unwrap();
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            text.replace_range(begin..end, &table);
+            std::fs::write(path, &text).unwrap();
+        } else {
+            assert_eq!(text[begin..end], table, "run the test with UPDATE_DOCS=1");
+        }
     }
 }

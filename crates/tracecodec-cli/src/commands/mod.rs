@@ -2,6 +2,7 @@
 
 pub(crate) mod baseline;
 pub(crate) mod check;
+pub(crate) mod classify;
 pub(crate) mod compile;
 pub(crate) mod completions;
 pub(crate) mod decode;

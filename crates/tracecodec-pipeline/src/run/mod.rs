@@ -6,6 +6,7 @@
 
 pub mod baseline;
 pub mod check;
+pub mod classify;
 pub mod compile;
 pub mod continuation;
 pub mod decode;

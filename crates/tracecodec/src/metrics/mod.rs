@@ -33,6 +33,8 @@
 //! ```
 
 mod binning;
+mod copying;
+mod coverage;
 mod evaluation;
 mod histogram;
 mod host;
@@ -41,6 +43,7 @@ mod latent_interface;
 mod meter;
 mod protocol;
 mod provenance;
+mod session;
 mod summary;
 mod table;
 mod tcp_event;
@@ -48,6 +51,8 @@ mod timeline;
 mod transition;
 
 pub use binning::{Binning, TimeHistogram};
+pub use copying::Beginnings;
+pub use coverage::Neighbourhoods;
 pub use evaluation::{Evaluation, FORMAT, VERSION};
 pub use histogram::Histogram;
 pub use host::Hosts;
@@ -55,6 +60,7 @@ pub use interleaving::Interleaving;
 pub use latent_interface::{Case, CoverageAdjusted};
 pub use meter::Meter;
 pub use provenance::{Continuation, ModelEntry, Role, SolverEntry};
+pub use session::{SESSION_FEATURES, SessionFeature, SessionSample, SessionSampler};
 pub use summary::TraceSummary;
 pub use table::{METRICS, Metric, Unit};
 pub use tcp_event::{EventCounts, TcpEvents};
