@@ -162,6 +162,7 @@ const ORDINARY: &[(&str, Proto, [u32; 2], &str, &str)] = &[
     ("ssdp", Proto::Udp, [150, 300], "ssdp", "SSDP"),
     ("sip", Proto::Udp, [400, 380], "sip", "SIP"),
     ("syslog", Proto::Udp, [120, 90], "syslog", "Syslog"),
+    ("ssh", Proto::Tcp, [21, 21], "ssh", "SSH"),
     ("smtp", Proto::Tcp, [24, 60], "smtp", "SMTP"),
     ("submission", Proto::Tcp, [24, 60], "smtp", "SMTP"),
     ("ftp", Proto::Tcp, [16, 40], "ftp", "FTP"),

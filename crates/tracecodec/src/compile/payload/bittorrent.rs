@@ -9,6 +9,7 @@ pub(super) const STREAM: Stream = Stream {
     write: write_stream,
     longest_start: HANDSHAKE,
     filler: Filler::Random,
+    shortest_segment: |_| 1,
 };
 
 pub(super) const DATAGRAM: Datagram = Datagram(write_datagram);

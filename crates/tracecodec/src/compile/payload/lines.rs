@@ -9,6 +9,7 @@ pub(super) const STREAM: Stream = Stream {
     write,
     longest_start: LONGEST,
     filler: Filler::Text,
+    shortest_segment: |_| 1,
 };
 
 /// A connection that carries a file (FTP's data).
@@ -17,6 +18,7 @@ pub(super) const FILE: Stream = Stream {
     write: |_, _, _| {},
     longest_start: 0,
     filler: Filler::Text,
+    shortest_segment: |_| 1,
 };
 
 /// The longest first line, with its end (RFC 5321 section 4.5.3.1.5).

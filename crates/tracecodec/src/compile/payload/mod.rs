@@ -33,6 +33,7 @@ mod shape;
 mod smb;
 mod snmp;
 mod source;
+mod ssh;
 mod stun;
 mod syslog;
 mod tftp;
@@ -67,6 +68,7 @@ const PROTOCOLS: &[(&[&str], Option<Stream>, Option<Datagram>)] = &[
         None,
     ),
     (&["http"], Some(http::STREAM), None),
+    (&["ssh"], Some(ssh::STREAM), None),
     (&["quic"], None, Some(quic::DATAGRAM)),
     (
         &["dns", "mdns", "llmnr"],
@@ -136,6 +138,9 @@ struct Stream {
     longest_start: u32,
     /// What fills messages.
     filler: Filler,
+    /// Shortest segment that carries payload, given the length of the client's first, which is 0
+    /// until it was sent: analysers would call shorter ones malformed.
+    shortest_segment: fn(u32) -> usize,
 }
 
 /// A protocol over UDP: writes a datagram, all of it. `false` if the protocol has no message of
@@ -157,6 +162,9 @@ struct Side {
     first: u32,
     /// Length of the other side's first, if that was sent before; else 0.
     peer_first: u32,
+    /// Bytes of the stream that this side sent before the other side's first segment; `u32::MAX`
+    /// until that was sent.
+    before_peer: u32,
 }
 
 /// The place of a message among those of a side, from 0, and its length.

@@ -9,6 +9,7 @@ pub(super) const STREAM: Stream = Stream {
     longest_start: LONGEST_START,
     // Random bytes are taken for openSAFETY now and then, which is carried by registers.
     filler: Filler::Text,
+    shortest_segment: |_| 1,
 };
 
 /// Length of the header with the unit's number, which is not counted with what follows.

@@ -8,6 +8,7 @@ pub(super) const STREAM: Stream = Stream {
     write,
     longest_start: LONGEST_CONNECT,
     filler: Filler::Text,
+    shortest_segment: |_| 1,
 };
 
 /// Control packets with their flags.

@@ -8,6 +8,7 @@ pub(super) const STREAM: Stream = Stream {
     write,
     longest_start: LONGEST_FIRST,
     filler: Filler::Text,
+    shortest_segment: |_| 1,
 };
 
 /// Length of a packet's header.

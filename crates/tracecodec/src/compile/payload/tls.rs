@@ -9,6 +9,7 @@ pub(super) const STREAM: Stream = Stream {
     write,
     longest_start: LONGEST_HELLO,
     filler: Filler::Random,
+    shortest_segment: |_| 1,
 };
 
 /// Lengths of a ClientHello that are taken from the first segment; the length of any other.
@@ -384,6 +385,7 @@ mod tests {
                     server: Seed(first.into()),
                     first,
                     peer_first: first,
+                    before_peer: 0,
                 };
                 let (hello, _) = messages(&side).at(0);
                 let mut bytes = Vec::new();
