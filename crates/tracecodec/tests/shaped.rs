@@ -118,6 +118,22 @@ fn write(path: &Path, flows: impl Iterator<Item = Vec<Action>>) -> PayloadCounts
     compiler.payloads().clone()
 }
 
+/// Length of the messages in flows that lose a part of them.
+const OF_A_MESSAGE: u32 = 200;
+
+/// Flows whose second message loses its start, of every length, from either end.
+fn flows_with_losses(service: Service, proto: Proto) -> impl Iterator<Item = Vec<Action>> {
+    let losses = (1..OF_A_MESSAGE).flat_map(|lost| [(Orig, lost), (Resp, lost)]);
+    (0..).zip(losses).map(move |(slot, (dir, lost))| {
+        let first = [Orig, Resp].map(|dir| (dir, OF_A_MESSAGE));
+        let rest = [(dir, OF_A_MESSAGE - lost), (dir, OF_A_MESSAGE)];
+        let mut actions = flow(slot, service, proto, false, &[first, rest].concat());
+        let at = actions.len() - rest.len();
+        actions[at].tcp_seq_delta = lost;
+        actions
+    })
+}
+
 /// Flows of a service with payload of every length, from either end.
 fn all_flows(service: Service, proto: Proto) -> impl Iterator<Item = Vec<Action>> {
     let of_lengths = |len: u32| {
@@ -154,6 +170,7 @@ const ORDINARY: &[(&str, Proto, [u32; 2], &str, &str)] = &[
     // A hello too short for TLS 1.3.
     ("https", Proto::Tcp, [180, 137], "tls", "TLS"),
     ("http", Proto::Tcp, [300, 800], "http", "HTTP"),
+    ("http", Proto::Tcp, [300, 1448], "http", "HTTP"),
     ("dns", Proto::Udp, [50, 120], "dns", "DNS"),
     ("dns", Proto::Tcp, [60, 150], "dns", "DNS"),
     ("mdns", Proto::Udp, [70, 150], "mdns", "MDNS"),
@@ -275,6 +292,21 @@ fn test_tshark_calls_nothing_malformed() {
     }
     if only.is_some() {
         println!("{}", folder.keep().display());
+    }
+}
+
+#[test]
+fn test_nothing_is_malformed_after_a_loss() {
+    if !is_installed("tshark", "--version") {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let capture = folder.path().join("losses.pcap");
+    for service in (0..=u8::MAX).filter_map(Service::of_number) {
+        if service.runs_over(Proto::Tcp) {
+            write(&capture, flows_with_losses(service, Proto::Tcp));
+            assert_nothing_is_malformed(service, &capture);
+        }
     }
 }
 

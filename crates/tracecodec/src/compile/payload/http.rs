@@ -1,6 +1,6 @@
-//! HTTP/1.1 (RFC 9112). Requests are as long as a client's first segment. Responses are as long as
-//! a server's first segment if that is short; what comes after some of them, or after a long first
-//! segment, is a single response, which lasts to the connection's end.
+//! HTTP/1.1 (RFC 9112). Requests are as long as a client's first segment, and the first response is
+//! as long as a server's; so are some more if that is short. Then comes a single response, which
+//! lasts to the connection's end.
 
 use std::io::Write;
 
@@ -26,7 +26,7 @@ const USUAL: u32 = 256;
 const REQUESTS: u32 = 64;
 const LATER: u32 = 4096;
 
-/// Responses that are as long as the first; the next lasts to the connection's end.
+/// Responses that are as long as a short first; the next lasts to the connection's end.
 const RESPONSES: u32 = 16;
 
 /// Fields of requests, in the order of browsers.
@@ -40,13 +40,14 @@ const REQUEST_FIELDS: [&str; 4] = [
 fn messages(side: &Side) -> Messages {
     let first = match side.first {
         ..SHORTEST => USUAL,
-        LONGEST_HEADER.. if !side.is_client => return Messages::of(u32::MAX),
         first => first,
     };
     let (exchanges, rest) = if side.is_client {
         (REQUESTS, first.max(LATER))
-    } else {
+    } else if first < LONGEST_HEADER {
         (RESPONSES, u32::MAX)
+    } else {
+        (1, u32::MAX)
     };
     Messages {
         opening: [(exchanges, first), (0, 0), (0, 0), (0, 0)],

@@ -6,7 +6,7 @@ use super::{Filler, Message, Messages, Side, Stream};
 pub(super) const STREAM: Stream = Stream {
     messages,
     write,
-    longest_start: LONGEST_CONNECT,
+    longest_start: LATER,
     filler: Filler::Text,
     shortest_segment: |_| 1,
 };
@@ -57,6 +57,7 @@ mod draw {
     pub(super) const USER: u64 = 65;
     pub(super) const PASSWORD: u64 = 66;
     pub(super) const TOPIC: u64 = 67;
+    pub(super) const CONTENT: u64 = 68;
 }
 
 /// Whether a packet can have this length: its own length then takes as few bytes as possible.
@@ -133,6 +134,9 @@ fn write(side: &Side, message: Message, out: &mut Vec<u8>) {
             put_text(topic.len(), out, |out| {
                 out.extend_from_slice(topic.as_bytes())
             });
+            // Not filler: after a lost segment, Wireshark would look for packets in it.
+            let content = len as usize - out.len();
+            side.flow.put_words(draw::CONTENT, b' ', content, out);
         }
     }
 }

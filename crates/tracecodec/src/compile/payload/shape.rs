@@ -33,8 +33,11 @@ struct Speaker {
     datagrams: u32,
     /// Length of its first segment or datagram with payload, and of the other side's at that time.
     firsts: Option<(u32, u32)>,
-    /// Bytes of its stream before the other side's first segment: grows until that is sent.
+    /// Bytes of its stream so far, lost ones included, and those before the other side's first.
+    sent: u32,
     before_peer: u32,
+    /// Whether a segment was lost, and none since then starts where messages can be made out.
+    is_amid_message: bool,
     /// Lengths of its latest datagrams, by the low bits of their number.
     latest: [u16; REMEMBERED],
 }
@@ -87,15 +90,21 @@ impl Shape {
         len: usize,
         frame: &mut Vec<u8>,
     ) -> Written {
-        let start = *self.speakers[dir as usize].start.get_or_insert(seq);
+        let speaker = &mut self.speakers[dir as usize];
+        let start = speaker.start.get_or_insert(seq);
         if len == 0 {
             return Written::Shaped;
+        }
+        // Some senders do not count their SYN.
+        if speaker.firsts.is_none() && start.is_after(seq) {
+            *start = seq;
         }
         let place = u64::from(seq.0.wrapping_sub(start.0));
         match self.protocol {
             Protocol::Stream(stream) => {
                 let side = self.side(dir, len, place);
-                if len < (stream.shortest_segment)(self.first(self.client)) {
+                let is_amid = self.is_amid_message(stream, &side, dir, place, len);
+                if is_amid || len < (stream.shortest_segment)(self.first(self.client)) {
                     return Written::Impossible;
                 }
                 append_stream(stream, &side, place, len, frame);
@@ -103,6 +112,35 @@ impl Shape {
             }
             Protocol::Datagram(datagram) => self.append_datagram(datagram, dir, len, frame),
         }
+    }
+
+    /// Whether a segment comes after a lost one and starts amid the start of a message, where
+    /// analysers would take other bytes for that start. Counts the segment's bytes.
+    fn is_amid_message(
+        &mut self,
+        stream: &Stream,
+        side: &Side,
+        dir: Direction,
+        place: u64,
+        len: usize,
+    ) -> bool {
+        let has_peer_spoken = self.first(dir.reverse()) > 0;
+        let speaker = &mut self.speakers[dir as usize];
+        let [at, sent] = [place as u32, speaker.sent].map(SeqNumber);
+        let end = at + len as u32;
+        if end.is_after(sent) {
+            speaker.sent = end.0;
+        }
+        if !has_peer_spoken {
+            speaker.before_peer = speaker.sent;
+        }
+        if speaker.is_amid_message || at.is_after(sent) {
+            let (message, start) = (stream.messages)(side).at(place);
+            let mut start_bytes = Vec::new();
+            (stream.write)(side, message, &mut start_bytes);
+            speaker.is_amid_message = (1..start_bytes.len() as u64).contains(&(place - start));
+        }
+        speaker.is_amid_message
     }
 
     fn append_datagram(
@@ -155,8 +193,6 @@ impl Shape {
             (first, peer_now)
         });
         let before_peer = if peer_now == 0 {
-            let end = (place + len as u64).try_into().unwrap_or(u32::MAX);
-            speaker.before_peer = speaker.before_peer.max(end);
             u32::MAX
         } else {
             speaker.before_peer
@@ -278,9 +314,27 @@ mod tests {
         }
     }
 
+    /// Some senders start their data at the number of their SYN.
+    #[test]
+    fn test_data_that_start_with_the_number_of_the_syn() {
+        let start = |syn: Option<u32>| {
+            let http = service::of(Proto::Tcp, 80);
+            let mut shape = Shape::new(Proto::Tcp, [None, http], Seed(0), [Seed(1), Seed(2)])
+                .expect("HTTP has a shape");
+            let mut frame = Vec::new();
+            if let Some(behind_syn) = syn {
+                shape.append(Direction::Orig, SeqNumber(behind_syn), 0, &mut frame);
+            }
+            shape.append(Direction::Orig, SeqNumber(7), 100, &mut frame);
+            frame
+        };
+        assert_eq!(start(Some(8)), start(Some(7)));
+        assert_eq!(start(None), start(Some(7)));
+    }
+
     #[test]
     fn test_memory_of_a_flow() {
-        assert!(size_of::<Shape>() <= 128, "{}", size_of::<Shape>());
+        assert!(size_of::<Shape>() <= 144, "{}", size_of::<Shape>());
     }
 
     #[test]
