@@ -211,6 +211,16 @@ const ORDINARY: &[(&str, Proto, [u32; 2], &str, &str)] = &[
     ("radius", Proto::Udp, [80, 60], "radius", "Radius"),
     ("isakmp", Proto::Udp, [300, 300], "isakmp", "IPsec"),
     ("ldap", Proto::Udp, [150, 170], "cldap", "LDAP"),
+    ("ldap", Proto::Tcp, [14, 22], "ldap", "LDAP"),
+    ("ldap", Proto::Tcp, [320, 180], "ldap", "LDAP"),
+    ("kerberos", Proto::Udp, [220, 180], "kerberos", "Kerberos"),
+    ("kerberos", Proto::Tcp, [240, 1400], "kerberos", "Kerberos"),
+    ("sip", Proto::Tcp, [400, 380], "sip", "SIP"),
+    ("netbios-dgm", Proto::Udp, [201, 201], "nbdgm", "NetBIOS"),
+    ("dce_rpc", Proto::Tcp, [72, 60], "dcerpc", "DCE_RPC"),
+    ("telnet", Proto::Tcp, [24, 12], "telnet", ""),
+    ("dnp3", Proto::Tcp, [18, 45], "dnp3", "DNP3"),
+    ("dnp3", Proto::Udp, [18, 17], "dnp3", ""),
 ];
 
 fn is_installed(tool: &str, option: &str) -> bool {

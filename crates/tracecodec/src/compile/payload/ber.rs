@@ -43,9 +43,14 @@ pub(super) fn open_wide(tag: u8, room: usize, out: &mut Vec<u8>) -> usize {
     len
 }
 
-/// Writes an element of fewer than 128 bytes.
+/// Writes an element of at most 65,535 bytes.
 pub(super) fn put(tag: u8, content: &[u8], out: &mut Vec<u8>) {
-    open(tag, content.len() + 2, out);
+    let header = match content.len() {
+        ..=0x7f => 2,
+        0x80..=0xff => 3,
+        _ => 4,
+    };
+    open(tag, header + content.len(), out);
     out.extend_from_slice(content);
 }
 
@@ -66,6 +71,9 @@ mod tests {
                     .fold(0, |len, &byte| len << 8 | usize::from(byte)),
             };
             assert_eq!(told, len);
+            out.clear();
+            put(SEQUENCE, &vec![0; len], &mut out);
+            assert!(out.len() <= room);
         }
     }
 }

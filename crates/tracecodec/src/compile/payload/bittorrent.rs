@@ -10,6 +10,7 @@ pub(super) const STREAM: Stream = Stream {
     longest_start: HANDSHAKE,
     filler: Filler::Random,
     shortest_segment: |_| 1,
+    shortest_end: 1,
 };
 
 pub(super) const DATAGRAM: Datagram = Datagram(write_datagram);

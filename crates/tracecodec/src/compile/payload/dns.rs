@@ -10,6 +10,7 @@ pub(super) const STREAM: Stream = Stream {
     longest_start: LONGEST_OVER_TCP,
     filler: Filler::Random,
     shortest_segment: |_| 1,
+    shortest_end: 1,
 };
 
 pub(super) const DATAGRAM: Datagram = Datagram(write);

@@ -1,10 +1,32 @@
-//! Datagrams of header fields, as HTTP has them: SSDP (UPnP Device Architecture 2.0, section 1) and
+//! Messages of header fields, as HTTP has them: SSDP (UPnP Device Architecture 2.0, section 1) and
 //! SIP (RFC 3261); the last field fills them.
 
-use super::{Datagram, Message, Question, Side};
+use super::{Datagram, Filler, Message, Messages, Question, Side, Stream};
 
 pub(super) const SSDP: Datagram = Datagram(write_ssdp);
-pub(super) const SIP: Datagram = Datagram(write_sip);
+pub(super) const SIP: Datagram =
+    Datagram(|side, _, message, out| write_sip(side, "UDP", message, out));
+
+/// SIP over TCP, with messages that are as long as the first segment.
+pub(super) const SIP_STREAM: Stream = Stream {
+    messages: sip_messages,
+    write: |side, message, out| {
+        write_sip(side, "TCP", message, out);
+    },
+    longest_start: LONGEST_SIP,
+    filler: Filler::Text,
+    shortest_segment: |_| 1,
+    shortest_end: 1,
+};
+
+/// Lengths of messages of SIP over TCP: the shortest, the longest and the usual one.
+const SHORTEST_SIP: u32 = 320;
+const LONGEST_SIP: u32 = 4096;
+const USUAL_SIP: u32 = 400;
+
+/// Messages of SIP over TCP that are as long as the first; later ones are the longest, so that a
+/// segment of any length holds few.
+const EXCHANGES: u32 = 64;
 
 /// Index of what fills a message.
 const FILL: u64 = 16;
@@ -28,22 +50,33 @@ fn write_ssdp(side: &Side, _: Question, message: Message, out: &mut Vec<u8>) -> 
 }
 
 /// Fields of both requests and responses of SIP, for a call with this number.
-fn sip_fields(call: u64) -> String {
+fn sip_fields(call: u64, proto: &str) -> String {
     format!(
-        "Via: SIP/2.0/UDP 192.0.2.4:5060;branch=z9hG4bK{call:x}\r\nMax-Forwards: 70\r\n\
+        "Via: SIP/2.0/{proto} 192.0.2.4:5060;branch=z9hG4bK{call:x}\r\nMax-Forwards: 70\r\n\
          From: <sip:a@client.example>;tag={call:x}\r\nTo: <sip:b@server.example>\r\n\
          Call-ID: {call:x}@client.example\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n"
     )
 }
 
-fn write_sip(side: &Side, _: Question, message: Message, out: &mut Vec<u8>) -> bool {
+fn sip_messages(side: &Side) -> Messages {
+    let first = match side.first {
+        first @ SHORTEST_SIP..=LONGEST_SIP => first,
+        _ => USUAL_SIP,
+    };
+    Messages {
+        opening: [(EXCHANGES, first), (0, 0), (0, 0), (0, 0)],
+        rest: LONGEST_SIP,
+    }
+}
+
+fn write_sip(side: &Side, proto: &str, message: Message, out: &mut Vec<u8>) -> bool {
     let start = if side.is_client {
         "OPTIONS sip:b@server.example SIP/2.0\r\n"
     } else {
         "SIP/2.0 200 OK\r\n"
     };
     // Ten hexadecimal digits at most.
-    let fields = sip_fields(side.flow.draw(FILL) >> 24);
+    let fields = sip_fields(side.flow.draw(FILL) >> 24, proto);
     put_filled(
         side,
         &(start.to_string() + &fields),

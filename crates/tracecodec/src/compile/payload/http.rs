@@ -12,6 +12,7 @@ pub(super) const STREAM: Stream = Stream {
     longest_start: LONGEST_HEADER,
     filler: Filler::Text,
     shortest_segment: |_| 1,
+    shortest_end: 1,
 };
 
 /// No header section is longer than this; a body fills longer messages.

@@ -1,8 +1,17 @@
-//! LDAP without connections ([MS-ADTS] section 6.3.3): searches over UDP, and entries that answer
-//! them (RFC 4511). There is no stream: Wireshark 4.0 calls LDAP over TCP malformed if a segment
-//! holds but the first one to three bytes of a message.
+//! LDAP (RFC 4511), over UDP without connections ([MS-ADTS] section 6.3.3): searches, and entries
+//! that answer them; over TCP behind a bind, which a name or a text fills.
 
-use super::{Datagram, Message, Question, Side, ber};
+use super::{Datagram, Filler, Message, Messages, Question, Side, Stream, ber};
+
+pub(super) const STREAM: Stream = Stream {
+    messages,
+    write: write_stream,
+    longest_start: LATER,
+    filler: Filler::Random,
+    shortest_segment: |_| 1,
+    // Wireshark 4.0 does not wait for the rest of a length.
+    shortest_end: 6,
+};
 
 pub(super) const DATAGRAM: Datagram = Datagram(write);
 
@@ -13,11 +22,21 @@ const SHORTEST_ENTRY: u32 = 80;
 /// The longest message.
 const LONGEST: u32 = 0xffff;
 
+/// Lengths of a bind and its answer over TCP, and of searches and entries behind it, client and
+/// server; so many of those are short, so that a segment of any length holds few.
+const SHORTEST_BIND: u32 = 14;
+const LONGEST_BIND: u32 = 4096;
+const LENGTHS: [u32; 2] = [96, 160];
+const EXCHANGES: u32 = 16;
+const LATER: u32 = 8192;
+
 /// From this length on, the lengths of the message and its operation take four bytes each, as
 /// Windows writes them.
 const LONG: usize = 0x84;
 
 /// Operations.
+const BIND: u8 = 0x60;
+const BOUND: u8 = 0x61;
 const SEARCH: u8 = 0x63;
 const ENTRY: u8 = 0x64;
 
@@ -45,6 +64,7 @@ const PHOTO: &[u8] = b"jpegPhoto";
 /// Indexes of what is drawn from a seed.
 mod draw {
     pub(super) const NAME: u64 = 64;
+    pub(super) const USER: u64 = 65;
     pub(super) const VALUE: u64 = 1 << 31;
 }
 
@@ -77,6 +97,42 @@ fn write(side: &Side, _: Question, message: Message, out: &mut Vec<u8>) -> bool 
         _ => return false,
     }
     true
+}
+
+fn messages(side: &Side) -> Messages {
+    let bind = match side.first {
+        first @ SHORTEST_BIND..=LONGEST_BIND => first,
+        _ => SHORTEST_BIND,
+    };
+    let exchanges = (EXCHANGES, LENGTHS[usize::from(!side.is_client)]);
+    Messages {
+        opening: [(1, bind), exchanges, (0, 0), (0, 0)],
+        rest: LATER,
+    }
+}
+
+fn write_stream(side: &Side, message: Message, out: &mut Vec<u8>) {
+    if message.number > 0 {
+        write(side, None, message, out);
+        return;
+    }
+    let end = message.len as usize;
+    if side.is_client {
+        // Version 3, the user's name, and no password.
+        const NO_PASSWORD: [u8; 2] = [0x80, 0];
+        open_message(0, BIND, end, out);
+        ber::put(ber::INTEGER, &[3], out);
+        let name = ber::open(ber::OCTET_STRING, end - out.len() - NO_PASSWORD.len(), out);
+        side.client.put_words(draw::USER, b' ', name, out);
+        out.extend_from_slice(&NO_PASSWORD);
+    } else {
+        // Success, nothing that matched, and a text.
+        open_message(0, BOUND, end, out);
+        ber::put(ENUMERATED, &[0], out);
+        ber::put(ber::OCTET_STRING, &[], out);
+        let text = ber::open(ber::OCTET_STRING, end - out.len(), out);
+        side.server.put_words(draw::USER, b' ', text, out);
+    }
 }
 
 /// Starts a message that takes what is left to the end.

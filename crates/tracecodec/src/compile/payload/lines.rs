@@ -10,6 +10,7 @@ pub(super) const STREAM: Stream = Stream {
     longest_start: LONGEST,
     filler: Filler::Text,
     shortest_segment: |_| 1,
+    shortest_end: 1,
 };
 
 /// A connection that carries a file (FTP's data).
@@ -19,6 +20,7 @@ pub(super) const FILE: Stream = Stream {
     longest_start: 0,
     filler: Filler::Text,
     shortest_segment: |_| 1,
+    shortest_end: 1,
 };
 
 /// The longest first line, with its end (RFC 5321 section 4.5.3.1.5).

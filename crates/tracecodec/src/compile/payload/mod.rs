@@ -11,13 +11,16 @@
 mod ber;
 mod bittorrent;
 mod counts;
+mod dce_rpc;
 mod dhcp;
 mod dhcpv6;
+mod dnp3;
 mod dns;
 mod fields;
 mod filler;
 mod http;
 mod isakmp;
+mod kerberos;
 mod ldap;
 mod lines;
 mod modbus;
@@ -36,6 +39,7 @@ mod source;
 mod ssh;
 mod stun;
 mod syslog;
+mod telnet;
 mod tftp;
 mod tls;
 
@@ -82,18 +86,27 @@ const PROTOCOLS: &[(&[&str], Option<Stream>, Option<Datagram>)] = &[
     ),
     (&["ftp-data"], Some(lines::FILE), None),
     (&["ssdp"], None, Some(fields::SSDP)),
-    (&["sip"], None, Some(fields::SIP)),
+    (&["sip"], Some(fields::SIP_STREAM), Some(fields::SIP)),
     (&["syslog"], None, Some(syslog::DATAGRAM)),
     (&["ntp"], None, Some(ntp::DATAGRAM)),
     (&["dhcp"], None, Some(dhcp::DATAGRAM)),
     (&["dhcpv6"], None, Some(dhcpv6::DATAGRAM)),
     (&["netbios-ns"], None, Some(netbios::NAME_DATAGRAM)),
+    (&["netbios-dgm"], None, Some(netbios::DATAGRAM)),
+    (&["dce_rpc"], Some(dce_rpc::STREAM), None),
+    (&["telnet"], Some(telnet::STREAM), None),
+    (&["dnp3"], Some(dnp3::STREAM), Some(dnp3::DATAGRAM)),
     (&["snmp", "snmptrap"], None, Some(snmp::DATAGRAM)),
     (&["smb", "netbios-ssn"], Some(smb::STREAM), None),
     (&["rdp"], Some(rdp::STREAM), None),
     (&["modbus"], Some(modbus::STREAM), None),
     (&["mqtt"], Some(mqtt::STREAM), None),
-    (&["ldap"], None, Some(ldap::DATAGRAM)),
+    (&["ldap"], Some(ldap::STREAM), Some(ldap::DATAGRAM)),
+    (
+        &["kerberos"],
+        Some(kerberos::STREAM),
+        Some(kerberos::DATAGRAM),
+    ),
     (&["mysql"], Some(mysql::STREAM), None),
     (
         &["bittorrent"],
@@ -141,6 +154,8 @@ struct Stream {
     /// Shortest segment that carries payload, given the length of the client's first, which is 0
     /// until it was sent: analysers would call shorter ones malformed.
     shortest_segment: fn(u32) -> usize,
+    /// Segments that end with fewer than this many bytes of a message carry no payload, either.
+    shortest_end: u64,
 }
 
 /// A protocol over UDP: writes a datagram, all of it. `false` if the protocol has no message of

@@ -10,6 +10,7 @@ pub(super) const STREAM: Stream = Stream {
     // Random bytes are taken for openSAFETY now and then, which is carried by registers.
     filler: Filler::Text,
     shortest_segment: |_| 1,
+    shortest_end: 1,
 };
 
 /// Length of the header with the unit's number, which is not counted with what follows.

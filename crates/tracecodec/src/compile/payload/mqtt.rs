@@ -9,6 +9,7 @@ pub(super) const STREAM: Stream = Stream {
     longest_start: LATER,
     filler: Filler::Text,
     shortest_segment: |_| 1,
+    shortest_end: 1,
 };
 
 /// Control packets with their flags.

@@ -9,6 +9,7 @@ pub(super) const STREAM: Stream = Stream {
     longest_start: LONGEST_FIRST,
     filler: Filler::Text,
     shortest_segment: |_| 1,
+    shortest_end: 1,
 };
 
 /// Length of a packet's header.

@@ -1,9 +1,10 @@
 //! NetBIOS over UDP and TCP (RFC 1001, RFC 1002): queries for names and registrations, whose scope
-//! fills the length; answers with addresses; and sessions, which carry SMB.
+//! fills the length; answers with addresses; datagrams; and sessions, which carry SMB.
 
 use super::{Datagram, Message, Question, Seed, Side};
 
 pub(super) const NAME_DATAGRAM: Datagram = Datagram(write_name_service);
+pub(super) const DATAGRAM: Datagram = Datagram(write_datagram);
 
 const HEADER: usize = 12;
 
@@ -31,6 +32,10 @@ const REGISTRATION: usize = QUERY + POINTER + RECORD + ADDRESS;
 const NEGATIVE: usize = HEADER + NAME + RECORD;
 const POSITIVE: usize = NEGATIVE + ADDRESS;
 
+/// Length of a datagram's header, of which what follows, up to its two names, is not counted.
+const DATAGRAM_HEADER: usize = 14;
+const SHORTEST_DATAGRAM: usize = DATAGRAM_HEADER + 2 * NAME;
+
 /// Types of records: a name, and none.
 const NB: u16 = 0x20;
 const NULL: u16 = 0x0a;
@@ -50,6 +55,7 @@ mod draw {
     pub(super) const TRANSACTION: u64 = 64;
     pub(super) const SCOPE: u64 = 65;
     pub(super) const ADDRESS: u64 = 66;
+    pub(super) const DATA: u64 = 1 << 31;
 }
 
 /// The length of a scope, if there can be one: a label has a length and a letter at least.
@@ -101,6 +107,32 @@ fn write_name_service(side: &Side, _: Question, message: Message, out: &mut Vec<
         return true;
     }
     false
+}
+
+/// Writes a datagram to a group of hosts (RFC 1002 section 4.4).
+fn write_datagram(side: &Side, _: Question, message: Message, out: &mut Vec<u8>) -> bool {
+    const GROUP: u8 = 0x11;
+    const FIRST: u8 = 0x02;
+    const PORT: u16 = 138;
+    let Some(data) = (message.len as usize).checked_sub(SHORTEST_DATAGRAM) else {
+        return false;
+    };
+    let [source, destination] = if side.is_client {
+        [side.client, side.server]
+    } else {
+        [side.server, side.client]
+    };
+    let id = side.flow.draw(draw::TRANSACTION) as u16;
+    out.extend_from_slice(&[GROUP, FIRST]);
+    put_u16s(&[id.wrapping_add(message.number as u16)], out);
+    out.extend_from_slice(&[192, 0, 2, source.draw(draw::ADDRESS) as u8]);
+    let counted = message.len as usize - DATAGRAM_HEADER;
+    put_u16s(&[PORT, counted as u16, 0], out);
+    put_name(source, 0, out);
+    put_name(destination, 0, out);
+    let index = draw::DATA + u64::from(message.number);
+    side.flow.put_letters(index, data, out);
+    true
 }
 
 /// A pointer to the name behind the header.

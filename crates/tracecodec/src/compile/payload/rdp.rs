@@ -10,6 +10,7 @@ pub(super) const STREAM: Stream = Stream {
     longest_start: LONGEST,
     filler: Filler::Text,
     shortest_segment: |_| 1,
+    shortest_end: 1,
 };
 
 /// Length of the headers of TPKT (RFC 1006) and X.224; of the negotiation of security; and of the

@@ -36,8 +36,9 @@ struct Speaker {
     /// Bytes of its stream so far, lost ones included, and those before the other side's first.
     sent: u32,
     before_peer: u32,
-    /// Whether a segment was lost, and none since then starts where messages can be made out.
-    is_amid_message: bool,
+    /// Whether a segment was lost or left out, and none since then starts where messages can be
+    /// made out.
+    is_lost: bool,
     /// Lengths of its latest datagrams, by the low bits of their number.
     latest: [u16; REMEMBERED],
 }
@@ -103,8 +104,7 @@ impl Shape {
         match self.protocol {
             Protocol::Stream(stream) => {
                 let side = self.side(dir, len, place);
-                let is_amid = self.is_amid_message(stream, &side, dir, place, len);
-                if is_amid || len < (stream.shortest_segment)(self.first(self.client)) {
+                if self.is_left_out(stream, &side, dir, place, len) {
                     return Written::Impossible;
                 }
                 append_stream(stream, &side, place, len, frame);
@@ -114,9 +114,9 @@ impl Shape {
         }
     }
 
-    /// Whether a segment comes after a lost one and starts amid the start of a message, where
-    /// analysers would take other bytes for that start. Counts the segment's bytes.
-    fn is_amid_message(
+    /// Whether analysers would call a segment malformed: it is too short, or comes after one that
+    /// was lost or left out and starts amid the start of a message. Counts the segment's bytes.
+    fn is_left_out(
         &mut self,
         stream: &Stream,
         side: &Side,
@@ -124,23 +124,29 @@ impl Shape {
         place: u64,
         len: usize,
     ) -> bool {
-        let has_peer_spoken = self.first(dir.reverse()) > 0;
+        let [client_first, peer_first] = [self.client, dir.reverse()].map(|dir| self.first(dir));
         let speaker = &mut self.speakers[dir as usize];
         let [at, sent] = [place as u32, speaker.sent].map(SeqNumber);
         let end = at + len as u32;
         if end.is_after(sent) {
             speaker.sent = end.0;
         }
-        if !has_peer_spoken {
+        if peer_first == 0 {
             speaker.before_peer = speaker.sent;
         }
-        if speaker.is_amid_message || at.is_after(sent) {
-            let (message, start) = (stream.messages)(side).at(place);
+        let messages = (stream.messages)(side);
+        if speaker.is_lost || at.is_after(sent) {
+            let (message, start) = messages.at(place);
             let mut start_bytes = Vec::new();
             (stream.write)(side, message, &mut start_bytes);
-            speaker.is_amid_message = (1..start_bytes.len() as u64).contains(&(place - start));
+            speaker.is_lost = (1..start_bytes.len() as u64).contains(&(place - start));
         }
-        speaker.is_amid_message
+        let end = place + len as u64;
+        let (_, start) = messages.at(end);
+        let is_short = len < (stream.shortest_segment)(client_first)
+            || (1..stream.shortest_end).contains(&(end - start));
+        speaker.is_lost |= is_short;
+        speaker.is_lost
     }
 
     fn append_datagram(

@@ -11,6 +11,7 @@ pub(super) const STREAM: Stream = Stream {
     longest_start: LONGEST_NEGOTIATE,
     filler: Filler::Text,
     shortest_segment: |_| 1,
+    shortest_end: 1,
 };
 
 /// Lengths of the length before a message, and of a message's header of SMB 2 with it.

@@ -9,6 +9,7 @@ pub(super) const STREAM: Stream = Stream {
     longest_start: 512,
     filler: Filler::Random,
     shortest_segment,
+    shortest_end: 1,
 };
 
 /// Start of a version line, and what follows it as far as there is room; words follow that.

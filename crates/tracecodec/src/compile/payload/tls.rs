@@ -10,6 +10,7 @@ pub(super) const STREAM: Stream = Stream {
     longest_start: LONGEST_HELLO,
     filler: Filler::Random,
     shortest_segment: |_| 1,
+    shortest_end: 1,
 };
 
 /// Lengths of a ClientHello that are taken from the first segment; the length of any other.
