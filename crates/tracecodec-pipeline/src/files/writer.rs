@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use tracecodec::artifact::{TOOL, document};
-use tracecodec::compile::{SplitCounts, Splitter};
+use tracecodec::choice::Choice;
+use tracecodec::compile::{PayloadPolicy, SplitCounts, Splitter};
 use tracecodec::output::FileKind;
 use tracecodec::pcap::{Format, Packet, Precision, Timestamp, Writer};
 use tracecodec::shard::SessionFiles;
@@ -112,13 +113,13 @@ impl CaptureWriter {
     }
 
     /// Says in the section header of a pcapng capture that its packets are synthetic, which program
-    /// made them, and from what. Classic pcap has no place for it.
+    /// made them, from what, and with which payload. Classic pcap has no place for it.
     ///
     /// # Errors
     /// If the file that they are made from cannot be read.
-    pub fn synthetic(mut self, origin: &Origin<'_>) -> Result<Self, Error> {
+    pub fn synthetic(mut self, origin: &Origin<'_>, payload: PayloadPolicy) -> Result<Self, Error> {
         if self.writer.is_pcapng() {
-            let comment = match origin {
+            let packets = match origin {
                 Origin::File(path) if path.is_file() => {
                     let digest = document::digest(path)?;
                     format!("synthetic packets, made from a file of BLAKE3 digest {digest}")
@@ -128,6 +129,7 @@ impl CaptureWriter {
                 }
                 _ => "synthetic packets".to_string(),
             };
+            let comment = format!("{packets}, payload {}", payload.name());
             self.writer.describe(TOOL, &comment);
         }
         Ok(self)
@@ -267,20 +269,22 @@ mod tests {
         let comment = |origin: &Origin<'_>| {
             let path = folder.path().join("a.pcapng");
             let writer = CaptureWriter::create(&path, false).unwrap();
-            let writer = writer.synthetic(origin).unwrap();
+            let writer = writer.synthetic(origin, PayloadPolicy::Shaped).unwrap();
             writer.finish(&mut Stopping::never()).unwrap();
             let mut reader = Reader::open(&path).unwrap();
             assert!(reader.next().is_none());
             assert_eq!(reader.notes().applications, [TOOL]);
             reader.notes().comments.concat()
         };
-        assert_eq!(comment(&Origin::Undisclosed), "synthetic packets");
+        const UNDISCLOSED: &str = "synthetic packets, payload shaped";
+        assert_eq!(comment(&Origin::Undisclosed), UNDISCLOSED);
         let file = folder.path().join("source");
         std::fs::write(&file, "source").unwrap();
         let digest = document::digest(&file).unwrap();
-        assert!(comment(&Origin::File(&file)).ends_with(&digest));
-        assert!(comment(&Origin::Generator("ab12".to_string())).ends_with(" ab12"));
-        assert_eq!(comment(&Origin::File(Path::new("-"))), "synthetic packets");
+        assert!(comment(&Origin::File(&file)).contains(&digest));
+        let generated = comment(&Origin::Generator("ab12".to_string()));
+        assert!(generated.ends_with(" ab12, payload shaped"));
+        assert_eq!(comment(&Origin::File(Path::new("-"))), UNDISCLOSED);
     }
 
     #[test]

@@ -75,11 +75,11 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
     let profiles = reader.profiles().clone();
     let rows = reader.rows();
     let realise = config.realise.config(reader.schema())?;
-    let mut compiler = Compiler::new(realise, reader.epoch().unwrap_or_default());
     let microseconds = config.realise.microseconds;
     let output = CaptureWriter::of(&config.output, microseconds, config.split_flows)?;
     let output = output.splitting(config.realise.splitter()?);
-    let mut output = output.synthetic(&Origin::File(&config.input))?;
+    let mut output = output.synthetic(&Origin::File(&config.input), realise.payload)?;
+    let mut compiler = Compiler::new(realise, reader.epoch().unwrap_or_default());
     let mut labels = Labels::open(&config.input)?;
     for action in reader {
         let label = match &mut labels {

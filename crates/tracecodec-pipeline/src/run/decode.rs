@@ -187,7 +187,7 @@ impl Trace<'_> {
         let writer = CaptureWriter::of(&self.config.output, microseconds, split_flows)?;
         let writer = writer.splitting(self.config.realise.splitter()?);
         let origin = self.config.disclosure.origin(&self.config.input);
-        let mut writer = writer.synthetic(&origin)?;
+        let mut writer = writer.synthetic(&origin, realise.payload)?;
         let mut compiler = Compiler::new(realise, self.epoch());
         let profiles = self.latents.option_profiles();
         let corrected = self.decode(monitor, |action, label| {

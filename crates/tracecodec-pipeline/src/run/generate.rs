@@ -143,7 +143,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
             config.split_flows,
         )?
         .splitting(config.realise.splitter()?)
-        .synthetic(&Origin::Generator(model.digest()))?,
+        .synthetic(&Origin::Generator(model.digest()), realise.payload)?,
         trace: model.generate(&drawing)?,
         pace: Pace::new(config.rate, model.rate(config.label.as_deref())),
         flows: 0,

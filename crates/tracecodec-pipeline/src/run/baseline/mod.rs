@@ -7,6 +7,7 @@ pub mod train;
 
 use std::path::Path;
 
+use tracecodec::compile::PayloadPolicy;
 use tracecodec::raw::{Diagnostics, Payload, Renderer};
 use tracecodec_nn::baseline::Baseline;
 
@@ -32,7 +33,10 @@ fn through(
     let CaptureRows { rows, epoch, .. } =
         CaptureRows::read(input, read, profiles.clone(), monitor)?;
     let mut output = output
-        .map(|path| CaptureWriter::create(path, false)?.synthetic(&Origin::File(input)))
+        .map(|path| {
+            let writer = CaptureWriter::create(path, false)?;
+            writer.synthetic(&Origin::File(input), PayloadPolicy::Truncate)
+        })
         .transpose()?;
     let mut renderer = Renderer::new(Payload::Absent, epoch.unwrap_or_default());
     let mut profiles = profiles.clone().thaw();

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use tracecodec::compile::PayloadPolicy;
 use tracecodec::raw::{Payload, RawOracle, Schema};
 
 use crate::error::Error;
@@ -54,7 +55,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<folder::Outcome
             let mut oracle = RawOracle::new(config.schema, Payload::Absent);
             let mut capture = Capture::open(input, &config.read)?;
             let written = CaptureWriter::create(output, false)?;
-            let mut written = written.synthetic(&Origin::File(input))?;
+            let mut written = written.synthetic(&Origin::File(input), PayloadPolicy::Truncate)?;
             capture.for_each(monitor, |packet| match oracle.step(packet) {
                 Some(rendered) => written.write(&rendered),
                 None => Ok(()),

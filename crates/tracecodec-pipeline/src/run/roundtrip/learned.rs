@@ -44,7 +44,7 @@ pub(super) fn run(
         stages: None,
         writer: CaptureWriter::create(output, config.realise.microseconds)?
             .splitting(config.realise.splitter()?)
-            .synthetic(&config.disclosure.origin(input))?,
+            .synthetic(&config.disclosure.origin(input), realise.payload)?,
         refine: config.refine,
         entropy: config.entropy.then(|| CodecEntropy::new(codec)),
         decoded: RateMeter::new(codec),

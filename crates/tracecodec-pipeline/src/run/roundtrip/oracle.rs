@@ -45,10 +45,10 @@ pub(super) fn run(
     let mut capture = Capture::open(input, &config.read)?;
     let writer = CaptureWriter::create(output, config.realise.microseconds)?;
     let writer = writer.splitting(config.realise.splitter()?);
-    let writer = writer.synthetic(&config.disclosure.origin(input))?;
     let kept = config.lift.kept()?;
     let mut lifter = Lifter::new(kept, config.lift.slots, OptionProfiles::new());
     let realise = config.realise.config(kept)?;
+    let writer = writer.synthetic(&config.disclosure.origin(input), realise.payload)?;
     let (writer, realised) = thread::scope(|scope| {
         let (sender, receiver) = mpsc::sync_channel(IN_FLIGHT);
         let compile = scope.spawn(|| compile_batches(receiver, realise, writer));

@@ -165,6 +165,7 @@ mod tests {
                 server: Seed(2),
                 first: usual,
                 peer_first: 0,
+                later: [0; 3],
                 before_peer: 0,
             };
             for len in [usual, LONGEST] {

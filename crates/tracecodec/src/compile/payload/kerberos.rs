@@ -280,6 +280,7 @@ mod tests {
                     server: Seed(seed + 2),
                     first: len,
                     peer_first: 0,
+                    later: [0; 3],
                     before_peer: 0,
                 };
                 let mut out = Vec::new();

@@ -1,6 +1,7 @@
 //! Protocols of lines: SMTP (RFC 5321), FTP (RFC 959), POP3 (RFC 1939) and IMAP (RFC 3501). The
-//! server's greeting and the client's first command are as long as the first segment; other lines
-//! have a length of their own, and what a file or a mail would hold is text.
+//! server's greeting and the client's first command are as long as the first segment, some more as
+//! the next ones; other lines have a length of their own, and what a file or a mail would hold is
+//! text.
 
 use super::{Filler, Message, Messages, Side, Stream};
 
@@ -27,6 +28,12 @@ pub(super) const FILE: Stream = Stream {
 const LONGEST: u32 = 512;
 
 const END: &str = "\r\n";
+
+/// Length of the shortest greeting: the code of a reply with its end.
+const SHORTEST_GREETING: u32 = 6;
+
+/// Index of the words of a short line.
+const SHORT: u64 = 8;
 
 /// A line: its start and end, between which words fill it, and its usual length.
 struct Line(&'static str, &'static str, u32);
@@ -124,14 +131,22 @@ fn lines(side: &Side) -> &'static Lines {
 
 fn messages(side: &Side) -> Messages {
     let [first, second, third, fourth, rest] = lines(side);
-    let shortest = first.shortest() as u32 + u32::from(side.is_client);
-    let first = if (shortest..=LONGEST).contains(&side.first) {
-        side.first
+    let mut lens = [first, second, third, fourth].map(|line| line.2);
+    let shortest = if side.is_client {
+        first.shortest() as u32 + 1
     } else {
-        first.2
+        SHORTEST_GREETING
     };
+    if (shortest..=LONGEST).contains(&side.first) {
+        lens[0] = side.first;
+        for (len, later) in lens[1..].iter_mut().zip(side.later) {
+            if later > 0 {
+                *len = later.into();
+            }
+        }
+    }
     Messages {
-        opening: [first, second.2, third.2, fourth.2].map(|len| (1, len)),
+        opening: lens.map(|len| (1, len)),
         rest: rest.2,
     }
 }
@@ -140,14 +155,17 @@ fn write(side: &Side, message: Message, out: &mut Vec<u8>) {
     let lines = lines(side);
     let line = &lines[lines.len().min(message.number as usize + 1) - 1];
     let len = match message.len {
-        TEXT => START_OF_TEXT,
-        len => len as usize,
+        ..=LONGEST => message.len as usize,
+        _ => START_OF_TEXT,
     };
     let Line(start, end, _) = line;
-    let mut room = len - line.shortest();
+    let Some(mut room) = len.checked_sub(line.shortest()) else {
+        put_short(side, line, len, out);
+        return;
+    };
     out.extend_from_slice(start.as_bytes());
     // A command has a name with dots, a reply has words.
-    let is_name = side.is_client && message.len != TEXT;
+    let is_name = side.is_client && message.len <= LONGEST;
     if !side.is_client && room > 0 {
         out.push(b' ');
         room -= 1;
@@ -157,6 +175,15 @@ fn write(side: &Side, message: Message, out: &mut Vec<u8>) {
     side.flow.put_words(index, separator, room, out);
     out.extend_from_slice(end.as_bytes());
     out.extend_from_slice(END.as_bytes());
+}
+
+/// Writes a line that is too short for all of its text.
+fn put_short(side: &Side, line: &Line, len: usize, out: &mut Vec<u8>) {
+    let text = len.saturating_sub(END.len());
+    let start = &line.0[..text.min(line.0.len())];
+    out.extend_from_slice(start.as_bytes());
+    side.flow.put_words(SHORT, b'.', text - start.len(), out);
+    out.extend_from_slice(&END.as_bytes()[END.len().saturating_sub(len)..]);
 }
 
 impl Line {

@@ -163,6 +163,9 @@ struct Stream {
 #[derive(Debug)]
 struct Datagram(fn(&Side, Question, Message, &mut Vec<u8>) -> bool);
 
+/// Segments behind the first whose length is remembered, so that messages may end with them.
+const LATER: usize = 3;
+
 /// One side of a flow.
 #[derive(Debug, Clone, Copy)]
 struct Side {
@@ -177,6 +180,9 @@ struct Side {
     first: u32,
     /// Length of the other side's first, if that was sent before; else 0.
     peer_first: u32,
+    /// Lengths of the segments behind the first, as far as they are known when a byte behind them
+    /// is first sent; else 0.
+    later: [u16; LATER],
     /// Bytes of the stream that this side sent before the other side's first segment; `u32::MAX`
     /// until that was sent.
     before_peer: u32,

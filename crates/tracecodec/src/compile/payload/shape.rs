@@ -1,6 +1,6 @@
 //! What the compiler remembers of a flow whose payload is shaped, and the payload itself.
 
-use super::{Datagram, Message, Protocol, Question, Seed, Side, Stream};
+use super::{Datagram, LATER, Message, Protocol, Question, Seed, Side, Stream};
 use crate::action::{Direction, Proto};
 use crate::service::{self, Service};
 use crate::tcp::SeqNumber;
@@ -33,6 +33,8 @@ struct Speaker {
     datagrams: u32,
     /// Length of its first segment or datagram with payload, and of the other side's at that time.
     firsts: Option<(u32, u32)>,
+    /// Lengths of its segments behind the first, as far as each starts where the one before ends.
+    later: [u16; LATER],
     /// Bytes of its stream so far, lost ones included, and those before the other side's first.
     sent: u32,
     before_peer: u32,
@@ -198,6 +200,14 @@ impl Shape {
             let first = if place == 0 { len as u32 } else { place as u32 };
             (first, peer_now)
         });
+        if let Some(next) = speaker.later.iter().position(|&later| later == 0) {
+            let before = speaker.later[..next].iter().copied().map(u32::from);
+            let end = first.saturating_add(before.sum());
+            if end == speaker.sent && u64::from(end) == place {
+                speaker.later[next] = len.try_into().unwrap_or(0);
+            }
+        }
+        let later = speaker.later;
         let before_peer = if peer_now == 0 {
             u32::MAX
         } else {
@@ -214,6 +224,7 @@ impl Shape {
             server,
             first,
             peer_first,
+            later,
             before_peer,
         }
     }

@@ -386,6 +386,7 @@ mod tests {
                     server: Seed(first.into()),
                     first,
                     peer_first: first,
+                    later: [0; 3],
                     before_peer: 0,
                 };
                 let (hello, _) = messages(&side).at(0);
