@@ -169,6 +169,8 @@ const ORDINARY: &[(&str, Proto, [u32; 2], &str, &str)] = &[
     ("https", Proto::Tcp, [517, 1448], "tls", "TLS"),
     // A hello too short for TLS 1.3.
     ("https", Proto::Tcp, [180, 137], "tls", "TLS"),
+    // Records without a hello.
+    ("https", Proto::Tcp, [31, 31], "tls", "TLS"),
     ("http", Proto::Tcp, [300, 800], "http", "HTTP"),
     ("http", Proto::Tcp, [300, 1448], "http", "HTTP"),
     ("dns", Proto::Udp, [50, 120], "dns", "DNS"),
@@ -271,6 +273,33 @@ fn test_ordinary_flows_are_recognised() {
             let report = String::from_utf8_lossy(&output.stdout);
             assert!(report.contains(&format!("\t{in_ndpi}")), "{name}: {report}");
         }
+    }
+}
+
+/// A server greets, a client and it take turns: nDPI goes by what they say, not by the port.
+#[test]
+fn test_conversations_are_recognised_by_what_is_said() {
+    if !is_installed("ndpiReader", "-h") {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let capture = folder.path().join("turns.pcap");
+    for name in ["smtp", "ftp", "pop3", "imap", "ssh"] {
+        let all = (0..=u8::MAX).filter_map(Service::of_number);
+        let service = all.into_iter().find(|service| service.name() == name);
+        let server = [41, 38, 33, 52].map(|len| (Resp, len));
+        let client = [25, 19, 21, 24].map(|len| (Orig, len));
+        let turns = server.into_iter().zip(client).flat_map(<[_; 2]>::from);
+        let data: Vec<_> = turns.collect();
+        let flow = flow(0, service.expect(name), Proto::Tcp, false, &data);
+        write(&capture, std::iter::once(flow));
+        let output = Command::new("ndpiReader")
+            .arg("-i")
+            .arg(&capture)
+            .output()
+            .expect("ndpiReader runs");
+        let report = String::from_utf8_lossy(&output.stdout);
+        assert!(report.contains("Confidence: DPI"), "{name}: {report}");
     }
 }
 

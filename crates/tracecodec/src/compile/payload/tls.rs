@@ -1,6 +1,7 @@
 //! TLS (RFC 8446, RFC 5246): a ClientHello of exactly the first segment's length, a ServerHello,
 //! and records of application data. A hello too short for TLS 1.3 resumes a session of TLS 1.2,
-//! which needs no certificate either.
+//! which needs no certificate either; one that is too short for any hello is a record amid a
+//! connection.
 
 use super::{Filler, Message, Messages, Seed, Side, Stream};
 
@@ -92,11 +93,21 @@ fn hello_len(first: u32) -> u32 {
 
 /// Length of the client's hello in this flow.
 fn client_hello_len(side: &Side) -> u32 {
-    hello_len(if side.is_client {
+    hello_len(client_first(side))
+}
+
+/// Length of the client's first segment, as far as this side knows it.
+fn client_first(side: &Side) -> u32 {
+    if side.is_client {
         side.first
     } else {
         side.peer_first
-    })
+    }
+}
+
+/// Whether the first segment of the client is a record that no hello came before.
+fn is_amid_connection(side: &Side) -> bool {
+    (SHORTEST_DATA..SHORTEST_HELLO).contains(&client_first(side))
 }
 
 fn is_13(side: &Side) -> bool {
@@ -115,6 +126,17 @@ fn session_len(hello_len: u32) -> usize {
 
 fn messages(side: &Side) -> Messages {
     let [client_data, server_data] = DATA;
+    if is_amid_connection(side) {
+        let data = DATA[usize::from(!side.is_client)];
+        let first = match side.first {
+            first @ SHORTEST_DATA..=LONGEST_RECORD => first,
+            _ => data,
+        };
+        return Messages {
+            opening: [(1, first), (0, 0), (0, 0), (0, 0)],
+            rest: data,
+        };
+    }
     let finished = if is_13(side) { 0 } else { FINISHED };
     if side.is_client {
         return Messages {
@@ -135,6 +157,9 @@ fn messages(side: &Side) -> Messages {
 
 fn write(side: &Side, message: Message, out: &mut Vec<u8>) {
     match message.number {
+        _ if is_amid_connection(side) => {
+            put_record(APPLICATION_DATA, (message.len - HEADER) as usize, out);
+        }
         0 if side.is_client => {
             let hello = client_hello(side, message.len as usize - HEADER as usize);
             put_record(HANDSHAKE, hello.len(), out);
@@ -389,6 +414,9 @@ mod tests {
                     later: [0; 3],
                     before_peer: 0,
                 };
+                if is_amid_connection(&side) {
+                    continue;
+                }
                 let (hello, _) = messages(&side).at(0);
                 let mut bytes = Vec::new();
                 write(&side, hello, &mut bytes);
