@@ -153,7 +153,7 @@ struct Stream {
     filler: Filler,
     /// Shortest segment that carries payload, given the length of the client's first, which is 0
     /// until it was sent: analysers would call shorter ones malformed.
-    shortest_segment: fn(u32) -> usize,
+    shortest_segment: fn(u32) -> u64,
     /// Segments that end with fewer than this many bytes of a message carry no payload, either.
     shortest_end: u64,
 }

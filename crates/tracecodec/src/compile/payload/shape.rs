@@ -1,6 +1,8 @@
 //! What the compiler remembers of a flow whose payload is shaped, and the payload itself.
 
-use super::{Datagram, LATER, Message, Protocol, Question, Seed, Side, Stream};
+use std::ops::Range;
+
+use super::{Datagram, LATER, Message, Messages, Protocol, Question, Seed, Side, Stream};
 use crate::action::{Direction, Proto};
 use crate::service::{self, Service};
 use crate::tcp::SeqNumber;
@@ -106,10 +108,11 @@ impl Shape {
         match self.protocol {
             Protocol::Stream(stream) => {
                 let side = self.side(dir, len, place);
-                if self.is_left_out(stream, &side, dir, place, len) {
+                let messages = (stream.messages)(&side);
+                if self.is_left_out(stream, &side, &messages, dir, place..place + len as u64) {
                     return Written::Impossible;
                 }
-                append_stream(stream, &side, place, len, frame);
+                append_stream(stream, &side, &messages, place, len, frame);
                 Written::Shaped
             }
             Protocol::Datagram(datagram) => self.append_datagram(datagram, dir, len, frame),
@@ -122,31 +125,32 @@ impl Shape {
         &mut self,
         stream: &Stream,
         side: &Side,
+        messages: &Messages,
         dir: Direction,
-        place: u64,
-        len: usize,
+        places: Range<u64>,
     ) -> bool {
         let [client_first, peer_first] = [self.client, dir.reverse()].map(|dir| self.first(dir));
         let speaker = &mut self.speakers[dir as usize];
-        let [at, sent] = [place as u32, speaker.sent].map(SeqNumber);
-        let end = at + len as u32;
+        let [at, end, sent] = [places.start as u32, places.end as u32, speaker.sent].map(SeqNumber);
         if end.is_after(sent) {
             speaker.sent = end.0;
         }
         if peer_first == 0 {
             speaker.before_peer = speaker.sent;
         }
-        let messages = (stream.messages)(side);
         if speaker.is_lost || at.is_after(sent) {
-            let (message, start) = messages.at(place);
+            let (message, start) = messages.at(places.start);
             let mut start_bytes = Vec::new();
             (stream.write)(side, message, &mut start_bytes);
-            speaker.is_lost = (1..start_bytes.len() as u64).contains(&(place - start));
+            speaker.is_lost = (1..start_bytes.len() as u64).contains(&(places.start - start));
         }
-        let end = place + len as u64;
-        let (_, start) = messages.at(end);
+        let len = places.end - places.start;
+        let ends_early = || {
+            let (_, start) = messages.at(places.end);
+            (1..stream.shortest_end).contains(&(places.end - start))
+        };
         let is_short = len < (stream.shortest_segment)(client_first)
-            || (1..stream.shortest_end).contains(&(end - start));
+            || stream.shortest_end > 1 && ends_early();
         speaker.is_lost |= is_short;
         speaker.is_lost
     }
@@ -231,8 +235,14 @@ impl Shape {
 }
 
 /// Appends a part of a stream.
-fn append_stream(stream: &Stream, side: &Side, place: u64, len: usize, frame: &mut Vec<u8>) {
-    let messages = (stream.messages)(side);
+fn append_stream(
+    stream: &Stream,
+    side: &Side,
+    messages: &Messages,
+    place: u64,
+    len: usize,
+    frame: &mut Vec<u8>,
+) {
     let (mut at, end) = (place, place + len as u64);
     let mut start_bytes = Vec::new();
     while at < end {

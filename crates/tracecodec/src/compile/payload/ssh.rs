@@ -91,7 +91,7 @@ const fn packet_len(payload: usize) -> usize {
 
 /// Until a version of the client was seen, Wireshark 4.0 takes the first four bytes of any segment
 /// for a length, and calls shorter segments malformed.
-fn shortest_segment(client_first: u32) -> usize {
+fn shortest_segment(client_first: u32) -> u64 {
     if client_first < SHORTEST_VERSION {
         5
     } else {
