@@ -36,6 +36,7 @@ command -v capinfos >/dev/null || packages+=(wireshark-common)
 command -v tcpdump >/dev/null || packages+=(tcpdump)
 compgen -G '/usr/share/vulkan/icd.d/lvp_icd*' >/dev/null || packages+=(mesa-vulkan-drivers)
 command -v tcpprep >/dev/null || packages+=(tcpreplay)
+python3 -c 'import venv, ensurepip' 2>/dev/null || packages+=(python3-venv)
 command -v ndpiReader >/dev/null || packages+=(libndpi-bin)
 if [ ${#packages[@]} -gt 0 ]; then
     root=$([ "$(id -u)" = 0 ] || echo sudo)
@@ -86,6 +87,9 @@ crates/tracecodec-cli/tests/browser/run.sh
 
 step 'the scripts'
 PYTHONDONTWRITEBYTECODE=1 "${CARGO_TARGET_DIR:-target}/browser-venv/bin/pytest" -q -p no:cacheprovider scripts
+
+step 'the Python package'
+scripts/test-wheel.sh
 
 step 'doctests'
 cargo test --release --workspace --doc

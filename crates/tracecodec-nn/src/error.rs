@@ -229,6 +229,25 @@ impl Error {
         }))
     }
 
+    /// The file or folder at fault; `None` if there is none.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Io { path, .. }
+            | Self::Format { path, .. }
+            | Self::Latents { path, .. }
+            | Self::Version { path, .. }
+            | Self::NoModel { path, .. }
+            | Self::OtherKind { path, .. }
+            | Self::NoSample(path)
+            | Self::SchemaVersion { path, .. }
+            | Self::Tensor { path, .. }
+            | Self::Digest { path, .. }
+            | Self::OtherRun(path)
+            | Self::OtherBackbone { path, .. } => Some(path),
+            _ => None,
+        }
+    }
+
     pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
         move |source| Self::Io {
             path: path.to_path_buf(),

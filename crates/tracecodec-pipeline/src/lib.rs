@@ -27,6 +27,7 @@
 //! settings             from names and values to a `Config`
 //! files                captures read and written, folders walked, outputs claimed
 //! jobs                 work on many captures at once
+//! frame                actions as record batches, from other tools and for them
 //! tools                programs that may be installed: tshark, tcpdump and others
 //! lifting, realise     settings that verbs share: captures to actions, actions to captures
 //! disclosure           what an artifact discloses of the captures that it was made from
@@ -45,6 +46,7 @@ mod dataset;
 pub mod disclosure;
 pub mod error;
 pub mod files;
+pub mod frame;
 mod jobs;
 pub mod lifting;
 pub mod model;

@@ -45,6 +45,24 @@ impl ModelName {
         Ok(self.codec()?.with_device(device)?)
     }
 
+    /// Loads a codec that computes on so many threads; `None`: as many as there are cores.
+    ///
+    /// # Errors
+    /// If there is no codec, it is damaged, the device is not available, or there are 0 threads.
+    pub fn load_codec_on(
+        &self,
+        device: Device,
+        threads: Option<usize>,
+        monitor: &mut dyn Monitor,
+    ) -> Result<Codec, Error> {
+        let codec = self.load_codec(device, monitor)?;
+        match threads {
+            Some(0) => Err(Error::refused("0 `threads`", "they number from 1 on")),
+            Some(threads) => Ok(codec.with_threads(threads)),
+            None => Ok(codec),
+        }
+    }
+
     /// Refuses what is no folder, but a slip of the pen for the model that is built in.
     fn check(&self) -> Result<(), Error> {
         let Self::Folder(folder) = self else {

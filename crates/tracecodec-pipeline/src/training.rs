@@ -109,17 +109,17 @@ impl Training {
             return Ok(());
         }
         Err(if !is_ours {
-            Error::refused(
+            Error::exists(
                 format!("{name}: the folder is not empty"),
                 "choose a new or an empty folder",
             )
         } else if holds(CHECKPOINT) {
-            Error::refused(
+            Error::exists(
                 format!("{name}: a training was interrupted there"),
                 "`resume` continues it, `overwrite` begins anew",
             )
         } else {
-            Error::refused(
+            Error::exists(
                 format!("{name}: the folder holds a model already"),
                 "`overwrite` replaces it",
             )

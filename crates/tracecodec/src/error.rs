@@ -240,6 +240,9 @@ pub enum ActionsFault {
         /// Path at which a manifest was looked for.
         manifest: PathBuf,
     },
+    /// Record batches have no metadata of actions.
+    #[error("no metadata {0} of packet actions in the schema, and no `like`")]
+    NoSchemaMetadata(&'static str),
     /// The file has lost its metadata, and the file that replaces them has none either.
     #[error("no metadata of packet actions, nor in {0}")]
     LostMetadata(Box<Error>),
@@ -448,7 +451,7 @@ impl ActionsFault {
     fn hint(&self) -> &'static str {
         match self {
             Self::NotParquet => "an actions file is needed, as lift writes it",
-            Self::NotActions { .. } | Self::LostMetadata(_) => {
+            Self::NotActions { .. } | Self::NoSchemaMetadata(_) | Self::LostMetadata(_) => {
                 "if another tool rewrote an actions file, name the original or its manifest as `like`"
             }
             Self::SchemaVersion { .. } => "lift the capture again with this version",

@@ -173,7 +173,6 @@ impl Sample {
         writer.finish(Some(epoch), profiles, &counts).unwrap();
         let epoch = Some(epoch.0);
         let manifest = LiftManifest::new(
-            &lifted,
             ActionSchema::PAPER,
             1 << 16,
             Vec::new(),
@@ -182,6 +181,7 @@ impl Sample {
             profiles,
         );
         manifest
+            .of_file(&lifted)
             .unwrap()
             .write(sample.path("lifted.parquet.json"))
             .unwrap();

@@ -63,6 +63,7 @@ pub(crate) fn run(args: &Decode, json: bool) -> Result<()> {
         normalised: args.normalised,
         model: args.model.name(),
         device: args.model.device.device(),
+        threads: None,
         unconstrained: args.constraints.unconstrained,
         strict: args.strict,
         realise: args.realise.realise(),

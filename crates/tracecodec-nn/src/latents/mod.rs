@@ -8,7 +8,7 @@ mod tensors;
 
 pub use labels::RowLabels;
 pub use manifest::{EntropyNats, LatentManifest, Refinement};
-pub use tensors::{Points, read_points, write};
+pub use tensors::{Points, layout, read_points, write, write_rows};
 
 use crate::random::{Purpose, normals, stream};
 

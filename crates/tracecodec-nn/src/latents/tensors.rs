@@ -1,10 +1,13 @@
 //! Reading and writing the tensors of a file of latents.
 
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use half::bf16;
 use safetensors::SafeTensorError;
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorView};
 use tracecodec::pcap;
 
 use super::Latents;
@@ -47,6 +50,51 @@ pub fn write(path: &Path, latents: &Latents, sample: Option<&[f32]>) -> Result<(
     }
     let file = safetensors::serialize(tensors, None).map_err(|e| Error::format(path, e))?;
     files::write(path, &file)
+}
+
+/// Writes rows of latents that were made elsewhere, given as little-endian f32.
+///
+/// # Errors
+/// If the bytes are no whole number of rows, or the file cannot be written.
+pub fn write_rows(path: &Path, columns: usize, rows: &[u8]) -> Result<(), Error> {
+    let count = rows.len().checked_div(4 * columns).unwrap_or(0);
+    let view = TensorView::new(Dtype::F32, vec![count, columns], rows);
+    let view = view.map_err(|e| Error::format(path, e))?;
+    let file = safetensors::serialize([(ROWS[0], view)], None);
+    files::write(path, &file.map_err(|e| Error::format(path, e))?)
+}
+
+/// For each matrix of f32 in a file of latents: its first byte in the file, its rows and columns.
+///
+/// # Errors
+/// If the file cannot be read, or is of another kind.
+pub fn layout(path: &Path) -> Result<BTreeMap<String, (usize, usize, usize)>, Error> {
+    // Only the header is read: its length in 8 bytes, then as much JSON.
+    let mut file = File::open(path).map_err(Error::io(path))?;
+    let size = file.metadata().map_err(Error::io(path))?.len();
+    let mut head = Vec::new();
+    let read = Read::by_ref(&mut file).take(8).read_to_end(&mut head);
+    read.map_err(Error::io(path))?;
+    let length = head
+        .first_chunk()
+        .map_or(0, |bytes| u64::from_le_bytes(*bytes));
+    head.clear();
+    let read = file.take(length.min(size)).read_to_end(&mut head);
+    read.map_err(Error::io(path))?;
+    let metadata: Metadata = serde_json::from_slice(&head).map_err(|e| Error::format(path, e))?;
+    let data = 8 + head.len();
+    if (data + metadata.data_len()) as u64 != size {
+        return Err(Error::format(path, "it is cut off"));
+    }
+    let tensors = metadata.tensors().into_iter();
+    Ok(tensors
+        .filter_map(|(name, tensor)| match tensor.shape[..] {
+            [rows, columns] if tensor.dtype == Dtype::F32 => {
+                Some((name, (data + tensor.data_offsets.0, rows, columns)))
+            }
+            _ => None,
+        })
+        .collect())
 }
 
 /// Reads the rows to decode, row-major in f32, and their number of columns. Floating-point numbers
@@ -179,6 +227,27 @@ mod tests {
             read_points(&path, Points::Means).unwrap(),
             (2, latents.mu.clone())
         );
+    }
+
+    #[test]
+    fn test_rows_and_their_layout() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("mine.safetensors");
+        let rows = [1.0_f32, -2.0, 3.5, 0.0];
+        let bytes: Vec<u8> = rows.iter().flat_map(|x| x.to_le_bytes()).collect();
+        write_rows(&path, 2, &bytes).unwrap();
+        assert_eq!(
+            read_points(&path, Points::Means).unwrap(),
+            (2, rows.to_vec())
+        );
+        let found = layout(&path).unwrap();
+        let (first, count, columns) = found["mu"];
+        assert_eq!((count, columns, found.len()), (2, 2, 1));
+        let file = std::fs::read(&path).unwrap();
+        assert_eq!(file[first..], bytes);
+        std::fs::write(&path, &file[..file.len() - 1]).unwrap();
+        assert!(layout(&path).is_err());
+        assert!(write_rows(&path, 3, &bytes).is_err());
     }
 
     #[test]

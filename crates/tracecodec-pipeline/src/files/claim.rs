@@ -70,7 +70,7 @@ pub(crate) fn empty_folder(folder: &Path) -> Result<(), Error> {
     if holds_nothing(folder) {
         return Ok(());
     }
-    Err(Error::refused(
+    Err(Error::exists(
         format!("{}: not an empty folder", folder.display()),
         "choose a new or an empty folder",
     ))
@@ -90,12 +90,12 @@ pub(crate) fn folder_of(
     }
     let name = folder.display();
     Err(if is_ours {
-        Error::refused(
+        Error::exists(
             format!("{name}: the folder holds {what} already"),
             "`overwrite` replaces them",
         )
     } else {
-        Error::refused(
+        Error::exists(
             format!("{name}: the folder is not empty"),
             "choose a new or an empty folder",
         )

@@ -47,6 +47,9 @@ pub struct Config {
     /// Where the codec computes.
     #[serde(default)]
     pub device: Device,
+    /// Threads on the CPU; `None`: as many as there are cores. The result does not depend on them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threads: Option<usize>,
     /// Take packets as they decode, whether their flows are open or not.
     #[serde(default)]
     pub unconstrained: bool,
@@ -100,7 +103,9 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
     }
     claim::named_file(&config.input, "latents")?;
     claim::distinct(&[&config.input], &config.output)?;
-    let codec = config.model.load_codec(config.device, monitor)?;
+    let codec = config
+        .model
+        .load_codec_on(config.device, config.threads, monitor)?;
     let codec = codec.with_constraints(match (config.strict, config.unconstrained) {
         (true, _) => Constraints::Strict,
         (_, true) => Constraints::None,

@@ -38,6 +38,9 @@ pub struct Config {
     /// Where the codec computes.
     #[serde(default)]
     pub device: Device,
+    /// Threads on the CPU; `None`: as many as there are cores. The result does not depend on them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threads: Option<usize>,
     /// Seed of the noise of a draw from each posterior, which is written, too; `None`: no draw.
     #[serde(default)]
     pub sample: Option<u64>,
@@ -67,6 +70,7 @@ impl Config {
             output: output.into(),
             model: ModelName::default(),
             device: Device::default(),
+            threads: None,
             sample: None,
             entropy: false,
             refine: true,
@@ -92,7 +96,9 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
     claim::named_file(path, "latents")?;
     claim::named_as(path, FileKind::Latents)?;
     claim::distinct(&[&config.input], path)?;
-    let codec = config.model.load_codec(config.device, monitor)?;
+    let codec = config
+        .model
+        .load_codec_on(config.device, config.threads, monitor)?;
     let mut manifest = config.manifest(&codec)?;
     let is_actions = FileKind::of_name(&config.input) == Some(FileKind::Actions);
     let actions = if is_actions {

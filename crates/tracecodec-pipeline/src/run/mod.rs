@@ -5,6 +5,7 @@
 //! A verb calls functions of this crate and of the two below, never another verb.
 
 pub mod baseline;
+pub mod by_name;
 pub mod check;
 pub mod classify;
 pub mod compile;

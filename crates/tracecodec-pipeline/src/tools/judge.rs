@@ -266,6 +266,7 @@ pub(super) fn suricata(
     }
     let stats = fs::read_to_string(folder.join("stats.log")).map_err(|source| Error::Io {
         action: "it wrote no stats.log".to_string(),
+        path: None,
         source,
     })?;
     Ok(suricata_counters(&stats))

@@ -182,6 +182,7 @@ impl Tool {
 pub(crate) fn temporary_folder() -> Result<tempfile::TempDir, Error> {
     tempfile::tempdir().map_err(|source| Error::Io {
         action: "cannot make a temporary folder".to_string(),
+        path: None,
         source,
     })
 }

@@ -51,6 +51,7 @@ pub(super) fn run(
     let name = command.get_program().to_string_lossy().into_owned();
     let io = |source| Error::Io {
         action: format!("cannot run {name}"),
+        path: None,
         source,
     };
     let mut errors = tempfile::tempfile().map_err(io)?;

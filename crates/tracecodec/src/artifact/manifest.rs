@@ -106,33 +106,41 @@ impl LiftManifest {
     /// Value of `version`.
     pub const VERSION: u32 = 1;
 
-    /// The manifest of a finished actions file, which is read for its digest.
-    ///
-    /// # Errors
-    /// If the file cannot be read.
+    /// The manifest of actions that no file holds: the file's name and digest are empty.
     pub fn new(
-        file: impl AsRef<Path>,
         schema: ActionSchema,
         capacity: u64,
         sources: Vec<SourceEntry>,
         epoch_ns: Option<i64>,
         counts: &LiftCounts,
         profiles: &OptionProfiles,
-    ) -> Result<Self, Error> {
-        let path = file.as_ref();
-        let name = path.file_name().unwrap_or(path.as_os_str());
-        Ok(Self {
+    ) -> Self {
+        Self {
             format: Self::FORMAT.to_string(),
             version: Self::VERSION,
             tool: TOOL.to_string(),
             schema,
-            file: name.to_string_lossy().into_owned(),
-            blake3: document::digest(path)?,
+            file: String::new(),
+            blake3: String::new(),
             capacity,
             sources,
             epoch_ns,
             counts: ActionCounts::from(counts),
             option_profiles: profiles.to_hex(),
+        }
+    }
+
+    /// The manifest with the name of a finished actions file, which is read for its digest.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn of_file(self, file: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = file.as_ref();
+        let name = path.file_name().unwrap_or(path.as_os_str());
+        Ok(Self {
+            file: name.to_string_lossy().into_owned(),
+            blake3: document::digest(path)?,
+            ..self
         })
     }
 

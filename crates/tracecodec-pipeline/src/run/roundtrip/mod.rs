@@ -45,6 +45,9 @@ pub struct Config {
     /// Where the codec computes.
     #[serde(default)]
     pub device: Device,
+    /// Threads on the CPU; `None`: as many as there are cores. The result does not depend on them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threads: Option<usize>,
     /// If an encoder's mean does not decode to its packet, move it until it does.
     #[serde(default = "settings::yes")]
     pub refine: bool,
@@ -75,6 +78,7 @@ impl Config {
             entropy: false,
             model: ModelName::default(),
             device: Device::default(),
+            threads: None,
             refine: true,
             unconstrained: false,
             read: ReadPolicy::default(),
@@ -124,7 +128,9 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcomes<Outcom
     let codec = if config.oracle {
         None
     } else {
-        let codec = config.model.load_codec(config.device, monitor)?;
+        let codec = config
+            .model
+            .load_codec_on(config.device, config.threads, monitor)?;
         Some(codec.with_constraints(if config.unconstrained {
             Constraints::None
         } else {
@@ -188,6 +194,7 @@ impl<'a> Manifest<'a> {
         if let Some(settings) = settings.as_object_mut() {
             settings.remove("input");
             settings.remove("output");
+            settings.remove("threads");
             if config.disclosure.anonymous {
                 // A selection can name addresses and dates.
                 for key in ["filter", "from", "to"] {

@@ -30,6 +30,7 @@ pub(super) fn judge(
     super::succeeded(&ending)?;
     let text = fs::read(&flows).map_err(|source| Error::Io {
         action: "cannot read the flows of ndpiReader".to_string(),
+        path: None,
         source,
     })?;
     read(&String::from_utf8_lossy(&text), each);

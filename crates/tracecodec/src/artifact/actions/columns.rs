@@ -75,7 +75,7 @@ impl Columns {
 }
 
 /// Bits of the narrowest unsigned integer that holds a vocabulary.
-fn bit_width(vocabulary: Vocabulary) -> i8 {
+pub(super) fn bit_width(vocabulary: Vocabulary) -> i8 {
     match vocabulary.max() {
         0..=0xff => 8,
         0x100..=0xffff => 16,
@@ -122,14 +122,14 @@ pub(super) fn group(name: &str, columns: Vec<Arc<Type>>) -> Arc<Type> {
     Arc::new(builder.build().expect("a group of named columns"))
 }
 
-/// The columns of an actions file.
-pub(super) struct Layout {
+/// The columns of actions that were found by name, each in a place of type `P`.
+pub(super) struct Found<P> {
     /// The place of each quantity's column in the order of [`QUANTITIES`], then that of `delta_t`.
     /// `None` if the version of the schema lacks the quantity, or if the context is derived.
-    pub(super) places: Vec<Option<Place>>,
-    /// Whether the file lacks a quantity of the context, so that the whole context is derived.
+    pub(super) places: Vec<Option<P>>,
+    /// Whether a quantity of the context is missing, so that the whole context is derived.
     pub(super) derives_context: bool,
-    /// Names of the columns that are not in the schema, in the order of the file.
+    /// Names of the columns that are not in the schema, in the order in which they were found.
     pub(super) ignored: Vec<String>,
 }
 
@@ -142,14 +142,30 @@ pub(super) struct Place {
     pub(super) is_signed: bool,
 }
 
-/// Finds the columns of the schema by name, in any order and of any numeric type.
-pub(super) fn layout(schema: &SchemaDescriptor, version: u32) -> Result<Layout, ActionsFault> {
+/// Finds the columns of a Parquet schema by name, in any order and of any numeric type.
+pub(super) fn layout(
+    schema: &SchemaDescriptor,
+    version: u32,
+) -> Result<Found<Place>, ActionsFault> {
     let columns = schema.columns();
-    let find = |name: &str| {
-        columns
-            .iter()
-            .position(|column| column.path().parts() == [name])
-    };
+    let names: Vec<_> = columns
+        .iter()
+        .map(|column| column.path().string())
+        .collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    find_columns(&names, version, |number, name| {
+        place(&columns[number], number, name)
+    })
+}
+
+/// Finds the columns of the schema by name, in any order. `place` checks the type of a column that
+/// is needed, by its number.
+pub(super) fn find_columns<P>(
+    names: &[&str],
+    version: u32,
+    place: impl Fn(usize, &'static str) -> Result<P, ActionsFault>,
+) -> Result<Found<P>, ActionsFault> {
+    let find = |name: &str| names.iter().position(|column| *column == name);
     let is_context = |quantity: &Quantity| quantity.group == Group::Context;
     let mut context = QUANTITIES.iter().filter(|quantity| is_context(quantity));
     let derives_context = context.any(|quantity| find(quantity.name).is_none());
@@ -165,21 +181,18 @@ pub(super) fn layout(schema: &SchemaDescriptor, version: u32) -> Result<Layout, 
                 return Ok(None);
             }
             let number = find(name).ok_or(ActionsFault::MissingColumn(name))?;
-            place(&columns[number], number, name).map(Some)
+            place(number, name).map(Some)
         });
-    let names: Vec<_> = columns
-        .iter()
-        .map(|column| column.path().string())
-        .collect();
     let is_known = |name: &str| {
         name == DELTA_T
             || LABEL_COLUMNS.contains(&name)
             || QUANTITIES.iter().any(|quantity| quantity.name == name)
     };
-    Ok(Layout {
+    let ignored = names.iter().filter(|name| !is_known(name));
+    Ok(Found {
         places: places.collect::<Result<_, _>>()?,
         derives_context,
-        ignored: names.into_iter().filter(|name| !is_known(name)).collect(),
+        ignored: ignored.map(|name| name.to_string()).collect(),
     })
 }
 
@@ -208,6 +221,28 @@ fn place(
             column: name,
             found: type_name(column),
         }),
+    }
+}
+
+/// The number as an integer; if it is not an integer, the number as text.
+pub(super) fn whole(value: f64) -> Result<i64, String> {
+    // Both bounds are powers of two and so exact; the upper bound is the first number that is too
+    // large.
+    let range = i64::MIN as f64..-(i64::MIN as f64);
+    if value.fract() == 0.0 && range.contains(&value) {
+        Ok(value as i64)
+    } else {
+        Err(value.to_string())
+    }
+}
+
+/// The fault of a value beyond its vocabulary.
+pub(super) fn out_of_vocabulary(row: u64, quantity: &Quantity, value: i64) -> ActionsFault {
+    ActionsFault::OutOfVocabulary {
+        row,
+        column: quantity.name,
+        value,
+        max: quantity.vocabulary.max(),
     }
 }
 

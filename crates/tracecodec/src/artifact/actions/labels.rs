@@ -2,7 +2,9 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use arrow_array::{ArrayRef, StringArray};
 use parquet::column::reader::get_typed_column_reader;
 use parquet::data_type::{ByteArray, ByteArrayType};
 use parquet::errors::ParquetError;
@@ -30,6 +32,18 @@ impl LabelRows {
 
     pub(super) fn clear(&mut self) {
         self.0.clear();
+    }
+
+    /// The two columns of a record batch of `rows` rows.
+    pub(super) fn arrays(&self, rows: usize) -> [ArrayRef; 2] {
+        let texts: [fn(&LabelBuf) -> &str; 2] = [|label| &label.sample_id, |label| &label.label];
+        texts.map(|text| {
+            let mut values = vec![None; rows];
+            for (row, label) in &self.0 {
+                values[*row] = Some(text(label));
+            }
+            Arc::new(StringArray::from(values)) as ArrayRef
+        })
     }
 
     /// Writes the two columns of a row group of `rows` rows.

@@ -34,8 +34,8 @@ impl Metadata {
         own: Option<&Vec<KeyValue>>,
         like: Option<&Path>,
     ) -> Result<Self, ActionsFault> {
-        let own = KeyValues(own);
-        if own.text(key::SCHEMA_VERSION).is_some() {
+        let own = KeyValues::of(own);
+        if own.describes_actions() {
             return own.metadata();
         }
         let manifest = manifest_path(path);
@@ -50,6 +50,19 @@ impl Metadata {
             }
         };
         stand_in.map_err(|cause| ActionsFault::LostMetadata(Box::new(cause)))
+    }
+
+    /// Metadata of record batches: their own or, if they have lost them, those of `like`.
+    pub(super) fn of_batches<'a>(
+        own: impl Iterator<Item = (&'a String, &'a String)>,
+        like: Option<&Path>,
+    ) -> Result<Self, ActionsFault> {
+        let own = KeyValues(own.map(|(key, value)| (&key[..], &value[..])).collect());
+        if own.describes_actions() {
+            return own.metadata();
+        }
+        let like = like.ok_or(ActionsFault::NoSchemaMetadata(key::SCHEMA_VERSION))?;
+        Self::of_like(like).map_err(|cause| ActionsFault::LostMetadata(Box::new(cause)))
     }
 
     /// Metadata of another actions file, or of a manifest.
@@ -98,10 +111,20 @@ fn check_version(schema: ActionSchema) -> Result<(), ActionsFault> {
     })
 }
 
-/// A file's key-value metadata.
-struct KeyValues<'a>(Option<&'a Vec<KeyValue>>);
+/// Metadata as keys and values. If a key occurs twice, the last value counts.
+struct KeyValues<'a>(Vec<(&'a str, &'a str)>);
 
-impl KeyValues<'_> {
+impl<'a> KeyValues<'a> {
+    fn of(entries: Option<&'a Vec<KeyValue>>) -> Self {
+        let entries = entries.into_iter().flatten();
+        let pairs = entries.filter_map(|entry| Some((entry.key.as_str(), entry.value.as_deref()?)));
+        Self(pairs.collect())
+    }
+
+    fn describes_actions(&self) -> bool {
+        self.text(key::SCHEMA_VERSION).is_some()
+    }
+
     fn metadata(&self) -> Result<Metadata, ActionsFault> {
         let version = self.value(key::SCHEMA_VERSION, |text| text.parse().ok())?;
         let schema = ActionSchema {
@@ -127,9 +150,8 @@ impl KeyValues<'_> {
     }
 
     fn text(&self, key: &str) -> Option<&str> {
-        let mut entries = self.0.into_iter().flatten();
-        let entry = entries.rfind(|entry| entry.key == key);
-        entry.and_then(|entry| entry.value.as_deref())
+        let entry = self.0.iter().rfind(|(found, _)| *found == key);
+        entry.map(|(_, value)| *value)
     }
 
     fn value<T>(

@@ -4,6 +4,7 @@
 //! Key-value metadata hold what a compiler needs in addition to the rows: schema version, epoch and
 //! option profiles.
 
+mod batches;
 mod columns;
 mod file;
 mod labels;
@@ -11,6 +12,7 @@ mod metadata;
 mod reader;
 mod writer;
 
+pub use batches::{ActionBatches, BatchesReader, BatchesWriter};
 pub use labels::{LabelBuf, Labels};
 pub use reader::ActionsReader;
 pub use writer::ActionsWriter;

@@ -10,11 +10,11 @@ use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 
 use super::DELTA_T;
-use super::columns::{Columns, Layout, Place, layout};
+use super::columns::{Columns, Found, Place, layout, out_of_vocabulary, whole};
 use super::file::{self, guarded};
 use super::metadata::Metadata;
 use crate::action::context::Contexts;
-use crate::action::schema::{QUANTITIES, Quantity};
+use crate::action::schema::QUANTITIES;
 use crate::action::{Action, ActionSchema, OptionProfiles};
 use crate::error::{ActionsFault, Error};
 use crate::pcap::Timestamp;
@@ -34,7 +34,7 @@ pub struct ActionsReader {
     path: PathBuf,
     file: SerializedFileReader<File>,
     metadata: Metadata,
-    layout: Layout,
+    layout: Found<Place>,
     /// State from which the context is derived, if the file lacks it.
     contexts: Option<Contexts>,
     next_group: usize,
@@ -379,18 +379,6 @@ impl Column {
     }
 }
 
-/// The number as an integer; if it is not an integer, the number as text.
-fn whole(value: f64) -> Result<i64, String> {
-    // Both bounds are powers of two and so exact; the upper bound is the first number that is too
-    // large.
-    let range = i64::MIN as f64..-(i64::MIN as f64);
-    if value.fract() == 0.0 && range.contains(&value) {
-        Ok(value as i64)
-    } else {
-        Err(value.to_string())
-    }
-}
-
 /// Reads a column and converts its values. A value that cannot be converted is returned as text.
 fn converted<T: DataType>(
     reader: &mut ColumnReaderImpl<T>,
@@ -405,15 +393,6 @@ fn converted<T: DataType>(
         convert(value).map_err(|value| ActionsFault::NotWhole { row, column, value })
     });
     values.collect()
-}
-
-fn out_of_vocabulary(row: u64, quantity: &Quantity, value: i64) -> ActionsFault {
-    ActionsFault::OutOfVocabulary {
-        row,
-        column: quantity.name,
-        value,
-        max: quantity.vocabulary.max(),
-    }
 }
 
 fn read_column<T: DataType>(

@@ -158,7 +158,8 @@ impl ActionsWriter {
     }
 }
 
-fn metadata(
+/// Metadata of actions, by their keys.
+pub(super) fn metadata(
     schema: ActionSchema,
     epoch: Option<Timestamp>,
     profiles: &OptionProfiles,
