@@ -54,7 +54,7 @@ const ARROWS: &map::Arrows = &[
     (
         "metrics",
         &[
-            "action", "artifact", "error", "flow", "pcap", "service", "tcp", "wire",
+            "action", "artifact", "conn", "error", "flow", "pcap", "service", "tcp", "wire",
         ],
     ),
     (

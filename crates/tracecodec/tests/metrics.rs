@@ -15,7 +15,7 @@ use tracecodec::action::ProtocolMix;
 use tracecodec::artifact::SourceEntry;
 use tracecodec::flow::{Conversations, CutOptions};
 use tracecodec::metrics::{
-    Evaluation, METRICS, Meter, SESSION_FEATURES, SessionSampler, TcpLabel, TimelineBin,
+    Evaluation, Histogram, METRICS, Meter, SESSION_FEATURES, SessionSampler, TcpLabel, TimelineBin,
     TraceSummary,
 };
 use tracecodec::pcap::{LinkType, PacketBuf, Timestamp};
@@ -24,7 +24,7 @@ use tracecodec::tcp::flags::{ACK, FIN, SYN};
 use packets::capture;
 
 /// The keys that reports and scripts rely on.
-const PROMISED: [&str; 22] = [
+const PROMISED: [&str; 32] = [
     "tcp_event_pp",
     "tcp_event_exclusive_pp",
     "count_pct",
@@ -47,6 +47,16 @@ const PROMISED: [&str; 22] = [
     "flows_per_pair_pct",
     "service_pct",
     "port_scan_pct",
+    "handshake_pct",
+    "first_answer_pct",
+    "in_flight_pct",
+    "retransmissions_pct",
+    "conn_state_pct",
+    "history_pct",
+    "burstiness_pct",
+    "joint_pp",
+    "hurst_ref",
+    "hurst_dec",
 ];
 
 /// A whole second, so that bins begin at whole milliseconds after it.
@@ -195,6 +205,51 @@ fn test_summary_by_hand() {
     let interleaving = &summary.interleaving;
     assert_eq!((interleaving.adjacent, interleaving.switches), (8, 4));
     assert_eq!(pairs(&interleaving.run_lengths), [(1, 3), (2, 1), (4, 1)]);
+}
+
+#[test]
+fn test_dynamics_by_hand() {
+    let dynamics = summarise(&example()).dynamics;
+    let pairs = |histogram: &Histogram| histogram.iter().collect::<Vec<_>>();
+    // SYN+ACK after 1 ms. Nobody answers the 100 bytes, which alone are in flight, with payload.
+    assert_eq!(pairs(&dynamics.handshakes.log), [(61, 1)]);
+    assert_eq!(pairs(&dynamics.answers.log), []);
+    assert_eq!(pairs(&dynamics.in_flight), [(7, 1)]);
+    assert_eq!(pairs(&dynamics.retransmissions), [(0, 1)]);
+    let words = |words: &[(&str, u64)]| -> BTreeMap<String, u64> {
+        let words = words.iter();
+        words
+            .map(|(word, count)| (word.to_string(), *count))
+            .collect()
+    };
+    assert_eq!(dynamics.states, words(&[("S0", 2), ("S2", 1)]));
+    assert_eq!(dynamics.histories, words(&[("D", 2), ("ShADaF", 1)]));
+
+    // The server answers after 40 ms with 200 bytes, of which 150 are sent again; then 300 more.
+    let answered: Vec<_> = [
+        tcp(0, 1, SYN, 100, 0, 0),
+        tcp(500, 1, SYN, 100, 0, 0),
+        tcp(1_500, 2, SYN | ACK, 900, 101, 0),
+        tcp(2_000, 1, ACK, 101, 901, 100),
+        tcp(42_000, 2, ACK, 901, 201, 200),
+        tcp(442_000, 2, ACK, 951, 201, 150),
+        tcp(443_000, 2, ACK, 1_101, 201, 300),
+    ]
+    .into();
+    let dynamics = summarise(&answered).dynamics;
+    assert_eq!(pairs(&dynamics.handshakes.log), [(61, 1)]);
+    assert_eq!(pairs(&dynamics.answers.log), [(93, 1)]);
+    // 100, 200, 200 and 500 bytes in flight; two retransmissions, the SYN's being one.
+    assert_eq!(pairs(&dynamics.in_flight), [(7, 1), (8, 2), (9, 1)]);
+    assert_eq!(pairs(&dynamics.retransmissions), [(2, 1)]);
+
+    let metrics = evaluate("example", &example(), &answered).metrics();
+    assert_eq!(metrics["handshake_pct"], Ok(0.0));
+    assert!(metrics["first_answer_pct"].is_err());
+    let percent = |key: &str| metrics[key].unwrap();
+    assert!((percent("in_flight_pct") - 75.0).abs() < 1e-9);
+    assert!((percent("retransmissions_pct") - 100.0).abs() < 1e-9);
+    assert!((percent("conn_state_pct") - 100.0).abs() < 1e-9);
 }
 
 #[test]
@@ -446,7 +501,9 @@ fn test_an_evaluation_without_hosts_has_no_metrics_of_hosts() {
     assert_eq!(evaluation.metrics()["host_count_pct"], Ok(0.0));
     let mut older = serde_json::to_value(evaluation.document()).unwrap();
     for side in ["reference", "decoded"] {
-        older[side].as_object_mut().unwrap().remove("hosts");
+        for part in ["hosts", "dynamics", "burstiness", "joint"] {
+            older[side].as_object_mut().unwrap().remove(part);
+        }
         for histogram in ["iat", "session_durations"] {
             let histogram = older[side][histogram].as_object_mut().unwrap();
             histogram.retain(|key, _| !key.ends_with("_near"));
@@ -454,9 +511,18 @@ fn test_an_evaluation_without_hosts_has_no_metrics_of_hosts() {
     }
     let mut older = Evaluation::from_json(&older.to_string()).unwrap();
     assert_eq!(older.metrics()["flow_duration_ms_pct"], Ok(0.0));
-    assert!(older.metrics()["host_count_pct"].is_err());
-    older.merge(evaluation);
-    assert!(older.metrics()["host_count_pct"].is_err());
+    for merged in [false, true] {
+        for key in [
+            "host_count_pct",
+            "conn_state_pct",
+            "in_flight_pct",
+            "joint_pp",
+            "hurst_ref",
+        ] {
+            assert!(older.metrics()[key].is_err(), "{key} {merged}");
+        }
+        older.merge(evaluation.clone());
+    }
 }
 
 /// The evaluations added up, in their order.

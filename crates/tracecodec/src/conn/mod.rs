@@ -7,6 +7,7 @@
 mod column;
 mod community_id;
 mod endpoint;
+mod exchange;
 mod history;
 mod tracker;
 mod writer;
@@ -15,6 +16,7 @@ use std::net::IpAddr;
 
 pub use column::{COLUMNS, Column, Kind, Value};
 pub use community_id::community_id;
+pub(crate) use exchange::Exchange;
 pub use tracker::ConnTracker;
 pub use writer::{ConnFormat, ConnWriter};
 

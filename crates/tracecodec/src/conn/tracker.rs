@@ -2,10 +2,9 @@
 
 use std::net::IpAddr;
 
+use super::ConnRecord;
 use super::community_id::{community_id, counterpart};
-use super::endpoint::{Segment, TcpSides};
-use super::history::History;
-use super::{ConnRecord, ConnState};
+use super::exchange::Exchange;
 use crate::action::{Direction, Proto};
 use crate::flow::session::Sessions;
 use crate::pcap::Timestamp;
@@ -34,13 +33,9 @@ struct Live {
     endpoints: [(IpAddr, u16); 2],
     proto: Proto,
     ip_proto: u8,
-    /// Whether the responder sent the first packet.
-    is_flipped: bool,
     payload_bytes: [u64; 2],
-    packets: [u64; 2],
     ip_bytes: [u64; 2],
-    tcp: TcpSides,
-    history: History,
+    exchange: Exchange,
 }
 
 impl ConnTracker {
@@ -101,10 +96,8 @@ impl Live {
             (headers.destination, destination_port),
         ];
         let is_flipped = is_answer(&headers.transport);
-        let mut history = History::default();
         if is_flipped {
             endpoints.reverse();
-            history.flip();
         }
         Self {
             id,
@@ -113,55 +106,25 @@ impl Live {
             endpoints,
             proto,
             ip_proto: number,
-            is_flipped,
             payload_bytes: [0; 2],
-            packets: [0; 2],
             ip_bytes: [0; 2],
-            tcp: TcpSides::default(),
-            history,
+            exchange: Exchange::new(proto, is_flipped),
         }
     }
 
     fn observe(&mut self, headers: &Headers<'_>, from: Direction, time: Timestamp) {
-        let dir = if self.is_flipped {
-            from.reverse()
-        } else {
-            from
-        };
-        let side = dir as usize;
-        self.packets[side] += 1;
+        let were_closed = self.exchange.tcp().are_closed();
+        let side = self.exchange.observe(headers, from) as usize;
         self.ip_bytes[side] += u64::from(headers.ip_len);
         self.payload_bytes[side] += u64::from(headers.payload_len);
-        if !self.tcp.are_closed() {
+        if !were_closed {
             self.last = self.last.max(time);
-        }
-        match headers.transport {
-            Transport::Tcp(tcp) => {
-                let segment = Segment {
-                    seq: tcp.numbers.seq,
-                    ack: tcp.numbers.ack,
-                    flags: tcp.flags,
-                    window: tcp.window,
-                    len: headers.payload_len,
-                };
-                self.tcp.observe(dir, &segment, &mut self.history);
-            }
-            Transport::Udp { .. } => self.history.add_once(dir, 'd'),
-            Transport::Icmp(_) | Transport::Other(_) => {}
         }
     }
 
     fn into_record(self) -> ConnRecord {
         let is_tcp = self.proto == Proto::Tcp;
-        let state = match self.proto {
-            Proto::Tcp => self.tcp.conn_state(&self.history),
-            Proto::Udp => match self.packets {
-                [0, _] => ConnState::Shr,
-                [_, 0] => ConnState::S0,
-                _ => ConnState::Sf,
-            },
-            Proto::Icmp | Proto::Other => ConnState::Oth,
-        };
+        let tcp = self.exchange.tcp();
         ConnRecord {
             start: self.start,
             uid: self.uid(),
@@ -171,14 +134,14 @@ impl Live {
             service: service::of(self.proto, self.endpoints[1].1),
             duration: self.last.since(self.start),
             payload_bytes: if is_tcp {
-                self.tcp.sizes()
+                tcp.sizes()
             } else {
                 self.payload_bytes
             },
-            state,
-            missed_bytes: self.tcp.missed(),
-            history: self.history.letters().to_string(),
-            packets: self.packets,
+            state: self.exchange.state(),
+            missed_bytes: tcp.missed(),
+            history: self.exchange.history().to_string(),
+            packets: self.exchange.packets(),
             ip_bytes: self.ip_bytes,
             community_id: community_id(self.endpoints, self.ip_proto),
         }

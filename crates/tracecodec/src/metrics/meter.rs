@@ -1,13 +1,16 @@
 //! The meter: summarises packets.
 
 use super::TraceSummary;
+use super::burstiness::Counter;
+use super::dynamics::Course;
 use super::host::HostGraph;
 use super::interleaving::Run;
+use super::joint::Cells;
 use super::timeline::TimelineBin;
 use super::transition::TcpLabel;
 use crate::flow::session::Sessions;
 use crate::pcap::{Packet, Timestamp};
-use crate::tcp::events::EventSet;
+use crate::tcp::events::{Event, EventSet};
 use crate::wire::{self, Headers, Transport};
 
 /// Summarises a capture packet by packet. Memory grows with the live sessions and with the pairs of
@@ -20,6 +23,8 @@ pub struct Meter<J> {
     summary: TraceSummary,
     sessions: Sessions<Record>,
     hosts: HostGraph,
+    counter: Counter,
+    cells: Cells,
     /// Number of the latest packet; packets out of scope count.
     number: u64,
     last_time: Option<Timestamp>,
@@ -34,6 +39,7 @@ struct Record {
     packets: u64,
     /// Label of the latest TCP packet.
     label: Option<TcpLabel>,
+    course: Course,
 }
 
 impl<J: FnMut(u64, &Headers<'_>, Timestamp) -> EventSet> Meter<J> {
@@ -47,6 +53,8 @@ impl<J: FnMut(u64, &Headers<'_>, Timestamp) -> EventSet> Meter<J> {
             },
             sessions: Sessions::new(),
             hosts: HostGraph::default(),
+            counter: Counter::default(),
+            cells: Cells::default(),
             number: 0,
             last_time: None,
             run: Run::default(),
@@ -74,6 +82,7 @@ impl<J: FnMut(u64, &Headers<'_>, Timestamp) -> EventSet> Meter<J> {
         if let Some(last) = self.last_time.replace(time) {
             summary.iat.add(time.since(last));
         }
+        self.counter.add(time, &mut summary.burstiness);
         let (session, record) = self
             .sessions
             .observe_with(headers, time, |ended| ended.count(summary));
@@ -81,7 +90,10 @@ impl<J: FnMut(u64, &Headers<'_>, Timestamp) -> EventSet> Meter<J> {
         if session.starts {
             self.hosts.open(headers);
         }
+        let gap = record.span.map(|(_, last)| time.since(last));
         record.take(time);
+        self.cells.add(headers, session.dir, record.packets, gap);
+        let mut is_retransmission = false;
         if let Transport::Tcp(tcp) = headers.transport {
             let label = TcpLabel::of(tcp.flags, headers.payload_len);
             summary.tcp_labels[label as usize] += 1;
@@ -90,7 +102,12 @@ impl<J: FnMut(u64, &Headers<'_>, Timestamp) -> EventSet> Meter<J> {
             }
             let events = (self.judge)(self.number, headers, time);
             summary.tcp_events.add(events);
+            is_retransmission = events.contains(Event::Retransmission);
         }
+        let dynamics = &mut summary.dynamics;
+        record
+            .course
+            .observe(headers, session.dir, time, is_retransmission, dynamics);
         let moment = TimelineBin {
             packets: 1,
             bytes: headers.ip_len.into(),
@@ -106,6 +123,9 @@ impl<J: FnMut(u64, &Headers<'_>, Timestamp) -> EventSet> Meter<J> {
         self.run.end(&mut summary.interleaving);
         summary.sessions = self.sessions.count();
         summary.hosts = self.hosts.finish();
+        summary.joint = self.cells.finish();
+        summary.dynamics.captures = 1;
+        summary.burstiness.captures = 1;
         // The sessions come in no particular order, which makes no difference to sums.
         self.sessions.end(|ended| ended.count(summary));
         self.summary
@@ -125,6 +145,7 @@ impl Record {
         };
         summary.session_durations.add(last.since(first));
         summary.packets_per_session.add(self.packets, 1);
+        self.course.count(&mut summary.dynamics);
         let end = TimelineBin {
             ends: 1,
             ..TimelineBin::default()

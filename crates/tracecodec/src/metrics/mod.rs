@@ -33,12 +33,15 @@
 //! ```
 
 mod binning;
+mod burstiness;
 mod copying;
 mod coverage;
+mod dynamics;
 mod evaluation;
 mod histogram;
 mod host;
 mod interleaving;
+mod joint;
 mod latent_interface;
 mod meter;
 mod protocol;
@@ -51,12 +54,15 @@ mod timeline;
 mod transition;
 
 pub use binning::{Binning, TimeHistogram};
+pub use burstiness::{BinSums, Burstiness};
 pub use copying::Beginnings;
 pub use coverage::Neighbourhoods;
+pub use dynamics::Dynamics;
 pub use evaluation::{Evaluation, FORMAT, VERSION};
 pub use histogram::Histogram;
 pub use host::Hosts;
 pub use interleaving::Interleaving;
+pub use joint::JointStructure;
 pub use latent_interface::{Case, CoverageAdjusted};
 pub use meter::Meter;
 pub use provenance::{Continuation, ModelEntry, Role, SolverEntry};

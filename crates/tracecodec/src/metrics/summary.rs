@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::interleaving::Interleaving;
 use super::tcp_event::TcpEvents;
 use super::transition::Transitions;
-use super::{Histogram, Hosts, TimeHistogram, Timeline};
+use super::{Burstiness, Dynamics, Histogram, Hosts, JointStructure, TimeHistogram, Timeline};
 use crate::action::ProtocolMix;
 
 /// Largest count: more packets or bytes than any capture holds, and small enough that a thousand
@@ -51,6 +51,15 @@ pub struct TraceSummary {
     /// Who talks to whom. Evaluations of older versions have none.
     #[serde(default)]
     pub hosts: Hosts,
+    /// How sessions proceed. Evaluations of older versions have none of this and of the next two.
+    #[serde(default)]
+    pub dynamics: Dynamics,
+    /// How much the number of packets varies, by scale of time.
+    #[serde(default)]
+    pub burstiness: Burstiness,
+    /// What the quantities of a packet say of each other.
+    #[serde(default)]
+    pub joint: JointStructure,
     /// How sessions alternate.
     pub interleaving: Interleaving,
     /// Packets, bytes and sessions by time.
@@ -110,6 +119,17 @@ impl TraceSummary {
         } else {
             hosts.services.total()
         };
+        let dynamics = &self.dynamics;
+        let words = [&dynamics.states, &dynamics.histories].map(|words| {
+            words
+                .values()
+                .fold(0, |sum: u64, count| sum.saturating_add(*count))
+        });
+        let later = [
+            dynamics.captures,
+            self.burstiness.captures,
+            self.joint.captures,
+        ];
         let skipped = self
             .skipped
             .values()
@@ -141,6 +161,32 @@ impl TraceSummary {
                 "hosts' flows_per_pair",
                 hosts.flows_per_pair.total(),
                 hosts.services.total(),
+            ),
+            ("dynamics' captures", later[0], self.captures),
+            ("burstiness' captures", later[1], self.captures),
+            ("joint's captures", later[2], self.captures),
+            ("dynamics' states", words[0], self.sessions),
+            ("dynamics' histories", words[1], words[0]),
+            (
+                "dynamics' retransmissions",
+                dynamics.retransmissions.total(),
+                words[0],
+            ),
+            (
+                "dynamics' handshakes",
+                dynamics.handshakes.log.total(),
+                words[0],
+            ),
+            ("dynamics' answers", dynamics.answers.log.total(), words[0]),
+            (
+                "dynamics' in_flight",
+                dynamics.in_flight.total(),
+                self.protocols.tcp,
+            ),
+            (
+                "joint's pairs",
+                self.joint.pairs.total(),
+                JointStructure::PAIRS.saturating_mul(self.packets),
             ),
             ("packets", self.packets, MOST),
             ("bytes", self.bytes, MOST),
@@ -182,6 +228,9 @@ impl TraceSummary {
         }
         self.transitions.merge(&other.transitions);
         self.hosts.merge(&other.hosts);
+        self.dynamics.merge(&other.dynamics);
+        self.burstiness.merge(&other.burstiness);
+        self.joint.merge(&other.joint);
         self.interleaving.merge(&other.interleaving);
         self.timeline.merge(&other.timeline);
     }

@@ -1,5 +1,8 @@
 //! The metrics as data: the name and unit of each, and how it is measured.
 
+use std::collections::BTreeMap;
+
+use super::dynamics::words_variation;
 use super::{Case, Evaluation, Histogram, TraceSummary, protocol, tcp_event};
 
 /// Meaning of a metric's number.
@@ -234,6 +237,102 @@ pub const METRICS: &[Metric] = &[
             let scanners = |summary: &TraceSummary| summary.hosts.scanners;
             hosts(e).and_then(|()| relative(e, scanners, "no opener scans"))
         },
+    ),
+    metric(
+        "handshake_pct",
+        "Handshakes",
+        ErrorPercent,
+        "total variation of the times from SYN to SYN+ACK, in logarithmic bins; small shifts across an edge are forgiven",
+        |e| {
+            let [reference, decoded] = counted(e, |summary| summary.dynamics.captures)?;
+            let handshakes = &reference.dynamics.handshakes;
+            let distance = handshakes.log_variation(&decoded.dynamics.handshakes);
+            percent(distance, "a capture without handshakes")
+        },
+    ),
+    metric(
+        "first_answer_pct",
+        "First answers",
+        ErrorPercent,
+        "the same of the times from a session's first payload to the other side's first payload",
+        |e| {
+            let [reference, decoded] = counted(e, |summary| summary.dynamics.captures)?;
+            let answers = &reference.dynamics.answers;
+            let distance = answers.log_variation(&decoded.dynamics.answers);
+            percent(distance, "a capture without answers")
+        },
+    ),
+    metric(
+        "in_flight_pct",
+        "Bytes in flight",
+        ErrorPercent,
+        "total variation of TCP packets with payload by their sender's bytes that are not acknowledged, in powers of two",
+        |e| {
+            counted(e, |summary| summary.dynamics.captures)?;
+            let otherwise = "a capture without TCP payload";
+            variation(e, |summary| &summary.dynamics.in_flight, otherwise)
+        },
+    ),
+    metric(
+        "retransmissions_pct",
+        "Retransmissions per flow",
+        ErrorPercent,
+        "total variation of TCP sessions by their retransmissions, in powers of two",
+        |e| {
+            counted(e, |summary| summary.dynamics.captures)?;
+            let otherwise = "a capture without TCP sessions";
+            variation(e, |summary| &summary.dynamics.retransmissions, otherwise)
+        },
+    ),
+    metric(
+        "conn_state_pct",
+        "Connection states",
+        ErrorPercent,
+        "total variation of the sessions by `conn_state`, as of Zeek",
+        |e| words(e, |summary| &summary.dynamics.states),
+    ),
+    metric(
+        "history_pct",
+        "Histories",
+        ErrorPercent,
+        "total variation of the sessions by the first 16 letters of `history`, as of Zeek",
+        |e| words(e, |summary| &summary.dynamics.histories),
+    ),
+    metric(
+        "burstiness_pct",
+        "Burstiness",
+        ErrorPercent,
+        "difference of the packets' indices of dispersion over the larger one, mean over scales from 1 ms to 10 s",
+        |e| {
+            let [reference, decoded] = counted(e, |summary| summary.burstiness.captures)?;
+            let distance = reference.burstiness.distance(&decoded.burstiness);
+            percent(distance, "a capture of fewer than ten whole milliseconds")
+        },
+    ),
+    metric(
+        "joint_pp",
+        "Joint structure",
+        ErrorPoints,
+        "difference of normalised mutual information, mean over the pairs of payload, direction, position, gap, flags",
+        |e| {
+            let [reference, decoded] = counted(e, |summary| summary.joint.captures)?;
+            let distance = reference.joint.distance(&decoded.joint);
+            percent(distance, "a capture without packets in scope")
+        },
+    ),
+    metric(
+        "hurst_ref",
+        "Hurst exponent, reference",
+        Property,
+        "1 and half the slope of the variance of the packet rate over the scale, as logarithms",
+        |e| hurst(e, &e.reference),
+    ),
+    metric(
+        "hurst_dec",
+        "Hurst exponent, decoded",
+        Property,
+        "1 and half the slope of the variance of the packet rate over the scale, as logarithms",
+        |e| hurst(e, &e.decoded),
     ),
     metric(
         "flow_switch_rate_ref",
@@ -473,6 +572,33 @@ fn hosts(evaluation: &Evaluation) -> Result<(), &'static str> {
     } else {
         Err("an evaluation of a version that did not count hosts")
     }
+}
+
+/// Both summaries, if they count what older versions did not: `captures` is of how many.
+fn counted(
+    evaluation: &Evaluation,
+    captures: fn(&TraceSummary) -> u64,
+) -> Result<[&TraceSummary; 2], &'static str> {
+    let summaries = [&evaluation.reference, &evaluation.decoded];
+    if summaries.iter().all(|of| captures(of) == of.captures) {
+        Ok(summaries)
+    } else {
+        Err("an evaluation of a version that did not count this")
+    }
+}
+
+fn words(
+    evaluation: &Evaluation,
+    of: fn(&TraceSummary) -> &BTreeMap<String, u64>,
+) -> Result<f64, &'static str> {
+    let [reference, decoded] = counted(evaluation, |summary| summary.dynamics.captures)?;
+    percent(words_variation(of(reference), of(decoded)), NO_SESSION)
+}
+
+fn hurst(evaluation: &Evaluation, of: &TraceSummary) -> Result<f64, &'static str> {
+    counted(evaluation, |summary| summary.burstiness.captures)?;
+    let few = "a capture whose rate varies at fewer than three scales";
+    of.burstiness.hurst().ok_or(few)
 }
 
 fn run_mean(summary: &TraceSummary) -> Result<f64, &'static str> {
