@@ -7,8 +7,8 @@ use std::ops::Range;
 use tracecodec::action::{Action, Control, FlowEvent, Proto};
 
 use super::PROCESSES;
-use super::clock::{Ticks, clock_width, jittered};
-use super::events::{CLASSES, Events, TIME, Unacknowledged};
+use super::clock::{self, Kind, PREDICTED, Slack, Tick, Ticks, clock_width};
+use super::events::{CLASSES, Events, Unacknowledged};
 use super::hosts::{Hosts, LINKS};
 
 /// Events of a span, the piece of a sequence that is trained at once.
@@ -81,8 +81,8 @@ struct Trace {
     /// Rows of the packets in order, and the number of each packet's flow.
     rows: Vec<u8>,
     of: Vec<u32>,
-    /// Time and payload length of each packet.
-    ticks: Vec<(i64, u32)>,
+    /// Time of each packet, and what else the clock knows of it.
+    ticks: Vec<Tick>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -109,7 +109,7 @@ impl EventSequences {
             labels: labels.to_vec(),
             openings: sequence(opening_width(&events), events.opening_sizes().len()),
             packets: sequence(row_width(&events), events.len_of_packets()),
-            clock: sequence(clock_width(), TIME),
+            clock: sequence(clock_width(&events), PREDICTED),
             trace: Trace::default(),
             traces: 0,
             volumes: BTreeMap::new(),
@@ -187,13 +187,17 @@ impl EventSequences {
 
     /// Adds the sequence of a trace's clock.
     fn add_clock(&mut self, trace: &Trace) {
-        let plan = jittered(&trace.ticks, &trace.of, self.traces);
+        let slack = Slack {
+            mean_step: trace.clock as f64 / trace.ticks.len().max(1) as f64,
+        };
+        let steps = clock::steps(&trace.ticks, slack, self.traces);
         self.traces += 1;
         let mut ticks = Ticks::new(trace.label);
         let clock = &mut self.clock;
-        for (planned, (time, _)) in plan.iter().zip(&trace.ticks) {
-            ticks.encode_into(&self.events, planned, &mut clock.rows);
-            ticks.take(*time);
+        for step in &steps {
+            let (quick, slack) = (step.quick.as_ref(), step.slack.as_ref());
+            ticks.encode_into(&self.events, quick, slack, &mut clock.rows);
+            ticks.take(step.tick.time, step.tick.kind, step.is_quick);
             clock
                 .starts
                 .push(clock.endings.last() != Some(&Ending::Continues));
@@ -343,7 +347,15 @@ impl Trace {
         flow.unacknowledged.encode_into(&mut self.rows);
         self.rows.push(self.label);
         self.of.push(number as u32);
-        self.ticks.push((self.clock, action.l4_payload_len));
+        self.ticks.push(Tick {
+            time: self.clock,
+            gap: match (opens(action), is_new) {
+                (true, _) => Some(self.clock - self.opened),
+                (false, is_new) => (!is_new).then_some(gap),
+            },
+            opens: opens(action),
+            kind: Kind::new(number as u64, action.role() as u8, action.l4_payload_len),
+        });
         if action.flow_evt != FlowEvent::Open {
             return None;
         }

@@ -4,16 +4,17 @@
 //! ```text
 //! openings:  one event after the other   (time since the last opening, the first packet)
 //! each flow: one event after the other   (over, or time since its last packet, the next packet)
-//! openings and flows, merged by time ─▶ plan ─clock▶ packet actions
+//! openings and flows ─▶ packets that are due ─clock▶ packet actions
 //! clock:     one step after the other    (time since the last packet of the trace)
 //! ```
 //!
 //! Flows are independent of each other, so any number of them can be open, a packet costs the same
 //! however many there are, and a continued flow depends on its whole past. The clock models how
-//! packets wait for one another on a link.
+//! packets wait for one another on a link, and keeps the pace at which hosts answer.
 
 mod clock;
 mod config;
+mod emission;
 mod event_sequences;
 mod events;
 mod hosts;
@@ -36,7 +37,7 @@ use tracecodec_tensor::Device as Tensors;
 
 use crate::random::{Purpose, stream};
 use crate::weights::Weights;
-use clock::clock_sizes;
+use clock::{clock_sizes, predicted_sizes};
 use event_sequences::row_sizes;
 use events::Events;
 use network::Process;
@@ -152,7 +153,7 @@ fn symbols(events: &Events, labels: usize, process: usize) -> Symbols {
     match process {
         CLOCK => Symbols {
             read: clock_sizes(events, labels),
-            predicted: events.time_sizes(),
+            predicted: predicted_sizes(events),
         },
         OPENINGS => Symbols {
             read: row_sizes(events.opening_sizes(), labels),

@@ -1,9 +1,9 @@
-//! Generation of a trace: openings and flows are drawn by their processes, merged by time, and set
-//! to the time of the clock.
+//! Generation of a trace: openings and flows are drawn by their processes, and emitted at the times
+//! that the clock draws.
 //!
 //! Every flow has its own random stream and is independent of the others. All flows of a window of
-//! time are drawn in parallel, while the clock sets the times of the window before, and the trace
-//! does not depend on the number of threads.
+//! time are drawn in parallel, while the packets of the window before are emitted, and the trace does
+//! not depend on the number of threads.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -14,13 +14,14 @@ use rand_chacha::ChaCha8Rng;
 use tracecodec::action::{Action, ActionSchema, FlowEvent};
 
 use super::Autoregressive;
-use super::clock::{Jitter, Planned, Ticks, max_drift};
+use super::clock::{Kind, Tick};
+use super::emission::{Emission, Feedback, OPENINGS_COURSE, Planned};
 use super::event_sequences::{opens, start};
-use super::events::{CLASSES, ENDS, Events, Unacknowledged};
+use super::events::{ENDS, Events, Unacknowledged};
 use super::hosts::{Hosts, LINKS};
-use super::legal::{ANY, FORWARD, Legal};
+use super::legal::Legal;
 use super::past::Past;
-use super::process::{Choice, Drawn, Memory, Sampler};
+use super::process::{Memory, Sampler};
 use crate::error::Error;
 use crate::generator::drawing::Drawing;
 use crate::parallel::ordered;
@@ -65,14 +66,14 @@ const CLOCK_PLACE: u64 = (1 << 56) - 1;
 #[derive(Debug)]
 pub struct TraceGenerator<'a> {
     plan: Plan<'a>,
-    clock: Clock<'a>,
+    emission: Emission<'a>,
     /// Followed packets that wait for the decision on the label; None once the label is known.
     waiting_for_label: Option<Vec<Action>>,
     followed_packets: u64,
     /// Flows of the followed trace by slot, until generation starts.
     followed: BTreeMap<u32, Flow>,
     is_drawing: bool,
-    /// The next window, if it was drawn beside the times of the window before.
+    /// The next window, drawn before the packets of the window before it are emitted.
     ahead: Option<Window>,
     /// Open flows and corrected packets at the end of the latest batch.
     open_flows: usize,
@@ -94,6 +95,12 @@ struct Plan<'a> {
     arrivals: Arrivals,
     /// Flows whose next packet is drawn, by the time of that packet and the number of the flow.
     waiting: BTreeMap<(i64, u64), Flow>,
+    /// By how much the latest emitted packet of each open flow came later than planned, in
+    /// nanoseconds.
+    shifts: BTreeMap<u64, i64>,
+    /// Flows that are over, of which the emission does not know yet, with the slots that they give
+    /// back.
+    over: Vec<(u64, Option<u32>)>,
     /// Length of the next window in nanoseconds.
     length: i64,
     flows: u64,
@@ -104,23 +111,14 @@ struct Plan<'a> {
 /// The packets of a window of time, of which there is at least one.
 #[derive(Debug)]
 struct Window {
-    packets: Vec<Packet>,
+    packets: Vec<Planned>,
+    /// Flows of which no other packet will be planned, with the slots that they give back.
+    over: Vec<(u64, Option<u32>)>,
+    /// Time before which all packets are planned.
+    until: i64,
     /// Open flows and corrected packets at the end of the window.
     open_flows: usize,
     corrected: u64,
-}
-
-/// State of the clock's process: it draws the real times of packets.
-#[derive(Debug)]
-struct Clock<'a> {
-    sampler: Sampler<'a>,
-    memory: Memory,
-    rng: ChaCha8Rng,
-    ticks: Ticks,
-    /// Draws the planned times of followed packets.
-    jitter: Jitter,
-    /// Mean nanoseconds from packet to packet, which sets the maximum drift from the plan.
-    mean_step: f64,
 }
 
 /// State of the process of openings.
@@ -132,6 +130,8 @@ struct Arrivals {
     rng: ChaCha8Rng,
     /// Time of the latest opening.
     last: i64,
+    /// Nanoseconds by which the times were corrected so far.
+    shifted: i64,
     /// Time and row of the next opening.
     next: Option<(i64, Vec<u8>)>,
 }
@@ -147,27 +147,24 @@ struct Flow {
     rng: ChaCha8Rng,
     /// Time of the flow's latest packet.
     last: i64,
+    /// Nanoseconds by which the times were corrected so far.
+    shifted: i64,
+    /// Nanoseconds from the opening before it; None once the first packet is planned.
+    opening: Option<i64>,
     /// First packet of the flow: all of the flow's packets share some of its values.
     first: Action,
     /// The flow's next packet; its `delta_t` is the time since the flow's packet before.
     next: Action,
 }
 
-/// A generated packet and its planned time.
-#[derive(Debug)]
-struct Packet {
-    time: i64,
-    flow: u64,
-    action: Action,
-}
-
 /// What a flow sends in a window.
 struct Advanced {
-    packets: Vec<Packet>,
+    packets: Vec<Planned>,
     corrected: u64,
     /// Time of the next packet, and the flow; None if the flow is over.
     flow: Option<(i64, Flow)>,
-    slot: u32,
+    /// The flow and its slot.
+    over: (u64, Option<u32>),
 }
 
 impl Autoregressive {
@@ -197,21 +194,18 @@ impl<'a> TraceGenerator<'a> {
             hosts: Hosts::default(),
             rng: stream(drawing.seed, Purpose::Trace, 0),
             last: 0,
+            shifted: 0,
             next: None,
         };
         let start = start(events, label);
         openings.take(&mut arrivals.memory, &start);
         arrivals.past.take(events.of_opening(&start), events);
-        let clock = Clock {
-            sampler: clock,
-            memory: Memory::default(),
-            rng: stream(drawing.seed, Purpose::Trace, CLOCK_PLACE),
-            ticks: Ticks::new(label),
-            jitter: Jitter::new(stream(drawing.seed, Purpose::Jitter, 0)),
-            mean_step: generator
-                .rate(generator.label(label))
-                .map_or(0.0, |rate| 1e9 / rate),
-        };
+        let mean_step = generator
+            .rate(generator.label(label))
+            .map_or(0.0, |rate| 1e9 / rate);
+        let random = [Purpose::Trace, Purpose::Jitter]
+            .map(|purpose| stream(drawing.seed, purpose, CLOCK_PLACE));
+        let emission = Emission::new(clock, label, mean_step, random);
         let plan = Plan {
             generator,
             openings,
@@ -222,6 +216,8 @@ impl<'a> TraceGenerator<'a> {
             followed_until: 0,
             arrivals,
             waiting: BTreeMap::new(),
+            shifts: BTreeMap::new(),
+            over: Vec::new(),
             length: FIRST_WINDOW,
             flows: 0,
             slots: Slots::default(),
@@ -229,7 +225,7 @@ impl<'a> TraceGenerator<'a> {
         };
         Self {
             plan,
-            clock,
+            emission,
             waiting_for_label: None,
             followed_packets: 0,
             followed: BTreeMap::new(),
@@ -282,7 +278,7 @@ impl<'a> TraceGenerator<'a> {
             plan.slots.take(slot);
             let flow = plan.flow(slot, action);
             if let Some(over) = self.followed.insert(slot, flow) {
-                self.clock.jitter.forget(over.number);
+                self.emission.forget(over.number);
             }
         }
         let flow = self.followed.get_mut(&slot).expect("inserted above");
@@ -292,16 +288,21 @@ impl<'a> TraceGenerator<'a> {
         };
         flow.take(&within, events, &plan.packets, plan.label);
         flow.last = clock;
-        let planned = Planned {
-            time: clock,
-            flow: flow.number,
-            payload: action.l4_payload_len,
-        };
         if self.followed_packets >= RATED {
-            self.clock.mean_step = clock as f64 / self.followed_packets as f64;
+            self.emission
+                .set_mean_step(clock as f64 / self.followed_packets as f64);
         }
-        self.clock.follow(events, &planned);
         let arrivals = &mut plan.arrivals;
+        self.emission.follow(Tick {
+            time: clock,
+            gap: if opens(action) {
+                Some(clock - arrivals.last)
+            } else {
+                (!is_new).then_some(within.delta_t)
+            },
+            opens: opens(action),
+            kind: Kind::new(flow.number, action.role() as u8, action.l4_payload_len),
+        });
         if action.flow_evt == FlowEvent::Open && !opens(action) {
             arrivals.hosts.take(action);
         }
@@ -322,21 +323,40 @@ impl<'a> TraceGenerator<'a> {
         if !self.is_drawing {
             self.decide();
             self.is_drawing = true;
-            self.plan.begin(std::mem::take(&mut self.followed));
+            let over = self.plan.begin(std::mem::take(&mut self.followed));
+            over.into_iter().for_each(|flow| self.emission.forget(flow));
+            self.emission.begin(&self.plan.generator.events);
+            self.ahead = self.plan.window();
         }
-        let Some(window) = self.ahead.take().or_else(|| self.plan.window()) else {
-            return Vec::new();
-        };
-        (self.open_flows, self.corrected) = (window.open_flows, window.corrected);
-        let (clock, plan) = (&mut self.clock, &mut self.plan);
+        loop {
+            let Some(window) = self.ahead.take() else {
+                return Vec::new();
+            };
+            (self.open_flows, self.corrected) = (window.open_flows, window.corrected);
+            self.plan.correct(self.emission.feedback());
+            let actions = self.emit(window);
+            if !actions.is_empty() {
+                return actions;
+            }
+        }
+    }
+
+    /// Emits a window, and draws the next one beside it.
+    fn emit(&mut self, window: Window) -> Vec<Action> {
+        let (emission, plan) = (&mut self.emission, &mut self.plan);
         let events = &plan.generator.events;
+        let emit = move || {
+            emission.plan(window.packets, window.over);
+            emission.emit(events, window.until)
+        };
         if plan.drawing.threads <= 1 {
-            return clock.times(events, window.packets);
+            self.ahead = plan.window();
+            return emit();
         }
         thread::scope(|scope| {
-            let timed = scope.spawn(|| clock.times(events, window.packets));
+            let emitted = scope.spawn(emit);
             self.ahead = plan.window();
-            timed.join().unwrap_or_else(|panic| resume_unwind(panic))
+            emitted.join().unwrap_or_else(|panic| resume_unwind(panic))
         })
     }
 
@@ -371,15 +391,18 @@ impl Plan<'_> {
             unacknowledged: Unacknowledged::default(),
             rng: stream(self.drawing.seed, Purpose::Trace, self.flows),
             last: self.followed_until,
+            shifted: 0,
+            opening: None,
             first: *first,
             next: *first,
         }
     }
 
     /// Draws the next opening and the next packet of every followed flow, given that they come
-    /// after the followed packets.
-    fn begin(&mut self, followed: BTreeMap<u32, Flow>) {
+    /// after the followed packets. Returns the flows that are over.
+    fn begin(&mut self, followed: BTreeMap<u32, Flow>) -> Vec<u64> {
         let now = self.followed_until;
+        let mut over = Vec::new();
         self.draw_opening(now);
         for (slot, mut flow) in followed {
             let mut corrected = 0;
@@ -398,7 +421,22 @@ impl Plan<'_> {
                 Some(time) => {
                     self.waiting.insert((time, flow.number), flow);
                 }
-                None => self.slots.free(slot),
+                None => {
+                    self.slots.free(slot);
+                    over.push(flow.number);
+                }
+            }
+        }
+        over
+    }
+
+    /// Corrects the plan by what was emitted.
+    fn correct(&mut self, feedback: Feedback) {
+        self.shifts.extend(feedback.shifts);
+        for (flow, slot) in feedback.over {
+            self.shifts.remove(&flow);
+            if let Some(slot) = slot {
+                self.slots.free(slot);
             }
         }
     }
@@ -429,7 +467,7 @@ impl Plan<'_> {
     /// The next window that has packets; None if the time overflows.
     fn window(&mut self) -> Option<Window> {
         loop {
-            let packets = self.merged()?;
+            let (packets, until) = self.merged()?;
             let (count, most) = (packets.len().max(1) as i64, BATCH as i64);
             let fitting = self.length.saturating_mul(most) / count;
             let around = (self.length / 4).max(1)..=(4 * self.length).min(LONGEST_WINDOW);
@@ -437,6 +475,8 @@ impl Plan<'_> {
             if !packets.is_empty() {
                 return Some(Window {
                     packets,
+                    over: std::mem::take(&mut self.over),
+                    until,
                     open_flows: self.waiting.len(),
                     corrected: self.corrected,
                 });
@@ -444,8 +484,9 @@ impl Plan<'_> {
         }
     }
 
-    /// The packets of the next window by time; None if the time overflows.
-    fn merged(&mut self) -> Option<Vec<Packet>> {
+    /// The packets of the next window by time, and the time before which all are planned; None if
+    /// the time overflows.
+    fn merged(&mut self) -> Option<(Vec<Planned>, i64)> {
         let first = self.waiting.first_key_value().map(|((time, _), _)| *time);
         let opening = self.arrivals.next.as_ref().map(|(time, _)| *time);
         let from = first
@@ -479,36 +520,51 @@ impl Plan<'_> {
                 Some((time, flow)) => {
                     self.waiting.insert((time, flow.number), flow);
                 }
-                None => self.slots.free(advanced.slot),
+                None => self.over.push(advanced.over),
             }
         }
-        // The sort is stable, so packets of a flow at one time stay in order.
-        packets.sort_by_key(|packet| (packet.time, packet.flow));
-        Some(packets)
+        // Openings are emitted in the order of their flows' numbers.
+        packets.sort_by_key(|packet| packet.flow);
+        Some((packets, until))
     }
 
     /// Opens the flows whose opening is before this time, up to the largest number of a window.
     /// Returns the time before which all flows have opened.
     fn open(&mut self, until: i64) -> i64 {
+        let arrivals = &mut self.arrivals;
+        let by = self
+            .shifts
+            .get(&OPENINGS_COURSE)
+            .map_or(0, |shift| shift - arrivals.shifted);
+        arrivals.shifted += by;
+        arrivals.last = arrivals.last.saturating_add(by);
+        if let Some((time, _)) = &mut arrivals.next {
+            *time = time.saturating_add(by);
+        }
         let mut opened = 0;
         while let Some((time, row)) = self.arrivals.next.take_if(|(time, _)| *time < until) {
             opened += 1;
             let opening = self.arrivals.linked(&self.generator.events, &row);
             self.arrivals
                 .take(&opening, &self.generator.events, &self.openings, self.label);
+            let gap = time - self.arrivals.last;
             self.arrivals.last = time;
             let slot = self.slots.lowest().unwrap_or_else(|| {
                 // If all slots are taken, the flow whose next packet is the latest gives up its
                 // slot.
                 let last = self.waiting.pop_last();
-                last.map_or(0, |(_, flow)| flow.slot)
+                last.map_or(0, |(_, flow)| {
+                    self.over.push((flow.number, None));
+                    flow.slot
+                })
             });
             let first = Action {
                 delta_t: 0,
                 ..opening
             };
             let mut flow = self.flow(slot, &first);
-            flow.last = time;
+            (flow.last, flow.opening) = (time, Some(gap));
+            flow.shifted = self.arrivals.shifted;
             self.waiting.insert((time, flow.number), flow);
             // The number of flows that open at one time is limited.
             let full = opened == MOST_AT_ONCE;
@@ -526,15 +582,25 @@ impl Plan<'_> {
             packets: Vec::new(),
             corrected: 0,
             flow: None,
-            slot: flow.slot,
+            over: (flow.number, Some(flow.slot)),
         };
+        let by = self
+            .shifts
+            .get(&flow.number)
+            .map_or(0, |shift| shift - flow.shifted);
+        flow.shifted += by;
+        flow.last = flow.last.saturating_add(by);
+        time = time.saturating_add(by);
         while time < until {
             let action = flow.next;
+            let opening = flow.opening.take();
             flow.take(&action, &self.generator.events, &self.packets, self.label);
             flow.last = time;
-            advanced.packets.push(Packet {
-                time,
+            advanced.packets.push(Planned {
                 flow: flow.number,
+                opens: opening.is_some(),
+                gap: opening.unwrap_or(action.delta_t),
+                time: time - flow.shifted,
                 action: Action {
                     flow_token: flow.slot,
                     ..action
@@ -555,61 +621,6 @@ impl Plan<'_> {
         }
         advanced.flow = Some((time, flow));
         advanced
-    }
-}
-
-impl Clock<'_> {
-    /// Follows a packet. Its plan is drawn to fit the packet's time: a packet exactly on plan would
-    /// reveal more than plans do in training.
-    fn follow(&mut self, events: &Events, packet: &Planned) {
-        let planned = Planned {
-            time: self.jitter.plan(packet.time, packet.flow, self.mean_step),
-            ..*packet
-        };
-        self.plan(events, &planned);
-        self.ticks.take(packet.time);
-    }
-
-    /// The actions of planned packets, with the times between them.
-    fn times(&mut self, events: &Events, packets: Vec<Packet>) -> Vec<Action> {
-        let action = |packet: Packet| {
-            let planned = Planned {
-                time: packet.time,
-                flow: packet.flow,
-                payload: packet.action.l4_payload_len,
-            };
-            Action {
-                delta_t: self.step(events, &planned),
-                ..packet.action
-            }
-        };
-        packets.into_iter().map(action).collect()
-    }
-
-    /// Draws the time until the next packet.
-    fn step(&mut self, events: &Events, planned: &Planned) -> i64 {
-        self.plan(events, planned);
-        let any = |symbol: usize, _: &[u8]| {
-            Some(Choice {
-                repeated: CLASSES as u8,
-                possible: if symbol == 0 { FORWARD } else { ANY },
-                allowed: ANY,
-            })
-        };
-        let Drawn { row, .. } = self.sampler.draw(&self.memory, &mut self.rng, any);
-        let now = self.ticks.now();
-        let mut time = now.saturating_add(events.time(&row));
-        if (planned.time - time).abs() > max_drift(self.mean_step) {
-            time = planned.time.max(now);
-        }
-        self.ticks.take(time);
-        time - now
-    }
-
-    fn plan(&mut self, events: &Events, planned: &Planned) {
-        let mut row = Vec::new();
-        self.ticks.encode_into(events, planned, &mut row);
-        self.sampler.take(&mut self.memory, &row);
     }
 }
 

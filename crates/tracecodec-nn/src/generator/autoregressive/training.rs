@@ -591,6 +591,7 @@ mod tests {
     use tracecodec::action::{Action, Control, Direction, FlowEvent, SCHEMA_VERSION};
 
     use super::*;
+    use crate::generator::autoregressive::clock::PREDICTED;
 
     /// Flows of a SYN and a FIN of each side, one flow after the other.
     fn sequences(flows: u32) -> EventSequences {
@@ -656,13 +657,14 @@ mod tests {
     fn test_the_clock_is_told_the_next_step() {
         let batch = batch_of(CLOCK);
         let events = Events::new(SCHEMA_VERSION);
-        let width = events.time_sizes().len();
-        let steps: Vec<i64> = batch
+        let width = PREDICTED;
+        let steps: Vec<(u8, i64)> = batch
             .targets
             .chunks(width)
-            .map(|row| events.time(row))
+            .map(|row| (row[0], events.time(&row[1..])))
             .collect();
-        assert_eq!(steps[..14], [1_000; 14]);
+        // All gaps are of one mean step, so all packets but the first are quick.
+        assert_eq!(steps[..14], [(1, 1_000); 14]);
         assert_eq!(
             batch.mask.iter().filter(|&&mask| mask > 0.0).count(),
             14 * width
