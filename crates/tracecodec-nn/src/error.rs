@@ -113,6 +113,9 @@ pub enum Error {
     /// Fewer than two flows begin in the data to train on, or to validate with.
     #[error("fewer than two flows begin in the {0} data")]
     NoOpenings(&'static str),
+    /// The networks differ from those of the generator whose weights the training begins with.
+    #[error("the shapes are not those of the generator to begin with")]
+    OtherShapes,
     /// The training was stopped, and a checkpoint written.
     #[error("interrupted after {0} steps")]
     Interrupted(u64),
@@ -205,6 +208,7 @@ impl Error {
                 "more data, or smaller shards (fewer `packets` in each), so that every split has some"
             }
             Self::NoOpenings(_) => "a longer capture: it shows most of its flows from their middle",
+            Self::OtherShapes => "leave `shapes` out of the settings",
             Self::Interrupted(_) => "the same settings with `resume` continue it",
             Self::OtherRun(_) => {
                 "continue with the settings that it was made with, or start anew with `overwrite`"

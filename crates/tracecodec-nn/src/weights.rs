@@ -98,6 +98,34 @@ impl Weights {
             .reduce(|first, last| first.start..last.end)
     }
 
+    /// These weights for a module of which tensors may have more rows: each new row is the one that
+    /// is `like` rows from the end of the old ones. `None` if anything else differs.
+    pub(crate) fn grown(&self, larger: &Self, like: usize) -> Option<Self> {
+        if self.entries.len() != larger.entries.len() {
+            return None;
+        }
+        let mut values = Vec::with_capacity(larger.values.len());
+        let mut rest = self.values.as_slice();
+        for (old, new) in self.entries.iter().zip(&larger.entries) {
+            let (mine, after) = rest.split_at(old.count());
+            rest = after;
+            values.extend_from_slice(mine);
+            let width = new.shape[1..].iter().product::<usize>();
+            let is_like = old.name == new.name && old.shape[1..] == new.shape[1..];
+            if !is_like || new.count() < mine.len() {
+                return None;
+            }
+            let row = mine.len().checked_sub(like * width);
+            for _ in old.shape[0]..new.shape[0] {
+                values.extend_from_slice(&mine[row?..][..width]);
+            }
+        }
+        Some(Self {
+            entries: larger.entries.clone(),
+            values: Arc::new(values),
+        })
+    }
+
     /// The weights as a safetensors file.
     pub(crate) fn to_bytes(&self, precision: Precision) -> Vec<u8> {
         let bytes = precision.bytes(&self.values);

@@ -10,8 +10,8 @@ use tracecodec::action::{
 };
 use tracecodec_nn::Error;
 use tracecodec_nn::generator::autoregressive::{
-    Autoregressive, AutoregressiveConfig, Data, EventSequences, Shape, Shapes, TrainConfig,
-    Validation, train,
+    Autoregressive, AutoregressiveConfig, Data, EventSequences, Shape, Shapes, TraceGenerator,
+    TrainConfig, Validation, train,
 };
 use tracecodec_nn::generator::{Drawing, Generator};
 use tracecodec_nn::train::{Progress, Session};
@@ -103,7 +103,14 @@ fn go_on(_: &Progress<'_, Validation>) -> ControlFlow<()> {
 }
 
 fn trained(directory: &Path, steps: u64) -> Autoregressive {
-    let (generator, _) = train(&config(steps), &data(), &Session::new(directory), go_on).unwrap();
+    let (generator, _) = train(
+        &config(steps),
+        None,
+        &data(),
+        &Session::new(directory),
+        go_on,
+    )
+    .unwrap();
     generator
 }
 
@@ -251,13 +258,13 @@ fn test_training_goes_on_to_the_same_weights() {
         _ => ControlFlow::Continue(()),
     };
     let session = Session::new(cut.path());
-    let stopped = train(&config(12), &data(), &session, stop);
+    let stopped = train(&config(12), None, &data(), &session, stop);
     assert!(matches!(stopped, Err(Error::Interrupted(7))));
     let session = Session {
         resume: true,
         ..session
     };
-    train(&config(12), &data(), &session, go_on).unwrap();
+    train(&config(12), None, &data(), &session, go_on).unwrap();
     let weights = |folder: &Path| std::fs::read(folder.join("weights.safetensors")).unwrap();
     assert_eq!(weights(whole.path()), weights(cut.path()));
     let digest = |folder: &Path| Autoregressive::load(folder).unwrap().digest();
@@ -288,7 +295,13 @@ fn test_what_is_not_there_is_told() {
         training: EventSequences::new(SCHEMA_VERSION, &[]),
         ..data()
     };
-    let error = train(&config(1), &nothing, &Session::new(directory.path()), go_on);
+    let error = train(
+        &config(1),
+        None,
+        &nothing,
+        &Session::new(directory.path()),
+        go_on,
+    );
     assert!(matches!(error, Err(Error::NoData("training"))));
 }
 
@@ -306,4 +319,86 @@ fn test_handshakes_are_openings() {
     }
     courses.end();
     assert_eq!((courses.packets(), courses.openings()), (3, 2));
+}
+
+/// Follows questions and their answers, which have this many bytes.
+fn followed(generator: &Autoregressive, payload: u32) -> TraceGenerator<'_> {
+    let mut trace = generator.generate(&Drawing::default()).unwrap();
+    for flow_token in 0..100 {
+        let question = Action {
+            flow_token,
+            flow_evt: FlowEvent::Open,
+            proto: Proto::Udp,
+            ttl_res: 64,
+            l4_payload_len: 32,
+            delta_t: 64_000,
+            ..Action::default()
+        };
+        trace.follow(&question);
+        trace.follow(&Action {
+            flow_evt: FlowEvent::Continue,
+            dir: Direction::Resp,
+            l4_payload_len: payload,
+            delta_t: 1_024_000,
+            ..question
+        });
+    }
+    trace.batch();
+    trace
+}
+
+#[test]
+fn test_an_unfamiliar_trace_is_told_from_a_familiar_one() {
+    let directory = tempfile::tempdir().unwrap();
+    trained(directory.path(), 300);
+    let generator = Autoregressive::load(directory.path()).unwrap();
+    let of = |payload| followed(&generator, payload).familiarity().unwrap();
+    assert!(!of(256).is_unfamiliar(), "{:?}", of(256));
+    assert!(of(999).is_unfamiliar(), "{:?}", of(999));
+}
+
+#[test]
+fn test_fine_tuning_keeps_labels_and_learns_another() {
+    let [first, second] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let generator = trained(first.path(), 300);
+    let labels = ["questions", "new"].map(str::to_string);
+    let more = Data {
+        training: questions(300, Some("new"), &labels),
+        validation: questions(100, Some("new"), &labels),
+        ..data()
+    };
+    let tuned = |config: &AutoregressiveConfig, directory: &Path| {
+        let session = Session::new(directory);
+        train(config, Some(&generator), &more, &session, go_on)
+    };
+    let short = AutoregressiveConfig {
+        train: config(2).train,
+        ..AutoregressiveConfig::fine_tuning(&generator)
+    };
+    let (tuned_generator, report) = tuned(&short, second.path()).unwrap();
+    assert_eq!(tuned_generator.labels(), labels);
+    assert_eq!(
+        tuned_generator.rate(Some("questions")),
+        generator.rate(Some("questions"))
+    );
+    assert!(tuned_generator.rate(Some("new")).is_some());
+    // Two steps from fresh weights would hardly learn anything.
+    let [fresh, _] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let (_, anew) = train(&config(2), None, &more, &Session::new(fresh.path()), go_on).unwrap();
+    assert!(
+        report.best.loss < 0.7 * anew.best.loss,
+        "{:?} {:?}",
+        report.best,
+        anew.best
+    );
+
+    let other = AutoregressiveConfig {
+        model: Shapes::default(),
+        ..short
+    };
+    let third = tempfile::tempdir().unwrap();
+    assert!(matches!(
+        tuned(&other, third.path()),
+        Err(Error::OtherShapes)
+    ));
 }

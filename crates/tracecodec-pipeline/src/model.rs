@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use tracecodec_nn::baseline::Baseline;
+use tracecodec_nn::generator::autoregressive::Autoregressive;
 use tracecodec_nn::generator::{Generator, Method, Sequences, Solver};
 use tracecodec_nn::{Codec, Device, model};
 
@@ -61,6 +62,18 @@ impl ModelName {
             Some(threads) => Ok(codec.with_threads(threads)),
             None => Ok(codec),
         }
+    }
+
+    /// Loads an autoregressive generator.
+    ///
+    /// # Errors
+    /// If there is no such generator, or it is damaged.
+    pub(crate) fn load_autoregressive(&self) -> Result<Autoregressive, Error> {
+        self.check()?;
+        Ok(match self {
+            Self::BuiltIn => Autoregressive::embedded(),
+            Self::Folder(folder) => Autoregressive::load(folder)?,
+        })
     }
 
     /// Refuses what is no folder, but a slip of the pen for the model that is built in.

@@ -39,6 +39,10 @@ pub(crate) struct Generate {
     /// Write the prefix, too, before its continuation, with synthetic endpoints like it.
     #[arg(long, requires = "prefix")]
     with_prefix: bool,
+    /// Begin before the first flow opens. By default a trace from nothing begins with flows open, as
+    /// captures do: the generator runs for a while before its packets are written.
+    #[arg(long, conflicts_with = "prefix")]
+    from_silence: bool,
     /// Label of the training data whose kind of traffic to make. Without it, autoregressive
     /// generators find the likeliest label of a prefix, and a trace from nothing has none.
     #[arg(long, value_name = "NAME")]
@@ -81,6 +85,7 @@ pub(crate) fn run(args: &Generate, json: bool) -> Result<()> {
         seed: args.seed,
         prefix: args.prefix.clone(),
         with_prefix: args.with_prefix,
+        from_silence: args.from_silence,
         label: args.label.clone(),
         rate: args.rate,
         generator: args.model.choice(),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tracecodec::action::{Action, ActionSchema, OptionProfiles};
 
-use super::autoregressive::{self, Autoregressive};
+use super::autoregressive::{self, Autoregressive, Familiarity};
 use super::description::Backbone;
 use super::drawing::Drawing;
 use super::flow_matching::{FlowMatching, Solver};
@@ -148,6 +148,15 @@ impl Trace<'_> {
         match self {
             Self::Autoregressive(trace) => trace.label(),
             Self::Latent(trace) => trace.label(),
+        }
+    }
+
+    /// How familiar the followed trace is, once the first batch is drawn; `None` if the generator
+    /// cannot tell.
+    pub fn familiarity(&self) -> Option<Familiarity> {
+        match self {
+            Self::Autoregressive(trace) => trace.familiarity(),
+            Self::Latent(_) => None,
         }
     }
 

@@ -18,7 +18,8 @@ use crate::monitor::Monitor;
 /// Takes a data set into memory, about 300 bytes a packet. Shards have their split; of a file the
 /// first packets are for training and the next for validation, in the sharder's proportions, and
 /// the rest is only lifted. Everything is kept that this version of the action schema can keep.
-/// Files are labelled by their names if `label_by_name` is set.
+/// Files are labelled by their names if `label_by_name` is set. If the training begins with another
+/// generator, its labels and its option layouts come first.
 ///
 /// # Errors
 /// If a part cannot be read, there are too many labels, or the monitor stops it.
@@ -26,6 +27,7 @@ pub(crate) fn prepare(
     set: &DataSet,
     version: u32,
     label_by_name: bool,
+    from: Option<&Autoregressive>,
     read: &ReadPolicy,
     disclosure: &Disclosure,
     monitor: &mut dyn Monitor,
@@ -39,6 +41,9 @@ pub(crate) fn prepare(
     };
     let labelled = set.shards(Split::Train).chain(set.files());
     let labels: BTreeSet<String> = labelled.filter_map(label).collect();
+    let known = from.map_or_else(Vec::new, |from| from.labels().to_vec());
+    let new = labels.into_iter().filter(|label| !known.contains(label));
+    let labels: Vec<_> = known.iter().cloned().chain(new).collect();
     if labels.len() > Autoregressive::MAX_LABELS {
         return Err(Error::refused(
             format!("{} labels", labels.len()),
@@ -48,11 +53,12 @@ pub(crate) fn prepare(
             ),
         ));
     }
-    let labels: Vec<_> = labels.into_iter().collect();
     let mut reading = Reading {
         schema: ActionSchema::whole(version),
         read,
-        profiles: OptionProfiles::new(),
+        profiles: from.map_or_else(OptionProfiles::new, |from| {
+            from.option_profiles().clone().thaw()
+        }),
         sources: Vec::new(),
     };
     let [mut training, mut validation] = [(); 2].map(|()| EventSequences::new(version, &labels));

@@ -9,6 +9,7 @@ use tracecodec::compile::{CompileConfig, Compiler, PayloadPolicy, SplitCounts};
 use tracecodec::flow::MAX_SLOTS;
 use tracecodec::lift::Lifter;
 use tracecodec::pcap::Timestamp;
+use tracecodec_nn::generator::autoregressive::Familiarity;
 use tracecodec_nn::generator::{Drawing, Pace, Trace};
 
 use crate::disclosure::{Disclosure, NEUTRAL_EPOCH};
@@ -20,6 +21,13 @@ use crate::files::{ReadPolicy, claim};
 use crate::model::GeneratorChoice;
 use crate::monitor::{Monitor, Progress, Warning};
 use crate::realise::{Realise, Realised};
+
+/// Nanoseconds of a trace from nothing that are not written, at least and at most.
+const SHORTEST_WARM_UP: i64 = 2_000_000_000;
+const LONGEST_WARM_UP: i64 = 60_000_000_000;
+
+/// Packets of a trace from nothing that are not written, at most.
+const LARGEST_WARM_UP: u64 = 300_000;
 
 /// How long a trace, from what and where to. At least one of `packets` and `duration` is needed.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -44,6 +52,10 @@ pub struct Config {
     /// Write the prefix, too, before its continuation, with synthetic endpoints like it.
     #[serde(default)]
     pub with_prefix: bool,
+    /// Begin before the first flow opens. Without it a trace from nothing begins with flows open, as
+    /// captures do: the generator runs for a while before its packets are written.
+    #[serde(default)]
+    pub from_silence: bool,
     /// Label of the training data whose kind of traffic to make. Without it, autoregressive
     /// generators find the likeliest label of a prefix, and a trace from nothing has none.
     #[serde(default)]
@@ -87,6 +99,9 @@ pub struct Outcome {
     pub label: Option<String>,
     /// Packets of the prefix.
     pub prefix_packets: u64,
+    /// How familiar the prefix is to the generator; `None` without a prefix, or if the generator
+    /// cannot tell.
+    pub familiarity: Option<Familiarity>,
     /// Packets that were generated.
     pub packets: u64,
     /// Seconds that they last.
@@ -150,9 +165,19 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
         most_open_flows: None,
     };
     let prefix_packets = making.follow(monitor)?;
+    if prefix_packets == 0 && !config.from_silence {
+        making.warm_up(monitor)?;
+    }
     let started = Instant::now();
     let (packets, nanoseconds) = making.generate(monitor)?;
     let taken = started.elapsed().as_secs_f64();
+    if let Some(familiarity) = making
+        .trace
+        .familiarity()
+        .filter(Familiarity::is_unfamiliar)
+    {
+        monitor.warn(&unfamiliar(&familiarity));
+    }
     let outcome = Outcome {
         output: config.output.display().to_string(),
         model: config.generator.model.label(),
@@ -160,6 +185,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
         salt: realise.salt.0,
         label: making.trace.label().map(str::to_string),
         prefix_packets,
+        familiarity: making.trace.familiarity(),
         packets,
         seconds: nanoseconds as f64 / 1e9,
         flows: making.flows,
@@ -264,6 +290,43 @@ impl Making<'_> {
         Ok(packets)
     }
 
+    /// Makes packets that are not written, until about as many flows end as open: the number of open
+    /// flows has grown by less than a twentieth since half the time that has passed.
+    fn warm_up(&mut self, monitor: &mut dyn Monitor) -> Result<(), Error> {
+        if self.trace.open_flows().is_none() {
+            return Ok(());
+        }
+        let (mut clock, mut packets) = (0_i64, 0);
+        let mut grown: Vec<(i64, usize)> = Vec::new();
+        while clock < LONGEST_WARM_UP && packets < LARGEST_WARM_UP {
+            monitor.step(&Progress {
+                stage: "warming up",
+                done: packets,
+                total: None,
+                detail: "packets",
+            })?;
+            let batch = self.trace.batch();
+            for action in &batch {
+                clock = clock.saturating_add(action.delta_t);
+                packets += 1;
+                let still = Action {
+                    delta_t: 0,
+                    ..*action
+                };
+                compiler(&mut self.compiler, self.realise, self.config, NEUTRAL_EPOCH)
+                    .compile(&still, &self.profiles);
+            }
+            let open = self.trace.open_flows().unwrap_or(0);
+            grown.push((clock, open));
+            let half = grown.partition_point(|(time, _)| *time < clock / 2);
+            let is_steady = open as f64 <= 1.05 * grown[half].1 as f64;
+            if batch.is_empty() || clock >= SHORTEST_WARM_UP && is_steady {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Makes packets until there are enough. Returns how many, and the nanoseconds that they last.
     fn generate(&mut self, monitor: &mut dyn Monitor) -> Result<(u64, i64), Error> {
         let Config {
@@ -319,6 +382,17 @@ impl Making<'_> {
         let compiler = self.compiler.as_ref();
         compiler.map(Realised::of).unwrap_or_default()
     }
+}
+
+fn unfamiliar(familiarity: &Familiarity) -> Warning {
+    let Familiarity { nats, held_out } = familiarity;
+    let message = format!(
+        "the prefix is unlike the traffic that the generator learned from: {nats:.1} nats a packet, and {:.1} in held-out data, of which 95 % have at most {:.1}; its continuation will look more like that traffic than like the prefix",
+        held_out.mean, held_out.unfamiliar
+    );
+    Warning::new(message).with_hint(
+        "train a generator on captures of this network, `from` built-in, in a few minutes",
+    )
 }
 
 /// The compiler; if there is none yet, one for a trace whose first packet has this time.

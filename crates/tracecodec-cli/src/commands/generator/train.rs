@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use tracecodec_nn::generator::flow_matching::Preset;
+use tracecodec_pipeline::ModelName;
 use tracecodec_pipeline::monitor::counted;
 use tracecodec_pipeline::run::generator::train;
 use tracecodec_pipeline::settings;
@@ -31,6 +32,10 @@ pub(crate) struct Train {
     /// that they were cut with.
     #[arg(long)]
     label_by_name: bool,
+    /// Begin with the weights of an autoregressive generator, a folder or built-in, instead of fresh
+    /// ones. It learns a network of which there is little data so, in minutes.
+    #[arg(long, value_name = "MODEL")]
+    from: Option<PathBuf>,
     /// Settings of flow matching to begin with [default: small].
     #[arg(long, value_parser = choice::<Preset>())]
     preset: Option<Preset>,
@@ -60,6 +65,7 @@ pub(crate) fn run(args: &Train, json: bool) -> Result<()> {
         data: args.data.clone(),
         training: args.training.training(),
         schema: args.schema,
+        from: args.from.clone().map(ModelName::from),
         label_by_name: args.label_by_name,
         preset: args.preset,
         settings: match &args.config {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{OPENINGS, PACKETS};
+use super::{Autoregressive, OPENINGS, PACKETS};
 use crate::error::Error;
 use crate::train::{Budget, positive, rule};
 use crate::weights::Precision;
@@ -38,7 +38,7 @@ pub struct Shapes {
     pub openings: Shape,
     /// Network of the packets of a flow. Default 128 wide, 2 layers, 64 hidden.
     pub packets: Shape,
-    /// Network of the clock. Default 32 wide, 2 layers, 32 hidden.
+    /// Network of the clock. Default 48 wide, 2 layers, 32 hidden.
     pub clock: Shape,
 }
 
@@ -52,7 +52,10 @@ impl Default for Shapes {
         Self {
             openings: small(1),
             packets: Shape::default(),
-            clock: small(2),
+            clock: Shape {
+                width: 48,
+                ..small(2)
+            },
         }
     }
 }
@@ -124,6 +127,8 @@ pub struct TrainConfig {
     pub learning_rate: f64,
     /// Share of the training over which the learning rate rises. Default 0.03.
     pub warm_up: f64,
+    /// Learning rate at the end of the training, as a share of its peak. Default 0.01.
+    pub floor: f64,
     /// AdamW's decay rates of the moments. Default 0.9 and 0.98.
     pub betas: (f32, f32),
     /// AdamW's weight decay. Default 0.01.
@@ -154,6 +159,7 @@ impl Default for TrainConfig {
             micro_batch: 2,
             learning_rate: 3e-3,
             warm_up: 0.03,
+            floor: 0.01,
             betas: (0.9, 0.98),
             weight_decay: 0.01,
             clip: 1.0,
@@ -174,6 +180,21 @@ impl AutoregressiveConfig {
     pub fn check(&self) -> Result<(), Error> {
         self.train.check()?;
         self.model.check()
+    }
+}
+
+impl AutoregressiveConfig {
+    /// Settings of a training that begins with the weights of another generator: a lower learning
+    /// rate, which does not fall far since the training is short.
+    pub fn fine_tuning(from: &Autoregressive) -> Self {
+        Self {
+            model: from.shapes.clone(),
+            train: TrainConfig {
+                learning_rate: 1e-3,
+                floor: 0.1,
+                ..TrainConfig::default()
+            },
+        }
     }
 }
 
@@ -216,6 +237,7 @@ impl TrainConfig {
         }
         for (name, value) in [
             ("warm_up", self.warm_up),
+            ("floor", self.floor),
             ("label_dropout", self.label_dropout),
         ] {
             rule(

@@ -17,6 +17,7 @@ mod config;
 mod emission;
 mod event_sequences;
 mod events;
+mod familiarity;
 mod hosts;
 mod label;
 mod legal;
@@ -29,6 +30,7 @@ mod training;
 
 pub use config::{AutoregressiveConfig, Shape, Shapes, TrainConfig};
 pub use event_sequences::EventSequences;
+pub use familiarity::{Familiarity, HeldOut};
 pub use superposition::TraceGenerator;
 pub use training::{Data, Manifest, Origin, Validation, train};
 
@@ -55,6 +57,8 @@ pub struct Autoregressive {
     rates: Vec<Option<f64>>,
     profiles: OptionProfiles,
     weights: Weights,
+    /// How likely held-out packets are, once that is known.
+    held_out: Option<HeldOut>,
 }
 
 impl Autoregressive {
@@ -76,6 +80,7 @@ impl Autoregressive {
             rates,
             profiles: profiles.freeze(),
             weights,
+            held_out: None,
         }
     }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use tracecodec::action::OptionProfiles;
 
 use super::events::Events;
+use super::familiarity::HeldOut;
 use super::{Autoregressive, Shapes, networks};
 use crate::device::Device;
 use crate::error::Error;
@@ -38,6 +39,9 @@ struct Description {
     labels: Vec<String>,
     /// Packets a second of the training traces without a label, then of those of each label.
     rates: Vec<Option<f64>>,
+    /// How likely held-out packets are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    held_out: Option<HeldOut>,
     /// Dictionary of option layouts as hexadecimal options areas.
     option_profiles: Vec<String>,
 }
@@ -57,6 +61,7 @@ impl Autoregressive {
                 shapes: self.shapes.clone(),
                 labels: self.labels.clone(),
                 rates: self.rates.clone(),
+                held_out: self.held_out,
                 option_profiles: self.profiles.to_hex(),
             }
         })
@@ -121,13 +126,16 @@ impl Autoregressive {
         );
         let mut weights = Weights::of(&fresh);
         files.load(&bytes, &description.weights_blake3, &mut weights)?;
-        Ok(Self::new(
-            events,
-            description.shapes,
-            description.labels,
-            description.rates,
-            profiles,
-            weights,
-        ))
+        Ok(Self {
+            held_out: description.held_out,
+            ..Self::new(
+                events,
+                description.shapes,
+                description.labels,
+                description.rates,
+                profiles,
+                weights,
+            )
+        })
     }
 }

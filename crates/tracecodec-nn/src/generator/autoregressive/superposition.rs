@@ -18,6 +18,7 @@ use super::clock::{Kind, Tick};
 use super::emission::{Emission, Feedback, OPENINGS_COURSE, Planned};
 use super::event_sequences::{opens, start};
 use super::events::{ENDS, Events, Unacknowledged};
+use super::familiarity::{Familiarity, Likelihood, TELLING as JUDGED};
 use super::hosts::{Hosts, LINKS};
 use super::legal::Legal;
 use super::past::Past;
@@ -70,6 +71,10 @@ pub struct TraceGenerator<'a> {
     /// Followed packets that wait for the decision on the label; None once the label is known.
     waiting_for_label: Option<Vec<Action>>,
     followed_packets: u64,
+    /// Negative log-likelihood of the first followed packets that follow another of their flow, and
+    /// their number.
+    followed_nats: (f64, u64),
+    likelihood: Likelihood,
     /// Flows of the followed trace by slot, until generation starts.
     followed: BTreeMap<u32, Flow>,
     is_drawing: bool,
@@ -228,6 +233,8 @@ impl<'a> TraceGenerator<'a> {
             emission,
             waiting_for_label: None,
             followed_packets: 0,
+            followed_nats: (0.0, 0),
+            likelihood: Likelihood::new(events),
             followed: BTreeMap::new(),
             is_drawing: false,
             ahead: None,
@@ -286,6 +293,15 @@ impl<'a> TraceGenerator<'a> {
             delta_t: clock - flow.last,
             ..*action
         };
+        let (nats, judged) = &mut self.followed_nats;
+        if !is_new && *judged < JUDGED {
+            let row = input(events, &within, &[], Unacknowledged::default(), plan.label);
+            let next = &row[..events.len_of_packets()];
+            *nats += self
+                .likelihood
+                .nats(events, &plan.packets, &flow.memory, &flow.past, next);
+            *judged += 1;
+        }
         flow.take(&within, events, &plan.packets, plan.label);
         flow.last = clock;
         if self.followed_packets >= RATED {
@@ -357,6 +373,16 @@ impl<'a> TraceGenerator<'a> {
             let emitted = scope.spawn(emit);
             self.ahead = plan.window();
             emitted.join().unwrap_or_else(|panic| resume_unwind(panic))
+        })
+    }
+
+    /// How familiar the followed trace is, by its first packets. `None` if no packet of it follows
+    /// another one of its flow, or the generator does not know how likely held-out packets are.
+    pub fn familiarity(&self) -> Option<Familiarity> {
+        let (nats, judged) = self.followed_nats;
+        Some(Familiarity {
+            nats: (judged > 0).then(|| nats / judged as f64)?,
+            held_out: self.plan.generator.held_out?,
         })
     }
 

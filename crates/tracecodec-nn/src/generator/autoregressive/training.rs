@@ -187,6 +187,9 @@ pub type Manifest = train::Manifest<Origin, Validation>;
 pub struct Origin {
     /// Settings of the training.
     pub training: AutoregressiveConfig,
+    /// BLAKE3 digest of the generator that the training began with; `None` for fresh weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
     /// Files that the packets came from.
     pub sources: Vec<SourceEntry>,
     /// Packets to train on.
@@ -208,7 +211,7 @@ pub struct Data {
     pub sources: Vec<SourceEntry>,
 }
 
-/// Trains a generator and leaves the best one in the session's folder, with `history.jsonl` and
+/// Trains a generator, from fresh weights or from those of another generator, and leaves the best one in the session's folder, with `history.jsonl` and
 /// `manifest.json`. Checkpoints and `progress` are those of the codec's
 /// [`train`](crate::codec::training::train).
 ///
@@ -218,6 +221,7 @@ pub struct Data {
 /// settings.
 pub fn train(
     config: &AutoregressiveConfig,
+    from: Option<&Autoregressive>,
     data: &Data,
     session: &Session<'_>,
     progress: impl FnMut(&Progress<'_, Validation>) -> ControlFlow<()>,
@@ -237,27 +241,32 @@ pub fn train(
     }
     let origin = Origin {
         training: config.clone(),
+        from: from.map(Autoregressive::digest),
         sources: data.sources.clone(),
         training_packets: data.training.packets(),
         validation_packets: data.validation.packets(),
     };
     let report = train::run(
-        &mut AutoregressiveTask::new(config, data, session)?,
+        &mut AutoregressiveTask::new(config, from, data, session)?,
         &config.train.budget(),
         &Arc::new(Spans::of(&data.training)),
         session,
-        &run_digest(config, data),
+        &run_digest(config, origin.from.as_deref(), data),
         origin,
         progress,
     )?;
-    Ok((Autoregressive::load(session.folder)?, report))
+    let mut generator = Autoregressive::load(session.folder)?;
+    generator.held_out = generator.judge(&data.validation);
+    generator.save(session.folder, config.train.precision)?;
+    Ok((generator, report))
 }
 
 /// Digest of settings and data, by which a checkpoint is recognised.
-fn run_digest(config: &AutoregressiveConfig, data: &Data) -> String {
+fn run_digest(config: &AutoregressiveConfig, from: Option<&str>, data: &Data) -> String {
     let mut hasher = blake3::Hasher::new();
     let settings = serde_json::json!([config, data.profiles.to_hex(), data.training.labels()]);
     hasher.update(settings.to_string().as_bytes());
+    hasher.update(from.unwrap_or_default().as_bytes());
     data.training.digest(&mut hasher);
     data.validation.digest(&mut hasher);
     hasher.finalize().to_hex().to_string()
@@ -280,6 +289,7 @@ struct AutoregressiveTask<'a> {
 impl<'a> AutoregressiveTask<'a> {
     fn new(
         config: &'a AutoregressiveConfig,
+        from: Option<&Autoregressive>,
         data: &'a Data,
         session: &Session<'_>,
     ) -> Result<Self, Error> {
@@ -293,20 +303,30 @@ impl<'a> AutoregressiveTask<'a> {
             config.train.seed,
             &tensors,
         );
+        let mut weights = Weights::of(&networks);
+        let mut rates = data.training.rates();
+        if let Some(from) = from {
+            // A new label begins as no label.
+            let grown = from.weights.grown(&weights, from.labels.len() + 1);
+            weights = grown.ok_or(Error::OtherShapes)?;
+            for (rate, known) in rates.iter_mut().zip(&from.rates) {
+                *rate = rate.or(*known);
+            }
+        }
         Ok(Self {
+            networks: weights.load(networks, &tensors),
             model: Autoregressive::new(
                 events.clone(),
                 config.model.clone(),
                 labels,
-                data.training.rates(),
+                rates,
                 data.profiles.clone(),
-                Weights::of(&networks),
+                weights,
             ),
             validation: Vec::new(),
             threads: session.threads.unwrap_or_else(default_threads),
             activity: events.activity(),
             events,
-            networks,
             tensors,
             config: &config.train,
             data,
@@ -533,7 +553,7 @@ impl Task for AutoregressiveTask<'_> {
     }
 
     fn update(&self, at: &Position<'_, Validation>) -> Update {
-        let rate = schedule::learning_rate(at.share, self.config.warm_up, 0.01);
+        let rate = schedule::learning_rate(at.share, self.config.warm_up, self.config.floor);
         Update {
             weights: None,
             nth: at.step + 1,
@@ -626,7 +646,7 @@ mod tests {
         };
         let config = AutoregressiveConfig::default();
         let session = Session::new(Path::new("model"));
-        let task = AutoregressiveTask::new(&config, &data, &session).unwrap();
+        let task = AutoregressiveTask::new(&config, None, &data, &session).unwrap();
         let span = Span { process, number: 0 };
         task.batch(&data.training, &[span], process, || false)
     }

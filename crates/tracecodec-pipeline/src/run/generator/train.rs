@@ -18,6 +18,7 @@ use crate::disclosure::Disclosure;
 use crate::error::Error;
 use crate::files::ReadPolicy;
 use crate::lifting::Lifting;
+use crate::model::ModelName;
 use crate::monitor::Monitor;
 use crate::settings;
 use crate::training::{self, Training};
@@ -35,6 +36,10 @@ pub struct Config {
     /// `None`: the latest, with hosts and services.
     #[serde(default)]
     pub schema: Option<u32>,
+    /// Autoregressive generator whose weights the training begins with; `None`: fresh weights. Its
+    /// version of the action schema is kept, and its labels, to which new ones are added.
+    #[serde(default)]
+    pub from: Option<ModelName>,
     /// Label each capture with its name. Shards have the label that they were cut with.
     #[serde(default)]
     pub label_by_name: bool,
@@ -132,7 +137,11 @@ fn autoregressive(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome,
         ));
     }
     let session = config.training.session(Device::Cpu);
-    let mut settings = settings::over(&AutoregressiveConfig::default(), &config.settings)?;
+    let from = config.from.as_ref();
+    let from = from.map(|from| from.load_autoregressive()).transpose()?;
+    let from = from.as_ref();
+    let defaults = from.map_or_else(Default::default, AutoregressiveConfig::fine_tuning);
+    let mut settings = settings::over(&defaults, &config.settings)?;
     let train = &mut settings.train;
     config
         .training
@@ -142,7 +151,19 @@ fn autoregressive(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome,
     }
     settings.check()?;
     let lifting = Lifting {
-        schema: config.schema,
+        schema: match (from, config.schema) {
+            (Some(from), None) => Some(from.schema().version),
+            (Some(from), Some(version)) if version != from.schema().version => {
+                return Err(Error::refused(
+                    format!(
+                        "a generator of version {version} of the action schema cannot begin with one of version {}",
+                        from.schema().version
+                    ),
+                    "leave `schema` out",
+                ));
+            }
+            (_, version) => version,
+        },
         ..Lifting::default()
     };
     let version = lifting.kept()?.version;
@@ -152,21 +173,22 @@ fn autoregressive(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome,
         &set,
         version,
         config.label_by_name,
+        from,
         &config.read,
         &config.disclosure,
         monitor,
     )?;
     let progress = training::progress(monitor, "spans");
-    let (_, report) = autoregressive::train(&settings, &data, &session, progress)?;
+    let (_, report) = autoregressive::train(&settings, from, &data, &session, progress)?;
     training::warn(&report, monitor);
     let best = Validation::Autoregressive(report.best);
     Ok(config.outcome("autoregressive", "spans", &report, best))
 }
 
 fn flow_matching(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error> {
-    if config.label_by_name || config.half {
+    if config.label_by_name || config.half || config.from.is_some() {
         return Err(Error::refused(
-            "`label_by_name` and `half` are for the autoregressive generator",
+            "`label_by_name`, `from` and `half` are for the autoregressive generator",
             "latent sequences have the labels of their shards",
         ));
     }
