@@ -8,4 +8,4 @@ cd "$(dirname "$0")/.."
 testbed=${TRACECODEC_DATA:-../shared/data}/testbed
 cargo run --release -p tracecodec-cli -- generator train \
     "$testbed/enterprise.pcap.zst" "$testbed/backbone.pcap.zst" "$testbed/crowd.pcap.zst" \
-    --label-by-name --half --output data/default-generator --overwrite
+    --label-by-name --half --output crates/tracecodec-nn/built-in/generator --overwrite

@@ -4,4 +4,4 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo run --release -p tracecodec-cli -- train \
     data/train/backbone.pcap.zst data/train/crowd.pcap.zst data/train/enterprise.pcap.zst \
-    --output data/default-model --overwrite --steps 60000 --half
+    --output crates/tracecodec-nn/built-in/codec --overwrite --steps 60000 --half

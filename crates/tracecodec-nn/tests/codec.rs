@@ -766,7 +766,7 @@ fn test_bad_checkpoints_are_clear_errors() {
     assert!(matches!(error, Error::Digest { .. }), "{error}");
     let error = Codec::load(Path::new("/nonexistent")).unwrap_err();
     assert!(matches!(error, Error::NoModel { .. }), "{error}");
-    let generator = concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/default-generator");
+    let generator = concat!(env!("CARGO_MANIFEST_DIR"), "/built-in/generator");
     let error = Codec::load(Path::new(generator)).unwrap_err();
     assert!(matches!(error, Error::OtherKind { .. }), "{error}");
 }

@@ -14,11 +14,11 @@ use crate::weights::Precision;
 
 const EMBEDDED_MODEL: &[u8] = include_bytes!(concat!(
     env!("CARGO_MANIFEST_DIR"),
-    "/../../data/default-model/model.json"
+    "/built-in/codec/model.json"
 ));
 const EMBEDDED_WEIGHTS: &[u8] = include_bytes!(concat!(
     env!("CARGO_MANIFEST_DIR"),
-    "/../../data/default-model/weights.safetensors"
+    "/built-in/codec/weights.safetensors"
 ));
 
 /// Content of `model.json`.

@@ -274,7 +274,7 @@ mod tests {
     fn test_card_of_the_shipped_model_follows_from_its_manifest_and_weights() {
         let folder = std::path::Path::new(concat!(
             env!("CARGO_MANIFEST_DIR"),
-            "/../../data/default-model"
+            "/../tracecodec-nn/built-in/codec"
         ));
         let digest = Codec::load(folder).unwrap().digest();
         let card = model_card(&Manifest::read(folder).unwrap(), &digest);

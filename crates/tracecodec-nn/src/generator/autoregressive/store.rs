@@ -17,11 +17,11 @@ use crate::weights::{Precision, Weights};
 
 const EMBEDDED_GENERATOR: &[u8] = include_bytes!(concat!(
     env!("CARGO_MANIFEST_DIR"),
-    "/../../data/default-generator/generator.json"
+    "/built-in/generator/generator.json"
 ));
 const EMBEDDED_WEIGHTS: &[u8] = include_bytes!(concat!(
     env!("CARGO_MANIFEST_DIR"),
-    "/../../data/default-generator/weights.safetensors"
+    "/built-in/generator/weights.safetensors"
 ));
 
 /// `generator.json`.
