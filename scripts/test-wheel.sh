@@ -33,22 +33,23 @@ echo "-- wheel and source distribution ($("$newest" --version))"
 rm -rf "$work/dist" "$work"/installed-*
 [ -d "$work/tools" ] || "$newest" -m venv "$work/tools"
 "$work/tools/bin/pip" install -q 'maturin>=1.9.4,<2' mypy numpy
-VIRTUAL_ENV=$work/tools "$work/tools/bin/maturin" build --quiet --manifest-path python/Cargo.toml --out "$work/dist"
-"$work/tools/bin/maturin" sdist --quiet --manifest-path python/Cargo.toml --out "$work/dist"
+VIRTUAL_ENV=$work/tools "$work/tools/bin/maturin" build --manifest-path python/Cargo.toml --out "$work/dist"
+"$work/tools/bin/maturin" sdist --manifest-path python/Cargo.toml --out "$work/dist"
 "$newest" python/tests/check_dist.py "$work/dist"
 
 # Installs a distribution on an interpreter, and runs the tests against it.
 try() {
-    local python=$1 distribution=$2 environment
+    local python=$1 distribution=$2 extras=$3 environment
     environment=$work/installed-$(basename "$distribution")-$("$python" -c 'import sys; print(*sys.version_info[:2], sep=".")')
     echo "-- $(basename "$distribution") on $("$python" --version)"
     "$python" -m venv "$environment"
-    "$environment/bin/pip" install -q "$distribution[test${WITH_TORCH:+,torch}]"
+    "$environment/bin/pip" install -q "$distribution[$extras${WITH_TORCH:+,torch}]"
     (cd python/tests && "$environment/bin/python" -m pytest -q -rs -c ../pyproject.toml .)
 }
-try "$oldest" "$work"/dist/*.whl
-[ "$oldest" = "$newest" ] || try "$newest" "$work"/dist/*.whl
-try "$newest" "$work"/dist/*.tar.gz
+wheel=$(echo "$work"/dist/*.whl)
+[ "$oldest" = "$newest" ] || try "$oldest" "$wheel" test
+try "$newest" "$wheel" test,ray
+try "$newest" "$(echo "$work"/dist/*.tar.gz)" test
 
 echo '-- types'
 "$work/tools/bin/pip" install -q --force-reinstall --no-deps "$work"/dist/*.whl

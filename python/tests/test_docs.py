@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-MODULES = ["", "._errors", "._objects", "._verbs", ".generator", ".baseline"]
+MODULES = ["", "._errors", "._objects", "._verbs", ".generator", ".baseline", ".ray"]
 PAGE = Path(__file__).resolve().parents[2] / "docs/python.md"
 
 EXAMPLES = [

@@ -18,6 +18,7 @@ const ARROWS: &map::Arrows = &[
     ("model", &["error", "monitor", "testing"]),
     ("files", &["error", "monitor", "testing"]),
     ("disclosure", &["files"]),
+    ("frame", &["error", "files", "monitor"]),
     ("settings", &["error", "files"]),
     ("jobs", &["error", "monitor"]),
     ("training", &["error", "monitor"]),

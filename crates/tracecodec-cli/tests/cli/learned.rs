@@ -8,7 +8,11 @@ fn test_model_of_another_schema_version_and_damaged_models() {
     let model = folder.path().join("model");
     fs::create_dir(&model).unwrap();
     for file in ["model.json", "weights.safetensors"] {
-        fs::copy(data("../crates/tracecodec-nn/built-in/codec").join(file), model.join(file)).unwrap();
+        fs::copy(
+            data("../crates/tracecodec-nn/built-in/codec").join(file),
+            model.join(file),
+        )
+        .unwrap();
     }
     let text = fs::read_to_string(model.join("model.json")).unwrap();
     let line = "roundtrip example.pcap out.pcap --model model --no-refine";
