@@ -88,6 +88,9 @@ crates/tracecodec-cli/tests/browser/run.sh
 step 'the scripts'
 PYTHONDONTWRITEBYTECODE=1 "${CARGO_TARGET_DIR:-target}/browser-venv/bin/pytest" -q -p no:cacheprovider scripts
 
+step 'the crates can be packaged'
+cargo package --quiet --workspace --exclude tracecodec-python --no-verify --allow-dirty
+
 step 'the Python package'
 scripts/test-wheel.sh
 

@@ -182,6 +182,7 @@ class Generate(Read, Realise, Disclosure, Network, Threads, total=False):
     duration: float | None
     seed: int
     with_prefix: bool
+    from_silence: bool
     label: str | None
     rate: float | None
     codec: Path

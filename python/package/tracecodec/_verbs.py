@@ -745,7 +745,7 @@ def generate(
         As in :func:`inspect`.
     **settings
         ``packets`` or ``duration`` (seconds), of which one is needed; ``seed``, ``label``,
-        ``rate``, ``with_prefix``; ``model``, ``codec``, ``method``, ``solver_steps``, ``device``,
+        ``rate``, ``with_prefix``, ``from_silence``; ``model``, ``codec``, ``method``, ``solver_steps``, ``device``,
         ``threads``; ``unconstrained``; those of :func:`compile`; how the prefix is read.
 
     Returns
