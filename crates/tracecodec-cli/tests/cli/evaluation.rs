@@ -151,7 +151,7 @@ fn test_report() {
     );
     assert_eq!(
         told(&made),
-        "exit 0\n--\npage.html: 2 evaluations of 1 dataset, 5 figures\n"
+        "exit 0\n--\npage.html: 2 evaluations of 1 dataset, 6 figures\n"
     );
     let text = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
     let page = text("page.html");
@@ -166,6 +166,7 @@ fn test_report() {
     assert_eq!(
         figures,
         [
+            "example-fig-dynamics.svg",
             "example-fig-e2-temporal.svg",
             "example-fig-hosts.svg",
             "example-fig3-protocol-state.svg",

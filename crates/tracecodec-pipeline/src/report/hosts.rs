@@ -99,7 +99,8 @@ fn lowest(bin: u64) -> u64 {
     }
 }
 
-fn degrees(
+/// Shares of a histogram whose bin `k` ends at `2^k`, from each number on.
+pub(super) fn degrees(
     title: &str,
     subtitle: &str,
     axis: &str,

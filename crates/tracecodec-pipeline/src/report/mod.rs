@@ -3,6 +3,7 @@
 
 mod curve;
 mod dataset;
+mod dynamics;
 pub mod geometry;
 mod hosts;
 mod interleaving;

@@ -1,7 +1,7 @@
 //! A section of the page: tables and figures of one dataset, or of all trainings.
 
 use super::dataset::Dataset;
-use super::{hosts, interleaving, protocol_state, tables, temporal, transitions};
+use super::{dynamics, hosts, interleaving, protocol_state, tables, temporal, transitions};
 use crate::plot::figure::Figure;
 use crate::plot::table::Table;
 
@@ -53,6 +53,7 @@ impl From<Dataset> for Section {
                 temporal::figure(&dataset),
             ]
             .into_iter()
+            .chain(dynamics::figure(&dataset))
             .chain(hosts::figure(&dataset))
             .collect(),
             name: dataset.name,

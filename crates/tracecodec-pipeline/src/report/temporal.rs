@@ -232,7 +232,7 @@ fn histogram(
     panel
 }
 
-fn cumulative(
+pub(super) fn cumulative(
     series: &[Series<'_>],
     title: &str,
     subtitle: &str,

@@ -17,7 +17,7 @@ use crate::classifier::{self, FOLDS, Interval, Rows};
 use crate::error::Error;
 use crate::files::capture::Capture;
 use crate::files::{ReadPolicy, claim, folder};
-use crate::monitor::{Monitor, Progress};
+use crate::monitor::{Monitor, Progress, Warning};
 
 pub use transfer::{Mixture, Transfer};
 
@@ -26,7 +26,6 @@ const FEWEST: usize = 4 * FOLDS;
 
 /// What to compare, and how.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(default)]
 pub struct Config {
     /// Real traffic that no generator learned from: a capture, or a folder of captures; `-` is
     /// stdin.
@@ -35,14 +34,19 @@ pub struct Config {
     pub generated: PathBuf,
     /// Another piece of real traffic, which is measured as the generated is: as good as a generator
     /// can be.
+    #[serde(default)]
     pub later: Option<PathBuf>,
     /// What the generator learned from: whether sessions are copies of those is measured.
+    #[serde(default)]
     pub training: Option<PathBuf>,
     /// Most sessions of each class that a classifier sees, drawn at random.
+    #[serde(default = "most_sessions")]
     pub sessions: usize,
     /// Seed of every draw.
+    #[serde(default)]
     pub seed: u64,
     /// Classifiers that are trained at once; 0: as many as there are cores.
+    #[serde(default)]
     pub jobs: usize,
     /// How captures are read.
     #[serde(flatten)]
@@ -56,12 +60,17 @@ impl Default for Config {
             generated: PathBuf::new(),
             later: None,
             training: None,
-            sessions: 4000,
+            sessions: most_sessions(),
             seed: 0,
             jobs: 0,
             read: ReadPolicy::default(),
         }
     }
+}
+
+/// The default of `sessions`.
+fn most_sessions() -> usize {
+    4000
 }
 
 /// How far generated traffic, and other real traffic, can be told from real traffic.
@@ -165,6 +174,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
         [8, 16].map(|packets| Beginnings::new(&sessions, packets))
     });
     let training = training.as_ref();
+    warn_of_networks(&real, &generated, monitor);
     Ok(Outcome {
         real_sessions: real.values().map(|of| of.len() as u64).sum(),
         real_copied: training.map(|of| Copied::of(of, &real, config.seed)),
@@ -173,6 +183,18 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
             .map(|later| contest(&real, &later, training, config, monitor))
             .transpose()?,
     })
+}
+
+/// Warns of networks that the generated captures, which have names, lack.
+fn warn_of_networks(real: &Captures, generated: &Captures, monitor: &mut dyn Monitor) {
+    let are_named = |captures: &Captures| captures.len() > 1;
+    if !are_named(real) || !are_named(generated) {
+        return;
+    }
+    for name in real.keys().filter(|name| !generated.contains_key(*name)) {
+        let warning = Warning::new(format!("{name}: no generated capture has this name"));
+        monitor.warn(&warning.with_hint("captures of one network have one name in both folders"));
+    }
 }
 
 /// The sessions of a capture, or of each capture of a folder.
@@ -416,6 +438,79 @@ mod tests {
             run(&config, &mut Silent).unwrap()
         };
         assert_eq!(on(1), on(3));
+    }
+
+    /// A copy of a shipped capture's first packets.
+    fn head(path: &Path, from: &str, first: u64) {
+        let mut read = ReadPolicy::default();
+        read.selection.first = Some(first);
+        let mut writer = Writer::create(path, Format::of_path(path)).unwrap();
+        let mut capture = Capture::open(&data(from), &read).unwrap();
+        capture
+            .for_each(&mut Silent, |packet| Ok(writer.write(packet)?))
+            .unwrap();
+        writer.finish().unwrap();
+    }
+
+    #[test]
+    fn test_classes_are_learned_from_what_has_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let [real, swapped] = ["real", "swapped"].map(|name| folder.path().join(name));
+        for (folder, names) in [(&real, ["a", "b"]), (&swapped, ["b", "a"])] {
+            std::fs::create_dir(folder).unwrap();
+            let captures = ["train/enterprise.pcap.zst", "train/crowd.pcap.zst"];
+            for (name, capture) in names.iter().zip(captures) {
+                head(&folder.join(format!("{name}.pcap")), capture, 8000);
+            }
+        }
+        let config = Config {
+            real: real.clone(),
+            generated: swapped,
+            later: Some(real),
+            sessions: 300,
+            ..Config::default()
+        };
+        let outcome = run(&config, &mut Silent).unwrap();
+        let f1 = |of: &Contestant| {
+            let networks = of.networks.as_ref().unwrap();
+            let values = networks.on_real.iter().map(|of| of.macro_f1.value);
+            (values.collect::<Vec<_>>(), networks.from_real.value)
+        };
+        // Wrong names mislead the more of them there are; the same captures do not.
+        let (swapped, reverse) = f1(&outcome.generated);
+        assert!(
+            swapped[0] > 0.7 && swapped[3] < 0.3 && reverse < 0.3,
+            "{swapped:?} {reverse}"
+        );
+        let (same, reverse) = f1(outcome.later.as_ref().unwrap());
+        assert_eq!(same[0], swapped[0]);
+        assert!(same[3] > 0.7 && reverse > 0.7, "{same:?} {reverse}");
+    }
+
+    #[test]
+    fn test_copies_are_counted_and_neighbourhoods_are_covered() {
+        let folder = tempfile::tempdir().unwrap();
+        let other = folder.path().join("other.pcap");
+        head(&other, "train/backbone.pcap.zst", 4000);
+        let config = Config {
+            training: Some(other.clone()),
+            generated: other,
+            ..config()
+        };
+        let outcome = run(&config, &mut Silent).unwrap();
+        let first_8 = |copied: &Option<Copied>| copied.as_ref().unwrap().first_8.unwrap().value;
+        assert_eq!(first_8(&outcome.generated.copied), 1.0);
+        assert!(first_8(&outcome.real_copied) < 0.9);
+        let other = outcome.generated.coverage.unwrap().value;
+        let config = Config {
+            training: None,
+            generated: config.real.clone(),
+            ..config
+        };
+        let outcome = run(&config, &mut Silent).unwrap();
+        assert_eq!(outcome.real_copied, None);
+        assert_eq!(outcome.generated.coverage.unwrap().value, 1.0);
+        assert!(other < 0.9, "{other}");
     }
 
     #[test]

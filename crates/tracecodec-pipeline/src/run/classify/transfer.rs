@@ -38,8 +38,8 @@ pub struct Mixture {
 /// Sessions of a class, with the traffic that they are of.
 type Class<'a> = Vec<&'a SessionSample>;
 
-/// Measures classifiers of the classes that `class` makes of sessions. Classes with few real
-/// sessions are left out; `None` if fewer than two are left.
+/// Measures classifiers of classes of sessions. Classes with few real
+/// sessions are left out; `None` if fewer than two are left, or the other traffic has none of them.
 ///
 /// # Errors
 /// If trees cannot be grown, or the monitor stops it.
@@ -60,7 +60,7 @@ pub(super) fn measure(
         }
         classes.insert(name.clone(), most.min(sessions.len()) as u64);
     }
-    if classes.len() < 2 {
+    if classes.len() < 2 || drawn[1].iter().all(Vec::is_empty) {
         return Ok(None);
     }
     let [real, other] = drawn;
