@@ -22,6 +22,8 @@ from results import PROGRAM, Failure, run, spread, step
 
 # Key, heading, factor and format of the metrics.
 METRICS = [
+    ("auc", "Two-sample AUC", 1, ".3f"),
+    ("auc_without_time", "AUC without time", 1, ".3f"),
     ("iat_paper_pct", "IAT ms %", 1, ".2f"),
     ("iat_log_pct", "IAT log %", 1, ".2f"),
     ("packet_size_pct", "Packet size %", 1, ".2f"),
@@ -37,6 +39,10 @@ METRICS = [
     ("flows_per_pair_pct", "Flows per pair %", 1, ".1f"),
     ("service_pct", "Services %", 1, ".1f"),
     ("transition_tv", "Transition", 1, ".3f"),
+    ("handshake_pct", "Handshakes %", 1, ".1f"),
+    ("conn_state_pct", "Connection states %", 1, ".1f"),
+    ("burstiness_pct", "Burstiness %", 1, ".1f"),
+    ("joint_pp", "Joint structure pp", 1, ".1f"),
     ("flow_switch_rate_dec", "Switch rate", 1, ".3f"),
     ("active_sessions_max_dec", "Most active sessions", 1, ".0f"),
 ]
@@ -110,7 +116,10 @@ def judge(folder, reference, decoded, dataset, label):
             capture = folder / "generated.pcap"
             found = json.loads(run(*decoded, "-o", capture, "--json"))
             found["clean"] = clean(capture)
-        return {**found, "metrics": results.evaluate(reference, capture, dataset, label, folder / "evaluation.json")}
+        metrics = results.evaluate(reference, capture, dataset, label, folder / "evaluation.json")
+        test = json.loads(run("classify", reference, capture, "--json"))["generated"]["two_sample"]
+        areas = {key: test[key]["value"] for key in ("auc", "auc_without_time")}
+        return {**found, "metrics": {**metrics, **areas}}
 
     generated = isinstance(decoded, list)
     words = ["evaluate", reference, dataset, label, *(decoded if generated else [decoded])]

@@ -25,6 +25,34 @@ fn test_evaluate() {
 }
 
 #[test]
+fn test_classify() {
+    let folder = TempDir::new().unwrap();
+    let line = "classify example.pcap example.pcap --later example.pcap --training example.pcap";
+    let table = told(&succeed(&folder, line));
+    let rows = |name: &str| table.lines().filter(|row| row.starts_with(name)).count();
+    assert!(table.contains("real              generated                  later"));
+    assert!(table.contains("0.500 (0.500 to 0.500)"), "{table}");
+    let names = ["sessions", "AUC", "  gap_", "density", "coverage", "copies"];
+    assert!(names.into_iter().all(|name| rows(name) > 0), "{table}");
+    let outcome = json(&succeed(
+        &folder,
+        "classify example.pcap example.pcap --json",
+    ));
+    let test = &outcome["generated"]["two_sample"];
+    assert_eq!(test["auc"]["value"], 0.5);
+    assert_eq!(test["features"].as_array().unwrap().len(), 34);
+    assert!(outcome.get("later").is_none() && outcome.get("real_copied").is_none());
+    let few = told(&run(
+        &folder,
+        "classify example.pcap example.pcap --first 9",
+    ));
+    assert!(
+        few.starts_with("exit 2") && few.contains("hint: a capture of 20 sessions"),
+        "{few}"
+    );
+}
+
+#[test]
 fn test_evaluate_the_oracle() {
     let folder = TempDir::new().unwrap();
     succeed(&folder, "roundtrip --oracle example.pcap out.pcapng.gz");
@@ -328,7 +356,7 @@ fn test_report_of_names_that_are_long_empty_or_command_terminals() {
         "report c.json d.json e.json f.json -o page.html --svg svg --markdown t.md --latex t.tex",
     );
     assert!(told(&made).contains("warning: unnamed: unnamed was evaluated on another reference"));
-    assert_eq!(fs::read_dir(folder.path().join("svg")).unwrap().count(), 15);
+    assert_eq!(fs::read_dir(folder.path().join("svg")).unwrap().count(), 18);
     let name = format!("svg/{}-2-fig4-transitions.svg", "x".repeat(60));
     assert!(folder.path().join(name).exists());
     for text in ["page.html", "t.md", "t.tex"] {
