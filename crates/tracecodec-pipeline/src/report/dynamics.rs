@@ -40,7 +40,7 @@ pub(super) fn figure(dataset: &Dataset) -> Option<Figure> {
             ),
             degrees(
                 "Bytes in flight",
-                "share of TCP packets with payload at at least so many",
+                "share of TCP packets with payload that have so many or more",
                 "bytes that are not acknowledged",
                 &series,
                 |summary| &summary.dynamics.in_flight,
