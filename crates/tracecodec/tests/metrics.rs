@@ -279,7 +279,7 @@ fn test_features_of_sessions_by_hand() {
         ("gap_mean", 0.402_48),
         ("gap_largest", 2.0),
         ("gap_smallest", -0.0001),
-        ("gap_deviation", 0.798_7692),
+        ("gap_deviation", 0.798_769_2),
         ("payload_1", 1.0),
         ("payload_2", -1.0),
         ("payload_4", 101.0),

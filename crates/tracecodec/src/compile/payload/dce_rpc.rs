@@ -52,7 +52,9 @@ mod draw {
 
 fn messages(side: &Side) -> Messages {
     let bind = match (side.is_client, side.first) {
-        (true, first @ USUAL_BIND..=LONGEST_BIND) if (first - BIND) % INTERFACE == 0 => first,
+        (true, first @ USUAL_BIND..=LONGEST_BIND) if (first - BIND).is_multiple_of(INTERFACE) => {
+            first
+        }
         (true, _) => USUAL_BIND,
         (false, first @ SHORTEST_ACK..=LONGEST_ACK) if first.is_multiple_of(4) => first,
         (false, _) => SHORTEST_ACK,
