@@ -391,7 +391,7 @@ fn unfamiliar(familiarity: &Familiarity) -> Warning {
         held_out.mean, held_out.unfamiliar
     );
     Warning::new(message).with_hint(
-        "train a generator on captures of this network, `from` built-in, in a few minutes",
+        "train a generator on captures of this network with `from_model` built-in: it takes a few minutes",
     )
 }
 

@@ -35,7 +35,7 @@ pub(crate) struct Train {
     /// Begin with the weights of an autoregressive generator, a folder or built-in, instead of fresh
     /// ones. It learns a network of which there is little data so, in minutes.
     #[arg(long, value_name = "MODEL")]
-    from: Option<PathBuf>,
+    from_model: Option<PathBuf>,
     /// Settings of flow matching to begin with [default: small].
     #[arg(long, value_parser = choice::<Preset>())]
     preset: Option<Preset>,
@@ -65,7 +65,7 @@ pub(crate) fn run(args: &Train, json: bool) -> Result<()> {
         data: args.data.clone(),
         training: args.training.training(),
         schema: args.schema,
-        from: args.from.clone().map(ModelName::from),
+        from_model: args.from_model.clone().map(ModelName::from),
         label_by_name: args.label_by_name,
         preset: args.preset,
         settings: match &args.config {

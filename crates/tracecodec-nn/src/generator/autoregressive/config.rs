@@ -184,14 +184,17 @@ impl AutoregressiveConfig {
 }
 
 impl AutoregressiveConfig {
-    /// Settings of a training that begins with the weights of another generator: a lower learning
-    /// rate, which does not fall far since the training is short.
+    /// Settings of a training that begins with the weights of another generator: fewer and smaller
+    /// steps, validated often, since there is little data and the generator soon knows it by heart.
     pub fn fine_tuning(from: &Autoregressive) -> Self {
         Self {
             model: from.shapes.clone(),
             train: TrainConfig {
+                steps: 1_000,
+                batch: 4,
                 learning_rate: 1e-3,
                 floor: 0.1,
+                validations: 40,
                 ..TrainConfig::default()
             },
         }

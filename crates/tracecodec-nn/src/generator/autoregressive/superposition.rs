@@ -478,7 +478,8 @@ impl Plan<'_> {
             self.openings
                 .draw(&arrivals.memory, &mut arrivals.rng, choice)
         };
-        let time = |row: &[u8]| later(last, self.generator.events.action(row).delta_t);
+        let gap = |row: &[u8]| self.generator.events.action(row).delta_t.min(LONGEST_GAP);
+        let time = |row: &[u8]| last.saturating_add(gap(row));
         let mut drawn = draw();
         for _ in 0..DRAWS {
             if time(&drawn.row) >= after {
@@ -696,14 +697,13 @@ impl Flow {
         if drawn.row[ENDS] == 1 {
             return None;
         }
-        self.next = events.action(&drawn.row);
-        Some(later(self.last, self.next.delta_t))
+        let next = events.action(&drawn.row);
+        self.next = Action {
+            delta_t: next.delta_t.min(LONGEST_GAP),
+            ..next
+        };
+        Some(self.last.saturating_add(self.next.delta_t))
     }
-}
-
-/// The time after a gap, which is limited to a day.
-fn later(time: i64, gap: i64) -> i64 {
-    time.saturating_add(gap.min(LONGEST_GAP))
 }
 
 /// The row of an event that a process reads; only openings have links.

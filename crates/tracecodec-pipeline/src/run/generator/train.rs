@@ -39,7 +39,7 @@ pub struct Config {
     /// Autoregressive generator whose weights the training begins with; `None`: fresh weights. Its
     /// version of the action schema is kept, and its labels, to which new ones are added.
     #[serde(default)]
-    pub from: Option<ModelName>,
+    pub from_model: Option<ModelName>,
     /// Label each capture with its name. Shards have the label that they were cut with.
     #[serde(default)]
     pub label_by_name: bool,
@@ -137,7 +137,7 @@ fn autoregressive(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome,
         ));
     }
     let session = config.training.session(Device::Cpu);
-    let from = config.from.as_ref();
+    let from = config.from_model.as_ref();
     let from = from.map(|from| from.load_autoregressive()).transpose()?;
     let from = from.as_ref();
     let defaults = from.map_or_else(Default::default, AutoregressiveConfig::fine_tuning);
@@ -186,9 +186,9 @@ fn autoregressive(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome,
 }
 
 fn flow_matching(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error> {
-    if config.label_by_name || config.half || config.from.is_some() {
+    if config.label_by_name || config.half || config.from_model.is_some() {
         return Err(Error::refused(
-            "`label_by_name`, `from` and `half` are for the autoregressive generator",
+            "`label_by_name`, `from_model` and `half` are for the autoregressive generator",
             "latent sequences have the labels of their shards",
         ));
     }
