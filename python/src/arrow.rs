@@ -1,5 +1,5 @@
-//! Actions as Arrow streams, by the PyCapsule interface: pandas, Polars, DuckDB and PyArrow read and
-//! write them without a copy.
+//! Actions as Arrow streams, by the PyCapsule interface: pandas, Polars, DuckDB and PyArrow read
+//! and write them without a copy.
 
 use std::collections::BTreeMap;
 use std::ffi::CStr;
@@ -129,8 +129,8 @@ fn stream_of(object: &Bound<'_, PyAny>) -> PyResult<RecordBatchStreamReader> {
     let capsule = object.call_method0("__arrow_c_stream__")?;
     let capsule = capsule.cast::<PyCapsule>()?;
     let pointer = capsule.pointer_checked(Some(STREAM))?;
-    // SAFETY: a capsule of this name holds an `ArrowArrayStream` until it is dropped, and the stream
-    // is moved out of it here.
+    // SAFETY: a capsule of this name holds an `ArrowArrayStream` until it is dropped, and the
+    // stream is moved out of it here.
     let stream = unsafe { RecordBatchStreamReader::from_raw(pointer.cast().as_ptr()) };
     stream.map_err(|error| PyValueError::new_err(error.to_string()))
 }

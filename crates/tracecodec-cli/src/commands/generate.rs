@@ -39,8 +39,8 @@ pub(crate) struct Generate {
     /// Write the prefix, too, before its continuation, with synthetic endpoints like it.
     #[arg(long, requires = "prefix")]
     with_prefix: bool,
-    /// Begin before the first flow opens. By default a trace from nothing begins with flows open, as
-    /// captures do: the generator runs for a while before its packets are written.
+    /// Begin before the first flow opens. By default a trace from nothing begins with flows open,
+    /// as captures do: the generator runs for a while before its packets are written.
     #[arg(long, conflicts_with = "prefix")]
     from_silence: bool,
     /// Label of the training data whose kind of traffic to make. Without it, autoregressive

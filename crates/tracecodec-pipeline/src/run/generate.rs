@@ -52,8 +52,8 @@ pub struct Config {
     /// Write the prefix, too, before its continuation, with synthetic endpoints like it.
     #[serde(default)]
     pub with_prefix: bool,
-    /// Begin before the first flow opens. Without it a trace from nothing begins with flows open, as
-    /// captures do: the generator runs for a while before its packets are written.
+    /// Begin before the first flow opens. Without it a trace from nothing begins with flows open,
+    /// as captures do: the generator runs for a while before its packets are written.
     #[serde(default)]
     pub from_silence: bool,
     /// Label of the training data whose kind of traffic to make. Without it, autoregressive
@@ -290,8 +290,8 @@ impl Making<'_> {
         Ok(packets)
     }
 
-    /// Makes packets that are not written, until about as many flows end as open: the number of open
-    /// flows has grown by less than a twentieth since half the time that has passed.
+    /// Makes packets that are not written, until about as many flows end as open: the number of
+    /// open flows has grown by less than a twentieth since half the time that has passed.
     fn warm_up(&mut self, monitor: &mut dyn Monitor) -> Result<(), Error> {
         if self.trace.open_flows().is_none() {
             return Ok(());

@@ -32,8 +32,8 @@ pub(crate) struct Train {
     /// that they were cut with.
     #[arg(long)]
     label_by_name: bool,
-    /// Begin with the weights of an autoregressive generator, a folder or built-in, instead of fresh
-    /// ones. It learns a network of which there is little data so, in minutes.
+    /// Begin with the weights of an autoregressive generator, a folder or built-in, instead of
+    /// fresh ones. It learns a network of which there is little data so, in minutes.
     #[arg(long, value_name = "MODEL")]
     from_model: Option<PathBuf>,
     /// Settings of flow matching to begin with [default: small].

@@ -121,8 +121,8 @@ impl<'a> Emission<'a> {
         self.courses.remove(&flow);
     }
 
-    /// Reads the end of the followed trace. Its plan is drawn to fit the packets: packets exactly on
-    /// plan would reveal more than plans do in training.
+    /// Reads the end of the followed trace. Its plan is drawn to fit the packets: packets exactly
+    /// on plan would reveal more than plans do in training.
     pub(super) fn begin(&mut self, events: &Events) {
         let recent = std::mem::take(&mut self.recent);
         for (at, step) in steps(&Vec::from(recent), self.slack, 0).iter().enumerate() {

@@ -2,8 +2,8 @@
 //! that the clock draws.
 //!
 //! Every flow has its own random stream and is independent of the others. All flows of a window of
-//! time are drawn in parallel, while the packets of the window before are emitted, and the trace does
-//! not depend on the number of threads.
+//! time are drawn in parallel, while the packets of the window before are emitted, and the trace
+//! does not depend on the number of threads.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};

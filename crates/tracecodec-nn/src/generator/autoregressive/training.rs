@@ -211,9 +211,9 @@ pub struct Data {
     pub sources: Vec<SourceEntry>,
 }
 
-/// Trains a generator, from fresh weights or from those of another generator, and leaves the best one in the session's folder, with `history.jsonl` and
-/// `manifest.json`. Checkpoints and `progress` are those of the codec's
-/// [`train`](crate::codec::training::train).
+/// Trains a generator, from fresh weights or from those of another generator, and leaves the best
+/// one in the session's folder, with `history.jsonl` and `manifest.json`. Checkpoints and
+/// `progress` are those of the codec's [`train`](crate::codec::training::train).
 ///
 /// # Errors
 /// If a setting is out of its range, there are no packets, a file cannot be read or written, the
