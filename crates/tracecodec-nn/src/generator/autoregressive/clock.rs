@@ -5,10 +5,11 @@
 //! which is the pace of a host, and the gap to the packet before it in the trace, which is the pace
 //! of the link. Packets wait in two queues, ordered by the time at which they are due:
 //!
-//! - *quick* packets, which come soon after the packet before them in their flow: a handshake's last
-//!   acknowledgment, the next segment of a burst. They are due at their gap after the time at which
-//!   that packet was really emitted, so that hosts answer at their own pace;
-//! - *slack* packets, with a longer gap, such as a round trip. Where they fall in a train is chance.
+//! - *quick* packets, which come soon after the packet before them in their flow, such as a
+//!   handshake's last acknowledgment or the next segment of a burst. They are due at their gap
+//!   after the time at which that packet was really emitted, so that hosts keep their pace;
+//! - *slack* packets, with a longer gap, such as a round trip. Where they fall in a train is
+//!   chance.
 //!
 //! The clock's process reads what is due next in either queue and draws from which queue the next
 //! packet comes, and when. It is trained on real traces whose packets are due a little off the time
