@@ -205,6 +205,7 @@ class GeneratorSequences(Read, Network, total=False):
 
 class GeneratorTrain(Training, Read, Disclosure, total=False):
     schema: int | None
+    from_model: Path | None
     label_by_name: bool
     preset: str | None
     settings: dict[str, Any]

@@ -66,7 +66,8 @@ def train(
         As in :func:`tracecodec.inspect`.
     **settings
         ``minutes`` or ``steps``, ``seed``, ``threads``, ``resume``, ``overwrite``; ``preset``,
-        ``settings``; ``from_``, the generator whose weights the training begins with; ``label_by_name``, ``half``, ``schema``, ``device``.
+        ``settings``; ``from_model``, the generator whose weights the training begins with;
+        ``label_by_name``, ``half``, ``schema``, ``device``.
 
     Returns
     -------
