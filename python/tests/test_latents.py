@@ -96,6 +96,12 @@ def test_latents_of_another_codec_are_refused(latents: tc.Latents) -> None:
         tc.Codec.load("mine").decode(latents, "x.pcap")
 
 
+def test_handles_do_not_change(latents: tc.Latents) -> None:
+    for handle, name in ((tc.Codec.load(), "path"), (latents, "path"), (latents, "manifest")):
+        with pytest.raises(AttributeError, match="cannot be changed"):
+            setattr(handle, name, "other")
+
+
 def test_no_codec_there() -> None:
     with pytest.raises(FileNotFoundError):
         tc.Codec.load("nowhere")

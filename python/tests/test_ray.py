@@ -108,10 +108,10 @@ def test_a_cluster_that_loses_a_node_gives_the_same(monkeypatch: pytest.MonkeyPa
             left.append(len(captures) - len(list(Path("together").glob("*.safetensors"))))
             cluster.remove_node(nodes[1], allow_graceful=False)
 
-        loser = threading.Thread(target=lose)
+        loser = threading.Thread(target=lose, daemon=True)
         loser.start()
         report = run("encode", captures, "together")
-        loser.join()
+        loser.join(60)
         assert left[0] > 0
         assert report["done"] + report["kept"] == len(captures) and report["failed"] == 0
         assert contents("together") == contents("alone")

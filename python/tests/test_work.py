@@ -9,6 +9,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import typing
@@ -39,18 +40,16 @@ def test_captures_are_paths_bytes_or_files() -> None:
             tc.inspect(bad)  # type: ignore[arg-type]
 
 
-def test_no_files_are_left() -> None:
-    def temporary() -> set[str]:
-        folder = Path(os.environ.get("TMPDIR", "/tmp"))
-        return {path.name for path in folder.glob("tracecodec-*")}
-
-    before = temporary()
+def test_no_files_are_left(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    temporary = folder / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     content = Path(EXAMPLE).read_bytes()
     latents = tc.encode(content)
     tc.decode(latents.mu, "x.pcap", like=latents)
     del latents
     gc.collect()
-    assert temporary() <= before
+    assert list(temporary.iterdir()) == []
 
 
 def test_errors_say_where_and_what_to_try() -> None:

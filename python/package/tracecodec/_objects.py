@@ -29,7 +29,18 @@ if TYPE_CHECKING:
 _LABELS = ("sample_id", "label")
 
 
-class Actions:
+class _Frozen:
+    """An object whose attributes are set once."""
+
+    __slots__ = ()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if hasattr(self, name):
+            raise AttributeError(f"{name} cannot be changed")
+        object.__setattr__(self, name, value)
+
+
+class Actions(_Frozen):
     """Packet actions in memory: one row a packet, the columns of an actions file.
 
     Any library that reads Arrow streams takes it as it is: ``polars.DataFrame(actions)``,
@@ -119,7 +130,7 @@ class Actions:
         return _native.save(self, {}, None, output, callback(progress))
 
 
-class Latents:
+class Latents(_Frozen):
     """Latents of packets, as memory maps of a file: arrays that cannot be written to.
 
     Attributes
@@ -148,9 +159,8 @@ class Latents:
     def __init__(self, path: PathLike) -> None:
         self.path = Path(path)
         manifest = Path(os.fspath(path) + ".json")
-        self.manifest: dict[str, Any] = {}
-        if manifest.is_file():
-            self.manifest = json.loads(manifest.read_text("utf-8"))
+        text = manifest.read_text("utf-8") if manifest.is_file() else "{}"
+        self.manifest: dict[str, Any] = json.loads(text)
         self._layout = _native.latents_layout(path)
 
     def _tensor(self, name: str) -> np.ndarray[Any, np.dtype[np.float32]] | None:
@@ -200,8 +210,10 @@ class Latents:
         return latents
 
 
-class _Model:
+class _Model(_Frozen):
     """A model by its folder and the digest of its weights, which is checked at every use."""
+
+    __slots__ = ()
 
     path: str
     digest: str
@@ -343,7 +355,7 @@ class Generator(_Model):
         )
 
 
-class Shards:
+class Shards(_Frozen):
     """A folder of shards: captures in which sessions lie whole, in splits by time.
 
     Attributes

@@ -264,6 +264,18 @@ mod tests {
     }
 
     #[test]
+    fn test_every_module_of_a_verb_has_a_row() {
+        let modules = include_str!("mod.rs").lines().filter_map(|line| {
+            let name = line.strip_prefix("pub mod ")?.strip_suffix(';')?;
+            (name != "by_name").then_some(name)
+        });
+        for module in modules {
+            let is_row = |verb: &&Verb| verb.name.split(' ').any(|word| word == module);
+            assert!(VERBS.iter().any(|verb| is_row(&verb)), "{module}");
+        }
+    }
+
+    #[test]
     fn test_a_verb_by_name_does_what_the_verb_does() {
         let verb = Verb::named("inspect").unwrap();
         let outcome = verb.run(
