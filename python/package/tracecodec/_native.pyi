@@ -4,7 +4,19 @@ from collections.abc import Callable
 from os import PathLike
 from typing import Any, final
 
-__all__: list[str]
+__all__ = [
+    "Batches",
+    "defaults",
+    "describe_codec",
+    "describe_generator",
+    "latents_layout",
+    "lift",
+    "run",
+    "save",
+    "sequence_windows",
+    "verbs",
+    "write_latents",
+]
 
 _Path = str | PathLike[str]
 _Progress = Callable[[str, int, int | None, str], object]
