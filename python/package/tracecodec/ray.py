@@ -129,18 +129,21 @@ def run(
 def _on_cluster(
     arguments: tuple[Any, ...], listed: list[list[str]], workers: int | None, num_cpus: int
 ) -> list[Row]:
-    import ray
+    import importlib
 
+    # By name: this module is called so, too, and Ray has few types.
+    ray: Any = importlib.import_module("ray")
+    data_of: Any = importlib.import_module("ray.data")
     if not ray.is_initialized():
         ray.init()
     room = int(ray.cluster_resources().get("CPU", 1)) // num_cpus
     most = max(1, min(room if workers is None else workers, len(listed)))
     items = [{"number": number, "paths": json.dumps(paths)} for number, paths in enumerate(listed)]
-    data = ray.data.from_items(items, override_num_blocks=max(1, len(items)))
+    data = data_of.from_items(items, override_num_blocks=max(1, len(items)))
     rows = data.map_batches(
         Worker,
         fn_constructor_args=arguments,
-        compute=ray.data.ActorPoolStrategy(min_size=1, max_size=most),
+        compute=data_of.ActorPoolStrategy(min_size=1, max_size=most),
         batch_size=1,
         batch_format="pyarrow",
         num_cpus=num_cpus,
