@@ -48,7 +48,7 @@ try() {
 }
 wheel=$(echo "$work"/dist/*.whl)
 [ "$oldest" = "$newest" ] || try "$oldest" "$wheel" test
-try "$newest" "$wheel" test,ray
+try "$newest" "$wheel" test,ray,notebooks
 try "$newest" "$(echo "$work"/dist/*.tar.gz)" test
 
 echo '-- types'

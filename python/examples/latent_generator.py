@@ -20,7 +20,7 @@ import torch
 import tracecodec as tc
 from torch.nn import functional
 
-CODES, GAPS, SPAN = 4096, 256, 128
+CODES, GAPS, SPAN, ROWS = 4096, 256, 128, 3072
 
 
 class Flows:
@@ -56,13 +56,18 @@ class Flows:
         self.gap = torch.from_numpy(np.digitize(log, self.edges[1:-1]))
 
         # Spans of a flow with the row before each; a flow that was silent at last has ended.
-        self.spans, latest = [], at.max() - 5e9
+        spans, latest = [], at.max() - 5e9
         for rows in frame.groupby(flow).indices.values():
             ended = at[rows[-1]] < latest
             rows = np.concatenate([[-1], rows, [-1] if ended else []]).astype(np.int64)
             rows = torch.from_numpy(rows)
-            self.spans += [rows[i : i + SPAN + 1] for i in range(0, len(rows) - 1, SPAN)]
-        self.spans.sort(key=len)
+            spans += [rows[i : i + SPAN + 1] for i in range(0, len(rows) - 1, SPAN)]
+        # Batches of about as many rows each, so that all rows weigh the same.
+        self.batches = [[]]
+        for span in sorted(spans, key=len):
+            if (len(self.batches[-1]) + 1) * len(span) > ROWS:
+                self.batches.append([])
+            self.batches[-1].append(span)
 
     def names(self, slots, samples=16):
         """What makes a latent one of the flow in a slot: a vector for each slot, to be added."""
@@ -103,10 +108,9 @@ class Model(torch.nn.Module):
 def train(flows, minutes):
     model, began, step = Model(flows), time.monotonic(), 0
     optimiser = torch.optim.AdamW(model.parameters(), weight_decay=0.05)
-    batches = [flows.spans[i : i + 24] for i in range(0, len(flows.spans), 24)]
     end, begin = len(flows.latents), len(flows.latents) + 1
     while (share := (time.monotonic() - began) / (60 * minutes)) < 1:
-        spans = batches[torch.randint(len(batches), ())]
+        spans = flows.batches[torch.randint(len(flows.batches), ())]
         rows = torch.nn.utils.rnn.pad_sequence(spans, batch_first=True, padding_value=-2)
         code, gap = flows.code[rows], flows.gap[rows].where(rows >= 0, 0)
         source, target = code.where(rows >= 0, begin)[:, :-1], code.where(rows >= 0, end)[:, 1:]
