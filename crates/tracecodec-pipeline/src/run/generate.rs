@@ -341,6 +341,7 @@ impl Making<'_> {
             if batch.is_empty() {
                 break;
             }
+            self.most_open_flows = self.most_open_flows.max(self.trace.open_flows());
             for action in batch {
                 let delta_t = self.pace.step(action.delta_t);
                 if packets == most || clock.saturating_add(delta_t) > longest {
@@ -355,7 +356,6 @@ impl Making<'_> {
                 self.writer
                     .write(&compiler.compile(&action, &self.profiles))?;
             }
-            self.most_open_flows = self.most_open_flows.max(self.trace.open_flows());
         }
         Ok((packets, clock))
     }
