@@ -81,7 +81,9 @@ fn test_lost_metadata_are_an_error_that_says_where_they_were_looked_for() {
         .clone()
         .with_metadata(BTreeMap::new());
     let schema = std::sync::Arc::new(schema);
-    let bare = |batch: RecordBatch| batch.with_schema(schema.clone()).unwrap();
+    let bare = |batch: RecordBatch| {
+        RecordBatch::try_new(schema.clone(), batch.columns().to_vec()).unwrap()
+    };
     let bare = ActionBatches {
         batches: batches.batches.into_iter().map(bare).collect(),
         schema: schema.clone(),
