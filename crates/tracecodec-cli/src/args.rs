@@ -231,6 +231,10 @@ pub(crate) struct RealiseArgs {
     /// as an interface would have; of IPv6, at least 1280.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32))]
     pub(crate) mtu: Option<u32>,
+    /// Render each packet as if it were the first of its flow: shows what the compiler's state is
+    /// worth.
+    #[arg(long, hide_short_help = true)]
+    pub(crate) stateless: bool,
 }
 
 impl RealiseArgs {
@@ -244,6 +248,7 @@ impl RealiseArgs {
             link: self.link,
             microseconds: self.us,
             mtu: self.mtu,
+            stateless: self.stateless,
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::failure::GOOD;
     max_term_width = 110
 )]
 #[command(
-    after_help = "Exit codes: 0 good, 1 a finding (verify, check, events --analyzer both), 2 failure.\nCaptures may be pcap or pcapng, plain, .gz or .zst; - is stdin or stdout."
+    after_help = "Exit codes: 0 good, 1 a finding (verify, check, trace --verify, events --analyzer both), 2 failure.\nCaptures may be pcap or pcapng, plain, .gz or .zst; - is stdin or stdout."
 )]
 pub(crate) struct Cli {
     /// What to do.
@@ -56,6 +56,8 @@ pub(crate) enum Command {
     Merge(commands::merge::Merge),
     Check(commands::check::Check),
     Report(commands::report::Report),
+    Experiment(commands::experiment::Experiment),
+    Trace(commands::trace::Trace),
     Completions(commands::completions::Completions),
     Man(commands::completions::Man),
 }
@@ -85,6 +87,8 @@ impl Cli {
             Command::Merge(args) => commands::merge::run(&args, json),
             Command::Check(args) => return commands::check::run(&args, json).map(Into::into),
             Command::Report(args) => commands::report::run(&args, json),
+            Command::Experiment(args) => commands::experiment::run(&args, json),
+            Command::Trace(args) => return commands::trace::run(&args, json).map(Into::into),
             Command::Completions(args) => commands::completions::run(&args, Self::command()),
             Command::Man(args) => commands::completions::run_man(&args, Self::command()),
         }?;

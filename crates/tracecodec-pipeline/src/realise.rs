@@ -28,6 +28,10 @@ pub struct Realise {
     /// them would have; at least 576. `None` writes them as they are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mtu: Option<u32>,
+    /// Render each packet as if it were the first of its flow: an ablation, which shows what the
+    /// compiler's state is worth.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub stateless: bool,
 }
 
 impl Realise {
@@ -49,6 +53,7 @@ impl Realise {
             schema,
             payload: self.payload.unwrap_or_default(),
             link: self.link,
+            stateless: self.stateless,
         })
     }
 

@@ -2,6 +2,9 @@
 
 use std::fmt::Write as _;
 
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
 use super::svg::escape;
 
 /// A cell of a [`Table`].
@@ -14,6 +17,19 @@ pub(crate) struct Cell {
     best: bool,
     /// Index of the note that explains the cell.
     note: Option<usize>,
+    /// Where the number comes from.
+    sources: Vec<Source>,
+}
+
+/// Where a number comes from, or one of several of which a cell shows the mean.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Source {
+    /// Step that found it.
+    pub step: String,
+    /// What it is there.
+    pub what: String,
+    /// The number.
+    pub value: f64,
 }
 
 impl Cell {
@@ -23,6 +39,7 @@ impl Cell {
             number: false,
             best: false,
             note: None,
+            sources: Vec::new(),
         }
     }
 
@@ -35,6 +52,19 @@ impl Cell {
 
     pub(crate) fn best(self, best: bool) -> Self {
         Self { best, ..self }
+    }
+
+    /// The cell of numbers that come from these places.
+    pub(crate) fn from(self, sources: Vec<Source>) -> Self {
+        Self { sources, ..self }
+    }
+
+    pub(crate) fn shown(&self) -> &str {
+        &self.text
+    }
+
+    pub(crate) fn sources(&self) -> &[Source] {
+        &self.sources
     }
 }
 
@@ -63,6 +93,10 @@ impl Table {
             notes: Vec::new(),
             caption: String::new(),
         }
+    }
+
+    pub(crate) fn rows(&self) -> &[Vec<Cell>] {
+        &self.rows
     }
 
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = Cell>) {
@@ -148,6 +182,13 @@ impl Table {
                 format!("<strong>{text}<span class=\"best\" title=\"best\"> ★</span></strong>")
             }
             (None, false) => text,
+        };
+        let text = match cell.sources.as_slice() {
+            [] => text,
+            sources => format!(
+                "<button type=\"button\" class=\"from\" data-from=\"{}\">{text}</button>",
+                escape(&json!(sources).to_string())
+            ),
         };
         match (index, cell.number) {
             (0, _) => format!("<th scope=\"row\">{text}</th>"),

@@ -170,3 +170,38 @@ theme.addEventListener("click", () => {
   } catch { /* Not allowed here. */ }
   tellTheme();
 });
+
+// The way from a number to the captures: the steps that it comes from, each before those that it reads.
+const steps = JSON.parse(document.getElementById("steps").textContent);
+
+function element(tag, text, ...children) {
+  const made = document.createElement(tag);
+  made.textContent = text;
+  made.append(...children);
+  return made;
+}
+
+function chainOf(names) {
+  const found = [];
+  const visit = (name) => {
+    if (found.includes(name)) return;
+    found.push(name);
+    Object.keys(steps[name]?.inputs ?? {}).forEach(visit);
+  };
+  names.forEach(visit);
+  return found;
+}
+
+document.querySelectorAll("button.from").forEach((button) => button.addEventListener("click", () => {
+  const sources = JSON.parse(button.dataset.from);
+  const numbers = element("ul", "", ...sources.map(({ step, what, value }) => element("li", `${value} is ${what} of ${step}`)));
+  const chain = element("ol", "", ...chainOf(sources.map(({ step }) => step)).map((name) => {
+    const step = steps[name];
+    if (!step) return element("li", name);
+    const words = step.verb ? `${name}: ${step.verb}, key ${step.key.slice(0, 16)}` : `${name}: BLAKE3 ${step.key}`;
+    return element("li", words, ...(step.settings ? [element("pre", JSON.stringify(step.settings, null, 1))] : []));
+  }));
+  const dialog = document.getElementById("chain");
+  dialog.lastElementChild.replaceChildren(element("h3", "Where this number comes from"), numbers, chain);
+  dialog.showModal();
+}));

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::section::Section;
 use crate::plot::colour::style_sheet;
@@ -16,8 +16,9 @@ const TEMPLATE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
-/// The page of all sections.
-pub(crate) fn page(sections: &[Section]) -> String {
+/// The page of all sections. `steps` has, by name, the steps that numbers come from, for readers who
+/// ask for the way from a number to the captures.
+pub(crate) fn page(sections: &[Section], steps: &Value) -> String {
     let names: Vec<_> = sections
         .iter()
         .map(|section| section.name.as_str())
@@ -29,6 +30,7 @@ pub(crate) fn page(sections: &[Section]) -> String {
         .replace("{{style}}", &format!("{STYLE}\n{}", style_sheet()))
         .replace("{{script}}", SCRIPT)
         .replace("{{version}}", env!("CARGO_PKG_VERSION"))
+        .replace("{{steps}}", &steps.to_string().replace('<', "\\u003c"))
         .replace("{{contents}}", &contents)
         .replacen(
             "{{title}}",
@@ -72,12 +74,14 @@ fn section_html(section: &Section) -> String {
     }
     let tables: String = section.tables.iter().map(Table::html).collect();
     let _ = writeln!(html, "<div id=\"{slug}-table\">{tables}</div>");
-    let _ = writeln!(
-        html,
-        "<details><summary>{}</summary>{}</details>",
-        section.complete.name,
-        section.complete.table.html()
-    );
+    if let Some(complete) = &section.complete {
+        let table = complete.table.html();
+        let _ = writeln!(
+            html,
+            "<details><summary>{}</summary>{table}</details>",
+            complete.name
+        );
+    }
     for figure in &section.figures {
         html += &figure_html(slug, figure);
     }

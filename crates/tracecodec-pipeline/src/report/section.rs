@@ -13,9 +13,9 @@ pub(crate) struct Section {
     /// Warnings: why the comparison is doubtful.
     pub(crate) warnings: Vec<String>,
     /// Tables that are shown, the main one first.
-    pub(super) tables: Vec<Table>,
-    /// Table that the page shows folded.
-    pub(super) complete: Complete,
+    pub(crate) tables: Vec<Table>,
+    /// Table that the page shows folded, if there is one.
+    pub(super) complete: Option<Complete>,
     /// Figures in the order of the page.
     pub(crate) figures: Vec<Figure>,
 }
@@ -30,7 +30,20 @@ pub(super) struct Complete {
 impl Section {
     /// All tables, the main one first.
     pub(crate) fn all_tables(&self) -> impl Iterator<Item = &Table> {
-        self.tables.iter().chain([&self.complete.table])
+        let complete = self.complete.iter().map(|complete| &complete.table);
+        self.tables.iter().chain(complete)
+    }
+
+    /// A section of tables alone.
+    pub(crate) fn of_tables(name: &str, slug: &str, tables: Vec<Table>) -> Self {
+        Self {
+            name: name.to_string(),
+            slug: slug.to_string(),
+            warnings: Vec::new(),
+            tables,
+            complete: None,
+            figures: Vec::new(),
+        }
     }
 }
 
@@ -42,10 +55,10 @@ impl From<Dataset> for Section {
                 .into_iter()
                 .chain(latent_interface)
                 .collect(),
-            complete: Complete {
+            complete: Some(Complete {
                 name: "All metrics",
                 table: tables::complete(&dataset),
-            },
+            }),
             figures: [
                 protocol_state::figure(&dataset),
                 transitions::figure(&dataset),

@@ -99,10 +99,10 @@ fn section(trainings: &[Training], slug: String) -> Section {
         slug,
         warnings: Vec::new(),
         tables: vec![codecs(trainings)],
-        complete: Complete {
+        complete: Some(Complete {
             name: "All validations",
             table: validations(trainings),
-        },
+        }),
         figures: vec![figure(trainings)],
     }
 }

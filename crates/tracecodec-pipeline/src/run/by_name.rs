@@ -1,26 +1,37 @@
 //! Verbs by name: settings and outcome as JSON, for callers that have no types of ours.
 
+use std::fmt;
+use std::sync::LazyLock;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{
-    baseline, check, classify, compile, continuation, decode, encode, evaluate, events, flows,
-    generate, generator, inspect, lift, merge, probe, report, roundtrip, shard, train, verify,
+    baseline, check, classify, compile, continuation, decode, encode, evaluate, events, experiment,
+    flows, generate, generator, inspect, lift, merge, probe, report, roundtrip, shard, trace,
+    train, verify,
 };
 use crate::error::Error;
 use crate::monitor::{Monitor, Warning};
 use crate::settings;
 
 /// A verb that takes its settings, and returns its outcome, as JSON.
-#[derive(Debug)]
 pub struct Verb {
     /// Name, as the command line has it: `lift`, `baseline train`.
     pub name: &'static str,
     /// The settings that have no default, each with a value that means nothing: a JSON object.
     least: &'static str,
-    run: fn(Value, &mut dyn Monitor) -> Result<Value, Error>,
+    run: Box<Run>,
     complete: fn(Value) -> Result<Value, Error>,
+}
+
+type Run = dyn Fn(Value, &mut dyn Monitor) -> Result<Value, Error> + Send + Sync;
+
+impl fmt::Debug for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Verb").field(&self.name).finish()
+    }
 }
 
 impl Verb {
@@ -57,13 +68,24 @@ impl Verb {
     }
 }
 
-fn call<C: DeserializeOwned + Serialize, O: Serialize>(
-    settings: Value,
-    monitor: &mut dyn Monitor,
-    run: impl FnOnce(&C, &mut dyn Monitor) -> Result<O, Error>,
-) -> Result<Value, Error> {
-    let outcome = run(&settings::read(settings)?, monitor)?;
-    Ok(serde_json::to_value(outcome).expect("outcomes have string keys"))
+fn verb<C, O>(
+    name: &'static str,
+    least: &'static str,
+    run: fn(&C, &mut dyn Monitor) -> Result<O, Error>,
+) -> Verb
+where
+    C: DeserializeOwned + Serialize + 'static,
+    O: Serialize + 'static,
+{
+    Verb {
+        name,
+        least,
+        run: Box::new(move |settings, monitor| {
+            let outcome = run(&settings::read(settings)?, monitor)?;
+            Ok(serde_json::to_value(outcome).expect("outcomes have string keys"))
+        }),
+        complete: complete::<C>,
+    }
 }
 
 fn complete<C: DeserializeOwned + Serialize>(settings: Value) -> Result<Value, Error> {
@@ -84,164 +106,90 @@ fn inspect(config: &inspect::Config, monitor: &mut dyn Monitor) -> Result<inspec
 }
 
 /// Every verb.
-pub static VERBS: &[Verb] = &[
-    Verb {
-        name: "inspect",
-        least: r#"{"input": ""}"#,
-        run: |settings, monitor| call(settings, monitor, inspect),
-        complete: complete::<inspect::Config>,
-    },
-    Verb {
-        name: "lift",
-        least: r#"{"inputs": [], "output": ""}"#,
-        run: |settings, monitor| call(settings, monitor, lift::run),
-        complete: complete::<lift::Config>,
-    },
-    Verb {
-        name: "compile",
-        least: r#"{"input": "", "output": ""}"#,
-        run: |settings, monitor| call(settings, monitor, compile::run),
-        complete: complete::<compile::Config>,
-    },
-    Verb {
-        name: "shard",
-        least: r#"{"inputs": [], "output": ""}"#,
-        run: |settings, monitor| call(settings, monitor, shard::run),
-        complete: complete::<shard::Config>,
-    },
-    Verb {
-        name: "encode",
-        least: r#"{"input": "", "output": ""}"#,
-        run: |settings, monitor| call(settings, monitor, encode::run),
-        complete: complete::<encode::Config>,
-    },
-    Verb {
-        name: "decode",
-        least: r#"{"input": "", "output": ""}"#,
-        run: |settings, monitor| call(settings, monitor, decode::run),
-        complete: complete::<decode::Config>,
-    },
-    Verb {
-        name: "roundtrip",
-        least: r#"{"input": "", "output": ""}"#,
-        run: |settings, monitor| call(settings, monitor, roundtrip::run),
-        complete: complete::<roundtrip::Config>,
-    },
-    Verb {
-        name: "events",
-        least: r#"{"inputs": []}"#,
-        run: |settings, monitor| call(settings, monitor, events::run),
-        complete: complete::<events::Config>,
-    },
-    Verb {
-        name: "flows",
-        least: r#"{"inputs": [], "output": ""}"#,
-        run: |settings, monitor| call(settings, monitor, flows::run),
-        complete: complete::<flows::Config>,
-    },
-    Verb {
-        name: "check",
-        least: r#"{"inputs": []}"#,
-        run: |settings, monitor| call(settings, monitor, check::run),
-        complete: complete::<check::Config>,
-    },
-    Verb {
-        name: "verify",
-        least: r#"{"inputs": []}"#,
-        run: |settings, monitor| call(settings, monitor, verify::run),
-        complete: complete::<verify::Config>,
-    },
-    Verb {
-        name: "evaluate",
-        least: r#"{"reference": "", "decoded": ""}"#,
-        run: |settings, monitor| call(settings, monitor, evaluate::run),
-        complete: complete::<evaluate::Config>,
-    },
-    Verb {
-        name: "classify",
-        least: r#"{"real": "", "generated": ""}"#,
-        run: |settings, monitor| call(settings, monitor, classify::run),
-        complete: complete::<classify::Config>,
-    },
-    Verb {
-        name: "merge",
-        least: r#"{"inputs": []}"#,
-        run: |settings, monitor| call(settings, monitor, merge::run),
-        complete: complete::<merge::Config>,
-    },
-    Verb {
-        name: "report",
-        least: r#"{"output": ""}"#,
-        run: |settings, monitor| call(settings, monitor, report::run),
-        complete: complete::<report::Config>,
-    },
-    Verb {
-        name: "train",
-        least: r#"{"data": [], "output": ""}"#,
-        run: |settings, monitor| call(settings, monitor, train::run),
-        complete: complete::<train::Config>,
-    },
-    Verb {
-        name: "generate",
-        least: r#"{"output": ""}"#,
-        run: |settings, monitor| call(settings, monitor, generate::run),
-        complete: complete::<generate::Config>,
-    },
-    Verb {
-        name: "probe",
-        least: r#"{"input": ""}"#,
-        run: |settings, monitor| call(settings, monitor, probe::run),
-        complete: complete::<probe::Config>,
-    },
-    Verb {
-        name: "generator sequences",
-        least: r#"{"shards": [], "output": ""}"#,
-        run: |settings, monitor| call(settings, monitor, generator::sequences::run),
-        complete: complete::<generator::sequences::Config>,
-    },
-    Verb {
-        name: "generator train",
-        least: r#"{"data": [], "output": ""}"#,
-        run: |settings, monitor| call(settings, monitor, generator::train::run),
-        complete: complete::<generator::train::Config>,
-    },
-    Verb {
-        name: "generator curve",
-        least: r#"{"model": "", "sequences": ""}"#,
-        run: |settings, monitor| call(settings, monitor, generator::curve::run),
-        complete: complete::<generator::curve::Config>,
-    },
-    Verb {
-        name: "generator continuation",
-        least: r#"{"contestants": [], "shards": [], "output": ""}"#,
-        run: |settings, monitor| call(settings, monitor, continuation::run),
-        complete: complete::<continuation::Config>,
-    },
-    Verb {
-        name: "baseline train",
-        least: r#"{"shards": [], "output": "", "model": "tvae"}"#,
-        run: |settings, monitor| call(settings, monitor, baseline::train::run),
-        complete: complete::<baseline::train::Config>,
-    },
-    Verb {
-        name: "baseline reconstruct",
-        least: r#"{"input": "", "output": "", "model": ""}"#,
-        run: |settings, monitor| call(settings, monitor, baseline::reconstruct::run),
-        complete: complete::<baseline::reconstruct::Config>,
-    },
-    Verb {
-        name: "baseline diagnose",
-        least: r#"{"inputs": [], "model": ""}"#,
-        run: |settings, monitor| call(settings, monitor, baseline::diagnose::run),
-        complete: complete::<baseline::diagnose::Config>,
-    },
-    Verb {
-        name: "baseline oracle",
-        least: r#"{"input": "", "output": ""}"#,
-        run: |settings, monitor| call(settings, monitor, baseline::oracle::run),
-        complete: complete::<baseline::oracle::Config>,
-    },
-];
+pub static VERBS: LazyLock<Vec<Verb>> = LazyLock::new(|| {
+    vec![
+        verb("inspect", r#"{"input": ""}"#, inspect),
+        verb("lift", r#"{"inputs": [], "output": ""}"#, lift::run),
+        verb("compile", r#"{"input": "", "output": ""}"#, compile::run),
+        verb("shard", r#"{"inputs": [], "output": ""}"#, shard::run),
+        verb("encode", r#"{"input": "", "output": ""}"#, encode::run),
+        verb("decode", r#"{"input": "", "output": ""}"#, decode::run),
+        verb(
+            "roundtrip",
+            r#"{"input": "", "output": ""}"#,
+            roundtrip::run,
+        ),
+        verb("events", r#"{"inputs": []}"#, events::run),
+        verb(
+            "experiment",
+            r#"{"output": "", "data": {}}"#,
+            experiment::run,
+        ),
+        verb(
+            "trace",
+            r#"{"experiment": "", "table": "", "row": "", "column": ""}"#,
+            trace::run,
+        ),
+        verb("flows", r#"{"inputs": [], "output": ""}"#, flows::run),
+        verb("check", r#"{"inputs": []}"#, check::run),
+        verb("verify", r#"{"inputs": []}"#, verify::run),
+        verb(
+            "evaluate",
+            r#"{"reference": "", "decoded": ""}"#,
+            evaluate::run,
+        ),
+        verb(
+            "classify",
+            r#"{"real": "", "generated": ""}"#,
+            classify::run,
+        ),
+        verb("merge", r#"{"inputs": []}"#, merge::run),
+        verb("report", r#"{"output": ""}"#, report::run),
+        verb("train", r#"{"data": [], "output": ""}"#, train::run),
+        verb("generate", r#"{"output": ""}"#, generate::run),
+        verb("probe", r#"{"input": ""}"#, probe::run),
+        verb(
+            "generator sequences",
+            r#"{"shards": [], "output": ""}"#,
+            generator::sequences::run,
+        ),
+        verb(
+            "generator train",
+            r#"{"data": [], "output": ""}"#,
+            generator::train::run,
+        ),
+        verb(
+            "generator curve",
+            r#"{"model": "", "sequences": ""}"#,
+            generator::curve::run,
+        ),
+        verb(
+            "generator continuation",
+            r#"{"contestants": [], "shards": [], "output": ""}"#,
+            continuation::run,
+        ),
+        verb(
+            "baseline train",
+            r#"{"shards": [], "output": "", "model": "tvae"}"#,
+            baseline::train::run,
+        ),
+        verb(
+            "baseline reconstruct",
+            r#"{"input": "", "output": "", "model": ""}"#,
+            baseline::reconstruct::run,
+        ),
+        verb(
+            "baseline diagnose",
+            r#"{"inputs": [], "model": ""}"#,
+            baseline::diagnose::run,
+        ),
+        verb(
+            "baseline oracle",
+            r#"{"input": "", "output": ""}"#,
+            baseline::oracle::run,
+        ),
+    ]
+});
 
 #[cfg(test)]
 mod tests {
@@ -252,7 +200,7 @@ mod tests {
 
     #[test]
     fn test_every_verb_has_defaults_and_refuses_unknown_settings() {
-        for verb in VERBS {
+        for verb in VERBS.iter() {
             let defaults = verb.defaults();
             assert!(defaults.is_object(), "{}", verb.name);
             let mut settings: Value = serde_json::from_str(verb.least).unwrap();

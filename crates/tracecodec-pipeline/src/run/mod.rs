@@ -2,7 +2,8 @@
 //! `run(&Config, &mut dyn Monitor) -> Result<Outcome, Error>`, `Outcome` (what was done, as every
 //! surface shows it).
 //!
-//! A verb calls functions of this crate and of the two below, never another verb.
+//! A verb calls functions of this crate and of the two below, never another verb; but an experiment
+//! is a plan of verbs, which it runs by their names.
 
 pub mod baseline;
 pub mod by_name;
@@ -14,6 +15,7 @@ pub mod decode;
 pub mod encode;
 pub mod evaluate;
 pub mod events;
+pub mod experiment;
 pub mod flows;
 pub mod generate;
 pub mod generator;
@@ -24,5 +26,6 @@ pub mod probe;
 pub mod report;
 pub mod roundtrip;
 pub mod shard;
+pub mod trace;
 pub mod train;
 pub mod verify;

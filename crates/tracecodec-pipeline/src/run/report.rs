@@ -13,6 +13,7 @@ use crate::model::ModelName;
 use crate::monitor::{Monitor, Progress, Warning};
 use crate::plot::table::Table;
 use crate::report::{Section, datasets, page, training};
+use crate::settings;
 
 /// What to draw, and where to.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -149,7 +150,7 @@ impl Config {
     /// Writes all that is asked for, and returns how many figures there are.
     fn write(&self, sections: &[Section]) -> Result<usize, Error> {
         let figures = drawings(sections);
-        let mut texts = vec![(&self.output, page(sections))];
+        let mut texts = vec![(&self.output, page(sections, &settings::none()))];
         if let Some(path) = &self.markdown {
             texts.push((path, tables(sections, Table::markdown)));
         }
@@ -187,7 +188,7 @@ fn check_plain(output: &Path) -> Result<(), Error> {
 }
 
 /// The figures of all sections as SVG, by file name.
-fn drawings(sections: &[Section]) -> Vec<(String, String)> {
+pub(super) fn drawings(sections: &[Section]) -> Vec<(String, String)> {
     let figures = sections
         .iter()
         .flat_map(|section| section.figures.iter().map(move |figure| (section, figure)));
@@ -199,7 +200,7 @@ fn drawings(sections: &[Section]) -> Vec<(String, String)> {
         .collect()
 }
 
-fn write_figures(folder: &Path, figures: &[(String, String)]) -> Result<(), Error> {
+pub(super) fn write_figures(folder: &Path, figures: &[(String, String)]) -> Result<(), Error> {
     fs::create_dir_all(folder).map_err(|error| Error::io("cannot create", folder, error))?;
     for (name, figure) in figures {
         document::write_text(&folder.join(name), figure)?;
@@ -207,7 +208,8 @@ fn write_figures(folder: &Path, figures: &[(String, String)]) -> Result<(), Erro
     Ok(())
 }
 
-fn tables(sections: &[Section], as_text: fn(&Table) -> String) -> String {
+/// The tables of all sections in a format.
+pub(super) fn tables(sections: &[Section], as_text: fn(&Table) -> String) -> String {
     let tables = sections.iter().flat_map(Section::all_tables);
     tables.map(as_text).collect::<Vec<_>>().join("\n")
 }

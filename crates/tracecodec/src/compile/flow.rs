@@ -68,6 +68,14 @@ impl Flow {
         flow
     }
 
+    /// Forgets what was sent, as if the next packet were the first between these ends.
+    pub(super) fn forget(&mut self) {
+        self.connection = Connection::default();
+        self.senders = Default::default();
+        self.ids = Default::default();
+        self.echo_seq = 0;
+    }
+
     /// The five-tuple of the flow.
     pub(super) fn five_tuple(&self) -> FiveTuple {
         FiveTuple::new(self.kind, &self.ends)

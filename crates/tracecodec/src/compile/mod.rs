@@ -125,6 +125,8 @@ pub struct CompileConfig {
     pub payload: PayloadPolicy,
     /// Link layer.
     pub link: Link,
+    /// Forget the state of a flow, but for its endpoints, before each of its packets.
+    pub stateless: bool,
 }
 
 /// Compiles actions one by one. Memory grows with the slots in use, not with packets.
@@ -171,6 +173,11 @@ impl Compiler {
     /// live until the next call.
     pub fn compile(&mut self, action: &Action, profiles: &OptionProfiles) -> Packet<'_> {
         self.now = Timestamp(self.now.0.wrapping_add(action.delta_t));
+        if self.config.stateless
+            && let Some(flow) = self.flows.get_mut(action.flow_token)
+        {
+            flow.forget();
+        }
         let action = self.place(action.kept(self.config.schema), profiles);
         let quoted = self.quoted(&action);
         let flow = self.flows.get_mut(action.flow_token);

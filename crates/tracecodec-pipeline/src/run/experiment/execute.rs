@@ -1,0 +1,427 @@
+//! Steps at work: what is done is skipped, what is ready runs, and what fails holds up only the
+//! steps that read it.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{self, Scope};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tracecodec::artifact::document;
+use tracecodec_nn::model::CHECKPOINT;
+
+use super::plan::Plan;
+use super::step::{Manifest, Places, Step};
+use crate::error::Error;
+use crate::monitor::{Monitor, Progress, Warning};
+use crate::run::by_name::Verb;
+
+/// Log in a step's folder: its stages with their times, its warnings, why it failed.
+pub(super) const LOG: &str = "log.txt";
+
+/// Whether a step is done.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum State {
+    /// It is to run.
+    Waiting,
+    /// It runs.
+    Running,
+    /// It was done before.
+    Found,
+    /// It is done.
+    Ran,
+    /// It failed, for a reason.
+    Failed(String),
+    /// A step that it reads failed, or was not asked for.
+    Left,
+}
+
+/// The steps of a plan and how far they are.
+pub(super) struct Execution<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) places: &'a Places,
+    pub(super) states: Vec<State>,
+    /// Seconds by estimate of all steps that were to run.
+    whole: f64,
+    began: Instant,
+}
+
+/// What a running step says.
+enum Message {
+    At(usize, String),
+    Warning(usize, Warning),
+    Ended(usize, Result<(), Error>),
+}
+
+impl<'a> Execution<'a> {
+    /// The steps of a plan, of which those that are done are found. If `only` names parts of names,
+    /// other steps are left unless they are needed.
+    pub(super) fn new(plan: &'a Plan, places: &'a Places, only: &[String]) -> Self {
+        let wanted = wanted(plan, only);
+        let states = plan.steps.iter().zip(wanted).map(|(step, wanted)| {
+            if is_done(step, places) {
+                State::Found
+            } else if wanted {
+                State::Waiting
+            } else {
+                State::Left
+            }
+        });
+        let mut execution = Self {
+            plan,
+            places,
+            states: states.collect(),
+            whole: 0.0,
+            began: Instant::now(),
+        };
+        execution.whole = execution.seconds_left();
+        execution
+    }
+
+    /// Seconds on two cores, by estimate, of the steps that are not done.
+    pub(super) fn seconds_left(&self) -> f64 {
+        let steps = self.plan.steps.iter().zip(&self.states);
+        steps
+            .filter(|(_, state)| matches!(state, State::Waiting | State::Running))
+            .map(|(step, _)| step.seconds)
+            .sum()
+    }
+
+    /// Runs what is to run, so many steps at once.
+    ///
+    /// # Errors
+    /// If the monitor stops it. A step that fails is no error: its state says so.
+    pub(super) fn run(&mut self, jobs: usize, monitor: &mut dyn Monitor) -> Result<(), Error> {
+        let stop = AtomicBool::new(false);
+        let (sender, receiver) = channel();
+        thread::scope(|scope| {
+            let mut running = 0;
+            loop {
+                while running < jobs && !stop.load(Ordering::Relaxed) {
+                    let Some(index) = self.next() else { break };
+                    self.states[index] = State::Running;
+                    self.begin(scope, index, jobs, &sender, &stop);
+                    running += 1;
+                }
+                if running == 0 {
+                    break;
+                }
+                running -= usize::from(self.listen(&receiver, &stop, monitor));
+            }
+        });
+        if stop.load(Ordering::Relaxed) {
+            return Err(Error::Interrupted);
+        }
+        Ok(())
+    }
+
+    /// The first step whose inputs are all there. Leaves those of which an input never will be.
+    fn next(&mut self) -> Option<usize> {
+        for index in 0..self.states.len() {
+            if self.states[index] != State::Waiting {
+                continue;
+            }
+            let inputs: Vec<_> = self.inputs(index).collect();
+            if inputs
+                .iter()
+                .all(|state| matches!(state, State::Found | State::Ran))
+            {
+                return Some(index);
+            }
+            if inputs
+                .iter()
+                .any(|state| matches!(state, State::Failed(_) | State::Left))
+            {
+                self.states[index] = State::Left;
+            }
+        }
+        None
+    }
+
+    /// The states of the steps that a step reads.
+    fn inputs(&self, index: usize) -> impl Iterator<Item = State> {
+        let names = self.plan.steps[index].steps();
+        names.map(|name| {
+            let at = self.plan.steps.iter().position(|step| step.name == name);
+            self.states[at.expect("a plan names its own steps")].clone()
+        })
+    }
+
+    fn begin<'scope>(
+        &self,
+        scope: &'scope Scope<'scope, '_>,
+        index: usize,
+        jobs: usize,
+        sender: &Sender<Message>,
+        stop: &'scope AtomicBool,
+    ) where
+        'a: 'scope,
+    {
+        let (step, places) = (&self.plan.steps[index], self.places);
+        let sender = sender.clone();
+        scope.spawn(move || {
+            let mut monitor = Within {
+                index,
+                sender: sender.clone(),
+                stop,
+                log: None,
+                stage: String::new(),
+                percent: 0,
+                began: Instant::now(),
+                warnings: Vec::new(),
+            };
+            let ended = run_step(step, places, jobs, &mut monitor);
+            // The receiver lives as long as a step runs.
+            let _ = sender.send(Message::Ended(index, ended));
+        });
+    }
+
+    /// Waits for a message, and passes it on. Returns whether a step ended.
+    fn listen(
+        &mut self,
+        receiver: &Receiver<Message>,
+        stop: &AtomicBool,
+        monitor: &mut dyn Monitor,
+    ) -> bool {
+        let Ok(message) = receiver.recv() else {
+            return false;
+        };
+        let mut at = String::new();
+        let ended = match message {
+            Message::At(index, stage) => {
+                at = format!("{} ({stage})", self.plan.steps[index].name);
+                false
+            }
+            Message::Warning(index, warning) => {
+                let message = format!("{}: {}", self.plan.steps[index].name, warning.message);
+                monitor.warn(&Warning { message, ..warning });
+                false
+            }
+            Message::Ended(index, result) => {
+                self.states[index] = match result {
+                    Ok(()) => State::Ran,
+                    Err(Error::Interrupted) => State::Waiting,
+                    Err(error) => {
+                        monitor.warn(&self.failure(index, &error));
+                        State::Failed(error.to_string())
+                    }
+                };
+                true
+            }
+        };
+        if self.report(&at, monitor).is_break() {
+            stop.store(true, Ordering::Relaxed);
+        }
+        ended
+    }
+
+    /// What is said of a step that failed.
+    fn failure(&self, index: usize, error: &Error) -> Warning {
+        let name = &self.plan.steps[index].name;
+        let log = self.places.path(name).join(LOG);
+        let warning = Warning::new(format!("{name} failed: {error}"));
+        warning.with_hint(format!("its log is {}", log.display()))
+    }
+
+    /// Reports how much of the time is over, and how much is left if it goes on as until now.
+    fn report(&self, at: &str, monitor: &mut dyn Monitor) -> ControlFlow<()> {
+        let left = self.seconds_left();
+        let over = self.whole - left;
+        let elapsed = self.began.elapsed().as_secs_f64();
+        // The first steps are too short to tell how fast the machine is.
+        let pace = if over > 10.0 { elapsed / over } else { 1.0 };
+        let is_done = |state: &&State| matches!(state, State::Found | State::Ran);
+        let done = self.states.iter().filter(is_done).count();
+        let detail = format!(
+            "{done} of {} steps, {} left; {at}",
+            self.states.len(),
+            in_words(left * pace)
+        );
+        monitor.progress(&Progress {
+            stage: "experiment",
+            done: over.max(0.0) as u64,
+            total: Some(self.whole.ceil() as u64),
+            detail: &detail,
+        })
+    }
+}
+
+/// A time in words, to the minute.
+pub fn in_words(seconds: f64) -> String {
+    let minutes = (seconds / 60.0).ceil().max(1.0) as u64;
+    match (minutes / 60, minutes % 60) {
+        (0, minutes) => format!("about {minutes} min"),
+        (hours, minutes) => format!("about {hours} h {minutes:02} min"),
+    }
+}
+
+/// Which steps are asked for: those whose names hold one of some parts, and what they read.
+fn wanted(plan: &Plan, only: &[String]) -> Vec<bool> {
+    let mut wanted: Vec<bool> = plan
+        .steps
+        .iter()
+        .map(|step| only.is_empty() || only.iter().any(|part| step.name.contains(part)))
+        .collect();
+    for index in (0..plan.steps.len())
+        .rev()
+        .filter(|&index| wanted[index])
+        .collect::<Vec<_>>()
+    {
+        need(plan, index, &mut wanted);
+    }
+    wanted
+}
+
+fn need(plan: &Plan, index: usize, wanted: &mut [bool]) {
+    for name in plan.steps[index].steps() {
+        let at = plan.steps.iter().position(|step| step.name == name);
+        let at = at.expect("a plan names its own steps");
+        if !wanted[at] {
+            wanted[at] = true;
+            need(plan, at, wanted);
+        }
+    }
+}
+
+/// Whether a step is done: its manifest has the key, and the files that it names are there.
+fn is_done(step: &Step, places: &Places) -> bool {
+    let folder = places.path(&step.name);
+    Manifest::read(folder).is_ok_and(|manifest| {
+        manifest.key == places.key(&step.name)
+            && manifest.outputs.iter().all(|output| {
+                let file = fs::metadata(folder.join(&output.file));
+                file.is_ok_and(|file| file.len() == output.bytes)
+            })
+    })
+}
+
+/// Runs a step, and writes its manifest last.
+fn run_step(
+    step: &Step,
+    places: &Places,
+    jobs: usize,
+    monitor: &mut Within<'_>,
+) -> Result<(), Error> {
+    let folder = places.path(&step.name);
+    let mut settings = step.settings_at(places);
+    prepare(step, folder, &mut settings)?;
+    monitor.log = Some(log(folder)?);
+    if jobs > 1 && step.trains() {
+        settings["threads"] = json!(threads(jobs));
+    }
+    let outcome = Verb::named(step.verb)?
+        .run(settings, monitor)
+        .and_then(|outcome| {
+            for (path, before) in places.captures_of(step) {
+                if document::digest(path)? != before {
+                    return Err(Error::refused(
+                        format!("{}: changed while the experiment ran", path.display()),
+                        "run the experiment again",
+                    ));
+                }
+            }
+            Ok(outcome)
+        });
+    let seconds = monitor.began.elapsed().as_secs_f64();
+    match &outcome {
+        Ok(_) => monitor.write(&format!("done after {seconds:.1} s")),
+        Err(error) => {
+            monitor.write(&format!("failed after {seconds:.1} s: {error}"));
+            if let Some(hint) = error.hint() {
+                monitor.write(&format!("hint: {hint}"));
+            }
+        }
+    }
+    let warnings = std::mem::take(&mut monitor.warnings);
+    let manifest = step.manifest(places, outcome?, warnings, seconds)?;
+    Ok(document::write(folder.join(Manifest::FILE), &manifest)?)
+}
+
+/// Threads for each of so many steps at once.
+fn threads(jobs: usize) -> usize {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    (cores / jobs).max(1)
+}
+
+/// Makes the folder of a step. What was left half-done goes, but for the checkpoint of a training,
+/// which is resumed.
+fn prepare(step: &Step, folder: &Path, settings: &mut Value) -> Result<(), Error> {
+    let output = settings["output"].as_str().map(Path::new);
+    if step.trains() && output.is_some_and(|output| output.join(CHECKPOINT).exists()) {
+        settings["resume"] = json!(true);
+        return Ok(());
+    }
+    if folder.exists() {
+        fs::remove_dir_all(folder).map_err(|error| Error::io("cannot remove", folder, error))?;
+    }
+    fs::create_dir_all(folder).map_err(|error| Error::io("cannot create", folder, error))
+}
+
+fn log(folder: &Path) -> Result<File, Error> {
+    let path = folder.join(LOG);
+    let file = File::options().create(true).append(true).open(&path);
+    file.map_err(|error| Error::io("cannot write", &path, error))
+}
+
+/// The monitor of a step, on its thread.
+struct Within<'a> {
+    index: usize,
+    sender: Sender<Message>,
+    stop: &'a AtomicBool,
+    log: Option<File>,
+    stage: String,
+    percent: u64,
+    began: Instant,
+    warnings: Vec<String>,
+}
+
+impl Within<'_> {
+    /// Adds a line to the log. A log that cannot be written stops nothing.
+    fn write(&mut self, line: &str) {
+        if let Some(log) = &mut self.log {
+            let _ = writeln!(log, "{line}");
+        }
+    }
+}
+
+impl Monitor for Within<'_> {
+    fn progress(&mut self, progress: &Progress<'_>) -> ControlFlow<()> {
+        let percent = progress
+            .total
+            .map_or(0, |total| 100 * progress.done / total.max(1));
+        let is_new = progress.stage != self.stage;
+        if is_new {
+            self.stage = progress.stage.to_string();
+            let elapsed: Duration = self.began.elapsed();
+            self.write(&format!(
+                "{:8.1} s  {}",
+                elapsed.as_secs_f64(),
+                progress.stage
+            ));
+        }
+        if is_new || percent != self.percent {
+            self.percent = percent;
+            let _ = self.sender.send(Message::At(
+                self.index,
+                format!("{} {percent} %", self.stage),
+            ));
+        }
+        if self.stop.load(Ordering::Relaxed) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    }
+
+    fn warn(&mut self, warning: &Warning) {
+        self.write(&format!("warning: {}", warning.message));
+        self.warnings.push(warning.message.clone());
+        let _ = self
+            .sender
+            .send(Message::Warning(self.index, warning.clone()));
+    }
+}
