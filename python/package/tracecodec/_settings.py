@@ -172,6 +172,14 @@ class Report(TypedDict, total=False):
     latex: Path | None
 
 
+class Experiment(TypedDict, total=False):
+    preset: str
+    budget: dict[str, Any]
+    only: list[str]
+    jobs: int
+    dry_run: bool
+
+
 class Train(Training, Read, Ends, Disclosure, total=False):
     settings: dict[str, Any]
     device: str

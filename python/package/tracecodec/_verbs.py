@@ -688,6 +688,88 @@ def report(
     return run("report", progress, settings, inputs=_paths(evaluations), output=output)
 
 
+def experiment(
+    data: Mapping[str, PathLike],
+    output: PathLike,
+    *,
+    progress: Progress = False,
+    **settings: Unpack[_settings.Experiment],
+) -> Outcome:
+    """Runs the paper's whole comparison on captures, or continues it.
+
+    Parameters
+    ----------
+    data : dict
+        Captures by the names of their datasets.
+    output : path
+        Folder to write, or that of an experiment to continue. Its page is ``report.html``.
+    progress : bool or callable, optional
+        As in :func:`inspect`.
+    **settings
+        ``preset``: ``"quick"``, ``"laptop"`` or ``"paper"``; ``budget``: what is changed of it, as
+        in ``{"codec": {"steps": 100}}``; ``only``, ``jobs``, ``dry_run``.
+
+    Returns
+    -------
+    dict
+        The steps with their states, and the path of the page.
+
+    Raises
+    ------
+    TraceCodecError
+        If a step fails. What does not need it is done then, and the page is drawn.
+
+    Examples
+    --------
+    >>> import tracecodec as tc
+    >>> plan = tc.experiment({"day": "example.pcap"}, "day", dry_run=True)
+    >>> plan["steps"][0]["name"]
+    'day/shard'
+    """
+    captures = {name: os.fspath(capture) for name, capture in data.items()}
+    return run("experiment", progress, settings, data=captures, output=output)
+
+
+def trace(
+    experiment: PathLike,
+    table: str,
+    row: str,
+    column: str,
+    *,
+    verify: bool = False,
+    progress: Progress = False,
+) -> Outcome:
+    """Follows a number of an experiment's report back to the captures.
+
+    Parameters
+    ----------
+    experiment : path
+        Folder of the experiment.
+    table, row, column : str
+        Title of the table, first cell of the row, heading of the column; or the words that they
+        begin with.
+    verify : bool, optional
+        Read every file on the way again, and compare its digest.
+    progress : bool or callable, optional
+        As in :func:`inspect`.
+
+    Returns
+    -------
+    dict
+        The number's ``sources``, the ``steps`` on the way, the ``captures`` at its end, and with
+        ``verify`` the files that have ``changed``.
+
+    Examples
+    --------
+    >>> import tracecodec as tc
+    >>> _ = tc.experiment({"day": "example.pcap"}, "day", only=["oracle/evaluate"])
+    >>> tc.trace("day", "Table 3", "Oracle", "Count")["text"]
+    '0.00'
+    """
+    cell = {"experiment": experiment, "table": table, "row": row, "column": column}
+    return run("trace", progress, {}, verify=verify, **cell)
+
+
 def train(
     data: PathLike | Shards | Iterable[PathLike],
     output: PathLike,

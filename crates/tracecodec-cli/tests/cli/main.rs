@@ -4,6 +4,7 @@
 
 mod continuation;
 mod evaluation;
+mod experiment;
 mod generate;
 mod learned;
 

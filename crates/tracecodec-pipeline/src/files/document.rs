@@ -24,9 +24,12 @@ pub(crate) fn write(path: &Path, document: &impl Serialize) -> Result<(), Error>
 
 /// Writes a text file, which appears whole.
 pub(crate) fn write_text(path: &Path, text: &str) -> Result<(), Error> {
+    write_bytes(path, text.as_bytes())
+}
+
+/// Writes a file, which appears whole.
+pub(crate) fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let mut output = Output::create(path).map_err(tracecodec::Error::Output)?;
-    output
-        .write_all(text.as_bytes())
-        .map_err(tracecodec::Error::Output)?;
+    output.write_all(bytes).map_err(tracecodec::Error::Output)?;
     Ok(output.finish().map_err(tracecodec::Error::Output)?)
 }

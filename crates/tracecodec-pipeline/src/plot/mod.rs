@@ -16,6 +16,7 @@ pub(crate) mod lines;
 pub(crate) mod mark;
 pub mod number;
 pub(crate) mod panel;
+pub(crate) mod pdf;
 pub(crate) mod scale;
 pub(crate) mod series;
 pub(crate) mod svg;

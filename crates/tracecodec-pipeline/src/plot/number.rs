@@ -67,7 +67,8 @@ pub(crate) fn si(value: f64) -> String {
     }
 }
 
-fn superscript(exponent: i32) -> String {
+/// Writes an exponent with raised digits.
+pub(crate) fn superscript(exponent: i32) -> String {
     let digits = exponent.to_string();
     let raised = digits.chars().map(|c| match c.to_digit(10) {
         Some(digit) => ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'][digit as usize],

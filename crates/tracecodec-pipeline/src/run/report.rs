@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::files::{claim, document, evaluation};
 use crate::model::ModelName;
 use crate::monitor::{Monitor, Progress, Warning};
+use crate::plot::pdf::pdf;
 use crate::plot::table::Table;
 use crate::report::{Section, datasets, page, training};
 use crate::settings;
@@ -26,7 +27,7 @@ pub struct Config {
     pub training: Vec<PathBuf>,
     /// HTML file to write, not compressed; `-` is stdout.
     pub output: PathBuf,
-    /// Folder to write each figure to as an SVG file, too.
+    /// Folder to write each figure to as an SVG and a PDF file, too.
     #[serde(default)]
     pub svg: Option<PathBuf>,
     /// File to write the tables to as Markdown, too.
@@ -203,7 +204,9 @@ pub(super) fn drawings(sections: &[Section]) -> Vec<(String, String)> {
 pub(super) fn write_figures(folder: &Path, figures: &[(String, String)]) -> Result<(), Error> {
     fs::create_dir_all(folder).map_err(|error| Error::io("cannot create", folder, error))?;
     for (name, figure) in figures {
-        document::write_text(&folder.join(name), figure)?;
+        let path = folder.join(name);
+        document::write_text(&path, figure)?;
+        document::write_bytes(&path.with_extension("pdf"), &pdf(figure))?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Sender, channel};
 use std::thread::{self, Scope};
 use std::time::{Duration, Instant};
 
@@ -23,8 +23,11 @@ use crate::run::by_name::Verb;
 /// Log in a step's folder: its stages with their times, its warnings, why it failed.
 pub(super) const LOG: &str = "log.txt";
 
+/// Time between two reports of progress, at most.
+const REPORT: Duration = Duration::from_millis(200);
+
 /// Whether a step is done.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
     /// It is to run.
     Waiting,
@@ -34,8 +37,8 @@ pub(super) enum State {
     Found,
     /// It is done.
     Ran,
-    /// It failed, for a reason.
-    Failed(String),
+    /// It failed.
+    Failed,
     /// A step that it reads failed, or was not asked for.
     Left,
 }
@@ -45,9 +48,14 @@ pub(super) struct Execution<'a> {
     pub(super) plan: &'a Plan,
     pub(super) places: &'a Places,
     pub(super) states: Vec<State>,
-    /// Seconds by estimate of all steps that were to run.
+    /// Seconds by estimate of all steps that were to run, and of what of it is over.
     whole: f64,
+    over: f64,
     began: Instant,
+    /// Which steps run, and since when.
+    running: Vec<(usize, Instant)>,
+    /// What the step that reported last is at.
+    at: String,
 }
 
 /// What a running step says.
@@ -76,7 +84,10 @@ impl<'a> Execution<'a> {
             places,
             states: states.collect(),
             whole: 0.0,
+            over: 0.0,
             began: Instant::now(),
+            running: Vec::new(),
+            at: String::new(),
         };
         execution.whole = execution.seconds_left();
         execution
@@ -99,18 +110,22 @@ impl<'a> Execution<'a> {
         let stop = AtomicBool::new(false);
         let (sender, receiver) = channel();
         thread::scope(|scope| {
-            let mut running = 0;
             loop {
-                while running < jobs && !stop.load(Ordering::Relaxed) {
+                while self.running.len() < jobs && !stop.load(Ordering::Relaxed) {
                     let Some(index) = self.next() else { break };
                     self.states[index] = State::Running;
+                    self.running.push((index, Instant::now()));
                     self.begin(scope, index, jobs, &sender, &stop);
-                    running += 1;
                 }
-                if running == 0 {
+                if self.running.is_empty() {
                     break;
                 }
-                running -= usize::from(self.listen(&receiver, &stop, monitor));
+                if let Ok(message) = receiver.recv_timeout(REPORT) {
+                    self.hear(message, monitor);
+                }
+                if self.report(monitor).is_break() {
+                    stop.store(true, Ordering::Relaxed);
+                }
             }
         });
         if stop.load(Ordering::Relaxed) {
@@ -134,7 +149,7 @@ impl<'a> Execution<'a> {
             }
             if inputs
                 .iter()
-                .any(|state| matches!(state, State::Failed(_) | State::Left))
+                .any(|state| matches!(state, State::Failed | State::Left))
             {
                 self.states[index] = State::Left;
             }
@@ -147,7 +162,7 @@ impl<'a> Execution<'a> {
         let names = self.plan.steps[index].steps();
         names.map(|name| {
             let at = self.plan.steps.iter().position(|step| step.name == name);
-            self.states[at.expect("a plan names its own steps")].clone()
+            self.states[at.expect("a plan names its own steps")]
         })
     }
 
@@ -180,43 +195,28 @@ impl<'a> Execution<'a> {
         });
     }
 
-    /// Waits for a message, and passes it on. Returns whether a step ended.
-    fn listen(
-        &mut self,
-        receiver: &Receiver<Message>,
-        stop: &AtomicBool,
-        monitor: &mut dyn Monitor,
-    ) -> bool {
-        let Ok(message) = receiver.recv() else {
-            return false;
-        };
-        let mut at = String::new();
-        let ended = match message {
+    /// Takes note of what a step says.
+    fn hear(&mut self, message: Message, monitor: &mut dyn Monitor) {
+        match message {
             Message::At(index, stage) => {
-                at = format!("{} ({stage})", self.plan.steps[index].name);
-                false
+                self.at = format!("{} ({stage})", self.plan.steps[index].name);
             }
             Message::Warning(index, warning) => {
                 let message = format!("{}: {}", self.plan.steps[index].name, warning.message);
                 monitor.warn(&Warning { message, ..warning });
-                false
             }
             Message::Ended(index, result) => {
+                self.running.retain(|(running, _)| *running != index);
                 self.states[index] = match result {
                     Ok(()) => State::Ran,
                     Err(Error::Interrupted) => State::Waiting,
                     Err(error) => {
                         monitor.warn(&self.failure(index, &error));
-                        State::Failed(error.to_string())
+                        State::Failed
                     }
                 };
-                true
             }
-        };
-        if self.report(&at, monitor).is_break() {
-            stop.store(true, Ordering::Relaxed);
         }
-        ended
     }
 
     /// What is said of a step that failed.
@@ -228,22 +228,31 @@ impl<'a> Execution<'a> {
     }
 
     /// Reports how much of the time is over, and how much is left if it goes on as until now.
-    fn report(&self, at: &str, monitor: &mut dyn Monitor) -> ControlFlow<()> {
-        let left = self.seconds_left();
-        let over = self.whole - left;
+    fn report(&mut self, monitor: &mut dyn Monitor) -> ControlFlow<()> {
+        let running = self.running.iter().map(|(index, began)| {
+            let seconds = self.plan.steps[*index].seconds;
+            began.elapsed().as_secs_f64().min(0.9 * seconds)
+        });
+        let left = self.seconds_left() - running.sum::<f64>();
+        self.over = self.over.max(self.whole - left);
         let elapsed = self.began.elapsed().as_secs_f64();
         // The first steps are too short to tell how fast the machine is.
-        let pace = if over > 10.0 { elapsed / over } else { 1.0 };
+        let pace = if self.over > 10.0 {
+            elapsed / self.over
+        } else {
+            1.0
+        };
         let is_done = |state: &&State| matches!(state, State::Found | State::Ran);
         let done = self.states.iter().filter(is_done).count();
         let detail = format!(
-            "{done} of {} steps, {} left; {at}",
+            "{done} of {} steps, {} left; {}",
             self.states.len(),
-            in_words(left * pace)
+            in_words(left * pace),
+            self.at
         );
         monitor.progress(&Progress {
             stage: "experiment",
-            done: over.max(0.0) as u64,
+            done: self.over as u64,
             total: Some(self.whole.ceil() as u64),
             detail: &detail,
         })
@@ -396,7 +405,7 @@ impl Monitor for Within<'_> {
         let is_new = progress.stage != self.stage;
         if is_new {
             self.stage = progress.stage.to_string();
-            let elapsed: Duration = self.began.elapsed();
+            let elapsed = self.began.elapsed();
             self.write(&format!(
                 "{:8.1} s  {}",
                 elapsed.as_secs_f64(),

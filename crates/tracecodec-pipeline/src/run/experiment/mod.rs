@@ -271,7 +271,7 @@ impl Config {
                         State::Found => "done",
                         State::Ran => "ran",
                         State::Waiting | State::Running => "to run",
-                        State::Failed(_) => "failed",
+                        State::Failed => "failed",
                         State::Left => "left out",
                     },
                     seconds: step.seconds,

@@ -9,7 +9,7 @@ use tracecodec::shard::ShardManifest;
 use super::paper;
 use super::plan::{Arm, BASELINES, CODEC, Part};
 use super::step::Manifest;
-use crate::plot::number::{count, short};
+use crate::plot::number::{count, short, superscript};
 use crate::plot::table::{Cell, Source, Table};
 
 /// What the steps found: their manifests by name. A step that is not done has none.
@@ -643,9 +643,13 @@ fn spread(numbers: &[Number]) -> String {
     }
 }
 
-/// A number with two decimals, as the paper has them; large and tiny ones in short.
+/// A number with two decimals, as the paper has them; large ones in short.
 fn shown(value: f64) -> String {
-    if value.abs() >= 1000.0 {
+    if value.abs() >= 1e6 {
+        let exponent = value.abs().log10().floor();
+        let raised = superscript(exponent as i32);
+        format!("{:.2}×10{raised}", value / 10_f64.powf(exponent))
+    } else if value.abs() >= 1000.0 {
         short(value)
     } else {
         hundredths(value)
