@@ -18,8 +18,8 @@ use crate::terminal::Terminal;
 /// Shards each capture, trains the codec, codecs without a part, the raw-field baselines and a
 /// generator for each representation, takes the test split through all of them, compares, and draws
 /// one page (report.html) with tables (tables.md, tables.tex) and figures. It can be stopped at any
-/// time: the same command continues it, and runs again only what changed. `tracecodec trace` follows
-/// a number back to the captures.
+/// time: the same command continues it, and runs again only what changed. `tracecodec trace`
+/// follows a number back to the captures.
 #[derive(Debug, Args)]
 pub(crate) struct Experiment {
     /// Configuration (TOML): `preset`, a table [data] of captures by name, and what it changes of

@@ -13,8 +13,8 @@ use crate::terminal::Terminal;
 
 /// Follow a number in an experiment's report back to the bytes of the captures.
 ///
-/// Prints the steps on the way with their keys, and the digests of the captures. With --verify every
-/// file on the way is read again; exit code 1 if one is not what it was.
+/// Prints the steps on the way with their keys, and the digests of the captures. With --verify
+/// every file on the way is read again; exit code 1 if one is not what it was.
 #[derive(Debug, Args)]
 pub(crate) struct Trace {
     /// Folder of the experiment, or a file in it.

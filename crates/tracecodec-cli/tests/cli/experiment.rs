@@ -9,9 +9,10 @@ use super::*;
 const TINY: &str = "
 preset = 'quick'
 [data]
-example = 'example.pcap'
+day = 'day.pcap.zst'
 [shard]
-packets = 80
+packets = 500
+first = 6000
 [codec]
 steps = 30
 [ablations]
@@ -24,16 +25,17 @@ goggle = 0
 ttvae = 0
 [interface]
 steps = 3
-prefix = 16
-suffix = 16
-stride = 16
+prefix = 64
+suffix = 64
+stride = 64
 cases = 2
 ";
 
 fn folder() -> TempDir {
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("tiny.toml"), TINY).unwrap();
-    succeed(&folder, "inspect example.pcap");
+    let day = folder.path().join("day.pcap.zst");
+    fs::copy(data("train/enterprise.pcap.zst"), day).unwrap();
     folder
 }
 
@@ -96,7 +98,7 @@ fn test_a_plan_writes_nothing_and_only_some_steps_run() {
     let plan = succeed(&folder, "experiment tiny.toml -o out --dry-run");
     let text = String::from_utf8(plan.stdout).unwrap();
     assert!(
-        text.contains("example/tvae/seed-0/train") && text.contains("about"),
+        text.contains("day/tvae/seed-0/train") && text.contains("about"),
         "{text}"
     );
     assert!(!folder.path().join("out").exists());
@@ -128,9 +130,9 @@ fn test_numbers_are_traced_and_files_that_changed_are_found() {
     let text = String::from_utf8_lossy(&good.stdout).into_owned();
     assert!(good.status.success(), "{text}");
     for part in [
-        "metrics.count_pct of example/oracle/evaluate",
-        "example/shard",
-        "example.pcap",
+        "metrics.count_pct of day/oracle/evaluate",
+        "day/shard",
+        "day.pcap.zst",
         "what it was",
     ] {
         assert!(text.contains(part), "{part}: {text}");
@@ -154,18 +156,18 @@ fn test_a_changed_capture_is_noticed_and_a_failed_step_holds_up_no_other() {
     );
     succeed(
         &folder,
-        "roundtrip example.pcap other.pcap --oracle --first 300",
+        "roundtrip day.pcap.zst other.pcap.zst --oracle --first 6500",
     );
     fs::copy(
-        folder.path().join("other.pcap"),
-        folder.path().join("example.pcap"),
+        folder.path().join("other.pcap.zst"),
+        folder.path().join("day.pcap.zst"),
     )
     .unwrap();
     let line = "experiment tiny.toml -o out --only oracle,interface --set interface.prefix=5000";
     let failed = run(&folder, line);
     assert_eq!(failed.status.code(), Some(2));
     let told = String::from_utf8_lossy(&failed.stderr).into_owned();
-    assert!(told.contains("example.pcap has changed"), "{told}");
+    assert!(told.contains("day.pcap.zst has changed"), "{told}");
     assert!(
         told.contains("interface/continuation/seed-0 failed"),
         "{told}"

@@ -16,8 +16,8 @@ const TEMPLATE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
-/// The page of all sections. `steps` has, by name, the steps that numbers come from, for readers who
-/// ask for the way from a number to the captures.
+/// The page of all sections. `steps` has, by name, the steps that numbers come from, for readers
+/// who ask for the way from a number to the captures.
 pub(crate) fn page(sections: &[Section], steps: &Value) -> String {
     let names: Vec<_> = sections
         .iter()
