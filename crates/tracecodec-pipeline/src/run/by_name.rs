@@ -5,8 +5,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{
-    baseline, check, classify, compile, continuation, decode, encode, evaluate, events, flows,
-    generate, generator, inspect, lift, merge, probe, report, roundtrip, shard, train, verify,
+    audit, baseline, check, classify, compile, continuation, decode, encode, evaluate, events,
+    flows, generate, generator, inspect, lift, merge, probe, report, roundtrip, shard, train,
+    verify,
 };
 use crate::error::Error;
 use crate::monitor::{Monitor, Warning};
@@ -162,6 +163,12 @@ pub static VERBS: &[Verb] = &[
         least: r#"{"real": "", "generated": ""}"#,
         run: |settings, monitor| call(settings, monitor, classify::run),
         complete: complete::<classify::Config>,
+    },
+    Verb {
+        name: "audit",
+        least: r#"{"original": "", "decoded": ""}"#,
+        run: |settings, monitor| call(settings, monitor, audit::run),
+        complete: complete::<audit::Config>,
     },
     Verb {
         name: "merge",

@@ -4,6 +4,7 @@
 //!
 //! A verb calls functions of this crate and of the two below, never another verb.
 
+pub mod audit;
 pub mod baseline;
 pub mod by_name;
 pub mod check;

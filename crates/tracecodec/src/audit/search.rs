@@ -1,0 +1,414 @@
+//! The search for an original's identifiers in a decoded capture.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use aho_corasick::AhoCorasick;
+use hashbrown::{HashMap, HashSet};
+
+use super::content::{Filter, each_gram};
+use super::endpoints::{Field, fields, net};
+use super::numbers::Comparison;
+use super::sample::Sample;
+use super::{Behaviour, Original, Survival, payload};
+use crate::pcap::Packet;
+use crate::wire;
+
+/// Numbers of occurrences from which on an address is counted apart: one that occurs often is no
+/// accident even where many occur once.
+const OFTEN: [u32; 4] = [1, 16, 256, 4096];
+
+/// Where a pattern stands for an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Form {
+    Bytes,
+    Text,
+}
+
+/// A sequence of bytes that is an address in one of its forms.
+#[derive(Debug)]
+struct Pattern {
+    /// Number of the address among those of the original, in order.
+    identifier: usize,
+    form: Form,
+    /// Bytes that are not 0.
+    bytes: i32,
+}
+
+/// Looks for what an [`Original`] holds. Memory grows with the addresses of both captures: about
+/// 1 KB each; all else is bounded.
+pub struct Search<'a> {
+    original: &'a Original,
+    packets: u64,
+    /// Bytes of all packets.
+    bytes: u64,
+    addresses: Vec<IpAddr>,
+    macs: Vec<[u8; 6]>,
+    /// IPv4 addresses that may be searched at any offset, with their occurrences.
+    occurrences: HashMap<u32, u32>,
+    filter: Filter,
+    /// Four bytes in a row, wherever they stand: with fewer than two zeros behind the first, and
+    /// with more.
+    windows: [Sample; 2],
+    patterns: Vec<Pattern>,
+    automaton: Option<AhoCorasick>,
+    hits: HashSet<usize>,
+    seen_addresses: HashSet<IpAddr>,
+    seen_macs: HashSet<[u8; 6]>,
+    gram_filter: Filter,
+    grams: HashSet<u64>,
+    numbers: Comparison,
+    behaviour: Behaviour,
+}
+
+impl<'a> Search<'a> {
+    /// A search for everything that the original holds.
+    pub fn new(original: &'a Original) -> Self {
+        let mut addresses: Vec<IpAddr> = original.addresses.iter().copied().collect();
+        let mut macs: Vec<[u8; 6]> = original.macs.iter().copied().collect();
+        addresses.sort_unstable();
+        macs.sort_unstable();
+        let mut filter = Filter::default();
+        let mut occurrences = HashMap::new();
+        for address in &addresses {
+            if let IpAddr::V4(address) = address
+                && is_searchable(*address)
+            {
+                filter.add(address.to_bits().into());
+                occurrences.insert(address.to_bits(), 0);
+            }
+        }
+        let (patterns, texts) = patterns(&addresses, &macs);
+        let automaton = (!texts.is_empty())
+            .then(|| AhoCorasick::new(&texts).expect("patterns of addresses fit"));
+        Self {
+            original,
+            packets: 0,
+            bytes: 0,
+            addresses,
+            macs,
+            occurrences,
+            filter,
+            windows: [Sample::default(), Sample::of_at_most(usize::MAX)],
+            patterns,
+            automaton,
+            hits: HashSet::new(),
+            seen_addresses: HashSet::new(),
+            seen_macs: HashSet::new(),
+            gram_filter: original.grams.filter(),
+            grams: HashSet::new(),
+            numbers: Comparison::default(),
+            behaviour: Behaviour::default(),
+        }
+    }
+
+    /// Searches the next packet of the decoded capture.
+    pub fn observe(&mut self, packet: &Packet<'_>) {
+        self.packets += 1;
+        self.bytes += packet.data.len() as u64;
+        let mut places = [usize::MAX; 8];
+        let mut count = 0;
+        fields(packet, |at, field| {
+            places[count] = at;
+            count += 1;
+            match field {
+                Field::Address(address) => self.seen_addresses.insert(address),
+                Field::Mac(mac) => self.seen_macs.insert(mac),
+            };
+        });
+        self.search_windows(packet.data, &places[..count]);
+        self.search_patterns(packet.data, &places[..count]);
+        let Ok(headers) = wire::parse(packet) else {
+            return;
+        };
+        self.numbers
+            .observe(&self.original.numbers, &headers, packet);
+        self.behaviour.observe(&headers, packet.time);
+        if self.original.has_payload() {
+            each_gram(payload(packet, &headers), |gram| {
+                if self.gram_filter.may_have(gram) && self.original.grams.contains(gram) {
+                    self.grams.insert(gram);
+                }
+            });
+        }
+    }
+
+    /// Four bytes at every offset, but for address fields.
+    fn search_windows(&mut self, data: &[u8], places: &[usize]) {
+        if self.occurrences.is_empty() {
+            return;
+        }
+        let Some((first, rest)) = data.split_first_chunk::<4>() else {
+            return;
+        };
+        let mut window = u32::from_be_bytes(*first);
+        let mut at = 0;
+        let mut next = rest.iter();
+        loop {
+            let value = u64::from(window);
+            if !places.contains(&at) {
+                self.windows[usize::from(zeros(window) > 1)].add(value);
+                if self.filter.may_have(value)
+                    && let Some(count) = self.occurrences.get_mut(&window)
+                {
+                    *count = count.saturating_add(1);
+                }
+            }
+            let Some(byte) = next.next() else { return };
+            window = window << 8 | u32::from(*byte);
+            at += 1;
+        }
+    }
+
+    fn search_patterns(&mut self, data: &[u8], places: &[usize]) {
+        let Some(automaton) = &self.automaton else {
+            return;
+        };
+        let found = automaton.find_overlapping_iter(data);
+        for hit in found.filter(|hit| !places.contains(&hit.start())) {
+            let number = hit.pattern().as_usize();
+            if self.patterns[number].form == Form::Bytes || is_whole(data, hit.start(), hit.end()) {
+                self.hits.insert(number);
+            }
+        }
+    }
+
+    /// Whether payload was found that the original's decodings should be asked for: see
+    /// [`Original::rendered`].
+    pub fn has_found_payload(&self) -> bool {
+        !self.grams.is_empty()
+    }
+
+    /// What was found.
+    pub fn finish(self) -> Found {
+        Found {
+            addresses: self.address_rows(),
+            numbers: self.numbers.survivals(&self.original.numbers),
+            grams: self.grams.into_iter().collect(),
+            behaviour: self.behaviour,
+            packets: self.packets,
+        }
+    }
+
+    fn address_rows(&self) -> Vec<Survival> {
+        let (mut in_fields, mut macs_in_fields) = (Vec::new(), Vec::new());
+        let (mut expected, mut macs_expected) = (0.0, 0.0);
+        let nets = density(self.seen_addresses.iter().map(|address| net(*address).0));
+        let vendors = density(self.seen_macs.iter().map(|mac| vendor(*mac)));
+        for address in &self.addresses {
+            let (name, size) = net(*address);
+            expected += nets.get(&name).copied().unwrap_or(0.0) / size;
+            if self.seen_addresses.contains(address) {
+                in_fields.push(*address);
+            }
+        }
+        for mac in &self.macs {
+            macs_expected += vendors.get(&vendor(*mac)).copied().unwrap_or(0.0) / 16_777_216.0;
+            if self.seen_macs.contains(mac) {
+                macs_in_fields.push(text(mac, ':'));
+            }
+        }
+        let counts = |searched: usize, found: usize| [searched as u64, found as u64];
+        let (addresses, macs) = (self.addresses.len(), self.macs.len());
+        let found = [in_fields.len(), macs_in_fields.len()];
+        let row = |what, place, counts, expected| Survival::new(what, place, counts, expected);
+        let field = "an address field";
+        vec![
+            row("address", field, counts(addresses, found[0]), expected).with_examples(in_fields),
+            self.windows_row(),
+            self.pattern_row("address", Form::Bytes, expected),
+            self.pattern_row("address", Form::Text, expected),
+            row("MAC", field, counts(macs, found[1]), macs_expected).with_examples(macs_in_fields),
+            self.pattern_row("MAC", Form::Bytes, macs_expected),
+            self.pattern_row("MAC", Form::Text, macs_expected),
+        ]
+    }
+
+    /// IPv4 addresses at any offset. An address counts beside the others of its class that occur in
+    /// the decoded capture as often.
+    fn windows_row(&self) -> Survival {
+        let mut best: Option<Survival> = None;
+        for often in OFTEN {
+            let mut classes: HashMap<(u8, u8), f64> = HashMap::new();
+            for windows in &self.windows {
+                for (value, _) in windows.iter().filter(|(_, count)| *count >= often) {
+                    *classes.entry(class(value as u32)).or_default() += windows.scale();
+                }
+            }
+            let (mut expected, mut found) = (0.0, Vec::new());
+            let mut sorted: Vec<_> = self.occurrences.iter().collect();
+            sorted.sort_unstable();
+            for (address, count) in sorted {
+                let size = 255_f64.powi(3 - zeros(*address) as i32);
+                expected += (classes.get(&class(*address)).copied().unwrap_or(0.0) / size).min(1.0);
+                if *count >= often {
+                    found.push(Ipv4Addr::from_bits(*address));
+                }
+            }
+            let counts = [self.occurrences.len() as u64, found.len() as u64];
+            let row = Survival::new("IPv4 address", "any offset", counts, expected);
+            // Each number of occurrences is a test of its own.
+            let probability = (row.probability * OFTEN.len() as f64).min(1.0);
+            let row = Survival {
+                probability,
+                beyond_chance: probability < super::LEVEL,
+                ..row
+            }
+            .with_examples(found);
+            if best
+                .as_ref()
+                .is_none_or(|best| probability < best.probability)
+            {
+                best = Some(row);
+            }
+        }
+        best.expect("there are numbers of occurrences")
+    }
+
+    /// Addresses in one of their other forms at any offset. Chance are random bytes, and as text the
+    /// decoded capture's own addresses, too.
+    fn pattern_row(&self, what: &'static str, form: Form, in_fields: f64) -> Survival {
+        let is_mac = what == "MAC";
+        let of_kind = |pattern: &&Pattern| {
+            pattern.form == form && (pattern.identifier >= self.addresses.len()) == is_mac
+        };
+        let name = |identifier: usize| match identifier.checked_sub(self.addresses.len()) {
+            None => self.addresses[identifier].to_string(),
+            Some(mac) => text(&self.macs[mac], ':'),
+        };
+        let searched: HashSet<usize> = self
+            .patterns
+            .iter()
+            .filter(of_kind)
+            .map(|pattern| pattern.identifier)
+            .collect();
+        let hits = self.hits.iter().map(|hit| &self.patterns[*hit]);
+        let mut found: Vec<usize> = hits
+            .filter(of_kind)
+            .map(|pattern| pattern.identifier)
+            .collect();
+        found.sort_unstable();
+        found.dedup();
+        let accidents = self
+            .patterns
+            .iter()
+            .filter(of_kind)
+            .map(|pattern| self.bytes as f64 * 256_f64.powi(-pattern.bytes));
+        let own = if form == Form::Text { in_fields } else { 0.0 };
+        let expected = accidents.sum::<f64>() + own;
+        let place = match form {
+            Form::Bytes if is_mac => "any offset",
+            Form::Bytes => "any offset (IPv6)",
+            Form::Text => "text",
+        };
+        let counts = [searched.len() as u64, found.len() as u64];
+        Survival::new(what, place, counts, expected)
+            .with_examples(found.into_iter().map(name).collect())
+    }
+}
+
+/// What a [`Search`] found.
+pub struct Found {
+    addresses: Vec<Survival>,
+    numbers: Vec<Survival>,
+    grams: Vec<u64>,
+    /// Packets of the decoded capture.
+    pub packets: u64,
+    /// Who talks to whom in the decoded capture, and how flows begin.
+    pub behaviour: Behaviour,
+}
+
+impl Found {
+    /// A row for each kind of identifier of the original and each way to search for it.
+    pub fn survivals(&self, original: &Original) -> Vec<Survival> {
+        let mut rows = self.addresses.clone();
+        rows.extend(self.numbers.iter().cloned());
+        rows.push(original.grams.survival(self.grams.iter().copied()));
+        rows
+    }
+}
+
+/// Zeros behind the first of four bytes.
+#[inline]
+fn zeros(window: u32) -> u32 {
+    let [_, rest @ ..] = window.to_be_bytes();
+    rest.into_iter().map(|byte| u32::from(byte == 0)).sum()
+}
+
+/// The class of four bytes: the first, and where the others are 0.
+fn class(window: u32) -> (u8, u8) {
+    let [first, rest @ ..] = window.to_be_bytes();
+    let mask = rest
+        .into_iter()
+        .fold(0, |mask, byte| mask << 1 | u8::from(byte == 0));
+    (first, mask)
+}
+
+/// Whether an IPv4 address has enough in it to be found at any offset: not four times one byte.
+fn is_searchable(address: Ipv4Addr) -> bool {
+    let [first, rest @ ..] = address.octets();
+    rest.into_iter().any(|byte| byte != first)
+}
+
+fn vendor([a, b, c, ..]: [u8; 6]) -> u64 {
+    u64::from_be_bytes([0, 0, 0, 0, 0, a, b, c])
+}
+
+fn density(names: impl Iterator<Item = u64>) -> HashMap<u64, f64> {
+    let mut density = HashMap::new();
+    names.for_each(|name| *density.entry(name).or_default() += 1.0);
+    density
+}
+
+/// The bytes of a MAC as text.
+fn text(mac: &[u8; 6], separator: char) -> String {
+    let bytes: Vec<String> = mac.iter().map(|byte| format!("{byte:02x}")).collect();
+    bytes.join(&separator.to_string())
+}
+
+/// Whether a text stands by itself, so that 10.0.0.1 is not found in 10.0.0.17.
+fn is_whole(data: &[u8], start: usize, end: usize) -> bool {
+    let goes_on = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_hexdigit());
+    !goes_on(start.checked_sub(1).and_then(|at| data.get(at))) && !goes_on(data.get(end))
+}
+
+/// The forms of all addresses but the bytes of IPv4. An IPv6 address with fewer than five bytes
+/// that are not 0 and a MAC with fewer than four are searched as text alone.
+fn patterns(addresses: &[IpAddr], macs: &[[u8; 6]]) -> (Vec<Pattern>, Vec<Vec<u8>>) {
+    let (mut patterns, mut texts) = (Vec::new(), Vec::new());
+    let mut add = |identifier, form, bytes: Vec<u8>| {
+        let set = bytes.iter().filter(|byte| **byte != 0).count() as i32;
+        let least = if bytes.len() == 16 { 5 } else { 4 };
+        if form == Form::Text || set >= least {
+            patterns.push(Pattern {
+                identifier,
+                form,
+                bytes: set,
+            });
+            texts.push(bytes);
+        }
+    };
+    for (identifier, address) in addresses.iter().enumerate() {
+        if let IpAddr::V6(address) = address {
+            add(identifier, Form::Bytes, address.octets().to_vec());
+        }
+        add(identifier, Form::Text, address.to_string().into_bytes());
+    }
+    for (number, mac) in macs.iter().enumerate() {
+        let identifier = addresses.len() + number;
+        add(identifier, Form::Bytes, mac.to_vec());
+        // The interface identifier that RFC 4291 makes of a MAC.
+        let [a, b, c, d, e, f] = *mac;
+        let extended = vec![a ^ 2, b, c, 0xff, 0xfe, d, e, f];
+        add(identifier, Form::Bytes, extended);
+        let [colons, hyphens] = [':', '-'].map(|separator| text(mac, separator));
+        let dotted = format!("{a:02x}{b:02x}.{c:02x}{d:02x}.{e:02x}{f:02x}");
+        for lower in [colons, hyphens, dotted] {
+            let upper = lower.to_uppercase();
+            if upper != lower {
+                add(identifier, Form::Text, upper.into_bytes());
+            }
+            add(identifier, Form::Text, lower.into_bytes());
+        }
+    }
+    (patterns, texts)
+}
