@@ -47,6 +47,13 @@ impl Survival {
         }
     }
 
+    /// The row with a probability that another model gives.
+    pub(super) fn with_probability(mut self, probability: f64) -> Self {
+        self.probability = probability.min(1.0);
+        self.beyond_chance = self.probability < LEVEL;
+        self
+    }
+
     /// The row with the first three of what was found, if that is beyond chance.
     pub(super) fn with_examples<T: ToString>(mut self, mut found: Vec<T>) -> Self
     where

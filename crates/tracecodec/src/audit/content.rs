@@ -77,15 +77,22 @@ impl Grams {
 
     /// What was found, without what decodings of the same lengths have by themselves.
     pub(super) fn survival(&self, found: impl Iterator<Item = u64>) -> Survival {
+        let found: Vec<u64> = found.collect();
+        let shares = found.len();
         let found: Vec<u64> = found
+            .into_iter()
             .filter(|gram| !self.rendered.contains_key(gram))
             .collect();
-        // A decoding alone has what the others lack: so many of its grams are found by accident.
-        let masks: Vec<u8> = self.rendered.values().copied().collect();
-        let decodings = masks.iter().fold(0, |all, mask| all | mask).count_ones();
-        let alone = masks.iter().filter(|mask| mask.is_power_of_two()).count();
-        let expected = if decodings > 1 {
-            alone as f64 / f64::from(decodings)
+        // A decoding has what others lack: so many of its grams are found by accident. One more
+        // counts, since so few decodings may miss what is rare; none if the capture is shaped by
+        // something else, and so shares no gram with them.
+        let alone = self
+            .rendered
+            .values()
+            .filter(|mask| mask.is_power_of_two())
+            .count();
+        let expected = if shares > found.len() {
+            (alone + 1) as f64 / f64::from(u8::BITS)
         } else {
             0.0
         };

@@ -1,11 +1,11 @@
 //! Numbers that a stack draws: ports, sequence numbers, identifications, timestamps, checksums.
 
-use hashbrown::HashSet;
+use hashbrown::{HashMap, HashSet};
 
 use super::sample::Sample;
-use super::{Survival, is_service};
+use super::{Survival, is_identifier, is_service};
 use crate::action::options::{OptionIter, TcpOption};
-use crate::flow::session::Sessions;
+use crate::flow::{FlowKey, Orientation};
 use crate::pcap::Packet;
 use crate::tcp::flags;
 use crate::wire::{Headers, Transport, field, link};
@@ -78,38 +78,40 @@ fn numbers(headers: &Headers<'_>, packet: &Packet<'_>) -> [Option<u32>; COLUMNS.
             let bytes = packet.data.get(place.offset + at..)?.first_chunk::<2>()?;
             Some(u32::from(u16::from_be_bytes(*bytes)))
         };
+        // A checksum over addresses that are the same in every network says nothing.
+        let is_summed = is_identifier(headers.source) || is_identifier(headers.destination);
         let is_v4 = packet.data[place.offset] >> 4 == 4;
-        numbers[IP_CHECKSUM] = word(10).filter(|_| is_v4);
-        let (at, header) = match headers.transport {
-            Transport::Tcp(tcp) => (
-                field::tcp::CHECKSUM.start,
-                field::tcp::URGENT_POINTER.end + tcp.options_len,
-            ),
-            Transport::Udp { .. } => (field::udp::CHECKSUM.start, 8),
-            Transport::Icmp(_) => (field::icmp::CHECKSUM.start, 8),
-            Transport::Other(_) => return numbers.map(|number| number.filter(|n| *n != 0)),
+        numbers[IP_CHECKSUM] = word(10).filter(|_| is_v4 && is_summed);
+        let from_end = match headers.transport {
+            Transport::Tcp(tcp) => field::tcp::URGENT_POINTER.len() + 2 + tcp.options_len,
+            Transport::Udp { .. } => 2,
+            // Their checksums do not cover addresses, or are unknown.
+            Transport::Icmp(_) | Transport::Other(_) => 0,
         };
-        let ip_header = (headers.ip_len - headers.payload_len) as usize - header;
-        numbers[IP_CHECKSUM + 1] = word(ip_header + at);
+        if from_end > 0 && is_summed {
+            let header = (headers.ip_len - headers.payload_len) as usize;
+            numbers[IP_CHECKSUM + 1] = word(header - from_end);
+        }
     }
     numbers.map(|number| number.filter(|number| *number != 0))
 }
 
-/// What is remembered of a live session.
+/// What is remembered of a flow.
 #[derive(Debug, Default)]
 struct Seen {
+    is_open: bool,
     /// By direction: whether a number of each column was taken, or will never be.
     taken: [[bool; COLUMNS.len()]; 2],
     /// By direction: whether the sequence numbers start at 0, and so mean what relative ones do.
     from_zero: [bool; 2],
 }
 
-/// Numbers of an original: the first of each direction of a session, which the compiler draws anew;
+/// Numbers of an original: the first of each direction of a flow, which the compiler draws anew;
 /// sequence numbers also where a direction ends. Numbers that count from 0 are left out.
 #[derive(Debug, Default)]
 pub(super) struct Collector {
     pub(super) packets: u64,
-    sessions: Sessions<Seen>,
+    flows: HashMap<FlowKey, Seen>,
     columns: [Collected; COLUMNS.len()],
 }
 
@@ -141,10 +143,14 @@ impl Collector {
     pub(super) fn observe(&mut self, headers: &Headers<'_>, packet: &Packet<'_>) {
         let at = self.packets;
         self.packets += 1;
-        let (membership, seen) = self.sessions.observe_with(headers, packet.time, |_| {});
-        let dir = membership.dir as usize;
+        let (key, from) = FlowKey::of(headers);
+        let dir = usize::from(from == Orientation::FromHigher);
+        let seen = self.flows.entry(key).or_default();
         let mut ends = false;
         if let Transport::Tcp(tcp) = headers.transport {
+            if flags::opens(tcp.flags) && seen.from_zero[dir] && tcp.numbers.seq.0 != 0 {
+                *seen = Seen::default();
+            }
             ends = tcp.flags & (flags::FIN | flags::RST) != 0;
             if !seen.taken[dir][SEQ] && tcp.numbers.seq.0 == 0 {
                 seen.from_zero[dir] = true;
@@ -155,13 +161,16 @@ impl Collector {
                 seen.taken[dir][ACK] = true;
             }
         }
-        let counts_from_zero = headers.ip_id == 0;
-        seen.taken[dir][ID] |= counts_from_zero;
+        if headers.ip_id == 0 {
+            // One counter may serve both directions.
+            (seen.taken[0][ID], seen.taken[1][ID]) = (true, true);
+        }
+        let starts = !std::mem::replace(&mut seen.is_open, true);
         for (column, number) in numbers(headers, packet).into_iter().enumerate() {
             let Some(number) = number else { continue };
             let taken = &mut seen.taken[dir][column];
             let is_wanted = match column {
-                ..PORTS => membership.starts,
+                ..PORTS => starts,
                 SEQ => !*taken || ends && !seen.from_zero[dir],
                 _ => !*taken,
             };
@@ -266,11 +275,7 @@ impl Column {
         let (found, expected, probability) =
             by_shifts(original, decoded, if is_port { 4096 } else { 65_536 });
         let searched = original.len().min(SHIFTED) as u64;
-        Survival {
-            probability,
-            beyond_chance: probability < super::LEVEL,
-            ..Survival::new(self.what, place, [searched, found], expected)
-        }
+        Survival::new(self.what, place, [searched, found], expected).with_probability(probability)
     }
 }
 

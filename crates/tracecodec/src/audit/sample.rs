@@ -13,6 +13,9 @@ pub(super) struct Sample {
     /// Zeros with which the hashes of kept values begin.
     zeros: u32,
     limit: usize,
+    /// Low bits of values that the hash leaves out: values that differ in them alone are kept or
+    /// dropped together.
+    unit: u32,
 }
 
 impl Default for Sample {
@@ -34,6 +37,15 @@ impl Sample {
             counts: HashMap::new(),
             zeros: 0,
             limit,
+            unit: 0,
+        }
+    }
+
+    /// A sample whose values are kept or dropped together if they differ in so many low bits alone.
+    pub(super) fn of_units(unit: u32) -> Self {
+        Self {
+            unit,
+            ..Self::default()
         }
     }
 
@@ -52,14 +64,14 @@ impl Sample {
 
     #[inline]
     pub(super) fn keeps(&self, value: u64) -> bool {
-        hash(value).leading_zeros() >= self.zeros
+        hash(value >> self.unit).leading_zeros() >= self.zeros
     }
 
     fn thin(&mut self, zeros: u32) {
         self.zeros = self.zeros.max(zeros);
-        let zeros = self.zeros;
+        let (zeros, unit) = (self.zeros, self.unit);
         self.counts
-            .retain(|value, _| hash(*value).leading_zeros() >= zeros);
+            .retain(|value, _| hash(*value >> unit).leading_zeros() >= zeros);
     }
 
     pub(super) fn len(&self) -> usize {

@@ -1,6 +1,8 @@
 //! The search for an original's identifiers in a decoded capture.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
+use std::ops::Range;
 
 use aho_corasick::AhoCorasick;
 use hashbrown::{HashMap, HashSet};
@@ -46,8 +48,8 @@ pub struct Search<'a> {
     /// IPv4 addresses that may be searched at any offset, with their occurrences.
     occurrences: HashMap<u32, u32>,
     filter: Filter,
-    /// Four bytes in a row, wherever they stand: with fewer than two zeros behind the first, and
-    /// with more.
+    /// Four bytes in a row, wherever they stand: those without a zero in the second and third, and
+    /// those with one.
     windows: [Sample; 2],
     patterns: Vec<Pattern>,
     automaton: Option<AhoCorasick>,
@@ -88,7 +90,7 @@ impl<'a> Search<'a> {
             macs,
             occurrences,
             filter,
-            windows: [Sample::default(), Sample::of_at_most(usize::MAX)],
+            windows: [8, 8].map(Sample::of_units),
             patterns,
             automaton,
             hits: HashSet::new(),
@@ -105,15 +107,21 @@ impl<'a> Search<'a> {
     pub fn observe(&mut self, packet: &Packet<'_>) {
         self.packets += 1;
         self.bytes += packet.data.len() as u64;
-        let mut places = [usize::MAX; 8];
+        let mut places = [const { 0..0 }; 8];
         let mut count = 0;
         fields(packet, |at, field| {
-            places[count] = at;
-            count += 1;
-            match field {
-                Field::Address(address) => self.seen_addresses.insert(address),
-                Field::Mac(mac) => self.seen_macs.insert(mac),
+            let len = match field {
+                Field::Address(address) => {
+                    self.seen_addresses.insert(address);
+                    if address.is_ipv4() { 4 } else { 16 }
+                }
+                Field::Mac(mac) => {
+                    self.seen_macs.insert(mac);
+                    6
+                }
             };
+            places[count] = at.saturating_sub(3)..at + len;
+            count += 1;
         });
         self.search_windows(packet.data, &places[..count]);
         self.search_patterns(packet.data, &places[..count]);
@@ -132,8 +140,9 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Four bytes at every offset, but for address fields.
-    fn search_windows(&mut self, data: &[u8], places: &[usize]) {
+    /// Four bytes at every offset that share no byte with an address field: those fields are
+    /// searched by themselves.
+    fn search_windows(&mut self, data: &[u8], skipped: &[Range<usize>]) {
         if self.occurrences.is_empty() {
             return;
         }
@@ -145,8 +154,8 @@ impl<'a> Search<'a> {
         let mut next = rest.iter();
         loop {
             let value = u64::from(window);
-            if !places.contains(&at) {
-                self.windows[usize::from(zeros(window) > 1)].add(value);
+            if !skipped.iter().any(|range| range.contains(&at)) {
+                self.windows[usize::from(class(window).1 > 0)].add(value);
                 if self.filter.may_have(value)
                     && let Some(count) = self.occurrences.get_mut(&window)
                 {
@@ -159,12 +168,13 @@ impl<'a> Search<'a> {
         }
     }
 
-    fn search_patterns(&mut self, data: &[u8], places: &[usize]) {
+    fn search_patterns(&mut self, data: &[u8], skipped: &[Range<usize>]) {
         let Some(automaton) = &self.automaton else {
             return;
         };
         let found = automaton.find_overlapping_iter(data);
-        for hit in found.filter(|hit| !places.contains(&hit.start())) {
+        let is_field = |at: usize| skipped.iter().any(|range| range.contains(&at));
+        for hit in found.filter(|hit| !is_field(hit.start())) {
             let number = hit.pattern().as_usize();
             if self.patterns[number].form == Form::Bytes || is_whole(data, hit.start(), hit.end()) {
                 self.hits.insert(number);
@@ -223,45 +233,62 @@ impl<'a> Search<'a> {
         ]
     }
 
-    /// IPv4 addresses at any offset. An address counts beside the others of its class that occur in
-    /// the decoded capture as often.
+    /// IPv4 addresses at any offset, network by network (the first three bytes). A network counts
+    /// beside the others of its class of which the decoded capture has an address with one of the
+    /// same last bytes, as often: addresses of one network come together, and so do bytes that
+    /// count.
     fn windows_row(&self) -> Survival {
-        let mut best: Option<Survival> = None;
-        for often in OFTEN {
-            let mut classes: HashMap<(u8, u8), f64> = HashMap::new();
-            for windows in &self.windows {
-                for (value, _) in windows.iter().filter(|(_, count)| *count >= often) {
-                    *classes.entry(class(value as u32)).or_default() += windows.scale();
-                }
-            }
-            let (mut expected, mut found) = (0.0, Vec::new());
-            let mut sorted: Vec<_> = self.occurrences.iter().collect();
-            sorted.sort_unstable();
-            for (address, count) in sorted {
-                let size = 255_f64.powi(3 - zeros(*address) as i32);
-                expected += (classes.get(&class(*address)).copied().unwrap_or(0.0) / size).min(1.0);
-                if *count >= often {
-                    found.push(Ipv4Addr::from_bits(*address));
-                }
-            }
-            let counts = [self.occurrences.len() as u64, found.len() as u64];
-            let row = Survival::new("IPv4 address", "any offset", counts, expected);
-            // Each number of occurrences is a test of its own.
-            let probability = (row.probability * OFTEN.len() as f64).min(1.0);
-            let row = Survival {
-                probability,
-                beyond_chance: probability < super::LEVEL,
-                ..row
-            }
-            .with_examples(found);
-            if best
-                .as_ref()
-                .is_none_or(|best| probability < best.probability)
-            {
-                best = Some(row);
-            }
+        let mut nets: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+        for address in self.occurrences.keys() {
+            nets.entry(address >> 8).or_default().push(*address);
         }
-        best.expect("there are numbers of occurrences")
+        let mut rows = OFTEN.map(|often| {
+            let mut classes: HashMap<(u8, u8), Vec<(LastBytes, f64)>> = HashMap::new();
+            for windows in &self.windows {
+                let mut prefixes: BTreeMap<u32, LastBytes> = BTreeMap::new();
+                for (value, _) in windows.iter().filter(|(_, count)| *count >= often) {
+                    prefixes
+                        .entry((value >> 8) as u32)
+                        .or_default()
+                        .add(value as u8);
+                }
+                for (prefix, last) in prefixes {
+                    let class = class(prefix << 8);
+                    classes
+                        .entry(class)
+                        .or_default()
+                        .push((last, windows.scale()));
+                }
+            }
+            let (mut expected, mut nets_found, mut found) = (0.0, 0, Vec::new());
+            for (net, addresses) in &nets {
+                let mut last = LastBytes::default();
+                addresses
+                    .iter()
+                    .for_each(|address| last.add(*address as u8));
+                let class = class(net << 8);
+                let size = 255_f64.powi(2 - class.1.count_ones() as i32);
+                let alike = classes.get(&class).into_iter().flatten();
+                let alike = alike.filter(|(theirs, _)| last.meets(theirs));
+                let density: f64 = alike.map(|(_, scale)| scale).sum();
+                expected += (density / size).min(1.0);
+                let before = found.len();
+                let often = addresses
+                    .iter()
+                    .filter(|address| self.occurrences[*address] >= often);
+                found.extend(often.map(|address| Ipv4Addr::from_bits(*address)));
+                nets_found += u64::from(found.len() > before);
+            }
+            let counts = [nets.len() as u64, nets_found];
+            let row = Survival::new("IPv4 /24 with addresses", "any offset", counts, expected);
+            // Each number of occurrences is a test of its own.
+            let probability = row.probability * OFTEN.len() as f64;
+            row.with_probability(probability).with_examples(found)
+        });
+        rows.sort_by(|a, b| a.probability.total_cmp(&b.probability));
+        rows.into_iter()
+            .next()
+            .expect("there are numbers of occurrences")
     }
 
     /// Addresses in one of their other forms at any offset. Chance are random bytes, and as text the
@@ -327,20 +354,28 @@ impl Found {
     }
 }
 
-/// Zeros behind the first of four bytes.
+/// The class of an address: its first byte, and which of the next two are 0.
 #[inline]
-fn zeros(window: u32) -> u32 {
-    let [_, rest @ ..] = window.to_be_bytes();
-    rest.into_iter().map(|byte| u32::from(byte == 0)).sum()
+fn class(window: u32) -> (u8, u8) {
+    let [first, second, third, _] = window.to_be_bytes();
+    (first, u8::from(second == 0) << 1 | u8::from(third == 0))
 }
 
-/// The class of four bytes: the first, and where the others are 0.
-fn class(window: u32) -> (u8, u8) {
-    let [first, rest @ ..] = window.to_be_bytes();
-    let mask = rest
-        .into_iter()
-        .fold(0, |mask, byte| mask << 1 | u8::from(byte == 0));
-    (first, mask)
+/// A set of bytes.
+#[derive(Debug, Default, Clone, Copy)]
+struct LastBytes([u64; 4]);
+
+impl LastBytes {
+    fn add(&mut self, byte: u8) {
+        self.0[usize::from(byte >> 6)] |= 1 << (byte & 63);
+    }
+
+    fn meets(&self, other: &Self) -> bool {
+        self.0
+            .iter()
+            .zip(other.0)
+            .any(|(ours, theirs)| ours & theirs != 0)
+    }
 }
 
 /// Whether an IPv4 address has enough in it to be found at any offset: not four times one byte.

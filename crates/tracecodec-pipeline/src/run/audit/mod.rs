@@ -188,15 +188,12 @@ fn render(
     original: &mut Original,
     monitor: &mut dyn Monitor,
 ) -> Result<(), Error> {
-    let kept = [
-        (Hosts::Graph, Services::Class, PayloadPolicy::Shaped),
-        (Hosts::Flow, Services::Class, PayloadPolicy::Shaped),
-        (Hosts::Graph, Services::Class, PayloadPolicy::Shaped),
-        (Hosts::Flow, Services::None, PayloadPolicy::Synthetic),
-    ];
-    let mut number = 0_u8;
-    let mut oracles = kept.map(|(hosts, services, payload)| {
-        number += 1;
+    let mut oracles = [0, 1, 2, 3, 4, 5, 6, 7_u8].map(|number| {
+        let (hosts, services, payload) = match number {
+            0 => (Hosts::Flow, Services::None, PayloadPolicy::Synthetic),
+            1..4 => (Hosts::Flow, Services::Class, PayloadPolicy::Shaped),
+            _ => (Hosts::Graph, Services::Class, PayloadPolicy::Shaped),
+        };
         let config = CompileConfig {
             salt: Salt(u64::MAX - u64::from(number)),
             schema: ActionSchema {
