@@ -16,6 +16,9 @@ const PLACES: usize = 1 << 20;
 /// Values of a set of which every shift is tried.
 const SHIFTED: usize = 2048;
 
+/// Identifications below this are those of a host that counts from 0.
+const SMALL: u16 = 256;
+
 /// A kind of number.
 struct Column {
     what: &'static str,
@@ -161,7 +164,7 @@ impl Collector {
                 seen.taken[dir][ACK] = true;
             }
         }
-        if headers.ip_id == 0 {
+        if headers.ip_id < SMALL {
             // One counter may serve both directions.
             (seen.taken[0][ID], seen.taken[1][ID]) = (true, true);
         }

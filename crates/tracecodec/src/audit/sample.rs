@@ -42,10 +42,10 @@ impl Sample {
     }
 
     /// A sample whose values are kept or dropped together if they differ in so many low bits alone.
-    pub(super) fn of_units(unit: u32) -> Self {
+    pub(super) fn of_units(unit: u32, limit: usize) -> Self {
         Self {
             unit,
-            ..Self::default()
+            ..Self::of_at_most(limit)
         }
     }
 

@@ -19,6 +19,9 @@ use crate::wire;
 /// accident even where many occur once.
 const OFTEN: [u32; 4] = [1, 16, 256, 4096];
 
+/// Most windows of four bytes that are kept.
+const WINDOWS: usize = 1 << 18;
+
 /// Where a pattern stands for an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Form {
@@ -48,7 +51,9 @@ pub struct Search<'a> {
     /// IPv4 addresses that may be searched at any offset, with their occurrences.
     occurrences: HashMap<u32, u32>,
     filter: Filter,
-    /// Four bytes in a row, wherever they stand: those without a zero in the second and third, and
+    /// First bytes of those addresses.
+    firsts: [bool; 256],
+    /// Four bytes in a row that begin as an address, wherever they stand: those without a zero in the second and third, and
     /// those with one.
     windows: [Sample; 2],
     patterns: Vec<Pattern>,
@@ -70,13 +75,14 @@ impl<'a> Search<'a> {
         addresses.sort_unstable();
         macs.sort_unstable();
         let mut filter = Filter::default();
-        let mut occurrences = HashMap::new();
+        let (mut occurrences, mut firsts) = (HashMap::new(), [false; 256]);
         for address in &addresses {
             if let IpAddr::V4(address) = address
                 && is_searchable(*address)
             {
                 filter.add(address.to_bits().into());
                 occurrences.insert(address.to_bits(), 0);
+                firsts[usize::from(address.octets()[0])] = true;
             }
         }
         let (patterns, texts) = patterns(&addresses, &macs);
@@ -90,7 +96,8 @@ impl<'a> Search<'a> {
             macs,
             occurrences,
             filter,
-            windows: [8, 8].map(Sample::of_units),
+            firsts,
+            windows: [8, 8].map(|unit| Sample::of_units(unit, WINDOWS)),
             patterns,
             automaton,
             hits: HashSet::new(),
@@ -154,7 +161,9 @@ impl<'a> Search<'a> {
         let mut next = rest.iter();
         loop {
             let value = u64::from(window);
-            if !skipped.iter().any(|range| range.contains(&at)) {
+            if self.firsts[(window >> 24) as usize]
+                && !skipped.iter().any(|range| range.contains(&at))
+            {
                 self.windows[usize::from(class(window).1 > 0)].add(value);
                 if self.filter.may_have(value)
                     && let Some(count) = self.occurrences.get_mut(&window)
