@@ -221,7 +221,7 @@ impl<'a> Search<'a> {
             }
         }
         for mac in &self.macs {
-            macs_expected += vendors.get(&vendor(*mac)).copied().unwrap_or(0.0) / 16_777_216.0;
+            macs_expected += vendors.get(&vendor(*mac)).copied().unwrap_or(0.0) / 65_536.0;
             if self.seen_macs.contains(mac) {
                 macs_in_fields.push(text(mac, ':'));
             }
@@ -242,10 +242,9 @@ impl<'a> Search<'a> {
         ]
     }
 
-    /// IPv4 addresses at any offset, network by network (the first three bytes). A network counts
-    /// beside the others of its class of which the decoded capture has an address with one of the
-    /// same last bytes, as often: addresses of one network come together, and so do bytes that
-    /// count.
+    /// IPv4 addresses at any offset, network by network (the first three bytes), since addresses of
+    /// one network come together, and so do bytes that count. Chance is another network of the
+    /// class with as many other last bytes.
     fn windows_row(&self) -> Survival {
         let mut nets: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
         for address in self.occurrences.keys() {
@@ -278,8 +277,8 @@ impl<'a> Search<'a> {
                 let class = class(net << 8);
                 let size = 255_f64.powi(2 - class.1.count_ones() as i32);
                 let alike = classes.get(&class).into_iter().flatten();
-                let alike = alike.filter(|(theirs, _)| last.meets(theirs));
-                let density: f64 = alike.map(|(_, scale)| scale).sum();
+                let alike = alike.map(|(theirs, scale)| scale * last.meets(theirs));
+                let density: f64 = alike.sum();
                 expected += (density / size).min(1.0);
                 let before = found.len();
                 let often = addresses
@@ -379,11 +378,13 @@ impl LastBytes {
         self.0[usize::from(byte >> 6)] |= 1 << (byte & 63);
     }
 
-    fn meets(&self, other: &Self) -> bool {
-        self.0
-            .iter()
-            .zip(other.0)
-            .any(|(ours, theirs)| ours & theirs != 0)
+    fn count(&self) -> i32 {
+        self.0.iter().map(|word| word.count_ones() as i32).sum()
+    }
+
+    /// Probability that another set of as many bytes has one of the other set's.
+    fn meets(&self, other: &Self) -> f64 {
+        1.0 - (1.0 - f64::from(other.count()) / 256.0).powi(self.count())
     }
 }
 
@@ -393,8 +394,9 @@ fn is_searchable(address: Ipv4Addr) -> bool {
     rest.into_iter().any(|byte| byte != first)
 }
 
-fn vendor([a, b, c, ..]: [u8; 6]) -> u64 {
-    u64::from_be_bytes([0, 0, 0, 0, 0, a, b, c])
+/// The class of a MAC: its first four bytes.
+fn vendor([a, b, c, d, ..]: [u8; 6]) -> u64 {
+    u64::from_be_bytes([0, 0, 0, 0, a, b, c, d])
 }
 
 fn density(names: impl Iterator<Item = u64>) -> HashMap<u64, f64> {
