@@ -28,12 +28,17 @@ fn example(skip: usize, count: usize) -> Vec<PacketBuf> {
     packets
 }
 
-/// The packets through the oracle. Hosts are kept, so that addresses are spread over 10.0.0.0/8.
-fn decode(packets: &[PacketBuf], salt: u64, payload: PayloadPolicy) -> Vec<PacketBuf> {
+/// The packets through the oracle.
+fn decode(
+    packets: &[PacketBuf],
+    hosts: Hosts,
+    salt: u64,
+    payload: PayloadPolicy,
+) -> Vec<PacketBuf> {
     let config = CompileConfig {
         salt: Salt(salt),
         schema: ActionSchema {
-            hosts: Hosts::Graph,
+            hosts,
             ..ActionSchema::default()
         },
         payload,
@@ -65,9 +70,9 @@ fn beyond(rows: &[Survival]) -> Vec<(&'static str, &'static str)> {
     beyond.map(|row| (row.what, row.place)).collect()
 }
 
-/// An original with addresses of its own and random payload, and what it decodes to.
+/// An original with addresses all over 10.0.0.0/8 and random payload, and what it decodes to.
 fn pair() -> (Vec<PacketBuf>, Vec<PacketBuf>) {
-    let mut original = decode(&example(0, 1500), 7, PayloadPolicy::Synthetic);
+    let mut original = decode(&example(0, 500), Hosts::Flow, 7, PayloadPolicy::Synthetic);
     let mut state = 1_u64;
     for packet in &mut original {
         let headers = wire::parse(&packet.as_packet()).unwrap();
@@ -80,7 +85,7 @@ fn pair() -> (Vec<PacketBuf>, Vec<PacketBuf>) {
             *byte = (state >> 56) as u8;
         }
     }
-    let decoded = decode(&original, 8, PayloadPolicy::Synthetic);
+    let decoded = decode(&original, Hosts::Flow, 8, PayloadPolicy::Synthetic);
     (original, decoded)
 }
 
@@ -94,22 +99,18 @@ fn long(packets: &[PacketBuf]) -> Vec<usize> {
 fn test_what_is_planted_is_found() {
     let (original, decoded) = pair();
     assert_eq!(beyond(&audit(&original, &decoded)), []);
-    let source = wire::parse(&original[0].as_packet()).unwrap().source;
-    let IpAddr::V4(address) = source else {
+    let first = original[0].as_packet();
+    let headers = wire::parse(&first).unwrap();
+    let (IpAddr::V4(address), IpAddr::V4(peer)) = (headers.source, headers.destination) else {
         panic!("the first packet is IPv4");
     };
+    let pair = [address.octets(), peer.octets()].concat();
     let payload = original[long(&original)[0]].data[PAYLOAD + 40..][..8].to_vec();
     let mac: [u8; 6] = original[0].data[6..12].try_into().unwrap();
     let mac_text = mac.map(|byte| format!("{byte:02X}")).join("-");
-    // Four bytes may be an accident once, and not sixteen times.
+    // Four bytes may be an accident once, and two addresses of four not sixteen times.
     let planted: [(&str, &str, usize, usize, Vec<u8>); 6] = [
-        (
-            "IPv4 /24 with addresses",
-            "any offset",
-            16,
-            73,
-            address.octets().to_vec(),
-        ),
+        ("IPv4 /24 with addresses", "any offset", 16, 73, pair),
         (
             "address",
             "text",
@@ -164,8 +165,8 @@ fn test_false_alarms_are_no_more_than_the_level_says() {
     let (mut tests, mut alarms) = (0, Vec::new());
     for salt in 0..60 {
         let packets = example(50 * salt as usize, 600);
-        let original = decode(&packets, 1000 + salt, PayloadPolicy::Truncate);
-        let decoded = decode(&packets, 2000 + salt, PayloadPolicy::Truncate);
+        let original = decode(&packets, Hosts::Graph, 1000 + salt, PayloadPolicy::Truncate);
+        let decoded = decode(&packets, Hosts::Graph, 2000 + salt, PayloadPolicy::Truncate);
         let mut rows = audit(&original, &decoded);
         // Messages of ICMP have the same body in both.
         rows.retain(|row| row.what != "payload");

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-/// Probability below which what was found is beyond chance. A row of the audit is a test of its own.
+/// Probability below which what was found is beyond chance. Each row of the audit is a test of its
+/// own.
 pub const LEVEL: f64 = 1e-3;
 
 /// Identifiers of a kind that were searched for in a decoded capture.
@@ -55,10 +56,7 @@ impl Survival {
     }
 
     /// The row with the first three of what was found, if that is beyond chance.
-    pub(super) fn with_examples<T: ToString>(mut self, mut found: Vec<T>) -> Self
-    where
-        T: Ord,
-    {
+    pub(super) fn with_examples<T: Ord + ToString>(mut self, mut found: Vec<T>) -> Self {
         if self.beyond_chance {
             found.sort();
             self.examples = found.iter().take(3).map(T::to_string).collect();

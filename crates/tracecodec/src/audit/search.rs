@@ -53,14 +53,16 @@ pub struct Search<'a> {
     filter: Filter,
     /// First bytes of those addresses.
     firsts: [bool; 256],
-    /// Four bytes in a row that begin as an address, wherever they stand: those without a zero in the second and third, and
-    /// those with one.
+    /// Four bytes in a row that begin as an address, wherever they stand: those without a zero in
+    /// the second and third, and those with one.
     windows: [Sample; 2],
     patterns: Vec<Pattern>,
     automaton: Option<AhoCorasick>,
     hits: HashSet<usize>,
     seen_addresses: HashSet<IpAddr>,
     seen_macs: HashSet<[u8; 6]>,
+    /// IPv4 addresses that are written as text.
+    written: HashSet<Ipv4Addr>,
     gram_filter: Filter,
     grams: HashSet<u64>,
     numbers: Comparison,
@@ -103,6 +105,7 @@ impl<'a> Search<'a> {
             hits: HashSet::new(),
             seen_addresses: HashSet::new(),
             seen_macs: HashSet::new(),
+            written: HashSet::new(),
             gram_filter: original.grams.filter(),
             grams: HashSet::new(),
             numbers: Comparison::default(),
@@ -181,6 +184,12 @@ impl<'a> Search<'a> {
         let Some(automaton) = &self.automaton else {
             return;
         };
+        let is_part = |byte: &u8| byte.is_ascii_digit() || *byte == b'.';
+        let texts = data.split(|byte| !is_part(byte));
+        for text in texts.filter(|text| (7..=15).contains(&text.len())) {
+            let text = std::str::from_utf8(text).expect("digits and dots are ASCII");
+            self.written.extend(text.parse::<Ipv4Addr>());
+        }
         let found = automaton.find_overlapping_iter(data);
         let is_field = |at: usize| skipped.iter().any(|range| range.contains(&at));
         for hit in found.filter(|hit| !is_field(hit.start())) {
@@ -234,11 +243,11 @@ impl<'a> Search<'a> {
         vec![
             row("address", field, counts(addresses, found[0]), expected).with_examples(in_fields),
             self.windows_row(),
-            self.pattern_row("address", Form::Bytes, expected),
-            self.pattern_row("address", Form::Text, expected),
+            self.pattern_row("address", Form::Bytes, 0.0),
+            self.pattern_row("address", Form::Text, self.expected_texts()),
             row("MAC", field, counts(macs, found[1]), macs_expected).with_examples(macs_in_fields),
-            self.pattern_row("MAC", Form::Bytes, macs_expected),
-            self.pattern_row("MAC", Form::Text, macs_expected),
+            self.pattern_row("MAC", Form::Bytes, 0.0),
+            self.pattern_row("MAC", Form::Text, 0.0),
         ]
     }
 
@@ -299,9 +308,28 @@ impl<'a> Search<'a> {
             .expect("there are numbers of occurrences")
     }
 
-    /// Addresses in one of their other forms at any offset. Chance are random bytes, and as text the
-    /// decoded capture's own addresses, too.
-    fn pattern_row(&self, what: &'static str, form: Form, in_fields: f64) -> Survival {
+    /// Number of IPv4 addresses that are written by accident: the decoded capture's own addresses
+    /// may be written, which lie in few networks, and anything else that has their form.
+    fn expected_texts(&self) -> f64 {
+        let is_own = |address: &&Ipv4Addr| self.seen_addresses.contains(&IpAddr::V4(**address));
+        let (own, other): (Vec<&Ipv4Addr>, Vec<_>) = self.written.iter().partition(is_own);
+        let first = |address: Ipv4Addr| u64::from(address.octets()[0]);
+        let own = density(own.into_iter().map(|address| net(IpAddr::V4(*address)).0));
+        let other = density(other.into_iter().map(|address| first(*address)));
+        let of = |classes: &HashMap<u64, f64>, class| classes.get(&class).copied().unwrap_or(0.0);
+        let addresses = self.addresses.iter().filter_map(|address| match address {
+            IpAddr::V4(address) => Some(*address),
+            IpAddr::V6(_) => None,
+        });
+        let expected = addresses.map(|address| {
+            let (name, size) = net(IpAddr::V4(address));
+            of(&own, name) / size + of(&other, first(address)) / 16_777_216.0
+        });
+        expected.sum()
+    }
+
+    /// Addresses in one of their other forms at any offset. Chance are random bytes, and `others`.
+    fn pattern_row(&self, what: &'static str, form: Form, others: f64) -> Survival {
         let is_mac = what == "MAC";
         let of_kind = |pattern: &&Pattern| {
             pattern.form == form && (pattern.identifier >= self.addresses.len()) == is_mac
@@ -328,8 +356,7 @@ impl<'a> Search<'a> {
             .iter()
             .filter(of_kind)
             .map(|pattern| self.bytes as f64 * 256_f64.powi(-pattern.bytes));
-        let own = if form == Form::Text { in_fields } else { 0.0 };
-        let expected = accidents.sum::<f64>() + own;
+        let expected = accidents.sum::<f64>() + others;
         let place = match form {
             Form::Bytes if is_mac => "any offset",
             Form::Bytes => "any offset (IPv6)",
