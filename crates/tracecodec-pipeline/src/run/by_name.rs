@@ -171,6 +171,12 @@ pub static VERBS: &[Verb] = &[
         complete: complete::<audit::Config>,
     },
     Verb {
+        name: "audit model",
+        least: r#"{"data": [], "output": ""}"#,
+        run: |settings, monitor| call(settings, monitor, audit::model::run),
+        complete: complete::<audit::model::Config>,
+    },
+    Verb {
         name: "merge",
         least: r#"{"inputs": []}"#,
         run: |settings, monitor| call(settings, monitor, merge::run),

@@ -1,5 +1,6 @@
 //! `audit`: what of captures survives in decoded or generated ones.
 
+pub mod model;
 mod names;
 
 use std::path::{Path, PathBuf};
