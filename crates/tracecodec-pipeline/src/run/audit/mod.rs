@@ -237,3 +237,73 @@ fn link(
     })?;
     Ok(linkages.into_iter().flat_map(Linkage::finish).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::monitor::Silent;
+    use crate::run::roundtrip;
+    use crate::testing::{Stopping, data};
+
+    /// Takes the example through the oracle into a folder, and audits it.
+    fn audited(set: impl FnOnce(&mut roundtrip::Config)) -> (CaptureAudit, bool) {
+        let folder = tempfile::tempdir().unwrap();
+        let decoded = folder.path().join("shared.pcapng");
+        let mut trip = roundtrip::Config::new(data("example.pcap"), &decoded);
+        trip.oracle = true;
+        set(&mut trip);
+        roundtrip::run(&trip, &mut Silent).unwrap();
+        let config = Config {
+            original: data("example.pcap"),
+            decoded,
+            anonymous: true,
+            link: true,
+            ..Config::default()
+        };
+        let mut outcome = run(&config, &mut Silent).unwrap();
+        let is_clean = outcome.is_clean();
+        (outcome.captures.remove(0), is_clean)
+    }
+
+    #[test]
+    fn test_round_trips_disclose_no_identifier() {
+        let (audit, is_clean) = audited(|trip| trip.disclosure.anonymous = true);
+        assert!(is_clean && audit.names.is_empty(), "{audit:?}");
+        assert!(audit.identifiers.iter().any(|row| row.searched > 100));
+        assert_eq!(audit.flows.matched, audit.flows.unique);
+        assert_eq!(audit.hosts.matched, 0);
+        assert_eq!(audit.linked.len(), 4);
+        let (audit, is_clean) = audited(|trip| {
+            trip.disclosure.anonymous = true;
+            trip.lift.hosts = Hosts::Graph;
+            trip.lift.services = Services::Class;
+            trip.realise.payload = Some(PayloadPolicy::Shaped);
+        });
+        assert!(is_clean, "{audit:?}");
+        assert_eq!(audit.hosts.matched, audit.hosts.unique);
+    }
+
+    #[test]
+    fn test_names_are_findings_of_what_was_to_be_anonymous() {
+        let (audit, is_clean) = audited(|_| {});
+        let names: Vec<_> = audit.names.iter().map(|name| name.what).collect();
+        assert!(names.contains(&"file name") && names.contains(&"date"));
+        assert!(!is_clean && audit.is_clean(false));
+    }
+
+    #[test]
+    fn test_a_copy_is_a_finding_and_a_stop_is_heard() {
+        let config = Config {
+            original: data("example.pcap"),
+            decoded: data("example.pcap"),
+            ..Config::default()
+        };
+        assert!(!run(&config, &mut Silent).unwrap().is_clean());
+        let config = Config {
+            original: data("train/crowd.pcap.zst"),
+            ..config
+        };
+        let error = run(&config, &mut Stopping::after(1)).unwrap_err();
+        assert!(matches!(error, Error::Interrupted));
+    }
+}

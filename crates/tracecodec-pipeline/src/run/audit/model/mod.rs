@@ -321,3 +321,50 @@ impl Config {
         Ok(asked.concat())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::monitor::Silent;
+    use crate::testing::data;
+
+    #[test]
+    fn test_shadow_models_are_trained_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config {
+            model: Some(ModelName::BuiltIn),
+            data: vec![data("example.pcap")],
+            held_out: vec![data("example.pcap")],
+            output: folder.path().join("shadows"),
+            shadows: 4,
+            steps: 2,
+            sessions: 20,
+            ..Config::default()
+        };
+        let outcome = run(&config, &mut Silent).unwrap();
+        assert!(outcome.asked >= 10 && outcome.asked <= 20);
+        assert_eq!(outcome.attacks.len(), 24);
+        assert_eq!(outcome.attacks[0].members, 2 * outcome.asked);
+        assert_eq!(outcome.canaries.len(), 5);
+        let again = run(&config, &mut Silent).unwrap();
+        assert_eq!(
+            serde_json::to_string(&outcome).unwrap(),
+            serde_json::to_string(&again).unwrap()
+        );
+        let other = Config {
+            steps: 3,
+            ..config.clone()
+        };
+        assert!(run(&other, &mut Silent).unwrap_err().hint().is_some());
+        let odd = Config {
+            shadows: 5,
+            ..config
+        };
+        assert!(
+            run(&odd, &mut Silent)
+                .unwrap_err()
+                .to_string()
+                .contains("shadows")
+        );
+    }
+}
