@@ -13,10 +13,12 @@ mod behaviour;
 mod chance;
 mod content;
 mod endpoints;
+mod forms;
 mod linkage;
 mod numbers;
 mod sample;
 mod search;
+mod windows;
 
 pub use behaviour::{Behaviour, Likeness};
 pub use chance::{LEVEL, Survival};

@@ -1,6 +1,5 @@
 //! The search for an original's identifiers in a decoded capture.
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Range;
 
@@ -9,35 +8,12 @@ use hashbrown::{HashMap, HashSet};
 
 use super::content::{Filter, each_gram};
 use super::endpoints::{Field, fields, net};
+use super::forms::{Form, Pattern, is_whole, patterns, text};
 use super::numbers::Comparison;
-use super::sample::Sample;
+use super::windows::Windows;
 use super::{Behaviour, Original, Survival, payload};
 use crate::pcap::Packet;
 use crate::wire;
-
-/// Numbers of occurrences from which on an address is counted apart: one that occurs often is no
-/// accident even where many occur once.
-const OFTEN: [u32; 4] = [1, 16, 256, 4096];
-
-/// Most windows of four bytes that are kept.
-const WINDOWS: usize = 1 << 18;
-
-/// Where a pattern stands for an address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Form {
-    Bytes,
-    Text,
-}
-
-/// A sequence of bytes that is an address in one of its forms.
-#[derive(Debug)]
-struct Pattern {
-    /// Number of the address among those of the original, in order.
-    identifier: usize,
-    form: Form,
-    /// Bytes that are not 0.
-    bytes: i32,
-}
 
 /// Looks for what an [`Original`] holds. Memory grows with the addresses of both captures: about
 /// 1 KB each; all else is bounded.
@@ -48,14 +24,7 @@ pub struct Search<'a> {
     bytes: u64,
     addresses: Vec<IpAddr>,
     macs: Vec<[u8; 6]>,
-    /// IPv4 addresses that may be searched at any offset, with their occurrences.
-    occurrences: HashMap<u32, u32>,
-    filter: Filter,
-    /// First bytes of those addresses.
-    firsts: [bool; 256],
-    /// Four bytes in a row that begin as an address, wherever they stand: those without a zero in
-    /// the second and third, and those with one.
-    windows: [Sample; 2],
+    windows: Windows,
     patterns: Vec<Pattern>,
     automaton: Option<AhoCorasick>,
     hits: HashSet<usize>,
@@ -76,17 +45,11 @@ impl<'a> Search<'a> {
         let mut macs: Vec<[u8; 6]> = original.macs.iter().copied().collect();
         addresses.sort_unstable();
         macs.sort_unstable();
-        let mut filter = Filter::default();
-        let (mut occurrences, mut firsts) = (HashMap::new(), [false; 256]);
-        for address in &addresses {
-            if let IpAddr::V4(address) = address
-                && is_searchable(*address)
-            {
-                filter.add(address.to_bits().into());
-                occurrences.insert(address.to_bits(), 0);
-                firsts[usize::from(address.octets()[0])] = true;
-            }
-        }
+        let v4 = addresses.iter().filter_map(|address| match address {
+            IpAddr::V4(address) => Some(*address),
+            IpAddr::V6(_) => None,
+        });
+        let windows = Windows::new(v4);
         let (patterns, texts) = patterns(&addresses, &macs);
         let automaton = (!texts.is_empty())
             .then(|| AhoCorasick::new(&texts).expect("patterns of addresses fit"));
@@ -96,10 +59,7 @@ impl<'a> Search<'a> {
             bytes: 0,
             addresses,
             macs,
-            occurrences,
-            filter,
-            firsts,
-            windows: [8, 8].map(|unit| Sample::of_units(unit, WINDOWS)),
+            windows,
             patterns,
             automaton,
             hits: HashSet::new(),
@@ -133,7 +93,7 @@ impl<'a> Search<'a> {
             places[count] = at.saturating_sub(3)..at + len;
             count += 1;
         });
-        self.search_windows(packet.data, &places[..count]);
+        self.windows.search(packet.data, &places[..count]);
         self.search_patterns(packet.data, &places[..count]);
         let Ok(headers) = wire::parse(packet) else {
             return;
@@ -147,36 +107,6 @@ impl<'a> Search<'a> {
                     self.grams.insert(gram);
                 }
             });
-        }
-    }
-
-    /// Four bytes at every offset that share no byte with an address field: those fields are
-    /// searched by themselves.
-    fn search_windows(&mut self, data: &[u8], skipped: &[Range<usize>]) {
-        if self.occurrences.is_empty() {
-            return;
-        }
-        let Some((first, rest)) = data.split_first_chunk::<4>() else {
-            return;
-        };
-        let mut window = u32::from_be_bytes(*first);
-        let mut at = 0;
-        let mut next = rest.iter();
-        loop {
-            let value = u64::from(window);
-            if self.firsts[(window >> 24) as usize]
-                && !skipped.iter().any(|range| range.contains(&at))
-            {
-                self.windows[usize::from(class(window).1 > 0)].add(value);
-                if self.filter.may_have(value)
-                    && let Some(count) = self.occurrences.get_mut(&window)
-                {
-                    *count = count.saturating_add(1);
-                }
-            }
-            let Some(byte) = next.next() else { return };
-            window = window << 8 | u32::from(*byte);
-            at += 1;
         }
     }
 
@@ -242,70 +172,13 @@ impl<'a> Search<'a> {
         let field = "an address field";
         vec![
             row("address", field, counts(addresses, found[0]), expected).with_examples(in_fields),
-            self.windows_row(),
+            self.windows.row(),
             self.pattern_row("address", Form::Bytes, 0.0),
             self.pattern_row("address", Form::Text, self.expected_texts()),
             row("MAC", field, counts(macs, found[1]), macs_expected).with_examples(macs_in_fields),
             self.pattern_row("MAC", Form::Bytes, 0.0),
             self.pattern_row("MAC", Form::Text, 0.0),
         ]
-    }
-
-    /// IPv4 addresses at any offset, network by network (the first three bytes), since addresses of
-    /// one network come together, and so do bytes that count. Chance is another network of the
-    /// class with as many other last bytes.
-    fn windows_row(&self) -> Survival {
-        let mut nets: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
-        for address in self.occurrences.keys() {
-            nets.entry(address >> 8).or_default().push(*address);
-        }
-        let mut rows = OFTEN.map(|often| {
-            let mut classes: HashMap<(u8, u8), Vec<(LastBytes, f64)>> = HashMap::new();
-            for windows in &self.windows {
-                let mut prefixes: BTreeMap<u32, LastBytes> = BTreeMap::new();
-                for (value, _) in windows.iter().filter(|(_, count)| *count >= often) {
-                    prefixes
-                        .entry((value >> 8) as u32)
-                        .or_default()
-                        .add(value as u8);
-                }
-                for (prefix, last) in prefixes {
-                    let class = class(prefix << 8);
-                    classes
-                        .entry(class)
-                        .or_default()
-                        .push((last, windows.scale()));
-                }
-            }
-            let (mut expected, mut nets_found, mut found) = (0.0, 0, Vec::new());
-            for (net, addresses) in &nets {
-                let mut last = LastBytes::default();
-                addresses
-                    .iter()
-                    .for_each(|address| last.add(*address as u8));
-                let class = class(net << 8);
-                let size = 255_f64.powi(2 - class.1.count_ones() as i32);
-                let alike = classes.get(&class).into_iter().flatten();
-                let alike = alike.map(|(theirs, scale)| scale * last.meets(theirs));
-                let density: f64 = alike.sum();
-                expected += (density / size).min(1.0);
-                let before = found.len();
-                let often = addresses
-                    .iter()
-                    .filter(|address| self.occurrences[*address] >= often);
-                found.extend(often.map(|address| Ipv4Addr::from_bits(*address)));
-                nets_found += u64::from(found.len() > before);
-            }
-            let counts = [nets.len() as u64, nets_found];
-            let row = Survival::new("IPv4 /24 with addresses", "any offset", counts, expected);
-            // Each number of occurrences is a test of its own.
-            let probability = row.probability * OFTEN.len() as f64;
-            row.with_probability(probability).with_examples(found)
-        });
-        rows.sort_by(|a, b| a.probability.total_cmp(&b.probability));
-        rows.into_iter()
-            .next()
-            .expect("there are numbers of occurrences")
     }
 
     /// Number of IPv4 addresses that are written by accident: the decoded capture's own addresses
@@ -389,38 +262,6 @@ impl Found {
     }
 }
 
-/// The class of an address: its first byte, and which of the next two are 0.
-#[inline]
-fn class(window: u32) -> (u8, u8) {
-    let [first, second, third, _] = window.to_be_bytes();
-    (first, u8::from(second == 0) << 1 | u8::from(third == 0))
-}
-
-/// A set of bytes.
-#[derive(Debug, Default, Clone, Copy)]
-struct LastBytes([u64; 4]);
-
-impl LastBytes {
-    fn add(&mut self, byte: u8) {
-        self.0[usize::from(byte >> 6)] |= 1 << (byte & 63);
-    }
-
-    fn count(&self) -> i32 {
-        self.0.iter().map(|word| word.count_ones() as i32).sum()
-    }
-
-    /// Probability that another set of as many bytes has one of the other set's.
-    fn meets(&self, other: &Self) -> f64 {
-        1.0 - (1.0 - f64::from(other.count()) / 256.0).powi(self.count())
-    }
-}
-
-/// Whether an IPv4 address has enough in it to be found at any offset: not four times one byte.
-fn is_searchable(address: Ipv4Addr) -> bool {
-    let [first, rest @ ..] = address.octets();
-    rest.into_iter().any(|byte| byte != first)
-}
-
 /// The class of a MAC: its first four bytes.
 fn vendor([a, b, c, d, ..]: [u8; 6]) -> u64 {
     u64::from_be_bytes([0, 0, 0, 0, a, b, c, d])
@@ -430,58 +271,4 @@ fn density(names: impl Iterator<Item = u64>) -> HashMap<u64, f64> {
     let mut density = HashMap::new();
     names.for_each(|name| *density.entry(name).or_default() += 1.0);
     density
-}
-
-/// The bytes of a MAC as text.
-fn text(mac: &[u8; 6], separator: char) -> String {
-    let bytes: Vec<String> = mac.iter().map(|byte| format!("{byte:02x}")).collect();
-    bytes.join(&separator.to_string())
-}
-
-/// Whether a text stands by itself, so that 10.0.0.1 is not found in 10.0.0.17.
-fn is_whole(data: &[u8], start: usize, end: usize) -> bool {
-    let goes_on = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_hexdigit());
-    !goes_on(start.checked_sub(1).and_then(|at| data.get(at))) && !goes_on(data.get(end))
-}
-
-/// The forms of all addresses but the bytes of IPv4. An IPv6 address with fewer than five bytes
-/// that are not 0 and a MAC with fewer than four are searched as text alone.
-fn patterns(addresses: &[IpAddr], macs: &[[u8; 6]]) -> (Vec<Pattern>, Vec<Vec<u8>>) {
-    let (mut patterns, mut texts) = (Vec::new(), Vec::new());
-    let mut add = |identifier, form, bytes: Vec<u8>| {
-        let set = bytes.iter().filter(|byte| **byte != 0).count() as i32;
-        let least = if bytes.len() == 16 { 5 } else { 4 };
-        if form == Form::Text || set >= least {
-            patterns.push(Pattern {
-                identifier,
-                form,
-                bytes: set,
-            });
-            texts.push(bytes);
-        }
-    };
-    for (identifier, address) in addresses.iter().enumerate() {
-        if let IpAddr::V6(address) = address {
-            add(identifier, Form::Bytes, address.octets().to_vec());
-        }
-        add(identifier, Form::Text, address.to_string().into_bytes());
-    }
-    for (number, mac) in macs.iter().enumerate() {
-        let identifier = addresses.len() + number;
-        add(identifier, Form::Bytes, mac.to_vec());
-        // The interface identifier that RFC 4291 makes of a MAC.
-        let [a, b, c, d, e, f] = *mac;
-        let extended = vec![a ^ 2, b, c, 0xff, 0xfe, d, e, f];
-        add(identifier, Form::Bytes, extended);
-        let [colons, hyphens] = [':', '-'].map(|separator| text(mac, separator));
-        let dotted = format!("{a:02x}{b:02x}.{c:02x}{d:02x}.{e:02x}{f:02x}");
-        for lower in [colons, hyphens, dotted] {
-            let upper = lower.to_uppercase();
-            if upper != lower {
-                add(identifier, Form::Text, upper.into_bytes());
-            }
-            add(identifier, Form::Text, lower.into_bytes());
-        }
-    }
-    (patterns, texts)
 }

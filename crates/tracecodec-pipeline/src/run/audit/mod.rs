@@ -287,7 +287,7 @@ mod tests {
     fn test_names_are_findings_of_what_was_to_be_anonymous() {
         let (audit, is_clean) = audited(|_| {});
         let names: Vec<_> = audit.names.iter().map(|name| name.what).collect();
-        assert!(names.contains(&"file name") && names.contains(&"date"));
+        assert!(names.contains(&"digest") && names.contains(&"date"));
         assert!(!is_clean && audit.is_clean(false));
     }
 

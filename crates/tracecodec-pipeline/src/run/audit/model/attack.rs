@@ -15,7 +15,9 @@ const FALSE_POSITIVES: [f64; 2] = [0.01, 0.001];
 /// How well an attack tells sessions that a model learned from and others apart.
 #[derive(Debug, Clone, Serialize)]
 pub struct Attack {
-    /// The models that are attacked: `shadows`, each in its turn, or `model`.
+    /// The models that are attacked: `shadows`, each in its turn, or `model`. `control` asks the
+    /// shadow models without a session whether `model` learned from it: they cannot know, so that
+    /// what they tell is how its data differ from those that were held out.
     pub target: &'static str,
     /// The score: `likelihood` of a packet under the model; `difference` to the mean under models
     /// without the session; `deviation`, the same in standard deviations of those.
@@ -85,6 +87,22 @@ pub(super) fn attacks(target: &'static str, pairs: &[Pair], seed: u64) -> Vec<At
         }
     }
     attacks
+}
+
+/// The attack that cannot know.
+pub(super) fn control(pairs: &[Pair], seed: u64) -> Attack {
+    let blind = pairs.iter().map(|pair| Pair {
+        scores: [-pair.rarity; 3],
+        ..*pair
+    });
+    attack(
+        "control",
+        SCORES[0],
+        "all",
+        &blind.collect::<Vec<_>>(),
+        0,
+        seed,
+    )
 }
 
 fn attack(

@@ -1,5 +1,5 @@
-//! Canaries: made-up sessions that shadow models learn a number of times, and whether they are known
-//! afterwards.
+//! Canaries: made-up sessions that shadow models learn a number of times, and whether they are
+//! known afterwards.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -36,8 +36,8 @@ pub struct Exposure {
     pub repetitions: u32,
     /// Pairs of a canary and a model.
     pub pairs: u64,
-    /// Mean exposure in bits: the base-2 logarithm of 256 over the canary's rank by likelihood among
-    /// 255 others that the model never saw. 8 is the most; chance gives 1.4.
+    /// Mean exposure in bits: the base-2 logarithm of 256 over the canary's rank by likelihood
+    /// among 255 others that the model never saw. 8 is the most; chance gives 1.4.
     pub bits: f64,
     /// Generated flows that begin with the first 8 packets of one of them: direction, TCP flags and
     /// payload length.
@@ -182,4 +182,43 @@ fn beginnings(model: &Autoregressive) -> Result<Vec<Vec<(u8, u8, u32)>>, Error> 
         }
     }
     Ok(made.iter().map(|actions| beginning(actions)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::ReadPolicy;
+    use crate::monitor::Silent;
+    use crate::testing::data;
+
+    #[test]
+    fn test_canaries_that_no_model_learned_are_not_exposed() {
+        let model = Autoregressive::embedded();
+        let profiles = model.option_profiles().clone();
+        let mut pool = Pool::new(model.schema().version, model.labels(), profiles);
+        let captures = [data("example.pcap")];
+        pool.add(&captures, true, &ReadPolicy::default(), &mut Silent)
+            .unwrap();
+        pool.draw(2, 0);
+        let mut canaries = Canaries::new(&pool, 0).unwrap();
+        let before = pool.traces(|session| session.included[0]);
+        let mut after = before.clone();
+        canaries.insert(0, &mut after);
+        let inserted: u32 = (0..canaries.canaries.len())
+            .map(|canary| Canaries::repetitions(canary, 0))
+            .sum();
+        assert_eq!(
+            after.packets() - before.packets(),
+            u64::from(inserted) * PACKETS as u64
+        );
+        canaries.ask(0, &model, &pool).unwrap();
+        let found = canaries.finish();
+        assert_eq!(found.len(), 1 + REPETITIONS.len());
+        for exposure in found.iter().filter(|exposure| exposure.pairs > 0) {
+            assert!(
+                exposure.bits < 6.0 && exposure.generated == 0,
+                "{exposure:?}"
+            );
+        }
+    }
 }

@@ -30,7 +30,7 @@ use crate::jobs;
 use crate::model::ModelName;
 use crate::monitor::{Monitor, Warning};
 use crate::training::{self, Training};
-use attack::{Pair, attacks};
+use attack::{Pair, attacks, control};
 use canary::Canaries;
 use pool::Pool;
 
@@ -189,6 +189,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
     let mut attacks_found = attacks("shadows", &pairs, config.seed);
     if target.is_some() {
         attacks_found.extend(attacks("model", &on_model, config.seed));
+        attacks_found.push(control(&on_model, config.seed));
     }
     Ok(Outcome {
         sessions: pool.sessions.len() as u64,
@@ -339,13 +340,13 @@ mod tests {
             shadows: 4,
             steps: 2,
             sessions: 20,
+            canaries: false,
             ..Config::default()
         };
         let outcome = run(&config, &mut Silent).unwrap();
         assert!(outcome.asked >= 10 && outcome.asked <= 20);
-        assert_eq!(outcome.attacks.len(), 24);
+        assert_eq!(outcome.attacks.len(), 25);
         assert_eq!(outcome.attacks[0].members, 2 * outcome.asked);
-        assert_eq!(outcome.canaries.len(), 5);
         let again = run(&config, &mut Silent).unwrap();
         assert_eq!(
             serde_json::to_string(&outcome).unwrap(),

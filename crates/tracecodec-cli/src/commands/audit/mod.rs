@@ -1,18 +1,18 @@
 //! `audit`: what of a capture survives in another that was made from it.
 
+mod model;
+
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
 use tracecodec::audit::{Likeness, Survival};
-use tracecodec_pipeline::ModelName;
-use tracecodec_pipeline::classifier::Interval;
-use tracecodec_pipeline::run::audit::{self, CaptureAudit, model};
+use tracecodec_pipeline::run::audit::{self, CaptureAudit};
 
 use crate::args::{CaptureArgs, JobsArg};
 use crate::count::positive_count;
-use crate::failure::{FINDING, GOOD, Hint};
+use crate::failure::{FINDING, GOOD};
 use crate::output::{print, print_json, printable};
 use crate::terminal::Terminal;
 
@@ -53,13 +53,13 @@ pub(crate) struct Audit {
     #[arg(short, long, value_name = "DIR", requires = "model")]
     output: Option<PathBuf>,
     /// Number of shadow models.
-    #[arg(long, value_name = "N", default_value_t = model::Config::default().shadows as u64, value_parser = positive_count)]
+    #[arg(long, value_name = "N", default_value_t = audit::model::Config::default().shadows as u64, value_parser = positive_count)]
     shadows: u64,
     /// Optimiser steps of each shadow model.
-    #[arg(long, value_name = "N", default_value_t = model::Config::default().steps, value_parser = positive_count)]
+    #[arg(long, value_name = "N", default_value_t = audit::model::Config::default().steps, value_parser = positive_count)]
     steps: u64,
     /// Most sessions that models are asked about.
-    #[arg(long, value_name = "N", default_value_t = model::Config::default().sessions as u64, value_parser = positive_count)]
+    #[arg(long, value_name = "N", default_value_t = audit::model::Config::default().sessions as u64, value_parser = positive_count)]
     sessions: u64,
     /// Seed of all draws.
     #[arg(long, value_name = "SEED", default_value_t = 0)]
@@ -72,7 +72,7 @@ pub(crate) struct Audit {
 
 pub(crate) fn run(args: &Audit, json: bool) -> Result<u8> {
     if let (Some(model), Some(output)) = (&args.model, &args.output) {
-        return run_model(args, model, output, json);
+        return model::run(args, model, output, json);
     }
     let config = audit::Config {
         original: args.original.clone(),
@@ -93,85 +93,6 @@ pub(crate) fn run(args: &Audit, json: bool) -> Result<u8> {
         print(&text)?;
     }
     Ok(if outcome.is_clean() { GOOD } else { FINDING })
-}
-
-fn run_model(args: &Audit, name: &Path, output: &Path, json: bool) -> Result<u8> {
-    if args.link || args.anonymous {
-        return Err(Hint::error(
-            "--link and --anonymous are for captures",
-            "leave them out with --model",
-        ));
-    }
-    let config = model::Config {
-        model: Some(ModelName::from(name.to_path_buf())),
-        data: vec![args.original.clone()],
-        held_out: vec![args.decoded.clone()],
-        output: output.to_path_buf(),
-        shadows: args.shadows as usize,
-        steps: args.steps,
-        sessions: args.sessions as usize,
-        seed: args.seed,
-        read: args.read.policy(),
-        ..model::Config::default()
-    };
-    let outcome = model::run(&config, &mut Terminal::new())?;
-    if json {
-        print_json(&outcome)?;
-    } else {
-        print(&render_model(&outcome)?)?;
-    }
-    Ok(GOOD)
-}
-
-fn render_model(outcome: &model::Outcome) -> Result<String> {
-    let mut text = String::new();
-    let [with, without] = outcome.nats;
-    writeln!(
-        text,
-        "{} of {} sessions, {} shadow models of {} steps: {with:.3} nats a packet of what they learned from, {without:.3} of others",
-        outcome.asked, outcome.sessions, outcome.shadows, outcome.steps
-    )?;
-    writeln!(
-        text,
-        "  {:<8} {:<10} {:<9} {:>7} {:>7}  {:<20} true positives at 1 %, 0.1 % false positives",
-        "", "", "", "members", "others", "AUC"
-    )?;
-    for attack in &outcome.attacks {
-        write!(
-            text,
-            "  {:<8} {:<10} {:<9} {:>7} {:>7}  {:<20}",
-            attack.target,
-            attack.score,
-            attack.group,
-            attack.members,
-            attack.others,
-            interval(&attack.auc, 1.0)
-        )?;
-        for rate in &attack.rates {
-            let rate = rate.true_positives.as_ref();
-            let rate = rate.map_or_else(
-                || format!("cannot be told of {}", attack.other_sessions),
-                |rate| format!("{} %", interval(rate, 100.0)),
-            );
-            write!(text, " {rate:<24}")?;
-        }
-        text.truncate(text.trim_end().len());
-        writeln!(text)?;
-    }
-    for canary in &outcome.canaries {
-        writeln!(
-            text,
-            "  canaries inserted {} times: exposure {:.2} of 8 bits, generated {} times ({} of a model)",
-            canary.repetitions, canary.bits, canary.generated, canary.pairs
-        )?;
-    }
-    Ok(text)
-}
-
-fn interval(interval: &Interval, scale: f64) -> String {
-    let [value, low, high] = [interval.value, interval.low, interval.high].map(|x| x * scale);
-    let places = if scale > 1.0 { 1 } else { 3 };
-    format!("{value:.places$} ({low:.places$} to {high:.places$})")
 }
 
 fn render(text: &mut String, audit: &CaptureAudit, anonymous: bool) -> Result<()> {
