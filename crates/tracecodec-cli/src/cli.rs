@@ -22,7 +22,7 @@ use crate::failure::GOOD;
     max_term_width = 110
 )]
 #[command(
-    after_help = "Exit codes: 0 good, 1 a finding (verify, check, trace --verify, events --analyzer both), 2 failure.\nCaptures may be pcap or pcapng, plain, .gz or .zst; - is stdin or stdout."
+    after_help = "Exit codes: 0 good, 1 a finding (verify, check, audit, trace --verify, events --analyzer both), 2 failure.\nCaptures may be pcap or pcapng, plain, .gz or .zst; - is stdin or stdout."
 )]
 pub(crate) struct Cli {
     /// What to do.
@@ -53,6 +53,7 @@ pub(crate) enum Command {
     Verify(commands::verify::Verify),
     Evaluate(commands::evaluate::Evaluate),
     Classify(commands::classify::Classify),
+    Audit(commands::audit::Audit),
     Merge(commands::merge::Merge),
     Check(commands::check::Check),
     Report(commands::report::Report),
@@ -84,6 +85,7 @@ impl Cli {
             Command::Verify(args) => return commands::verify::run(&args, json).map(Into::into),
             Command::Evaluate(args) => commands::evaluate::run(&args, json),
             Command::Classify(args) => commands::classify::run(&args, json),
+            Command::Audit(args) => return commands::audit::run(&args, json).map(Into::into),
             Command::Merge(args) => commands::merge::run(&args, json),
             Command::Check(args) => return commands::check::run(&args, json).map(Into::into),
             Command::Report(args) => commands::report::run(&args, json),

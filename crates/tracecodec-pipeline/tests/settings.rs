@@ -53,6 +53,8 @@ fn test_verbs_are_asked_for_by_names_and_values() {
     reads::<run::baseline::reconstruct::Config>(json!({"input": "a", "output": "b", "model": "c"}));
     reads::<run::baseline::diagnose::Config>(json!({"inputs": ["a"], "model": "c"}));
     reads::<run::baseline::oracle::Config>(json!({"input": "a", "output": "b"}));
+    reads::<run::audit::Config>(json!({"original": "a", "decoded": "b", "link": true}));
+    reads::<run::audit::model::Config>(json!({"data": ["a"], "output": "b", "shadows": 8}));
     reads::<run::check::Config>(json!({"inputs": ["a"], "tools": true}));
     reads::<run::verify::Config>(
         json!({"inputs": ["a"], "tshark": true, "tunnels": "inner", "trust_ip_length": true}),

@@ -65,6 +65,7 @@
 //!                  ├─ conn (captures → a record a session, as Zeek's conn.log)
 //!                  │
 //!                  ├─ metrics (captures → summaries → evaluations; never sees an action)
+//!                  ├─ audit (captures → what of one survives in another)
 //!                  │
 //!                 shard (captures → session-preserving shards)
 //! ```
@@ -74,6 +75,7 @@
 
 pub mod action;
 pub mod artifact;
+pub mod audit;
 pub mod check;
 pub mod choice;
 pub mod compile;

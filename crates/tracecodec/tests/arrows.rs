@@ -58,6 +58,12 @@ const ARROWS: &map::Arrows = &[
         ],
     ),
     (
+        "audit",
+        &[
+            "action", "compile", "flow", "oracle", "pcap", "service", "tcp", "wire",
+        ],
+    ),
+    (
         "shard",
         &[
             "action", "artifact", "choice", "error", "flow", "output", "pcap", "wire",

@@ -31,6 +31,8 @@ from ._errors import (
 )
 from ._objects import Actions, Codec, Generator, Latents, Shards
 from ._verbs import (
+    audit,
+    audit_model,
     check,
     classify,
     compile,
@@ -73,6 +75,8 @@ __all__ = [
     "SystemFailure",
     "TraceCodecError",
     "TraceCodecWarning",
+    "audit",
+    "audit_model",
     "baseline",
     "check",
     "classify",

@@ -153,6 +153,20 @@ class Evaluate(Read, total=False):
     analyzer: str
 
 
+class Audit(Read, total=False):
+    anonymous: bool
+    link: bool
+    jobs: int
+
+
+class AuditModel(Read, Threads, total=False):
+    shadows: int
+    steps: int
+    sessions: int
+    canaries: bool
+    seed: int
+
+
 class Classify(Read, total=False):
     sessions: int
     seed: int

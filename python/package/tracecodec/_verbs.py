@@ -620,6 +620,86 @@ def classify(
         return run("classify", progress, settings, **named, **given)
 
 
+def audit(
+    original: Capture,
+    decoded: Capture,
+    *,
+    progress: Progress = False,
+    **settings: Unpack[_settings.Audit],
+) -> Outcome:
+    """What of a capture survives in another that was decoded or generated from it.
+
+    Parameters
+    ----------
+    original : path, bytes or binary file
+        What was decoded or learned from: a capture, or a folder of captures.
+    decoded : path, bytes or binary file
+        What came out: a capture, or a folder with the same names.
+    progress : bool or callable, optional
+        As in :func:`inspect`.
+    **settings
+        ``anonymous``, to count names, digests and dates as findings; ``link``, to decode the halves
+        of the original and compare their endpoints; ``jobs``; how captures are read.
+
+    Returns
+    -------
+    dict
+        ``clean``, whether nothing survives beyond chance that should not; for each of ``captures``
+        how many ``identifiers`` of each kind were found, beside how many chance would find.
+
+    Examples
+    --------
+    >>> import tracecodec as tc
+    >>> _ = tc.roundtrip("example.pcap", "shared.pcap", oracle=True)
+    >>> tc.audit("example.pcap", "shared.pcap")["clean"]
+    True
+    """
+    with Inputs() as inputs:
+        pair = {"original": inputs.capture(original), "decoded": inputs.capture(decoded)}
+        return run("audit", progress, settings, **pair)
+
+
+def audit_model(
+    data: Captures,
+    output: PathLike,
+    *,
+    model: PathLike | None = None,
+    held_out: Captures | None = None,
+    progress: Progress = False,
+    **settings: Unpack[_settings.AuditModel],
+) -> Outcome:
+    """What a generator remembers of the sessions that it learned from.
+
+    Parameters
+    ----------
+    data : path, bytes or binary file, or a list of them
+        Captures that the model learned from.
+    output : path
+        Folder of the shadow models, which take long; those of a run that was stopped are kept.
+    model : path, optional
+        The generator, or ``"built-in"``; without it, the shadow models alone are attacked.
+    held_out : path, bytes or binary file, or a list of them, optional
+        Captures like those that the model did not learn from.
+    progress : bool or callable, optional
+        As in :func:`inspect`.
+    **settings
+        ``shadows``, ``steps``, ``sessions``, ``canaries``, ``seed``, ``threads``; how captures are
+        read.
+
+    Returns
+    -------
+    dict
+        ``attacks``, with their rates of true positives; ``canaries``.
+    """
+    with Inputs() as inputs:
+        named = {"data": inputs.captures(data), "output": output}
+        if model is not None:
+            named["model"] = model
+        if held_out is not None:
+            named["held_out"] = inputs.captures(held_out)
+        return run("audit model", progress, settings, **named)
+
+
 def merge(
     evaluations: PathLike | Iterable[PathLike],
     *,

@@ -1,5 +1,6 @@
 //! The commands: one file each, with its arguments and its `run`.
 
+pub(crate) mod audit;
 pub(crate) mod baseline;
 pub(crate) mod check;
 pub(crate) mod classify;

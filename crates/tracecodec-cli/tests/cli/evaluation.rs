@@ -380,3 +380,20 @@ fn test_report_warns_of_other_references() {
     let page = fs::read_to_string(folder.path().join("page.html")).unwrap();
     assert!(page.contains("<strong>Warning:</strong> other was evaluated"));
 }
+
+#[test]
+fn test_audit() {
+    let folder = TempDir::new().unwrap();
+    succeed(&folder, "roundtrip --oracle example.pcap out.pcap");
+    insta::assert_snapshot!(told(&run(&folder, "audit example.pcap out.pcap --link")));
+    let copy = told(&run(&folder, "audit example.pcap example.pcap"));
+    assert!(
+        copy.starts_with("exit 1") && copy.contains("BEYOND CHANCE"),
+        "{copy}"
+    );
+    let refused = told(&run(
+        &folder,
+        "audit --model built-in example.pcap example.pcap",
+    ));
+    assert!(refused.starts_with("exit 2") && refused.contains("--output"));
+}

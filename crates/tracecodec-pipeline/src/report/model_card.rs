@@ -223,7 +223,9 @@ fn limits(manifest: &Manifest) -> String {
         let _ = writeln!(text, "- It leaves out `{names}`: they decode to 0.");
     }
     text + "- It is no anonymisation in the sense of a law: endpoints and payloads do not survive, but timing, lengths and behaviour do, and \
-            can tell much about whoever is behind them.\n"
+            can tell much about whoever is behind them.\n\
+            - Whether training data can be told by its weights was not measured. `tracecodec audit --model` measures it for generators: docs/privacy.md of \
+            the repository has the method.\n"
 }
 
 /// A heading, and names with their values.

@@ -8,9 +8,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{
-    baseline, check, classify, compile, continuation, decode, encode, evaluate, events, experiment,
-    flows, generate, generator, inspect, lift, merge, probe, report, roundtrip, shard, trace,
-    train, verify,
+    audit, baseline, check, classify, compile, continuation, decode, encode, evaluate, events,
+    experiment, flows, generate, generator, inspect, lift, merge, probe, report, roundtrip, shard,
+    trace, train, verify,
 };
 use crate::error::Error;
 use crate::monitor::{Monitor, Warning};
@@ -142,6 +142,12 @@ pub static VERBS: LazyLock<Vec<Verb>> = LazyLock::new(|| {
             "classify",
             r#"{"real": "", "generated": ""}"#,
             classify::run,
+        ),
+        verb("audit", r#"{"original": "", "decoded": ""}"#, audit::run),
+        verb(
+            "audit model",
+            r#"{"data": [], "output": ""}"#,
+            audit::model::run,
         ),
         verb("merge", r#"{"inputs": []}"#, merge::run),
         verb("report", r#"{"output": ""}"#, report::run),

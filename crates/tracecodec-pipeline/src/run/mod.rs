@@ -5,6 +5,7 @@
 //! A verb calls functions of this crate and of the two below, never another verb; but an experiment
 //! is a plan of verbs, which it runs by their names.
 
+pub mod audit;
 pub mod baseline;
 pub mod by_name;
 pub mod check;

@@ -80,7 +80,39 @@ impl Likelihood {
     }
 }
 
+/// How likely the packets of some flows are.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct FlowNats {
+    /// Sum of the negative log-likelihoods in nats of the packets that follow another one of their
+    /// flow.
+    pub nats: f64,
+    /// Number of those packets.
+    pub packets: u64,
+}
+
 impl Autoregressive {
+    /// How likely the flows of these sequences are, given the first packet of each.
+    pub fn nats_of_flows(&self, sequences: &EventSequences) -> FlowNats {
+        let sequence = sequences.processes()[PACKETS];
+        let likelihood = Likelihood::new(&self.events);
+        let packets = &self.samplers()[PACKETS];
+        let (mut memory, mut past) = (Memory::default(), Past::default());
+        let mut flows = FlowNats::default();
+        for event in 0..sequence.len() {
+            if sequence.starts(event) {
+                (memory, past) = Default::default();
+            }
+            packets.take(&mut memory, sequence.row(event));
+            past.take(sequence.told(event), &self.events);
+            if sequence.ending(event) == Ending::Continues {
+                let next = sequence.told(event + 1);
+                flows.nats += likelihood.nats(&self.events, packets, &memory, &past, next);
+                flows.packets += 1;
+            }
+        }
+        flows
+    }
+
     /// How likely held-out packets are; `None` if there are none that follow another.
     pub(super) fn judge(&self, held_out: &EventSequences) -> Option<HeldOut> {
         let sequence = held_out.processes()[PACKETS];

@@ -30,7 +30,7 @@ mod training;
 
 pub use config::{AutoregressiveConfig, Shape, Shapes, TrainConfig};
 pub use event_sequences::EventSequences;
-pub use familiarity::{Familiarity, HeldOut};
+pub use familiarity::{Familiarity, FlowNats, HeldOut};
 pub use superposition::TraceGenerator;
 pub use training::{Data, Manifest, Origin, Validation, train};
 
