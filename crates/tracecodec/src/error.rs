@@ -195,6 +195,9 @@ pub enum CaptureFault {
         /// Interfaces that the section has described.
         known: usize,
     },
+    /// A section of a pcapng capture describes more interfaces than are kept.
+    #[error("the section describes more than {0} interfaces")]
+    TooManyInterfaces(usize),
     /// The compressed data around the capture is damaged or cut off.
     #[error("bad {compression} data: {cause}")]
     BadCompression {
@@ -431,6 +434,7 @@ impl CaptureFault {
             Self::BadRecord { .. }
             | Self::BadBlock { .. }
             | Self::UnknownInterface { .. }
+            | Self::TooManyInterfaces(_)
             | Self::BadCompression { .. } => Some(LENIENT),
         }
     }

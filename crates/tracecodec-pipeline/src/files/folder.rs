@@ -333,7 +333,9 @@ fn files(folder: &Path, within: &Path) -> Result<Vec<Entry>, Error> {
             continue;
         };
         let within = within.join(name);
-        if is_loop(&path, folder) {
+        // What is neither a file nor a folder, such as a pipe, might never end.
+        let is_special = fs::metadata(&path).is_ok_and(|of| !of.is_file() && !of.is_dir());
+        if is_special || is_loop(&path, folder) {
             continue;
         }
         if path.is_dir() {
