@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use tempfile::TempDir;
+use tracecodec_nn::{Codec, CodecConfig};
 
 /// A folder in memory, where there is one, that holds the files of one input after the other.
 pub fn folder() -> &'static Path {
@@ -19,6 +20,25 @@ pub fn folder() -> &'static Path {
     FOLDER
         .get_or_init(|| make().expect("a temporary folder can be made"))
         .path()
+}
+
+/// Dimensions of the latents of [`codec`].
+pub const D_LATENT: usize = 8;
+
+/// A small codec with random weights, since large ones are slow with counters in their loops.
+pub fn codec() -> &'static Codec {
+    static CODEC: OnceLock<Codec> = OnceLock::new();
+    CODEC.get_or_init(|| {
+        let config = CodecConfig {
+            d_latent: D_LATENT,
+            width: 8,
+            encoder_blocks: 0,
+            decoder_blocks: 0,
+            ..CodecConfig::default()
+        };
+        let codec = Codec::new(&config, 0).expect("the shape is sound");
+        codec.with_threads(1)
+    })
 }
 
 /// Writes a file of the folder. Returns its path.

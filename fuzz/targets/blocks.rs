@@ -44,7 +44,7 @@ fuzz_target!(|bytes: &[u8]| {
         if let Some(label) = Label::of_comment(packet.comment) {
             assert_eq!(Label::of_comment(&label.to_string()), Some(label));
         }
-        drop(wire::parse(&packet));
+        let _ = wire::parse(&packet);
     }
     assert!(reader.next().is_none());
     assert!(reader.offset() <= len as u64);

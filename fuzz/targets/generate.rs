@@ -13,8 +13,8 @@ use tracecodec::wire;
 use tracecodec_nn::generator::{Drawing, Generator};
 
 /// Largest number of packets of the prefix, and of batches that continue it.
-const MAX_PACKETS: usize = 32;
-const BATCHES: usize = 4;
+const MAX_PACKETS: usize = 16;
+const BATCHES: usize = 2;
 
 fn generator() -> &'static Generator {
     static GENERATOR: OnceLock<Generator> = OnceLock::new();

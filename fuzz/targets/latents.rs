@@ -3,18 +3,26 @@
 #![no_main]
 
 use std::fs;
-use std::sync::OnceLock;
 
 use libfuzzer_sys::fuzz_target;
+use serde_json::Value;
 use tracecodec::shard::Split;
-use tracecodec_fuzz::{file, folder, text_and_rest};
+use tracecodec_fuzz::{codec, file, folder, text_and_rest};
 use tracecodec_nn::generator::Sequences;
 use tracecodec_nn::latents::{self, Points};
-use tracecodec_nn::{Codec, ReadLatents, StoredLatents};
+use tracecodec_nn::{ReadLatents, StoredLatents};
 
-fn codec() -> &'static Codec {
-    static CODEC: OnceLock<Codec> = OnceLock::new();
-    CODEC.get_or_init(|| Codec::embedded().with_threads(1))
+/// A description with the digest of the codec, where it states one.
+fn described(text: &[u8]) -> Vec<u8> {
+    let Ok(mut description) = serde_json::from_slice::<Value>(text) else {
+        return text.to_vec();
+    };
+    for place in ["/model_blake3", "/representation/blake3"] {
+        if let Some(digest) = description.pointer_mut(place) {
+            *digest = codec().digest().into();
+        }
+    }
+    description.to_string().into_bytes()
 }
 
 fuzz_target!(|bytes: &[u8]| {
@@ -26,8 +34,8 @@ fuzz_target!(|bytes: &[u8]| {
     drop(latents::layout(&path));
     let description = match choice & 0b11 {
         0 => None,
-        1 => Some(file(Sequences::FILE, text)),
-        _ => Some(file("train.safetensors.json", text)),
+        1 => Some(file(Sequences::FILE, &described(text))),
+        _ => Some(file("train.safetensors.json", &described(text))),
     };
     if let Ok(sequences) = Sequences::open(folder())
         && let Ok(windows) = sequences.windows(Split::Train, 2, 2, 1)

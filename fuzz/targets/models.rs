@@ -27,7 +27,8 @@ fn compute(kind: u8) {
         }
         1 => drop(Baseline::load(folder())),
         _ => {
-            if let Ok(generator) = Generator::load(folder(), || Ok(Codec::embedded()), Solver::default())
+            if let Ok(generator) =
+                Generator::load(folder(), || Ok(Codec::embedded()), Solver::default())
                 && let Ok(mut trace) = generator.generate(&one_thread)
             {
                 drop(trace.batch());

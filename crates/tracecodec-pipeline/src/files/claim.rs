@@ -76,14 +76,15 @@ pub(crate) fn empty_folder(folder: &Path) -> Result<(), Error> {
     ))
 }
 
-/// Refuses a folder that holds something, but for what `overwrite` may replace: `what`, recognised
-/// by the file `described_by`.
+/// Refuses stdout, a file, and a folder that holds something, but for what `overwrite` may replace:
+/// `what`, recognised by the file `described_by`.
 pub(crate) fn folder_of(
     folder: &Path,
     described_by: &str,
     what: &str,
     overwrite: bool,
 ) -> Result<(), Error> {
+    self::folder(folder)?;
     let is_ours = folder.join(described_by).exists();
     if overwrite && is_ours || holds_nothing(folder) {
         return Ok(());
