@@ -61,7 +61,7 @@ fn inputs() -> TempDir {
         "train": {"batch": 16, "micro_batch": 16, "validations": 1, "validation_packets": 16}}"#;
     fs::write(place("codec.json"), codec).unwrap();
     let generator = r#"{"network": {"layers": 1, "width": 8, "heads": 1, "prefix": 8, "suffix": 8},
-        "train": {"batch": 2, "validations": 1, "validation_windows": 2}}"#;
+        "train": {"batch": 2, "micro_batch": 1, "validations": 1, "validation_windows": 2}}"#;
     fs::write(place("generator.json"), generator).unwrap();
     for line in [
         "roundtrip cut.pcap in.pcap --oracle --lenient",
@@ -250,6 +250,33 @@ fn test_a_killed_run_leaves_nothing_half_written_and_can_be_run_again() {
             assert_eq!(code(&output), expected, "{line}: {}", told(&output));
             assert_eq!(finished(&place), whole, "{line}");
         }
+    }
+}
+
+#[test]
+fn test_no_verb_needs_a_network() {
+    let mut alone = Command::new("unshare");
+    let alone = alone.args(["-rn", "true"]).status();
+    if !alone.is_ok_and(|status| status.success()) {
+        eprintln!("skipped: verbs without a network, since no namespace can be made");
+        return;
+    }
+    let folder = inputs();
+    for line in VERBS.iter().chain(TRAININGS) {
+        let (whole, _) = undisturbed(&folder, line, "whole");
+        let place = folder.path().join("alone");
+        let _ = fs::remove_dir_all(&place);
+        fs::create_dir(&place).unwrap();
+        let line = line.replace("OUT", "alone/out");
+        let output = Command::new("unshare")
+            .args(["-rn", env!("CARGO_BIN_EXE_tracecodec")])
+            .args(line.split(' '))
+            .current_dir(&folder)
+            .output()
+            .unwrap();
+        assert_eq!(code(&output), 0, "{line}: {}", told(&output));
+        let names = |files: &BTreeMap<PathBuf, _>| files.keys().cloned().collect::<Vec<_>>();
+        assert_eq!(names(&finished(&place)), names(&whole), "{line}");
     }
 }
 

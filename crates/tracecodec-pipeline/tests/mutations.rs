@@ -110,19 +110,18 @@ fn mutate(bytes: &mut Vec<u8>, other: &[u8], rng: &mut impl Rng) {
 /// Runs what reads captures over one. Returns how many packets could be read.
 fn read(path: &Path, bytes: &[u8]) -> u64 {
     fs::write(path, bytes).unwrap();
-    let lenient = ReadPolicy {
-        lenient: true,
-        ..ReadPolicy::default()
-    };
     let inspect = run::inspect::Config {
         input: path.to_path_buf(),
-        read: lenient.clone(),
+        read: ReadPolicy {
+            lenient: true,
+            ..ReadPolicy::default()
+        },
         ..run::inspect::Config::default()
     };
     let inspected = run::inspect::run(&inspect, &mut Silent);
     let check = run::check::Config {
         inputs: vec![path.to_path_buf()],
-        read: lenient,
+        lenient: true,
         ..run::check::Config::default()
     };
     let checked = run::check::run(&check, &mut Silent);

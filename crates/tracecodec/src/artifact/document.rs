@@ -20,14 +20,14 @@ pub fn manifest_path(artifact: &Path) -> PathBuf {
     name.into()
 }
 
-/// Largest number of bytes that are read whole from what has no size, such as a pipe: 1 GiB.
-const MOST_OF_PIPE: u64 = 1 << 30;
+/// Largest number of bytes that are read whole from what has no size, such as a pipe: 256 MiB.
+const MOST_OF_PIPE: u64 = 1 << 28;
 
 /// Reads a whole file: as many bytes as it had when it was opened, so that neither a device without
 /// an end nor a file that grows exhausts the memory.
 ///
 /// # Errors
-/// If the file cannot be read, or is a pipe or a device with more than 1 GiB.
+/// If the file cannot be read, or is a pipe or a device with more than 256 MiB.
 pub fn read_whole(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
     let file = fs::File::open(path)?;
     let metadata = file.metadata()?;
@@ -36,7 +36,7 @@ pub fn read_whole(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
         bytes.try_reserve_exact(usize::try_from(metadata.len()).unwrap_or(usize::MAX))?;
         file.take(metadata.len()).read_to_end(&mut bytes)?;
     } else if file.take(MOST_OF_PIPE + 1).read_to_end(&mut bytes)? as u64 > MOST_OF_PIPE {
-        let message = "more than 1 GiB, and not a file";
+        let message = "more than 256 MiB, and no regular file";
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
     }
     Ok(bytes)

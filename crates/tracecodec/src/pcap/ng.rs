@@ -423,6 +423,7 @@ mod tests {
     use crate::error::Error;
     use crate::pcap::{Container, Reader};
     use Endian::{Big, Little};
+    use std::io::Cursor;
 
     fn block(endian: Endian, kind: u32, body: &Bytes) -> Vec<u8> {
         let len = 12 + body.0.len() as u32;
@@ -471,6 +472,25 @@ mod tests {
             let micros = 0x1_0000_0002 * 1_000;
             assert_eq!(packets, [packet(micros, 101, 60, b"hello")]);
         }
+    }
+
+    #[test]
+    fn test_interfaces_take_little_memory() {
+        let idb = interface(Little, 1, 0, &[]);
+        let many = [section(Little), idb.repeat(MOST_INTERFACES + 1)].concat();
+        let (_, error) = read(many);
+        let fault = fault(error.unwrap());
+        assert!(matches!(fault, CaptureFault::TooManyInterfaces(_)));
+        let name = format!("a{}", "ü".repeat(20_000));
+        let option = Bytes::new().u16(Little, OPTION_NAME);
+        let option = option.u16(Little, name.len() as u16).raw(name.as_bytes());
+        let idb = interface(Little, 1, 0, &option.padded().0);
+        let mut reader = Reader::new(Cursor::new([section(Little), idb].concat())).unwrap();
+        assert!(reader.next().is_none());
+        assert_eq!(
+            reader.notes().interfaces[0].name,
+            name[..INTERFACE_TEXT - 1]
+        );
     }
 
     #[test]
