@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use tracecodec::output;
 use tracecodec_nn::Device;
 use tracecodec_nn::model::{CHECKPOINT, Kind};
 use tracecodec_nn::train::{self, Report, Session};
@@ -89,7 +90,9 @@ impl Training {
         let holds = |file: &str| self.output.join(file).exists();
         let is_empty = fs::read_dir(&self.output).map_or(true, |entries| {
             let mut names = entries.flatten().map(|entry| entry.file_name());
-            names.all(|name| spare.is_some_and(|spare| name == *spare))
+            names.all(|name| {
+                spare.is_some_and(|spare| name == *spare) || output::is_temporary(name.as_ref())
+            })
         });
         let is_other = Kind::ALL
             .iter()
