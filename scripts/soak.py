@@ -58,7 +58,8 @@ def main() -> None:
     parser.add_argument("--packets", type=int, default=20_000, help="packets of each trace")
     parser.add_argument("--output", type=pathlib.Path, help="file of a line of JSON a round")
     arguments = parser.parse_args()
-    program = os.environ.get("TRACECODEC", str(root / "target/release/tracecodec"))
+    program = os.environ.get("TRACECODEC", root / "target/release/tracecodec")
+    program = os.path.abspath(program)
     started = time.monotonic()
     rounds = []
     while len(rounds) < arguments.rounds or time.monotonic() - started < 60 * arguments.minutes:

@@ -90,7 +90,7 @@ step 'the scripts'
 PYTHONDONTWRITEBYTECODE=1 "${CARGO_TARGET_DIR:-target}/browser-venv/bin/pytest" -q -p no:cacheprovider scripts
 
 step 'a round of the soak'
-scripts/soak.py --packets 2000
+TRACECODEC="${CARGO_TARGET_DIR:-target}/release/tracecodec" scripts/soak.py --packets 2000
 
 step 'dependencies: licences, bans and sources'
 cargo deny --locked check licenses bans sources
@@ -111,7 +111,7 @@ step "fuzz targets, $FUZZ_SECONDS s each"
 for target in $(cargo fuzz list); do
     mkdir -p "fuzz/corpus/$target"
     cargo fuzz run --sanitizer none "$target" "fuzz/corpus/$target" "fuzz/seeds/$target" -- \
-        -max_total_time="$FUZZ_SECONDS" -rss_limit_mb=4096 -timeout=30 -verbosity=0
+        -max_total_time="$FUZZ_SECONDS" -rss_limit_mb=4096 -timeout=120 -verbosity=0
 done
 
 step 'all good'

@@ -10,7 +10,8 @@ use tracecodec::action::Action;
 use tracecodec_fuzz::{file, folder, text_and_rest};
 use tracecodec_nn::Codec;
 use tracecodec_nn::baseline::Baseline;
-use tracecodec_nn::generator::{Drawing, Generator, Solver};
+use tracecodec_nn::generator::autoregressive::Autoregressive;
+use tracecodec_nn::generator::{Drawing, FlowMatching};
 
 fn compute(kind: u8) {
     let one_thread = Drawing {
@@ -27,8 +28,8 @@ fn compute(kind: u8) {
         }
         1 => drop(Baseline::load(folder())),
         _ => {
-            if let Ok(generator) =
-                Generator::load(folder(), || Ok(Codec::embedded()), Solver::default())
+            drop(FlowMatching::load(folder()));
+            if let Ok(generator) = Autoregressive::load(folder())
                 && let Ok(mut trace) = generator.generate(&one_thread)
             {
                 drop(trace.batch());

@@ -44,7 +44,8 @@ const TRAININGS: &[&str] = &[
     "baseline train shards --model goggle -o OUT --steps 2",
 ];
 
-/// Names of what a run that was killed leaves: temporary files, and the notes that it has not ended.
+/// Whether a name is that of what a killed run leaves: a temporary file, or a note that it has not
+/// ended.
 fn is_unfinished(name: &str) -> bool {
     name.contains(".part") || name.ends_with("incomplete.txt") || name.starts_with(".tracecodec-")
 }
