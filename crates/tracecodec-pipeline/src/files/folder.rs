@@ -49,7 +49,7 @@ pub(crate) fn below(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
     for path in paths {
         if !is_pipe(path) && path.is_dir() {
             let files = files(path, Path::new(""))?.into_iter();
-            found.extend(files.map(|file| file.path).filter(is_whole));
+            found.extend(files.map(|file| file.path).filter(|file| is_whole(file)));
         } else {
             if !is_pipe(path) {
                 fs::metadata(path).map_err(|error| Error::io("cannot read", path, error))?;
@@ -71,7 +71,7 @@ pub(crate) fn below(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
 }
 
 /// Whether a file is not what a run that was killed has left.
-fn is_whole(file: &PathBuf) -> bool {
+fn is_whole(file: &Path) -> bool {
     !output::is_temporary(file)
 }
 
