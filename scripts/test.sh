@@ -26,7 +26,7 @@ if [ "${1:-}" = --fast ]; then
 fi
 
 # Seconds that each fuzz target runs for.
-FUZZ_SECONDS=${FUZZ_SECONDS:-20}
+FUZZ_SECONDS=${FUZZ_SECONDS:-14}
 
 step 'tools'
 packages=()
@@ -45,6 +45,7 @@ if [ ${#packages[@]} -gt 0 ]; then
 fi
 command -v cargo-nextest >/dev/null || cargo install --locked cargo-nextest
 command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
+command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
 
 step 'format'
 cargo fmt --all --check
@@ -88,6 +89,12 @@ crates/tracecodec-cli/tests/browser/run.sh
 step 'the scripts'
 PYTHONDONTWRITEBYTECODE=1 "${CARGO_TARGET_DIR:-target}/browser-venv/bin/pytest" -q -p no:cacheprovider scripts
 
+step 'a round of the soak'
+TRACECODEC="${CARGO_TARGET_DIR:-target}/release/tracecodec" scripts/soak.py --packets 2000
+
+step 'dependencies: licences, bans and sources'
+cargo deny --locked check licenses bans sources
+
 step 'the crates can be packaged'
 cargo package --quiet --workspace --exclude tracecodec-python --no-verify --allow-dirty
 
@@ -102,7 +109,9 @@ RUSTDOCFLAGS='-D warnings' cargo doc --release --workspace --no-deps --quiet
 
 step "fuzz targets, $FUZZ_SECONDS s each"
 for target in $(cargo fuzz list); do
-    cargo fuzz run --sanitizer none "$target" -- -max_total_time="$FUZZ_SECONDS" -max_len=4096 -verbosity=0
+    mkdir -p "fuzz/corpus/$target"
+    cargo fuzz run --sanitizer none "$target" "fuzz/corpus/$target" "fuzz/seeds/$target" -- \
+        -max_total_time="$FUZZ_SECONDS" -rss_limit_mb=4096 -timeout=120 -verbosity=0
 done
 
 step 'all good'

@@ -32,7 +32,12 @@ fuzz_target!(|bytes: &[u8]| {
         profiles.intern(OptionLayout::of(area));
     }
     let config = CompileConfig {
-        payload: [PayloadPolicy::Synthetic, PayloadPolicy::Truncate][usize::from(first & 1)],
+        payload: [
+            PayloadPolicy::Synthetic,
+            PayloadPolicy::Truncate,
+            PayloadPolicy::Shaped,
+            PayloadPolicy::Shaped,
+        ][usize::from(first >> 5 & 0b11)],
         link: [Link::Ethernet, Link::RawIp][usize::from(first >> 1 & 1)],
         schema: match first >> 2 & 0b111 {
             0 => ActionSchema::PAPER,

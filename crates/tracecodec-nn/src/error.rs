@@ -190,7 +190,10 @@ impl Error {
     /// What to try; `None` if nothing helps.
     pub fn hint(&self) -> Option<Cow<'static, str>> {
         Some(Cow::Borrowed(match self {
-            Self::Io { .. } | Self::Config { .. } | Self::Stopped => return None,
+            Self::Io { source, .. } => {
+                return tracecodec::error::io_hint(source).map(Cow::Borrowed);
+            }
+            Self::Config { .. } | Self::Stopped => return None,
             Self::Trace(error) => return error.hint().map(Cow::Borrowed),
             Self::Format { .. } => "the file is damaged or of another kind; write it again",
             Self::Latents { hint, .. } => return Some(hint.clone().into()),

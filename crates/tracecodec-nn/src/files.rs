@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use tracecodec::artifact::document;
 use tracecodec::output::Output;
 
 use crate::error::Error;
@@ -30,7 +31,7 @@ pub(crate) fn remove(path: &Path) -> Result<(), Error> {
 
 /// Reads a whole file.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    std::fs::read(path).map_err(Error::io(path))
+    document::read_whole(path).map_err(Error::io(path))
 }
 
 /// Parses a JSON value; `path` is named in the error.

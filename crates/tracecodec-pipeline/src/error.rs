@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use tracecodec::error::{ActionsFault, CaptureFault};
+use tracecodec::error::{ActionsFault, CaptureFault, io_hint};
 
 /// Why a verb could not do its work.
 ///
@@ -103,7 +103,8 @@ impl Error {
             }
             Self::Trace(error) => error.hint(),
             Self::Model(error) => return error.hint(),
-            Self::Interrupted | Self::Io { .. } => None,
+            Self::Io { source, .. } => io_hint(source),
+            Self::Interrupted => None,
         };
         hint.map(Cow::Borrowed)
     }

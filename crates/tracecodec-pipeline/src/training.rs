@@ -7,11 +7,13 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use tracecodec::output;
 use tracecodec_nn::Device;
 use tracecodec_nn::model::{CHECKPOINT, Kind};
 use tracecodec_nn::train::{self, Report, Session};
 
 use crate::error::Error;
+use crate::files::claim;
 use crate::monitor::{Monitor, Progress, Warning};
 
 /// Work of a whole training, in the units of its progress: fine enough that even a long training
@@ -83,11 +85,14 @@ impl Training {
     /// Refuses a folder that holds something else, or a model of this kind that is not to be
     /// replaced. A folder called `spare` within is what a killed training was preparing: no loss.
     pub(crate) fn claim(&self, kind: Kind, spare: Option<&str>) -> Result<(), Error> {
+        claim::folder(&self.output)?;
         let name = self.output.display();
         let holds = |file: &str| self.output.join(file).exists();
         let is_empty = fs::read_dir(&self.output).map_or(true, |entries| {
             let mut names = entries.flatten().map(|entry| entry.file_name());
-            names.all(|name| spare.is_some_and(|spare| name == *spare))
+            names.all(|name| {
+                spare.is_some_and(|spare| name == *spare) || output::is_temporary(name.as_ref())
+            })
         });
         let is_other = Kind::ALL
             .iter()

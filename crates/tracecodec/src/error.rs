@@ -129,6 +129,13 @@ pub enum Error {
     UnfinishedFolder(PathBuf),
 }
 
+/// What to try if [`read_whole`](crate::artifact::document::read_whole) refuses a pipe; `None` for
+/// a failure of the system.
+pub fn io_hint(error: &io::Error) -> Option<&'static str> {
+    let is_refused = error.kind() == ErrorKind::FileTooLarge && error.raw_os_error().is_none();
+    is_refused.then_some("write it to a file first")
+}
+
 /// A fault of a capture.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -195,6 +202,9 @@ pub enum CaptureFault {
         /// Interfaces that the section has described.
         known: usize,
     },
+    /// A section of a pcapng capture describes more interfaces than are kept.
+    #[error("the section describes more than {0} interfaces")]
+    TooManyInterfaces(usize),
     /// The compressed data around the capture is damaged or cut off.
     #[error("bad {compression} data: {cause}")]
     BadCompression {
@@ -353,6 +363,7 @@ impl Error {
             Self::NotAnEvaluation(_) | Self::InconsistentEvaluation(_) => {
                 Some("an evaluation is what evaluate writes with `output`")
             }
+            Self::Io { cause, .. } => io_hint(cause),
             Self::ForeignFolder(_) => Some("choose a new or an empty folder"),
             Self::FolderInUse(_) => Some("`overwrite` replaces them"),
             Self::UnfinishedFolder(_) => Some("`overwrite` takes the folder"),
@@ -431,6 +442,7 @@ impl CaptureFault {
             Self::BadRecord { .. }
             | Self::BadBlock { .. }
             | Self::UnknownInterface { .. }
+            | Self::TooManyInterfaces(_)
             | Self::BadCompression { .. } => Some(LENIENT),
         }
     }

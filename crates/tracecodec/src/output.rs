@@ -11,6 +11,15 @@ pub fn is_pipe(path: &Path) -> bool {
     path == Path::new("-")
 }
 
+/// Beginning and end of the names of files and folders that are not whole yet.
+const TEMPORARY: (&str, &str) = (".tracecodec-", ".part");
+
+/// Whether a name is that of an output that is not whole yet: a run that was killed leaves it.
+pub fn is_temporary(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    name.is_some_and(|name| name.starts_with(TEMPORARY.0) && name.ends_with(TEMPORARY.1))
+}
+
 /// Failure of an output, with the output's path. It is wrapped in an [`io::Error`] of the same
 /// kind.
 #[derive(Debug, thiserror::Error)]
@@ -254,7 +263,7 @@ impl Destination {
             _ => Path::new("."),
         };
         let mut builder = tempfile::Builder::new();
-        builder.prefix(".tracecodec-").suffix(".part");
+        builder.prefix(TEMPORARY.0).suffix(TEMPORARY.1);
         share_as_usual(&mut builder);
         // The error's own text names the temporary file, which is of no use to a reader.
         let temporary = builder.tempfile_in(folder);
@@ -324,7 +333,7 @@ impl OutputFolder {
             };
             fs::create_dir_all(parent)?;
             let mut builder = tempfile::Builder::new();
-            builder.prefix(".tracecodec-").suffix(".part");
+            builder.prefix(TEMPORARY.0).suffix(TEMPORARY.1);
             share_folder_as_usual(&mut builder);
             builder.tempdir_in(parent)
         };

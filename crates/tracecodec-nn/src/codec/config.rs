@@ -178,6 +178,15 @@ impl CodecConfig {
         guessed.sum()
     }
 
+    /// Lower bound of the number of weights of a codec of this shape: the weights of its blocks.
+    pub(super) fn least_weights(&self) -> usize {
+        let encoder = match self.encoder {
+            EncoderKind::Transformer => 4 * self.layers * self.d_model * self.d_model,
+            EncoderKind::ResidualMlp => 4 * self.encoder_blocks * self.width * self.width,
+        };
+        encoder + 8 * self.decoder_blocks * self.width * self.width
+    }
+
     /// Checks that a codec of this shape can be built.
     ///
     /// # Errors
@@ -188,9 +197,9 @@ impl CodecConfig {
             ("d_model", self.d_model, 4096),
             ("heads", self.heads, 64),
             ("width", self.width, 4096),
-            ("layers", self.layers + 1, 65),
-            ("encoder_blocks", self.encoder_blocks + 1, 65),
-            ("decoder_blocks", self.decoder_blocks + 1, 65),
+            ("layers", self.layers.saturating_add(1), 65),
+            ("encoder_blocks", self.encoder_blocks.saturating_add(1), 65),
+            ("decoder_blocks", self.decoder_blocks.saturating_add(1), 65),
         ] {
             if value == 0 || value > most {
                 return Err(Error::Config {

@@ -80,6 +80,7 @@ impl Codec {
             ..model.config
         };
         config.check()?;
+        files.check_size(config.least_weights(), &files.weights()?)?;
         let symbols = Symbols::new(&config);
         let network = |tensors: &_| Network::new(&config, &symbols, &mut Zeros, tensors);
         let placed = Placed::load(network, files, &model.weights_blake3)?;

@@ -42,7 +42,7 @@ impl Representation {
     /// Number of channels of a row.
     pub fn channels(&self) -> usize {
         match self {
-            Self::Codec { d_latent, .. } => d_latent + 1,
+            Self::Codec { d_latent, .. } => d_latent.saturating_add(1),
             Self::Baseline { d_latent, .. } => *d_latent,
         }
     }

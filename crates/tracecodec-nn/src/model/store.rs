@@ -10,7 +10,7 @@ use tracecodec::action::{PAPER_SCHEMA, SCHEMA_VERSION};
 use super::{Kind, WEIGHTS};
 use crate::error::Error;
 use crate::files;
-use crate::weights::Weights;
+use crate::weights::{Precision, Weights};
 
 /// Version of the description's format.
 const VERSION: u32 = 1;
@@ -140,6 +140,20 @@ impl Files {
             Some(weights) => Ok(weights.into()),
             None => Ok(files::read(&self.weights_path)?.into()),
         }
+    }
+
+    /// Fails if networks of a description have more weights than there are: a description that was
+    /// changed by hand may claim huge ones, and networks are allocated before their weights are
+    /// read.
+    ///
+    /// # Errors
+    /// If there are fewer weights than `least`.
+    pub(crate) fn check_size(&self, least: usize, weights: &[u8]) -> Result<(), Error> {
+        if least <= weights.len() / Precision::Half.width() {
+            return Ok(());
+        }
+        let reason = "shapes of more weights than there are";
+        Err(Error::format(&self.path, reason))
     }
 
     /// Loads the weights from these bytes, in place of weights of the same names and shapes.

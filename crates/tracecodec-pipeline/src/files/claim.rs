@@ -4,7 +4,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use tracecodec::output::FileKind;
+use tracecodec::output::{self, FileKind};
 
 use super::is_pipe;
 use crate::error::Error;
@@ -76,14 +76,15 @@ pub(crate) fn empty_folder(folder: &Path) -> Result<(), Error> {
     ))
 }
 
-/// Refuses a folder that holds something, but for what `overwrite` may replace: `what`, recognised
-/// by the file `described_by`.
+/// Refuses stdout, a file, and a folder that holds something, but for what `overwrite` may replace:
+/// `what`, recognised by the file `described_by`.
 pub(crate) fn folder_of(
     folder: &Path,
     described_by: &str,
     what: &str,
     overwrite: bool,
 ) -> Result<(), Error> {
+    self::folder(folder)?;
     let is_ours = folder.join(described_by).exists();
     if overwrite && is_ours || holds_nothing(folder) {
         return Ok(());
@@ -102,10 +103,12 @@ pub(crate) fn folder_of(
     })
 }
 
-/// Whether a folder is empty or does not exist.
+/// Whether a folder does not exist, or holds nothing but what a run that was killed has left.
 fn holds_nothing(folder: &Path) -> bool {
     match fs::read_dir(folder) {
-        Ok(mut entries) => entries.next().is_none(),
+        Ok(mut entries) => {
+            entries.all(|entry| entry.is_ok_and(|entry| output::is_temporary(&entry.path())))
+        }
         Err(error) => error.kind() == ErrorKind::NotFound,
     }
 }

@@ -1,10 +1,10 @@
 //! JSON documents that verbs read and write.
 
-use std::fs;
-use std::io::Write;
+use std::io::{self, ErrorKind::InvalidData, Write};
 use std::path::Path;
 
 use serde::Serialize;
+use tracecodec::artifact::document;
 use tracecodec::output::Output;
 
 use crate::error::Error;
@@ -14,12 +14,14 @@ pub(crate) const MANIFEST: &str = "manifest.json";
 
 /// Reads a text file.
 pub(crate) fn read_text(path: &Path) -> Result<String, Error> {
-    fs::read_to_string(path).map_err(|error| Error::io("cannot read", path, error))
+    let read = document::read_whole(path)
+        .and_then(|bytes| String::from_utf8(bytes).map_err(|e| io::Error::new(InvalidData, e)));
+    read.map_err(|error| Error::io("cannot read", path, error))
 }
 
 /// Writes a document as indented JSON to a file, which appears whole.
 pub(crate) fn write(path: &Path, document: &impl Serialize) -> Result<(), Error> {
-    Ok(tracecodec::artifact::document::write(path, document)?)
+    Ok(document::write(path, document)?)
 }
 
 /// Writes a text file, which appears whole.

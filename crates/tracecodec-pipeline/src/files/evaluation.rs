@@ -1,8 +1,8 @@
 //! Evaluations as `evaluate` writes them.
 
-use std::fs;
 use std::path::Path;
 
+use tracecodec::artifact::document;
 use tracecodec::metrics::Evaluation;
 
 use crate::error::Error;
@@ -12,7 +12,8 @@ use crate::error::Error;
 /// # Errors
 /// If the file cannot be read or is no evaluation.
 pub(crate) fn read(path: &Path) -> Result<Evaluation, Error> {
-    let bytes = fs::read(path).map_err(|error| Error::io("cannot read", path, error))?;
+    let bytes =
+        document::read_whole(path).map_err(|error| Error::io("cannot read", path, error))?;
     Evaluation::from_json(&String::from_utf8_lossy(&bytes)).map_err(|error| {
         Error::refused(
             format!("{}: {error}", path.display()),

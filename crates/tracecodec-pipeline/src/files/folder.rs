@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use tracecodec::output;
 use tracecodec::pcap::Reader;
 
 use super::{claim, document, is_pipe};
@@ -47,11 +48,8 @@ pub(crate) fn below(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
     let mut found = Vec::new();
     for path in paths {
         if !is_pipe(path) && path.is_dir() {
-            found.extend(
-                files(path, Path::new(""))?
-                    .into_iter()
-                    .map(|file| file.path),
-            );
+            let files = files(path, Path::new(""))?.into_iter();
+            found.extend(files.map(|file| file.path).filter(|file| is_whole(file)));
         } else {
             if !is_pipe(path) {
                 fs::metadata(path).map_err(|error| Error::io("cannot read", path, error))?;
@@ -70,6 +68,11 @@ pub(crate) fn below(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
         ));
     }
     Ok(found)
+}
+
+/// Whether a file is not what a run that was killed has left.
+fn is_whole(file: &Path) -> bool {
+    !output::is_temporary(file)
 }
 
 /// The captures that paths name: each path itself, or the captures below it, if it is a folder;
@@ -99,6 +102,7 @@ pub(crate) fn captures_of(
 pub(crate) fn captures(folder: &Path, monitor: &mut dyn Monitor) -> Result<Vec<Entry>, Error> {
     let (captures, others): (Vec<_>, Vec<_>) = files(folder, Path::new(""))?
         .into_iter()
+        .filter(|file| is_whole(&file.path))
         .partition(|file| Reader::open(&file.path).is_ok());
     // A manifest that a verb wrote beside its captures is expected: no warning.
     let is_manifest = |file: &&Entry| file.within == Path::new(document::MANIFEST);
@@ -269,7 +273,9 @@ fn in_and_out(
         let earlier = files(new, Path::new(""))?;
         let earlier = earlier.into_iter().map(|file| file.path);
         let earlier: Vec<_> = earlier.filter(|path| *path != incomplete).collect();
-        let is_ours = |path: &PathBuf| pairs.iter().any(|(_, output)| output == path);
+        let is_ours = |path: &PathBuf| {
+            output::is_temporary(path) || pairs.iter().any(|(_, output)| output == path)
+        };
         if let Some(other) = earlier.iter().find(|path| !is_ours(path)) {
             return Err(Error::refused(
                 format!("{}: not a capture of this run", other.display()),
@@ -333,7 +339,9 @@ fn files(folder: &Path, within: &Path) -> Result<Vec<Entry>, Error> {
             continue;
         };
         let within = within.join(name);
-        if is_loop(&path, folder) {
+        // What is neither a file nor a folder, such as a pipe, might never end.
+        let is_special = fs::metadata(&path).is_ok_and(|of| !of.is_file() && !of.is_dir());
+        if is_special || is_loop(&path, folder) {
             continue;
         }
         if path.is_dir() {

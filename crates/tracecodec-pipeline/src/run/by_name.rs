@@ -56,6 +56,14 @@ impl Verb {
         (self.run)(settings, monitor)
     }
 
+    /// The settings with which the verb would run: those given, and every default.
+    ///
+    /// # Errors
+    /// If a setting is unknown or wrong.
+    pub fn settings(&self, given: Value) -> Result<Value, Error> {
+        (self.complete)(given)
+    }
+
     /// Every setting that has a default, with it. Settings that are absent by default and not
     /// stated by manifests (such as `mtu`) are left out.
     pub fn defaults(&self) -> Value {

@@ -4,7 +4,7 @@
 //! and version give the same bytes.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
@@ -18,6 +18,28 @@ pub fn manifest_path(artifact: &Path) -> PathBuf {
     let mut name = artifact.as_os_str().to_owned();
     name.push(".json");
     name.into()
+}
+
+/// Largest number of bytes that are read whole from what has no size, such as a pipe: 256 MiB.
+const MOST_OF_PIPE: u64 = 1 << 28;
+
+/// Reads a whole file: as many bytes as it had when it was opened, so that neither a device without
+/// an end nor a file that grows exhausts the memory.
+///
+/// # Errors
+/// If the file cannot be read, or is a pipe or a device with more than 256 MiB.
+pub fn read_whole(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
+    let file = fs::File::open(path)?;
+    let metadata = file.metadata()?;
+    let mut bytes = Vec::new();
+    if metadata.is_file() {
+        bytes.try_reserve_exact(usize::try_from(metadata.len()).unwrap_or(usize::MAX))?;
+        file.take(metadata.len()).read_to_end(&mut bytes)?;
+    } else if file.take(MOST_OF_PIPE + 1).read_to_end(&mut bytes)? as u64 > MOST_OF_PIPE {
+        let message = "more than 256 MiB, and no regular file";
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+    }
+    Ok(bytes)
 }
 
 /// BLAKE3 digest of a file, in hexadecimal.
@@ -48,7 +70,7 @@ pub fn read<T: DeserializeOwned>(
     (expected, expected_version): (&'static str, u32),
 ) -> Result<T, Error> {
     let path = path.as_ref();
-    let text = fs::read(path).map_err(Error::io(path))?;
+    let text = read_whole(path).map_err(Error::io(path))?;
     let malformed = |cause| Error::NotAManifest {
         path: path.to_path_buf(),
         cause,

@@ -41,6 +41,12 @@ const SMALLEST: u32 = 12;
 /// Largest block: a packet, its options and the rest of the block.
 const LARGEST: u32 = MAX_DATA + (1 << 20);
 
+/// Most interfaces that a section may describe: each takes memory until the section ends.
+pub(super) const MOST_INTERFACES: usize = 65_536;
+
+/// Bytes of the name or the description of an interface that are kept.
+const INTERFACE_TEXT: usize = 256;
+
 /// opt_endofopt: no more options.
 const OPTION_END: u16 = 0;
 /// opt_comment, of any block.
@@ -214,6 +220,9 @@ impl Section {
         if interface.unit.is_finer_than_micros() {
             self.precision = Precision::Nanos;
         }
+        if self.interfaces.len() == MOST_INTERFACES {
+            return Err(CaptureFault::TooManyInterfaces(MOST_INTERFACES));
+        }
         keep(&mut self.notes.interfaces, interface.note.clone());
         self.interfaces.push(interface);
         Ok(())
@@ -330,8 +339,8 @@ impl Interface {
             match (code, value.len()) {
                 (OPTION_TSRESOL, 1) => interface.unit = Unit::from_tsresol(value[0]),
                 (OPTION_TSOFFSET, 8) => interface.offset = endian.i64(value, 0),
-                (OPTION_NAME, _) => interface.note.name = text(value),
-                (OPTION_DESCRIPTION, _) => interface.note.description = text(value),
+                (OPTION_NAME, _) => interface.note.name = beginning(value),
+                (OPTION_DESCRIPTION, _) => interface.note.description = beginning(value),
                 (OPTION_TSRESOL | OPTION_TSOFFSET, _) => return Err(BlockFault::Option),
                 _ => {}
             }
@@ -351,6 +360,13 @@ impl Interface {
 fn text(value: &[u8]) -> String {
     let text = String::from_utf8_lossy(value);
     text.trim_end_matches('\0').to_string()
+}
+
+/// The first bytes of the text of an option, up to a whole character.
+fn beginning(value: &[u8]) -> String {
+    let mut text = text(&value[..value.len().min(INTERFACE_TEXT + 4)]);
+    text.truncate(text.floor_char_boundary(INTERFACE_TEXT));
+    text
 }
 
 /// Takes the first option off, as code and value; `None` at opt_endofopt or the end of the block.
@@ -407,6 +423,7 @@ mod tests {
     use crate::error::Error;
     use crate::pcap::{Container, Reader};
     use Endian::{Big, Little};
+    use std::io::Cursor;
 
     fn block(endian: Endian, kind: u32, body: &Bytes) -> Vec<u8> {
         let len = 12 + body.0.len() as u32;
@@ -455,6 +472,25 @@ mod tests {
             let micros = 0x1_0000_0002 * 1_000;
             assert_eq!(packets, [packet(micros, 101, 60, b"hello")]);
         }
+    }
+
+    #[test]
+    fn test_interfaces_take_little_memory() {
+        let idb = interface(Little, 1, 0, &[]);
+        let many = [section(Little), idb.repeat(MOST_INTERFACES + 1)].concat();
+        let (_, error) = read(many);
+        let fault = fault(error.unwrap());
+        assert!(matches!(fault, CaptureFault::TooManyInterfaces(_)));
+        let name = format!("a{}", "ü".repeat(20_000));
+        let option = Bytes::new().u16(Little, OPTION_NAME);
+        let option = option.u16(Little, name.len() as u16).raw(name.as_bytes());
+        let idb = interface(Little, 1, 0, &option.padded().0);
+        let mut reader = Reader::new(Cursor::new([section(Little), idb].concat())).unwrap();
+        assert!(reader.next().is_none());
+        assert_eq!(
+            reader.notes().interfaces[0].name,
+            name[..INTERFACE_TEXT - 1]
+        );
     }
 
     #[test]

@@ -382,7 +382,9 @@ fn choose(logits: &[f32; CLASSES], can_be: u16, rng: &mut impl Rng) -> u8 {
     });
     // If rounding leaves a rest, the likeliest value is taken.
     let likeliest = || (0..CLASSES).find(|&value| among[value] && logits[value] == most);
-    drawn.or_else(likeliest).unwrap_or(0) as u8
+    // Weights of a damaged model may give logits that are no numbers.
+    let first = || (0..CLASSES).find(|&value| among[value]);
+    drawn.or_else(likeliest).or_else(first).unwrap_or(0) as u8
 }
 
 /// Negative log-likelihood of a value in nats, among the values of a mask.
@@ -425,6 +427,14 @@ mod tests {
         events.encode_into(&action(seed), &mut row);
         row.resize(row_width(events), (seed % 2) as u8);
         row
+    }
+
+    #[test]
+    fn test_what_is_drawn_is_allowed_whatever_the_logits() {
+        let mut rng = stream(0, Purpose::Weights, 0);
+        for logit in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, 0.0] {
+            assert_eq!(choose(&[logit; CLASSES], 0b100, &mut rng), 2, "{logit}");
+        }
     }
 
     #[derive(Clone, Debug)]

@@ -106,14 +106,7 @@ impl Autoregressive {
             return Err(Error::format(&files.path, "labels and rates do not fit"));
         }
         let bytes = files.weights()?;
-        // A description that was changed by hand may claim huge networks, and networks are
-        // allocated before their weights are read.
-        if description.shapes.least_weights() > bytes.len() / Precision::Half.width() {
-            return Err(Error::format(
-                &files.path,
-                "shapes of more weights than there are",
-            ));
-        }
+        files.check_size(description.shapes.least_weights(), &bytes)?;
         let profiles = OptionProfiles::from_hex(&description.option_profiles)
             .map_err(|e| Error::format(&files.path, e))?;
         let events = Events::new(description.schema_version);

@@ -234,6 +234,12 @@ impl NetworkConfig {
         self.prefix + self.suffix
     }
 
+    /// Lower bound of the number of weights of a generator of this shape: the weights of the
+    /// perceptrons and of the places of rows.
+    pub(super) fn least_weights(&self) -> usize {
+        self.width * (2 * self.layers * self.ratio * self.width + self.tokens())
+    }
+
     /// Number of attention weights of a block over a window.
     pub(super) fn attention_weights(&self) -> usize {
         self.heads * self.tokens() * self.tokens()

@@ -66,9 +66,12 @@ impl FlowMatching {
         if !statistics.is_sound(representation.channels()) {
             return Err(Error::format(&files.path, "statistics of other channels"));
         }
+        let bytes = files.weights()?;
+        config.check()?;
+        files.check_size(config.least_weights(), &bytes)?;
         let mut generator = Self::new(&config, &representation, &statistics, labels, 0)?;
         let mut weights = generator.weights().clone();
-        files.load(&files.weights()?, &weights_blake3, &mut weights)?;
+        files.load(&bytes, &weights_blake3, &mut weights)?;
         generator.set_weights(&weights);
         Ok(generator)
     }

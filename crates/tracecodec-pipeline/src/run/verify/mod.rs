@@ -124,6 +124,9 @@ pub struct CaptureProof {
     /// The first findings, in words.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<String>,
+    /// The error behind `damage`.
+    #[serde(skip)]
+    error: Option<Error>,
 }
 
 fn is_zero(count: &u64) -> bool {
@@ -153,13 +156,20 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
             version: judge.version(),
         }));
     }
-    let captures = jobs::each(
+    let mut captures = jobs::each(
         &paths,
         config.jobs,
         "verifying captures",
         monitor,
         |path, monitor| verify(config, path, &tools, &judges, monitor),
     )?;
+    // If a single file has no packet that can be read, nothing was verified.
+    if let [only] = &mut captures[..]
+        && only.packets == 0
+        && let Some(error) = only.error.take()
+    {
+        return Err(error);
+    }
     Ok(Outcome {
         tshark: version,
         tools,
@@ -249,7 +259,10 @@ fn verify(
         tcp_frames: &mut tcp_frames,
     };
     match prove(config, path, &mut outputs, &mut proof, monitor) {
-        Err(error) if error.is_damage() => proof.damage = Some(error.to_string()),
+        Err(error) if error.is_damage() => {
+            proof.damage = Some(error.to_string());
+            proof.error = Some(error);
+        }
         proved => proved?,
     }
     if config.tshark && proof.actions > 0 {

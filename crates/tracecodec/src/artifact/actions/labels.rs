@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, StringArray};
-use parquet::column::reader::get_typed_column_reader;
+use parquet::column::reader::{ColumnReaderImpl, get_typed_column_reader};
 use parquet::data_type::{ByteArray, ByteArrayType};
 use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::file::writer::SerializedRowGroupWriter;
 
 use super::LABEL_COLUMNS;
-use super::file::{self, guarded};
+use super::file::{self, BATCH, guarded};
 use crate::error::{ActionsFault, Error};
 use crate::output::Output;
 use crate::pcap::Label;
@@ -100,15 +100,22 @@ impl From<Label<'_>> for LabelBuf {
 }
 
 /// Labels of an actions file, row by row; a row of which either column is null has none. Memory
-/// grows with the row groups, not with the file.
+/// does not grow with the file.
 pub struct Labels {
     path: PathBuf,
     file: SerializedFileReader<File>,
     /// Numbers of the two columns.
     columns: [usize; 2],
     next_group: usize,
-    /// Labels of the row group, the next at the end.
-    group: Vec<Option<LabelBuf>>,
+    group: Option<Group>,
+    /// Labels of the rows that were decoded, the next at the end.
+    batch: Vec<Option<[ByteArray; 2]>>,
+}
+
+/// A row group that is being read.
+struct Group {
+    rows_left: usize,
+    texts: [ColumnReaderImpl<ByteArrayType>; 2],
 }
 
 impl Labels {
@@ -135,7 +142,8 @@ impl Labels {
             file,
             columns: [sample_id, label],
             next_group: 0,
-            group: Vec::new(),
+            group: None,
+            batch: Vec::new(),
         }))
     }
 
@@ -144,60 +152,78 @@ impl Labels {
     /// # Errors
     /// If the file is damaged.
     pub fn next_label(&mut self) -> Result<Option<LabelBuf>, Error> {
-        while self.group.is_empty() && self.next_group < self.file.num_row_groups() {
-            let read = guarded(|| self.read_group());
-            self.group = read.map_err(|error| {
+        while self.batch.is_empty() {
+            let is_read = self.group.as_ref().is_none_or(|group| group.rows_left == 0);
+            if is_read && self.next_group == self.file.num_row_groups() {
+                return Ok(None);
+            }
+            let read = guarded(|| {
+                if is_read {
+                    self.group = Some(Group::open(&self.file, self.next_group, self.columns)?);
+                    self.next_group += 1;
+                }
+                let group = self.group.as_mut().expect("a group was opened");
+                group.read(&mut self.batch)
+            });
+            read.map_err(|error| {
                 let cause = error.to_string();
                 Error::actions(&self.path)(ActionsFault::Damaged { row: 0, cause })
             })?;
-            self.next_group += 1;
         }
-        Ok(self.group.pop().flatten())
+        let label = self.batch.pop().flatten();
+        Ok(label.map(|texts| {
+            let [sample_id, label] =
+                texts.map(|text| String::from_utf8_lossy(text.data()).into_owned());
+            LabelBuf { sample_id, label }
+        }))
+    }
+}
+
+impl Group {
+    fn open(
+        file: &SerializedFileReader<File>,
+        number: usize,
+        columns: [usize; 2],
+    ) -> Result<Self, ParquetError> {
+        let group = file::Group::open(file, number)?;
+        let [sample_id, label] = columns.map(|number| group.column(number));
+        Ok(Self {
+            rows_left: group.rows()?,
+            texts: [sample_id?, label?].map(get_typed_column_reader),
+        })
     }
 
-    /// Labels of the next row group, the first row at the end.
-    fn read_group(&self) -> Result<Vec<Option<LabelBuf>>, ParquetError> {
-        let group = self.file.get_row_group(self.next_group)?;
-        let rows = usize::try_from(group.metadata().num_rows())?;
-        let texts = |number: usize| {
-            let mut reader =
-                get_typed_column_reader::<ByteArrayType>(group.get_column_reader(number)?);
-            let (mut values, mut levels) = (Vec::new(), Vec::new());
-            while levels.len() < rows {
-                let left = rows - levels.len();
-                let (read, ..) = reader.read_records(left, Some(&mut levels), None, &mut values)?;
-                if read == 0 {
-                    return Err(ParquetError::EOF(
-                        "a column of labels ends early".to_string(),
-                    ));
-                }
-                // A column that is required has no levels.
-                levels.resize(levels.len().max(values.len()), 1);
-            }
-            let mut values = values.into_iter();
-            let text = |level: i16| {
-                let value = if level > 0 {
-                    values.next()?
-                } else {
-                    return None;
-                };
-                Some(String::from_utf8_lossy(value.data()).into_owned())
-            };
-            Ok(levels
-                .into_iter()
-                .map(text)
-                .collect::<Vec<Option<String>>>())
-        };
-        let [sample_ids, labels] = self.columns.map(texts);
+    /// Reads the labels of the next rows, the last row first.
+    fn read(&mut self, batch: &mut Vec<Option<[ByteArray; 2]>>) -> Result<(), ParquetError> {
+        let count = self.rows_left.min(BATCH);
+        let [sample_ids, labels] = self.texts.each_mut().map(|column| texts(column, count));
         let rows = sample_ids?.into_iter().zip(labels?).rev();
-        let label = |(sample_id, label): (Option<String>, Option<String>)| {
-            Some(LabelBuf {
-                sample_id: sample_id?,
-                label: label?,
-            })
-        };
-        Ok(rows.map(label).collect())
+        batch.extend(rows.map(|(sample_id, label)| Some([sample_id?, label?])));
+        self.rows_left -= count;
+        Ok(())
     }
+}
+
+/// The next texts of a column; `None` where it is null.
+fn texts(
+    column: &mut ColumnReaderImpl<ByteArrayType>,
+    count: usize,
+) -> Result<Vec<Option<ByteArray>>, ParquetError> {
+    let (mut values, mut levels) = (Vec::new(), Vec::new());
+    while levels.len() < count {
+        let left = count - levels.len();
+        let (read, ..) = column.read_records(left, Some(&mut levels), None, &mut values)?;
+        if read == 0 {
+            return Err(ParquetError::EOF(
+                "a column of labels ends early".to_string(),
+            ));
+        }
+        // A column that is required has no levels.
+        levels.resize(levels.len().max(values.len()), 1);
+    }
+    let mut values = values.into_iter();
+    let text = |level: i16| (level > 0).then(|| values.next()).flatten();
+    Ok(levels.into_iter().map(text).collect())
 }
 
 #[cfg(test)]

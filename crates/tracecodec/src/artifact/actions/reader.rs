@@ -11,16 +11,13 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 
 use super::DELTA_T;
 use super::columns::{Columns, Found, Place, layout, out_of_vocabulary, whole};
-use super::file::{self, guarded};
+use super::file::{self, BATCH, guarded};
 use super::metadata::Metadata;
 use crate::action::context::Contexts;
 use crate::action::schema::QUANTITIES;
 use crate::action::{Action, ActionSchema, OptionProfiles};
 use crate::error::{ActionsFault, Error};
 use crate::pcap::Timestamp;
-
-/// Rows that the reader decodes at once.
-const BATCH: usize = 8_192;
 
 /// A stream of actions from a file. Memory does not grow with the file.
 ///
@@ -265,12 +262,12 @@ fn open_group(
     number: usize,
     places: &[Option<Place>],
 ) -> Result<RowGroup, ParquetError> {
-    let group = file.get_row_group(number)?;
+    let group = file::Group::open(file, number)?;
     let column = |place: &Option<Place>| {
-        place.map(|place| Column::new(group.get_column_reader(place.number)?, place.is_signed))
+        place.map(|place| Column::new(group.column(place.number)?, place.is_signed))
     };
     Ok(RowGroup {
-        rows_left: usize::try_from(group.metadata().num_rows())?,
+        rows_left: group.rows()?,
         columns: places
             .iter()
             .map(|place| column(place).transpose())
