@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::thread;
@@ -331,7 +332,7 @@ fn test_inputs_that_cannot_be_read_are_failures() {
         folder.path().join("locked/a.pcap"),
     )
     .unwrap();
-    let locked = fs::Permissions::from(std::os::unix::fs::PermissionsExt::from_mode(0));
+    let locked = fs::Permissions::from_mode(0o000);
     fs::set_permissions(folder.path().join("locked"), locked).unwrap();
     // The superuser may read everything: without that capability, it may not.
     let without = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"];

@@ -21,7 +21,7 @@ const ARROWS: &map::Arrows = &[
     ("frame", &["error", "files", "monitor"]),
     ("settings", &["error", "files"]),
     ("jobs", &["error", "monitor"]),
-    ("training", &["error", "monitor"]),
+    ("training", &["error", "files", "monitor"]),
     ("report", &["error", "plot"]),
     ("tools", &["error", "files", "monitor", "testing"]),
     ("dataset", &["disclosure", "error", "files", "monitor"]),

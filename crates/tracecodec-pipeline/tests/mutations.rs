@@ -182,7 +182,7 @@ fn test_captures_damaged_at_random() {
         readable += u64::from(read > 0);
     }
     let memory = peak_memory();
-    println!(
+    eprintln!(
         "{count} mutations of {} captures: {readable} have packets, {packets} in all; the slowest, \
          {}, took {:?}; peak memory {memory:?}",
         captures.len(),
