@@ -137,6 +137,7 @@ fn check_all(
             schema,
             payload,
             link,
+            stateless: salt % 2 == 1,
         };
         let (whole, _) = compile(actions, profiles, config(PayloadPolicy::Synthetic));
         let (cut, _) = compile(actions, profiles, config(PayloadPolicy::Truncate));
