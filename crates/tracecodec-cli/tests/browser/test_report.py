@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 
 import pytest
 from evaluation import evaluation, training
@@ -254,3 +255,20 @@ def test_print_is_light_and_has_the_figures(open_page):
     assert page.locator(".save").first.is_hidden()
     assert all(drawing.is_visible() for drawing in page.locator(".panel svg").all())
     assert len(page.pdf()) > 10_000
+
+
+def test_a_number_of_an_experiment_shows_where_it_comes_from(open_page, folder):
+    capture = Path(__file__).resolve().parents[4] / "data/train/enterprise.pcap.zst"
+    line = [os.environ["TRACECODEC"], "experiment", "--capture", f"day={capture}", "-o", "day"]
+    line += ["--set", "shard.first=5000", "--set", "shard.packets=500", "--only", "oracle/evaluate"]
+    subprocess.run(line, cwd=folder, check=True)
+    page = open_page("day/report.html", viewport={"width": 360, "height": 640})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    dialog = page.locator("dialog")
+    assert not dialog.is_visible()
+    page.locator("button.from", has_text="0.00").first.click()
+    text = dialog.inner_text()
+    for step in ["0 is metrics.tcp_event_pp of day/oracle/evaluate", "day/shard: shard, key ", "capture:day: BLAKE3 "]:
+        assert step in text
+    dialog.get_by_role("button", name="Close").click()
+    assert not dialog.is_visible()
