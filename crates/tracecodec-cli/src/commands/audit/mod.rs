@@ -3,16 +3,17 @@
 mod model;
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
 use tracecodec::audit::{Likeness, Survival};
+use tracecodec_pipeline::ModelName;
 use tracecodec_pipeline::run::audit::{self, CaptureAudit};
 
 use crate::args::{CaptureArgs, JobsArg};
 use crate::count::positive_count;
-use crate::failure::{FINDING, GOOD};
+use crate::failure::{FINDING, GOOD, Hint};
 use crate::output::{print, print_json, printable};
 use crate::terminal::Terminal;
 
@@ -72,7 +73,7 @@ pub(crate) struct Audit {
 
 pub(crate) fn run(args: &Audit, json: bool) -> Result<u8> {
     if let (Some(model), Some(output)) = (&args.model, &args.output) {
-        return model::run(args, model, output, json);
+        return model::run(&args.model_config(model, output)?, json);
     }
     let config = audit::Config {
         original: args.original.clone(),
@@ -148,4 +149,28 @@ fn render_row(text: &mut String, row: &Survival, is_beyond: bool) -> Result<()> 
     }
     writeln!(text)?;
     Ok(())
+}
+
+impl Audit {
+    /// What is asked of a model.
+    fn model_config(&self, name: &Path, output: &Path) -> Result<audit::model::Config> {
+        if self.link || self.anonymous {
+            return Err(Hint::error(
+                "--link and --anonymous are for captures",
+                "leave them out with --model",
+            ));
+        }
+        Ok(audit::model::Config {
+            model: Some(ModelName::from(name.to_path_buf())),
+            data: vec![self.original.clone()],
+            held_out: vec![self.decoded.clone()],
+            output: output.to_path_buf(),
+            shadows: self.shadows as usize,
+            steps: self.steps,
+            sessions: self.sessions as usize,
+            seed: self.seed,
+            read: self.read.policy(),
+            ..audit::model::Config::default()
+        })
+    }
 }

@@ -1,38 +1,17 @@
 //! `audit --model`: what a generator remembers.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
 use anyhow::Result;
-use tracecodec_pipeline::ModelName;
 use tracecodec_pipeline::classifier::Interval;
 use tracecodec_pipeline::run::audit::model;
 
-use super::Audit;
-use crate::failure::{GOOD, Hint};
+use crate::failure::GOOD;
 use crate::output::{print, print_json};
 use crate::terminal::Terminal;
 
-pub(super) fn run(args: &Audit, name: &Path, output: &Path, json: bool) -> Result<u8> {
-    if args.link || args.anonymous {
-        return Err(Hint::error(
-            "--link and --anonymous are for captures",
-            "leave them out with --model",
-        ));
-    }
-    let config = model::Config {
-        model: Some(ModelName::from(name.to_path_buf())),
-        data: vec![args.original.clone()],
-        held_out: vec![args.decoded.clone()],
-        output: output.to_path_buf(),
-        shadows: args.shadows as usize,
-        steps: args.steps,
-        sessions: args.sessions as usize,
-        seed: args.seed,
-        read: args.read.policy(),
-        ..model::Config::default()
-    };
-    let outcome = model::run(&config, &mut Terminal::new())?;
+pub(super) fn run(config: &model::Config, json: bool) -> Result<u8> {
+    let outcome = model::run(config, &mut Terminal::new())?;
     if json {
         print_json(&outcome)?;
     } else {

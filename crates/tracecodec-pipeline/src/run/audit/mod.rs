@@ -93,7 +93,7 @@ impl CaptureAudit {
             .identifiers
             .iter()
             .chain(linked.map(|linked| &linked.endpoints));
-        !rows.any(|row| row.beyond_chance) && !(anonymous && !self.names.is_empty())
+        !rows.any(|row| row.beyond_chance) && (!anonymous || self.names.is_empty())
     }
 }
 

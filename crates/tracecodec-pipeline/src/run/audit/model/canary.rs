@@ -145,8 +145,11 @@ impl Canaries {
     }
 }
 
+/// How a flow begins, without times: direction, control event and payload length of each packet.
+type Beginning = Vec<(u8, u8, u32)>;
+
 /// Direction, flags and payload length of the first packets.
-fn beginning(actions: &[Action]) -> Vec<(u8, u8, u32)> {
+fn beginning(actions: &[Action]) -> Beginning {
     let first = actions.iter().take(BEGINNING);
     first
         .map(|action| {
@@ -160,7 +163,7 @@ fn beginning(actions: &[Action]) -> Vec<(u8, u8, u32)> {
 }
 
 /// The beginnings of flows that a model generates from nothing.
-fn beginnings(model: &Autoregressive) -> Result<Vec<Vec<(u8, u8, u32)>>, Error> {
+fn beginnings(model: &Autoregressive) -> Result<Vec<Beginning>, Error> {
     let mut trace = model.generate(&Drawing::default())?;
     let mut made: Vec<Vec<Action>> = Vec::new();
     let mut slots = std::collections::BTreeMap::new();

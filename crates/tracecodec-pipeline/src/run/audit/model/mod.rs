@@ -224,7 +224,7 @@ fn pair(session: usize, is_member: bool, own: f64, without: &[f64]) -> Pair {
 
 impl Config {
     fn check(&self) -> Result<(), Error> {
-        if self.shadows < 4 || self.shadows % 2 != 0 {
+        if self.shadows < 4 || !self.shadows.is_multiple_of(2) {
             return Err(Error::refused(
                 format!("{} `shadows`", self.shadows),
                 "an even number from 4 on: each session is in half of them",
@@ -242,7 +242,7 @@ impl Config {
     /// Writes what the shadow models learn from, or refuses a folder in which they learned from
     /// something else.
     fn plan(&self, captures: &[PathBuf]) -> Result<(), Error> {
-        let digests = captures.iter().map(|path| digest(path));
+        let digests = captures.iter().map(digest);
         let digests = digests.collect::<Result<Vec<_>, _>>()?;
         let mut settings = serde_json::to_value(self).expect("settings have string keys");
         if let Some(settings) = settings.as_object_mut() {
