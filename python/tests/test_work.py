@@ -208,7 +208,8 @@ def test_results_do_not_depend_on_threads() -> None:
 
 
 VERBS = {
-    verb: "".join(word.capitalize() for word in verb.split()) for verb in tc.verbs()
+    verb: "".join(word.capitalize() for word in verb.replace("_", " ").split())
+    for verb in tc.verbs()
 }
 
 
@@ -217,6 +218,7 @@ def test_settings_are_those_of_the_library(verb: str) -> None:
     named = {
         # What functions take beside settings.
         "inputs", "input", "output", "like", "prefix", "shards", "data", "model", "later", "training",
+        "held_out",
     }
     typed = {key.rstrip("_") for key in typing.get_type_hints(getattr(_settings, VERBS[verb]))}
     known = set(tc.settings(verb))

@@ -194,6 +194,10 @@ class Experiment(TypedDict, total=False):
     dry_run: bool
 
 
+class Trace(TypedDict, total=False):
+    verify: bool
+
+
 class Train(Training, Read, Ends, Disclosure, total=False):
     settings: dict[str, Any]
     device: str

@@ -697,7 +697,7 @@ def audit_model(
             named["model"] = model
         if held_out is not None:
             named["held_out"] = inputs.captures(held_out)
-        return run("audit model", progress, settings, **named)
+        return run("audit_model", progress, settings, **named)
 
 
 def merge(
@@ -816,8 +816,8 @@ def trace(
     row: str,
     column: str,
     *,
-    verify: bool = False,
     progress: Progress = False,
+    **settings: Unpack[_settings.Trace],
 ) -> Outcome:
     """Follows a number of an experiment's report back to the captures.
 
@@ -828,10 +828,10 @@ def trace(
     table, row, column : str
         Title of the table, first cell of the row, heading of the column; or the words that they
         begin with.
-    verify : bool, optional
-        Read every file on the way again, and compare its digest.
     progress : bool or callable, optional
         As in :func:`inspect`.
+    **settings
+        ``verify``: read every file on the way again, and compare its digest.
 
     Returns
     -------
@@ -847,7 +847,7 @@ def trace(
     '0.00'
     """
     cell = {"experiment": experiment, "table": table, "row": row, "column": column}
-    return run("trace", progress, {}, verify=verify, **cell)
+    return run("trace", progress, settings, **cell)
 
 
 def train(

@@ -22,7 +22,7 @@ use crate::terminal::Terminal;
 /// follows a number back to the captures.
 #[derive(Debug, Args)]
 pub(crate) struct Experiment {
-    /// Configuration (TOML): `preset`, a table [data] of captures by name, and what it changes of
+    /// Configuration (TOML): `preset`, a table `data` of captures by name, and what it changes of
     /// the preset.
     config: Option<PathBuf>,
     /// Capture to experiment on, as NAME=PATH or PATH; may be given several times.

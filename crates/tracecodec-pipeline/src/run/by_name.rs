@@ -153,7 +153,7 @@ pub static VERBS: LazyLock<Vec<Verb>> = LazyLock::new(|| {
         ),
         verb("audit", r#"{"original": "", "decoded": ""}"#, audit::run),
         verb(
-            "audit model",
+            "audit_model",
             r#"{"data": [], "output": ""}"#,
             audit::model::run,
         ),

@@ -1,4 +1,4 @@
-//! `audit model`: what a generator remembers of the sessions that it learned from.
+//! `audit --model`: what a generator remembers of the sessions that it learned from.
 //!
 //! Shadow models learn from random halves of the sessions. A session that a model learned from is
 //! likelier under it than under models that did not: by how much, and how surely that tells
