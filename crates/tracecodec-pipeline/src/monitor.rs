@@ -65,6 +65,15 @@ pub fn counted(count: u64, name: &str) -> String {
     format!("{count} {name}{plural}")
 }
 
+/// A time in words, to the minute.
+pub fn in_words(seconds: f64) -> String {
+    let minutes = (seconds / 60.0).ceil().max(1.0) as u64;
+    match (minutes / 60, minutes % 60) {
+        (0, minutes) => format!("about {minutes} min"),
+        (hours, minutes) => format!("about {hours} h {minutes:02} min"),
+    }
+}
+
 /// A monitor that ignores everything.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;
@@ -177,6 +186,12 @@ mod tests {
     fn test_one_is_singular() {
         let counts = [0, 1, 2].map(|count| counted(count, "packet"));
         assert_eq!(counts, ["0 packets", "1 packet", "2 packets"]);
+    }
+
+    #[test]
+    fn test_times_are_rounded_up_to_the_minute() {
+        let times = [0.0, 61.0, 3_660.0].map(in_words);
+        assert_eq!(times, ["about 1 min", "about 2 min", "about 1 h 01 min"]);
     }
 
     /// Counts calls, and stops after the given number of them.

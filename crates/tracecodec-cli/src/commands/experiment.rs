@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::Args;
 use tracecodec::choice::Choice;
-use tracecodec_pipeline::run::experiment::{self, Outcome, Preset, in_words};
+use tracecodec_pipeline::monitor::in_words;
+use tracecodec_pipeline::run::experiment::{self, Outcome, Preset};
 
 use crate::choice::choice;
 use crate::failure::Hint;

@@ -120,6 +120,11 @@ fn test_numbers_are_traced_and_files_that_changed_are_found() {
     );
     let unknown = run(&folder, "trace out Table-7 Oracle Count");
     assert_eq!(unknown.status.code(), Some(2), "no table of that name");
+    let elsewhere = told(&run(&folder, "trace . Table-3 Oracle Count"));
+    assert!(
+        elsewhere.contains("no report of an experiment"),
+        "{elsewhere}"
+    );
     let find = |extra: &[&str]| {
         let mut command = tracecodec();
         command.current_dir(&folder);

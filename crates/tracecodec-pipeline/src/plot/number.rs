@@ -21,6 +21,16 @@ pub fn short(value: f64) -> String {
     }
 }
 
+/// Formats a number of a table with two decimals, as the paper has them; a number that is not zero
+/// is never written as zero.
+pub(crate) fn hundredths(value: f64) -> String {
+    if value > 0.0 && value < 0.005 {
+        "<0.01".to_string()
+    } else {
+        format!("{value:.2}")
+    }
+}
+
 /// Formats an integer with separated thousands.
 pub(crate) fn thousands(value: i64) -> String {
     let digits = value.unsigned_abs().to_string();

@@ -25,11 +25,18 @@ pub(crate) fn page(sections: &[Section], steps: &Value) -> String {
         .collect();
     let contents = sections.iter().map(contents).collect::<String>();
     let body = sections.iter().map(section_html).collect::<String>();
+    let is_traceable = steps.as_object().is_some_and(|steps| !steps.is_empty());
+    let traceable = if is_traceable {
+        " Click a number of a table to see where it comes from."
+    } else {
+        ""
+    };
     // The body is filled in last: nothing in it is taken for a placeholder.
     TEMPLATE
         .replace("{{style}}", &format!("{STYLE}\n{}", style_sheet()))
         .replace("{{script}}", SCRIPT)
         .replace("{{version}}", env!("CARGO_PKG_VERSION"))
+        .replace("{{traceable}}", traceable)
         .replace("{{steps}}", &steps.to_string().replace('<', "\\u003c"))
         .replace("{{contents}}", &contents)
         .replacen(

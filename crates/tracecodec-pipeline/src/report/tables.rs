@@ -3,7 +3,7 @@
 use tracecodec::metrics::{Evaluation, METRICS, Metric, Role, Unit};
 
 use super::dataset::Dataset;
-use crate::plot::number::{count, short};
+use crate::plot::number::{count, hundredths, short};
 use crate::plot::table::{Cell, Table};
 
 /// Columns of the main table, with the paper's headings.
@@ -126,7 +126,7 @@ fn methods(methods: &[&Evaluation], title: &str, columns: &[(&str, &str)]) -> Ta
             .zip(&best)
             .map(|(metric, best)| match (metric.measure)(method) {
                 Ok(value) => {
-                    let text = hundredth(value);
+                    let text = hundredths(value);
                     let is_best = several && competes(method) && best.as_ref() == Some(&text);
                     Cell::number(text).best(is_best)
                 }
@@ -177,16 +177,7 @@ fn best(methods: &[&Evaluation], metric: &Metric) -> Option<String> {
     } else {
         values.min_by(f64::total_cmp)
     };
-    best.map(hundredth)
-}
-
-/// Two decimals, as in the paper; a number that is not zero is never written as zero.
-fn hundredth(value: f64) -> String {
-    if value > 0.0 && value < 0.005 {
-        "<0.01".to_string()
-    } else {
-        format!("{value:.2}")
-    }
+    best.map(hundredths)
 }
 
 #[cfg(test)]
@@ -204,7 +195,7 @@ mod tests {
     #[test]
     fn test_what_is_not_zero_does_not_look_like_it() {
         let values = [0.0, 0.004, 0.006, 12.345];
-        assert_eq!(values.map(hundredth), ["0.00", "<0.01", "0.01", "12.35"]);
+        assert_eq!(values.map(hundredths), ["0.00", "<0.01", "0.01", "12.35"]);
     }
 
     #[test]

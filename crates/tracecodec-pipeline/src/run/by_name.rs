@@ -18,7 +18,8 @@ use crate::settings;
 
 /// A verb that takes its settings, and returns its outcome, as JSON.
 pub struct Verb {
-    /// Name, as the command line has it: `lift`, `baseline train`.
+    /// Name, as the command line has it: `lift`, `baseline train`; `audit_model` is `audit --model`
+    /// there.
     pub name: &'static str,
     /// The settings that have no default, each with a value that means nothing: a JSON object.
     least: &'static str,

@@ -1,9 +1,11 @@
 //! How familiar a trace is to a generator: how likely its packets are, beside held-out packets of
 //! the traces that it was trained on.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
-use super::event_sequences::{Ending, EventSequences};
+use super::event_sequences::{Ending, EventSequences, ProcessSequences};
 use super::events::{Activity, ENDS, Events};
 use super::past::Past;
 use super::process::{Choice, Memory, Sampler};
@@ -94,11 +96,16 @@ impl Autoregressive {
     /// How likely the flows of these sequences are, given the first packet of each.
     pub fn nats_of_flows(&self, sequences: &EventSequences) -> FlowNats {
         let sequence = sequences.processes()[PACKETS];
+        self.nats(sequence, 0..sequence.len())
+    }
+
+    /// How likely some events of a sequence are, but for the first and those that begin a flow.
+    fn nats(&self, sequence: &ProcessSequences, events: Range<usize>) -> FlowNats {
         let likelihood = Likelihood::new(&self.events);
         let packets = &self.samplers()[PACKETS];
         let (mut memory, mut past) = (Memory::default(), Past::default());
         let mut flows = FlowNats::default();
-        for event in 0..sequence.len() {
+        for event in events {
             if sequence.starts(event) {
                 (memory, past) = Default::default();
             }
@@ -116,29 +123,13 @@ impl Autoregressive {
     /// How likely held-out packets are; `None` if there are none that follow another.
     pub(super) fn judge(&self, held_out: &EventSequences) -> Option<HeldOut> {
         let sequence = held_out.processes()[PACKETS];
-        let likelihood = Likelihood::new(&self.events);
-        let packets = &self.samplers()[PACKETS];
         let count = SPANS.min(sequence.spans());
-        let mut means = Vec::new();
-        for span in 0..count {
-            let (mut memory, mut past) = (Memory::default(), Past::default());
-            let (mut nats, mut counted) = (0.0, 0);
-            for event in sequence.span(span * sequence.spans() / count) {
-                if sequence.starts(event) {
-                    (memory, past) = Default::default();
-                }
-                packets.take(&mut memory, sequence.row(event));
-                past.take(sequence.told(event), &self.events);
-                if sequence.ending(event) == Ending::Continues {
-                    let next = sequence.told(event + 1);
-                    nats += likelihood.nats(&self.events, packets, &memory, &past, next);
-                    counted += 1;
-                }
-            }
-            if counted > 0 {
-                means.push(nats / f64::from(counted));
-            }
-        }
+        let spans = (0..count).map(|span| sequence.span(span * sequence.spans() / count));
+        let spans = spans.map(|span| self.nats(sequence, span));
+        let mut means: Vec<f64> = spans
+            .filter(|flows| flows.packets > 0)
+            .map(|flows| flows.nats / flows.packets as f64)
+            .collect();
         means.sort_by(f64::total_cmp);
         let at = ((means.len() as f64 * SHARE) as usize).min(means.len().checked_sub(1)?);
         Some(HeldOut {

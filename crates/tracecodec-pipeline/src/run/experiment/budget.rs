@@ -18,7 +18,7 @@ use crate::settings::{self, nearest};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Preset {
-    /// Ten minutes on two cores.
+    /// 11 minutes of processor time.
     #[default]
     Quick,
     /// An evening on two cores.
@@ -34,7 +34,7 @@ impl Choice for Preset {
         (
             Self::Quick,
             "quick",
-            "Every table filled, in ten minutes on two cores",
+            "Every table, in 11 minutes of processor time",
         ),
         (Self::Laptop, "laptop", "An evening on two cores"),
         (Self::Paper, "paper", "The paper's budgets (its appendix F)"),
@@ -137,7 +137,7 @@ impl Config {
                     "{}: not the configuration of an experiment: {reason}",
                     path.display()
                 ),
-                "TOML as `--preset quick --print` prints it, with a table [data] of captures",
+                "TOML: a preset, a table [data] of captures by name, and what is changed of the preset",
             )
         };
         let table: Map<String, Value> =

@@ -17,7 +17,7 @@ use tracecodec_nn::model::CHECKPOINT;
 use super::plan::Plan;
 use super::step::{Manifest, Places, Step};
 use crate::error::Error;
-use crate::monitor::{Monitor, Progress, Warning};
+use crate::monitor::{Monitor, Progress, Warning, in_words};
 use crate::run::by_name::Verb;
 
 /// Log in a step's folder: its stages with their times, its warnings, why it failed.
@@ -160,10 +160,7 @@ impl<'a> Execution<'a> {
     /// The states of the steps that a step reads.
     fn inputs(&self, index: usize) -> impl Iterator<Item = State> {
         let names = self.plan.steps[index].steps();
-        names.map(|name| {
-            let at = self.plan.steps.iter().position(|step| step.name == name);
-            self.states[at.expect("a plan names its own steps")]
-        })
+        names.map(|name| self.states[self.plan.index(&name)])
     }
 
     fn begin<'scope>(
@@ -259,15 +256,6 @@ impl<'a> Execution<'a> {
     }
 }
 
-/// A time in words, to the minute.
-pub fn in_words(seconds: f64) -> String {
-    let minutes = (seconds / 60.0).ceil().max(1.0) as u64;
-    match (minutes / 60, minutes % 60) {
-        (0, minutes) => format!("about {minutes} min"),
-        (hours, minutes) => format!("about {hours} h {minutes:02} min"),
-    }
-}
-
 /// Which steps are asked for: those whose names hold one of some parts, and what they read.
 fn wanted(plan: &Plan, only: &[String]) -> Vec<bool> {
     let mut wanted: Vec<bool> = plan
@@ -287,8 +275,7 @@ fn wanted(plan: &Plan, only: &[String]) -> Vec<bool> {
 
 fn need(plan: &Plan, index: usize, wanted: &mut [bool]) {
     for name in plan.steps[index].steps() {
-        let at = plan.steps.iter().position(|step| step.name == name);
-        let at = at.expect("a plan names its own steps");
+        let at = plan.index(&name);
         if !wanted[at] {
             wanted[at] = true;
             need(plan, at, wanted);

@@ -34,7 +34,6 @@ use crate::monitor::{Monitor, Warning};
 use crate::settings;
 
 pub use budget::Preset;
-pub use execute::in_words;
 pub use report::{FoundCell, LEDGER, Ledger, LedgerStep, LedgerTable};
 pub use step::{Machine, Manifest, OutputEntry, Step};
 

@@ -1,6 +1,7 @@
 //! The plan: every step of an experiment, and which of them are the rows of which table.
 
 use serde_json::{Value, json};
+use tracecodec::metrics::Role;
 
 use super::budget::Budget;
 use super::step::Step;
@@ -20,8 +21,17 @@ pub(super) const ABLATIONS: [(&str, &str); 3] = [
     ("no-tcp-state", "w/o TCP state cues"),
 ];
 
+/// Packet actions, lowered with nothing learned in between.
+pub(super) const ORACLE: &str = "Oracle";
+
+/// Raw rows, rendered with nothing learned in between.
+pub(super) const RAW_ORACLE: &str = "Raw oracle";
+
 /// Name of the codec as a method: latents are the encoder's means.
 pub(super) const CODEC: &str = "TraceCodec";
+
+/// Name of the codec whose latents are moved until they decode to their packets.
+pub(super) const REFINED: &str = "TraceCodec, refined";
 
 /// A capture of an experiment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +55,8 @@ pub(super) struct Arm {
     pub(super) part: Part,
     /// Name of the method in tables.
     pub(super) method: String,
+    /// Whether it is a method, or something to compare methods with.
+    pub(super) role: Role,
     /// Step that evaluates it.
     pub(super) evaluation: String,
     /// Name of the contestant, if the step evaluates several.
@@ -73,6 +85,12 @@ pub(super) enum Part {
 }
 
 impl Plan {
+    /// The index of the step of a name.
+    pub(super) fn index(&self, name: &str) -> usize {
+        let index = self.steps.iter().position(|step| step.name == name);
+        index.expect("a plan names its own steps")
+    }
+
     /// The plan for some captures within a budget.
     pub(super) fn new(datasets: &[Dataset], budget: &Budget) -> Self {
         let mut plan = Self::default();
@@ -135,9 +153,10 @@ impl Of<'_> {
 
     /// The test split through actions and through raw rows, with nothing learned.
     fn oracles(&mut self) {
+        let before = self.plan.arms.len();
         let seconds = self.seconds_of(TEST, 300_000.0);
         let oracle = json!({"oracle": true});
-        self.there_and_back("oracle", "Oracle", Part::Fidelity, oracle, seconds);
+        self.there_and_back("oracle", ORACLE, Part::Fidelity, oracle, seconds);
         let stateless = json!({"oracle": true, "stateless": true});
         let method = "Oracle, no state";
         self.there_and_back(
@@ -153,8 +172,11 @@ impl Of<'_> {
             json!({"input": self.test(), "output": "@{}/decoded"}),
             seconds,
         );
-        self.judge("raw-oracle", "Raw oracle", Part::Fidelity, way.clone());
+        self.judge("raw-oracle", RAW_ORACLE, Part::Fidelity, way.clone());
         self.lowered("raw-oracle", "Raw oracle, lowered", &way);
+        for arm in &mut self.plan.arms[before..] {
+            arm.role = Role::Reference;
+        }
     }
 
     /// The codec of a seed, and those without a part.
@@ -164,7 +186,7 @@ impl Of<'_> {
         let seconds = self.seconds_of(TEST, 20_000.0);
         let kinds = [
             ("means", CODEC, Part::Fidelity, json!({"refine": false})),
-            ("refined", "TraceCodec, refined", Part::Fidelity, json!({})),
+            ("refined", REFINED, Part::Fidelity, json!({})),
             (
                 "stateless",
                 "TraceCodec, no state",
@@ -278,15 +300,17 @@ impl Of<'_> {
         });
         representations.extend(trained);
         let mut contestants = vec![codec.clone(), "later".to_string(), "repeat".to_string()];
-        let mut methods = vec![
+        let others = [
             (
-                "codec".to_string(),
+                "codec",
                 "no generator: TraceCodec's latents",
-                None,
+                Role::Reference,
             ),
-            ("later".to_string(), "other real suffixes", None),
-            ("repeat".to_string(), "the prefix again", None),
+            ("later", "other real suffixes", Role::Control),
+            ("repeat", "the prefix again", Role::Control),
         ];
+        let others = others.map(|(name, method, role)| (name.to_string(), method, role, None));
+        let mut methods = Vec::from(others);
         for (representation, method) in representations {
             let name = format!("interface/{representation}");
             let baseline = format!(
@@ -326,7 +350,7 @@ impl Of<'_> {
                 &baseline
             };
             contestants.push(format!("@{{{training}}}/{label}@{decoder}"));
-            methods.push((label, method, Some(training)));
+            methods.push((label, method, Role::Method, Some(training)));
         }
         for &seed in &self.budget.seeds.clone() {
             let settings = json!({
@@ -343,8 +367,9 @@ impl Of<'_> {
             let cases = (interface.cases * interface.suffix * contestants.len() as u64) as f64;
             let name = format!("interface/continuation/seed-{seed}");
             let evaluation = self.step(&name, "generator continuation", settings, cases / 1_000.0);
-            for (contestant, method, training) in &methods {
+            for (contestant, method, role, training) in &methods {
                 let arm = self.push(Part::Interface, method, evaluation.clone());
+                arm.role = *role;
                 arm.contestant = Some(contestant.clone());
                 arm.training = training.clone();
             }
@@ -357,6 +382,7 @@ impl Of<'_> {
         let before = self.tenth("before", self.packets - 2 * tenth);
         let last = self.tenth("last", self.packets - tenth);
         self.told("generation/before", "the tenth before", &last, &before);
+        self.arm().role = Role::Control;
         let generation = self.budget.generation.clone();
         let mut model = "built-in".to_string();
         if generation.steps > 0 {
@@ -475,6 +501,7 @@ impl Of<'_> {
             dataset: self.name.to_string(),
             part,
             method: method.to_string(),
+            role: Role::Method,
             evaluation,
             contestant: None,
             way: None,

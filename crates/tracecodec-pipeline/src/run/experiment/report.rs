@@ -11,7 +11,7 @@ use tracecodec::metrics::Evaluation;
 
 use super::CaptureEntry;
 use super::execute::{Execution, State};
-use super::plan::{Arm, Part};
+use super::plan::{Arm, Part, RAW_ORACLE, REFINED};
 use super::step::Manifest;
 use super::tables::{self, Found};
 use crate::error::Error;
@@ -86,6 +86,12 @@ impl Ledger {
     /// # Errors
     /// If there is none, or it is damaged.
     pub fn read(folder: &Path) -> Result<Self, Error> {
+        if !folder.join(LEDGER).exists() {
+            return Err(Error::refused(
+                format!("{}: no report of an experiment", folder.display()),
+                "name the folder that an experiment was run in",
+            ));
+        }
         Ok(documents::read(folder.join(LEDGER), FORMAT)?)
     }
 
@@ -247,7 +253,7 @@ fn evaluations(execution: &Execution<'_>, found: &Found) -> Result<Vec<Evaluatio
     for arm in &execution.plan.arms {
         let is_drawn = match arm.part {
             Part::Rendering => false,
-            Part::Fidelity => !["Raw oracle", "TraceCodec, refined"].contains(&&*arm.method),
+            Part::Fidelity => ![RAW_ORACLE, REFINED].contains(&&*arm.method),
             _ => true,
         };
         let who = (arm.dataset.as_str(), arm.part, arm.method.as_str());

@@ -122,7 +122,7 @@ impl Places {
 
     /// Adds a step, whose inputs were added before, and returns its key.
     pub(super) fn add(&mut self, step: &Step, root: &Path) -> String {
-        let key = step.key(&self.keys);
+        let key = step.key(&self.inputs_of(step));
         let folder = root.join("steps").join(&step.name).join(&key[..16]);
         self.paths.insert(step.name.clone(), folder);
         self.keys.insert(step.name.clone(), key.clone());
@@ -137,6 +137,16 @@ impl Places {
     /// The key of a step.
     pub(super) fn key(&self, name: &str) -> &str {
         &self.keys[name]
+    }
+
+    /// The steps and captures that a step reads, with their keys and digests.
+    fn inputs_of(&self, step: &Step) -> BTreeMap<String, String> {
+        let mut keys = BTreeMap::new();
+        for name in step.inputs() {
+            let key = self.keys[&name].clone();
+            keys.insert(name, key);
+        }
+        keys
     }
 
     /// The captures that a step reads itself, with their digests.
@@ -174,12 +184,8 @@ impl Step {
         self.verb.ends_with("train")
     }
 
-    fn key(&self, keys: &BTreeMap<String, String>) -> String {
-        let key = |name: String| {
-            let key = keys[&name].clone();
-            (name, key)
-        };
-        let inputs: BTreeMap<_, _> = self.inputs().into_iter().map(key).collect();
+    /// Digest of verb, settings, tool and inputs.
+    fn key(&self, inputs: &BTreeMap<String, String>) -> String {
         let whole = json!([self.verb, self.settings, TOOL, inputs]);
         blake3::hash(whole.to_string().as_bytes())
             .to_hex()
@@ -205,11 +211,6 @@ impl Step {
         warnings: Vec<String>,
         seconds: f64,
     ) -> Result<Manifest, Error> {
-        let inputs = self.inputs().into_iter();
-        let key = |name: String| {
-            let key = places.key(&name).to_string();
-            (name, key)
-        };
         Ok(Manifest {
             format: Manifest::FORMAT.0.to_string(),
             version: Manifest::FORMAT.1,
@@ -218,7 +219,7 @@ impl Step {
             key: places.key(&self.name).to_string(),
             verb: self.verb.to_string(),
             settings: self.settings.clone(),
-            inputs: inputs.map(key).collect(),
+            inputs: places.inputs_of(self),
             outputs: outputs(places.path(&self.name))?,
             outcome: self.kept(outcome),
             warnings,

@@ -3,23 +3,18 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use tracecodec::metrics::Role;
 use tracecodec::raw::Diagnostics;
 use tracecodec::shard::ShardManifest;
 
 use super::paper;
-use super::plan::{Arm, BASELINES, CODEC, Part};
+use super::plan::{Arm, BASELINES, CODEC, ORACLE, Part};
 use super::step::Manifest;
-use crate::plot::number::{count, short, superscript};
+use crate::plot::number::{count, hundredths, short, superscript};
 use crate::plot::table::{Cell, Source, Table};
 
 /// What the steps found: their manifests by name. A step that is not done has none.
 pub(super) type Found = BTreeMap<String, Manifest>;
-
-/// A number of an arm, and the steps that it is from.
-struct Number {
-    value: f64,
-    source: Source,
-}
 
 /// A column of numbers.
 struct Column {
@@ -46,8 +41,8 @@ enum Measure {
     Rows(fn(&Diagnostics) -> Option<f64>, &'static str),
     /// A figure of the two-sample test, by its key.
     TwoSample(&'static str),
-    /// A figure of the training, by one of two keys.
-    Training([&'static str; 2]),
+    /// A figure of the training, by the first of some keys that it has.
+    Training(&'static [&'static str]),
     /// Seconds of the training.
     TrainingSeconds,
     /// Packets a second, there and back.
@@ -163,28 +158,19 @@ const SPEED: [Column; 4] = [
     column(
         "Optimiser steps",
         Better::Neither,
-        Measure::Training(["steps", "steps"]),
+        Measure::Training(&["steps"]),
     ),
     column("Training (s)", Better::Neither, Measure::TrainingSeconds),
     column(
         "Training (packets/s)",
         Better::Neither,
-        Measure::Training(["packets_per_second", "rows_per_second"]),
+        Measure::Training(&["packets_per_second", "rows_per_second"]),
     ),
     column("There and back (packets/s)", Better::Neither, Measure::Pace),
 ];
 
-/// Methods that others are compared with: no number of theirs is marked as best.
-const CONTROLS: [&str; 6] = [
-    "Oracle",
-    "Raw oracle",
-    "the tenth before",
-    "no generator: TraceCodec's latents",
-    "other real suffixes",
-    "the prefix again",
-];
-
-/// All tables of one dataset, in the order of the page, without those that have no row.
+/// All tables of one dataset, each with the part in whose section it stands, in the order of the
+/// page; without those that have no row.
 pub(super) fn of_dataset<'a>(
     dataset: &str,
     arms: &'a [Arm],
@@ -205,7 +191,7 @@ pub(super) fn of_dataset<'a>(
     };
     let fidelity = of(&[Part::Fidelity]);
     let learned = |arm: &Arm| BASELINES.iter().any(|(_, method)| *method == arm.method);
-    let ours = |arm: &Arm| arm.method == "Oracle" || arm.method.starts_with(CODEC);
+    let ours = |arm: &Arm| arm.method == ORACLE || arm.method.starts_with(CODEC);
     let pick = |keep: &dyn Fn(&Arm) -> bool| -> Vec<&'a Arm> {
         fidelity.iter().filter(|arm| keep(arm)).copied().collect()
     };
@@ -425,10 +411,8 @@ impl<'a> Rows<'a> {
                 let numbers = self.numbers(arms, column);
                 cells.push(match mean(&numbers) {
                     Some(value) => {
-                        let is_best = competes(method) && best[index] == Some(shown(value));
-                        let text = spread(&numbers);
-                        let sources = numbers.into_iter().map(|number| number.source);
-                        Cell::number(text).best(is_best).from(sources.collect())
+                        let is_best = competes(arms) && best[index] == Some(shown(value));
+                        Cell::number(spread(&numbers)).best(is_best).from(numbers)
                     }
                     None => table.none(&self.reason(arms, column)),
                 });
@@ -474,7 +458,7 @@ impl<'a> Rows<'a> {
 
     /// The best mean of a column, as it is shown; `None` if fewer than two methods compete.
     fn best(&self, column: &Column) -> Option<String> {
-        let methods = self.methods.iter().filter(|(method, _)| competes(method));
+        let methods = self.methods.iter().filter(|(_, arms)| competes(arms));
         let means: Vec<f64> = methods
             .filter_map(|(_, arms)| mean(&self.numbers(arms, column)))
             .collect();
@@ -490,7 +474,7 @@ impl<'a> Rows<'a> {
     }
 
     /// The numbers of a method in a column, one a seed.
-    fn numbers(&self, arms: &[&Arm], column: &Column) -> Vec<Number> {
+    fn numbers(&self, arms: &[&Arm], column: &Column) -> Vec<Source> {
         let numbers = arms
             .iter()
             .filter_map(|arm| column.measure.of(arm, self.found));
@@ -514,15 +498,12 @@ impl<'a> Rows<'a> {
 
 impl Measure {
     /// The number of an arm, if it has one.
-    fn of(self, arm: &Arm, found: &Found) -> Option<Number> {
+    fn of(self, arm: &Arm, found: &Found) -> Option<Source> {
         let outcome = |step: &'_ str| found.get(step).map(|manifest| &manifest.outcome);
-        let number = |step: &str, what: String, value: f64| Number {
+        let number = |step: &str, what: String, value: f64| Source {
+            step: step.to_string(),
+            what,
             value,
-            source: Source {
-                step: step.to_string(),
-                what,
-                value,
-            },
         };
         match self {
             Self::Metric(key) => {
@@ -546,11 +527,8 @@ impl Measure {
             Self::Codec(key, factor) => {
                 let way = arm.way.as_deref()?;
                 let value = factor * mean_over_packets(outcome(way)?, key)?;
-                Some(number(
-                    way,
-                    format!("mean of codec.{key} over packets"),
-                    value,
-                ))
+                let what = format!("{factor} × the mean of codec.{key} over packets");
+                Some(number(way, what, value))
             }
             Self::Rows(of, what) => {
                 let way = arm.way.as_deref()?;
@@ -573,8 +551,8 @@ impl Measure {
             Self::Training(keys) => {
                 let step = arm.training.as_deref()?;
                 let outcome = outcome(step)?;
-                let key = keys.into_iter().find(|key| outcome[key].is_number())?;
-                Some(number(step, key.to_string(), outcome[key].as_f64()?))
+                let key = keys.iter().find(|key| outcome[**key].is_number())?;
+                Some(number(step, key.to_string(), outcome[*key].as_f64()?))
             }
             Self::TrainingSeconds => {
                 let step = arm.training.as_deref()?;
@@ -625,13 +603,13 @@ fn mean_over_packets(outcome: &Value, key: &str) -> Option<f64> {
     (packets > 0.0).then(|| sum / packets)
 }
 
-fn mean(numbers: &[Number]) -> Option<f64> {
+fn mean(numbers: &[Source]) -> Option<f64> {
     let sum: f64 = numbers.iter().map(|number| number.value).sum();
     (!numbers.is_empty()).then(|| sum / numbers.len() as f64)
 }
 
 /// The mean of some numbers and, if they differ as they are shown, the smallest and the largest.
-fn spread(numbers: &[Number]) -> String {
+fn spread(numbers: &[Source]) -> String {
     let values = || numbers.iter().map(|number| number.value);
     let middle = shown(mean(numbers).unwrap_or_default());
     let low = shown(values().min_by(f64::total_cmp).unwrap_or_default());
@@ -656,16 +634,82 @@ fn shown(value: f64) -> String {
     }
 }
 
-fn hundredths(value: f64) -> String {
-    if value > 0.0 && value < 0.005 {
-        "<0.01".to_string()
-    } else {
-        format!("{value:.2}")
-    }
+/// Whether a method's numbers may be marked as best.
+fn competes(arms: &[&Arm]) -> bool {
+    arms.iter().all(|arm| arm.role == Role::Method)
 }
 
-/// Whether a method's numbers may be marked as best.
-fn competes(method: &str) -> bool {
-    let is_control = CONTROLS.iter().any(|control| method.starts_with(control));
-    !is_control
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::run::experiment::plan::{Dataset, Plan};
+
+    const COLUMNS: [Column; 1] = [low("Count", "count_pct")];
+
+    fn numbers(values: &[f64]) -> Vec<Source> {
+        let source = |&value: &f64| Source {
+            step: String::new(),
+            what: String::new(),
+            value,
+        };
+        values.iter().map(source).collect()
+    }
+
+    #[test]
+    fn test_numbers_are_means_with_their_spread() {
+        assert_eq!(spread(&numbers(&[1.0, 2.0, 4.5])), "2.50 (1.00–4.50)");
+        assert_eq!(spread(&numbers(&[0.001, 0.002])), "<0.01");
+        let values = [0.0, 12.345, 5_222.77, 4.12e8];
+        assert_eq!(values.map(shown), ["0.00", "12.35", "5,223", "4.12×10⁸"]);
+    }
+
+    #[test]
+    fn test_references_and_what_was_not_run_are_never_best() {
+        let budget = crate::run::experiment::Config::default();
+        let dataset = Dataset {
+            name: "a".to_string(),
+            packets: 50_000,
+        };
+        let plan = Plan::new(&[dataset], &budget.whole_budget().unwrap());
+        let arms: Vec<_> = plan
+            .arms
+            .iter()
+            .filter(|arm| arm.part == Part::Fidelity)
+            .collect();
+        let evaluated = |method: &str, value: f64| {
+            let arm = arms.iter().find(|arm| arm.method == method).unwrap();
+            let manifest = json!({
+                "format": "", "version": 1, "tool": "", "step": arm.evaluation, "key": "",
+                "verb": "evaluate", "settings": {}, "inputs": {}, "outputs": [], "warnings": [],
+                "outcome": {"metrics": {"count_pct": value}}, "seconds": 1.0,
+                "machine": {"system": "", "cores": 1},
+            });
+            (
+                arm.evaluation.clone(),
+                serde_json::from_value(manifest).unwrap(),
+            )
+        };
+        let found = [("Oracle", 0.0), (CODEC, 2.0), ("TVAE", 1.0)];
+        let found = found.map(|(method, value)| evaluated(method, value));
+        let rows = Rows {
+            title: "t".to_string(),
+            about: String::new(),
+            methods: by_method(&arms),
+            columns: &COLUMNS,
+            found: &found.into_iter().collect(),
+            paper: BTreeMap::new(),
+        };
+        let markdown = rows.table().markdown();
+        for line in [
+            "| Oracle | 0.00 |",
+            "| TraceCodec | 2.00 |",
+            "| TVAE | **1.00** |",
+            "| TTVAE | –<sup>a</sup> |",
+            "the step has not been run, or failed",
+        ] {
+            assert!(markdown.contains(line), "{line}: {markdown}");
+        }
+    }
 }
