@@ -45,6 +45,7 @@ if [ ${#packages[@]} -gt 0 ]; then
 fi
 command -v cargo-nextest >/dev/null || cargo install --locked cargo-nextest
 command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
+command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
 
 step 'format'
 cargo fmt --all --check
@@ -90,6 +91,9 @@ PYTHONDONTWRITEBYTECODE=1 "${CARGO_TARGET_DIR:-target}/browser-venv/bin/pytest" 
 
 step 'a round of the soak'
 TRACECODEC="${CARGO_TARGET_DIR:-target}/release/tracecodec" scripts/soak.py --packets 2000
+
+step 'dependencies: licences, bans and sources'
+cargo deny --locked check licenses bans sources
 
 step 'the crates can be packaged'
 cargo package --quiet --workspace --exclude tracecodec-python --no-verify --allow-dirty
