@@ -1,24 +1,24 @@
 #!/usr/bin/env bash
-# Builds the program twice, from the last commit, in two folders of different names, and compares the
-# bytes: they depend on sources, lock file, compiler and linker, and not on where it is built.
-#   scripts/reproducible.sh [PROFILE]    default: release; dist is what ships, and takes longer
+# Builds the program twice from the same commit, in the same folder and from nothing, and compares
+# the bytes: what is built depends on no time, no order of work and nothing left of a build before.
+# It does depend on the folder, whose path is in the debug information: builds are compared where
+# they were made in a folder of the same name.
+#   scripts/reproducible.sh [PROFILE]     release by default, or dist as it ships
 set -euo pipefail
 cd "$(dirname "$0")/.."
+
 profile=${1:-release}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-for folder in "$work/a" "$work/another/folder"; do
-    mkdir -p "$folder"
-    git archive HEAD | tar -x -C "$folder"
-    maps="--remap-path-prefix=$folder=/tracecodec --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
-    # C, of which there is the library of Zstandard, has a flag of its own.
-    (cd "$folder" && env -u CARGO_TARGET_DIR RUSTFLAGS="$maps" \
-        CFLAGS="-ffile-prefix-map=$folder=/tracecodec -ffile-prefix-map=${CARGO_HOME:-$HOME/.cargo}=/cargo" \
+for build in first second; do
+    mkdir "$work/source"
+    git archive HEAD | tar -x -C "$work/source"
+    (cd "$work/source" && env -u CARGO_TARGET_DIR \
         cargo build --quiet --locked --profile "$profile" -p tracecodec-cli)
-    cp "$folder/target/$profile/tracecodec" "$work/$(basename "$folder")-tracecodec"
-    rm -rf "$folder"
+    cp "$work/source/target/$profile/tracecodec" "$work/$build"
+    rm -rf "$work/source"
 done
-sha256sum "$work"/*-tracecodec | sed "s|$work/||"
-cmp "$work/a-tracecodec" "$work/folder-tracecodec"
+sha256sum "$work/first" "$work/second" | sed "s|$work/||"
+cmp "$work/first" "$work/second"
 echo 'the same bytes'
