@@ -111,6 +111,7 @@ pub const TABLE: &[Row] = &[
     row(Both, 44818, "enip"),
     row(Udp, 47808, "bacnet"),
     row(Udp, 51820, "wireguard"),
+    row(Udp, 5004, "rtp"),
 ];
 
 const fn row(protocols: Protocols, port: u16, name: &'static str) -> Row {

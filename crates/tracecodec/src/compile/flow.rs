@@ -5,7 +5,7 @@ use std::ops::Deref;
 
 use super::endpoint::{Endpoint, Salt};
 use super::five_tuple::{FiveTuple, Kind};
-use super::payload::{Seed, Shape};
+use super::payload::{Host, Seed, Shape};
 use super::sender::Sender;
 use crate::action::{Action, Direction};
 use crate::pcap::Timestamp;
@@ -97,7 +97,13 @@ impl Flow {
     pub(super) fn new_shape(&self, salt: Salt) -> Option<Box<Shape>> {
         let (slot, generation) = self.place;
         let flow = Seed(salt.payload(slot, generation));
-        let hosts = self.ends.map(|end| Seed(salt.payload_of_host(end.address)));
+        let hosts = self.ends.map(|end| Host {
+            seed: Seed(salt.payload_of_host(end.address)),
+            ipv4: match end.address {
+                IpAddr::V4(address) => Some(address),
+                IpAddr::V6(_) => None,
+            },
+        });
         Shape::new(self.kind.proto, self.services(), flow, hosts).map(Box::new)
     }
 

@@ -58,6 +58,7 @@ const NAMES: &[Row] = &[
     ("mysql", &["mysql"], &["MySQL"]),
     ("rdp", &["rdp", "rdpudp"], &["RDP"]),
     ("stun", &["stun", "classicstun"], &["STUN"]),
+    ("rtp", &["rtp"], &["RTP"]),
     ("ipsec-nat-t", &["udpencap"], &["IPsec", "IPSec"]),
     ("sip", &["sip"], &["SIP"]),
     ("sips", &["tls"], &["TLS", "SIPS"]),

@@ -9,7 +9,7 @@ pub(super) const STREAM: Stream = Stream {
     write: write_stream,
     longest_start: HANDSHAKE,
     filler: Filler::Random,
-    shortest_segment: |_| 1,
+    shortest_segment: 1,
     shortest_end: 1,
 };
 

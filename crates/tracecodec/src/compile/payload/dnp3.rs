@@ -10,7 +10,7 @@ pub(super) const STREAM: Stream = Stream {
     },
     longest_start: LONGEST,
     filler: Filler::Text,
-    shortest_segment: |_| 1,
+    shortest_segment: 1,
     shortest_end: 1,
 };
 
@@ -163,6 +163,7 @@ mod tests {
                 flow: Seed(0),
                 client: Seed(1),
                 server: Seed(2),
+                address: None,
                 first: usual,
                 peer_first: 0,
                 later: [0; 3],

@@ -9,7 +9,7 @@ pub(super) const STREAM: Stream = Stream {
     write: write_with_length,
     longest_start: LONGEST_OVER_TCP,
     filler: Filler::Random,
-    shortest_segment: |_| 1,
+    shortest_segment: 1,
     shortest_end: 1,
 };
 

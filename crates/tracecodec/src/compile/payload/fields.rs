@@ -15,7 +15,7 @@ pub(super) const SIP_STREAM: Stream = Stream {
     },
     longest_start: LONGEST_SIP,
     filler: Filler::Text,
-    shortest_segment: |_| 1,
+    shortest_segment: 1,
     shortest_end: 1,
 };
 

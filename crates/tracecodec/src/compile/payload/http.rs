@@ -11,7 +11,7 @@ pub(super) const STREAM: Stream = Stream {
     write,
     longest_start: LONGEST_HEADER,
     filler: Filler::Text,
-    shortest_segment: |_| 1,
+    shortest_segment: 1,
     shortest_end: 1,
 };
 

@@ -8,7 +8,7 @@ pub(super) const STREAM: Stream = Stream {
     write: write_record,
     longest_start: LONGEST,
     filler: Filler::Random,
-    shortest_segment: |_| 1,
+    shortest_segment: 1,
     shortest_end: 1,
 };
 
@@ -278,6 +278,7 @@ mod tests {
                     flow: Seed(seed),
                     client: Seed(seed + 1),
                     server: Seed(seed + 2),
+                    address: None,
                     first: len,
                     peer_first: 0,
                     later: [0; 3],

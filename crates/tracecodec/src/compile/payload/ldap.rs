@@ -8,7 +8,7 @@ pub(super) const STREAM: Stream = Stream {
     write: write_stream,
     longest_start: LATER,
     filler: Filler::Random,
-    shortest_segment: |_| 1,
+    shortest_segment: 1,
     // Wireshark 4.0 does not wait for the rest of a length.
     shortest_end: 6,
 };

@@ -10,7 +10,7 @@ pub(super) const STREAM: Stream = Stream {
     write,
     longest_start: LONGEST,
     filler: Filler::Text,
-    shortest_segment: |_| 1,
+    shortest_segment: 1,
     shortest_end: 1,
 };
 
@@ -20,7 +20,7 @@ pub(super) const FILE: Stream = Stream {
     write: |_, _, _| {},
     longest_start: 0,
     filler: Filler::Text,
-    shortest_segment: |_| 1,
+    shortest_segment: 1,
     shortest_end: 1,
 };
 

@@ -31,6 +31,7 @@ mod ntp;
 mod quic;
 mod radius;
 mod rdp;
+mod rtp;
 mod seed;
 mod shape;
 mod smb;
@@ -45,8 +46,10 @@ mod tls;
 
 pub use counts::{PayloadCount, PayloadCounts};
 pub(super) use seed::Seed;
-pub(super) use shape::{Shape, Written};
+pub(super) use shape::{Host, Shape, Written};
 pub(super) use source::Source;
+
+use std::net::Ipv4Addr;
 
 use filler::Filler;
 
@@ -71,7 +74,7 @@ const PROTOCOLS: &[(&[&str], Option<Stream>, Option<Datagram>)] = &[
         Some(tls::STREAM),
         None,
     ),
-    (&["http"], Some(http::STREAM), None),
+    (&["http", "elasticsearch"], Some(http::STREAM), None),
     (&["ssh"], Some(ssh::STREAM), None),
     (&["quic"], None, Some(quic::DATAGRAM)),
     (
@@ -114,6 +117,7 @@ const PROTOCOLS: &[(&[&str], Option<Stream>, Option<Datagram>)] = &[
         Some(bittorrent::DATAGRAM),
     ),
     (&["stun"], None, Some(stun::DATAGRAM)),
+    (&["rtp"], None, Some(rtp::DATAGRAM)),
     (&["tftp"], None, Some(tftp::DATAGRAM)),
     (&["radius", "radius-acct"], None, Some(radius::DATAGRAM)),
     (&["isakmp", "ipsec-nat-t"], None, Some(isakmp::DATAGRAM)),
@@ -151,9 +155,8 @@ struct Stream {
     longest_start: u32,
     /// What fills messages.
     filler: Filler,
-    /// Shortest segment that carries payload, given the length of the client's first, which is 0
-    /// until it was sent: analysers would call shorter ones malformed.
-    shortest_segment: fn(u32) -> u64,
+    /// Shortest segment that carries payload: analysers would call shorter ones malformed.
+    shortest_segment: u64,
     /// Segments that end with fewer than this many bytes of a message carry no payload, either.
     shortest_end: u64,
 }
@@ -176,6 +179,8 @@ struct Side {
     flow: Seed,
     client: Seed,
     server: Seed,
+    /// Address of this side in the output, unless it is one of IPv6.
+    address: Option<Ipv4Addr>,
     /// Length of the first segment or datagram of this side.
     first: u32,
     /// Length of the other side's first, if that was sent before; else 0.

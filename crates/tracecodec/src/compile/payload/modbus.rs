@@ -9,7 +9,7 @@ pub(super) const STREAM: Stream = Stream {
     longest_start: LONGEST_START,
     // Random bytes are taken for openSAFETY now and then, which is carried by registers.
     filler: Filler::Text,
-    shortest_segment: |_| 1,
+    shortest_segment: 1,
     shortest_end: 1,
 };
 
@@ -52,7 +52,7 @@ mod draw {
 /// Length of requests, given the length of the client's first segment.
 fn request_len(first: u32) -> u32 {
     match first {
-        15..=LONGEST => first,
+        14..=LONGEST => first,
         _ => FIXED,
     }
 }

@@ -8,7 +8,7 @@ pub(super) const STREAM: Stream = Stream {
     write,
     longest_start: LATER,
     filler: Filler::Text,
-    shortest_segment: |_| 1,
+    shortest_segment: 1,
     shortest_end: 1,
 };
 

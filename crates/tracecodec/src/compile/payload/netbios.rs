@@ -1,6 +1,8 @@
 //! NetBIOS over UDP and TCP (RFC 1001, RFC 1002): queries for names and registrations, whose scope
 //! fills the length; answers with addresses; datagrams; and sessions, which carry SMB.
 
+use std::net::Ipv4Addr;
+
 use super::{Datagram, Message, Question, Seed, Side};
 
 pub(super) const NAME_DATAGRAM: Datagram = Datagram(write_name_service);
@@ -125,7 +127,8 @@ fn write_datagram(side: &Side, _: Question, message: Message, out: &mut Vec<u8>)
     let id = side.flow.draw(draw::TRANSACTION) as u16;
     out.extend_from_slice(&[GROUP, FIRST]);
     put_u16s(&[id.wrapping_add(message.number as u16)], out);
-    out.extend_from_slice(&[192, 0, 2, source.draw(draw::ADDRESS) as u8]);
+    let address = side.address.unwrap_or(Ipv4Addr::UNSPECIFIED);
+    out.extend_from_slice(&address.octets());
     let counted = message.len as usize - DATAGRAM_HEADER;
     put_u16s(&[PORT, counted as u16, 0], out);
     put_name(source, 0, out);

@@ -1,5 +1,6 @@
 //! What the compiler remembers of a flow whose payload is shaped, and the payload itself.
 
+use std::net::Ipv4Addr;
 use std::ops::Range;
 
 use super::{Datagram, LATER, Message, Messages, Protocol, Question, Seed, Side, Stream};
@@ -21,9 +22,17 @@ pub(in crate::compile) struct Shape {
     /// The side that is the client.
     client: Direction,
     flow: Seed,
-    /// Seeds of the hosts, opener first.
-    hosts: [Seed; 2],
+    /// Hosts, opener first.
+    hosts: [Host; 2],
     speakers: [Speaker; 2],
+}
+
+/// A host, as payload knows it.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::compile) struct Host {
+    pub(in crate::compile) seed: Seed,
+    /// Its address in the output, unless that is one of IPv6.
+    pub(in crate::compile) ipv4: Option<Ipv4Addr>,
 }
 
 /// What is known of one side.
@@ -63,7 +72,7 @@ impl Shape {
         proto: Proto,
         services: [Option<Service>; 2],
         flow: Seed,
-        hosts: [Seed; 2],
+        hosts: [Host; 2],
     ) -> Option<Self> {
         let [orig, resp] = services;
         let of = |service: Service| Some((service, Protocol::of(service, proto)?));
@@ -129,7 +138,7 @@ impl Shape {
         dir: Direction,
         places: Range<u64>,
     ) -> bool {
-        let [client_first, peer_first] = [self.client, dir.reverse()].map(|dir| self.first(dir));
+        let peer_first = self.first(dir.reverse());
         let speaker = &mut self.speakers[dir as usize];
         let [at, end, sent] = [places.start as u32, places.end as u32, speaker.sent].map(SeqNumber);
         if end.is_after(sent) {
@@ -149,8 +158,7 @@ impl Shape {
             let (_, start) = messages.at(places.end);
             (1..stream.shortest_end).contains(&(places.end - start))
         };
-        let is_short = len < (stream.shortest_segment)(client_first)
-            || stream.shortest_end > 1 && ends_early();
+        let is_short = len < stream.shortest_segment || stream.shortest_end > 1 && ends_early();
         speaker.is_lost |= is_short;
         speaker.is_lost
     }
@@ -218,14 +226,15 @@ impl Shape {
             speaker.before_peer
         };
         let is_client = dir == self.client;
-        let client = self.hosts[self.client as usize];
-        let server = self.hosts[self.client.reverse() as usize];
+        let client = self.hosts[self.client as usize].seed;
+        let server = self.hosts[self.client.reverse() as usize].seed;
         Side {
             is_client,
             service: self.service.name(),
             flow: self.flow,
             client,
             server,
+            address: self.hosts[dir as usize].ipv4,
             first,
             peer_first,
             later,
@@ -274,13 +283,21 @@ mod tests {
     /// Bytes of a stream that are looked at.
     const LONG: u32 = 20_000;
 
+    fn host(seed: u64) -> Host {
+        let ipv4 = Some(Ipv4Addr::new(10, 0, 0, seed as u8));
+        Host {
+            seed: Seed(seed),
+            ipv4,
+        }
+    }
+
     /// Flows of every service that has a shape over a protocol, with either end as the server.
     fn shapes(proto: Proto, seed: u64) -> Vec<Shape> {
         let services = (0..=u8::MAX).filter_map(Service::of_number);
         let services = services.filter(|service| service.runs_over(proto));
         let ends = services.flat_map(|service| [[None, Some(service)], [Some(service), None]]);
         ends.filter_map(|ends| {
-            Shape::new(proto, ends, Seed(seed), [Seed(seed ^ 1), Seed(seed ^ 2)])
+            Shape::new(proto, ends, Seed(seed), [host(seed ^ 1), host(seed ^ 2)])
         })
         .collect()
     }
@@ -346,7 +363,7 @@ mod tests {
     fn test_data_that_start_with_the_number_of_the_syn() {
         let start = |syn: Option<u32>| {
             let http = service::of(Proto::Tcp, 80);
-            let mut shape = Shape::new(Proto::Tcp, [None, http], Seed(0), [Seed(1), Seed(2)])
+            let mut shape = Shape::new(Proto::Tcp, [None, http], Seed(0), [host(1), host(2)])
                 .expect("HTTP has a shape");
             let mut frame = Vec::new();
             if let Some(behind_syn) = syn {
@@ -361,14 +378,14 @@ mod tests {
 
     #[test]
     fn test_memory_of_a_flow() {
-        assert!(size_of::<Shape>() <= 144, "{}", size_of::<Shape>());
+        assert!(size_of::<Shape>() <= 160, "{}", size_of::<Shape>());
     }
 
     #[test]
     fn test_services_without_a_shape() {
         let bgp = service::of(Proto::Tcp, 179);
         assert!(bgp.is_some());
-        let hosts = [Seed(0), Seed(1)];
+        let hosts = [host(0), host(1)];
         assert!(Shape::new(Proto::Tcp, [None, bgp], Seed(0), hosts).is_none());
         assert!(Shape::new(Proto::Tcp, [None, None], Seed(0), hosts).is_none());
     }

@@ -8,7 +8,9 @@ pub(super) const STREAM: Stream = Stream {
     write,
     longest_start: 512,
     filler: Filler::Random,
-    shortest_segment,
+    // Where it has seen no version of the client, Wireshark 4.0 takes the first four bytes of any
+    // segment for a length, and calls shorter segments malformed.
+    shortest_segment: 5,
     shortest_end: 1,
 };
 
@@ -87,16 +89,6 @@ const fn algorithms_len() -> usize {
 /// Length of an unencrypted packet with a payload of this length.
 const fn packet_len(payload: usize) -> usize {
     (HEADER + payload + SHORTEST_PADDING).next_multiple_of(BLOCK)
-}
-
-/// Until a version of the client was seen, Wireshark 4.0 takes the first four bytes of any segment
-/// for a length, and calls shorter segments malformed.
-fn shortest_segment(client_first: u32) -> u64 {
-    if client_first < SHORTEST_VERSION {
-        5
-    } else {
-        1
-    }
 }
 
 /// Length of the version line of a side, given the length of its first segment.

@@ -1,16 +1,20 @@
-//! Telnet (RFC 854): each side offers and asks for options in its first segment; text follows.
+//! Telnet (RFC 854): the first segments of each side start with offers of options, or with requests
+//! for them; text follows.
 
 use super::{Filler, Message, Messages, Side, Stream};
 
 pub(super) const STREAM: Stream = Stream {
-    messages: |side| Messages {
-        opening: [(1, options_len(side.first)), (0, 0), (0, 0), (0, 0)],
-        rest: TEXT,
+    messages: |side| {
+        let [second, third, fourth] = side.later.map(u32::from);
+        Messages {
+            opening: [side.first, second, third, fourth].map(|len| (1, len)),
+            rest: TEXT,
+        }
     },
     write,
     longest_start: OPTIONS.len() as u32 * OPTION,
     filler: Filler::Text,
-    shortest_segment: |_| 1,
+    shortest_segment: 1,
     shortest_end: 1,
 };
 
@@ -28,11 +32,6 @@ const OPTION: u32 = 3;
 const INTERPRET_AS_COMMAND: u8 = 255;
 const DO: u8 = 253;
 const WILL: u8 = 251;
-
-/// Length of the options that a first segment holds.
-fn options_len(first: u32) -> u32 {
-    OPTION * (first / OPTION).min(OPTIONS.len() as u32)
-}
 
 fn write(side: &Side, message: Message, out: &mut Vec<u8>) {
     if message.len == TEXT {

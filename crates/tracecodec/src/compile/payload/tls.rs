@@ -10,7 +10,7 @@ pub(super) const STREAM: Stream = Stream {
     write,
     longest_start: LONGEST_HELLO,
     filler: Filler::Random,
-    shortest_segment: |_| 1,
+    shortest_segment: 1,
     shortest_end: 1,
 };
 
@@ -409,6 +409,7 @@ mod tests {
                     flow: Seed(u64::from(first)),
                     client: Seed(1),
                     server: Seed(first.into()),
+                    address: None,
                     first,
                     peer_first: first,
                     later: [0; 3],
