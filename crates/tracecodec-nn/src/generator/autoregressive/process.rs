@@ -3,8 +3,13 @@
 //! It computes the same as [`network`](super::network) without tensors: an event needs a
 //! few thousand short loops, and a library call for each would cost more than its arithmetic. A
 //! test compares the two.
+//!
+//! Every weight of a layer is read for every event, which takes longer than the arithmetic. So
+//! events of several sequences are taken side by side where there are several: weights that were
+//! read serve all of them. The sums of a sequence are the same in any company.
 
 use std::array::from_fn;
+use std::mem::take;
 use std::ops::Range;
 
 use rand::{Rng, RngExt};
@@ -18,9 +23,12 @@ use crate::weights::Weights;
 /// Term that the RMS norm adds to the mean square.
 const EPSILON: f32 = 1e-5;
 
-/// Numbers that a loop sums side by side: few enough for the registers of any processor, and so
-/// many that its adders are always busy.
-const LANES: usize = 32;
+/// Outputs that a loop sums side by side, for each of up to [`SIDE`] sequences: few enough for the
+/// registers of most processors, and so many that their adders are always busy.
+const LANES: usize = 16;
+
+/// Sequences whose events are taken side by side.
+const SIDE: usize = 4;
 
 /// A linear layer. Its outputs are taken in blocks of [`LANES`], the last of which may be padded
 /// with zeros.
@@ -53,33 +61,47 @@ impl Linear {
         }
     }
 
-    /// Passes each place of `out` and the layer's output there to `write`.
-    fn apply(&self, x: &[f32], out: &mut [f32], write: impl Fn(&mut f32, f32)) {
+    /// Passes each place of the outputs and the layer's output there to `write`, for each of some
+    /// inputs.
+    #[inline(always)]
+    fn apply<const N: usize>(
+        &self,
+        x: &[Vec<f32>; N],
+        out: &mut [Vec<f32>; N],
+        write: impl Fn(&mut f32, f32),
+    ) {
+        let x = x.each_ref().map(Vec::as_slice);
         let blocks = self.weights.chunks_exact(self.inputs).zip(&self.bias);
-        for ((weights, bias), out) in blocks.zip(out.chunks_mut(LANES)) {
-            let sums = weighted_sums(bias, x.iter().copied(), weights);
-            for (out, sum) in out.iter_mut().zip(sums) {
-                write(out, sum);
+        for (block, (weights, bias)) in blocks.enumerate() {
+            let sums = weighted_sums(bias, x, weights);
+            for (out, sums) in out.iter_mut().zip(sums) {
+                for (out, sum) in out[block * LANES..].iter_mut().zip(sums) {
+                    write(out, sum);
+                }
             }
         }
     }
 }
 
-/// The biases plus each input times its weights. Not inlined, because the compiler then keeps the
-/// sums in vector registers, whatever becomes of them.
+/// The biases plus each input times its weights, for each of some inputs. Not inlined, because the
+/// compiler then keeps the sums in vector registers, whatever becomes of them.
 #[inline(never)]
 fn weighted_sums<const N: usize>(
-    bias: &[f32; N],
-    inputs: impl Iterator<Item = f32>,
-    weights: &[[f32; N]],
-) -> [f32; N] {
+    bias: &[f32; LANES],
+    inputs: [&[f32]; N],
+    weights: &[[f32; LANES]],
+) -> [[f32; LANES]; N] {
     vectorised(
         #[inline(always)]
         || {
-            let mut sums = *bias;
-            for (x, weights) in inputs.zip(weights) {
-                for (sum, weight) in sums.iter_mut().zip(weights) {
-                    *sum += x * weight;
+            let inputs = inputs.map(|x| &x[..weights.len()]);
+            let mut sums = [*bias; N];
+            for (place, weights) in weights.iter().enumerate() {
+                for (sums, x) in sums.iter_mut().zip(inputs) {
+                    let x = x[place];
+                    for (sum, weight) in sums.iter_mut().zip(weights) {
+                        *sum += x * weight;
+                    }
                 }
             }
             sums
@@ -201,35 +223,75 @@ impl<'a> Sampler<'a> {
 
     /// Updates the memory by the row of the next event.
     pub(super) fn take(&self, memory: &mut Memory, row: &[u8]) {
-        let (width, hidden) = (self.shape.width, self.shape.hidden);
-        memory.layers.resize(self.layers.len() * width, 0.0);
-        memory.known.resize(hidden, 0.0);
-        let mut all = vec![0.0; 5 * width];
-        let (x, rest) = all.split_at_mut(width);
-        let (normed, inner) = rest.split_at_mut(width);
-        for (&value, offset) in row.iter().zip(&self.input_offsets) {
-            let at = self.embedding.start + (offset + usize::from(value)) * width;
-            add(x, &self.weights[at..at + width]);
+        self.take_some([memory], [row]);
+    }
+
+    /// Updates the memories of some sequences, each by the row of its next event.
+    pub(super) fn take_all<'m>(
+        &self,
+        memories: impl IntoIterator<Item = &'m mut Memory>,
+        rows: &[Vec<u8>],
+    ) {
+        let mut memories = memories.into_iter();
+        let mut next = || memories.next().expect("a memory for each row");
+        let (fours, rest) = rows.as_chunks::<SIDE>();
+        for rows in fours {
+            self.take_some::<SIDE>(from_fn(|_| next()), rows.each_ref().map(Vec::as_slice));
         }
-        let memories = memory.layers.chunks_exact_mut(width);
-        for (layer, memory) in self.layers.iter().zip(memories) {
-            self.norm(&layer.norm, x, normed);
-            layer.gates.apply(normed, inner, |out, sum| *out = sum);
-            vectorised(
-                #[inline(always)]
-                || recur(inner, memory, normed),
-            );
-            layer.output.apply(normed, x, |out, sum| *out += sum);
-            self.norm(&layer.inner_norm, x, normed);
-            let inner = &mut inner[..2 * width];
+        let (twos, rest) = rest.as_chunks::<2>();
+        for rows in twos {
+            self.take_some::<2>(from_fn(|_| next()), rows.each_ref().map(Vec::as_slice));
+        }
+        for row in rest {
+            self.take(next(), row);
+        }
+    }
+
+    fn take_some<const N: usize>(&self, memories: [&mut Memory; N], rows: [&[u8]; N]) {
+        vectorised(
+            #[inline(always)]
+            || self.take_vectorised(memories, rows),
+        );
+    }
+
+    #[inline(always)]
+    fn take_vectorised<const N: usize>(&self, mut memories: [&mut Memory; N], rows: [&[u8]; N]) {
+        let width = self.shape.width;
+        let of_width = |times: usize| from_fn::<_, N, _>(|_| vec![0.0; times * width]);
+        let [mut x, mut normed, mut inner, mut gates] = [1, 1, 2, 3].map(of_width);
+        for (x, row) in x.iter_mut().zip(rows) {
+            for (&value, offset) in row.iter().zip(&self.input_offsets) {
+                let at = self.embedding.start + (offset + usize::from(value)) * width;
+                add(x, &self.weights[at..at + width]);
+            }
+        }
+        for memory in &mut memories {
+            memory.layers.resize(self.layers.len() * width, 0.0);
+        }
+        for (number, layer) in self.layers.iter().enumerate() {
+            self.norm(&layer.norm, &x, &mut normed);
+            layer
+                .gates
+                .apply(&normed, &mut gates, |out, sum| *out = sum);
+            for ((memory, gates), out) in memories.iter_mut().zip(&gates).zip(&mut normed) {
+                recur(gates, &mut memory.layers[number * width..][..width], out);
+            }
+            layer.output.apply(&normed, &mut x, |out, sum| *out += sum);
+            self.norm(&layer.inner_norm, &x, &mut normed);
             layer
                 .up
-                .apply(normed, inner, |out, sum| *out = sum.max(0.0));
-            layer.down.apply(inner, x, |out, sum| *out += sum);
+                .apply(&normed, &mut inner, |out, sum| *out = sum.max(0.0));
+            layer.down.apply(&inner, &mut x, |out, sum| *out += sum);
         }
-        self.norm(&self.norm, x, normed);
-        let known = &mut memory.known;
-        self.known.apply(normed, known, |out, sum| *out = sum);
+        self.norm(&self.norm, &x, &mut normed);
+        let mut known = memories.each_mut().map(|memory| take(&mut memory.known));
+        known
+            .iter_mut()
+            .for_each(|known| known.resize(self.shape.hidden, 0.0));
+        self.known.apply(&normed, &mut known, |out, sum| *out = sum);
+        for (memory, known) in memories.into_iter().zip(known) {
+            memory.known = known;
+        }
     }
 
     /// Draws the next event. `choice` returns the values that a symbol can have, given the row so
@@ -283,9 +345,12 @@ impl<'a> Sampler<'a> {
         mut value: impl FnMut(usize, &[u8], &dyn Fn(u8) -> [f32; CLASSES]) -> Option<u8>,
     ) -> Vec<u8> {
         let mut row = vec![0; self.sizes.len()];
-        let mut hidden = memory.known.clone();
+        let (mut hidden, mut rectified) = (memory.known.clone(), memory.known.clone());
         for symbol in 0..self.sizes.len() {
-            let logits = |repeated| self.logits(symbol, &hidden, repeated);
+            for (rectified, &x) in rectified.iter_mut().zip(&hidden) {
+                *rectified = if x > 0.0 { x } else { 0.0 };
+            }
+            let logits = |repeated| self.logits(symbol, &rectified, repeated);
             if let Some(value) = value(symbol, &row, &logits) {
                 row[symbol] = value;
             }
@@ -301,11 +366,12 @@ impl<'a> Sampler<'a> {
         add(hidden, &self.weights[at..at + hidden.len()]);
     }
 
-    fn logits(&self, symbol: usize, hidden: &[f32], repeated: u8) -> [f32; CLASSES] {
-        let of = |range: &Range<usize>| self.weights[range.clone()].as_chunks::<CLASSES>().0;
-        let heads = &of(&self.heads)[symbol * hidden.len()..];
-        let rectified = hidden.iter().map(|&x| if x > 0.0 { x } else { 0.0 });
-        let mut logits = weighted_sums(&of(&self.bias)[symbol], rectified, heads);
+    /// Logits of a symbol, given the rectified hidden layer.
+    fn logits(&self, symbol: usize, rectified: &[f32], repeated: u8) -> [f32; CLASSES] {
+        const { assert!(CLASSES == LANES) };
+        let of = |range: &Range<usize>| self.weights[range.clone()].as_chunks().0;
+        let heads = &of(&self.heads)[symbol * rectified.len()..][..rectified.len()];
+        let [mut logits] = weighted_sums(&of(&self.bias)[symbol], [rectified], heads);
         if usize::from(repeated) < CLASSES {
             let at = self.copying.start + (symbol * CLASSES + usize::from(repeated)) * CLASSES;
             add(&mut logits, &self.weights[at..at + CLASSES]);
@@ -313,13 +379,21 @@ impl<'a> Sampler<'a> {
         logits
     }
 
-    /// Normalises by the root mean square.
-    fn norm(&self, gamma: &Range<usize>, x: &[f32], out: &mut [f32]) {
-        let square = square(x) / x.len() as f32;
-        let scale = 1.0 / (square + EPSILON).sqrt();
+    /// Normalises each by its root mean square.
+    #[inline(always)]
+    fn norm<const N: usize>(
+        &self,
+        gamma: &Range<usize>,
+        x: &[Vec<f32>; N],
+        out: &mut [Vec<f32>; N],
+    ) {
         let gamma = &self.weights[gamma.clone()];
-        for ((out, x), gamma) in out.iter_mut().zip(x).zip(gamma) {
-            *out = x * scale * gamma;
+        for (out, x) in out.iter_mut().zip(x) {
+            let square = square(x) / x.len() as f32;
+            let scale = 1.0 / (square + EPSILON).sqrt();
+            for ((out, x), gamma) in out.iter_mut().zip(x).zip(gamma) {
+                *out = x * scale * gamma;
+            }
         }
     }
 }
@@ -339,6 +413,7 @@ fn recur(gates: &[f32], memory: &mut [f32], out: &mut [f32]) {
 }
 
 /// The sum of squares, in lanes.
+#[inline(always)]
 fn square(x: &[f32]) -> f32 {
     let (eights, rest) = x.as_chunks::<8>();
     let mut sums = [0.0; 8];
@@ -350,6 +425,7 @@ fn square(x: &[f32]) -> f32 {
     sums.iter().sum::<f32>() + rest.iter().map(|x| x * x).sum::<f32>()
 }
 
+#[inline(always)]
 fn add(x: &mut [f32], y: &[f32]) {
     x.iter_mut().zip(y).for_each(|(x, y)| *x += y);
 }
@@ -498,7 +574,8 @@ mod tests {
             for (symbol, &value) in next[..symbols].iter().enumerate() {
                 let copied = copied(symbol);
                 batch.copies.push(copied);
-                sampled.push(sampler.logits(symbol, &hidden, copied));
+                let rectified: Vec<_> = hidden.iter().map(|x| x.max(0.0)).collect();
+                sampled.push(sampler.logits(symbol, &rectified, copied));
                 sampler.emit(symbol, value, &mut hidden);
             }
             batch.inputs.extend(row);

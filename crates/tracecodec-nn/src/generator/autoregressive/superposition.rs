@@ -46,7 +46,7 @@ const LONGEST_GAP: i64 = 24 * 60 * LONGEST_WINDOW;
 const MOST_AT_ONCE: usize = 65_536;
 
 /// Flows that a thread draws as one task.
-const PIECE: usize = 16;
+const PIECE: usize = 32;
 
 /// Number of draws of a time that must be later than the time that has passed, before the sequence
 /// counts as ended.
@@ -162,14 +162,13 @@ struct Flow {
     next: Action,
 }
 
-/// What a flow sends in a window.
-struct Advanced {
+/// A flow, and what it sends in a window.
+struct Course {
+    flow: Flow,
+    /// Time of the flow's next packet; None if the flow is over.
+    time: Option<i64>,
     packets: Vec<Planned>,
     corrected: u64,
-    /// Time of the next packet, and the flow; None if the flow is over.
-    flow: Option<(i64, Flow)>,
-    /// The flow and its slot.
-    over: (u64, Option<u32>),
 }
 
 impl Autoregressive {
@@ -531,23 +530,23 @@ impl Plan<'_> {
             self.drawing.threads,
             due.len().div_ceil(PIECE),
             || (),
-            |(), piece| -> Vec<Advanced> {
+            |(), piece| -> Vec<Course> {
                 let flows = &due[piece * PIECE..due.len().min((piece + 1) * PIECE)];
                 let flows = flows.iter().cloned();
-                flows
-                    .map(|((time, _), flow)| self.advance(flow, time, until))
-                    .collect()
+                let courses = flows.map(|((time, _), flow)| self.course(flow, time));
+                self.advance(courses.collect(), until)
             },
         );
         let mut packets = Vec::new();
-        for advanced in pieces.into_iter().flatten() {
-            packets.extend(advanced.packets);
-            self.corrected += advanced.corrected;
-            match advanced.flow {
-                Some((time, flow)) => {
+        for course in pieces.into_iter().flatten() {
+            packets.extend(course.packets);
+            self.corrected += course.corrected;
+            let flow = course.flow;
+            match course.time {
+                Some(time) => {
                     self.waiting.insert((time, flow.number), flow);
                 }
-                None => self.over.push(advanced.over),
+                None => self.over.push((flow.number, Some(flow.slot))),
             }
         }
         // Openings are emitted in the order of their flows' numbers.
@@ -603,51 +602,69 @@ impl Plan<'_> {
         until
     }
 
-    /// Draws the packets of a flow up to the end of a window; the next one is at `time`.
-    fn advance(&self, mut flow: Flow, mut time: i64, until: i64) -> Advanced {
-        let mut advanced = Advanced {
-            packets: Vec::new(),
-            corrected: 0,
-            flow: None,
-            over: (flow.number, Some(flow.slot)),
-        };
-        let by = self
-            .shifts
-            .get(&flow.number)
-            .map_or(0, |shift| shift - flow.shifted);
+    /// The course of a flow from its next packet on, which was planned at `time`.
+    fn course(&self, mut flow: Flow, time: i64) -> Course {
+        let shift = self.shifts.get(&flow.number);
+        let by = shift.map_or(0, |shift| shift - flow.shifted);
         flow.shifted += by;
         flow.last = flow.last.saturating_add(by);
-        time = time.saturating_add(by);
-        while time < until {
-            let action = flow.next;
-            let opening = flow.opening.take();
-            flow.take(&action, &self.generator.events, &self.packets, self.label);
-            flow.last = time;
-            advanced.packets.push(Planned {
-                flow: flow.number,
-                opens: opening.is_some(),
-                gap: opening.unwrap_or(action.delta_t),
-                time: time - flow.shifted,
-                action: Action {
-                    flow_token: flow.slot,
-                    ..action
-                },
-            });
-            let corrected = &mut advanced.corrected;
-            match flow.draw(
-                &self.generator.events,
-                &self.packets,
-                &self.legal,
-                corrected,
-            ) {
+        Course {
+            flow,
+            time: Some(time.saturating_add(by)),
+            packets: Vec::new(),
+            corrected: 0,
+        }
+    }
+
+    /// Draws the packets of some flows up to the end of a window, a packet of each at a time.
+    fn advance(&self, mut courses: Vec<Course>, until: i64) -> Vec<Course> {
+        let events = &self.generator.events;
+        loop {
+            let courses_left = courses.iter_mut();
+            let mut due: Vec<&mut Course> = courses_left
+                .filter(|course| course.time.is_some_and(|time| time < until))
+                .collect();
+            if due.is_empty() {
+                return courses;
+            }
+            let rows = due.iter_mut().map(|course| course.plan(events, self.label));
+            let rows: Vec<_> = rows.collect();
+            let memories = due.iter_mut().map(|course| &mut course.flow.memory);
+            self.packets.take_all(memories, &rows);
+            for (course, row) in due.into_iter().zip(&rows) {
+                course
+                    .flow
+                    .past
+                    .take(&row[..events.len_of_packets()], events);
+                let next =
+                    course
+                        .flow
+                        .draw(events, &self.packets, &self.legal, &mut course.corrected);
                 // The number of packets that a flow sends at one time is limited.
-                Some(next) if advanced.packets.len() == MOST_AT_ONCE => time = next.max(until),
-                Some(next) => time = next,
-                None => return advanced,
+                let is_full = course.packets.len() == MOST_AT_ONCE;
+                course.time = next.map(|next| if is_full { next.max(until) } else { next });
             }
         }
-        advanced.flow = Some((time, flow));
-        advanced
+    }
+}
+
+impl Course {
+    /// Plans the flow's next packet, and returns its row.
+    fn plan(&mut self, events: &Events, label: u8) -> Vec<u8> {
+        let flow = &mut self.flow;
+        let (action, opening) = (flow.next, flow.opening.take());
+        flow.last = self.time.expect("a packet is due");
+        self.packets.push(Planned {
+            flow: flow.number,
+            opens: opening.is_some(),
+            gap: opening.unwrap_or(action.delta_t),
+            time: flow.last - flow.shifted,
+            action: Action {
+                flow_token: flow.slot,
+                ..action
+            },
+        });
+        flow.row(&action, events, label)
     }
 }
 
@@ -676,10 +693,15 @@ impl Flow {
     /// Updates the state by the flow's next packet, whose `delta_t` is the time since the flow's
     /// packet before.
     fn take(&mut self, action: &Action, events: &Events, packets: &Sampler<'_>, label: u8) {
+        let row = self.row(action, events, label);
+        packets.take(&mut self.memory, &row);
+        self.past.take(&row[..events.len_of_packets()], events);
+    }
+
+    /// The row that the process reads of the flow's next packet.
+    fn row(&mut self, action: &Action, events: &Events, label: u8) -> Vec<u8> {
         self.unacknowledged.take(action);
-        let input = input(events, action, &[], self.unacknowledged, label);
-        packets.take(&mut self.memory, &input);
-        self.past.take(&input[..events.len_of_packets()], events);
+        input(events, action, &[], self.unacknowledged, label)
     }
 
     /// Draws the next packet and returns its time; None if the flow is over.
