@@ -433,3 +433,86 @@ fn test_folders_that_vanish_and_files_that_grow_end_in_success_or_failure() {
         assert!(matches!(code(&output), 0 | 2), "{line}: {message}");
     }
 }
+
+/// A library that goes before C's: behind the first half of the file of the environment variable
+/// `FAILING`, reading fails as from a bad disk.
+const FAILING_READS: &str = r#"
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+ssize_t read(int fd, void *bytes, size_t count) {
+    ssize_t (*whole)(int, void *, size_t) = dlsym(RTLD_NEXT, "read");
+    char link[64], path[4096];
+    struct stat file;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t length = readlink(link, path, sizeof path - 1);
+    if (length > 0 && fstat(fd, &file) == 0) {
+        path[length] = 0;
+        if (strcmp(path, getenv("FAILING")) == 0) {
+            off_t left = file.st_size / 2 - lseek(fd, 0, SEEK_CUR);
+            if (left <= 0) {
+                errno = EIO;
+                return -1;
+            }
+            if (count > (size_t)left) count = left;
+        }
+    }
+    return whole(fd, bytes, count);
+}
+"#;
+
+#[test]
+#[cfg(target_os = "linux")]
+fn test_a_read_that_fails_in_the_middle_is_a_failure_with_the_name_of_the_file() {
+    let folder = inputs();
+    let place = |name: &str| folder.path().join(name);
+    fs::write(place("failing.c"), FAILING_READS).unwrap();
+    let compiled = Command::new("cc")
+        .args(["-shared", "-fPIC", "-o", "failing.so", "failing.c", "-ldl"])
+        .current_dir(&folder)
+        .status();
+    assert!(compiled.unwrap().success());
+    let shard = fs::read_dir(place("shards/train")).unwrap().next().unwrap();
+    let shard = shard.unwrap().path();
+    let only_read = [
+        "inspect in.pcap",
+        "check in.pcap",
+        "events in.pcap",
+        "verify in.pcap",
+    ];
+    for line in only_read.iter().chain(VERBS).chain(TRAININGS) {
+        let input = |word: &str| match word {
+            "captures" => Some(place("captures/a.pcap")),
+            "shards" => Some(shard.clone()),
+            "sequences" => Some(place("sequences/train.safetensors")),
+            _ => Some(place(word)).filter(|path| path.is_file()),
+        };
+        // `generate` reads nothing.
+        let arguments = line.trim_start_matches("generator sequences ");
+        let Some(failing) = arguments.split(' ').find_map(input) else {
+            continue;
+        };
+        let _ = fs::remove_dir_all(place("failed"));
+        fs::create_dir(place("failed")).unwrap();
+        let output = command(&folder, &line.replace("OUT", "failed/out"))
+            .env("LD_PRELOAD", place("failing.so"))
+            .env("FAILING", fs::canonicalize(&failing).unwrap())
+            .stdout(Stdio::piped())
+            .output()
+            .unwrap();
+        let message = told(&output) + &String::from_utf8_lossy(&output.stdout);
+        assert_eq!(code(&output), 2, "{line}: {message}");
+        let name = failing.file_name().unwrap().to_str().unwrap();
+        assert!(message.contains(name), "{line}: {message}");
+        if VERBS.contains(line) {
+            let (whole, _) = undisturbed(&folder, line, "whole");
+            check(line, &place("failed"), &whole);
+        }
+    }
+}

@@ -393,9 +393,15 @@ impl Error {
         }
     }
 
-    /// Whether the error is in reading a capture, not in processing its packets.
+    /// Whether the error is in reading a capture, not in processing its packets. If the system
+    /// stops reading amid a capture, as a bad disk does, the capture is not at fault.
     pub fn is_damage(&self) -> bool {
-        matches!(self, Self::Capture { .. })
+        let is_failed_read = matches!(
+            self,
+            Self::Capture { packet: 1.., fault: CaptureFault::Io(cause), .. }
+                if cause.raw_os_error().is_some()
+        );
+        matches!(self, Self::Capture { .. }) && !is_failed_read
     }
 
     /// Makes the error for a capture at `path` that the operating system cannot open.
