@@ -131,7 +131,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
     let progress = training::progress(monitor, "packets");
     let (codec, report) = tracecodec_nn::train(&settings, data, &session, progress)?;
     let manifest = Manifest::<Origin, Validation>::read(output)?;
-    let card = model_card::model_card(&manifest, &codec.digest());
+    let card = model_card::of_codec(&manifest, &codec.digest());
     document::write_text(&output.join(model_card::FILE), &card)?;
     training::warn(&report, monitor);
     Ok(Outcome {

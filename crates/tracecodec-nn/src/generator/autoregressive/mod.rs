@@ -122,6 +122,11 @@ impl Autoregressive {
         }
     }
 
+    /// How likely it finds packets that it was not trained on, if that is known.
+    pub fn held_out(&self) -> Option<HeldOut> {
+        self.held_out
+    }
+
     /// Number of weights.
     pub fn weight_count(&self) -> usize {
         self.weights.values.len()

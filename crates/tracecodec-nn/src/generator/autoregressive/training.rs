@@ -182,6 +182,16 @@ impl Validated for Validation {
 /// Manifest of the training of an autoregressive generator.
 pub type Manifest = train::Manifest<Origin, Validation>;
 
+impl Manifest {
+    /// Reads the manifest from the folder of a generator whose training has ended.
+    ///
+    /// # Errors
+    /// If the file is missing, or is no manifest of an autoregressive generator.
+    pub fn read(folder: &Path) -> Result<Self, Error> {
+        Self::of_kind(Kind::Generator, folder)
+    }
+}
+
 /// Settings and data of the training of an autoregressive generator.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Origin {

@@ -16,10 +16,11 @@ use tracecodec_nn::{Device, Precision};
 use crate::dataset::{DataSet, event_sequences};
 use crate::disclosure::Disclosure;
 use crate::error::Error;
-use crate::files::ReadPolicy;
+use crate::files::{ReadPolicy, document};
 use crate::lifting::Lifting;
 use crate::model::ModelName;
 use crate::monitor::Monitor;
+use crate::report::model_card;
 use crate::settings;
 use crate::training::{self, Training};
 
@@ -103,7 +104,8 @@ impl Display for Validation {
     }
 }
 
-/// Trains a generator, and writes it, its manifest and its history into a folder.
+/// Trains a generator, and writes it, its manifest and its history into a folder; of an
+/// autoregressive one a model card, too.
 ///
 /// # Errors
 /// If a setting is wrong, data cannot be read, the folder holds something, or the monitor stops it:
@@ -179,7 +181,10 @@ fn autoregressive(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome,
         monitor,
     )?;
     let progress = training::progress(monitor, "spans");
-    let (_, report) = autoregressive::train(&settings, from, &data, &session, progress)?;
+    let (generator, report) = autoregressive::train(&settings, from, &data, &session, progress)?;
+    let output = &config.training.output;
+    let card = model_card::of_generator(&autoregressive::Manifest::read(output)?, &generator);
+    document::write_text(&output.join(model_card::FILE), &card)?;
     training::warn(&report, monitor);
     let best = Validation::Autoregressive(report.best);
     Ok(config.outcome("autoregressive", "spans", &report, best))

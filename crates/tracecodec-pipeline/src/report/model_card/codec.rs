@@ -1,5 +1,4 @@
-//! `MODEL_CARD.md`: what a trained codec is, in a page for people. All of it follows from the
-//! manifest of its training, and from the weights.
+//! The card of a codec.
 
 use std::fmt::Write as _;
 
@@ -7,17 +6,12 @@ use tracecodec_nn::codec::ContextSource;
 use tracecodec_nn::codec::training::Manifest;
 use tracecodec_nn::{CodecConfig, EncoderKind, Precision, TokenLayout};
 
+use super::{sources, table};
 use crate::plot::number::{count, short};
-
-/// Name of the file, in the folder of the codec.
-pub const FILE: &str = "MODEL_CARD.md";
-
-/// Files that are listed; a training may have thousands.
-const FILES: usize = 20;
 
 /// The card, as Markdown; `digest` is [`Codec::digest`](tracecodec_nn::Codec::digest), which
 /// manifests of latents name.
-pub fn model_card(manifest: &Manifest, digest: &str) -> String {
+pub fn of_codec(manifest: &Manifest, digest: &str) -> String {
     [
         about(manifest),
         shape(manifest, digest),
@@ -101,23 +95,9 @@ fn context(codec: &CodecConfig) -> &'static str {
 }
 
 fn data(manifest: &Manifest) -> String {
-    let mut text = format!(
-        "## Data\n\n{} packets of training, {} of validation, from:\n\n| File | Packets read | BLAKE3 |\n| --- | ---: | --- |\n",
-        count(manifest.origin.training_packets),
-        count(manifest.origin.validation_packets)
-    );
-    for source in manifest.origin.sources.iter().take(FILES) {
-        let (name, packets) = (cell(&source.name), count(source.packets));
-        let _ = writeln!(text, "| {name} | {packets} | {} |", source.blake3);
-    }
-    if let Some(more) = manifest.origin.sources.len().checked_sub(FILES + 1) {
-        let _ = writeln!(
-            text,
-            "\nand {} more, which `manifest.json` lists.",
-            count(more as u64 + 1)
-        );
-    }
-    text
+    let origin = &manifest.origin;
+    let packets = [origin.training_packets, origin.validation_packets];
+    sources(packets, &origin.sources)
 }
 
 fn training(manifest: &Manifest) -> String {
@@ -228,23 +208,9 @@ fn limits(manifest: &Manifest) -> String {
             the repository has the method.\n"
 }
 
-/// A heading, and names with their values.
-fn table(title: &str, rows: &[(&str, String)]) -> String {
-    let mut text = format!("## {title}\n\n| | |\n| --- | --- |\n");
-    for (name, value) in rows {
-        let _ = writeln!(text, "| {name} | {} |", cell(value));
-    }
-    text
-}
-
-/// Text in one cell of a table, in one line.
-fn cell(text: &str) -> String {
-    let plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-    plain.collect::<String>().replace('|', "\\|")
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::{FILE, FILES};
     use super::*;
     use tracecodec_nn::Codec;
 
@@ -267,8 +233,8 @@ mod tests {
     }
 
     #[test]
-    fn test_model_card() {
-        insta::assert_snapshot!(model_card(&manifest(1), "ef56"));
+    fn test_card() {
+        insta::assert_snapshot!(of_codec(&manifest(1), "ef56"));
     }
 
     /// Run with `UPDATE_DOCS=1` to write it anew.
@@ -279,7 +245,7 @@ mod tests {
             "/../tracecodec-nn/built-in/codec"
         ));
         let digest = Codec::load(folder).unwrap().digest();
-        let card = model_card(&Manifest::read(folder).unwrap(), &digest);
+        let card = of_codec(&Manifest::read(folder).unwrap(), &digest);
         if std::env::var_os("UPDATE_DOCS").is_some() {
             std::fs::write(folder.join(FILE), &card).unwrap();
         }
@@ -288,9 +254,9 @@ mod tests {
 
     #[test]
     fn test_long_lists_of_files_are_cut() {
-        let card = model_card(&manifest(FILES), "");
+        let card = of_codec(&manifest(FILES), "");
         assert!(!card.contains("more, which"), "{card}");
-        let card = model_card(&manifest(FILES + 3), "");
+        let card = of_codec(&manifest(FILES + 3), "");
         assert!(card.contains("\nand 3 more, which `manifest.json` lists."));
         assert_eq!(card.matches("a\\|b.pcap").count(), FILES);
     }
