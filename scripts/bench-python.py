@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures the Python package beside the command line, and beside other readers of captures, in one
-run. Needs the package (pip install ./python), nfstream, scapy and dpkt (those that are missing are
-left out), and the program (cargo build --release -p tracecodec-cli, or TRACECODEC=...).
+run. Needs the package (pip install ./python), nfstream, scapy, dpkt and Ray (those that are missing
+are left out), and the program (cargo build --release -p tracecodec-cli, or TRACECODEC=...).
 
     scripts/bench-python.py [--runs 5]
 
@@ -66,6 +66,27 @@ def with_dpkt(capture: Path) -> None:
             parse(data)
 
 
+def with_ray(captures: list[Path], packets: int, work: Path) -> None:
+    """Prints how the rate of `encode` grows with the workers of a cluster on this machine."""
+    import ray
+
+    from tracecodec.ray import run
+
+    cores = os.cpu_count() or 1
+    ray.init(num_cpus=cores, log_to_driver=False)
+    print("\n| encode of as many captures on a cluster | packets/s | of one process |")
+    print("|---|---|---|")
+    alone = None
+    for workers in range(cores + 1):
+        begun = time.perf_counter()
+        run("encode", captures, work / f"workers-{workers}", workers=workers)
+        rate = packets * len(captures) / (time.perf_counter() - begun)
+        alone = alone or rate
+        name = f"{workers} workers of one thread" if workers else "one process, one thread"
+        print(f"| {name} | {rate:,.0f} | {rate / alone:.2f} |")
+    ray.shutdown()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--runs", type=int, default=5)
@@ -117,6 +138,12 @@ def main() -> None:
             (seconds,) = best([call], runs if package != "scapy" else 1)
             version = importlib.metadata.version(package)
             print(f"| {name} | {version} | {packets / seconds:,.0f} |")
+
+        if importlib.util.find_spec("ray"):
+            captures = [work / f"{number}.pcap" for number in range(8)]
+            for salt, capture in enumerate(captures):
+                tc.roundtrip(short, capture, oracle=True, salt=salt)
+            with_ray(captures, packets, work)
 
 
 if __name__ == "__main__":

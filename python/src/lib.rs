@@ -4,6 +4,7 @@
 mod arrow;
 mod convert;
 mod errors;
+mod experiment;
 mod latents;
 mod models;
 mod monitor;
@@ -16,6 +17,8 @@ use tracecodec_pipeline::run::by_name::{VERBS, Verb};
 mod _native {
     #[pymodule_export]
     use super::arrow::{Batches, lift, save};
+    #[pymodule_export]
+    use super::experiment::{experiment, machine};
     #[pymodule_export]
     use super::latents::{latents_layout, sequence_windows, write_latents};
     #[pymodule_export]

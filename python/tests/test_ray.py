@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import tracecodec as tc
-from tracecodec.ray import run
+from tracecodec.ray import experiment, run
 
 EXAMPLE = "example.pcap"
 
@@ -25,6 +25,11 @@ def contents(folder: str) -> dict[str, bytes]:
     root = Path(folder)
     files = (path for path in root.rglob("*") if path.is_file())
     return {str(path.relative_to(root)): path.read_bytes() for path in files}
+
+
+def tables(folder: str) -> str:
+    """The tables of an experiment, without its times."""
+    return (Path(folder) / "tables.md").read_text().split("### Table S.")[0]
 
 
 def test_a_damaged_capture_is_a_row(captures: list[str]) -> None:
@@ -119,6 +124,50 @@ def test_a_cluster_that_loses_a_node_gives_the_same(monkeypatch: pytest.MonkeyPa
         again = run("encode", captures, "together")
         assert again["kept"] == len(captures)
         assert [row["item"] for row in again["rows"]] == [row["item"] for row in expected["rows"]]
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_an_experiment_on_a_cluster_that_loses_a_node_gives_the_same_tables() -> None:
+    ray = pytest.importorskip("ray", reason="Ray is not installed")
+    from ray.cluster_utils import Cluster
+
+    budget = {
+        "shard": {"packets": 200},
+        "codec": {"steps": 5},
+        "ablations": {"no-kl": False, "no-fine-timing": False, "no-tcp-state": False},
+        "baselines": {"tvae": 5, "tabsyn-vae": 0, "goggle": 0, "ttvae": 0},
+        "interface": {"steps": 0},
+        "generation": {"seeds": []},
+    }
+    tc.experiment({"day": EXAMPLE}, "alone", budget=budget)
+    cluster = Cluster(
+        initialize_head=True,
+        head_node_args={"num_cpus": 1, "object_store_memory": 100 << 20},
+    )
+    try:
+        node = cluster.add_node(num_cpus=1, object_store_memory=100 << 20)
+        cluster.wait_for_nodes()
+        ray.init(address=cluster.address, log_to_driver=False)
+
+        def lose() -> None:
+            while len(list(Path("together").rglob("step.json"))) < 3:
+                time.sleep(0.02)
+            cluster.remove_node(node, allow_graceful=False)
+
+        loser = threading.Thread(target=lose, daemon=True)
+        loser.start()
+        outcome = experiment({"day": EXAMPLE}, "together", budget=budget)
+        loser.join(60)
+        assert not loser.is_alive()
+        assert {step["state"] for step in outcome["steps"]} == {"ran"}
+        assert tables("together") == tables("alone")
+        again = experiment({"day": EXAMPLE}, "together", budget=budget)
+        assert {step["state"] for step in again["steps"]} == {"done"}
+        with pytest.raises(tc.TraceCodecError, match="failed"):
+            experiment({"day": EXAMPLE}, "short", budget={**budget, "shard": {"packets": 10**6}})
     finally:
         ray.shutdown()
         cluster.shutdown()

@@ -9,8 +9,10 @@ __all__ = [
     "defaults",
     "describe_codec",
     "describe_generator",
+    "experiment",
     "latents_layout",
     "lift",
+    "machine",
     "run",
     "save",
     "sequence_windows",
@@ -24,6 +26,12 @@ _Progress = Callable[[str, int, int | None, str], object]
 def verbs() -> list[str]: ...
 def defaults(verb: str) -> dict[str, Any]: ...
 def run(verb: str, settings: dict[str, Any], progress: _Progress | None) -> dict[str, Any]: ...
+def machine() -> dict[str, Any]: ...
+def experiment(
+    settings: dict[str, Any],
+    submit: Callable[[str, dict[str, Any]], object],
+    progress: _Progress | None,
+) -> dict[str, Any]: ...
 def lift(
     settings: dict[str, Any], progress: _Progress | None
 ) -> tuple[Batches, dict[str, Any]]: ...

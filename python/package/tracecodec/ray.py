@@ -1,4 +1,4 @@
-"""One verb over thousands of captures, on a cluster of Ray.
+"""One verb over thousands of captures, or the steps of an experiment, on a cluster of Ray.
 
 The captures, and the folder of outputs, lie where every node sees them. What is sent between nodes
 are paths and rows of a few hundred bytes. ``pip install tracecodec[ray]``.
@@ -20,15 +20,16 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Union
 
-from . import _verbs
+from . import _native, _verbs
 from ._errors import TraceCodecError
 from ._inputs import PathLike
+from ._progress import Progress, callback
 
-__all__ = ["run"]
+__all__ = ["experiment", "run"]
 
 # What each verb writes for an item.
 SUFFIXES = {
@@ -126,13 +127,109 @@ def run(
     return report
 
 
+def experiment(
+    data: Mapping[str, PathLike],
+    output: PathLike,
+    *,
+    address: str | None = None,
+    num_cpus: int = 1,
+    progress: Progress = False,
+    **settings: Any,
+) -> dict[str, Any]:
+    """Runs the paper's whole comparison as :func:`tracecodec.experiment`, its steps on a cluster.
+
+    The report is the same, but for times. A step that was on a node that was lost is run again.
+
+    Parameters
+    ----------
+    data : dict
+        Captures by the names of their datasets. Every node sees them.
+    output : path
+        Folder to write, or that of an experiment to continue. Every node sees it.
+    address : str, optional
+        Address of the cluster; if it is not given, that of the running one, or else Ray is started
+        on this machine.
+    num_cpus : int, optional
+        Cores of a step, and threads of a training.
+    progress : bool or callable, optional
+        As in :func:`tracecodec.inspect`.
+    **settings
+        As in :func:`tracecodec.experiment`; ``jobs``, the steps at once, is as many as the cluster
+        has room for.
+
+    Returns
+    -------
+    dict
+        The steps with their states, and the path of the page.
+
+    Raises
+    ------
+    TraceCodecError
+        If a step fails.
+    """
+    ray = _ray()
+    if not ray.is_initialized():
+        ray.init(address=address)
+    room = int(ray.cluster_resources().get("CPU", 1)) // num_cpus
+    settings.setdefault("jobs", max(1, room))
+    whole = _verbs.words(
+        settings,
+        {
+            "data": {name: str(Path(path).absolute()) for name, path in data.items()},
+            "output": str(Path(output).absolute()),
+        },
+    )
+    step = ray.remote(num_cpus=num_cpus, max_retries=-1)(_step)
+
+    def submit(verb: str, asked: dict[str, Any]) -> _Task:
+        if verb.endswith("train"):
+            asked["threads"] = num_cpus
+        return _Task(ray, step.remote(verb, asked))
+
+    return _native.experiment(whole, submit, callback(progress))
+
+
+class _Task:
+    """A step that runs on some node."""
+
+    def __init__(self, ray: Any, reference: Any) -> None:
+        self.ray = ray
+        self.reference = reference
+
+    def result(self, seconds: float) -> dict[str, Any] | None:
+        done, _ = self.ray.wait([self.reference], timeout=seconds)
+        return self.ray.get(self.reference) if done else None
+
+    def cancel(self) -> None:
+        self.ray.cancel(self.reference, force=True)
+
+
+def _step(verb: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """Runs a step on the node that this is, perhaps after another that was lost."""
+    output = Path(settings["output"]) if "output" in settings else None
+    if output is not None and verb.endswith("train") and (output / "checkpoint.safetensors").exists():
+        settings["resume"] = True
+    elif output is not None and output.is_dir():
+        shutil.rmtree(output)
+    try:
+        return {"outcome": _native.run(verb, settings, None), "machine": _native.machine()}
+    except TraceCodecError as error:
+        return {"error": str(error), "hint": error.hint}
+
+
+def _ray() -> Any:
+    import importlib
+
+    # By name: this module is called so, too, and Ray has few types.
+    return importlib.import_module("ray")
+
+
 def _on_cluster(
     arguments: tuple[Any, ...], listed: list[list[str]], workers: int | None, num_cpus: int
 ) -> list[Row]:
     import importlib
 
-    # By name: this module is called so, too, and Ray has few types.
-    ray: Any = importlib.import_module("ray")
+    ray = _ray()
     data_of: Any = importlib.import_module("ray.data")
     if not ray.is_initialized():
         ray.init()

@@ -78,6 +78,13 @@ impl Experiment {
         };
         for capture in &self.capture {
             let (name, path) = named(capture)?;
+            if config.data.contains_key(&name) {
+                let hint = "name it, as in night=captures/night.pcap";
+                return Err(Hint::error(
+                    format!("{capture}: another capture is {name}"),
+                    hint,
+                ));
+            }
             config.data.insert(name, path);
         }
         config.preset = self.preset.unwrap_or(config.preset);

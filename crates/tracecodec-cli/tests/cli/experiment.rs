@@ -39,6 +39,27 @@ fn folder() -> TempDir {
     folder
 }
 
+#[test]
+fn test_what_cannot_be_meant_is_refused() {
+    let folder = folder();
+    for (line, told) in [
+        (
+            "experiment --capture a=day.pcap.zst --capture a=tiny.toml -o out --dry-run",
+            "another capture is a",
+        ),
+        (
+            "experiment tiny.toml -o out --dry-run --only oracel",
+            "no step has \"oracel\"",
+        ),
+        ("trace nowhere table row column", "nowhere: no report"),
+    ] {
+        let output = run(&folder, line);
+        assert_eq!(output.status.code(), Some(2), "{line}");
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(message.contains(told), "{line}: {message}");
+    }
+}
+
 /// The report without its times.
 fn report(folder: &TempDir, name: &str) -> [String; 3] {
     let read = |file: &str| fs::read_to_string(folder.path().join(name).join(file)).unwrap();
@@ -67,7 +88,8 @@ fn test_an_experiment_killed_anywhere_gives_the_same_report() {
     );
     let expected = report(&folder, "whole");
     for table in [
-        "Table 3", "Table 4", "Table 5", "Table 6", "Table 9", "Table H", "Table R", "Table U",
+        "Table 3", "Table 4", "Table 5", "Table 6", "Table 9", "Table H", "Table P", "Table R",
+        "Table U",
     ] {
         assert!(expected[1].contains(table), "{table}");
     }

@@ -194,7 +194,7 @@ impl Config {
         let budget = settings::over(&self.preset.budget(), &self.budget)?;
         if budget.seeds.is_empty() || budget.codec.steps == 0 || budget.shard.packets == 0 {
             return Err(Error::refused(
-                "`seeds`, `codec.steps` and `shard.packets` cannot be empty or 0",
+                "seeds, codec.steps and shard.packets cannot be empty or 0",
                 "leave them out for the preset's values",
             ));
         }

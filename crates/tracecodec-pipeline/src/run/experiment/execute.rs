@@ -15,10 +15,28 @@ use tracecodec::artifact::document;
 use tracecodec_nn::model::CHECKPOINT;
 
 use super::plan::Plan;
-use super::step::{Manifest, Places, Step};
+use super::step::{Machine, Manifest, Places, Step};
 use crate::error::Error;
 use crate::monitor::{Monitor, Progress, Warning, in_words};
 use crate::run::by_name::Verb;
+
+/// Runs the verb of a step with its settings, in this process or elsewhere. Returns the outcome,
+/// and the computer that found it.
+pub type Runner<'a> =
+    &'a (dyn Fn(&str, Value, &mut dyn Monitor) -> Result<(Value, Machine), Error> + Sync);
+
+/// Runs a verb in this process.
+///
+/// # Errors
+/// As the verb.
+pub fn here(
+    verb: &str,
+    settings: Value,
+    monitor: &mut dyn Monitor,
+) -> Result<(Value, Machine), Error> {
+    let outcome = Verb::named(verb)?.run(settings, monitor)?;
+    Ok((outcome, Machine::this()))
+}
 
 /// Log in a step's folder: its stages with their times, its warnings, why it failed.
 pub(super) const LOG: &str = "log.txt";
@@ -106,7 +124,12 @@ impl<'a> Execution<'a> {
     ///
     /// # Errors
     /// If the monitor stops it. A step that fails is no error: its state says so.
-    pub(super) fn run(&mut self, jobs: usize, monitor: &mut dyn Monitor) -> Result<(), Error> {
+    pub(super) fn run(
+        &mut self,
+        jobs: usize,
+        runner: Runner<'a>,
+        monitor: &mut dyn Monitor,
+    ) -> Result<(), Error> {
         let stop = AtomicBool::new(false);
         let (sender, receiver) = channel();
         thread::scope(|scope| {
@@ -115,7 +138,7 @@ impl<'a> Execution<'a> {
                     let Some(index) = self.next() else { break };
                     self.states[index] = State::Running;
                     self.running.push((index, Instant::now()));
-                    self.begin(scope, index, jobs, &sender, &stop);
+                    self.begin(scope, index, (jobs, runner), &sender, &stop);
                 }
                 if self.running.is_empty() {
                     break;
@@ -167,7 +190,7 @@ impl<'a> Execution<'a> {
         &self,
         scope: &'scope Scope<'scope, '_>,
         index: usize,
-        jobs: usize,
+        (jobs, runner): (usize, Runner<'a>),
         sender: &Sender<Message>,
         stop: &'scope AtomicBool,
     ) where
@@ -186,7 +209,7 @@ impl<'a> Execution<'a> {
                 began: Instant::now(),
                 warnings: Vec::new(),
             };
-            let ended = run_step(step, places, jobs, &mut monitor);
+            let ended = run_step(step, places, jobs, runner, &mut monitor);
             // The receiver lives as long as a step runs.
             let _ = sender.send(Message::Ended(index, ended));
         });
@@ -300,6 +323,7 @@ fn run_step(
     step: &Step,
     places: &Places,
     jobs: usize,
+    runner: Runner<'_>,
     monitor: &mut Within<'_>,
 ) -> Result<(), Error> {
     let folder = places.path(&step.name);
@@ -309,19 +333,17 @@ fn run_step(
     if jobs > 1 && step.trains() {
         settings["threads"] = json!(threads(jobs));
     }
-    let outcome = Verb::named(step.verb)?
-        .run(settings, monitor)
-        .and_then(|outcome| {
-            for (path, before) in places.captures_of(step) {
-                if document::digest(path)? != before {
-                    return Err(Error::refused(
-                        format!("{}: changed while the experiment ran", path.display()),
-                        "run the experiment again",
-                    ));
-                }
+    let outcome = runner(step.verb, settings, monitor).and_then(|outcome| {
+        for (path, before) in places.captures_of(step) {
+            if document::digest(path)? != before {
+                return Err(Error::refused(
+                    format!("{}: changed while the experiment ran", path.display()),
+                    "run the experiment again",
+                ));
             }
-            Ok(outcome)
-        });
+        }
+        Ok(outcome)
+    });
     let seconds = monitor.began.elapsed().as_secs_f64();
     match &outcome {
         Ok(_) => monitor.write(&format!("done after {seconds:.1} s")),

@@ -34,6 +34,7 @@ use crate::monitor::{Monitor, Warning};
 use crate::settings;
 
 pub use budget::Preset;
+pub use execute::{Runner, here};
 pub use report::{FoundCell, LEDGER, Ledger, LedgerStep, LedgerTable};
 pub use step::{Machine, Manifest, OutputEntry, Step};
 
@@ -135,6 +136,18 @@ const LOCK: &str = "experiment.lock";
 /// If a setting is wrong, a capture cannot be read, the folder holds something else or another
 /// experiment runs in it, a step fails, or the monitor stops it.
 pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error> {
+    run_by(config, &here, monitor)
+}
+
+/// Runs an experiment whose steps a runner runs, which must see the same files.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_by(
+    config: &Config,
+    runner: Runner<'_>,
+    monitor: &mut dyn Monitor,
+) -> Result<Outcome, Error> {
     let budget = config.whole_budget()?;
     let data = config.captures(monitor)?;
     let datasets: Vec<_> = data
@@ -145,6 +158,13 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
         })
         .collect();
     let plan = Plan::new(&datasets, &budget);
+    let is_unknown = |part: &&String| !plan.steps.iter().any(|step| step.name.contains(*part));
+    if let Some(part) = config.only.iter().find(is_unknown) {
+        return Err(Error::refused(
+            format!("no step has {part:?} in its name"),
+            "a plan without running it, `dry_run`, names all steps",
+        ));
+    }
     let mut places = Places::default();
     for (name, capture) in &data {
         places.add_capture(name, &capture.path, capture.blake3.clone());
@@ -167,7 +187,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
     description.warn_of_changes(&config.output, monitor);
     document::write(config.output.join(FILE), &description)?;
     let mut execution = Execution::new(&plan, &places, &config.only);
-    execution.run(config.jobs.max(1), monitor)?;
+    execution.run(config.jobs.max(1), runner, monitor)?;
     let report = report::write(&config.output, &execution, &description.data, monitor)?;
     let outcome = config.outcome(&execution, Some(report));
     let failed: Vec<_> = outcome
@@ -287,6 +307,12 @@ impl Description {
         let Ok(before) = document::read::<Self>(folder.join(FILE), FORMAT) else {
             return;
         };
+        for name in before.data.keys() {
+            if !self.data.contains_key(name) {
+                let warning = Warning::new(format!("{name} is no longer a part of the experiment"));
+                monitor.warn(&warning.with_hint("another folder keeps both reports"));
+            }
+        }
         for (name, capture) in &self.data {
             if before
                 .data

@@ -67,6 +67,8 @@ pub(super) struct Arm {
     pub(super) training: Option<String>,
     /// Step that tries to tell the captures from real ones.
     pub(super) classifier: Option<String>,
+    /// Step that searches the captures for identifiers of the originals.
+    pub(super) audit: Option<String>,
 }
 
 /// Which comparison a result belongs to.
@@ -474,7 +476,13 @@ impl Of<'_> {
         let seconds = self.seconds_of(TEST, 100_000.0);
         let test = self.test();
         let evaluation = self.evaluate(name, method, &dataset, &test, &decoded, seconds);
-        self.push(part, method, evaluation).way = Some(way);
+        let audit = (part == Part::Fidelity).then(|| {
+            let settings = json!({"original": test, "decoded": decoded});
+            self.step(&format!("{name}/audit"), "audit", settings, seconds)
+        });
+        let arm = self.push(part, method, evaluation);
+        arm.way = Some(way);
+        arm.audit = audit;
     }
 
     fn evaluate(
@@ -507,6 +515,7 @@ impl Of<'_> {
             way: None,
             training: None,
             classifier: None,
+            audit: None,
         });
         self.arm()
     }
@@ -598,7 +607,7 @@ mod tests {
             assert!(step.seconds > 0.0);
         }
         for arm in &plan.arms {
-            let steps = [&arm.way, &arm.training, &arm.classifier]
+            let steps = [&arm.way, &arm.training, &arm.classifier, &arm.audit]
                 .into_iter()
                 .flatten();
             assert!(

@@ -207,7 +207,7 @@ impl Step {
     pub(super) fn manifest(
         &self,
         places: &Places,
-        outcome: Value,
+        (outcome, machine): (Value, Machine),
         warnings: Vec<String>,
         seconds: f64,
     ) -> Result<Manifest, Error> {
@@ -224,7 +224,7 @@ impl Step {
             outcome: self.kept(outcome),
             warnings,
             seconds,
-            machine: Machine::this(),
+            machine,
         })
     }
 

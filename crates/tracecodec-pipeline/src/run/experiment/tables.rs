@@ -41,6 +41,8 @@ enum Measure {
     Rows(fn(&Diagnostics) -> Option<f64>, &'static str),
     /// A figure of the two-sample test, by its key.
     TwoSample(&'static str),
+    /// A figure of the audits of all captures, and what it is called there.
+    Audit(fn(&[Value]) -> Option<f64>, &'static str),
     /// A figure of the training, by the first of some keys that it has.
     Training(&'static [&'static str]),
     /// Seconds of the training.
@@ -131,6 +133,44 @@ const HOSTS: [Column; 6] = [
     low("Flows per pair (%)\u{a0}↓", "flows_per_pair_pct"),
     low("Services (%)\u{a0}↓", "service_pct"),
     low("Transition (0 to 1)\u{a0}↓", "transition_tv"),
+];
+
+const SURVIVAL: [Column; 4] = [
+    column(
+        "Rows searched",
+        Better::Neither,
+        Measure::Audit(
+            |captures| Some(identifiers(captures).count() as f64),
+            "identifiers",
+        ),
+    ),
+    column(
+        "Rows beyond chance\u{a0}↓",
+        Better::Low,
+        Measure::Audit(
+            |captures| {
+                let beyond = |row: &&Value| row["beyond_chance"] == true;
+                Some(identifiers(captures).filter(beyond).count() as f64)
+            },
+            "identifiers, beyond_chance",
+        ),
+    ),
+    column(
+        "Flows found again (%)",
+        Better::Neither,
+        Measure::Audit(
+            |captures| matched(captures, "flows"),
+            "flows, matched of unique",
+        ),
+    ),
+    column(
+        "Hosts found again (%)",
+        Better::Neither,
+        Measure::Audit(
+            |captures| matched(captures, "hosts"),
+            "hosts, matched of unique",
+        ),
+    ),
 ];
 
 const USE: [Column; 10] = [
@@ -251,6 +291,19 @@ pub(super) fn of_dataset<'a>(
                  addresses and ports they decode to.",
                 &pick(&|arm| ours(arm) || learned(arm)),
                 &HOSTS,
+            ),
+        ),
+        (
+            Part::Fidelity,
+            rows(
+                "Table P. What of the originals survives",
+                "Addresses, ports, numbers and other identifiers of the test split, searched for in \
+                 what each method wrote: a row a kind, way to search and capture, and those that \
+                 are found more often than by chance. Flows are found again by the gaps and sizes \
+                 of their first ten packets, hosts by their degrees: of those like no other. That \
+                 is behaviour, which a codec is to keep.",
+                &fidelity,
+                &SURVIVAL,
             ),
         ),
         (
@@ -548,6 +601,11 @@ impl Measure {
                 let value = outcome(step)?["generated"]["two_sample"][key]["value"].as_f64()?;
                 Some(number(step, format!("generated.two_sample.{key}"), value))
             }
+            Self::Audit(of, what) => {
+                let step = arm.audit.as_deref()?;
+                let value = of(outcome(step)?["captures"].as_array()?)?;
+                Some(number(step, format!("{what}, of all captures"), value))
+            }
             Self::Training(keys) => {
                 let step = arm.training.as_deref()?;
                 let outcome = outcome(step)?;
@@ -573,6 +631,22 @@ impl Measure {
             }
         }
     }
+}
+
+/// The identifiers of all audited captures, a row for each kind and way to search.
+fn identifiers(captures: &[Value]) -> impl Iterator<Item = &Value> {
+    let rows = captures.iter();
+    rows.flat_map(|capture| capture["identifiers"].as_array().into_iter().flatten())
+}
+
+/// Percentage of the flows or hosts like no other that are found again, over all audited captures.
+fn matched(captures: &[Value], what: &str) -> Option<f64> {
+    let sum = |key: &str| {
+        let counts = captures.iter().map(|capture| capture[what][key].as_f64());
+        counts.sum::<Option<f64>>()
+    };
+    let (matched, unique) = (sum("matched")?, sum("unique")?);
+    (unique > 0.0).then(|| 100.0 * matched / unique)
 }
 
 /// Packets or rows of all captures of a folder.
