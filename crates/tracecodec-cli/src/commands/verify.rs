@@ -41,7 +41,8 @@ const COLUMNS: [(&str, usize); 13] = [
 /// others, flow and direction; then it is lifted again, which must give the same action. With
 /// --tshark, `tshark` must report the same TCP events packet by packet, and no complaint about the
 /// output. With --tools, the programs of `check --tools` judge the output. Exit code 1 if anything
-/// was lost, or a program complained.
+/// was lost, or a program complained. Damaged captures are proven up to the damage, and named; if
+/// none can be read, the exit code is 2.
 ///
 /// With --applications, the output has shaped payload, and programs that name the application of a
 /// flow judge input and output. A second table has a line for each service, with its flows with

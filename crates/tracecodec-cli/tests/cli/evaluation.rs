@@ -380,6 +380,13 @@ fn test_audit() {
     succeed(&folder, "roundtrip --oracle example.pcap out.pcap");
     insta::assert_snapshot!(told(&run(&folder, "audit example.pcap out.pcap --link")));
     let copy = told(&run(&folder, "audit example.pcap example.pcap"));
+    let nothing = run(&folder, "audit example.pcap out.pcap --first 0");
+    assert_eq!(nothing.status.code(), Some(2));
+    assert!(
+        told(&nothing).contains("no packet was read"),
+        "{}",
+        told(&nothing)
+    );
     assert!(
         copy.starts_with("exit 1") && copy.contains("BEYOND CHANCE"),
         "{copy}"

@@ -39,6 +39,12 @@ fn test_length_and_rate() {
     ));
     let (packets, seconds) = length(&folder, "a.pcapng.gz");
     assert_eq!(told["packets"], packets);
+    // What was made before the first packet does not count.
+    let services = told["shaped"]["services"].as_object().unwrap().values();
+    let shaped: u64 = services
+        .map(|count| count["shaped"].as_u64().unwrap())
+        .sum();
+    assert!((1..=packets).contains(&shaped), "{shaped} of {packets}");
     assert!(seconds <= 2.0 && seconds > 1.5, "{seconds}");
     succeed(
         &folder,

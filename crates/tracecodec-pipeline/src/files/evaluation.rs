@@ -15,8 +15,10 @@ pub(crate) fn read(path: &Path) -> Result<Evaluation, Error> {
     let bytes =
         document::read_whole(path).map_err(|error| Error::io("cannot read", path, error))?;
     Evaluation::from_json(&String::from_utf8_lossy(&bytes)).map_err(|error| {
+        // Names of fields are no settings, which stand in backquotes.
+        let message = error.to_string().replace('`', "\"");
         Error::refused(
-            format!("{}: {error}", path.display()),
+            format!("{}: {message}", path.display()),
             error.hint().unwrap_or_default(),
         )
     })

@@ -334,6 +334,12 @@ impl Making<'_> {
         } = self.config;
         let longest = duration.map_or(i64::MAX, |seconds| (seconds * 1e9) as i64);
         let most = packets.unwrap_or(u64::MAX);
+        if let Some(compiler) = self.compiler.as_mut()
+            && !self.config.with_prefix
+        {
+            // Of what came before, nothing was written.
+            compiler.forget_counts();
+        }
         let (mut packets, mut clock) = (0, 0_i64);
         'making: loop {
             monitor.step(&self.progress(packets, clock))?;

@@ -116,7 +116,7 @@ fn lift(config: &Config, codec: &Codec, monitor: &mut dyn Monitor) -> Result<Vec
     if actions.len().min(config.packets) < 2 {
         return Err(Error::refused(
             format!("{}: too few packets to probe", config.input.display()),
-            "probe two packets in scope or more; `inspect` counts them",
+            "probe two packets in scope or more; `tracecodec inspect` counts them",
         ));
     }
     Ok(actions)

@@ -83,8 +83,9 @@ pub struct CaptureOnTheWay {
 /// a manifest cannot be read, or the monitor stops it.
 pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error> {
     let root = match &config.experiment {
-        path if path.is_dir() => path.clone(),
-        path => path.parent().map(Path::to_path_buf).unwrap_or_default(),
+        // Its report, or another file in it.
+        path if path.is_file() => path.parent().map(Path::to_path_buf).unwrap_or_default(),
+        path => path.clone(),
     };
     let ledger = Ledger::read(&root)?;
     let (table, row, column) = config.cell(&ledger)?;
@@ -145,7 +146,8 @@ impl Config {
 /// lower case are the same.
 fn one<'a>(what: &str, wanted: &str, names: impl Iterator<Item = &'a str>) -> Result<usize, Error> {
     let plain = |text: &str| text.to_lowercase().replace('\u{a0}', " ");
-    let wanted = plain(wanted);
+    let told = wanted;
+    let wanted = plain(told);
     let names: Vec<_> = names.map(|name| (name, plain(name))).collect();
     if let Some(same) = names.iter().position(|(_, name)| *name == wanted) {
         return Ok(same);
@@ -170,7 +172,7 @@ fn one<'a>(what: &str, wanted: &str, names: impl Iterator<Item = &'a str>) -> Re
             _ => {
                 let found: Vec<_> = found.into_iter().map(|index| names[index].0).collect();
                 return Err(Error::refused(
-                    format!("{wanted:?} may be several {what}s"),
+                    format!("{told:?} may be several {what}s"),
                     format!("name one: {}", found.join("; ")),
                 ));
             }
@@ -178,7 +180,7 @@ fn one<'a>(what: &str, wanted: &str, names: impl Iterator<Item = &'a str>) -> Re
     }
     let names: Vec<_> = names.iter().map(|(name, _)| *name).collect();
     Err(Error::refused(
-        format!("no {what} {wanted:?}"),
+        format!("no {what} {told:?}"),
         format!("there are: {}", names.join("; ")),
     ))
 }

@@ -169,6 +169,12 @@ impl Compiler {
         &self.legalisations
     }
 
+    /// Begins to count changes and payload anew, as if no packet had been compiled.
+    pub fn forget_counts(&mut self) {
+        self.legalisations = Legalisations::default();
+        self.payloads = PayloadCounts::default();
+    }
+
     /// The packet of an action, whose `tcp_opt_profile` refers to `profiles`. The packet's bytes
     /// live until the next call.
     pub fn compile(&mut self, action: &Action, profiles: &OptionProfiles) -> Packet<'_> {

@@ -121,6 +121,12 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
         monitor,
         |pair, monitor| audit(config, pair, monitor),
     )?;
+    if captures.iter().all(|audit| audit.original_packets == 0) {
+        return Err(Error::refused(
+            format!("{}: no packet was read", config.original.display()),
+            "without an original nothing can be said of the decoded capture",
+        ));
+    }
     let mut audits = captures.iter();
     Ok(Outcome {
         clean: audits.all(|audit| audit.is_clean(config.anonymous)),
