@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use serde_json::Value;
-use tracecodec_pipeline::run::experiment::{Config, Machine, run_by};
+use serde_json::{Value, json};
+use tracecodec_pipeline::run::experiment::{Config, Machine, here, run_by};
 use tracecodec_pipeline::{Error, Monitor, Progress, settings};
 
 use crate::{convert, errors, monitor};
@@ -13,11 +13,16 @@ use crate::{convert, errors, monitor};
 /// Seconds between two looks at a step that runs elsewhere.
 const INTERVAL: f64 = 0.2;
 
-/// The computer that this runs on.
+/// Runs the verb of a step on this machine. Returns its outcome and the machine.
 #[pyfunction]
-pub(crate) fn machine(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-    let machine = serde_json::to_value(Machine::this()).expect("a machine has string keys");
-    convert::from_json(py, &machine)
+pub(crate) fn experiment_step<'py>(
+    py: Python<'py>,
+    verb: &str,
+    settings: &Bound<'py, PyDict>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let settings = convert::to_json(settings)?;
+    let (outcome, machine) = monitor::attended(py, None, |monitor| here(verb, settings, monitor))?;
+    convert::from_json(py, &json!({"outcome": outcome, "machine": machine}))
 }
 
 /// Runs an experiment. `submit` takes the name of a verb and its settings, and returns a task with

@@ -18,7 +18,7 @@ mod _native {
     #[pymodule_export]
     use super::arrow::{Batches, lift, save};
     #[pymodule_export]
-    use super::experiment::{experiment, machine};
+    use super::experiment::{experiment, experiment_step};
     #[pymodule_export]
     use super::latents::{latents_layout, sequence_windows, write_latents};
     #[pymodule_export]

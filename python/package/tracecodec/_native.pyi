@@ -10,9 +10,9 @@ __all__ = [
     "describe_codec",
     "describe_generator",
     "experiment",
+    "experiment_step",
     "latents_layout",
     "lift",
-    "machine",
     "run",
     "save",
     "sequence_windows",
@@ -26,7 +26,7 @@ _Progress = Callable[[str, int, int | None, str], object]
 def verbs() -> list[str]: ...
 def defaults(verb: str) -> dict[str, Any]: ...
 def run(verb: str, settings: dict[str, Any], progress: _Progress | None) -> dict[str, Any]: ...
-def machine() -> dict[str, Any]: ...
+def experiment_step(verb: str, settings: dict[str, Any]) -> dict[str, Any]: ...
 def experiment(
     settings: dict[str, Any],
     submit: Callable[[str, dict[str, Any]], object],

@@ -206,13 +206,8 @@ class _Task:
 
 def _step(verb: str, settings: dict[str, Any]) -> dict[str, Any]:
     """Runs a step on the node that this is, perhaps after another that was lost."""
-    output = Path(settings["output"]) if "output" in settings else None
-    if output is not None and verb.endswith("train") and (output / "checkpoint.safetensors").exists():
-        settings["resume"] = True
-    elif output is not None and output.is_dir():
-        shutil.rmtree(output)
     try:
-        return {"outcome": _native.run(verb, settings, None), "machine": _native.machine()}
+        return _native.experiment_step(verb, settings)
     except TraceCodecError as error:
         return {"error": str(error), "hint": error.hint}
 

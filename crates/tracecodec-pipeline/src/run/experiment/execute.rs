@@ -4,7 +4,7 @@
 use std::fs::{self, File};
 use std::io::Write;
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::thread::{self, Scope};
@@ -15,7 +15,7 @@ use tracecodec::artifact::document;
 use tracecodec_nn::model::CHECKPOINT;
 
 use super::plan::Plan;
-use super::step::{Machine, Manifest, Places, Step};
+use super::step::{Machine, Manifest, Places, Step, trains};
 use crate::error::Error;
 use crate::monitor::{Monitor, Progress, Warning, in_words};
 use crate::run::by_name::Verb;
@@ -25,17 +25,35 @@ use crate::run::by_name::Verb;
 pub type Runner<'a> =
     &'a (dyn Fn(&str, Value, &mut dyn Monitor) -> Result<(Value, Machine), Error> + Sync);
 
-/// Runs a verb in this process.
+/// Runs the verb of a step in this process. If another process was lost at it, a training continues
+/// from its checkpoint, and what else is half-done goes.
 ///
 /// # Errors
 /// As the verb.
 pub fn here(
     verb: &str,
-    settings: Value,
+    mut settings: Value,
     monitor: &mut dyn Monitor,
 ) -> Result<(Value, Machine), Error> {
+    if let Some(output) = settings["output"].as_str().map(PathBuf::from) {
+        if is_begun(verb, &settings) {
+            settings["resume"] = json!(true);
+        } else if output.is_dir() {
+            remove(&output)?;
+        }
+    }
     let outcome = Verb::named(verb)?.run(settings, monitor)?;
     Ok((outcome, Machine::this()))
+}
+
+/// Whether a training was interrupted behind a checkpoint, from which it can continue.
+fn is_begun(verb: &str, settings: &Value) -> bool {
+    let output = settings["output"].as_str().map(Path::new);
+    trains(verb) && output.is_some_and(|output| output.join(CHECKPOINT).exists())
+}
+
+fn remove(folder: &Path) -> Result<(), Error> {
+    fs::remove_dir_all(folder).map_err(|error| Error::io("cannot remove", folder, error))
 }
 
 /// Log in a step's folder: its stages with their times, its warnings, why it failed.
@@ -328,9 +346,9 @@ fn run_step(
 ) -> Result<(), Error> {
     let folder = places.path(&step.name);
     let mut settings = step.settings_at(places);
-    prepare(step, folder, &mut settings)?;
+    prepare(step, folder, &settings)?;
     monitor.log = Some(log(folder)?);
-    if jobs > 1 && step.trains() {
+    if jobs > 1 && trains(step.verb) {
         settings["threads"] = json!(threads(jobs));
     }
     let outcome = runner(step.verb, settings, monitor).and_then(|outcome| {
@@ -367,14 +385,12 @@ fn threads(jobs: usize) -> usize {
 
 /// Makes the folder of a step. What was left half-done goes, but for the checkpoint of a training,
 /// which is resumed.
-fn prepare(step: &Step, folder: &Path, settings: &mut Value) -> Result<(), Error> {
-    let output = settings["output"].as_str().map(Path::new);
-    if step.trains() && output.is_some_and(|output| output.join(CHECKPOINT).exists()) {
-        settings["resume"] = json!(true);
+fn prepare(step: &Step, folder: &Path, settings: &Value) -> Result<(), Error> {
+    if is_begun(step.verb, settings) {
         return Ok(());
     }
     if folder.exists() {
-        fs::remove_dir_all(folder).map_err(|error| Error::io("cannot remove", folder, error))?;
+        remove(folder)?;
     }
     fs::create_dir_all(folder).map_err(|error| Error::io("cannot create", folder, error))
 }

@@ -179,11 +179,6 @@ impl Step {
         inputs.filter(|name| !name.starts_with(CAPTURE))
     }
 
-    /// Whether it trains a model, and so leaves a checkpoint if it is interrupted.
-    pub(super) fn trains(&self) -> bool {
-        self.verb.ends_with("train")
-    }
-
     /// Digest of verb, settings, tool and inputs.
     fn key(&self, inputs: &BTreeMap<String, String>) -> String {
         let whole = json!([self.verb, self.settings, TOOL, inputs]);
@@ -239,6 +234,11 @@ impl Step {
             (_, outcome) => outcome,
         }
     }
+}
+
+/// Whether a verb trains a model, and so leaves a checkpoint if it is interrupted.
+pub(super) fn trains(verb: &str) -> bool {
+    verb.ends_with("train")
 }
 
 /// The files below a folder but the manifest and the log, by path.
