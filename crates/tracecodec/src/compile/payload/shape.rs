@@ -324,7 +324,10 @@ mod tests {
                 let sides = [(Direction::Orig, firsts.0), (Direction::Resp, firsts.1)];
                 let starts = sides.map(|(dir, first)| payload(&mut shape, dir, 0, first));
                 for ((dir, _), start) in sides.into_iter().zip(starts) {
-                    let whole = payload(&mut shape, dir, 0, LONG + 2_000).expect("a long segment");
+                    // A segment is left out where it would end just behind the start of a message.
+                    let mut lengths = LONG + 2_000..LONG + 2_100;
+                    let whole = lengths.find_map(|len| payload(&mut shape, dir, 0, len));
+                    let whole = whole.expect("a long segment");
                     let start = start.unwrap_or_default();
                     let both = start.len().min(whole.len());
                     prop_assert_eq!(&start[..both], &whole[..both]);
