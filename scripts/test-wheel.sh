@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Builds wheel and source distribution of the Python package, checks them, installs each in a fresh
 # environment, and runs the package's tests there: the wheel on the oldest and the newest Python that
-# the machine has, the source distribution on the newest. WITH_TORCH=1 installs PyTorch, too (some
-# GB); without it the tests that need it say that they skip.
+# the machine has, the source distribution on the newest. Installs PyTorch for the wheel on the newest
+# Python, too (5 GB); with WITHOUT_TORCH=1 the tests that need it say that they skip.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -43,12 +43,13 @@ try() {
     environment=$work/installed-$(basename "$distribution")-$("$python" -c 'import sys; print(*sys.version_info[:2], sep=".")')
     echo "-- $(basename "$distribution") on $("$python" --version)"
     "$python" -m venv "$environment"
-    "$environment/bin/pip" install -q "$distribution[$extras${WITH_TORCH:+,torch}]"
+    "$environment/bin/pip" install -q "$distribution[$extras]"
     (cd python/tests && "$environment/bin/python" -m pytest -q -rs -c ../pyproject.toml .)
 }
 wheel=$(echo "$work"/dist/*.whl)
 [ "$oldest" = "$newest" ] || try "$oldest" "$wheel" test
-try "$newest" "$wheel" test,ray,notebooks
+torch=$([ -n "${WITHOUT_TORCH:-}" ] || echo ,torch)
+try "$newest" "$wheel" "test,ray,notebooks$torch"
 try "$newest" "$(echo "$work"/dist/*.tar.gz)" test
 
 echo '-- types'

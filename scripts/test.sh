@@ -13,9 +13,9 @@ if [ "${1:-}" = --fast ]; then
     mapfile -t changed < <(git status --porcelain -- crates | grep -oE 'crates/[^/]+' | sort -u | cut -d/ -f2)
     [ ${#changed[@]} -gt 0 ] || changed=(tracecodec)
     packages=("${changed[@]/#/--package=}")
-    # With these beside it, any crate has the features that the workspace has, so that dependencies
-    # are not compiled once more.
-    [ "${changed[*]}" = tracecodec ] || packages+=(--package=tracecodec --package=tracecodec-cli)
+    # With these beside it, any crate has the features that the workspace has, so that nothing is
+    # compiled once more.
+    packages+=(--package=tracecodec-cli --package=tracecodec-python)
     step "format, lints and tests: ${changed[*]}"
     cargo fmt --all --check
     cargo clippy --release "${packages[@]}" --all-targets -- -D warnings
@@ -80,7 +80,8 @@ for example in crates/tracecodec-pipeline/examples/*.rs; do
 done
 
 step 'the device wgpu, on software Vulkan'
-cargo nextest run --release -p tracecodec-tensor -p tracecodec-nn --features tracecodec-nn/wgpu \
+cargo nextest run --release -p tracecodec -p tracecodec-tensor -p tracecodec-nn \
+    --features tracecodec-nn/wgpu,tracecodec/arrow \
     -E 'binary(gradients) + (package(tracecodec-nn) & test(device))'
 
 step 'the page of report in a browser'

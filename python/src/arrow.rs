@@ -46,6 +46,11 @@ impl Batches {
             .collect()
     }
 
+    /// The same rows with their metadata in a column of text.
+    fn with_metadata(&self) -> Self {
+        Self(self.0.with_metadata_column())
+    }
+
     /// Values of a column of numbers as little-endian bytes, and the letter of their type and their
     /// number of bytes, as NumPy writes them: `u1`, `i8`.
     fn numbers<'py>(

@@ -82,7 +82,7 @@ def test_lost_metadata_are_looked_for() -> None:
     pytest.importorskip("polars")
     actions = tc.lift(EXAMPLE)
     frame = actions.to_polars()
-    with pytest.raises(tc.SchemaError, match="schema, and no `like`") as caught:
+    with pytest.raises(tc.SchemaError, match="schema, no `like`, and no column") as caught:
         tc.compile(frame, "x.pcap")
     assert "`like`" in (caught.value.hint or "")
     tc.lift(EXAMPLE, "example.parquet")
@@ -91,6 +91,30 @@ def test_lost_metadata_are_looked_for() -> None:
     with pytest.raises(FileNotFoundError):
         tc.compile(frame, "y.pcap", like="nothing.parquet")
     assert not Path("y.pcap").exists()
+
+
+def test_metadata_travel_as_a_column() -> None:
+    pl = pytest.importorskip("polars")
+    duckdb = pytest.importorskip("duckdb")
+    actions = tc.lift(EXAMPLE)
+    tc.compile(actions, "expected.pcap")
+    carried = actions.with_metadata()
+    assert "tracecodec_metadata" not in carried.to_numpy()
+    frame = carried.to_polars()
+    frame.write_parquet("kept.parquet")
+    frame.write_csv("kept.csv")
+    for rows in (
+        frame,
+        duckdb.sql("from carried"),
+        pl.read_parquet("kept.parquet"),
+        pl.read_csv("kept.csv"),
+    ):
+        tc.compile(rows, "x.pcap")
+        assert Path("x.pcap").read_bytes() == Path("expected.pcap").read_bytes()
+    tc.compile(frame.to_pandas().merge(pl.DataFrame({"proto": [0]}).to_pandas()), "tcp.pcap")
+    other = tc.lift(EXAMPLE, first=10).with_metadata().to_polars()
+    with pytest.raises(tc.SchemaError, match="row 4001: .* another lift"):
+        tc.compile(pl.concat([frame, other]), "x.pcap")
 
 
 def test_bad_values_name_row_and_column() -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-NOTEBOOKS = sorted((Path(__file__).resolve().parents[1] / "notebooks").glob("*.ipynb"))
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = sorted((ROOT / "python/notebooks").glob("*.ipynb"))
+PAGES = ROOT / "docs/notebooks"
 # What a notebook cannot run without, beside matplotlib, pandas and pyarrow.
 NEEDS = {"own_generator": ["torch"]}
 
@@ -23,6 +26,28 @@ def test_no_cell_raises(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     resources = {"metadata": {"path": str(path.parent)}}
     nbclient.NotebookClient(notebook, timeout=600, resources=resources).execute()
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_the_page_shows_the_notebook(path: Path) -> None:
+    """Each notebook has a page in the docs, which ``UPDATE_DOCS=1`` writes."""
+    nbconvert = pytest.importorskip("nbconvert")
+    from traitlets.config import Config
+
+    # Tables as text: pages of Markdown show no styles.
+    kinds = {"display_data_priority": ["image/png", "text/markdown", "text/plain"]}
+    exporter = nbconvert.MarkdownExporter(config=Config({"NbConvertBase": kinds}))
+    resources = {"unique_key": path.stem, "output_files_dir": path.stem}
+    text, resources = exporter.from_filename(str(path), resources)
+    text = re.sub(r"[ \t]+$", "", text, flags=re.M).strip() + "\n"
+    text = re.sub(r"\n{3,}", "\n\n", text)
+    files: dict[str, bytes] = {f"{path.stem}.md": text.encode(), **resources["outputs"]}
+    for name, content in files.items():
+        page = PAGES / name
+        if os.environ.get("UPDATE_DOCS"):
+            page.parent.mkdir(parents=True, exist_ok=True)
+            page.write_bytes(content)
+        assert page.read_bytes() == content, f"{page}: not as the notebook; UPDATE_DOCS=1 writes it"
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

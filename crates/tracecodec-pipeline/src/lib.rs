@@ -46,6 +46,7 @@ mod dataset;
 pub mod disclosure;
 pub mod error;
 pub mod files;
+#[cfg(feature = "arrow")]
 pub mod frame;
 mod jobs;
 pub mod lifting;

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use arrow_array::{RecordBatch, RecordBatchIterator, RecordBatchReader};
+use arrow_array::types::Int32Type;
+use arrow_array::{DictionaryArray, RecordBatch, RecordBatchIterator, RecordBatchReader};
 use tracecodec::artifact::actions::{ActionBatches, BatchesReader};
 use tracecodec::artifact::{ActionsReader, Labels};
 
@@ -36,6 +38,20 @@ fn lifted(capture: &str) -> ActionBatches {
     };
     let lifted = lift::to_batches(&config, &mut Silent);
     lifted.expect("the capture is whole").0
+}
+
+/// The batches without the metadata of their schema.
+fn bare(batches: ActionBatches) -> ActionBatches {
+    let schema = batches.schema.as_ref().clone();
+    let schema = Arc::new(schema.with_metadata(BTreeMap::new()));
+    let bare = |batch: RecordBatch| {
+        let columns = batch.columns().to_vec();
+        RecordBatch::try_new(schema.clone(), columns).expect("the same columns")
+    };
+    ActionBatches {
+        batches: batches.batches.into_iter().map(bare).collect(),
+        schema: schema.clone(),
+    }
 }
 
 fn reader(
@@ -75,25 +91,57 @@ fn test_batches_hold_what_a_file_holds() {
 #[test]
 fn test_lost_metadata_are_an_error_that_says_where_they_were_looked_for() {
     let batches = lifted("example.pcap");
-    let schema = batches
-        .schema
-        .as_ref()
-        .clone()
-        .with_metadata(BTreeMap::new());
-    let schema = std::sync::Arc::new(schema);
-    let bare = |batch: RecordBatch| {
-        RecordBatch::try_new(schema.clone(), batch.columns().to_vec()).unwrap()
-    };
-    let bare = ActionBatches {
-        batches: batches.batches.into_iter().map(bare).collect(),
-        schema: schema.clone(),
-    };
-    let error = reader(bare).err().unwrap();
+    let error = reader(bare(batches)).err().unwrap();
     assert_eq!(
         error.to_string(),
-        "record batches: no metadata tracecodec.schema_version of packet actions in the \
-         schema, and no `like`"
+        "record batches: no metadata tracecodec.schema_version of packet actions in the schema, no \
+         `like`, and no column tracecodec_metadata"
     );
+}
+
+#[test]
+fn test_metadata_survive_as_a_column() {
+    let batches = lifted("example.pcap");
+    let expected = reader(batches.clone()).unwrap();
+    let about = |reader: &BatchesReader<_>| (reader.epoch(), reader.profiles().to_hex());
+    let about_expected = about(&expected);
+    let found = reader(bare(batches.with_metadata_column())).unwrap();
+    assert_eq!(about(&found), about_expected);
+    assert!(found.ignored_columns().is_empty());
+    let rows = |reader: BatchesReader<_>| reader.map(Result::unwrap).collect::<Vec<_>>();
+    assert_eq!(rows(found), rows(expected));
+}
+
+#[test]
+fn test_rows_of_two_lifts_are_an_error() {
+    let [mut both, other] = ["example.pcap", "train/crowd.pcap.zst"]
+        .map(|capture| bare(lifted(capture).with_metadata_column()));
+    both.batches.extend(other.batches);
+    let error = reader(both).unwrap().find_map(Result::err).unwrap();
+    assert_eq!(
+        error.to_string(),
+        "record batches: row 4001: column tracecodec_metadata differs from the rows before, so that \
+         these are actions of another lift"
+    );
+}
+
+#[test]
+fn test_a_column_of_other_texts_is_no_metadata() {
+    let batches = lifted("example.pcap").with_metadata_column();
+    for (text, message) in [
+        ("{", "bad metadata tracecodec_metadata: \"{\""),
+        ("{}", "no metadata tracecodec.option_profiles"),
+    ] {
+        let mut bad = bare(batches.clone());
+        for batch in &mut bad.batches {
+            let mut columns = batch.columns().to_vec();
+            let texts = DictionaryArray::<Int32Type>::from_iter(vec![text; batch.num_rows()]);
+            *columns.last_mut().unwrap() = Arc::new(texts);
+            *batch = RecordBatch::try_new(batch.schema(), columns).unwrap();
+        }
+        let error = reader(bad).err().unwrap().to_string();
+        assert_eq!(error, format!("record batches: {message}"));
+    }
 }
 
 #[test]

@@ -251,8 +251,16 @@ pub enum ActionsFault {
         manifest: PathBuf,
     },
     /// Record batches have no metadata of actions.
-    #[error("no metadata {0} of packet actions in the schema, and no `like`")]
-    NoSchemaMetadata(&'static str),
+    #[error("no metadata {0} of packet actions in the schema, no `like`, and no column {1}")]
+    NoSchemaMetadata(&'static str, &'static str),
+    /// The rows of record batches come from several lifts, each with metadata of its own.
+    #[error("row {}: column {column} differs from the rows before, so that these are actions of another lift", row + 1)]
+    OtherMetadata {
+        /// Number of the row, from 0.
+        row: u64,
+        /// The column of metadata.
+        column: &'static str,
+    },
     /// The file has lost its metadata, and the file that replaces them has none either.
     #[error("no metadata of packet actions, nor in {0}")]
     LostMetadata(Box<Error>),
@@ -469,7 +477,7 @@ impl ActionsFault {
     fn hint(&self) -> &'static str {
         match self {
             Self::NotParquet => "an actions file is needed, as lift writes it",
-            Self::NotActions { .. } | Self::NoSchemaMetadata(_) | Self::LostMetadata(_) => {
+            Self::NotActions { .. } | Self::NoSchemaMetadata(..) | Self::LostMetadata(_) => {
                 "if another tool rewrote an actions file, name the original or its manifest as `like`"
             }
             Self::SchemaVersion { .. } => "lift the capture again with this version",
@@ -483,6 +491,9 @@ impl ActionsFault {
             }
             Self::NoMetadata(_) | Self::Metadata { .. } | Self::Profiles(_) => {
                 "keep the file's metadata when rewriting an actions file"
+            }
+            Self::OtherMetadata { .. } => {
+                "compile the actions of each lift by themselves, or lift the captures as one"
             }
             Self::Damaged { .. } => "lift the capture again",
         }

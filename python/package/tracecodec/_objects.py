@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 # Columns of text.
-_LABELS = ("sample_id", "label")
+_TEXTS = ("sample_id", "label", "tracecodec_metadata")
 
 
 class _Frozen:
@@ -86,6 +86,22 @@ class Actions(_Frozen):
         """What a compiler needs in addition to the rows, as an actions file has it."""
         return self._batches.metadata
 
+    def with_metadata(self) -> Actions:
+        """The same rows with the metadata in a column of text, ``tracecodec_metadata``.
+
+        The column goes wherever the rows go: through Polars, DuckDB, joins and other files. What
+        still has it is compiled without ``like``. It must be the same in all rows.
+
+        Examples
+        --------
+        >>> import polars as pl
+        >>> import tracecodec as tc
+        >>> frame = tc.lift("example.pcap").with_metadata().to_polars()
+        >>> tc.compile(frame.filter(pl.col("proto") == 1), "udp.pcap")["packets"]
+        138
+        """
+        return Actions(self._batches.with_metadata(), self.manifest)
+
     def to_pandas(self) -> pandas.DataFrame:
         """A frame of pandas, which carries the metadata in ``frame.attrs``. Needs pyarrow."""
         frame: pandas.DataFrame = self.to_pyarrow().to_pandas()
@@ -93,7 +109,8 @@ class Actions(_Frozen):
         return frame
 
     def to_polars(self) -> polars.DataFrame:
-        """A frame of Polars, which has no place for metadata: compile it with ``like=actions``."""
+        """A frame of Polars, which has no place for metadata: compile it with ``like=actions``, or
+        take them along by :meth:`with_metadata`."""
         import polars
 
         return polars.DataFrame(self)
@@ -114,7 +131,7 @@ class Actions(_Frozen):
         >>> arrays["proto"].dtype, arrays["delta_t"].dtype, len(arrays)
         (dtype('uint8'), dtype('int64'), 40)
         """
-        names = [name for name in self.columns if name not in _LABELS]
+        names = [name for name in self.columns if name not in _TEXTS]
         columns = ((name, self._batches.numbers(name)) for name in names)
         return {name: np.frombuffer(data, "<" + kind) for name, (kind, data) in columns}
 

@@ -193,7 +193,8 @@ def compile(
         Capture to write.
     like : path or Actions, optional
         Where the option layouts and the time of the first packet come from, if the frame has lost
-        them: what it was made from, an actions file, or the manifest of one.
+        them and has no column of them (:meth:`Actions.with_metadata`): what it was made from, an
+        actions file, or the manifest of one.
     progress : bool or callable, optional
         As in :func:`inspect`.
     **settings

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use tracecodec::action::{Action, ActionSchema, OptionProfiles};
-use tracecodec::artifact::actions::{ActionBatches, BatchesWriter, ROW_GROUP};
+use tracecodec::artifact::actions::ROW_GROUP;
+#[cfg(feature = "arrow")]
+use tracecodec::artifact::actions::{ActionBatches, BatchesWriter};
 use tracecodec::artifact::document::manifest_path;
 use tracecodec::artifact::{ActionsReader, ActionsWriter, LiftManifest, SourceEntry};
 use tracecodec::lift::{LiftCounts, Lifter};
@@ -89,6 +91,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
 ///
 /// # Errors
 /// If a capture cannot be read, or the monitor stops it.
+#[cfg(feature = "arrow")]
 pub fn to_batches(
     config: &Config,
     monitor: &mut dyn Monitor,

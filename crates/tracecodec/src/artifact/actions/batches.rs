@@ -10,7 +10,8 @@ use arrow_array::types::{
     UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{
-    Array, ArrayRef, Int64Array, PrimitiveArray, RecordBatch, RecordBatchReader, StringArray,
+    Array, ArrayRef, DictionaryArray, Int32Array, Int64Array, PrimitiveArray, RecordBatch,
+    RecordBatchReader, StringArray,
 };
 use arrow_schema::{ArrowError, DataType, Field, Metadata as ArrowMetadata, Schema, SchemaRef};
 
@@ -20,7 +21,7 @@ use super::columns::{
 use super::labels::{LabelBuf, LabelRows};
 use super::metadata::Metadata;
 use super::writer::metadata;
-use super::{DELTA_T, LABEL_COLUMNS, ROW_GROUP};
+use super::{DELTA_T, LABEL_COLUMNS, METADATA_COLUMN, ROW_GROUP, key};
 use crate::action::context::Contexts;
 use crate::action::schema::QUANTITIES;
 use crate::action::{Action, ActionSchema, OptionProfiles};
@@ -44,6 +45,32 @@ impl ActionBatches {
     /// Number of actions.
     pub fn rows(&self) -> usize {
         self.batches.iter().map(RecordBatch::num_rows).sum()
+    }
+
+    /// The same rows with the metadata in a column, [`METADATA_COLUMN`], so that they survive in
+    /// tools that keep columns alone.
+    pub fn with_metadata_column(&self) -> Self {
+        let entries: BTreeMap<_, _> = self.schema.metadata().iter().collect();
+        let text = serde_json::to_string(&entries).expect("keys and values are strings");
+        let text: ArrayRef = Arc::new(StringArray::from(vec![text]));
+        let column = |rows: usize| -> ArrayRef {
+            let keys = Int32Array::from(vec![0; rows]);
+            Arc::new(DictionaryArray::new(keys, text.clone()))
+        };
+        let kind = column(0).data_type().clone();
+        let field = Arc::new(Field::new(METADATA_COLUMN, kind, false));
+        let fields = self.schema.fields().iter().cloned().chain([field]);
+        let schema = Schema::new(fields.collect::<Vec<_>>());
+        let schema = Arc::new(schema.with_metadata(self.schema.metadata().clone()));
+        let batches = self.batches.iter().map(|batch| {
+            let columns = batch.columns().iter().cloned();
+            let columns = columns.chain([column(batch.num_rows())]).collect();
+            RecordBatch::try_new(schema.clone(), columns).expect("columns have the schema's types")
+        });
+        Self {
+            batches: batches.collect(),
+            schema: schema.clone(),
+        }
     }
 }
 
@@ -121,11 +148,24 @@ impl BatchesWriter {
         });
         let delta_t = Arc::new(Int64Array::from(self.columns.delta_t.clone()));
         let columns = quantities.chain([delta_t as ArrayRef]).collect();
-        let labels = (self.labels.len() > 0).then(|| self.labels.arrays(self.columns.len()));
+        let labels =
+            (self.labels.len() > 0).then(|| label_arrays(&self.labels, self.columns.len()));
         self.full.push((columns, labels));
         self.columns.clear();
         self.labels.clear();
     }
+}
+
+/// Labels of a batch of `rows` rows as two columns.
+fn label_arrays(labels: &LabelRows, rows: usize) -> [ArrayRef; 2] {
+    let texts: [fn(&LabelBuf) -> &str; 2] = [|label| &label.sample_id, |label| &label.label];
+    texts.map(|text| {
+        let mut values = vec![None; rows];
+        for (row, label) in labels.rows() {
+            values[*row] = Some(text(label));
+        }
+        Arc::new(StringArray::from(values)) as ArrayRef
+    })
 }
 
 fn narrow<T: ArrowPrimitiveType>(values: &[i32], to: impl Fn(i32) -> T::Native) -> ArrayRef {
@@ -156,7 +196,11 @@ fn fields(version: u32, is_labelled: bool) -> Vec<Field> {
 /// context is derived from the preceding actions, as by the lift.
 pub struct BatchesReader<R> {
     batches: R,
+    /// The first batch, if it was read for its metadata.
+    first: Option<RecordBatch>,
     metadata: Metadata,
+    /// Place of the column that the metadata come from, and the text of its first row.
+    metadata_column: Option<(usize, String)>,
     found: Found<usize>,
     /// Places of the columns of labels; `None` if they are not both there, as text.
     label_places: Option<[usize; 2]>,
@@ -172,7 +216,8 @@ pub struct BatchesReader<R> {
 
 impl<R: RecordBatchReader> BatchesReader<R> {
     /// Begins to read. Metadata that the schema lacks are taken from `stand_in`; if both have none,
-    /// from the actions file or lift manifest `like`.
+    /// from the actions file or lift manifest `like`, or without `like` from the column
+    /// [`METADATA_COLUMN`], which must be the same in all rows.
     ///
     /// # Errors
     /// If there are no metadata, or a column is missing or holds no numbers.
@@ -185,12 +230,23 @@ impl<R: RecordBatchReader> BatchesReader<R> {
     }
 
     fn start(
-        batches: R,
+        mut batches: R,
         stand_in: &BTreeMap<String, String>,
         like: Option<&Path>,
     ) -> Result<Self, ActionsFault> {
         let schema = batches.schema();
-        let metadata = Metadata::of_batches(stand_in.iter().chain(schema.metadata()), like)?;
+        let own = stand_in.iter().chain(schema.metadata());
+        let (mut first, mut metadata_column) = (None, None);
+        let metadata = match Metadata::of_batches(own, like)? {
+            Some(metadata) => metadata,
+            None => {
+                first = batches.next().transpose().map_err(damaged(0))?;
+                let found = first.as_ref().and_then(metadata_in);
+                let missing = ActionsFault::NoSchemaMetadata(key::SCHEMA_VERSION, METADATA_COLUMN);
+                let (_, text) = metadata_column.insert(found.ok_or(missing)?);
+                Metadata::of_text(text)?
+            }
+        };
         let names: Vec<_> = schema
             .fields()
             .iter()
@@ -216,7 +272,9 @@ impl<R: RecordBatchReader> BatchesReader<R> {
             contexts: found.derives_context.then(Contexts::default),
             batch: Columns::new(metadata.schema.version),
             batches,
+            first,
             metadata,
+            metadata_column,
             found,
             label_places,
             labels: [None, None],
@@ -252,14 +310,10 @@ impl<R: RecordBatchReader> BatchesReader<R> {
             self.batch_start += self.at as u64;
             self.at = 0;
             self.batch.clear();
-            let Some(batch) = self.batches.next() else {
+            let Some(batch) = self.first.take().map(Ok).or_else(|| self.batches.next()) else {
                 return Ok(None);
             };
-            let batch = batch.map_err(|error: ArrowError| ActionsFault::Damaged {
-                row: self.batch_start,
-                cause: error.to_string(),
-            })?;
-            self.load(&batch)?;
+            self.load(&batch.map_err(damaged(self.batch_start))?)?;
         }
         let row = self.batch_start + self.at as u64;
         let action = self.batch.action(self.at);
@@ -275,6 +329,16 @@ impl<R: RecordBatchReader> BatchesReader<R> {
 
     fn load(&mut self, batch: &RecordBatch) -> Result<(), ActionsFault> {
         let row = self.batch_start;
+        if let Some((place, expected)) = &self.metadata_column {
+            let column = batch.column(*place);
+            let other = (0..batch.num_rows()).find(|&row| text(column, row) != Some(expected));
+            if let Some(other) = other {
+                return Err(ActionsFault::OtherMetadata {
+                    row: row + other as u64,
+                    column: METADATA_COLUMN,
+                });
+            }
+        }
         let (delta_t, quantities) = (self.found.places.split_last())
             .expect("a place for each quantity, and one for `delta_t`");
         let columns = quantities.iter().zip(&mut self.batch.quantities);
@@ -318,6 +382,21 @@ impl<R: RecordBatchReader> Iterator for BatchesReader<R> {
         let read = self.read();
         self.ended = !matches!(read, Ok(Some(_)));
         read.map_err(Error::actions(Path::new(NAME))).transpose()
+    }
+}
+
+/// The place of the column of metadata in a batch, and the text of its first row.
+fn metadata_in(batch: &RecordBatch) -> Option<(usize, String)> {
+    let place = batch.schema().index_of(METADATA_COLUMN).ok()?;
+    let column = batch.column(place);
+    let text = (!column.is_empty()).then(|| text(column, 0))??;
+    Some((place, text.to_string()))
+}
+
+fn damaged(row: u64) -> impl Fn(ArrowError) -> ActionsFault {
+    move |error| ActionsFault::Damaged {
+        row,
+        cause: error.to_string(),
     }
 }
 

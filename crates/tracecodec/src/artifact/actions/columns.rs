@@ -8,7 +8,7 @@ use parquet::basic::ConvertedType::{
 use parquet::basic::{LogicalType, Repetition, Type as Physical};
 use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor, Type};
 
-use super::{DELTA_T, LABEL_COLUMNS};
+use super::{DELTA_T, LABEL_COLUMNS, METADATA_COLUMN};
 use crate::action::Action;
 use crate::action::schema::{Group, QUANTITIES, Quantity, Vocabulary};
 use crate::error::ActionsFault;
@@ -185,6 +185,7 @@ pub(super) fn find_columns<P>(
         });
     let is_known = |name: &str| {
         name == DELTA_T
+            || name == METADATA_COLUMN
             || LABEL_COLUMNS.contains(&name)
             || QUANTITIES.iter().any(|quantity| quantity.name == name)
     };

@@ -2,9 +2,7 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use arrow_array::{ArrayRef, StringArray};
 use parquet::column::reader::{ColumnReaderImpl, get_typed_column_reader};
 use parquet::data_type::{ByteArray, ByteArrayType};
 use parquet::errors::ParquetError;
@@ -34,16 +32,10 @@ impl LabelRows {
         self.0.clear();
     }
 
-    /// The two columns of a record batch of `rows` rows.
-    pub(super) fn arrays(&self, rows: usize) -> [ArrayRef; 2] {
-        let texts: [fn(&LabelBuf) -> &str; 2] = [|label| &label.sample_id, |label| &label.label];
-        texts.map(|text| {
-            let mut values = vec![None; rows];
-            for (row, label) in &self.0 {
-                values[*row] = Some(text(label));
-            }
-            Arc::new(StringArray::from(values)) as ArrayRef
-        })
+    /// The labels, by row.
+    #[cfg(feature = "arrow")]
+    pub(super) fn rows(&self) -> &[(usize, LabelBuf)] {
+        &self.0
     }
 
     /// Writes the two columns of a row group of `rows` rows.

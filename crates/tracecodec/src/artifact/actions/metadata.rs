@@ -1,5 +1,7 @@
 //! Metadata of an actions file: its own or, if it has lost them, from elsewhere.
 
+#[cfg(feature = "arrow")]
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -8,6 +10,8 @@ use std::str::FromStr;
 use parquet::file::metadata::KeyValue;
 use parquet::file::reader::FileReader;
 
+#[cfg(feature = "arrow")]
+use super::METADATA_COLUMN;
 use super::file;
 use super::key;
 use crate::action::{ActionSchema, Hosts, OptionProfiles, SCHEMA_VERSION, Services};
@@ -52,17 +56,31 @@ impl Metadata {
         stand_in.map_err(|cause| ActionsFault::LostMetadata(Box::new(cause)))
     }
 
-    /// Metadata of record batches: their own or, if they have lost them, those of `like`.
+    /// Metadata of record batches: their own or, if they have lost them, those of `like`; `None` if
+    /// there are neither.
+    #[cfg(feature = "arrow")]
     pub(super) fn of_batches<'a>(
         own: impl Iterator<Item = (&'a String, &'a String)>,
         like: Option<&Path>,
-    ) -> Result<Self, ActionsFault> {
+    ) -> Result<Option<Self>, ActionsFault> {
         let own = KeyValues(own.map(|(key, value)| (&key[..], &value[..])).collect());
         if own.describes_actions() {
-            return own.metadata();
+            return own.metadata().map(Some);
         }
-        let like = like.ok_or(ActionsFault::NoSchemaMetadata(key::SCHEMA_VERSION))?;
-        Self::of_like(like).map_err(|cause| ActionsFault::LostMetadata(Box::new(cause)))
+        let found = like.map(Self::of_like).transpose();
+        found.map_err(|cause| ActionsFault::LostMetadata(Box::new(cause)))
+    }
+
+    /// Metadata as a column of record batches has them: a JSON object of texts.
+    #[cfg(feature = "arrow")]
+    pub(super) fn of_text(text: &str) -> Result<Self, ActionsFault> {
+        let entries: BTreeMap<&str, String> =
+            serde_json::from_str(text).map_err(|_| ActionsFault::Metadata {
+                key: METADATA_COLUMN,
+                value: text.chars().take(60).collect(),
+            })?;
+        let entries = entries.iter().map(|(key, value)| (*key, &value[..]));
+        KeyValues(entries.collect()).metadata()
     }
 
     /// Metadata of another actions file, or of a manifest.

@@ -4,6 +4,7 @@
 //! Key-value metadata hold what a compiler needs in addition to the rows: schema version, epoch and
 //! option profiles.
 
+#[cfg(feature = "arrow")]
 mod batches;
 mod columns;
 mod file;
@@ -12,6 +13,7 @@ mod metadata;
 mod reader;
 mod writer;
 
+#[cfg(feature = "arrow")]
 pub use batches::{ActionBatches, BatchesReader, BatchesWriter};
 pub use labels::{LabelBuf, Labels};
 pub use reader::ActionsReader;
@@ -23,6 +25,10 @@ pub const DELTA_T: &str = "delta_t";
 
 /// Columns of labels, which files have that were lifted from captures with labels.
 pub const LABEL_COLUMNS: [&str; 2] = ["sample_id", "label"];
+
+/// Column of record batches that holds their metadata, in each row the same JSON object: for tools
+/// that keep columns alone.
+pub const METADATA_COLUMN: &str = "tracecodec_metadata";
 
 /// Rows of a row group, which the writer holds in memory: about 14 MiB.
 pub const ROW_GROUP: usize = 131_072;
