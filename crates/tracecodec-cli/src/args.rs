@@ -150,10 +150,10 @@ pub(crate) struct KeepArgs {
     #[arg(long, value_name = "WHAT", value_delimiter = ',', value_parser = ["hosts", "services"])]
     keep: Vec<String>,
     /// What is kept of hosts [default: flow].
-    #[arg(long, value_parser = choice::<Hosts>())]
+    #[arg(long, conflicts_with = "keep", value_parser = choice::<Hosts>())]
     hosts: Option<Hosts>,
     /// What is kept of services [default: none].
-    #[arg(long, value_parser = choice::<Services>())]
+    #[arg(long, conflicts_with = "keep", value_parser = choice::<Services>())]
     services: Option<Services>,
 }
 

@@ -1,6 +1,8 @@
 //! Ordered work on several threads; the results do not depend on their number.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use crate::error::Error;
 
@@ -21,8 +23,9 @@ pub(crate) fn ordered<S, T: Send>(
     ordered_until(threads, pieces, state, work, &mut || Ok(())).expect("nothing asks for a stop")
 }
 
-/// Works as [`ordered`] until `ask`, which the calling thread calls before each of its pieces,
-/// fails: then no thread begins another piece, and the failure is returned.
+/// Works as [`ordered`] until `ask`, which the calling thread calls before each of its pieces and
+/// while it waits for the others, fails: then no thread begins another piece, and the failure is
+/// returned.
 pub(crate) fn ordered_until<S, T: Send>(
     threads: usize,
     pieces: usize,
@@ -30,37 +33,68 @@ pub(crate) fn ordered_until<S, T: Send>(
     work: impl Fn(&mut S, usize) -> T + Sync,
     ask: &mut dyn FnMut() -> Result<(), Error>,
 ) -> Result<Vec<T>, Error> {
+    let work = |state: &mut S, piece: usize, _: GoesOn<'_>| work(state, piece);
+    long_pieces_until(threads, pieces, state, work, ask)
+}
+
+/// Whether the work goes on: a piece that takes long asks now and then, and ends early if not.
+pub(crate) type GoesOn<'a> = &'a mut dyn FnMut() -> bool;
+
+/// Longest time between two calls of `ask` while the calling thread waits for the others.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// Works as [`ordered_until`], but a piece may ask, too, whether the work goes on.
+pub(crate) fn long_pieces_until<S, T: Send>(
+    threads: usize,
+    pieces: usize,
+    state: impl Fn() -> S + Sync,
+    work: impl Fn(&mut S, usize, GoesOn<'_>) -> T + Sync,
+    ask: &mut dyn FnMut() -> Result<(), Error>,
+) -> Result<Vec<T>, Error> {
     let threads = threads.clamp(1, pieces.max(1));
-    let is_stopped = AtomicBool::new(false);
-    let stripe = |first: usize, goes_on: &mut dyn FnMut() -> bool| -> Vec<T> {
+    let (is_stopped, running) = (AtomicBool::new(false), AtomicUsize::new(threads - 1));
+    let stripe = |first: usize, goes_on: GoesOn<'_>| -> Vec<T> {
         let mut state = state();
-        (first..pieces)
-            .step_by(threads)
-            .take_while(|_| goes_on())
-            .map(|piece| work(&mut state, piece))
-            .collect()
+        let mut done = Vec::new();
+        for piece in (first..pieces).step_by(threads) {
+            if !goes_on() {
+                break;
+            }
+            done.push(work(&mut state, piece, goes_on));
+        }
+        done
     };
-    let (stripe, is_stopped) = (&stripe, &is_stopped);
+    let (stripe, is_stopped, running) = (&stripe, &is_stopped, &running);
+    let caller = &thread::current();
     let mut answer = Ok(());
-    let stripes = std::thread::scope(|scope| {
+    let stripes = thread::scope(|scope| {
         let others: Vec<_> = (1..threads)
             .map(|first| {
-                let mut goes_on = || !is_stopped.load(Ordering::Relaxed);
-                scope.spawn(move || stripe(first, &mut goes_on))
+                scope.spawn(move || {
+                    let done = stripe(first, &mut || !is_stopped.load(Ordering::Relaxed));
+                    running.fetch_sub(1, Ordering::Relaxed);
+                    caller.unpark();
+                    done
+                })
             })
             .collect();
         let mut goes_on = || {
-            answer = ask();
-            is_stopped.store(answer.is_err(), Ordering::Relaxed);
+            if answer.is_ok() {
+                answer = ask();
+                is_stopped.store(answer.is_err(), Ordering::Relaxed);
+            }
             answer.is_ok()
         };
         let mut stripes = vec![stripe(0, &mut goes_on)];
+        // A thread that panicked is finished without a word.
+        while running.load(Ordering::Relaxed) > 0 && !others.iter().all(|other| other.is_finished())
+        {
+            thread::park_timeout(PATIENCE);
+            goes_on();
+        }
         for other in others {
-            stripes.push(
-                other
-                    .join()
-                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-            );
+            let joined = other.join();
+            stripes.push(joined.unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         }
         stripes
     });
@@ -77,8 +111,6 @@ fn interleave<T>(stripes: Vec<Vec<T>>, pieces: usize) -> Vec<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicUsize;
-
     use super::*;
 
     #[test]
@@ -107,5 +139,27 @@ mod tests {
             assert!(matches!(stopped, Err(Error::Stopped)), "{threads} threads");
             assert_eq!((asked, done.into_inner()), (3, 2), "{threads} threads");
         }
+    }
+
+    /// The second piece works until it is told to stop, long after the calling thread is done.
+    #[test]
+    fn test_a_stop_is_heard_within_a_piece_and_while_waiting() {
+        let mut asked = 0;
+        let mut ask = || {
+            asked += 1;
+            if asked < 4 {
+                Ok(())
+            } else {
+                Err(Error::Stopped)
+            }
+        };
+        let work = |(): &mut (), piece: usize, goes_on: GoesOn<'_>| {
+            while piece == 1 && goes_on() {
+                thread::yield_now();
+            }
+        };
+        let stopped = long_pieces_until(2, 2, || (), work, &mut ask);
+        assert!(matches!(stopped, Err(Error::Stopped)));
+        assert_eq!(asked, 4);
     }
 }

@@ -690,13 +690,32 @@ fn test_refinement_does_not_depend_on_pieces_or_threads() {
     let mut encoder = codec.encoder(Tick::Nanosecond);
     let (mut mu, mut decoded) = (Vec::new(), Vec::new());
     for piece in actions.chunks(7) {
-        let refined = encoder.encode_refined(piece, config);
+        let refined = encoder.encode_refined(piece, config, &mut || Ok(()));
+        let refined = refined.unwrap();
         mu.extend(refined.latents.mu);
         decoded.extend(refined.decoded);
     }
     assert_eq!((&mu, &decoded), (&whole.latents.mu, &whole.decoded));
     let codec = codec.with_threads(3);
     assert_eq!(codec.encode_refined(&actions, config), whole);
+}
+
+#[test]
+fn test_refinement_hears_a_stop() {
+    let codec = Codec::new(&variants()[0], 1).unwrap().with_threads(2);
+    let mut asked = 0;
+    let mut ask = || {
+        asked += 1;
+        if asked < 5 {
+            Ok(())
+        } else {
+            Err(Error::Stopped)
+        }
+    };
+    let mut encoder = codec.encoder(Tick::Nanosecond);
+    let stopped = encoder.encode_refined(&actions(20), RefineConfig::default(), &mut ask);
+    assert!(matches!(stopped, Err(Error::Stopped)));
+    assert_eq!(asked, 5);
 }
 
 #[test]

@@ -2,8 +2,12 @@
 
 use std::ops::ControlFlow;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::error::Error;
+
+/// Longest time without progress that nobody minds.
+const AT_ONCE: Duration = Duration::from_millis(200);
 
 /// Listens to a verb while it runs.
 ///
@@ -92,6 +96,21 @@ impl dyn Monitor + '_ {
         match self.progress(progress) {
             ControlFlow::Continue(()) => Ok(()),
             ControlFlow::Break(()) => Err(Error::Interrupted),
+        }
+    }
+
+    /// What a network at work asks again and again: whether the monitor wants to stop. Work that is
+    /// done at once shows nothing of its progress.
+    pub(crate) fn asks(
+        &mut self,
+        progress: &Progress<'_>,
+    ) -> impl FnMut() -> Result<(), tracecodec_nn::Error> {
+        let begun = Instant::now();
+        move || {
+            if begun.elapsed() > AT_ONCE && self.progress(progress).is_break() {
+                return Err(tracecodec_nn::Error::Stopped);
+            }
+            Ok(())
         }
     }
 }

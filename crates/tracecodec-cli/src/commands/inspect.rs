@@ -8,6 +8,7 @@ use clap::Args;
 use tracecodec::action::ProtocolMix;
 use tracecodec::choice::Choice;
 use tracecodec::pcap::{InterfaceNote, Timestamp};
+use tracecodec::select::date_and_time;
 use tracecodec::wire::Tunnels;
 use tracecodec_pipeline::monitor::counted;
 use tracecodec_pipeline::run::inspect::{self, Outcome};
@@ -82,6 +83,8 @@ fn render(inspection: &Outcome, tunnels: Tunnels) -> Result<String> {
             Timestamp(first),
             Timestamp(last)
         )?;
+        let [first, last] = [first, last].map(|time| date_and_time(Timestamp(time)));
+        writeln!(text, "            {first} to {last}")?;
     }
     text += &render_notes(inspection)?;
     if inspection.shorter_than_ip > 0 {

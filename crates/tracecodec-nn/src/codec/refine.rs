@@ -13,8 +13,9 @@ use tracecodec_tensor::{Device, Tensor};
 
 use super::batch::Batch;
 use super::{Codec, Network, TraceDecoder, TraceEncoder};
+use crate::error::Error;
 use crate::latents::Latents;
-use crate::parallel::ordered;
+use crate::parallel::{GoesOn, long_pieces_until};
 
 /// Packets that are refined at a time, on the CPU. Shorter pieces are padded, so that a packet's
 /// result does not depend on the packets beside it.
@@ -100,14 +101,22 @@ impl TraceEncoder<'_> {
     /// Encodes the next packets with refinement: the means are moved until they decode to the
     /// packets, as far as that succeeds. Every active symbol counts, also those of the time, to the
     /// codec's resolution.
-    pub fn encode_refined(&mut self, actions: &[Action], config: RefineConfig) -> Refined {
+    ///
+    /// # Errors
+    /// If `ask`, which is called several times a second, fails. The encoder is of no use then.
+    pub fn encode_refined(
+        &mut self,
+        actions: &[Action],
+        config: RefineConfig,
+        ask: &mut dyn FnMut() -> Result<(), Error>,
+    ) -> Result<Refined, Error> {
         let codec = self.codec;
         let codable = self.codable(actions);
         let mut latents = codec.posterior(&codable);
         let kl_before = latents.kl();
         let first = codec.stages_in_context(&latents.mu, &codable);
         let means = latents.mu.clone();
-        let moved = codec.refine_means(&codable, &first.rows, &mut latents.mu, config);
+        let moved = codec.refine_means(&codable, &first.rows, &mut latents.mu, config, ask)?;
         if !moved.is_empty() {
             self.refined.get_or_insert_with(|| self.means.clone());
         }
@@ -121,7 +130,7 @@ impl TraceEncoder<'_> {
             refined.map(|decoder| decode(decoder, &latents.mu, first.clone(), moved.clone()));
         let (before, wrong) = decode(&mut self.means, &means, first, Vec::new());
         let (decoded, left) = refined.unwrap_or_else(|| (before.clone(), wrong));
-        Refined {
+        Ok(Refined {
             moved: moved.len() as u64,
             left,
             kl: if moved.is_empty() {
@@ -133,15 +142,17 @@ impl TraceEncoder<'_> {
             decoded,
             before,
             kl_before,
-        }
+        })
     }
 }
 
 impl Codec {
     /// Encodes a whole trace with refinement, see [`TraceEncoder::encode_refined`].
     pub fn encode_refined(&self, actions: &[Action], config: RefineConfig) -> Refined {
-        self.encoder(Tick::Nanosecond)
-            .encode_refined(actions, config)
+        let refined =
+            self.encoder(Tick::Nanosecond)
+                .encode_refined(actions, config, &mut || Ok(()));
+        refined.expect("nothing asks for a stop")
     }
 
     /// Moves the means that do not decode to their packet, and returns the indices of these
@@ -152,7 +163,8 @@ impl Codec {
         rows: &[u8],
         mu: &mut [f32],
         config: RefineConfig,
-    ) -> Vec<usize> {
+        ask: &mut dyn FnMut() -> Result<(), Error>,
+    ) -> Result<Vec<usize>, Error> {
         let width = self.config.d_latent;
         let decoded: Vec<Action> = self.symbols.actions(rows).collect();
         let wrong = self.wrong(actions, &decoded);
@@ -160,21 +172,22 @@ impl Codec {
         // queue.
         let share = wrong.len().div_ceil(self.threads()).max(1);
         let queues: Vec<_> = wrong.chunks(share).collect();
-        let refined = ordered(
+        let refined = long_pieces_until(
             self.threads(),
             queues.len(),
             || self.frozen(),
-            |network, queue| {
+            |network, queue, goes_on| {
                 let rows = queues[queue].iter().map(|&(i, wrong)| {
                     self.row(&actions[i], &mu[i * width..(i + 1) * width], wrong)
                 });
-                self.refine(network, rows.collect(), config)
+                self.refine(network, rows.collect(), config, goes_on)
             },
-        );
+            ask,
+        )?;
         for (&(i, _), row) in wrong.iter().zip(refined.into_iter().flatten()) {
             mu[i * width..(i + 1) * width].copy_from_slice(&row.best.0);
         }
-        wrong.into_iter().map(|(i, _)| i).collect()
+        Ok(wrong.into_iter().map(|(i, _)| i).collect())
     }
 
     /// Indices of the packets that decoded wrongly, with the number of wrong symbols.
@@ -224,8 +237,15 @@ impl Codec {
         self.weights().load(self.placed.network.clone(), &device)
     }
 
-    /// Refines packets side by side: as soon as one is done, the next takes its place.
-    fn refine(&self, network: &Network, rows: Vec<Row>, config: RefineConfig) -> Vec<Row> {
+    /// Refines packets side by side: as soon as one is done, the next takes its place. If the work
+    /// is to end, some are missing.
+    fn refine(
+        &self,
+        network: &Network,
+        rows: Vec<Row>,
+        config: RefineConfig,
+        goes_on: GoesOn<'_>,
+    ) -> Vec<Row> {
         let mut waiting = rows.into_iter().enumerate();
         let (mut places, mut rows) = (Vec::new(), Vec::new());
         let mut done = Vec::new();
@@ -234,7 +254,7 @@ impl Codec {
                 places.push(place);
                 rows.push(row);
             }
-            if rows.is_empty() {
+            if rows.is_empty() || !goes_on() {
                 break;
             }
             let gradient = self.gradient(network, &rows);

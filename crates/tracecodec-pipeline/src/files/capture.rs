@@ -118,11 +118,24 @@ impl Capture {
         monitor: &mut dyn Monitor,
         mut each: impl FnMut(&Packet<'_>) -> Result<(), Error>,
     ) -> Result<(), Error> {
+        self.for_each_monitored(monitor, |packet, _| each(packet))
+    }
+
+    /// As [`for_each`](Self::for_each) for an `each` that may take so long that it needs the
+    /// monitor, too.
+    ///
+    /// # Errors
+    /// As those of `for_each`.
+    pub fn for_each_monitored(
+        &mut self,
+        monitor: &mut dyn Monitor,
+        mut each: impl FnMut(&Packet<'_>, &mut dyn Monitor) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         if !self.policy.sort {
             return self.read(monitor, each);
         }
         let mut packets = Vec::new();
-        let outcome = self.read(monitor, |packet| {
+        let outcome = self.read(monitor, |packet, _| {
             packets.push(PacketBuf::from(packet));
             Ok(())
         });
@@ -131,7 +144,7 @@ impl Capture {
         }
         packets.sort_by_key(|packet| packet.time);
         for (packet, number) in packets.iter().zip(1..) {
-            each(&packet.as_packet())?;
+            each(&packet.as_packet(), monitor)?;
             if number % PROGRESS_STEP == 0 {
                 self.report(monitor)?;
             }
@@ -143,7 +156,7 @@ impl Capture {
     fn read(
         &mut self,
         monitor: &mut dyn Monitor,
-        mut each: impl FnMut(&Packet<'_>) -> Result<(), Error>,
+        mut each: impl FnMut(&Packet<'_>, &mut dyn Monitor) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let selection = self.policy.selection.clone();
         let mut selector = selection.selector();
@@ -171,7 +184,7 @@ impl Capture {
                                 packet
                             }
                         };
-                        each(&self.policy.tunnels.packet(packet))?;
+                        each(&self.policy.tunnels.packet(packet), monitor)?;
                     }
                 }
                 Err(error) if self.policy.lenient => {

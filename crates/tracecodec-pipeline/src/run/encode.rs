@@ -158,17 +158,22 @@ fn encode(
     let mut encoder = codec.encoder(manifest.tick);
     let mut entropy = config.entropy.then(|| CodecEntropy::new(codec));
     for batch in actions.chunks(BATCH) {
-        monitor.step(&Progress {
+        let progress = Progress {
             stage: "encoding",
             done: all.packets() as u64,
             total: Some(actions.len() as u64),
             detail: "packets",
-        })?;
+        };
+        monitor.step(&progress)?;
         if let Some(entropy) = &mut entropy {
             entropy.add(batch);
         }
         let latents = if config.refine {
-            let refined = encoder.encode_refined(batch, RefineConfig::default());
+            let refined = encoder.encode_refined(
+                batch,
+                RefineConfig::default(),
+                &mut monitor.asks(&progress),
+            )?;
             counts.moved += refined.moved;
             counts.left += refined.left;
             refined.latents

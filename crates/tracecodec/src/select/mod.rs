@@ -30,7 +30,7 @@ mod filter;
 mod time;
 
 pub use filter::Filter;
-pub use time::TimeBound;
+pub use time::{TimeBound, date_and_time};
 
 use serde::{Deserialize, Serialize};
 

@@ -32,6 +32,17 @@ impl TimeBound {
     }
 }
 
+/// The date and time of a timestamp in UTC, to the second below: `2026-01-02T03:04:05Z` (RFC 3339).
+pub fn date_and_time(time: Timestamp) -> String {
+    let (day, second) = (
+        time.seconds().div_euclid(86_400),
+        time.seconds().rem_euclid(86_400),
+    );
+    let [year, month, day] = date(day);
+    let [hour, minute, second] = [second / 3600, second / 60 % 60, second % 60];
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
 impl FromStr for TimeBound {
     type Err = Error;
 
@@ -165,6 +176,21 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + day_of_era - 719_468
 }
 
+/// Year, month and day of a day that is so many days after 1970-01-01 (Howard Hinnant,
+/// `civil_from_days`).
+fn date(days: i64) -> [i64; 3] {
+    let days = days + 719_468;
+    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let leap_days = day_of_era / 1_460 - day_of_era / 36_524 + day_of_era / 146_096;
+    let year_of_era = (day_of_era - leap_days) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    // Counted from March.
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let year = era * 400 + year_of_era + month / 10;
+    [year, (month + 2) % 12 + 1, day]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,6 +217,16 @@ mod tests {
         assert_eq!(at("2026-01-02T03:04:05.123456789Z"), nanos);
         assert_eq!(at("0001-01-01T00:00:00Z"), Some(i64::MIN));
         assert_eq!(at("9999-12-31T23:59:59Z"), Some(i64::MAX));
+    }
+
+    #[test]
+    fn test_dates_are_those_that_are_read() {
+        let days = (-106_000..106_000).map(|day| Timestamp::new(day * 86_400 + 3_723, 0));
+        for time in days {
+            assert_eq!(at(&date_and_time(time)), Some(time.0));
+        }
+        let last = date_and_time(Timestamp(i64::MAX));
+        assert_eq!(last, "2262-04-11T23:47:16Z");
     }
 
     #[test]

@@ -54,19 +54,19 @@ pub(super) fn run(
     };
     let mut actions = Vec::with_capacity(BATCH);
     let mut labels = BatchLabels::default();
-    capture.for_each(monitor, |packet| {
+    capture.for_each_monitored(monitor, |packet, monitor| {
         if let Ok(action) = lifter.lift(packet) {
             labels.note(actions.len(), packet);
             actions.push(action);
         }
         if actions.len() == BATCH {
-            trip.take(&mut actions, &mut labels, &lifter)
+            trip.take(&mut actions, &mut labels, &lifter, monitor)
         } else {
             Ok(())
         }
     })?;
     if !actions.is_empty() {
-        trip.take(&mut actions, &mut labels, &lifter)?;
+        trip.take(&mut actions, &mut labels, &lifter, monitor)?;
     }
     monitor.step(&Progress {
         stage: "reading",
@@ -124,6 +124,7 @@ impl<'a> Trip<'a> {
         actions: &mut Vec<Action>,
         labels: &mut BatchLabels,
         lifter: &Lifter,
+        monitor: &mut dyn Monitor,
     ) -> Result<(), Error> {
         if let Some(entropy) = &mut self.entropy {
             entropy.add(actions);
@@ -142,7 +143,12 @@ impl<'a> Trip<'a> {
             }
         });
         let decoded = if self.refine {
-            let refined = encoder.encode_refined(actions, RefineConfig::default());
+            let progress = Progress {
+                stage: "refining",
+                ..Progress::default()
+            };
+            let mut ask = monitor.asks(&progress);
+            let refined = encoder.encode_refined(actions, RefineConfig::default(), &mut ask)?;
             self.decoded.add(actions, &refined.decoded, refined.kl);
             self.means.add(actions, &refined.before, refined.kl_before);
             self.moved += refined.moved;
