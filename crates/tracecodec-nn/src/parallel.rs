@@ -23,9 +23,8 @@ pub(crate) fn ordered<S, T: Send>(
     ordered_until(threads, pieces, state, work, &mut || Ok(())).expect("nothing asks for a stop")
 }
 
-/// Works as [`ordered`] until `ask`, which the calling thread calls before each of its pieces and
-/// while it waits for the others, fails: then no thread begins another piece, and the failure is
-/// returned.
+/// Works as [`ordered`] until `ask`, which the calling thread calls before each of its pieces,
+/// fails: then no thread begins another piece, and the failure is returned.
 pub(crate) fn ordered_until<S, T: Send>(
     threads: usize,
     pieces: usize,
@@ -34,7 +33,7 @@ pub(crate) fn ordered_until<S, T: Send>(
     ask: &mut dyn FnMut() -> Result<(), Error>,
 ) -> Result<Vec<T>, Error> {
     let work = |state: &mut S, piece: usize, _: GoesOn<'_>| work(state, piece);
-    long_pieces_until(threads, pieces, state, work, ask)
+    stripes_until(threads, pieces, state, work, ask, false)
 }
 
 /// Whether the work goes on: a piece that takes long asks now and then, and ends early if not.
@@ -43,13 +42,25 @@ pub(crate) type GoesOn<'a> = &'a mut dyn FnMut() -> bool;
 /// Longest time between two calls of `ask` while the calling thread waits for the others.
 const PATIENCE: Duration = Duration::from_millis(50);
 
-/// Works as [`ordered_until`], but a piece may ask, too, whether the work goes on.
+/// Works as [`ordered_until`], but a piece may ask, too, whether the work goes on, and the calling
+/// thread asks while it waits for the others.
 pub(crate) fn long_pieces_until<S, T: Send>(
     threads: usize,
     pieces: usize,
     state: impl Fn() -> S + Sync,
     work: impl Fn(&mut S, usize, GoesOn<'_>) -> T + Sync,
     ask: &mut dyn FnMut() -> Result<(), Error>,
+) -> Result<Vec<T>, Error> {
+    stripes_until(threads, pieces, state, work, ask, true)
+}
+
+fn stripes_until<S, T: Send>(
+    threads: usize,
+    pieces: usize,
+    state: impl Fn() -> S + Sync,
+    work: impl Fn(&mut S, usize, GoesOn<'_>) -> T + Sync,
+    ask: &mut dyn FnMut() -> Result<(), Error>,
+    asks_while_waiting: bool,
 ) -> Result<Vec<T>, Error> {
     let threads = threads.clamp(1, pieces.max(1));
     let (is_stopped, running) = (AtomicBool::new(false), AtomicUsize::new(threads - 1));
@@ -87,7 +98,9 @@ pub(crate) fn long_pieces_until<S, T: Send>(
         };
         let mut stripes = vec![stripe(0, &mut goes_on)];
         // A thread that panicked is finished without a word.
-        while running.load(Ordering::Relaxed) > 0 && !others.iter().all(|other| other.is_finished())
+        while asks_while_waiting
+            && running.load(Ordering::Relaxed) > 0
+            && !others.iter().all(|other| other.is_finished())
         {
             thread::park_timeout(PATIENCE);
             goes_on();

@@ -130,7 +130,7 @@ fn test_a_column_of_other_texts_is_no_metadata() {
     let batches = lifted("example.pcap").with_metadata_column();
     for (text, message) in [
         ("{", "bad metadata tracecodec_metadata: \"{\""),
-        ("{}", "no metadata tracecodec.option_profiles"),
+        ("{}", "bad metadata tracecodec_metadata: \"{}\""),
     ] {
         let mut bad = bare(batches.clone());
         for batch in &mut bad.batches {

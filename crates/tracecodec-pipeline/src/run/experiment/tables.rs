@@ -43,6 +43,8 @@ enum Measure {
     TwoSample(&'static str),
     /// A figure of the audits of all captures, and what it is called there.
     Audit(fn(&[Value]) -> Option<f64>, &'static str),
+    /// A count of the audits, likewise.
+    Count(fn(&[Value]) -> Option<f64>, &'static str),
     /// A figure of the training, by the first of some keys that it has.
     Training(&'static [&'static str]),
     /// Seconds of the training.
@@ -64,6 +66,36 @@ const fn column(head: &'static str, better: Better, measure: Measure) -> Column 
         head,
         better,
         measure,
+    }
+}
+
+impl Column {
+    /// A number as the column shows it: with two decimals, as the paper has them; large ones in
+    /// short, and counts as they are.
+    fn shown(&self, value: f64) -> String {
+        let is_count = matches!(
+            self.measure,
+            Measure::Count(..) | Measure::Training(&["steps"])
+        );
+        if is_count && value.fract() == 0.0 {
+            count(value as u64)
+        } else {
+            shown(value)
+        }
+    }
+
+    /// The mean of some numbers and, if they differ as they are shown, the smallest and the
+    /// largest.
+    fn spread(&self, numbers: &[Source]) -> String {
+        let values = || numbers.iter().map(|number| number.value);
+        let middle = self.shown(mean(numbers).unwrap_or_default());
+        let low = self.shown(values().min_by(f64::total_cmp).unwrap_or_default());
+        let high = self.shown(values().max_by(f64::total_cmp).unwrap_or_default());
+        if low == high {
+            middle
+        } else {
+            format!("{middle} ({low}–{high})")
+        }
     }
 }
 
@@ -139,7 +171,7 @@ const SURVIVAL: [Column; 4] = [
     column(
         "Rows searched",
         Better::Neither,
-        Measure::Audit(
+        Measure::Count(
             |captures| Some(identifiers(captures).count() as f64),
             "identifiers",
         ),
@@ -147,7 +179,7 @@ const SURVIVAL: [Column; 4] = [
     column(
         "Rows beyond chance\u{a0}↓",
         Better::Low,
-        Measure::Audit(
+        Measure::Count(
             |captures| {
                 let beyond = |row: &&Value| row["beyond_chance"] == true;
                 Some(identifiers(captures).filter(beyond).count() as f64)
@@ -464,8 +496,10 @@ impl<'a> Rows<'a> {
                 let numbers = self.numbers(arms, column);
                 cells.push(match mean(&numbers) {
                     Some(value) => {
-                        let is_best = competes(arms) && best[index] == Some(shown(value));
-                        Cell::number(spread(&numbers)).best(is_best).from(numbers)
+                        let is_best = competes(arms) && best[index] == Some(column.shown(value));
+                        Cell::number(column.spread(&numbers))
+                            .best(is_best)
+                            .from(numbers)
                     }
                     None => table.none(&self.reason(arms, column)),
                 });
@@ -523,7 +557,7 @@ impl<'a> Rows<'a> {
             Better::High => means.into_iter().max_by(f64::total_cmp),
             Better::Neither => None,
         };
-        best.map(shown)
+        best.map(|best| column.shown(best))
     }
 
     /// The numbers of a method in a column, one a seed.
@@ -601,7 +635,7 @@ impl Measure {
                 let value = outcome(step)?["generated"]["two_sample"][key]["value"].as_f64()?;
                 Some(number(step, format!("generated.two_sample.{key}"), value))
             }
-            Self::Audit(of, what) => {
+            Self::Audit(of, what) | Self::Count(of, what) => {
                 let step = arm.audit.as_deref()?;
                 let value = of(outcome(step)?["captures"].as_array()?)?;
                 Some(number(step, format!("{what}, of all captures"), value))
@@ -682,19 +716,6 @@ fn mean(numbers: &[Source]) -> Option<f64> {
     (!numbers.is_empty()).then(|| sum / numbers.len() as f64)
 }
 
-/// The mean of some numbers and, if they differ as they are shown, the smallest and the largest.
-fn spread(numbers: &[Source]) -> String {
-    let values = || numbers.iter().map(|number| number.value);
-    let middle = shown(mean(numbers).unwrap_or_default());
-    let low = shown(values().min_by(f64::total_cmp).unwrap_or_default());
-    let high = shown(values().max_by(f64::total_cmp).unwrap_or_default());
-    if low == high {
-        middle
-    } else {
-        format!("{middle} ({low}–{high})")
-    }
-}
-
 /// A number with two decimals, as the paper has them; large ones in short.
 fn shown(value: f64) -> String {
     if value.abs() >= 1e6 {
@@ -733,8 +754,12 @@ mod tests {
 
     #[test]
     fn test_numbers_are_means_with_their_spread() {
-        assert_eq!(spread(&numbers(&[1.0, 2.0, 4.5])), "2.50 (1.00–4.50)");
-        assert_eq!(spread(&numbers(&[0.001, 0.002])), "<0.01");
+        let spread = |values: &[f64]| COLUMNS[0].spread(&numbers(values));
+        assert_eq!(spread(&[1.0, 2.0, 4.5]), "2.50 (1.00–4.50)");
+        assert_eq!(spread(&[0.001, 0.002]), "<0.01");
+        let spread = |values: &[f64]| SURVIVAL[0].spread(&numbers(values));
+        assert_eq!(spread(&[26.0]), "26");
+        assert_eq!(spread(&[1.0, 2.0]), "1.50 (1–2)");
         let values = [0.0, 12.345, 5_222.77, 4.12e8];
         assert_eq!(values.map(shown), ["0.00", "12.35", "5,223", "4.12×10⁸"]);
     }

@@ -74,13 +74,16 @@ impl Metadata {
     /// Metadata as a column of record batches has them: a JSON object of texts.
     #[cfg(feature = "arrow")]
     pub(super) fn of_text(text: &str) -> Result<Self, ActionsFault> {
-        let entries: BTreeMap<&str, String> =
-            serde_json::from_str(text).map_err(|_| ActionsFault::Metadata {
-                key: METADATA_COLUMN,
-                value: text.chars().take(60).collect(),
-            })?;
+        let entries: BTreeMap<&str, String> = serde_json::from_str(text).unwrap_or_default();
         let entries = entries.iter().map(|(key, value)| (*key, &value[..]));
-        KeyValues(entries.collect()).metadata()
+        let entries = KeyValues(entries.collect());
+        if entries.describes_actions() {
+            return entries.metadata();
+        }
+        Err(ActionsFault::Metadata {
+            key: METADATA_COLUMN,
+            value: text.chars().take(60).collect(),
+        })
     }
 
     /// Metadata of another actions file, or of a manifest.

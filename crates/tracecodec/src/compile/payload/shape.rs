@@ -49,9 +49,9 @@ struct Speaker {
     /// Bytes of its stream so far, lost ones included, and those before the other side's first.
     sent: u32,
     before_peer: u32,
-    /// Whether a segment was lost or left out, and none since then starts where messages can be
-    /// made out.
-    is_lost: bool,
+    /// Whether a segment was lost or left out, so that an analyser may have lost the stream's
+    /// messages.
+    has_lost: bool,
     /// Lengths of its latest datagrams, by the low bits of their number.
     latest: [u16; REMEMBERED],
 }
@@ -128,8 +128,8 @@ impl Shape {
         }
     }
 
-    /// Whether analysers would call a segment malformed: it is too short, or comes after one that
-    /// was lost or left out and starts amid the start of a message. Counts the segment's bytes.
+    /// Whether analysers would call a segment malformed: it is too short, or one before it was lost
+    /// or left out and it starts amid the start of a message. Counts the segment's bytes.
     fn is_left_out(
         &mut self,
         stream: &Stream,
@@ -147,20 +147,22 @@ impl Shape {
         if peer_first == 0 {
             speaker.before_peer = speaker.sent;
         }
-        if speaker.is_lost || at.is_after(sent) {
+        speaker.has_lost |= at.is_after(sent);
+        let starts_amid = || {
             let (message, start) = messages.at(places.start);
             let mut start_bytes = Vec::new();
             (stream.write)(side, message, &mut start_bytes);
-            speaker.is_lost = (1..start_bytes.len() as u64).contains(&(places.start - start));
-        }
+            (1..start_bytes.len() as u64).contains(&(places.start - start))
+        };
         let len = places.end - places.start;
         let ends_early = || {
             let (_, start) = messages.at(places.end);
             (1..stream.shortest_end).contains(&(places.end - start))
         };
         let is_short = len < stream.shortest_segment || stream.shortest_end > 1 && ends_early();
-        speaker.is_lost |= is_short;
-        speaker.is_lost
+        let is_left_out = is_short || speaker.has_lost && starts_amid();
+        speaker.has_lost |= is_left_out;
+        is_left_out
     }
 
     fn append_datagram(
@@ -377,6 +379,29 @@ mod tests {
         };
         assert_eq!(start(Some(8)), start(Some(7)));
         assert_eq!(start(None), start(Some(7)));
+    }
+
+    /// An analyser that has lost the messages would take such a segment for a message.
+    #[test]
+    fn test_after_a_loss_no_segment_starts_amid_the_start_of_a_message() {
+        let begin = || {
+            let http = service::of(Proto::Tcp, 80);
+            let hosts = [host(1), host(2)];
+            let mut shape = Shape::new(Proto::Tcp, [None, http], Seed(0), hosts).unwrap();
+            payload(&mut shape, Direction::Resp, 0, 600).expect("a response");
+            shape
+        };
+        let mut whole = begin();
+        let stream = payload(&mut whole, Direction::Resp, 0, LONG).expect("responses");
+        let mut starts = stream.windows(8).enumerate().skip(4_000);
+        let (at, _) = starts.find(|(_, bytes)| bytes == b"\r\nServer").unwrap();
+        let amid = |shape: &mut Shape| payload(shape, Direction::Resp, at as u32, 500);
+        assert!(amid(&mut whole).is_some());
+        let mut lossy = begin();
+        // The segment behind the loss is in the middle of a body.
+        assert!(payload(&mut lossy, Direction::Resp, at as u32 - 150, 100).is_some());
+        assert!(payload(&mut lossy, Direction::Resp, at as u32 - 50, 50).is_some());
+        assert!(amid(&mut lossy).is_none());
     }
 
     #[test]
