@@ -98,7 +98,7 @@ class Actions(_Frozen):
         >>> import tracecodec as tc
         >>> frame = tc.lift("example.pcap").with_metadata().to_polars()
         >>> tc.compile(frame.filter(pl.col("proto") == 1), "udp.pcap")["packets"]
-        138
+        175
         """
         return Actions(self._batches.with_metadata(), self.manifest)
 
