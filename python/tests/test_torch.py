@@ -89,7 +89,11 @@ def test_a_whole_sequence_decodes_to_its_shard(shards: tc.Shards, sequences: str
 def test_workers_read_windows(sequences: str) -> None:
     windows = Latents(sequences, suffix=32)
     here = [window["suffix"] for window in torch.utils.data.DataLoader(windows)]
-    there = [window["suffix"] for window in torch.utils.data.DataLoader(windows, num_workers=2)]
+    # Processes of their own: a fork of one in which Ray and others have threads may crash.
+    loader = torch.utils.data.DataLoader(
+        windows, num_workers=2, multiprocessing_context="spawn"
+    )
+    there = [window["suffix"] for window in loader]
     assert torch.equal(torch.cat(here), torch.cat(there))
 
 
