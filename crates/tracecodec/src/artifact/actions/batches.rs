@@ -18,7 +18,7 @@ use arrow_schema::{ArrowError, DataType, Field, Metadata as ArrowMetadata, Schem
 use super::columns::{
     Columns, Found, bit_width, find_columns, out_of_vocabulary, quantities_in, whole,
 };
-use super::labels::{LabelBuf, LabelRows};
+use super::labels::{LabelBuf, LabelRows, TEXTS};
 use super::metadata::Metadata;
 use super::writer::metadata;
 use super::{DELTA_T, LABEL_COLUMNS, METADATA_COLUMN, ROW_GROUP, key};
@@ -50,6 +50,9 @@ impl ActionBatches {
     /// The same rows with the metadata in a column, [`METADATA_COLUMN`], so that they survive in
     /// tools that keep columns alone.
     pub fn with_metadata_column(&self) -> Self {
+        if self.schema.index_of(METADATA_COLUMN).is_ok() {
+            return self.clone();
+        }
         let entries: BTreeMap<_, _> = self.schema.metadata().iter().collect();
         let text = serde_json::to_string(&entries).expect("keys and values are strings");
         let text: ArrayRef = Arc::new(StringArray::from(vec![text]));
@@ -158,8 +161,7 @@ impl BatchesWriter {
 
 /// Labels of a batch of `rows` rows as two columns.
 fn label_arrays(labels: &LabelRows, rows: usize) -> [ArrayRef; 2] {
-    let texts: [fn(&LabelBuf) -> &str; 2] = [|label| &label.sample_id, |label| &label.label];
-    texts.map(|text| {
+    TEXTS.map(|text| {
         let mut values = vec![None; rows];
         for (row, label) in labels.rows() {
             values[*row] = Some(text(label));
@@ -196,7 +198,7 @@ fn fields(version: u32, is_labelled: bool) -> Vec<Field> {
 /// context is derived from the preceding actions, as by the lift.
 pub struct BatchesReader<R> {
     batches: R,
-    /// The first batch, if it was read for its metadata.
+    /// The first batch with rows, if it was read for its metadata.
     first: Option<RecordBatch>,
     metadata: Metadata,
     /// Place of the column that the metadata come from, and the text of its first row.
@@ -240,7 +242,10 @@ impl<R: RecordBatchReader> BatchesReader<R> {
         let metadata = match Metadata::of_batches(own, like)? {
             Some(metadata) => metadata,
             None => {
-                first = batches.next().transpose().map_err(damaged(0))?;
+                let has_rows = |batch: &Result<RecordBatch, _>| {
+                    batch.as_ref().map_or(true, |batch| batch.num_rows() > 0)
+                };
+                first = batches.find(has_rows).transpose().map_err(damaged(0))?;
                 let found = first.as_ref().and_then(metadata_in);
                 let missing = ActionsFault::NoSchemaMetadata(key::SCHEMA_VERSION, METADATA_COLUMN);
                 let (_, text) = metadata_column.insert(found.ok_or(missing)?);

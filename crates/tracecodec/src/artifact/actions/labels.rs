@@ -15,6 +15,10 @@ use crate::error::{ActionsFault, Error};
 use crate::output::Output;
 use crate::pcap::Label;
 
+/// The texts of a label, in the order of their columns.
+pub(super) const TEXTS: [fn(&LabelBuf) -> &str; 2] =
+    [|label| &label.sample_id, |label| &label.label];
+
 /// Labels of rows of a row group that is being written, by the row's place in the group.
 #[derive(Default)]
 pub(super) struct LabelRows(Vec<(usize, LabelBuf)>);
@@ -48,8 +52,7 @@ impl LabelRows {
         for (row, _) in &self.0 {
             levels[*row] = 1;
         }
-        let texts: [fn(&LabelBuf) -> &str; 2] = [|label| &label.sample_id, |label| &label.label];
-        for text in texts {
+        for text in TEXTS {
             let values = self.0.iter().map(|(_, label)| ByteArray::from(text(label)));
             let values: Vec<_> = values.collect();
             let mut column = group
