@@ -13,8 +13,17 @@ const SMALL: usize = 1 << 10;
 /// Memory by its length.
 #[derive(Default)]
 struct Pool {
-    free: HashMap<usize, Vec<Vec<f32>>>,
+    sizes: HashMap<usize, Size>,
     kept: usize,
+}
+
+/// Memory of one length.
+#[derive(Default)]
+struct Size {
+    free: Vec<Vec<f32>>,
+    /// Pieces that are in use. Memory that comes from elsewhere, such as that of the inputs of a
+    /// network, is not kept beyond these: no one would ever ask for it.
+    in_use: usize,
 }
 
 static POOL: LazyLock<Mutex<Pool>> = LazyLock::new(Mutex::default);
@@ -27,7 +36,9 @@ fn with<T>(work: impl FnOnce(&mut Pool) -> T) -> T {
 pub(crate) fn any(length: usize) -> Vec<f32> {
     let found = (length >= SMALL).then(|| {
         with(|pool| {
-            let found = pool.free.get_mut(&length)?.pop()?;
+            let size = pool.sizes.entry(length).or_default();
+            size.in_use += 1;
+            let found = size.free.pop()?;
             pool.kept -= length;
             Some(found)
         })
@@ -47,9 +58,13 @@ pub fn recycle(numbers: Vec<f32>) {
     let length = numbers.len();
     if length >= SMALL && numbers.capacity() == length {
         with(|pool| {
+            let Some(size) = pool.sizes.get_mut(&length).filter(|size| size.in_use > 0) else {
+                return;
+            };
+            size.in_use -= 1;
             if pool.kept + length <= KEPT {
                 pool.kept += length;
-                pool.free.entry(length).or_default().push(numbers);
+                size.free.push(numbers);
             }
         });
     }
@@ -62,9 +77,13 @@ mod tests {
     #[test]
     fn test_memory_is_used_again() {
         let length = 12_345;
-        let numbers = vec![7.0; length];
+        let mut numbers = any(length);
+        numbers.fill(7.0);
         let place = numbers.as_ptr();
         recycle(numbers);
+        // What the pool did not give out is not kept.
+        (0..9).for_each(|_| recycle(vec![0.0; length]));
+        assert_eq!(with(|pool| pool.sizes[&length].free.len()), 1);
         let again = any(length);
         assert_eq!(again.as_ptr(), place);
         assert!(zeros(length).iter().all(|x| *x == 0.0));
