@@ -53,7 +53,7 @@ fuzz_target!(|bytes: &[u8]| {
         let mut packets = 0;
         let decoded = stored.decode(codec(), |actions| {
             packets += actions.len() as u64;
-            Ok::<_, ()>(())
+            Ok::<_, tracecodec_nn::Error>(())
         });
         assert!(decoded.is_ok() && packets == stored.packets());
     }

@@ -17,8 +17,8 @@ use crate::codec::{Codec, Corrected};
 use crate::error::Error;
 use crate::files;
 use crate::generator::sequences::SequencesManifest;
-use crate::generator::{Representation, Sequences, latents_and_steps};
-use crate::latents::{LatentManifest, Points, RowLabels, read_points};
+use crate::generator::{Representation, Sequences, Statistics, latents_and_steps};
+use crate::latents::{LatentManifest, Points, RowLabels, StoredRows};
 
 /// Number of packets that are decoded at once.
 const BATCH: usize = 8192;
@@ -37,13 +37,15 @@ pub struct ReadLatents {
     pub normalised: bool,
 }
 
-/// Latents of a file, checked against the codec that decodes them.
-#[derive(Debug, Clone)]
+/// Latents of a file, checked against the codec that decodes them. Rows are read as they are
+/// decoded.
+#[derive(Debug)]
 pub struct StoredLatents {
-    d_latent: usize,
-    latents: Vec<f32>,
-    /// Time steps in nanoseconds; `None` for rows without a time channel.
-    steps: Option<Vec<i64>>,
+    rows: StoredRows,
+    /// Whether each row ends with a time channel.
+    has_time: bool,
+    /// Scale of normalised rows.
+    scale: Option<Statistics>,
     /// Number of rows of each trace; the traces follow one another.
     traces: Vec<usize>,
     schema: ActionSchema,
@@ -89,14 +91,15 @@ struct Head {
 }
 
 impl StoredLatents {
-    /// Reads a file for a codec to decode.
+    /// Opens a file for a codec to decode.
     ///
     /// # Errors
     /// If the file or its description cannot be read, or if the latents are, as far as is known,
     /// not the codec's.
     pub fn read(path: &Path, how: &ReadLatents, codec: &Codec) -> Result<Self, Error> {
-        let (columns, mut rows) = read_points(path, how.points)?;
-        check_finite(path, columns, &rows)?;
+        let rows = StoredRows::open(path, how.points)?;
+        let (count, columns) = (rows.rows(), rows.columns());
+        check_finite(path, &rows)?;
         let found = match &how.like {
             Some(like) => Some(Description::like(like)?),
             None => Description::beside(path)?,
@@ -107,20 +110,15 @@ impl StoredLatents {
         }
         let d_latent = codec.config().d_latent;
         check_columns(path, columns, d_latent, description.as_ref())?;
-        if how.normalised {
-            rows = restore(path, columns, &rows, description.as_ref())?;
-        }
-        let count = rows.len() / columns;
-        let (latents, steps) = if columns > d_latent {
-            let (latents, steps) = latents_and_steps(&rows, columns);
-            (latents, Some(steps))
+        let scale = if how.normalised {
+            Some(scale(path, columns, description.as_ref())?)
         } else {
-            (rows, None)
+            None
         };
         let mut stored = Self {
-            d_latent,
-            latents,
-            steps,
+            rows,
+            has_time: columns > d_latent,
+            scale,
             traces: vec![count],
             schema: ActionSchema {
                 version: codec.config().schema_version,
@@ -152,7 +150,7 @@ impl StoredLatents {
 
     /// Number of rows, one a packet.
     pub fn packets(&self) -> u64 {
-        (self.latents.len() / self.d_latent) as u64
+        self.rows.rows() as u64
     }
 
     /// Time of the first packet; 1970 if it is unknown.
@@ -190,8 +188,8 @@ impl StoredLatents {
     /// the packets before. Each of several sequences begins with no flow open.
     ///
     /// # Errors
-    /// If `each` fails.
-    pub fn decode<E>(
+    /// If the rows cannot be read, or `each` fails.
+    pub fn decode<E: From<Error>>(
         &self,
         codec: &Codec,
         mut each: impl FnMut(&[Action]) -> Result<(), E>,
@@ -203,14 +201,20 @@ impl StoredLatents {
             let end = first + rows;
             while first < end {
                 let last = end.min(first + BATCH);
-                let batch = &self.latents[first * self.d_latent..last * self.d_latent];
-                let mut actions = decoder.decode(batch);
-                if let Some(steps) = &self.steps {
-                    let steps = &steps[first..last];
-                    for (action, step) in actions.iter_mut().zip(steps) {
-                        action.delta_t = *step;
-                    }
+                let mut rows = self.rows.read(first..last)?;
+                if let Some(scale) = &self.scale {
+                    rows = scale.restore(&rows);
                 }
+                let actions = if self.has_time {
+                    let (latents, steps) = latents_and_steps(&rows, self.rows.columns());
+                    let mut actions = decoder.decode(&latents);
+                    for (action, step) in actions.iter_mut().zip(steps) {
+                        action.delta_t = step;
+                    }
+                    actions
+                } else {
+                    decoder.decode(&rows)
+                };
                 each(&actions)?;
                 first = last;
             }
@@ -382,15 +386,19 @@ impl Description {
 }
 
 /// Fails if a number is infinite or NaN.
-fn check_finite(path: &Path, columns: usize, rows: &[f32]) -> Result<(), Error> {
-    let Some(at) = rows.iter().position(|value| !value.is_finite()) else {
-        return Ok(());
-    };
-    Err(Error::latents(
-        path,
-        format!("row {} holds a value that is no number", at / columns + 1),
-        "look for a division by zero, or for training that diverged, in what made the latents",
-    ))
+fn check_finite(path: &Path, rows: &StoredRows) -> Result<(), Error> {
+    for first in (0..rows.rows()).step_by(BATCH) {
+        let batch = rows.read(first..rows.rows().min(first + BATCH))?;
+        if let Some(at) = batch.iter().position(|value| !value.is_finite()) {
+            let row = first + at / rows.columns();
+            return Err(Error::latents(
+                path,
+                format!("row {} holds a value that is no number", row + 1),
+                "look for a division by zero, or for training that diverged, in what made the latents",
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Fails if the rows are neither latents of the codec nor latents with a time channel.
@@ -414,19 +422,18 @@ fn check_columns(
     ))
 }
 
-/// Converts rows from the scale of normalised channels to the original one.
-fn restore(
+/// The scale of normalised rows.
+fn scale(
     path: &Path,
     columns: usize,
-    rows: &[f32],
     description: Option<&Description>,
-) -> Result<Vec<f32>, Error> {
-    let Some(Description::Sequences(manifest)) = description else {
-        return Err(Error::latents(
+) -> Result<Statistics, Error> {
+    match description {
+        Some(Description::Sequences(manifest)) => Ok(manifest.statistics.first(columns)),
+        _ => Err(Error::latents(
             path,
             "normalised, but no description of sequences states the scale",
             "name the folder of the sequences as `like`",
-        ));
-    };
-    Ok(manifest.statistics.first(columns).restore(rows))
+        )),
+    }
 }

@@ -2,7 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::convert::Infallible;
 use std::fs;
 use std::path::Path;
 
@@ -15,7 +14,9 @@ use tracecodec_nn::generator::{
     Representation, SequencesWriter, Statistics, latents_and_steps, rows_of_packets,
 };
 use tracecodec_nn::latents::{self, LatentManifest};
-use tracecodec_nn::{Codec, CodecConfig, Corrected, Latents, ReadLatents, StoredLatents, Verdict};
+use tracecodec_nn::{
+    Codec, CodecConfig, Corrected, Error, Latents, ReadLatents, StoredLatents, Verdict,
+};
 
 const DIM: usize = 8;
 
@@ -64,7 +65,7 @@ fn decoded(stored: &StoredLatents, codec: &Codec) -> Vec<Action> {
     let mut actions = Vec::new();
     let each = |batch: &[Action]| {
         actions.extend(batch);
-        Ok::<(), Infallible>(())
+        Ok::<(), Error>(())
     };
     stored.decode(codec, each).unwrap();
     actions

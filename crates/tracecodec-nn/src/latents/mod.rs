@@ -8,7 +8,10 @@ mod tensors;
 
 pub use labels::RowLabels;
 pub use manifest::{EntropyNats, LatentManifest, Refinement};
-pub use tensors::{Points, layout, read_points, write, write_rows};
+pub(crate) use tensors::StoredRows;
+pub use tensors::{Points, Writer, layout, write, write_rows};
+
+use rand_chacha::ChaCha8Rng;
 
 use crate::random::{Purpose, normals, stream};
 
@@ -42,18 +45,20 @@ impl Latents {
         if self.packets() == 0 {
             return 0.0;
         }
+        self.divergence_after(0.0) / self.packets() as f64
+    }
+
+    /// KL divergence from the unit Gaussian in nats, summed over all packets, and added to that of
+    /// packets before.
+    pub fn divergence_after(&self, before: f64) -> f64 {
         let dimensions = self.mu.iter().zip(&self.log_var);
-        let sum: f64 = dimensions
-            .map(|(&mu, &log_var)| divergence(mu, log_var))
-            .sum();
-        sum / self.packets() as f64
+        dimensions.fold(before, |sum, (&mu, &log_var)| sum + divergence(mu, log_var))
     }
 
     /// One draw from each posterior, z = mu + exp(log_var / 2) · noise, row-major. The noise of a
     /// row depends on the seed and the row's number alone.
     pub fn sample(&self, seed: u64) -> Vec<f32> {
-        let noise = normals(&mut stream(seed, Purpose::Sample, 0), self.mu.len());
-        self.displaced(&noise, 1.0)
+        Sampler::new(seed).sample(self)
     }
 
     /// Means displaced by scaled noise, mu + scale · exp(log_var / 2) · noise, row-major.
@@ -63,6 +68,24 @@ impl Latents {
             .zip(noise)
             .map(|((mu, log_var), noise)| mu + scale * (0.5 * log_var).exp() * noise)
             .collect()
+    }
+}
+
+/// Draws from posteriors, batch by batch. The noise of a row depends on the seed and the row's
+/// number alone if every batch but the last has an even number of values.
+#[derive(Debug)]
+pub struct Sampler(ChaCha8Rng);
+
+impl Sampler {
+    /// Draws that this seed determines.
+    pub fn new(seed: u64) -> Self {
+        Self(stream(seed, Purpose::Sample, 0))
+    }
+
+    /// One draw from each of the next posteriors, row-major.
+    pub fn sample(&mut self, latents: &Latents) -> Vec<f32> {
+        let noise = normals(&mut self.0, latents.mu.len());
+        latents.displaced(&noise, 1.0)
     }
 }
 

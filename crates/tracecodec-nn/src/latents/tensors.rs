@@ -2,18 +2,25 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Read;
-use std::path::Path;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 
 use half::bf16;
-use safetensors::SafeTensorError;
-use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, Metadata, TensorInfo, TensorView};
+use tracecodec::output::Output;
 use tracecodec::pcap;
 
 use super::Latents;
 use crate::error::Error;
 use crate::files;
 use crate::weights::numbers;
+
+/// Bytes of the header's length, with which a file begins; the header is padded to a multiple.
+const LENGTH: usize = size_of::<u64>();
+
+/// Largest header that is read, as in the reference implementation of the format.
+const LARGEST_HEADER: u64 = 100_000_000;
 
 /// Names of the tensor of rows to decode: in files of `encode`, and in latent sequences.
 const ROWS: [&str; 2] = ["mu", "latents"];
@@ -35,21 +42,110 @@ pub enum Points {
 /// `sample`.
 ///
 /// # Errors
-/// If the file cannot be written, or if the draw has another shape.
+/// If the file cannot be written.
+///
+/// # Panics
+/// If the draw has another shape.
 pub fn write(path: &Path, latents: &Latents, sample: Option<&[f32]>) -> Result<(), Error> {
-    let shape = vec![latents.packets(), latents.dim];
-    let bytes =
-        |values: &[f32]| -> Vec<u8> { values.iter().flat_map(|x| x.to_le_bytes()).collect() };
-    let (mu, log_var) = (bytes(&latents.mu), bytes(&latents.log_var));
-    let sample = sample.map(bytes);
-    let view =
-        |data| TensorView::new(Dtype::F32, shape.clone(), data).map_err(|e| Error::format(path, e));
-    let mut tensors = vec![("mu", view(&mu)?), ("log_var", view(&log_var)?)];
-    if let Some(sample) = &sample {
-        tensors.push(("sample", view(sample)?));
+    let mut writer = Writer::create(path, latents.packets(), latents.dim, sample.is_some())?;
+    writer.write(latents, sample)?;
+    writer.finish()
+}
+
+/// Writes latents as they are made, so that they need not be in memory together. The tensors lie
+/// one after the other in the file: each batch is written to its place in all of them.
+#[derive(Debug)]
+pub struct Writer {
+    path: PathBuf,
+    output: Output,
+    dim: usize,
+    /// First byte of each tensor, in the order of the file: `log_var`, `mu`, and `sample` if there
+    /// is a draw.
+    starts: Vec<u64>,
+    /// Rows of all, and rows so far.
+    rows: usize,
+    written: usize,
+}
+
+impl Writer {
+    /// Begins a file of so many rows of so many dimensions; a missing folder is created.
+    ///
+    /// # Errors
+    /// If the file cannot be written, or is a pipe.
+    pub fn create(path: &Path, rows: usize, dim: usize, is_sampled: bool) -> Result<Self, Error> {
+        let size = 4 * rows * dim;
+        let names = ["log_var", "mu", "sample"];
+        let tensors = (0..2 + usize::from(is_sampled)).map(|i| {
+            let info = TensorInfo {
+                dtype: Dtype::F32,
+                shape: vec![rows, dim],
+                data_offsets: (i * size, (i + 1) * size),
+            };
+            (names[i].to_string(), info)
+        });
+        let metadata =
+            Metadata::new(None, tensors.collect()).map_err(|e| Error::format(path, e))?;
+        let mut header = serde_json::to_vec(&metadata).map_err(|e| Error::format(path, e))?;
+        header.resize(header.len().next_multiple_of(LENGTH), b' ');
+        let data = LENGTH + header.len();
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent).map_err(Error::io(parent))?;
+        }
+        let mut output = Output::create(path).map_err(Error::io(path))?;
+        let head = [&(header.len() as u64).to_le_bytes(), &header[..]].concat();
+        // The seek tells a pipe before anything is encoded.
+        let begun = output.rewind().and_then(|()| output.write_all(&head));
+        begun.map_err(Error::io(path))?;
+        let starts = metadata.offset_keys();
+        let starts = starts.iter().filter_map(|name| metadata.info(name));
+        Ok(Self {
+            path: path.to_path_buf(),
+            output,
+            dim,
+            starts: starts
+                .map(|info| (data + info.data_offsets.0) as u64)
+                .collect(),
+            rows,
+            written: 0,
+        })
     }
-    let file = safetensors::serialize(tensors, None).map_err(|e| Error::format(path, e))?;
-    files::write(path, &file)
+
+    /// Writes the next rows, with their draw if the file has one.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    ///
+    /// # Panics
+    /// If the rows have other dimensions than the file, are too many for it, or a draw is missing
+    /// or not asked for.
+    pub fn write(&mut self, latents: &Latents, sample: Option<&[f32]>) -> Result<(), Error> {
+        let tensors = [Some(&latents.log_var[..]), Some(&latents.mu), sample];
+        let tensors: Vec<&[f32]> = tensors.into_iter().flatten().collect();
+        assert_eq!(tensors.len(), self.starts.len(), "the tensors of the file");
+        let count = latents.packets();
+        assert!(self.written + count <= self.rows, "rows of the file");
+        for (&start, values) in self.starts.iter().zip(tensors) {
+            assert_eq!(values.len(), count * self.dim, "rows of the file's width");
+            let bytes: Vec<u8> = values.iter().flat_map(|x| x.to_le_bytes()).collect();
+            let place = start + (4 * self.written * self.dim) as u64;
+            let sought = self.output.seek(SeekFrom::Start(place));
+            let written = sought.and_then(|_| self.output.write_all(&bytes));
+            written.map_err(Error::io(&self.path))?;
+        }
+        self.written += count;
+        Ok(())
+    }
+
+    /// Puts the finished file in its place.
+    ///
+    /// # Errors
+    /// If rows are missing, or the file cannot be moved.
+    pub fn finish(self) -> Result<(), Error> {
+        if self.written < self.rows {
+            return Err(Error::format(&self.path, "rows are missing"));
+        }
+        self.output.finish().map_err(Error::io(&self.path))
+    }
 }
 
 /// Writes rows of latents that were made elsewhere, given as little-endian f32.
@@ -69,23 +165,8 @@ pub fn write_rows(path: &Path, columns: usize, rows: &[u8]) -> Result<(), Error>
 /// # Errors
 /// If the file cannot be read, or is of another kind.
 pub fn layout(path: &Path) -> Result<BTreeMap<String, (usize, usize, usize)>, Error> {
-    // Only the header is read: its length in 8 bytes, then as much JSON.
     let mut file = File::open(path).map_err(Error::io(path))?;
-    let size = file.metadata().map_err(Error::io(path))?.len();
-    let mut head = Vec::new();
-    let read = Read::by_ref(&mut file).take(8).read_to_end(&mut head);
-    read.map_err(Error::io(path))?;
-    let length = head
-        .first_chunk()
-        .map_or(0, |bytes| u64::from_le_bytes(*bytes));
-    head.clear();
-    let read = file.take(length.min(size)).read_to_end(&mut head);
-    read.map_err(Error::io(path))?;
-    let metadata: Metadata = serde_json::from_slice(&head).map_err(|e| Error::format(path, e))?;
-    let data = 8 + head.len();
-    if (data + metadata.data_len()) as u64 != size {
-        return Err(Error::format(path, "it is cut off"));
-    }
+    let (data, metadata) = header(path, &mut file)?;
     let tensors = metadata.tensors().into_iter();
     Ok(tensors
         .filter_map(|(name, tensor)| match tensor.shape[..] {
@@ -97,72 +178,177 @@ pub fn layout(path: &Path) -> Result<BTreeMap<String, (usize, usize, usize)>, Er
         .collect())
 }
 
-/// Reads the rows to decode, row-major in f32, and their number of columns. Floating-point numbers
-/// of 16 and 64 bits are converted.
-///
-/// # Errors
-/// If the file cannot be read or is of another kind, or if it has no such matrix.
-pub fn read_points(path: &Path, points: Points) -> Result<(usize, Vec<f32>), Error> {
-    let bytes = files::read(path)?;
-    let file = SafeTensors::deserialize(&bytes).map_err(|e| not_latents(path, &bytes, e))?;
-    let (name, view) = match points {
-        Points::Means => rows(&file, path)?,
-        Points::Sample => match file.tensor("sample") {
-            Ok(view) => ("sample".to_string(), view),
-            Err(_) => return Err(Error::NoSample(path.to_path_buf())),
-        },
+/// Reads the header of a file: the place of its first byte of data, and what tensors there are.
+fn header(path: &Path, file: &mut File) -> Result<(usize, Metadata), Error> {
+    let size = file.metadata().map_err(Error::io(path))?.len();
+    let mut head = Vec::new();
+    let read = Read::by_ref(file)
+        .take(LENGTH as u64)
+        .read_to_end(&mut head);
+    read.map_err(Error::io(path))?;
+    let length = head
+        .first_chunk()
+        .map_or(0, |bytes| u64::from_le_bytes(*bytes));
+    let read = file.take(length.min(LARGEST_HEADER)).read_to_end(&mut head);
+    read.map_err(Error::io(path))?;
+    let metadata: Metadata = match head.get(LENGTH..).map(serde_json::from_slice) {
+        Some(Ok(metadata)) => metadata,
+        Some(Err(error)) => return Err(not_latents(path, &head, error)),
+        None => return Err(not_latents(path, &head, "it has no header")),
     };
-    matrix(&name, &view, path)
+    if (head.len() + metadata.data_len()) as u64 != size {
+        return Err(Error::format(path, "it is cut off"));
+    }
+    Ok((head.len(), metadata))
 }
 
 /// The error of a file that is not in the safetensors format.
-fn not_latents(path: &Path, bytes: &[u8], error: SafeTensorError) -> Error {
-    match pcap::file_kind(&bytes[..bytes.len().min(HEAD)]) {
+fn not_latents(path: &Path, head: &[u8], reason: impl ToString) -> Error {
+    match pcap::file_kind(&head[..head.len().min(HEAD)]) {
         Some(kind) if kind != pcap::SAFETENSORS => Error::latents(
             path,
             format!("no latents: this is {kind}"),
             "a safetensors file is needed, with a matrix mu that has a row for each packet",
         ),
-        _ => Error::format(path, error),
+        _ => Error::format(path, reason),
     }
 }
 
-/// The tensor of rows: the one with a name of [`ROWS`], or the only one of the file.
-fn rows<'a>(file: &SafeTensors<'a>, path: &Path) -> Result<(String, TensorView<'a>), Error> {
-    let mut names = file.names();
-    names.sort_unstable();
-    let named = ROWS.into_iter().find(|name| names.contains(name));
-    let only = || (names.len() == 1).then(|| names[0]);
-    let Some(name) = named.or_else(only) else {
-        let held: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-        let held = if held.is_empty() {
-            "no tensor".to_string()
-        } else {
-            held.join(", ")
-        };
-        return Err(Error::latents(
-            path,
-            format!("no tensor `mu` or `latents`: the file holds {held}"),
-            "name the matrix that has a row for each packet mu",
-        ));
-    };
-    let view = file.tensor(name).map_err(|e| Error::format(path, e))?;
-    Ok((name.to_string(), view))
+/// A matrix in a file of latents, whose rows are read as they are needed.
+#[derive(Debug)]
+pub(crate) struct StoredRows {
+    path: PathBuf,
+    file: File,
+    name: String,
+    dtype: Dtype,
+    /// Its first byte.
+    start: u64,
+    rows: usize,
+    columns: usize,
 }
 
-/// Number of columns and the values, row-major, of a matrix.
-fn matrix(name: &str, view: &TensorView<'_>, path: &Path) -> Result<(usize, Vec<f32>), Error> {
-    let (dtype, shape) = (view.dtype(), view.shape());
-    let Some(&[_, dim]) = shape.as_array().filter(|[_, dim]| *dim > 0) else {
-        return Err(Error::latents(
-            path,
-            format!(
-                "`{name}` has the shape {shape:?}, but [packets, dimensions] is needed, a row for each packet"
-            ),
-            "reshape it, or store the packets of each trace in a file of their own",
-        ));
-    };
-    let values = match dtype {
+impl StoredRows {
+    /// Opens the rows to decode.
+    ///
+    /// # Errors
+    /// If the file cannot be read or is of another kind, or if it has no such matrix of
+    /// floating-point numbers.
+    pub(crate) fn open(path: &Path, points: Points) -> Result<Self, Error> {
+        let mut file = seekable(path)?;
+        let (data, metadata) = header(path, &mut file)?;
+        let name = match points {
+            Points::Means => rows(&metadata, path)?,
+            Points::Sample => "sample".to_string(),
+        };
+        let Some(info) = metadata.info(&name) else {
+            return Err(Error::NoSample(path.to_path_buf()));
+        };
+        let Some(&[rows, columns]) = info.shape.as_array().filter(|[_, dim]| *dim > 0) else {
+            return Err(Error::latents(
+                path,
+                format!(
+                    "`{name}` has the shape {:?}, but [packets, dimensions] is needed, a row for each packet",
+                    info.shape
+                ),
+                "reshape it, or store the packets of each trace in a file of their own",
+            ));
+        };
+        let stored = Self {
+            path: path.to_path_buf(),
+            file,
+            name,
+            dtype: info.dtype,
+            start: (data + info.data_offsets.0) as u64,
+            rows,
+            columns,
+        };
+        // Fails if the numbers are of another type.
+        stored.read(0..0)?;
+        Ok(stored)
+    }
+
+    /// Number of rows.
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Number of columns.
+    pub(crate) fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// Reads some rows, row-major in f32. Floating-point numbers of 16 and 64 bits are converted.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub(crate) fn read(&self, rows: Range<usize>) -> Result<Vec<f32>, Error> {
+        let row = self.columns * self.dtype.bitsize() / 8;
+        let mut bytes = vec![0; rows.len() * row];
+        let mut file = &self.file;
+        let place = self.start + (rows.start * row) as u64;
+        let sought = file.seek(SeekFrom::Start(place));
+        let read = sought.and_then(|_| file.read_exact(&mut bytes));
+        read.map_err(Error::io(&self.path))?;
+        let shape = vec![rows.len(), self.columns];
+        let view = TensorView::new(self.dtype, shape, &bytes);
+        let view = view.map_err(|e| Error::format(&self.path, e))?;
+        singles(&view).ok_or_else(|| {
+            Error::latents(
+                &self.path,
+                format!(
+                    "`{}` is {:?}, but F32, F64, F16 or BF16 is needed",
+                    self.name, self.dtype
+                ),
+                "convert it to floating-point numbers of 32 bits",
+            )
+        })
+    }
+}
+
+/// A file in which rows can be found again; of a pipe, a copy.
+fn seekable(path: &Path) -> Result<File, Error> {
+    let file = File::open(path).map_err(Error::io(path))?;
+    if file.metadata().map_err(Error::io(path))?.is_file() {
+        return Ok(file);
+    }
+    let bytes = files::read(path)?;
+    let copy = tempfile::tempfile().and_then(|mut copy| {
+        copy.write_all(&bytes)?;
+        copy.rewind()?;
+        Ok(copy)
+    });
+    copy.map_err(Error::io(path))
+}
+
+/// The tensor of rows: the one with a name of [`ROWS`], or the only one of the file.
+fn rows(metadata: &Metadata, path: &Path) -> Result<String, Error> {
+    let mut names = metadata.offset_keys();
+    names.sort_unstable();
+    let named = ROWS
+        .iter()
+        .find(|row| names.iter().any(|name| name == *row));
+    match (named, &names[..]) {
+        (Some(name), _) => Ok((*name).to_string()),
+        (None, [only]) => Ok(only.clone()),
+        (None, names) => {
+            let held: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+            let held = if held.is_empty() {
+                "no tensor".to_string()
+            } else {
+                held.join(", ")
+            };
+            Err(Error::latents(
+                path,
+                format!("no tensor `mu` or `latents`: the file holds {held}"),
+                "name the matrix that has a row for each packet mu",
+            ))
+        }
+    }
+}
+
+/// The numbers of a tensor; `None` if they are no floating-point numbers.
+fn singles(view: &TensorView<'_>) -> Option<Vec<f32>> {
+    match view.dtype() {
         Dtype::F64 => {
             let (doubles, _) = view.data().as_chunks::<8>();
             let single = |&double| f64::from_le_bytes(double) as f32;
@@ -174,20 +360,63 @@ fn matrix(name: &str, view: &TensorView<'_>, path: &Path) -> Result<(usize, Vec<
             Some(halves.iter().map(single).collect())
         }
         _ => numbers(view),
-    };
-    let values = values.ok_or_else(|| {
-        Error::latents(
-            path,
-            format!("`{name}` is {dtype:?}, but F32, F64, F16 or BF16 is needed"),
-            "convert it to floating-point numbers of 32 bits",
-        )
-    })?;
-    Ok((dim, values))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Columns and numbers of all rows to decode.
+    fn read_points(path: &Path, points: Points) -> Result<(usize, Vec<f32>), Error> {
+        let rows = StoredRows::open(path, points)?;
+        Ok((rows.columns(), rows.read(0..rows.rows())?))
+    }
+
+    #[test]
+    fn test_batches_are_written_as_the_reference_writes_all() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("latents.safetensors");
+        let all = Latents {
+            mu: (0..14).map(|x| x as f32).collect(),
+            log_var: (0..14).map(|x| -0.5 * x as f32).collect(),
+            dim: 2,
+        };
+        let sample = all.sample(3);
+        for sample in [None, Some(&sample[..])] {
+            let mut writer = Writer::create(&path, 7, 2, sample.is_some()).unwrap();
+            for rows in [0..8, 8..14] {
+                let batch = Latents {
+                    mu: all.mu[rows.clone()].to_vec(),
+                    log_var: all.log_var[rows.clone()].to_vec(),
+                    dim: 2,
+                };
+                writer
+                    .write(&batch, sample.map(|sample| &sample[rows]))
+                    .unwrap();
+            }
+            writer.finish().unwrap();
+            let bytes = |values: &[f32]| -> Vec<u8> {
+                values.iter().flat_map(|x| x.to_le_bytes()).collect()
+            };
+            let mut tensors = vec![("mu", bytes(&all.mu)), ("log_var", bytes(&all.log_var))];
+            tensors.extend(sample.map(|sample| ("sample", bytes(sample))));
+            let views = tensors
+                .iter()
+                .map(|(name, data)| (name, TensorView::new(Dtype::F32, vec![7, 2], data).unwrap()));
+            let reference = safetensors::serialize(views, None).unwrap();
+            assert_eq!(std::fs::read(&path).unwrap(), reference);
+            let rows = StoredRows::open(&path, Points::Means).unwrap();
+            assert_eq!(
+                (rows.rows(), rows.read(2..4).unwrap()),
+                (7, all.mu[4..8].to_vec())
+            );
+        }
+        std::fs::remove_file(&path).unwrap();
+        let writer = Writer::create(&path, 7, 2, false).unwrap();
+        assert!(writer.finish().is_err());
+        assert!(!path.exists());
+    }
 
     #[test]
     fn test_round_trip() {

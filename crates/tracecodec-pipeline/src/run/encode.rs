@@ -9,8 +9,8 @@ use tracecodec::artifact::{ActionCounts, ActionsReader, Labels, TOOL};
 use tracecodec::output::FileKind;
 use tracecodec::pcap::Label;
 use tracecodec_nn::codec::CodecEntropy;
-use tracecodec_nn::latents::{self, LatentManifest, Refinement, RowLabels};
-use tracecodec_nn::{Codec, Device, Latents, RefineConfig};
+use tracecodec_nn::latents::{LatentManifest, Refinement, RowLabels, Sampler, Writer};
+use tracecodec_nn::{Codec, Device, RefineConfig};
 
 use crate::disclosure::Disclosure;
 use crate::error::Error;
@@ -21,7 +21,7 @@ use crate::model::ModelName;
 use crate::monitor::{Monitor, Progress};
 use crate::settings;
 
-/// Packets that are encoded at once.
+/// Packets that are encoded at once; even, so that draws do not depend on it.
 const BATCH: usize = 8192;
 
 /// What to encode, and where to.
@@ -84,8 +84,8 @@ impl Config {
 /// What was encoded: the manifest beside the latents.
 pub type Outcome = LatentManifest;
 
-/// Encodes packets to latents. They are kept in memory until they are written: about 512 bytes a
-/// packet.
+/// Encodes packets to latents. The actions are kept in memory, the latents are written as they are
+/// made.
 ///
 /// # Errors
 /// If the codec or the input cannot be read, the actions do not belong to the codec, the latents
@@ -106,11 +106,7 @@ pub fn run(config: &Config, monitor: &mut dyn Monitor) -> Result<Outcome, Error>
     } else {
         lift(config, &codec, &mut manifest, monitor)?
     };
-    let encoded = encode(config, &codec, &actions, &mut manifest, monitor)?;
-    manifest.packets = Some(actions.len() as u64);
-    manifest.kl_nats = Some(encoded.kl());
-    let sample = config.sample.map(|seed| encoded.sample(seed));
-    latents::write(path, &encoded, sample.as_deref())?;
+    encode(config, &codec, &actions, &mut manifest, monitor)?;
     manifest.write(path)?;
     Ok(manifest)
 }
@@ -144,15 +140,18 @@ impl Config {
     }
 }
 
-/// Encodes in batches.
+/// Encodes in batches, and writes the latents.
 fn encode(
     config: &Config,
     codec: &Codec,
     actions: &[Action],
     manifest: &mut LatentManifest,
     monitor: &mut dyn Monitor,
-) -> Result<Latents, Error> {
-    let mut all = Latents::new(codec.config().d_latent);
+) -> Result<(), Error> {
+    let dim = codec.config().d_latent;
+    let mut sampler = config.sample.map(Sampler::new);
+    let mut writer = Writer::create(&config.output, actions.len(), dim, sampler.is_some())?;
+    let (mut done, mut divergence) = (0, 0.0);
     let mut counts = Refinement::default();
     manifest.tick = Tick::of(actions.iter().map(|action| action.delta_t));
     let mut encoder = codec.encoder(manifest.tick);
@@ -160,7 +159,7 @@ fn encode(
     for batch in actions.chunks(BATCH) {
         let progress = Progress {
             stage: "encoding",
-            done: all.packets() as u64,
+            done,
             total: Some(actions.len() as u64),
             detail: "packets",
         };
@@ -180,16 +179,17 @@ fn encode(
         } else {
             encoder.encode(batch)
         };
-        all.mu.extend(latents.mu);
-        all.log_var.extend(latents.log_var);
+        let sample = sampler.as_mut().map(|sampler| sampler.sample(&latents));
+        writer.write(&latents, sample.as_deref())?;
+        divergence = latents.divergence_after(divergence);
+        done += batch.len() as u64;
     }
+    writer.finish()?;
+    manifest.packets = Some(done);
+    manifest.kl_nats = Some(divergence / done.max(1) as f64);
     manifest.refined = config.refine.then_some(counts);
     manifest.entropy = entropy.as_ref().map(CodecEntropy::nats);
-    monitor.step(&Progress {
-        stage: "writing",
-        ..Progress::default()
-    })?;
-    Ok(all)
+    Ok(())
 }
 
 fn lift(
