@@ -27,6 +27,13 @@ const BETAS: [f32; 2] = [0.9, 0.99];
 /// Adam's epsilon.
 const EPSILON: f32 = 1e-8;
 
+/// Steps of a round. After each, a packet that is still wrong goes on from the latent that came
+/// closest, at a lower rate.
+const ROUND: u32 = 250;
+
+/// Learning rate of a round, relative to that of the round before.
+const SLOWDOWN: f32 = 0.3;
+
 /// Steps in which all symbols have equal weight: most packets need no more.
 const EVEN_STEPS: u32 = 30;
 
@@ -40,17 +47,17 @@ const FAR_EMPHASIS: f32 = 4.0;
 /// Limits of the refinement.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RefineConfig {
-    /// Largest number of steps for a packet. Default 250.
+    /// Largest number of steps for a packet. Default 500: two rounds.
     pub steps: u32,
-    /// Learning rate: about how far a step moves each dimension; to be compared with the
-    /// posterior's standard deviation. Default 0.1.
+    /// Learning rate of the first round: about how far a step moves each dimension; to be compared
+    /// with the posterior's standard deviation. Default 0.1.
     pub learning_rate: f32,
 }
 
 impl Default for RefineConfig {
     fn default() -> Self {
         Self {
-            steps: 250,
+            steps: 2 * ROUND,
             learning_rate: 0.1,
         }
     }
@@ -287,7 +294,7 @@ impl Codec {
     }
 
     /// Decodes the latents, keeps the closest one of each packet, and raises the weights of wrong
-    /// symbols.
+    /// symbols. At the end of a round the packets return to their closest latents.
     fn judge(&self, rows: &mut [Row]) {
         let z = self.latents(rows, &self.placed.tensors);
         let mut back = self.placed.network.decoder.decode_first(&z).rows;
@@ -311,6 +318,10 @@ impl Codec {
             let count = self.count(&wrong);
             if count < row.best.1 {
                 row.best = (row.z.clone(), count);
+            }
+            if row.steps.is_multiple_of(ROUND) {
+                row.z.clone_from(&row.best.0);
+                row.moments.iter_mut().for_each(|moment| moment.fill(0.0));
             }
         }
     }
@@ -336,9 +347,11 @@ impl Codec {
 impl Row {
     /// Moves the latent by one step of Adam.
     fn descend(&mut self, gradient: &[f32], learning_rate: f32) {
+        let (round, before) = (self.steps / ROUND, self.steps % ROUND);
         self.steps += 1;
+        let learning_rate = learning_rate * SLOWDOWN.powi(round as i32);
         let [first, second] = &mut self.moments;
-        let unbias = BETAS.map(|beta| 1.0 - beta.powi(self.steps as i32));
+        let unbias = BETAS.map(|beta| 1.0 - beta.powi(before as i32 + 1));
         for (i, &slope) in gradient.iter().enumerate() {
             first[i] += (1.0 - BETAS[0]) * (slope - first[i]);
             second[i] += (1.0 - BETAS[1]) * (slope * slope - second[i]);
