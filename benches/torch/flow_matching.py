@@ -14,6 +14,7 @@ import time
 import torch
 from codec import Attention
 from torch import nn
+from torch.nn import functional as F
 
 PREFIX, SUFFIX, WIDTH, LAYERS, HEADS, RATIO = 128, 128, 128, 4, 4, 4
 BATCH = 16
@@ -29,9 +30,30 @@ class Block(Attention):
         self.feed_forward.up = nn.Linear(WIDTH, RATIO * WIDTH)
         self.feed_forward.down = nn.Linear(RATIO * WIDTH, WIDTH)
 
+    def packed(self, x):
+        """Query, key and value of each token: [windows, heads, tokens, width of a head] each."""
+        windows, tokens, _ = x.shape
+        packed = self.query_key_value(self.norm(x)).view(windows, tokens, 3, HEADS, WIDTH // HEADS)
+        return packed.permute(2, 0, 3, 1, 4)
+
+    def finish(self, x, query, key, value):
+        attended = F.scaled_dot_product_attention(query, key, value)
+        return self.feed_forward(x + self.output(attended.transpose(1, 2).reshape(x.shape)))
+
+    def remembered(self, x):
+        """Output for tokens that attend to each other, and what tokens after them attend to."""
+        query, key, value = self.packed(x)
+        return self.finish(x, query, key, value), (key, value)
+
+    def after(self, memory, x):
+        """Output for tokens that attend to those before them as well as to each other."""
+        query, *own = self.packed(x)
+        return self.finish(x, query, *(torch.cat(both, 2) for both in zip(memory, own)))
+
 
 class Velocity(nn.Module):
-    """Velocities of the suffix from all rows, their roles and places, and the flow time."""
+    """Velocities of the suffix from all rows, their roles and places, and the flow time. The prefix sees
+    itself alone."""
 
     def __init__(self, channels):
         super().__init__()
@@ -39,17 +61,30 @@ class Velocity(nn.Module):
         self.position = nn.Parameter(0.1 * torch.randn(PREFIX + SUFFIX, WIDTH))
         self.role = nn.Embedding(3, WIDTH)
         self.time = nn.Sequential(nn.Linear(TIME_FEATURES, WIDTH), nn.SiLU(), nn.Linear(WIDTH, WIDTH))
-        self.blocks = nn.Sequential(*(Block() for _ in range(LAYERS)))
+        self.blocks = nn.ModuleList(Block() for _ in range(LAYERS))
         self.norm = nn.RMSNorm(WIDTH, eps=1e-5)
         self.output = nn.Linear(WIDTH, channels)
-        self.register_buffer("roles", torch.tensor([0] * PREFIX + [1] * SUFFIX))
         self.register_buffer("frequencies", 10_000.0 ** (-torch.arange(TIME_FEATURES // 2) / (TIME_FEATURES // 2)))
 
-    def forward(self, x, t):
+    def read(self, prefix):
+        """What the suffixes attend to in each block: it does not depend on the flow time."""
+        tokens = self.input(prefix) + self.role.weight[0] + self.position[:PREFIX]
+        memories = []
+        for block in self.blocks[:-1]:
+            tokens, memory = block.remembered(tokens)
+            memories.append(memory)
+        return [*memories, self.blocks[-1].packed(tokens)[1:]]
+
+    def velocities(self, memories, suffix, t):
         phases = 1000.0 * t[:, None] * self.frequencies
         condition = self.time(torch.cat([phases.sin(), phases.cos()], 1))
-        tokens = self.input(x) + self.role(self.roles) + self.position + condition[:, None]
-        return self.output(self.norm(self.blocks(tokens)[:, PREFIX:]))
+        tokens = self.input(suffix) + self.role.weight[1] + self.position[PREFIX:] + condition[:, None]
+        for block, memory in zip(self.blocks, memories):
+            tokens = block.after(memory, tokens)
+        return self.output(self.norm(tokens))
+
+    def forward(self, prefix, suffix, t):
+        return self.velocities(self.read(prefix), suffix, t)
 
 
 def main():
@@ -64,15 +99,16 @@ def main():
         torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
     network = Velocity(arguments.channels)
-    forward = torch.compile(network) if arguments.compile else network
+    compiled = torch.compile if arguments.compile else lambda function: function
+    forward, read, velocities = (compiled(f) for f in (network.forward, network.read, network.velocities))
     optimiser = torch.optim.AdamW(network.parameters(), lr=1e-3, fused=True)
     x = torch.randn(BATCH, PREFIX + SUFFIX, arguments.channels)
 
     def step():
         t = torch.sigmoid(torch.randn(BATCH))
         noise = torch.randn(BATCH, SUFFIX, arguments.channels)
-        path = torch.cat([x[:, :PREFIX], (1 - t)[:, None, None] * noise + t[:, None, None] * x[:, PREFIX:]], 1)
-        loss = ((forward(path, t) - (x[:, PREFIX:] - noise)) ** 2).mean()
+        path = (1 - t)[:, None, None] * noise + t[:, None, None] * x[:, PREFIX:]
+        loss = ((forward(x[:, :PREFIX], path, t) - (x[:, PREFIX:] - noise)) ** 2).mean()
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -80,10 +116,10 @@ def main():
 
     @torch.no_grad()
     def sample():
-        window = x[:1]
+        memories, suffix = read(x[:1, :PREFIX]), x[:1, PREFIX:]
         for evaluation in range(EVALUATIONS):
-            velocity = forward(window, torch.full((1,), evaluation / EVALUATIONS))
-            window = torch.cat([window[:, :PREFIX], window[:, PREFIX:] + velocity / EVALUATIONS], 1)
+            velocity = velocities(memories, suffix, torch.full((1,), evaluation / EVALUATIONS))
+            suffix = suffix + velocity / EVALUATIONS
 
     def rate(work, count):
         for _ in range(3):

@@ -34,10 +34,15 @@ pub fn attention_packed(packed: &Tensor<2>, how: Attention) -> Tensor<2> {
         start: i * width,
         step: wide,
     };
-    let operands = Operands::new([part(0), part(1), part(2)], packed.shape[0], width, how);
+    let operands = Operands::new(
+        [part(0), part(1), part(2)],
+        [packed.shape[0]; 2],
+        width,
+        how,
+    );
     let (values, shares) = operands.forward(node.is_some(), None);
     let shares = Data::from(shares);
-    let (shape, node) = ([operands.rows, width], node.cloned());
+    let (shape, node) = (operands.shape(), node.cloned());
     let is_tracked = node.is_some();
     Tensor::output(values, shape, is_tracked, move |gradient, gradients| {
         let Some(node) = &node else { return };
@@ -53,8 +58,9 @@ pub fn attention_packed(packed: &Tensor<2>, how: Attention) -> Tensor<2> {
     })
 }
 
-/// Attention of queries to keys, whose values are averaged: `[sequences · tokens, width]` each, as
-/// is the output. `dropout` holds a factor for each score, `[sequences, heads, tokens, tokens]`.
+/// Attention of queries to keys, whose values are averaged: queries and output are
+/// `[sequences · tokens, width]`, keys and values `[sequences · keys, width]`. `dropout` holds a
+/// factor for each score, `[sequences, heads, tokens, keys]`.
 pub fn attention(
     query: &Tensor<2>,
     key: &Tensor<2>,
@@ -75,7 +81,7 @@ pub fn attention(
     });
     let nodes: [Option<Arc<Node>>; 3] = inputs.map(|(_, node)| node.cloned());
     let is_tracked = nodes.iter().any(Option::is_some);
-    let operands = Operands::new(columns, rows, width, how);
+    let operands = Operands::new(columns, [rows, key.shape[0]], width, how);
     let (values, shares) = operands.forward(is_tracked, dropout.as_deref());
     let shares = Data::from(shares);
     let backward = move |gradient: &mut Vec<f32>, gradients: &mut Gradients| {
@@ -100,14 +106,16 @@ struct Columns {
 struct Operands {
     /// Query, key and value.
     columns: [Columns; 3],
-    rows: usize,
+    /// Number of queries, and of keys.
+    rows: [usize; 2],
     width: usize,
     how: Attention,
 }
 
 impl Operands {
-    fn new(columns: [Columns; 3], rows: usize, width: usize, how: Attention) -> Self {
-        assert_eq!((rows % how.sequences, width % how.heads), (0, 0), "{how:?}");
+    fn new(columns: [Columns; 3], rows: [usize; 2], width: usize, how: Attention) -> Self {
+        let rest = rows.map(|rows| rows % how.sequences);
+        assert_eq!((rest, width % how.heads), ([0, 0], 0), "{how:?}");
         Self {
             columns,
             rows,
@@ -116,9 +124,14 @@ impl Operands {
         }
     }
 
-    /// Tokens of a sequence.
-    fn tokens(&self) -> usize {
-        self.rows / self.how.sequences
+    /// Queries of a sequence, and keys.
+    fn tokens(&self) -> [usize; 2] {
+        self.rows.map(|rows| rows / self.how.sequences)
+    }
+
+    /// Shape of the output.
+    fn shape(&self) -> [usize; 2] {
+        [self.rows[0], self.width]
     }
 
     /// Width of a head.
@@ -139,22 +152,23 @@ impl Operands {
     /// Query, key or value of a head in a sequence.
     fn part(&self, which: usize, sequence: usize, head: usize) -> Matrix<'_> {
         let columns = &self.columns[which];
-        let (tokens, d_head) = (self.tokens(), self.d_head());
+        let tokens = self.tokens()[usize::from(which > 0)];
+        let d_head = self.d_head();
         let start = sequence * tokens * columns.step + columns.start + head * d_head;
         Matrix::with_step(&columns.data[start..], tokens, d_head, columns.step)
     }
 
-    /// Where a head of a sequence begins in a matrix of the output's shape.
-    fn place(&self, sequence: usize, head: usize) -> usize {
-        sequence * self.tokens() * self.width + head * self.d_head()
+    /// Where a head of a sequence begins in a matrix that has so many rows a sequence.
+    fn place(&self, tokens: usize, sequence: usize, head: usize) -> usize {
+        sequence * tokens * self.width + head * self.d_head()
     }
 
     /// The output; and, if they are to be kept, each token's shares of the values before dropout,
-    /// `[sequences, heads, tokens, tokens]`.
+    /// `[sequences, heads, tokens, keys]`.
     fn forward(&self, keeps: bool, dropout: Option<&[f32]>) -> (Vec<f32>, Vec<f32>) {
-        let tokens = self.tokens();
-        let size = tokens * tokens;
-        let mut values = pool::any(self.rows * self.width);
+        let [tokens, keys] = self.tokens();
+        let size = tokens * keys;
+        let mut values = pool::any(self.rows[0] * self.width);
         let mut shares = pool::any(if keeps {
             self.how.sequences * self.how.heads * size
         } else {
@@ -165,10 +179,10 @@ impl Operands {
             let at = if keeps { i * size } else { 0 };
             let own = &mut shares[at..at + size];
             let [query, key, value] = [0, 1, 2].map(|which| self.part(which, sequence, head));
-            product(self.scale(), query, key.t(), 0.0, own, tokens);
+            product(self.scale(), query, key.t(), 0.0, own, keys);
             vectorised(
                 #[inline(always)]
-                || own.chunks_exact_mut(tokens).for_each(softmax),
+                || own.chunks_exact_mut(keys).for_each(softmax),
             );
             let factors = match dropout {
                 Some(dropout) => {
@@ -182,22 +196,24 @@ impl Operands {
                 }
                 None => &own[..],
             };
-            let place = self.place(sequence, head);
-            let factors = Matrix::new(factors, tokens, tokens);
+            let place = self.place(tokens, sequence, head);
+            let factors = Matrix::new(factors, tokens, keys);
             product(1.0, factors, value, 0.0, &mut values[place..], self.width);
         }
         pool::recycle(dropped);
         (values, shares)
     }
 
-    /// The gradients of query, key and value, each of the output's shape.
+    /// The gradients of query, key and value.
     fn backward(&self, gradient: &[f32], shares: &[f32], dropout: Option<&[f32]>) -> [Vec<f32>; 3] {
-        let (tokens, width, d_head) = (self.tokens(), self.width, self.d_head());
-        let size = tokens * tokens;
-        let mut sums = [(); 3].map(|()| pool::any(self.rows * width));
+        let ([tokens, keys], width) = (self.tokens(), self.width);
+        let (size, d_head) = (tokens * keys, self.d_head());
+        let [queries, of_keys] = self.rows;
+        let mut sums = [queries, of_keys, of_keys].map(|rows| pool::any(rows * width));
         let (mut factors, mut slopes) = (pool::any(size), pool::any(size));
         for (i, sequence, head) in self.heads() {
-            let place = self.place(sequence, head);
+            let place = self.place(tokens, sequence, head);
+            let place_of_key = self.place(keys, sequence, head);
             let of_output = Matrix::with_step(&gradient[place..], tokens, d_head, width);
             let shares = &shares[i * size..][..size];
             let masks = dropout.map(|dropout| &dropout[i * size..][..size]);
@@ -206,15 +222,20 @@ impl Operands {
                 factors.iter_mut().zip(masks).for_each(|(p, m)| *p *= m);
             }
             let [query, key, value] = [0, 1, 2].map(|which| self.part(which, sequence, head));
-            let by_value = Matrix::new(&factors, tokens, tokens).t();
-            product(1.0, by_value, of_output, 0.0, &mut sums[2][place..], width);
-            product(1.0, of_output, value.t(), 0.0, &mut slopes, tokens);
+            let by_value = Matrix::new(&factors, tokens, keys).t();
+            product(
+                1.0,
+                by_value,
+                of_output,
+                0.0,
+                &mut sums[2][place_of_key..],
+                width,
+            );
+            product(1.0, of_output, value.t(), 0.0, &mut slopes, keys);
             if let Some(masks) = masks {
                 slopes.iter_mut().zip(masks).for_each(|(g, m)| *g *= m);
             }
-            let rows = slopes
-                .chunks_exact_mut(tokens)
-                .zip(shares.chunks_exact(tokens));
+            let rows = slopes.chunks_exact_mut(keys).zip(shares.chunks_exact(keys));
             vectorised(
                 #[inline(always)]
                 || {
@@ -225,14 +246,14 @@ impl Operands {
                     }
                 },
             );
-            let slopes = Matrix::new(&slopes, tokens, tokens);
+            let slopes = Matrix::new(&slopes, tokens, keys);
             product(self.scale(), slopes, key, 0.0, &mut sums[0][place..], width);
             product(
                 self.scale(),
                 slopes.t(),
                 query,
                 0.0,
-                &mut sums[1][place..],
+                &mut sums[1][place_of_key..],
                 width,
             );
         }
@@ -260,15 +281,24 @@ fn on_gpu(
     use burn::tensor::{Tensor as Gpu, TensorData};
 
     let [rows, width] = inputs[0].dims();
-    let (tokens, d_head) = (rows / how.sequences, width / how.heads);
+    let [keys, _] = inputs[1].dims();
     let device = inputs[0].device();
     let [query, key, value] = inputs.map(|x| {
-        let x: Gpu<4> = x.reshape([how.sequences, tokens, how.heads, d_head]);
+        let [rows, _] = x.dims();
+        let shape = [
+            how.sequences,
+            rows / how.sequences,
+            how.heads,
+            width / how.heads,
+        ];
+        let x: Gpu<4> = x.reshape(shape);
         x.swap_dims(1, 2)
     });
+    let d_head = width / how.heads;
     let mut shares = softmax(query.matmul(key.transpose()) / (d_head as f32).sqrt(), 3);
     if let Some(dropout) = dropout {
-        let shape = [how.sequences, how.heads, tokens, tokens];
+        let [tokens, keys] = [rows, keys].map(|rows| rows / how.sequences);
+        let shape = [how.sequences, how.heads, tokens, keys];
         shares = shares * Gpu::<4>::from_data(TensorData::new(dropout, shape), &device);
     }
     shares.matmul(value).swap_dims(1, 2).reshape([rows, width])

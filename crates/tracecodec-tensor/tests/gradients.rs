@@ -150,6 +150,14 @@ fn test_attention() {
             weighed(attention(&query, &key, &value, how, dropout.clone()))
         });
     }
+    // More keys than queries.
+    for dropout in [None, Some(noise(2 * 2 * 3 * 5, 5))] {
+        check("attention to more keys", &[24, 40, 40], |x| {
+            let query = x[0].clone().reshape([6, 4]);
+            let [key, value] = [1, 2].map(|i| x[i].clone().reshape([10, 4]));
+            weighed(attention(&query, &key, &value, how, dropout.clone()))
+        });
+    }
 }
 
 #[test]

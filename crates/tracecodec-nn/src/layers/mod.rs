@@ -11,4 +11,4 @@ pub(crate) use dropout::Dropout;
 pub(crate) use linear::{Initial, Zeros, linear, table, uniform};
 pub(crate) use posterior::{Posterior, divergence, sample};
 pub(crate) use residual::ResidualBlock;
-pub(crate) use transformer::TransformerBlock;
+pub(crate) use transformer::{Memory, TransformerBlock};

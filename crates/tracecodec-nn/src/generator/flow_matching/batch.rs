@@ -3,11 +3,12 @@
 /// Windows at points of their flows.
 #[derive(Debug, Clone, Default)]
 pub(super) struct WindowBatch {
-    /// `[windows, prefix + suffix, channels]`: clean prefixes, padded in front, and suffixes
-    /// between noise and data. Padding may hold any values.
-    pub(super) x: Vec<f32>,
+    /// Clean prefixes, `[windows, prefix, channels]`, padded in front. Padding may hold any values.
+    pub(super) prefixes: Vec<f32>,
     /// Number of padding rows of each window.
     pub(super) padding: Vec<usize>,
+    /// Suffixes between noise and data, `[windows, suffix, channels]`.
+    pub(super) suffixes: Vec<f32>,
     /// Flow time of each suffix, from 0 for noise to 1 for data.
     pub(super) times: Vec<f32>,
     /// Label of each window; 0 for no label.
@@ -43,10 +44,9 @@ impl Paths {
     ) {
         let ends = || noise.iter().zip(suffix);
         let batch = &mut self.batch;
-        batch.x.extend(prefix);
-        batch
-            .x
-            .extend(ends().map(|(x0, x1)| (1.0 - time) * x0 + time * x1));
+        batch.prefixes.extend(prefix);
+        let between = ends().map(|(x0, x1)| (1.0 - time) * x0 + time * x1);
+        batch.suffixes.extend(between);
         batch.padding.push(padding);
         batch.times.push(time);
         batch.labels.push(label);

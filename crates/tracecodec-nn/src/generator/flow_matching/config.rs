@@ -54,6 +54,22 @@ pub struct NetworkConfig {
     pub prefix: usize,
     /// Rows of the suffix that it generates at once. Default 128.
     pub suffix: usize,
+    /// What the rows of the prefix attend to. Default `prefix`; `window` in a description without
+    /// it.
+    #[serde(default)]
+    pub prefix_sees: PrefixSees,
+}
+
+/// What the rows of a prefix attend to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PrefixSees {
+    /// All rows of the window, as in the paper.
+    #[default]
+    Window,
+    /// The rows of the prefix alone. It is read once a window then, not again with each evaluation
+    /// of the velocity, so that sampling takes half the time.
+    Prefix,
 }
 
 /// Settings of a training. Defaults are the small preset's.
@@ -117,6 +133,7 @@ impl Default for NetworkConfig {
             ratio: 4,
             prefix: 128,
             suffix: 128,
+            prefix_sees: PrefixSees::Prefix,
         }
     }
 }
@@ -167,6 +184,7 @@ impl FlowMatchingConfig {
                 ratio: 4,
                 prefix: 1_024,
                 suffix: 1_024,
+                prefix_sees: PrefixSees::Window,
             },
             train: TrainConfig {
                 steps: 32_000,

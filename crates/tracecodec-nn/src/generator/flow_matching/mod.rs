@@ -16,7 +16,7 @@ mod solver;
 mod store;
 mod training;
 
-pub use config::{FlowMatchingConfig, NetworkConfig, Preset, TrainConfig};
+pub use config::{FlowMatchingConfig, NetworkConfig, PrefixSees, Preset, TrainConfig};
 pub use solver::{Method, Solver};
 pub use training::{Manifest, Origin, Source, Validation, train};
 
@@ -216,21 +216,22 @@ impl FlowMatching {
         seed: u64,
         step: impl Fn() -> Result<(), E>,
     ) -> Result<Vec<f32>, E> {
-        let (prefix, padding) = self.frame(request.prefix);
+        let (prefixes, padding) = self.frame(request.prefix);
         let mut batch = WindowBatch {
-            x: prefix,
+            prefixes,
             padding: vec![padding],
+            suffixes: Vec::new(),
             times: vec![0.0],
             labels: vec![self.label(request.label)],
         };
-        let suffix_at = batch.x.len();
+        let (network, off) = (&self.placed.network, &mut Dropout::off());
+        let prefix = network.read(&batch, off);
         let mut rng = stream(seed, Purpose::Noise, request.place);
         let noise = normals(&mut rng, self.suffix() * self.channels());
         solver.solve(noise, |x, t| {
-            batch.x.truncate(suffix_at);
-            batch.x.extend(x);
+            batch.suffixes = x.to_vec();
             batch.times[0] = t;
-            let velocity = self.placed.network.forward(&batch, &mut Dropout::off());
+            let velocity = network.velocities(&prefix, &batch, off);
             step()?;
             Ok(velocity.into_values())
         })

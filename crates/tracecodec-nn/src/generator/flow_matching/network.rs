@@ -4,8 +4,8 @@ use rand::Rng;
 use tracecodec_tensor::{Device, Linear, Module, RmsNorm, Tensor, Visitor, rows_of};
 
 use super::batch::WindowBatch;
-use super::config::NetworkConfig;
-use crate::layers::{Dropout, TransformerBlock, linear, table};
+use super::config::{NetworkConfig, PrefixSees};
+use crate::layers::{Dropout, Memory, TransformerBlock, linear, table};
 
 /// Number of sines and cosines that encode the flow time.
 const TIME_FEATURES: usize = 64;
@@ -23,8 +23,9 @@ const SUFFIX: u32 = 1;
 const PADDING: u32 = 2;
 
 /// The network. A token is the sum of the projection of the row's values, embeddings of the row's
-/// place and role, and the window's condition, which is the flow time and the label. All rows of a
-/// window attend to each other, except to the values of padding.
+/// place and role, and the window's condition, which is the flow time and the label. The rows of a
+/// suffix attend to all rows of the window, except to the values of padding; those of a prefix to
+/// what [`PrefixSees`] says. A prefix that sees itself alone has no flow time.
 #[derive(Clone, Debug)]
 pub(crate) struct VelocityNetwork {
     input: Linear,
@@ -36,6 +37,18 @@ pub(crate) struct VelocityNetwork {
     norm: RmsNorm,
     output: Linear,
     prefix: usize,
+    prefix_sees: PrefixSees,
+}
+
+/// What the network has read of the prefixes of some windows.
+#[derive(Debug, Clone)]
+pub(super) enum Prefixes {
+    /// They have no rows.
+    Empty,
+    /// Their tokens, which attend to the suffixes.
+    Tokens(Tensor<3>),
+    /// What the suffixes attend to in each block.
+    Memories(Vec<Memory>),
 }
 
 impl Module for VelocityNetwork {
@@ -84,6 +97,7 @@ impl VelocityNetwork {
                 bias: Tensor::zeros([channels], device),
             },
             prefix: config.prefix,
+            prefix_sees: config.prefix_sees,
         }
     }
 
@@ -93,62 +107,122 @@ impl VelocityNetwork {
         batch: &WindowBatch,
         dropout: &mut Dropout<impl Rng>,
     ) -> Tensor<3> {
-        let tokens = self.tokens(batch);
-        let tokens = self
-            .blocks
-            .iter()
-            .fold(tokens, |x, block| block.forward_with(x, dropout));
-        let [windows, rows, width] = tokens.dims();
-        let suffix = rows - self.prefix;
-        let suffixes = tokens
-            .narrow(1, self.prefix, suffix)
-            .reshape([windows * suffix, width]);
+        let prefixes = self.read(batch, dropout);
+        self.velocities(&prefixes, batch, dropout)
+    }
+
+    /// Reads the prefixes as far as this depends neither on the suffixes nor on flow times.
+    pub(super) fn read(&self, batch: &WindowBatch, dropout: &mut Dropout<impl Rng>) -> Prefixes {
+        if self.prefix == 0 {
+            return Prefixes::Empty;
+        }
+        let windows = batch.windows();
+        let channels = batch.prefixes.len() / (windows * self.prefix);
+        let mut rows = batch.prefixes.clone();
+        let mut roles = vec![PREFIX; windows * self.prefix];
+        let places = roles.chunks_exact_mut(self.prefix).zip(&batch.padding);
+        let of_windows = rows.chunks_exact_mut(self.prefix * channels);
+        for (rows, (roles, &padding)) in of_windows.zip(places) {
+            rows[..padding * channels].fill(0.0);
+            roles[..padding].fill(PADDING);
+        }
+        let tokens = self.tokens(rows, roles, 0, windows);
+        if self.prefix_sees == PrefixSees::Window {
+            return Prefixes::Tokens(tokens);
+        }
+        let mut tokens = match self.label_of(batch) {
+            Some(label) => tokens + for_all_rows(label),
+            None => tokens,
+        };
+        let mut memories = Vec::with_capacity(self.blocks.len());
+        for (i, block) in self.blocks.iter().enumerate() {
+            if i + 1 == self.blocks.len() {
+                memories.push(block.memory(&tokens));
+                break;
+            }
+            let (next, memory) = block.forward_remembered(tokens, dropout);
+            memories.push(memory);
+            tokens = next;
+        }
+        Prefixes::Memories(memories)
+    }
+
+    /// Predicts the velocities of the suffixes after prefixes that were read before.
+    pub(super) fn velocities(
+        &self,
+        prefixes: &Prefixes,
+        batch: &WindowBatch,
+        dropout: &mut Dropout<impl Rng>,
+    ) -> Tensor<3> {
+        let windows = batch.windows();
+        let [tokens, width] = self.position.dims();
+        let suffix = tokens - self.prefix;
+        let roles = vec![SUFFIX; windows * suffix];
+        let condition = for_all_rows(self.condition(batch));
+        let suffixes = self.tokens(batch.suffixes.clone(), roles, self.prefix, windows);
+        let suffixes = suffixes + condition.clone();
+        let blocks = self.blocks.iter();
+        let suffixes = match prefixes {
+            Prefixes::Empty => blocks.fold(suffixes, |x, block| block.forward_with(x, dropout)),
+            Prefixes::Tokens(prefixes) => {
+                let rows = Tensor::cat(vec![prefixes.clone() + condition, suffixes], 1);
+                let (last, others) = self.blocks.split_last().expect("a network has a block");
+                let rows = others
+                    .iter()
+                    .fold(rows, |x, block| block.forward_with(x, dropout));
+                // Nothing reads what the last block makes of the prefixes.
+                let memory = last.memory(&rows.clone().narrow(1, 0, self.prefix));
+                last.forward_after(&memory, rows.narrow(1, self.prefix, suffix), dropout)
+            }
+            Prefixes::Memories(memories) => {
+                blocks.zip(memories).fold(suffixes, |x, (block, memory)| {
+                    block.forward_after(memory, x, dropout)
+                })
+            }
+        };
+        let suffixes = suffixes.reshape([windows * suffix, width]);
         let velocities = self.output.forward(&self.norm.forward(&suffixes));
         let [_, channels] = velocities.dims();
         velocities.reshape([windows, suffix, channels])
     }
 
-    /// Tokens of the windows, `[windows, prefix + suffix, width]`.
-    fn tokens(&self, batch: &WindowBatch) -> Tensor<3> {
-        let [tokens, width] = self.position.dims();
-        let (windows, device) = (batch.windows(), self.position.device());
-        let rows = windows * tokens;
-        let channels = batch.x.len() / rows;
-        let mut x = batch.x.clone();
-        for (x, &padding) in x.chunks_exact_mut(tokens * channels).zip(&batch.padding) {
-            x[..padding * channels].fill(0.0);
-        }
-        let roles = batch.padding.iter();
-        let roles =
-            roles.flat_map(|&padding| (0..tokens).map(move |row| self.role_of(row, padding)));
-        let x = Tensor::new(x, [rows, channels], &device);
-        let x = self.input.forward(&x) + rows_of(&self.role, roles.collect());
-        let condition = self.condition(batch, &device).reshape([windows, 1, width]);
-        let position = self.position.clone().reshape([1, tokens, width]);
-        x.reshape([windows, tokens, width]) + position + condition
-    }
-
-    /// Role of a row in a window with so many rows of padding.
-    fn role_of(&self, row: usize, padding: usize) -> u32 {
-        match row {
-            row if row >= self.prefix => SUFFIX,
-            row if row < padding => PADDING,
-            _ => PREFIX,
-        }
+    /// Tokens of rows in these roles, without condition, `[windows, rows of a window, width]`; the
+    /// first row of a window is at this place in it.
+    fn tokens(&self, values: Vec<f32>, roles: Vec<u32>, first: usize, windows: usize) -> Tensor<3> {
+        let [_, width] = self.position.dims();
+        let rows = roles.len();
+        let channels = values.len() / rows;
+        let x = Tensor::new(values, [rows, channels], &self.position.device());
+        let x = self.input.forward(&x) + rows_of(&self.role, roles);
+        let position = self.position.clone().narrow(0, first, rows / windows);
+        let position = position.reshape([1, rows / windows, width]);
+        x.reshape([windows, rows / windows, width]) + position
     }
 
     /// Embedding of flow time and label, `[windows, width]`.
-    fn condition(&self, batch: &WindowBatch, device: &Device) -> Tensor<2> {
+    fn condition(&self, batch: &WindowBatch) -> Tensor<2> {
         let features: Vec<f32> = batch.times.iter().flat_map(|&t| time_features(t)).collect();
-        let features = Tensor::new(features, [batch.windows(), TIME_FEATURES], device);
+        let shape = [batch.windows(), TIME_FEATURES];
+        let features = Tensor::new(features, shape, &self.position.device());
         let [up, out] = &self.time;
         let time = out.forward(&up.forward(&features).silu());
-        let Some(label) = &self.label else {
-            return time;
-        };
-        let labels = batch.labels.iter().map(|&label| label as u32);
-        time + rows_of(label, labels.collect())
+        match self.label_of(batch) {
+            Some(label) => time + label,
+            None => time,
+        }
     }
+
+    /// Embedding of the label, `[windows, width]`; `None` for a network without labels.
+    fn label_of(&self, batch: &WindowBatch) -> Option<Tensor<2>> {
+        let labels = || batch.labels.iter().map(|&label| label as u32).collect();
+        self.label.as_ref().map(|label| rows_of(label, labels()))
+    }
+}
+
+/// Numbers of windows, for all of their rows: `[windows, 1, width]`.
+fn for_all_rows(x: Tensor<2>) -> Tensor<3> {
+    let [windows, width] = x.dims();
+    x.reshape([windows, 1, width])
 }
 
 /// Sines and cosines of a flow time, with wavelengths in geometric progression (Vaswani et al.
@@ -179,13 +253,18 @@ mod tests {
         ratio: 2,
         prefix: 3,
         suffix: 2,
+        prefix_sees: PrefixSees::Window,
     };
 
     /// A network without a weight that is 0.
-    fn network(labels: usize) -> VelocityNetwork {
+    fn network(labels: usize, prefix_sees: PrefixSees) -> VelocityNetwork {
         let device = Device::cpu();
         let mut rng = stream(0, Purpose::Weights, 0);
-        let network = VelocityNetwork::new(&SHAPE, 2, labels, &mut rng, &device);
+        let shape = NetworkConfig {
+            prefix_sees,
+            ..SHAPE
+        };
+        let network = VelocityNetwork::new(&shape, 2, labels, &mut rng, &device);
         let mut weights = Weights::of(&network);
         let noise = normals(&mut rng, weights.values.len());
         Arc::make_mut(&mut weights.values)
@@ -196,9 +275,11 @@ mod tests {
     }
 
     fn batch(windows: usize) -> WindowBatch {
+        let mut rng = stream(1, Purpose::Batch, 0);
         WindowBatch {
-            x: normals(&mut stream(1, Purpose::Batch, 0), windows * 5 * 2),
+            prefixes: normals(&mut rng, windows * 3 * 2),
             padding: vec![2; windows],
+            suffixes: normals(&mut rng, windows * 2 * 2),
             times: vec![0.3; windows],
             labels: vec![0; windows],
         }
@@ -210,38 +291,81 @@ mod tests {
         velocities.into_values()
     }
 
+    const ALL: [PrefixSees; 2] = [PrefixSees::Window, PrefixSees::Prefix];
+
     #[test]
     fn test_padding_is_never_seen() {
-        let network = network(0);
-        let clean = batch(2);
-        let expected = velocities(&network, &clean);
-        let mut other = clean.clone();
-        other.x[..4].copy_from_slice(&[f32::NAN, 1e9, -7.0, 0.0]);
-        assert_eq!(velocities(&network, &other), expected);
-        // The network sees that a row is padding, and sees every row that is not.
-        other.padding[0] = 1;
-        assert_ne!(velocities(&network, &other)[..4], expected[..4]);
-        let mut other = clean.clone();
-        other.x[4] += 1.0;
-        let found = velocities(&network, &other);
-        assert_ne!(found[..4], expected[..4]);
-        assert_eq!(found[4..], expected[4..]);
+        for sees in ALL {
+            let network = network(0, sees);
+            let clean = batch(2);
+            let expected = velocities(&network, &clean);
+            let mut other = clean.clone();
+            other.prefixes[..4].copy_from_slice(&[f32::NAN, 1e9, -7.0, 0.0]);
+            assert_eq!(velocities(&network, &other), expected);
+            // The network sees that a row is padding, and sees every row that is not.
+            other.padding[0] = 1;
+            assert_ne!(velocities(&network, &other)[..4], expected[..4]);
+            let mut other = clean.clone();
+            other.prefixes[4] += 1.0;
+            let found = velocities(&network, &other);
+            assert_ne!(found[..4], expected[..4]);
+            assert_eq!(found[4..], expected[4..]);
+        }
     }
 
     #[test]
     fn test_time_label_and_place_are_seen() {
-        let network = network(2);
-        let plain = batch(1);
-        let expected = velocities(&network, &plain);
-        let (mut late, mut labelled) = (plain.clone(), plain.clone());
-        late.times[0] = 0.4;
-        labelled.labels[0] = 2;
-        assert_ne!(velocities(&network, &late), expected);
-        assert_ne!(velocities(&network, &labelled), expected);
-        let mut same = plain;
-        same.x = [0.5, -0.5].repeat(5);
-        let found = velocities(&network, &same);
-        assert_ne!(found[..2], found[2..]);
+        for sees in ALL {
+            let network = network(2, sees);
+            let plain = batch(1);
+            let expected = velocities(&network, &plain);
+            let (mut late, mut labelled) = (plain.clone(), plain.clone());
+            late.times[0] = 0.4;
+            labelled.labels[0] = 2;
+            assert_ne!(velocities(&network, &late), expected);
+            assert_ne!(velocities(&network, &labelled), expected);
+            let mut same = plain;
+            same.prefixes = [0.5, -0.5].repeat(3);
+            same.suffixes = [0.5, -0.5].repeat(2);
+            let found = velocities(&network, &same);
+            assert_ne!(found[..2], found[2..]);
+        }
+    }
+
+    #[test]
+    fn test_a_prefix_is_read_once_if_it_sees_itself_alone() {
+        let network = network(2, PrefixSees::Prefix);
+        let off = &mut Dropout::off();
+        let mut batch = batch(2);
+        let prefixes = network.read(&batch, off);
+        assert!(matches!(prefixes, Prefixes::Memories(_)));
+        for time in [0.1, 0.7] {
+            batch.times.fill(time);
+            batch.suffixes.iter_mut().for_each(|x| *x += time);
+            let found = network.velocities(&prefixes, &batch, off).into_values();
+            assert_eq!(found, velocities(&network, &batch));
+        }
+    }
+
+    #[test]
+    fn test_without_a_prefix_both_are_the_same() {
+        let [joint, apart] = ALL.map(|prefix_sees| {
+            let shape = NetworkConfig {
+                prefix: 0,
+                prefix_sees,
+                ..SHAPE
+            };
+            let mut rng = stream(0, Purpose::Weights, 0);
+            let mut network = VelocityNetwork::new(&shape, 2, 0, &mut rng, &Device::cpu());
+            network.output.bias = Tensor::full(0.5, [2], &Device::cpu());
+            let batch = WindowBatch {
+                prefixes: Vec::new(),
+                padding: vec![0; 2],
+                ..batch(2)
+            };
+            velocities(&network, &batch)
+        });
+        assert_eq!(joint, apart);
     }
 
     #[test]

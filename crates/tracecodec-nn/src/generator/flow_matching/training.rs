@@ -383,7 +383,7 @@ fn gaussian_error() -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Method, Request, Solver, TrainConfig};
+    use super::super::{Method, PrefixSees, Request, Solver, TrainConfig};
     use super::*;
     use crate::generator::sequences::tests::write;
 
@@ -414,6 +414,7 @@ mod tests {
                 ratio: 2,
                 prefix: 8,
                 suffix: 8,
+                prefix_sees: PrefixSees::Prefix,
             },
             train: TrainConfig {
                 steps: 400,
@@ -446,11 +447,22 @@ mod tests {
 
     #[test]
     fn test_training_learns_a_wave() {
+        learns_a_wave(PrefixSees::Prefix);
+    }
+
+    #[test]
+    fn test_training_learns_a_wave_if_a_prefix_sees_the_window() {
+        learns_a_wave(PrefixSees::Window);
+    }
+
+    fn learns_a_wave(prefix_sees: PrefixSees) {
         let folder = tempfile::tempdir().unwrap();
         let sequences = sequences(&folder.path().join("sequences"));
         let model = folder.path().join("model");
-        let (generator, report) =
-            train(&config(), &sequences, &Session::new(&model), until(NEVER)).unwrap();
+        let mut config = config();
+        config.model.prefix_sees = prefix_sees;
+        let session = Session::new(&model);
+        let (generator, report) = train(&config, &sequences, &session, until(NEVER)).unwrap();
         // A velocity of 0 has an error of 2 in the wave, and of 1 in the constant, whose rows are
         // all 0 on the network's scale. The best velocity without a prefix has an error of 1 in the
         // wave.
