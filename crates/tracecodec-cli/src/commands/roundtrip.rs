@@ -32,7 +32,7 @@ pub(crate) struct Roundtrip {
     output: PathBuf,
     /// Lift and compile only, with nothing learned in between: the output keeps all that the
     /// actions hold.
-    #[arg(long, conflicts_with_all = ["model", "device"])]
+    #[arg(long, conflicts_with_all = ["model", "device", "no_refine", "unconstrained"])]
     oracle: bool,
     /// Report what the packets cost without a model of the traffic, too: takes about 200 bytes of
     /// memory a packet.

@@ -721,6 +721,9 @@ fn test_usage_errors_exit_with_2() {
         "roundtrip example.pcap",
         "inspect",
         "lift example.pcap -o x.parquet --slots 0",
+        "roundtrip example.pcap out.pcap --oracle --no-refine",
+        "roundtrip example.pcap out.pcap --oracle --unconstrained",
+        "audit example.pcap example.pcap --shadows 3",
     ] {
         assert_eq!(run(&folder, line).status.code(), Some(2), "{line}");
     }

@@ -93,9 +93,14 @@ impl Writer {
         }
         let mut output = Output::create(path).map_err(Error::io(path))?;
         let head = [&(header.len() as u64).to_le_bytes(), &header[..]].concat();
-        // The seek tells a pipe before anything is encoded.
-        let begun = output.rewind().and_then(|()| output.write_all(&head));
-        begun.map_err(Error::io(path))?;
+        if output.rewind().is_err() {
+            return Err(Error::latents(
+                path,
+                "a pipe, but latents are written to several places of a file by turns",
+                "name a file",
+            ));
+        }
+        output.write_all(&head).map_err(Error::io(path))?;
         let starts = metadata.offset_keys();
         let starts = starts.iter().filter_map(|name| metadata.info(name));
         Ok(Self {
@@ -308,8 +313,16 @@ impl StoredRows {
 /// A file in which rows can be found again; of a pipe, a copy.
 fn seekable(path: &Path) -> Result<File, Error> {
     let file = File::open(path).map_err(Error::io(path))?;
-    if file.metadata().map_err(Error::io(path))?.is_file() {
+    let metadata = file.metadata().map_err(Error::io(path))?;
+    if metadata.is_file() {
         return Ok(file);
+    }
+    if metadata.is_dir() {
+        return Err(Error::latents(
+            path,
+            "a folder, not a file of latents",
+            "name one of its .safetensors files",
+        ));
     }
     let bytes = files::read(path)?;
     let copy = tempfile::tempfile().and_then(|mut copy| {
@@ -537,6 +550,34 @@ mod tests {
         assert!(error().contains("the file holds `a`, `b`"));
         write_tensors(&path, Dtype::I64, &[2, 3], &data, &["mu"]);
         assert!(error().contains("`mu` is I64, but F32"));
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn test_a_folder_is_refused_and_a_pipe_is_copied() {
+        let directory = tempfile::tempdir().unwrap();
+        let error = read_points(directory.path(), Points::Means).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("a folder, not a file of latents"),
+            "{error}"
+        );
+        let path = directory.path().join("mine.safetensors");
+        write_rows(&path, 1, &1.0_f32.to_le_bytes()).unwrap();
+        let pipe = directory.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        std::thread::scope(|scope| {
+            scope.spawn(|| std::fs::read(&pipe).unwrap());
+            let error = Writer::create(&pipe, 1, 1, false).unwrap_err();
+            assert!(error.to_string().contains("a pipe"), "{error}");
+        });
+        std::thread::scope(|scope| {
+            scope.spawn(|| std::fs::copy(&path, &pipe).unwrap());
+            let read = read_points(&pipe, Points::Means);
+            assert_eq!(read.unwrap(), (1, vec![1.0]));
+        });
     }
 
     #[test]

@@ -54,13 +54,13 @@ pub(crate) struct Audit {
     #[arg(short, long, value_name = "DIR", requires = "model")]
     output: Option<PathBuf>,
     /// Number of shadow models.
-    #[arg(long, value_name = "N", default_value_t = audit::model::Config::default().shadows as u64, value_parser = positive_count)]
+    #[arg(long, value_name = "N", default_value_t = audit::model::Config::default().shadows as u64, requires = "model", value_parser = positive_count)]
     shadows: u64,
     /// Optimiser steps of each shadow model.
-    #[arg(long, value_name = "N", default_value_t = audit::model::Config::default().steps, value_parser = positive_count)]
+    #[arg(long, value_name = "N", default_value_t = audit::model::Config::default().steps, requires = "model", value_parser = positive_count)]
     steps: u64,
     /// Most sessions that models are asked about.
-    #[arg(long, value_name = "N", default_value_t = audit::model::Config::default().sessions as u64, value_parser = positive_count)]
+    #[arg(long, value_name = "N", default_value_t = audit::model::Config::default().sessions as u64, requires = "model", value_parser = positive_count)]
     sessions: u64,
     /// Seed of all draws.
     #[arg(long, value_name = "SEED", default_value_t = 0)]
