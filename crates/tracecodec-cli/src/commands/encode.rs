@@ -14,8 +14,8 @@ use crate::terminal::Terminal;
 /// Encode packets to latents, as safetensors.
 ///
 /// The file holds the tensors `mu` and `log_var`, one row a packet, and with --sample a draw from
-/// each posterior; a manifest is written beside it. Actions are kept in memory, about 200 bytes a
-/// packet, latents are written as they are made.
+/// each posterior; a manifest is written beside it. Actions are kept in memory, about 100 bytes a
+/// packet; latents are written as they are made.
 #[derive(Debug, Args)]
 pub(crate) struct Encode {
     /// Capture, or actions (.parquet) that were lifted with --profiles-of this codec; - is a

@@ -18,8 +18,8 @@ pub(crate) struct TransformerBlock {
     heads: usize,
 }
 
-/// Keys and values of tokens in a block, `[rows, tokens, d_model]` each: all of them that the tokens
-/// after them need.
+/// Keys and values of tokens in a block, `[rows, tokens, d_model]` each: all that the tokens after
+/// them need.
 #[derive(Debug, Clone)]
 pub(crate) struct Memory {
     key: Tensor<3>,
