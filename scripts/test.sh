@@ -26,7 +26,7 @@ if [ "${1:-}" = --fast ]; then
 fi
 
 # Seconds that each fuzz target runs for.
-FUZZ_SECONDS=${FUZZ_SECONDS:-10}
+FUZZ_SECONDS=${FUZZ_SECONDS:-14}
 
 step 'tools'
 packages=()

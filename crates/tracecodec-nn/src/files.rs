@@ -11,12 +11,17 @@ use tracecodec::output::Output;
 
 use crate::error::Error;
 
-/// Writes a file atomically; a missing directory is created.
-pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+/// Begins a file that is whole or absent; a missing directory is created.
+pub(crate) fn create(path: &Path) -> Result<Output, Error> {
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent).map_err(Error::io(parent))?;
     }
-    let mut output = Output::create(path).map_err(Error::io(path))?;
+    Output::create(path).map_err(Error::io(path))
+}
+
+/// Writes a file atomically; a missing directory is created.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let mut output = create(path)?;
     output.write_all(bytes).map_err(Error::io(path))?;
     output.finish().map_err(Error::io(path))
 }

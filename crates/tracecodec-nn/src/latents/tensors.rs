@@ -88,10 +88,7 @@ impl Writer {
         let mut header = serde_json::to_vec(&metadata).map_err(|e| Error::format(path, e))?;
         header.resize(header.len().next_multiple_of(LENGTH), b' ');
         let data = LENGTH + header.len();
-        if let Some(parent) = path.parent() {
-            std::fs::create_dir_all(parent).map_err(Error::io(parent))?;
-        }
-        let mut output = Output::create(path).map_err(Error::io(path))?;
+        let mut output = files::create(path)?;
         let head = [&(header.len() as u64).to_le_bytes(), &header[..]].concat();
         if output.rewind().is_err() {
             return Err(Error::latents(

@@ -68,7 +68,7 @@ pub enum PrefixSees {
     #[default]
     Window,
     /// The rows of the prefix alone. It is read once a window then, not again with each evaluation
-    /// of the velocity, so that sampling takes half the time.
+    /// of the velocity, so that sampling takes two thirds of the time or less.
     Prefix,
 }
 

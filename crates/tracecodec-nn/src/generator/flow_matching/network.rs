@@ -134,16 +134,14 @@ impl VelocityNetwork {
             Some(label) => tokens + for_all_rows(label),
             None => tokens,
         };
+        let (last, others) = self.layers();
         let mut memories = Vec::with_capacity(self.blocks.len());
-        for (i, block) in self.blocks.iter().enumerate() {
-            if i + 1 == self.blocks.len() {
-                memories.push(block.memory(&tokens));
-                break;
-            }
+        for block in others {
             let (next, memory) = block.forward_remembered(tokens, dropout);
             memories.push(memory);
             tokens = next;
         }
+        memories.push(last.memory(&tokens));
         Prefixes::Memories(memories)
     }
 
@@ -166,11 +164,10 @@ impl VelocityNetwork {
             Prefixes::Empty => blocks.fold(suffixes, |x, block| block.forward_with(x, dropout)),
             Prefixes::Tokens(prefixes) => {
                 let rows = Tensor::cat(vec![prefixes.clone() + condition, suffixes], 1);
-                let (last, others) = self.blocks.split_last().expect("a network has a block");
+                let (last, others) = self.layers();
                 let rows = others
                     .iter()
                     .fold(rows, |x, block| block.forward_with(x, dropout));
-                // Nothing reads what the last block makes of the prefixes.
                 let memory = last.memory(&rows.clone().narrow(1, 0, self.prefix));
                 last.forward_after(&memory, rows.narrow(1, self.prefix, suffix), dropout)
             }
@@ -184,6 +181,11 @@ impl VelocityNetwork {
         let velocities = self.output.forward(&self.norm.forward(&suffixes));
         let [_, channels] = velocities.dims();
         velocities.reshape([windows, suffix, channels])
+    }
+
+    /// The last block, of which nothing reads what it makes of the prefixes, and those before it.
+    fn layers(&self) -> (&TransformerBlock, &[TransformerBlock]) {
+        self.blocks.split_last().expect("a network has a block")
     }
 
     /// Tokens of rows in these roles, without condition, `[windows, rows of a window, width]`; the
